@@ -1,0 +1,235 @@
+"""The verbs of building: one short method per kind of node, each ending in `Graph.add`."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+from dagorch.errors import DefinitionError
+from dagorch.models.policy import DEFAULT_POLICY, Policy
+from dagorch.models.ref import BranchRef, Ref
+from dagorch.nodes.ask import Ask
+from dagorch.nodes.base import Node
+from dagorch.nodes.branch import Branch
+from dagorch.nodes.container import Loop, Map, OnItemError, Subgraph
+from dagorch.nodes.function import Function
+from dagorch.nodes.merge import Merge, Wait
+from dagorch.nodes.reducers import Reducer
+
+if TYPE_CHECKING:
+    from dagorch.graph.graph import Graph
+
+__all__ = ["Verbs", "body_of"]
+
+T = TypeVar("T")
+
+
+class Verbs:
+    """What a `Graph` can be told to add, beside a ready node."""
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+
+        def add(self, node: Node[T], /, *, after: Any = (), **bindings: Any) -> Ref[T]: ...
+
+        def _insert(
+            self, node: Node[T], bindings: dict[str, Any], after: Any, sources: tuple[Any, ...]
+        ) -> Ref[T]: ...
+
+    @overload
+    def function(
+        self, fn: Callable[..., Awaitable[T]], /, *, id: str | None = None, after: Any = (),
+        policy: Policy = DEFAULT_POLICY, expand: bool = False, **bindings: Any,
+    ) -> Ref[T]: ...  # fmt: skip
+
+    @overload
+    def function(
+        self, fn: Callable[..., T], /, *, id: str | None = None, after: Any = (),
+        policy: Policy = DEFAULT_POLICY, expand: bool = False, **bindings: Any,
+    ) -> Ref[T]: ...  # fmt: skip
+
+    @overload
+    def function(
+        self, fn: None = None, /, *, id: str | None = None, after: Any = (),
+        policy: Policy = DEFAULT_POLICY, expand: bool = False, **bindings: Any,
+    ) -> Callable[[Callable[..., Any]], Ref[Any]]: ...  # fmt: skip
+
+    def function(
+        self,
+        fn: Callable[..., Any] | None = None,
+        /,
+        *,
+        id: str | None = None,
+        after: Any = (),
+        policy: Policy = DEFAULT_POLICY,
+        expand: bool = False,
+        **bindings: Any,
+    ) -> Any:
+        """
+        Add a function, as a decorator or by a call; its parameters are the node's inputs.
+
+        Args:
+            fn: Async, or sync (then it runs in a worker thread).
+            id: The node's id; None is the function's name.
+            after: Refs that must end first.
+            policy: Retries, timeouts, what to do on failure.
+            expand: The function returns a `Graph`, which runs in its place.
+            bindings: Refs or constants per parameter; the rest is bound by name.
+        """
+        if fn is None:
+            return lambda f: self.function(
+                f, id=id, after=after, policy=policy, expand=expand, **bindings
+            )
+        name = id or getattr(fn, "__name__", "")
+        if not name or name == "<lambda>":
+            raise DefinitionError(f"{fn!r:.60} has no name of its own; give id=")
+        return self.add(Function(name, fn, expand, policy=policy), after=after, **bindings)
+
+    def branch(
+        self,
+        id: str,
+        select: Callable[..., Any],
+        labels: Iterable[str] = ("true", "false"),
+        *,
+        after: Any = (),
+        policy: Policy = DEFAULT_POLICY,
+        **bindings: Any,
+    ) -> BranchRef[str]:
+        """
+        Add a branch: `select` gets its parameters by name and picks one or more labels.
+
+        Its value is the label picked (a tuple of them where several were). Put nodes behind
+        it with `after=ref["label"]`, or `after=ref["a", "b"]` for either.
+        """
+        node = Branch(id, select, tuple(labels), policy=policy)
+        return self.add(node, after=after, **bindings)  # type: ignore[return-value]  # add gives a branch this
+
+    def merge(
+        self,
+        id: str,
+        sources: Sequence[Ref[Any]],
+        *,
+        reducer: str | Reducer = "list",
+        wait: Wait = "all",
+        tolerate_failures: bool = False,
+        after: Any = (),
+        policy: Policy = DEFAULT_POLICY,
+    ) -> Ref[Any]:
+        """
+        Add a merge of these sources; their order is the order in which they are folded.
+
+        See `Merge` for the options.
+        """
+        node = Merge(id, reducer, wait, tolerate_failures, policy=policy)
+        return self._insert(node, {}, after, tuple(sources))
+
+    def loop(
+        self,
+        id: str,
+        body: Graph,
+        *,
+        max_iterations: int | None = None,
+        until: Callable[[Any], Any] | None = None,
+        state_input: str | None = None,
+        after: Any = (),
+        policy: Policy = DEFAULT_POLICY,
+        **bindings: Any,
+    ) -> Ref[Any]:
+        """
+        Add a loop over a body; bind its state input to where it begins.
+
+        Its value is the last state. See `Loop` for the options.
+        """
+        node = Loop(id, body, max_iterations, until, state_input, policy=policy)
+        return self.add(node, after=after, **bindings)
+
+    @overload
+    def map(
+        self, body: Node[T], *, over: Any, id: str | None = None, item_input: str | None = None,
+        max_parallel: int | None = None, on_item_error: OnItemError = "fail", after: Any = (),
+        policy: Policy = DEFAULT_POLICY, **bindings: Any,
+    ) -> Ref[list[T]]: ...  # fmt: skip
+
+    @overload
+    def map(
+        self, body: Graph, *, over: Any, id: str | None = None, item_input: str | None = None,
+        max_parallel: int | None = None, on_item_error: OnItemError = "fail", after: Any = (),
+        policy: Policy = DEFAULT_POLICY, **bindings: Any,
+    ) -> Ref[list[Any]]: ...  # fmt: skip
+
+    def map(
+        self,
+        body: Node[Any] | Graph,
+        *,
+        over: Any,
+        id: str | None = None,
+        item_input: str | None = None,
+        max_parallel: int | None = None,
+        on_item_error: OnItemError = "fail",
+        after: Any = (),
+        policy: Policy = DEFAULT_POLICY,
+        **bindings: Any,
+    ) -> Ref[list[Any]]:
+        """
+        Add a map: `body` once for each item of `over`, the results in item order.
+
+        Args:
+            body: A node or a graph. The item goes to its input `item`, else to its first.
+            over: A ref of the sequence, or the sequence itself.
+            id: The map's id; None is the body's.
+            item_input: The body's input that gets the item, if it is neither of those.
+            bindings: The body's other inputs, the same for each item.
+
+        See `Map` for the other options.
+        """
+        inner = body_of(body)
+        node = Map(id or inner.name, inner, item_input, max_parallel, on_item_error, policy=policy)
+        return self.add(node, after=after, **{node.parameter: over}, **bindings)
+
+    def subgraph(
+        self,
+        body: Graph,
+        *,
+        id: str | None = None,
+        after: Any = (),
+        policy: Policy = DEFAULT_POLICY,
+        **bindings: Any,
+    ) -> Ref[Any]:
+        """Add a whole graph as one node; its inputs are bound like parameters."""
+        return self.add(Subgraph(id or body.name, body, policy=policy), after=after, **bindings)
+
+    def ask(
+        self,
+        id: str,
+        question: str,
+        *,
+        output: Any = str,
+        after: Any = (),
+        policy: Policy = DEFAULT_POLICY,
+        **bindings: Any,
+    ) -> Ref[Any]:
+        """Add a question to a person; the run handle's `answer(path, value)` completes it."""
+        return self.add(Ask(id, question, output, policy=policy), after=after, **bindings)
+
+
+def body_of(body: Node[Any] | Graph) -> Graph:
+    """The graph of one node whose parameters are the graph's inputs; a graph as it is."""
+    from dagorch.graph.graph import NO_DEFAULT, Graph, Input
+
+    if isinstance(body, Graph):
+        return body
+    if not isinstance(body, Node):
+        raise DefinitionError(
+            f"{body!r:.60} is neither a node nor a graph; wrap a function: Function('name', fn)"
+        )
+    graph = Graph(body.id)
+    bindings: dict[str, Any] = {}
+    for spec in body.parameters():
+        if not spec.required:
+            continue
+        name = spec.name if spec.name != body.id else f"{spec.name}_"
+        graph._inputs[name] = Input(name, spec.annotation, NO_DEFAULT)
+        bindings[spec.name] = Ref(graph, name)
+    graph.add(body, **bindings)
+    return graph

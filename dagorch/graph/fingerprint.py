@@ -1,0 +1,150 @@
+"""Fingerprints: a hash of what a graph or node does, equal across processes; not of when, or how often it is tried."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from dagorch.graph.edges import constants, resolve
+from dagorch.graph.plan import Plan
+from dagorch.models.ref import Ref
+from dagorch.nodes.base import Node
+
+if TYPE_CHECKING:
+    from dagorch.graph.graph import Graph
+
+__all__ = ["describe_value", "fingerprint", "function_definition"]
+
+_SKIPPED = frozenset({"policy", "body"})
+
+
+def fingerprint(graph: Graph) -> str:
+    """
+    Hash a graph's definition: its nodes, edges, constants, inputs and outputs, and those inside it.
+
+    Names, timeouts, retries and priorities of nodes are no part of what a node does, ids are.
+
+    Cost: O(V + E), plus reading the source of each function once.
+    """
+    known: dict[int, str] = {}
+    stack: list[tuple[Graph, bool]] = [(graph, False)]
+    while stack:
+        current, inside_done = stack.pop()
+        if id(current) in known:
+            continue
+        bodies = [body for node in current if (body := getattr(node, "body", None)) is not None]
+        if not inside_done:
+            stack.append((current, True))
+            stack.extend((body, False) for body in bodies)
+            continue
+        known[id(current)] = _hash(_definition(current, known))
+    return known[id(graph)]
+
+
+def _definition(graph: Graph, known: Mapping[int, str]) -> dict[str, Any]:
+    edges = resolve(graph)
+    nodes = {}
+    for id_, entry in graph.entries.items():
+        body = getattr(entry.node, "body", None)
+        nodes[id_] = {
+            "node": _node(entry.node),
+            "body": known[id(body)] if body is not None else None,
+            "edges": [[e.source, e.parameter, sorted(e.labels)] for e in edges[id_]],
+            "constants": {k: describe_value(v) for k, v in constants(graph, id_).items()},
+        }
+    return {
+        "nodes": nodes,
+        "inputs": {
+            i.name: [describe_value(i.annotation), describe_value(i.default)] for i in graph.inputs.values()
+        },
+        "outputs": [ref.id for ref in graph.outputs],
+    }
+
+
+def _node(node: Node[Any]) -> dict[str, Any]:
+    facts: dict[str, Any] = {"kind": node.kind.value}
+    for name in node.__dataclass_fields__:
+        if name not in _SKIPPED:
+            facts[name] = describe_value(getattr(node, name))
+    if node.policy.version is not None:
+        facts.pop("fn", None)
+        facts["version"] = node.policy.version
+    return facts
+
+
+def describe_value(value: Any) -> Any:
+    """
+    Give plain JSON that tells equal values from others: a function by its definition, a type by its name.
+
+    Example:
+        >>> describe_value({"a": (1, None)})
+        {'a': [1, None]}
+    """
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, Mapping):
+        return {str(k): describe_value(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [describe_value(v) for v in value]
+    if isinstance(value, (set, frozenset)):
+        return sorted(json.dumps(describe_value(v), sort_keys=True) for v in value)
+    if isinstance(value, type):
+        return f"{value.__module__}.{value.__qualname__}"
+    if isinstance(value, Ref):
+        return {"ref": value.id, "labels": sorted(value.labels)}
+    if callable(value):
+        return function_definition(value)
+    fields = getattr(value, "__dataclass_fields__", None)
+    if fields is not None:
+        return {name: describe_value(getattr(value, name)) for name in fields}
+    dump = getattr(value, "model_dump", None)
+    if dump is not None:
+        return describe_value(dump(mode="json"))
+    return f"{type(value).__module__}.{type(value).__qualname__}:{value!r}"
+
+
+def function_definition(fn: Callable[..., Any]) -> dict[str, Any]:
+    """A function's module, name, source, defaults and closed-over values."""
+    inner = inspect.unwrap(fn)
+    facts: dict[str, Any] = {
+        "module": getattr(inner, "__module__", ""),
+        "name": getattr(inner, "__qualname__", type(inner).__qualname__),
+    }
+    code = getattr(inner, "__code__", None)
+    if code is None:
+        return facts
+    try:
+        facts["source"] = inspect.getsource(inner)
+    except (OSError, TypeError):
+        facts["source"] = hashlib.sha256(code.co_code + repr(code.co_consts).encode()).hexdigest()
+    facts["defaults"] = [
+        _shallow(v) for v in (*(inner.__defaults__ or ()), *(inner.__kwdefaults__ or {}).values())
+    ]
+    cells = getattr(inner, "__closure__", None) or ()
+    facts["closure"] = [_shallow(cell.cell_contents) for cell in cells if _filled(cell)]
+    return facts
+
+
+def _filled(cell: Any) -> bool:
+    try:
+        cell.cell_contents  # noqa: B018  reading it is the test
+    except ValueError:
+        return False
+    return True
+
+
+def _shallow(value: Any) -> Any:
+    """A closed-over function by name only: two that call each other would never end."""
+    if callable(value) and not isinstance(value, type):
+        return getattr(value, "__qualname__", type(value).__qualname__)
+    if hasattr(value, "entries") or isinstance(value, Plan):
+        return type(value).__qualname__
+    return describe_value(value)
+
+
+def _hash(facts: dict[str, Any]) -> str:
+    text = json.dumps(facts, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

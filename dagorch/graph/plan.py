@@ -1,0 +1,96 @@
+"""The plan: a validated graph as flat integer-indexed arrays, made once and shared by every run of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from dagorch.nodes.base import Node
+
+__all__ = ["ASK", "ASYNC", "BRANCH", "LLM_CALL", "LOOP", "MAP", "MERGE", "SUBGRAPH", "SYNC", "Plan"]
+
+ASYNC: Final = 0
+"""Kinds of node, as the core tells them apart. Those below `BRANCH` make attempts and hold slots."""
+SYNC: Final = 1
+LLM_CALL: Final = 2
+BRANCH: Final = 3
+MERGE: Final = 4
+LOOP: Final = 5
+MAP: Final = 6
+SUBGRAPH: Final = 7
+ASK: Final = 8
+
+
+class Plan:
+    """
+    A graph ready to run. Nodes are numbered in the order added, edges by target, then order.
+
+    The edges into node `t` are `range(in_start[t], in_start[t + 1])`; a value's slot is the
+    number of its node, or the number of nodes plus that of the input.
+    """
+
+    __slots__ = (
+        "binders", "bodies", "checks", "constants", "contexts", "edge_source", "edge_target",
+        "edges", "fallbacks", "in_degree", "in_start", "inputs", "kinds", "labels", "limited",
+        "name", "neg_rank", "nodes", "out_edges", "output_ids", "outputs", "plain", "priorities",
+        "protected", "required", "single_output", "size", "sources", "span", "weights",
+    )  # fmt: skip
+
+    name: str
+    size: int
+    """Nodes."""
+    edges: int
+    nodes: tuple[Node[Any], ...]
+    kinds: bytes
+    inputs: dict[str, Any]
+    """Defaults of the inputs by name, in slot order; `NO_DEFAULT` where a value must be given."""
+    in_degree: list[int]
+    in_start: list[int]
+    out_edges: list[tuple[int, ...]]
+    edge_source: list[int]
+    edge_target: list[int]
+    required: bytes
+    """Per edge, 1 if its target is skipped when it dies."""
+    labels: dict[int, frozenset[str]]
+    """Of the edges that hang on a branch's label."""
+    plain: bytes
+    """Per node, 1 if completing it does no more to its successors than count down: no label, no quorum."""
+    limited: bytes
+    """Per node, 1 if its policy has a timeout, retry, resource or fallback to look at."""
+    binders: list[tuple[tuple[str, int], ...]]
+    """Per node, the parameters and the slots that feed them."""
+    constants: dict[int, dict[str, Any]]
+    checks: list[Callable[[object], bool] | None]
+    """Per node, whether a value fits what its function promises."""
+    contexts: dict[int, str]
+    """Of functions that want a `Context`, the parameter."""
+    neg_rank: list[float]
+    """Minus the longest remaining path in estimated seconds, the node itself included."""
+    weights: list[float]
+    """Estimated seconds of the node itself."""
+    span: float
+    """The longest path of all."""
+    priorities: Mapping[int, int]
+    """Of nodes that set one."""
+    bodies: dict[int, Plan]
+    """Of containers, and of LLM nodes with tools."""
+    fallbacks: dict[int, Plan]
+    sources: tuple[int, ...]
+    """Nodes with no edge in."""
+    protected: bytes
+    """Per node, 1 if it is a sink, an output or kept: never cancelled because nobody waits."""
+    outputs: tuple[int, ...]
+    output_ids: tuple[str, ...]
+    single_output: bool
+    """Whether the value is that of the one output, rather than a dict."""
+
+    def __repr__(self) -> str:
+        return f"<Plan {self.name!r}: {self.size} nodes, {self.edges} edges>"
+
+    def index(self, id: str) -> int:
+        """The number of a node. Raises `KeyError` if there is none of that id."""
+        for number, node in enumerate(self.nodes):
+            if node.id == id:
+                return number
+        raise KeyError(id)

@@ -1,0 +1,298 @@
+"""Checking a graph: every problem at once, each with its node, its place and the nearest right name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from dagorch.errors import DefinitionError, Problem, did_you_mean
+from dagorch.graph.edges import Edge
+from dagorch.models.policy import DEFAULT_POLICY
+from dagorch.models.ref import Ref
+from dagorch.nodes.base import Kind
+from dagorch.nodes.branch import Branch
+from dagorch.nodes.container import Loop, Map
+from dagorch.nodes.function import Function
+from dagorch.nodes.llm import LLM
+from dagorch.nodes.merge import Merge
+from dagorch.nodes.types import can_flow, type_name
+
+if TYPE_CHECKING:
+    from dagorch.graph.graph import Entry, Graph
+
+__all__ = ["Checked", "RUN_OPTIONS", "check"]
+
+RUN_OPTIONS = frozenset(
+    {
+        "self", "provider", "max_parallel", "max_cost", "max_node_runs", "timeout_seconds", "deps",
+        "limits", "seed", "on_event", "drain_seconds", "store",
+    }
+)  # fmt: skip
+"""Keywords of `Graph.run` itself; no input can have such a name."""
+
+_ATTEMPTING = frozenset({Kind.FUNCTION, Kind.LLM})
+
+
+@dataclass(slots=True)
+class Checked:
+    """What checking found out."""
+
+    problems: list[Problem]
+    order: list[str]
+    """A topological order of the node ids; incomplete if there is a cycle."""
+    cycle: tuple[str, ...] = field(default=())
+
+
+def check(graph: Graph, edges: Mapping[str, list[Edge]], fallbacks: Mapping[str, Graph]) -> Checked:
+    """Check one graph; those inside it are checked on their own."""
+    problems = list(graph.problems)
+    if not graph.entries:
+        problems.append(Problem(f"graph {graph.name!r} has no nodes"))
+    for name in graph.inputs:
+        if name in RUN_OPTIONS:
+            problems.append(
+                Problem(f"input {name!r} has the name of an option of run(); give it another", name)
+            )
+    for id, entry in graph.entries.items():
+        found: list[str] = []
+        _check_bindings(graph, entry, found)
+        _check_edges(graph, entry, edges[id], found)
+        kind = entry.node.kind
+        if kind is not Kind.FUNCTION:
+            _check_kind(graph, entry, edges[id], found)
+        if entry.node.policy is not DEFAULT_POLICY:
+            _check_policy(entry, fallbacks.get(id), found)
+        problems += [Problem(text, id, entry.where) for text in found]
+    for ref in graph.outputs:
+        if not isinstance(ref, Ref) or ref.graph is not graph:
+            problems.append(Problem(f"output {ref!r} is not a ref of graph {graph.name!r}"))
+        elif ref.id not in graph.entries:
+            problems.append(Problem(f"output {ref.id!r} is an input; the value of a graph comes from its nodes"))
+    order, cycle = _order(graph, edges)
+    if cycle:
+        shown = " -> ".join(cycle)
+        problems.append(
+            Problem(
+                f"the nodes {shown} form a cycle; to repeat steps use graph.loop(...)",
+                cycle[0],
+                graph.entries[cycle[0]].where,
+            )
+        )
+    return Checked(problems, order, cycle)
+
+
+def _check_bindings(graph: Graph, entry: Entry, found: list[str]) -> None:
+    """Every parameter has a source, and every binding a parameter."""
+    node = entry.node
+    id = node.id
+    bindings = entry.bindings
+    if isinstance(node, Function) and node.signature.problem:
+        found.append(f"function node {id!r}: {node.signature.problem}")
+    parameters = node.parameters()
+    if bindings:
+        names = [spec.name for spec in parameters]
+        open_ended = isinstance(node, Function) and node.signature.accepts_any_keyword
+        for name, source in bindings.items():
+            if name not in names and not open_ended:
+                known = did_you_mean(name, names) or (
+                    f"; it takes {', '.join(names)}" if names else "; it takes none"
+                )
+                found.append(f"node {id!r} has no input {name!r}{known}")
+            if isinstance(source, Ref):
+                _check_ref(graph, id, name, source, found)
+    for spec in parameters:
+        name = spec.name
+        if bindings is not None and name in bindings:
+            if not isinstance(bindings[name], Ref) and not _fits(bindings[name], spec.annotation):
+                found.append(
+                    f"input {name!r} of node {id!r} takes {type_name(spec.annotation)}, "
+                    f"but is bound to the constant {bindings[name]!r:.60}"
+                )
+        elif spec.required and name not in graph.inputs and (name not in graph.entries or name == id):
+            known = did_you_mean(name, [*graph.inputs, *(other for other in graph.entries if other != id)])
+            found.append(
+                f"input {name!r} of node {id!r} is not bound: no input or node of that name{known or ''}"
+                + ("" if known else f"; bind it with {name}=...")
+            )
+
+
+def _fits(value: object, annotation: Any) -> bool:
+    return value is None or isinstance(annotation, str) or can_flow(type(value), annotation) or _literal(annotation)
+
+
+def _literal(annotation: Any) -> bool:
+    return getattr(annotation, "__origin__", None) is not None
+
+
+def _check_ref(graph: Graph, id: str, name: str, ref: Ref[Any], found: list[str]) -> None:
+    if ref.graph is not graph:
+        found.append(
+            f"input {name!r} of node {id!r} reads {ref.id!r} of graph {ref.graph.name!r}; a graph sees "
+            f"its own nodes and inputs only: declare graph.input({ref.id!r}) and bind it where the body is used"
+        )
+
+
+def _check_edges(graph: Graph, entry: Entry, edges: list[Edge], found: list[str]) -> None:
+    """Sources exist, labels are a branch's, and types can match."""
+    id = entry.node.id
+    for ref in (*entry.after, *entry.sources):
+        if isinstance(ref, Ref):
+            _check_ref(graph, id, "after", ref, found)
+        elif not isinstance(ref, str):
+            found.append(f"node {id!r}: after={ref!r:.60} is neither a ref nor an id")
+    specs = None
+    for edge in edges:
+        source = edge.source
+        if not edge.is_node:
+            if edge.parameter is None:
+                found.append(f"node {id!r} comes after {source!r}, which is an input; only nodes have an order")
+                continue
+            given = graph.inputs[source].annotation
+        elif source not in graph.entries:
+            known = did_you_mean(source, graph.entries)
+            found.append(f"node {id!r} depends on {source!r}, which is not in graph {graph.name!r}{known}")
+            continue
+        else:
+            other = graph.entries[source].node
+            if edge.labels:
+                _check_labels(id, other, edge.labels, found)
+            if edge.parameter is None:
+                continue
+            given = other.output_type()
+        if given is Any:
+            continue
+        if specs is None:
+            specs = {spec.name: spec for spec in entry.node.parameters()}
+        spec = specs.get(edge.parameter or "")
+        wanted = spec.annotation if spec else Any
+        if isinstance(entry.node, Map) and edge.parameter == entry.node.parameter:
+            _check_items(entry.node, source, given, found)
+        elif wanted is not Any and not can_flow(given, wanted):
+            found.append(
+                f"input {edge.parameter!r} of node {id!r} takes {type_name(wanted)}, "
+                f"but {source!r} gives {type_name(given)}"
+            )
+
+
+def _check_items(node: Map, source: str, given: Any, found: list[str]) -> None:
+    from collections.abc import Iterable, Mapping as AnyMapping
+
+    wanted: Any = Iterable
+    for spec in node.body.parameters():
+        if spec.name == node.parameter and spec.annotation is not Any:
+            wanted = Iterable[spec.annotation]
+    if given is str or can_flow(given, AnyMapping) and not can_flow(AnyMapping, given):
+        found.append(f"map {node.id!r} runs over {source!r}, which gives {type_name(given)}, not a sequence")
+    elif not can_flow(given, wanted):
+        found.append(
+            f"map {node.id!r} needs a sequence of {type_name(wanted.__args__[0]) if wanted is not Iterable else 'items'}, "
+            f"but {source!r} gives {type_name(given)}"
+        )
+
+
+def _check_labels(id: str, source: Any, labels: frozenset[str], found: list[str]) -> None:
+    if not isinstance(source, Branch):
+        found.append(f"node {id!r} waits for label {min(labels)!r} of {source.id!r}, which is no branch")
+        return
+    for label in sorted(labels - set(source.labels)):
+        known = did_you_mean(label, source.labels) or f"; its labels are {', '.join(source.labels)}"
+        found.append(f"node {id!r} waits for label {label!r}, which branch {source.id!r} does not have{known}")
+
+
+def _check_kind(graph: Graph, entry: Entry, edges: list[Edge], found: list[str]) -> None:
+    node = entry.node
+    id = node.id
+    if isinstance(node, Merge):
+        joined = [edge for edge in edges if edge.parameter is None and edge.is_node]
+        if not joined:
+            found.append(f"merge {id!r} joins nothing, so it can never fire; give it sources")
+        elif node.quorum > len(joined):
+            found.append(
+                f"merge {id!r} waits for {node.quorum} of {len(joined)} sources, so it can never fire"
+            )
+    elif isinstance(node, Loop):
+        if node.max_iterations is None:
+            found.append(f"loop {id!r} has no bound; give max_iterations=")
+        elif node.max_iterations < 1:
+            found.append(f"loop {id!r}: max_iterations={node.max_iterations} must be at least 1")
+        _check_parameter(node, "state", found)
+        wanted = {spec.name: spec.annotation for spec in node.body.parameters()}.get(node.parameter, Any)
+        given = node.body.output_type()
+        if not can_flow(given, wanted):
+            found.append(
+                f"loop {id!r}: the body gives {type_name(given)}, but its state {node.parameter!r} "
+                f"is {type_name(wanted)}; one pass feeds the next, so they must be the same"
+            )
+    elif isinstance(node, Map):
+        _check_parameter(node, "item", found)
+    elif isinstance(node, LLM):
+        try:
+            node.check_output()
+        except DefinitionError as error:
+            found.append(f"LLM node {id!r}: {error}")
+
+
+def _check_parameter(node: Loop | Map, what: str, found: list[str]) -> None:
+    names = [spec.name for spec in node.body.parameters()]
+    if node.parameter not in names:
+        known = did_you_mean(node.parameter, names) or (f"; it has {', '.join(names)}" if names else "")
+        found.append(
+            f"{node.kind.value} {node.id!r}: the body {node.body.name!r} has no input "
+            f"{node.parameter!r} for the {what}{known or '; declare one with graph.input(...)'}"
+        )
+
+
+def _check_policy(entry: Entry, fallback: Graph | None, found: list[str]) -> None:
+    node, policy = entry.node, entry.node.policy
+    if node.kind not in _ATTEMPTING:
+        for name in ("retry", "attempt_timeout_seconds", "resources"):
+            if getattr(policy, name):
+                found.append(
+                    f"{node.kind.value} {node.id!r} makes no attempts, so {name}= would do nothing; "
+                    "set it on the nodes inside"
+                )
+    if fallback is not None:
+        names = {spec.name for spec in node.parameters()}
+        for spec in fallback.parameters():
+            if spec.required and spec.name not in names:
+                found.append(
+                    f"fallback {fallback.name!r} of node {node.id!r} needs {spec.name!r}; "
+                    f"a fallback gets the node's own inputs only{did_you_mean(spec.name, names)}"
+                )
+
+
+def _order(graph: Graph, edges: Mapping[str, list[Edge]]) -> tuple[list[str], tuple[str, ...]]:
+    """A topological order (Kahn, 1962) and, if there is none, a cycle."""
+    entries = graph.entries
+    waiting: dict[str, int] = {}
+    successors: dict[str, list[str]] = {}
+    order: list[str] = []
+    for id in entries:
+        count = 0
+        for edge in edges[id]:
+            if edge.is_node and edge.source in entries:
+                count += 1
+                successors.setdefault(edge.source, []).append(id)
+        if count:
+            waiting[id] = count
+        else:
+            order.append(id)
+    for id in order:
+        for other in successors.get(id, ()):
+            waiting[other] -= 1
+            if not waiting[other]:
+                del waiting[other]
+                order.append(other)
+    if not waiting:
+        return order, ()
+    start = next(iter(waiting))
+    trail: dict[str, None] = {}
+    while start not in trail:  # every waiting node has a waiting predecessor: walk back till one repeats
+        trail[start] = None
+        start = next(e.source for e in edges[start] if e.source in waiting)
+    walked = list(trail)
+    cycle = walked[walked.index(start) :][::-1]
+    first = cycle.index(min(cycle))
+    cycle = cycle[first:] + cycle[:first]
+    return order, (*cycle, cycle[0])

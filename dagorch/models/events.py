@@ -1,0 +1,66 @@
+"""What a run tells its listeners: one ordered stream of typed, numbered records; no delivery here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+__all__ = ["END_EVENTS", "Event", "EventType"]
+
+
+class EventType(str, Enum):
+    """
+    Kinds of event: the engine's own, then those of an orchestrator's stream.
+
+    Per node run the order is ready, started, tokens, (failed, retrying, started)*, one end.
+    """
+
+    RUN_STARTED = "run_started"
+    RUN_COMPLETED = "run_completed"
+    RUN_FAILED = "run_failed"
+    RUN_CANCELLED = "run_cancelled"
+    NODE_READY = "node_ready"
+    NODE_STARTED = "node_started"
+    NODE_TOKENS = "node_tokens"
+    ATTEMPT_FAILED = "attempt_failed"
+    NODE_RETRYING = "node_retrying"
+    NODE_PARKED = "node_parked"
+    NODE_COMPLETED = "node_completed"
+    NODE_FAILED = "node_failed"
+    NODE_SKIPPED = "node_skipped"
+    NODE_BLOCKED = "node_blocked"
+    NODE_CANCELLED = "node_cancelled"
+
+    TASK_STARTED = "task_started"
+    SUBTASK_CREATED = "subtask_created"
+    SUBTASK_COMPLETED = "subtask_completed"
+    SYNTHESIS_STARTED = "synthesis_started"
+    SYNTHESIS_COMPLETED = "synthesis_completed"
+    TASK_COMPLETED = "task_completed"
+    ERROR = "error"
+
+
+END_EVENTS = frozenset({EventType.RUN_COMPLETED, EventType.RUN_FAILED, EventType.RUN_CANCELLED})
+"""The last event of a run is one of these; it is never dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened in a run."""
+
+    number: int
+    """1 for the first of the run; a gap means that a slow listener missed some."""
+    seconds: float
+    """Since the run's start."""
+    type: EventType
+    run_id: str
+    path: str = ""
+    """The node run; empty for the run itself."""
+    attempt: int = 0
+    """1 for the first try; 0 where no attempt is meant."""
+    progress: float = 0.0
+    """0 to 100 over the plan as it is known; never falls, 100 only on completion."""
+    data: Mapping[str, Any] = field(default_factory=dict)
+    """Plain JSON values: `text` of tokens, `error`, `delay_seconds`, `reason`, `input_tokens`, ..."""

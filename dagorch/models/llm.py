@@ -1,0 +1,88 @@
+"""The words between a node and a model service: one request, one response; no wire format here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Literal
+
+from dagorch.models.usage import NOTHING_USED, Usage
+
+__all__ = ["FinishReason", "LLMRequest", "LLMResponse", "Message", "Role", "ToolCall", "ToolSpec"]
+
+Role = Literal["system", "user", "assistant", "tool"]
+FinishReason = Literal["stop", "length", "tool_calls", "refused", "other"]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A model's wish to have a tool called."""
+
+    id: str
+    name: str
+    arguments: str
+    """JSON text, as the model wrote it; not checked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: Role
+    content: str
+    images: tuple[str, ...] = ()
+    """`https:` or `data:` URLs, shown to the model after the text."""
+    tool_calls: tuple[ToolCall, ...] = ()
+    """Of an assistant: the tools it wants called."""
+    tool_call_id: str = ""
+    """Of a tool: the call that this answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSpec:
+    """A tool as a model sees it."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+    """JSON Schema of an object."""
+
+
+@dataclass(frozen=True, slots=True)
+class LLMRequest:
+    """Everything that one exchange with a model service sends, whatever the service."""
+
+    messages: tuple[Message, ...]
+    model: str = ""
+    """Empty: the provider's own default."""
+    max_tokens: int | None = None
+    temperature: float | None = None
+    stop: tuple[str, ...] = ()
+    json_schema: Mapping[str, Any] | None = None
+    """The reply must be JSON that fits this schema."""
+    schema_name: str = "output"
+    tools: tuple[ToolSpec, ...] = ()
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    """Further fields of the service's own, sent as they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class LLMResponse:
+    """What a model service answered, and what it cost."""
+
+    content: str
+    model: str
+    usage: Usage = NOTHING_USED
+    finish_reason: FinishReason = "stop"
+    tool_calls: tuple[ToolCall, ...] = ()
+    request_id: str = ""
+
+    @property
+    def cost(self) -> float:
+        """Dollars, as a float for people; the engine adds `usage.cost_usd`, a `Decimal`."""
+        return float(self.usage.cost_usd)
+
+    @property
+    def cost_usd(self) -> Decimal:
+        return self.usage.cost_usd

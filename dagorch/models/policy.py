@@ -1,0 +1,123 @@
+"""How a node behaves when it is slow or fails: plain frozen options, no decisions (those are in `scheduler/`)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from dagorch.errors import DefinitionError
+
+__all__ = ["DEFAULT_POLICY", "NO_FALLBACK", "ErrorPolicy", "Policy", "Retry"]
+
+ErrorPolicy = Literal["fail", "continue"]
+
+
+class _NoFallback:
+    """The absence of a fallback; `None` is a value like any other."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "NO_FALLBACK"
+
+    def __reduce__(self) -> str:
+        return "NO_FALLBACK"
+
+
+NO_FALLBACK: Final = _NoFallback()
+
+
+def _positive(name: str, value: float | None) -> None:
+    if value is not None and not (value > 0 and math.isfinite(value)):
+        raise DefinitionError(
+            f"{name}={value!r} is not a number of seconds above 0; leave it out for no limit"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """
+    How often a node is tried, and how long it waits in between.
+
+    The n-th wait is drawn evenly from 0 to `base_delay_seconds * multiplier**(n-1)`, at most
+    `max_delay_seconds`: "full jitter". A service's `Retry-After` wins over the draw.
+
+    An error is worth a retry if it is one of `on` and does not say `retryable = False` itself.
+
+    Source: M. Brooker, "Exponential Backoff and Jitter", AWS Architecture Blog, 2015.
+
+    Example:
+        >>> Retry(attempts=5, base_delay_seconds=0.5).ceiling_seconds(3)
+        2.0
+    """
+
+    attempts: int = 3
+    """All tries together; 1 is no retry."""
+    base_delay_seconds: float = 1.0
+    multiplier: float = 2.0
+    max_delay_seconds: float = 60.0
+    on: tuple[type[BaseException], ...] = (Exception,)
+
+    def __post_init__(self) -> None:
+        if self.attempts < 1:
+            raise DefinitionError(f"attempts={self.attempts} must be at least 1 (1 is no retry)")
+        for name in ("base_delay_seconds", "multiplier", "max_delay_seconds"):
+            value = getattr(self, name)
+            if not (value >= 0 and math.isfinite(value)):
+                raise DefinitionError(f"{name}={value!r} must be a finite number of at least 0")
+
+    def ceiling_seconds(self, failures: int) -> float:
+        """The longest wait after that many failures (1 or more)."""
+        try:
+            wait = self.base_delay_seconds * self.multiplier ** (failures - 1)
+        except OverflowError:
+            return self.max_delay_seconds
+        return min(wait, self.max_delay_seconds)
+
+    def covers(self, error: BaseException) -> bool:
+        """Whether this error is worth another try."""
+        return isinstance(error, self.on) and bool(getattr(error, "retryable", True))
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """
+    What a node may be told beyond its work. One object, whatever the kind of node.
+
+    Containers (loop, map, subgraph), branches and merges take no `retry`, `resources` or
+    `attempt_timeout_seconds`: they make no attempts.
+    """
+
+    retry: Retry | None = None
+    """None: LLM nodes get `Retry()`, functions are tried once."""
+    attempt_timeout_seconds: float | None = None
+    """Of one attempt, from its start; worth a retry."""
+    timeout_seconds: float | None = None
+    """Of the node: from its first attempt, waits included; of a container: from its opening."""
+    on_error: ErrorPolicy = "fail"
+    """After the last attempt: `fail` stops the frame; `continue` blocks only what depends on it."""
+    fallback: Any = NO_FALLBACK
+    """A value, or a node or graph that gets the same inputs, to complete with after the last failure."""
+    priority: int | None = None
+    """Among ready nodes the higher starts first. None: the container's, 0 at the top."""
+    resources: tuple[str, ...] = ()
+    """Names of bounded things that an attempt holds; the bounds come with `run(limits=...)`."""
+    keep: bool = False
+    """Run to the end even when nothing waits for the output any more."""
+    version: str | None = None
+    """Stands for the function's source when outcomes are looked up again."""
+
+    def __post_init__(self) -> None:
+        _positive("attempt_timeout_seconds", self.attempt_timeout_seconds)
+        _positive("timeout_seconds", self.timeout_seconds)
+        if self.on_error not in ("fail", "continue"):
+            raise DefinitionError(
+                f"on_error={self.on_error!r} is not 'fail' or 'continue'; "
+                "for a substitute value or node use fallback="
+            )
+        if self.fallback is not NO_FALLBACK and self.on_error == "continue":
+            raise DefinitionError("on_error='continue' with a fallback: a recovered node does not fail")
+
+
+DEFAULT_POLICY: Final = Policy()

@@ -1,0 +1,45 @@
+"""What a call, a node run or a run used up: tokens and money, added exactly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+__all__ = ["NOTHING_USED", "Usage"]
+
+_ZERO = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """
+    Tokens and money. Adding two gives the sum; the empty sum is `Usage()`.
+
+    Example:
+        >>> Usage(10, 5, Decimal("0.002")) + Usage(1, 1, Decimal("0.001"))
+        Usage(input_tokens=11, output_tokens=6, cost_usd=Decimal('0.003'), estimated=False, calls=0)
+    """
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_usd: Decimal = _ZERO
+    estimated: bool = False
+    """True where a part was billed at its worst case because the service sent no usage."""
+    calls: int = 0
+    """Exchanges with a provider, failed ones too."""
+
+    @property
+    def total_tokens(self) -> int:
+        return self.input_tokens + self.output_tokens
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            self.cost_usd + other.cost_usd,
+            self.estimated or other.estimated,
+            self.calls + other.calls,
+        )
+
+
+NOTHING_USED = Usage()

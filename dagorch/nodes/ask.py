@@ -1,0 +1,40 @@
+"""Ask nodes: a question to a person; the node run is parked, holding nothing, until it is answered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from dagorch.nodes.base import Kind, Node, friendly
+from dagorch.nodes.template import Template
+from dagorch.nodes.signature import ParameterSpec
+
+__all__ = ["Ask"]
+
+
+@friendly
+@dataclass(frozen=True, slots=True)
+class Ask(Node[Any]):
+    """
+    A step that a person completes, through the run handle's `answer(path, value)`.
+
+    Args:
+        id: Its name.
+        question: A template; the rendered text is in the `node_parked` event.
+        output: The type that the answer must have.
+    """
+
+    kind: ClassVar[Kind] = Kind.ASK
+
+    question: str
+    output: Any = str
+
+    @property
+    def template(self) -> Template:
+        return Template(self.question)
+
+    def parameters(self) -> tuple[ParameterSpec, ...]:
+        return tuple(ParameterSpec(name, Any, True) for name in self.template.fields)
+
+    def output_type(self) -> Any:
+        return self.output

@@ -1,0 +1,101 @@
+"""What every node has: an id, an output type, a policy; what a node does is told by its own class."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, ClassVar, Generic, TypeVar
+
+from dagorch.errors import DefinitionError, did_you_mean
+from dagorch.models.policy import DEFAULT_POLICY, Policy
+from dagorch.nodes.signature import ParameterSpec
+
+__all__ = ["Kind", "Node", "friendly"]
+
+T = TypeVar("T")
+C = TypeVar("C", bound=type)
+
+_FORBIDDEN = re.compile(r"[/\[\]\x00-\x1f]")
+
+
+class Kind(str, Enum):
+    """The kinds of node."""
+
+    FUNCTION = "function"
+    LLM = "llm"
+    BRANCH = "branch"
+    MERGE = "merge"
+    LOOP = "loop"
+    MAP = "map"
+    SUBGRAPH = "subgraph"
+    ASK = "ask"
+
+
+@dataclass(frozen=True, slots=True)
+class Node(Generic[T]):
+    """
+    A typed step of a graph; immutable, so one node may stand in several graphs.
+
+    Raises:
+        DefinitionError: The id is empty or has a character that paths use (`/ [ ]`).
+    """
+
+    kind: ClassVar[Kind]
+
+    id: str
+    """Its name in the graph."""
+    policy: Policy = field(default=DEFAULT_POLICY, kw_only=True)
+
+    def __post_init__(self) -> None:
+        check_id(self.id)
+
+    def parameters(self) -> tuple[ParameterSpec, ...]:
+        """The inputs it takes, by name."""
+        raise NotImplementedError
+
+    def output_type(self) -> Any:
+        """The annotation of its value; `Any` if unknown."""
+        raise NotImplementedError
+
+
+def check_id(id: object) -> None:
+    """Refuse an id that a path could not hold."""
+    if not isinstance(id, str) or not id:
+        raise DefinitionError(f"a node's id must be a text that is not empty, not {id!r}")
+    if _FORBIDDEN.search(id):
+        raise DefinitionError(
+            f"node id {id!r} has a character of '/', '[', ']' or a control character, "
+            "which addresses such as 'refine[2]/critic' need for themselves"
+        )
+
+
+_UNEXPECTED = re.compile(r"unexpected keyword argument '(\w+)'")
+
+
+def friendly(cls: C) -> C:
+    """Make a dataclass refuse an unknown option with a `DefinitionError` that names the nearest one."""
+    create: Callable[..., None] = cls.__init__  # type: ignore[misc]  # read off the class on purpose
+    known = [name for name in cls.__dataclass_fields__ if name != "kind"]  # type: ignore[attr-defined]
+
+    def __init__(self: Any, *args: Any, **options: Any) -> None:
+        try:
+            create(self, *args, **options)
+        except TypeError as error:
+            found = _UNEXPECTED.search(str(error))
+            if found is None:
+                if "missing" in str(error) and "required" in str(error):
+                    said = str(error).split(") ", 1)[-1].partition(" ")[2]
+                    raise DefinitionError(f"{cls.__name__}(...) is {said or error}") from None
+                raise
+            name = found[1]
+            raise DefinitionError(
+                f"{cls.__name__} has no option {name!r}"
+                + (did_you_mean(name, known) or f"; it has {', '.join(known)}")
+            ) from None
+
+    __init__.__wrapped__ = create  # type: ignore[attr-defined]
+    __init__.__doc__ = create.__doc__
+    cls.__init__ = __init__  # type: ignore[misc]
+    return cls

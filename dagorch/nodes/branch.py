@@ -1,0 +1,76 @@
+"""Branch nodes: pick which outgoing edges live; the picking itself is the user's function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from dagorch.errors import DefinitionError
+from dagorch.nodes.base import Kind, Node, friendly
+from dagorch.nodes.signature import ParameterSpec, signature_of
+
+__all__ = ["Branch", "labels_of"]
+
+
+@friendly
+@dataclass(frozen=True, slots=True)
+class Branch(Node[str]):
+    """
+    A step that picks one or more of its labels; edges with other labels are dead.
+
+    Args:
+        id: Its name.
+        select: Gets the inputs by name; returns a label, several in a list, tuple or set, or a
+            bool where the labels are `("true", "false")`. Sync and quick: it runs on the loop.
+        labels: Every label it may pick.
+    """
+
+    kind: ClassVar[Kind] = Kind.BRANCH
+
+    select: Callable[..., Any]
+    labels: tuple[str, ...] = ("true", "false")
+
+    def __post_init__(self) -> None:
+        Node.__post_init__(self)
+        object.__setattr__(self, "labels", tuple(self.labels))
+        if not callable(self.select):
+            raise DefinitionError(f"branch {self.id!r}: select={self.select!r} is not callable")
+        if not self.labels or any(not isinstance(label, str) or not label for label in self.labels):
+            raise DefinitionError(f"branch {self.id!r}: labels={self.labels!r} must be texts, at least one")
+        if len(set(self.labels)) != len(self.labels):
+            raise DefinitionError(f"branch {self.id!r}: labels={self.labels!r} has one label twice")
+        if signature_of(self.select).is_async:
+            raise DefinitionError(
+                f"branch {self.id!r}: select is async; decide in a function node and select on its output"
+            )
+
+    def parameters(self) -> tuple[ParameterSpec, ...]:
+        return signature_of(self.select).parameters
+
+    def output_type(self) -> Any:
+        return str
+
+
+def labels_of(branch: Branch, picked: object) -> tuple[str, ...]:
+    """
+    Read what `select` returned as labels.
+
+    Raises:
+        ValueError: It is not a label of this branch.
+
+    Example:
+        >>> labels_of(Branch("b", bool), True)
+        ('true',)
+    """
+    if picked is True or picked is False:
+        chosen: tuple[object, ...] = ("true" if picked else "false",)
+    elif isinstance(picked, (list, tuple, set, frozenset)):
+        chosen = tuple(picked)
+    else:
+        chosen = (picked,)
+    wrong = [label for label in chosen if label not in branch.labels]
+    if wrong or not chosen:
+        known = ", ".join(map(repr, branch.labels))
+        raise ValueError(f"select of branch {branch.id!r} picked {picked!r}; its labels are {known}")
+    return tuple(label for label in branch.labels if label in chosen)

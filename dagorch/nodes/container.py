@@ -1,0 +1,138 @@
+"""Nodes that hold a body: loop, map and subgraph; how a body is opened and closed is the scheduler's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Protocol
+
+from dagorch.errors import DefinitionError
+from dagorch.nodes.base import Kind, Node, friendly
+from dagorch.nodes.signature import ParameterSpec, signature_of
+
+__all__ = ["Body", "Loop", "Map", "OnItemError", "Subgraph"]
+
+OnItemError = Literal["fail", "skip", "collect"]
+class Body(Protocol):
+    """What a container needs of a graph: its inputs and the type of its value."""
+
+    @property
+    def name(self) -> str: ...
+
+    def parameters(self) -> tuple[ParameterSpec, ...]: ...
+
+    def output_type(self) -> Any: ...
+
+
+def _pick(body: Body, wanted: str | None, default: str) -> str:
+    """The body's input that the container fills anew: as named, else `default`, else the first."""
+    names = [parameter.name for parameter in body.parameters()]
+    if wanted is not None:
+        return wanted
+    if default in names or not names:
+        return default
+    return names[0]
+
+
+@friendly
+@dataclass(frozen=True, slots=True)
+class Subgraph(Node[Any]):
+    """A whole graph as one step; its inputs are the step's."""
+
+    kind: ClassVar[Kind] = Kind.SUBGRAPH
+
+    body: Body
+
+    def parameters(self) -> tuple[ParameterSpec, ...]:
+        return self.body.parameters()
+
+    def output_type(self) -> Any:
+        return self.body.output_type()
+
+
+@friendly
+@dataclass(frozen=True, slots=True)
+class Loop(Node[Any]):
+    """
+    A body run again and again, each pass given the value of the one before.
+
+    Args:
+        id: Its name.
+        body: A graph; its value has the type of its state input.
+        max_iterations: The bound; running out is a normal end with `converged=False`.
+        until: Gets the state after each pass; true ends the loop. None: always all passes.
+        state_input: The body's input that carries the state; None: `state`, else its first input.
+    """
+
+    kind: ClassVar[Kind] = Kind.LOOP
+
+    body: Body
+    max_iterations: int | None = None
+    until: Callable[[Any], Any] | None = None
+    state_input: str | None = None
+
+    def __post_init__(self) -> None:
+        Node.__post_init__(self)
+        if self.until is not None and not callable(self.until):
+            raise DefinitionError(f"loop {self.id!r}: until={self.until!r} is not callable")
+        if self.until is not None and signature_of(self.until).is_async:
+            raise DefinitionError(
+                f"loop {self.id!r}: until is async; compute the answer in the body and test it here"
+            )
+
+    @property
+    def parameter(self) -> str:
+        return _pick(self.body, self.state_input, "state")
+
+    def parameters(self) -> tuple[ParameterSpec, ...]:
+        return self.body.parameters()
+
+    def output_type(self) -> Any:
+        return self.body.output_type()
+
+
+@friendly
+@dataclass(frozen=True, slots=True)
+class Map(Node[list[Any]]):
+    """
+    A body run once for each item of a sequence known only at run time; a list, in item order.
+
+    Args:
+        id: Its name.
+        body: A graph.
+        item_input: The body's input that gets the item; None: `item`, else its first input. The map
+            itself takes the whole sequence under that name.
+        max_parallel: Items in flight; None: as many as the run has slots.
+        on_item_error: `fail`: the map fails; `skip`: the item is left out; `collect`: its error
+            stands in its place.
+    """
+
+    kind: ClassVar[Kind] = Kind.MAP
+
+    body: Body
+    item_input: str | None = None
+    max_parallel: int | None = None
+    on_item_error: OnItemError = "fail"
+
+    def __post_init__(self) -> None:
+        Node.__post_init__(self)
+        if self.max_parallel is not None and self.max_parallel < 1:
+            raise DefinitionError(f"map {self.id!r}: max_parallel={self.max_parallel} must be at least 1")
+        if self.on_item_error not in ("fail", "skip", "collect"):
+            raise DefinitionError(
+                f"map {self.id!r}: on_item_error={self.on_item_error!r} is not 'fail', 'skip' or 'collect'"
+            )
+
+    @property
+    def parameter(self) -> str:
+        return _pick(self.body, self.item_input, "item")
+
+    def parameters(self) -> tuple[ParameterSpec, ...]:
+        return tuple(
+            ParameterSpec(p.name, Any, True) if p.name == self.parameter else p
+            for p in self.body.parameters()
+        )
+
+    def output_type(self) -> Any:
+        inner = self.body.output_type()
+        return list[Any] if inner is Any or self.on_item_error == "collect" else list[inner]

@@ -1,0 +1,128 @@
+"""Function nodes: a Python function, async or sync, fed by parameter name; nothing here calls it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, TypeVar
+
+from dagorch.errors import DefinitionError
+from dagorch.models.llm import LLMRequest, LLMResponse
+from dagorch.models.messages import MessagesLike, build_request
+from dagorch.nodes.base import Kind, Node, friendly
+from dagorch.nodes.signature import FunctionSignature, ParameterSpec, signature_of
+
+__all__ = ["Context", "Function"]
+
+D = TypeVar("D")
+
+
+class Context(Generic[D]):
+    """
+    What a function may know of the run around it: declare a parameter annotated `Context`.
+
+    The engine fills that parameter in; it is no input, and no part of any key.
+
+    Attributes:
+        run_id: The run's id.
+        path: This node run's address, `refine[2]/critic`.
+        attempt: 1 for the first try.
+        deps: What the caller passed as `run(deps=...)`.
+    """
+
+    __slots__ = ("_exchange", "_exchange_sync", "attempt", "deps", "path", "run_id")
+
+    def __init__(
+        self,
+        run_id: str,
+        path: str,
+        attempt: int,
+        deps: D,
+        exchange: Callable[[LLMRequest], Awaitable[LLMResponse]],
+        exchange_sync: Callable[[LLMRequest], LLMResponse],
+    ) -> None:
+        self.run_id = run_id
+        self.path = path
+        self.attempt = attempt
+        self.deps = deps
+        self._exchange = exchange
+        self._exchange_sync = exchange_sync
+
+    async def acomplete(self, messages: MessagesLike, model: str | None = None, **options: Any) -> LLMResponse:
+        """
+        Call the run's provider: reserved before, metered after, within this attempt's slot.
+
+        Args:
+            messages: Dicts with `role` and `content`, or `Message`s.
+            model: None is the provider's default.
+            options: Fields of `LLMRequest`, such as `max_tokens`.
+
+        Raises:
+            DefinitionError: A message or an option is malformed, or the run has no provider.
+            BudgetExceededError: The call's worst case does not fit under the run's ceiling.
+            ProviderError: The service failed.
+        """
+        return await self._exchange(build_request(messages, model, options))
+
+    def complete(self, messages: MessagesLike, model: str | None = None, **options: Any) -> LLMResponse:
+        """Do the same as `acomplete` from a sync function, blocking its thread."""
+        return self._exchange_sync(build_request(messages, model, options))
+
+    async def exchange(self, request: LLMRequest) -> LLMResponse:
+        """Send a ready request; as `acomplete`."""
+        return await self._exchange(request)
+
+    def exchange_sync(self, request: LLMRequest) -> LLMResponse:
+        """Send a ready request; as `complete`."""
+        return self._exchange_sync(request)
+
+
+@friendly
+@dataclass(frozen=True, slots=True)
+class Function(Node[Any]):
+    """
+    A step that calls a Python function.
+
+    An async function runs on the event loop; a sync one in a worker thread. With `expand=True`
+    the function returns a `Graph`, which is compiled and run in its place: a plan made at run time.
+
+    Example:
+        >>> def double(number: int) -> int:
+        ...     return 2 * number
+        >>> [p.name for p in Function("double", double).parameters()]
+        ['number']
+    """
+
+    kind: ClassVar[Kind] = Kind.FUNCTION
+
+    fn: Callable[..., Any]
+    expand: bool = False
+
+    def __post_init__(self) -> None:
+        Node.__post_init__(self)
+        if not callable(self.fn):
+            raise DefinitionError(f"function node {self.id!r} was given {self.fn!r}, which is not callable")
+
+    @property
+    def signature(self) -> FunctionSignature:
+        return signature_of(self.fn)
+
+    def parameters(self) -> tuple[ParameterSpec, ...]:
+        signature = signature_of(self.fn)
+        context = context_parameter(signature)
+        if context is None:
+            return signature.parameters
+        return tuple(p for p in signature.parameters if p.name != context)
+
+    def output_type(self) -> Any:
+        return Any if self.expand else signature_of(self.fn).returns
+
+
+def context_parameter(signature: FunctionSignature) -> str | None:
+    """The parameter annotated `Context` or `Context[...]`, if there is one."""
+    for parameter in signature.parameters:
+        annotation = parameter.annotation
+        if annotation is Context or getattr(annotation, "__origin__", None) is Context:
+            return sys.intern(parameter.name)
+    return None

@@ -1,0 +1,104 @@
+"""Reducers: pure functions that fold the values of a merge, given in edge order, into one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+__all__ = ["REDUCERS", "Reducer", "concat", "first", "flatten", "majority", "to_list", "union", "update"]
+
+Reducer = Callable[[list[Any]], Any]
+
+
+def to_list(values: list[Any]) -> list[Any]:
+    """Give the values as they came."""
+    return list(values)
+
+
+def first(values: list[Any]) -> Any:
+    """Give the first value in edge order."""
+    return values[0]
+
+
+def flatten(values: list[Any]) -> list[Any]:
+    """
+    Join lists end to end.
+
+    Example:
+        >>> flatten([[1, 2], [3]])
+        [1, 2, 3]
+    """
+    return [item for value in values for item in value]
+
+
+def union(values: list[Any]) -> list[Any]:
+    """
+    Join lists end to end, keeping the first of equal items.
+
+    Example:
+        >>> union([[1, 2], [2, 3]])
+        [1, 2, 3]
+    """
+    kept: list[Any] = []
+    seen: set[Any] = set()
+    for item in flatten(values):
+        try:
+            new = item not in seen
+            seen.add(item)
+        except TypeError:  # an item that cannot be hashed is compared with each
+            new = item not in kept
+        if new:
+            kept.append(item)
+    return kept
+
+
+def concat(values: list[Any]) -> str:
+    """
+    Join texts with a blank line between.
+
+    Example:
+        >>> concat(["a", "b"])
+        'a\\n\\nb'
+    """
+    return "\n\n".join(str(value) for value in values)
+
+
+def update(values: list[Any]) -> dict[Any, Any]:
+    """
+    Join mappings; where keys meet, the later edge wins.
+
+    Example:
+        >>> update([{"a": 1}, {"a": 2, "b": 3}])
+        {'a': 2, 'b': 3}
+    """
+    joined: dict[Any, Any] = {}
+    for value in values:
+        joined.update(value)
+    return joined
+
+
+def majority(values: list[Any]) -> Any:
+    """
+    Give the value that most edges gave; among equals the one that came first in edge order.
+
+    Example:
+        >>> majority(["yes", "no", "yes"])
+        'yes'
+    """
+    return Counter(values).most_common(1)[0][0]
+
+
+REDUCERS: Mapping[str, Reducer] = MappingProxyType(
+    {
+        "list": to_list,
+        "first": first,
+        "flatten": flatten,
+        "union": union,
+        "concat": concat,
+        "update": update,
+        "majority": majority,
+    }
+)
+"""The reducers that can be named, in a file too."""

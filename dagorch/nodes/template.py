@@ -1,0 +1,206 @@
+"""Prompt templates: text with named holes that values fill as text; no expressions, no formats."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections import deque
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, is_dataclass
+from typing import Any
+
+from dagorch.errors import DefinitionError, did_you_mean
+
+__all__ = ["Template", "as_text"]
+
+_TOKEN = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
+_LEADING_NAME = re.compile(r"\s*([^\W\d]\w*)\s*")
+_ESCAPE = "a literal brace is written '{{' or '}}'"
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """
+    A prompt with named inputs: `{name}` is a hole, `{{` and `}}` are literal braces.
+
+    Nothing else is a template: `{}`, `{0}`, `{a.b}`, `{a[0]}`, `{a!r}`, `{a:>10}` and a lone
+    brace are refused when the template is made. Values are inserted as text and never
+    interpreted, so no value can reach an attribute, a format directive or another value.
+    Templates are equal if their texts are; they can be hashed and pickled.
+
+    Args:
+        text: The template's source. Empty text renders as empty text.
+
+    Raises:
+        DefinitionError: The text is not a template; the message gives line, column, the
+            offending piece and how to write it.
+
+    Cost: O(length) once; rendering is one join.
+
+    Example:
+        >>> template = Template("Argue about {topic} as {{json}}, for {reader}; {topic}!")
+        >>> template.fields
+        ('topic', 'reader')
+        >>> template.render({"topic": "{tea}", "reader": "a child"})
+        'Argue about {tea} as {json}, for a child; {tea}!'
+    """
+
+    text: str
+    fields: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    """The inputs' names, in order of first appearance, each once."""
+    _pieces: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    """Literal text, and the field's name wherever `_holes` points."""
+    _holes: tuple[int, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.text, str):
+            raise DefinitionError(f"a template is text, not {type(self.text).__name__}")
+        pieces, holes = _parse(self.text)
+        object.__setattr__(self, "fields", tuple(dict.fromkeys(pieces[hole] for hole in holes)))
+        object.__setattr__(self, "_pieces", tuple(pieces))
+        object.__setattr__(self, "_holes", tuple(holes))
+
+    def render(self, values: Mapping[str, object]) -> str:
+        r"""
+        Give the text with every hole filled by its value, as `as_text` writes it.
+
+        Args:
+            values: A value per field; those that the template does not name are ignored.
+
+        Raises:
+            DefinitionError: Fields have no value; the message names them all.
+
+        Cost: each field is turned into text once, however often it appears.
+
+        Example:
+            >>> Template("{views}").render({"views": ["for", "against"]})
+            '1. for\n\n2. against'
+        """
+        missing = [name for name in self.fields if name not in values]
+        if missing:
+            hint = did_you_mean(missing[0], [name for name in values if name not in self.fields])
+            raise DefinitionError(
+                f"the template has no value for {', '.join(map(repr, missing))}{hint}"
+            )
+        texts = {name: as_text(values[name]) for name in self.fields}
+        pieces = list(self._pieces)
+        for hole in self._holes:
+            pieces[hole] = texts[pieces[hole]]
+        return "".join(pieces)
+
+
+def as_text(value: object) -> str:
+    r"""
+    Write a value as a model should read it.
+
+    - text as it is, None as nothing (an input that was left out leaves no trace),
+    - a pydantic model, dataclass, mapping, list, tuple, deque or set as indented JSON,
+      what JSON cannot hold written as `str(item)`,
+    - but a list, tuple, deque or set of texts as paragraphs numbered from 1, so that a model
+      can cite them; an empty one is empty text,
+    - anything else as `str(value)`.
+
+    A set is sorted by the texts of its items, so that equal values give equal prompts.
+
+    Raises:
+        Exception: Only what the value's own `__str__` raises.
+
+    Example:
+        >>> as_text(["tea", "coffee"])
+        '1. tea\n\n2. coffee'
+        >>> print(as_text({"title": "Tea", "sources": [1, None]}))
+        {
+          "title": "Tea",
+          "sources": [
+            1,
+            null
+          ]
+        }
+        >>> as_text(None), as_text(0.5), as_text([])
+        ('', '0.5', '')
+    """
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return ""
+    if isinstance(value, set | frozenset):
+        value = sorted(value, key=str)
+    if isinstance(value, list | tuple | deque):
+        if all(isinstance(item, str) for item in value):
+            return "\n\n".join(f"{number}. {item}" for number, item in enumerate(value, 1))
+        return _as_json(value)
+    if isinstance(value, Mapping):
+        return _as_json(value if isinstance(value, dict) else dict(value))
+    if _is_model(value) or (is_dataclass(value) and not isinstance(value, type)):
+        return _as_json(value)
+    return str(value)
+
+
+def _is_model(value: object) -> bool:
+    # A model exists only where pydantic was imported; looking it up here imports nothing.
+    base = getattr(sys.modules.get("pydantic.main"), "BaseModel", ())
+    return isinstance(value, base)
+
+
+def _as_json(value: Any) -> str:
+    # Here, as it costs milliseconds that prompts of plain text need not pay.
+    from pydantic_core import to_json
+
+    if _is_model(value):
+        with suppress(ValueError):  # a field that JSON cannot hold
+            return str(value.model_dump_json(indent=2, warnings=False))
+    try:
+        return to_json(value, indent=2, fallback=str, by_alias=False).decode()
+    except ValueError:  # bytes that are no UTF-8, lone surrogates, a list that holds itself
+        return str(value)
+
+
+def _parse(text: str) -> tuple[list[str], list[int]]:
+    """Cut a template into pieces, and tell which of them are holes."""
+    pieces: list[str] = []
+    holes: list[int] = []
+    end = 0
+    for token in _TOKEN.finditer(text):
+        piece, name = token[0], token[1]
+        literal = text[end : token.start()]
+        if piece in ("{{", "}}"):
+            pieces.append(literal + piece[0])
+        elif name is not None and name.isidentifier():
+            pieces.append(literal)
+            holes.append(len(pieces))
+            pieces.append(name)
+        else:
+            raise DefinitionError(_complaint(text, token.start(), piece, name))
+        end = token.end()
+    pieces.append(text[end:])
+    return pieces, holes
+
+
+def _complaint(text: str, start: int, piece: str, inner: str | None) -> str:
+    line = text.count("\n", 0, start) + 1
+    column = start - text.rfind("\n", 0, start)
+    where = f"template, line {line}, column {column}"
+    if inner is None:
+        shown = _short(text[start:] if piece == "{" else text[: start + 1][-20:])
+        story = "is opened but never closed" if piece == "{" else "closes nothing"
+        return f"{where}: the {piece!r} of {shown} {story}; {_ESCAPE}"
+    name = _LEADING_NAME.match(inner)
+    rest = inner[name.end() : name.end() + 1] if name else ""
+    if not inner.strip():
+        advice = "an input has a name, as in '{topic}'"
+    elif inner.strip().isdigit():
+        advice = "inputs have names, not numbers, as in '{topic}'"
+    elif name and rest in (".", "["):
+        advice = f"values are inserted whole; pass the part as an input, or write '{{{name[1]}}}'"
+    elif name and rest in ("!", ":"):
+        advice = f"values are inserted as text, without directives; write '{{{name[1]}}}'"
+    elif name and not rest:
+        advice = f"write '{{{name[1]}}}'"
+    else:
+        advice = "only '{name}' is"
+    return f"{where}: {_short(piece)} is not an input: {advice}; {_ESCAPE}"
+
+
+def _short(piece: str) -> str:
+    return repr(piece if len(piece) <= 40 else piece[:37] + "...")

@@ -1,0 +1,171 @@
+"""The steps of an LLM node with tools: what each does. How they are joined is `graph/tools.py`'s."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+from dagorch.errors import DefinitionError, InvalidOutputError
+from dagorch.models.llm import LLMRequest, LLMResponse, Message, ToolCall, ToolSpec
+from dagorch.nodes.base import Kind, Node
+from dagorch.nodes.llm import LLM
+from dagorch.nodes.signature import ParameterSpec, signature_of
+from dagorch.nodes.types import type_name
+
+__all__ = ["Conversation", "Toolbox", "Turn", "answered", "tool_spec"]
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """The state that goes round: every turn so far and, once the model wants no more tools, its answer."""
+
+    messages: tuple[Message, ...]
+    answer: LLMResponse | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Turn(Node[LLMResponse]):
+    """One call in a conversation; speaks for the LLM node that it was made from."""
+
+    kind: ClassVar[Kind] = Kind.LLM
+
+    llm: LLM[Any]
+    specs: tuple[ToolSpec, ...]
+    tools: ClassVar[tuple[()]] = ()
+
+    @property
+    def model(self) -> str:
+        return self.llm.model
+
+    @property
+    def provider(self) -> str:
+        return self.llm.provider
+
+    @property
+    def retry(self) -> Any:
+        return self.llm.retry
+
+    def parameters(self) -> tuple[ParameterSpec, ...]:
+        return (ParameterSpec("state", Conversation, True),)
+
+    def output_type(self) -> Any:
+        return LLMResponse
+
+    def request(self, inputs: Mapping[str, Any], failed: BaseException | None = None) -> LLMRequest:
+        blank = self.llm.settings(failed)
+        turns = inputs["state"].messages + blank.messages
+        return replace(blank, messages=turns, tools=self.specs)
+
+    def parse(self, response: LLMResponse) -> LLMResponse:
+        if not response.tool_calls:
+            self.llm.parse(response)  # a reply that does not fit is repaired here, in the attempt
+        return response
+
+
+class Toolbox:
+    """The tools of one LLM node, and the functions that its graph is made of."""
+
+    __slots__ = ("handlers", "llm", "specs")
+
+    def __init__(self, llm: LLM[Any]) -> None:
+        self.llm = llm
+        self.specs = tuple(tool_spec(tool) for tool in llm.tools)
+        self.handlers = {spec.name: tool for spec, tool in zip(self.specs, llm.tools, strict=True)}
+        if len(self.handlers) != len(llm.tools):
+            raise DefinitionError(f"LLM node {llm.id!r}: two of its tools have one name")
+
+    async def open(self, **inputs: Any) -> Conversation:
+        """Fill in the turns that the conversation begins with."""
+        return Conversation(self.llm.opening(inputs))
+
+    async def wanted(self, response: LLMResponse) -> tuple[ToolCall, ...]:
+        """Give the tool calls that the model asks for; none ends the conversation."""
+        return response.tool_calls
+
+    async def run(self, call: ToolCall) -> Message:
+        """Run one tool call; what goes wrong in it is an answer too, for the model to read."""
+        tool = self.handlers.get(call.name)
+        if tool is None:
+            text = f"error: no tool {call.name!r}; there are {', '.join(self.handlers)}"
+            return Message("tool", text, tool_call_id=call.id)
+        try:
+            arguments = json.loads(call.arguments or "{}")
+            if not isinstance(arguments, dict):
+                raise TypeError("the arguments must be a JSON object")  # noqa: TRY301  an answer like the rest
+            if signature_of(tool).is_async:
+                value = await tool(**arguments)
+            else:
+                from anyio import to_thread
+
+                value = await to_thread.run_sync(functools.partial(tool, **arguments))
+        except Exception as error:
+            return Message("tool", f"error: {type(error).__name__}: {error}", tool_call_id=call.id)
+        text = value if isinstance(value, str) else json.dumps(value, default=str)
+        return Message("tool", text, tool_call_id=call.id)
+
+    async def step(
+        self, state: Conversation, response: LLMResponse, answers: list[Message]
+    ) -> Conversation:
+        """Add what was said in this round."""
+        said = Message("assistant", response.content, tool_calls=response.tool_calls)
+        done = None if response.tool_calls else response
+        return Conversation((*state.messages, said, *answers), done)
+
+    async def answer(self, state: Conversation) -> Any:
+        """Turn the last reply into the node's value."""
+        if state.answer is None:
+            raise InvalidOutputError(
+                f"LLM node {self.llm.id!r} still asked for tools after "
+                f"max_tool_rounds={self.llm.max_tool_rounds}"
+            )
+        return self.llm.parse(state.answer)
+
+
+def answered(state: Conversation) -> bool:
+    """Whether the model has given its answer."""
+    return state.answer is not None
+
+
+def tool_spec(tool: Callable[..., Any]) -> ToolSpec:
+    """
+    Describe a function to a model: its name, the first paragraph of its docstring, its parameters.
+
+    Example:
+        >>> def weather(city: str, days: int = 1) -> str:
+        ...     '''Tell the weather.'''
+        >>> tool_spec(weather).parameters["required"]
+        ['city']
+    """
+    from pydantic import TypeAdapter
+
+    signature = signature_of(tool)
+    name = getattr(tool, "__name__", "")
+    if not name.isidentifier():
+        raise DefinitionError(f"tool {tool!r:.60} has no name that a model could call; use a def")
+    if signature.problem:
+        raise DefinitionError(f"tool {name!r}: {signature.problem}")
+    properties: dict[str, Any] = {}
+    definitions: dict[str, Any] = {}
+    for spec in signature.parameters:
+        try:
+            schema = TypeAdapter(spec.annotation).json_schema()
+        except Exception as error:
+            raise DefinitionError(
+                f"tool {name!r}: parameter {spec.name!r} of type {type_name(spec.annotation)} has no JSON Schema"
+            ) from error
+        definitions.update(schema.pop("$defs", {}))
+        properties[spec.name] = schema
+    parameters: dict[str, Any] = {
+        "type": "object",
+        "properties": properties,
+        "required": [spec.name for spec in signature.parameters if spec.required],
+        "additionalProperties": False,
+    }
+    if definitions:
+        parameters["$defs"] = definitions
+    doc = (inspect.getdoc(tool) or name).split("\n\n")[0]
+    return ToolSpec(name, doc, parameters)

@@ -1,0 +1,60 @@
+"""Model services behind one port; a name is imported at its first use, so this costs nothing."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dagorch.providers.adapter import adapt
+    from dagorch.providers.base import BaseProvider, CallDoors, TextStream
+    from dagorch.providers.factory import ProviderFactory, ProviderInfo
+    from dagorch.providers.http import Timeouts
+    from dagorch.providers.local import LocalProvider
+    from dagorch.providers.openai import OpenAIProvider
+    from dagorch.providers.registry import SERVICES, Route, Service, route
+    from dagorch.providers.scripted import ScriptedProvider
+
+__all__ = [
+    "SERVICES",
+    "BaseProvider",
+    "CallDoors",
+    "LocalProvider",
+    "OpenAIProvider",
+    "ProviderFactory",
+    "ProviderInfo",
+    "Route",
+    "ScriptedProvider",
+    "Service",
+    "TextStream",
+    "Timeouts",
+    "adapt",
+    "route",
+]
+
+_HOMES = {
+    "SERVICES": "registry",
+    "BaseProvider": "base",
+    "CallDoors": "base",
+    "LocalProvider": "local",
+    "OpenAIProvider": "openai",
+    "ProviderFactory": "factory",
+    "ProviderInfo": "factory",
+    "Route": "registry",
+    "ScriptedProvider": "scripted",
+    "Service": "registry",
+    "TextStream": "base",
+    "Timeouts": "http",
+    "adapt": "adapter",
+    "route": "registry",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

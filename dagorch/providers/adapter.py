@@ -1,0 +1,175 @@
+"""
+Other people's providers: any object with `complete` or `acomplete` made a provider of ours.
+
+What the object does inside is its own; nothing is retried, priced or limited here.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from functools import partial
+from typing import Any
+
+import anyio
+
+from dagorch.errors import DefinitionError, MalformedReplyError
+from dagorch.models.llm import LLMRequest, LLMResponse, Message
+from dagorch.models.usage import Usage
+from dagorch.ports import Provider
+from dagorch.providers.base import BaseProvider
+from dagorch.providers.openai_wire import request_body
+
+__all__ = ["AdaptedProvider", "adapt"]
+
+
+def adapt(provider: object) -> Provider:
+    """
+    Give `provider` itself if it is a `dagorch.ports.Provider`, else a provider around it.
+
+    It needs `acomplete` (async) or `complete` (sync or async), called with `messages`, a list
+    of dicts as OpenAI's chat API has them, and with `model` and other fields of the request as
+    far as it has parameters of those names. It gives text, or a dict or an object with
+    `content` and as much as it has of `model`, `usage` (token counts) and `cost` (dollars).
+    A sync method runs in a worker thread.
+
+    Raises:
+        DefinitionError: It has neither method.
+
+    Example:
+        >>> class Parrot:
+        ...     def complete(self, messages):
+        ...         return messages[-1]["content"]
+        >>> adapt(Parrot()).name
+        'parrot'
+    """
+    # A mock has every attribute; only a provider's exchange is a coroutine function.
+    if isinstance(provider, Provider) and inspect.iscoroutinefunction(provider.exchange):
+        return provider
+    if isinstance(provider, type):
+        raise DefinitionError(f"the provider is the class {provider.__name__}; give an instance")
+    for method in ("acomplete", "complete"):
+        if callable(getattr(provider, method, None)):
+            return AdaptedProvider(provider, method)
+    raise DefinitionError(
+        f"a {type(provider).__name__} cannot be a provider: "
+        "it needs a method complete(messages) or acomplete(messages)"
+    )
+
+
+class AdaptedProvider(BaseProvider):
+    """A user's own object, with the engine's side of a provider added; made by `adapt`."""
+
+    def __init__(self, inner: object, method: str) -> None:
+        name = getattr(inner, "name", None)
+        model = getattr(inner, "default_model", None) or getattr(inner, "model", None)
+        bound = getattr(inner, "max_concurrency", None)
+        super().__init__(
+            name if isinstance(name, str) and name else type(inner).__name__.lower(),
+            model if isinstance(model, str) else "",
+            bound if isinstance(bound, int) else None,
+        )
+        self._inner = inner
+        self._call: Callable[..., Any] = getattr(inner, method)
+        self._method = method
+
+    async def exchange(self, request: LLMRequest, on_text: Callable[[str], None]) -> LLMResponse:
+        """
+        Call the object's method once and read what it gives.
+
+        A worker thread cannot be stopped: where the exchange is cancelled, the thread is left
+        to end by itself.
+
+        Raises:
+            DefinitionError: The request has tools, and the method no parameter for them.
+            MalformedReplyError: The method gave something without content.
+        """
+        call = self._bind(request)
+        if inspect.iscoroutinefunction(self._call):
+            reply = await call()
+        else:
+            # In a list, as trio refuses a thread's function that gives a coroutine.
+            (reply,) = await anyio.to_thread.run_sync(lambda: [call()], abandon_on_cancel=True)
+            if inspect.isawaitable(reply):
+                reply = await reply
+        response = self._read(reply, request)
+        if response.content:
+            on_text(response.content)
+        return response
+
+    def worst_case_usd(self, request: LLMRequest) -> Decimal | None:
+        """Ask the object, where it can say; else None."""
+        ask = getattr(self._inner, "worst_case_usd", None)
+        worst = ask(request) if callable(ask) else None
+        return None if worst is None else Decimal(str(worst))
+
+    async def aclose(self) -> None:
+        """Close the object, where it can be closed."""
+        close = getattr(self._inner, "aclose", None)
+        if callable(close):
+            await close()
+
+    def _bind(self, request: LLMRequest) -> Callable[[], Any]:
+        """Find the arguments that the method has parameters for."""
+        body = request_body(request, request.model or self.default_model)
+        given = {
+            "max_tokens": request.max_tokens,
+            "temperature": request.temperature,
+            "stop": request.stop or None,
+            "json_schema": request.json_schema,
+            "tools": request.tools or None,
+            "model": body["model"] or None,
+            **request.extra,
+        }
+        parameters = inspect.signature(self._call).parameters
+        takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+        if request.tools and not (takes_any or "tools" in parameters):
+            raise DefinitionError(
+                f"provider {self.name!r} cannot be given tools: "
+                f"its {self._method}() has no parameter 'tools'"
+            )
+        wanted = {
+            key: value
+            for key, value in given.items()
+            if value is not None and (takes_any or key in parameters)
+        }
+        if takes_any or "messages" in parameters:
+            return partial(self._call, messages=body["messages"], **wanted)
+        return partial(self._call, body["messages"], **wanted)
+
+    def _read(self, reply: Any, request: LLMRequest) -> LLMResponse:
+        if isinstance(reply, LLMResponse):
+            return reply
+        if isinstance(reply, Message | str):
+            reply = {"content": reply if isinstance(reply, str) else reply.content}
+        content = _field(reply, "content")
+        if not isinstance(content, str):
+            found = f"keys {sorted(map(str, reply))}" if isinstance(reply, Mapping) else "no text"
+            raise MalformedReplyError(
+                f"{self.name}: {self._method}() gave a {type(reply).__name__} with {found}; "
+                "give text, or a dict or an object with text as its content",
+                service=self.name,
+                model=request.model,
+            )
+        usage = _field(reply, "usage")
+        return LLMResponse(
+            content=content,
+            model=str(_field(reply, "model") or request.model or self.default_model),
+            usage=Usage(
+                _count(usage, "input_tokens", "prompt_tokens"),
+                _count(usage, "output_tokens", "completion_tokens"),
+                Decimal(str(_field(reply, "cost") or _field(usage, "cost_usd") or 0)),
+                estimated=usage is None,
+                calls=1,
+            ),
+        )
+
+
+def _field(thing: Any, name: str) -> Any:
+    return thing.get(name) if isinstance(thing, Mapping) else getattr(thing, name, None)
+
+
+def _count(usage: Any, *names: str) -> int:
+    """Give a number of tokens by the first of its usual names."""
+    return next((int(count) for name in names if (count := _field(usage, name))), 0)

@@ -1,0 +1,160 @@
+"""
+The services that dagorch knows, as data, and which of them a model's name belongs to.
+
+Nothing is made or read from the environment here; that is the factory's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from dagorch.errors import DefinitionError, did_you_mean
+
+__all__ = ["PROVIDER_NAMES", "SERVICES", "Route", "Service", "route"]
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One service that speaks OpenAI's chat completions."""
+
+    name: str
+    base_url: str
+    """Before `/chat/completions`, as the service's own page documents it."""
+    key_env: tuple[str, ...] = ()
+    """Environment variables that may hold the key, the usual one first; empty needs none."""
+    default_model: str = ""
+    """Empty: what it serves depends on who set it up."""
+    price_service: str = ""
+    """Its name in genai-prices; empty looks at models alone."""
+    models: tuple[str, ...] = ()
+    """How the names of its models begin."""
+
+    @property
+    def own_machine(self) -> bool:
+        """Whether the user runs it, so that it needs no key and costs nothing."""
+        return not self.key_env
+
+    @property
+    def base_url_env(self) -> str:
+        """The environment variable that replaces `base_url`."""
+        return f"{self.name.upper().replace('-', '_')}_BASE_URL"
+
+
+SERVICES: Final = {
+    service.name: service
+    for service in (
+        Service(
+            "xai", "https://api.x.ai/v1", ("XAI_API_KEY",), "grok-3", "x-ai", ("grok",)
+        ),
+        Service(
+            "openai", "https://api.openai.com/v1", ("OPENAI_API_KEY",), "gpt-4o-mini", "openai",
+            ("gpt-", "chatgpt-", "o1", "o3", "o4"),
+        ),
+        Service(
+            "anthropic", "https://api.anthropic.com/v1", ("ANTHROPIC_API_KEY",),
+            "claude-sonnet-4-5", "anthropic", ("claude",),
+        ),
+        Service(
+            "groq", "https://api.groq.com/openai/v1", ("GROQ_API_KEY",),
+            "llama-3.3-70b-versatile", "groq", ("groq", "llama-3.3-70b-versatile"),
+        ),
+        Service(
+            "mistral", "https://api.mistral.ai/v1", ("MISTRAL_API_KEY",), "mistral-small-latest",
+            "mistral",
+            ("mistral", "ministral", "magistral", "codestral", "devstral", "pixtral", "open-mi"),
+        ),
+        Service(
+            "gemini", "https://generativelanguage.googleapis.com/v1beta/openai",
+            ("GEMINI_API_KEY", "GOOGLE_API_KEY"), "gemini-2.5-flash", "google", ("gemini",),
+        ),
+        Service(
+            "cohere", "https://api.cohere.ai/compatibility/v1",
+            ("COHERE_API_KEY", "CO_API_KEY"), "command-a-03-2025", "cohere", ("command",),
+        ),
+        Service(
+            "perplexity", "https://api.perplexity.ai", ("PERPLEXITY_API_KEY",), "sonar",
+            "perplexity", ("sonar",),
+        ),
+        Service(
+            "deepseek", "https://api.deepseek.com/v1", ("DEEPSEEK_API_KEY",), "deepseek-chat",
+            "deepseek", ("deepseek-",),
+        ),
+        Service(
+            "together", "https://api.together.xyz/v1", ("TOGETHER_API_KEY",),
+            "meta-llama/Llama-3.3-70B-Instruct-Turbo", "together",
+        ),
+        Service(
+            "huggingface", "https://router.huggingface.co/v1",
+            ("HF_TOKEN", "HUGGINGFACE_API_KEY"), "meta-llama/Llama-3.3-70B-Instruct",
+        ),
+        Service(
+            "openrouter", "https://openrouter.ai/api/v1", ("OPENROUTER_API_KEY",),
+            "openai/gpt-4o-mini", "openrouter",
+        ),
+        Service("ollama", "http://localhost:11434/v1", default_model="llama3.2"),
+        Service("lm-studio", "http://localhost:1234/v1"),
+        Service("vllm", "http://localhost:8000/v1"),
+    )
+}  # fmt: skip
+"""By name."""
+
+_OTHERS: Final = {"local": ("smollm2",), "scripted": ("scripted",)}
+"""What runs inside the process -> how the names of its models begin."""
+
+PROVIDER_NAMES: Final = (*SERVICES, *_OTHERS)
+"""Every name that `ProviderFactory.get_provider` knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where a model runs."""
+
+    provider: str
+    model: str
+    """The name without a `provider:` before it."""
+
+
+def route(model: str) -> Route | None:
+    """
+    Find the provider that serves `model`, by `provider:model` or else by how the name begins.
+
+    The longest beginning wins. Names that many services serve (`llama3.2`, `org/model`) belong
+    to none: None.
+
+    Example:
+        >>> route("claude-3.5")
+        Route(provider='anthropic', model='claude-3.5')
+        >>> route("ollama:llama3.2:1b")
+        Route(provider='ollama', model='llama3.2:1b')
+        >>> route("my-own-model") is None
+        True
+    """
+    provider, colon, rest = model.partition(":")
+    if colon and rest and provider in PROVIDER_NAMES:
+        return Route(provider, rest)
+    starts = [
+        (start, name)
+        for name, known in [*((s.name, s.models) for s in SERVICES.values()), *_OTHERS.items()]
+        for start in known
+        if model.startswith(start)
+    ]
+    return Route(max(starts, key=lambda pair: len(pair[0]))[1], model) if starts else None
+
+
+def unknown_model(model: str) -> DefinitionError:
+    """Make the error for a model that `route` does not know."""
+    known = [start for service in SERVICES.values() for start in service.models]
+    defaults = [service.default_model for service in SERVICES.values() if service.default_model]
+    return DefinitionError(
+        f"no provider is known for model {model!r}{did_you_mean(model, [*known, *defaults])}; "
+        f"write it as 'provider:{model}' with one of: {', '.join(PROVIDER_NAMES)}"
+    )
+
+
+def unknown_provider(name: str) -> DefinitionError:
+    """Make the error for a provider's name that is not in `PROVIDER_NAMES`."""
+    return DefinitionError(
+        f"no provider is called {name!r}{did_you_mean(name, PROVIDER_NAMES)}; "
+        f"known: {', '.join(PROVIDER_NAMES)}"
+    )

@@ -1,0 +1,52 @@
+"""What all runs of one event loop share: admission to resources, who to wake, and the watchdog."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from anyio.lowlevel import RunVar
+
+from dagorch.ports import Provider
+from dagorch.runner.watchdog import Watchdog
+from dagorch.scheduler.admission import Admission
+from dagorch.scheduler.commands import Resource
+
+__all__ = ["Shared", "shared"]
+
+
+class Shared:
+    """One per event loop, made by the first run there."""
+
+    def __init__(self) -> None:
+        self.admission = Admission()
+        self.watchdog = Watchdog()
+        self.wake: dict[str, Callable[[], None]] = {}
+        """Per run under way: what tells it that a resource was freed."""
+        self._resources: WeakKeyDictionary[Any, Resource] = WeakKeyDictionary()
+        self._made = 0
+
+    def resource_of(self, provider: Provider) -> Resource | None:
+        """What an exchange with this provider holds; None if it knows no bound."""
+        if provider.max_concurrency is None:
+            return None
+        found = self._resources.get(provider)
+        if found is None:
+            self._made += 1
+            name = f"{provider.name}#{self._made}"
+            found = self._resources[provider] = Resource(name, provider.max_concurrency)
+        return found
+
+
+_SHARED: RunVar[Shared] = RunVar("dagorch_shared")
+
+
+def shared() -> Shared:
+    """The event loop's own."""
+    try:
+        return _SHARED.get()
+    except LookupError:
+        made = Shared()
+        _SHARED.set(made)
+        return made

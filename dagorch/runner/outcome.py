@@ -1,0 +1,187 @@
+"""From a finished core to a `Result`: values, node runs and status read off its frames, when they are asked for."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Generic, TypeVar
+
+from dagorch.errors import RunError
+from dagorch.graph.plan import Plan
+from dagorch.models.result import NodeRun, Result, RunStatus
+from dagorch.models.usage import NOTHING_USED
+from dagorch.scheduler.containers import missing_output
+from dagorch.scheduler.core import Core
+from dagorch.scheduler.frames import Facts, Group, unpack
+from dagorch.scheduler.states import State
+from dagorch.scheduler.story import reason, story
+
+__all__ = ["result_of", "run_error"]
+
+V = TypeVar("V")
+_COMPLETED = int(State.COMPLETED)
+
+
+class _Lazy(Mapping[str, V], Generic[V]):
+    """A mapping made when it is first looked into: most runs are never asked for all of it."""
+
+    __slots__ = ("_data", "_make")
+
+    def __init__(self, make: Callable[[], dict[str, V]]) -> None:
+        self._make: Callable[[], dict[str, V]] | None = make
+        self._data: dict[str, V] = {}
+
+    def _all(self) -> dict[str, V]:
+        if self._make is not None:
+            self._data = self._make()
+            self._make = None
+        return self._data
+
+    def __getitem__(self, key: str) -> V:
+        return self._all()[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    def __repr__(self) -> str:
+        return repr(self._all())
+
+
+def result_of(core: Core, graph: Any, dropped_events: int) -> Result:
+    """Give what a run came to, finished or not."""
+    root = core.root
+    assert root is not None
+    plan = core.plan
+
+    def values() -> dict[str, Any]:
+        return {plan.nodes[i].id: root.values[i] for i in range(plan.size) if root.state[i] == _COMPLETED}
+
+    def node_runs() -> dict[str, NodeRun]:
+        return _node_runs(core)
+
+    if plan.single_output:
+        index = plan.outputs[0]
+        output = root.values[index] if root.state[index] == _COMPLETED else None
+    else:
+        output = {
+            id: root.values[i]
+            for id, i in zip(plan.output_ids, plan.outputs, strict=True)
+            if root.state[i] == _COMPLETED
+        }
+    return Result(
+        run_id=core.run_id,
+        graph=graph,
+        status=_status(core),
+        output=output,
+        values=_Lazy(values),
+        node_runs=_Lazy(node_runs),
+        loops=core.loops,
+        usage=core.usage,
+        duration_seconds=core.now - core.started,
+        dropped_events=dropped_events,
+    )
+
+
+def _status(core: Core) -> RunStatus:
+    root = core.root
+    assert root is not None
+    if core.cancelled is not None or not core.finished:
+        return "cancelled"
+    if root.stop_error is not None:
+        return "failed"
+    ends = [State(root.state[i]) for i in core.plan.outputs]
+    if all(end in (State.COMPLETED, State.SKIPPED) for end in ends):
+        return "completed"
+    return "partial" if State.COMPLETED in ends else "failed"
+
+
+def run_error(core: Core, graph: Any, dropped_events: int) -> RunError | None:
+    """
+    The error that a finished run raises, or None if it raises none.
+
+    A budget stop or the run's own deadline is raised as it is; what a node failed with is the
+    cause of a `RunError` that names the node and tells its story.
+    """
+    root = core.root
+    assert root is not None
+    result = result_of(core, graph, dropped_events)
+    if result.status not in ("failed", "cancelled"):
+        return None
+    if core.cancelled is not None:
+        return RunError(f"the run was cancelled: {core.cancelled}", partial_results=result)
+    cause = root.stop_error
+    if cause is None:
+        broken = [i for i in core.plan.outputs if root.state[i] != State.SKIPPED]
+        cause = missing_output(root, broken[0])
+    index = next((i for i, facts in root.facts.items() if facts.error is cause), None)
+    if index is None and isinstance(cause, RunError):
+        cause.partial_results = result
+        return cause
+    path = "" if index is None else root.path_of(index)
+    told = () if index is None else story(core, root, index)
+    name = type(cause).__name__
+    error = RunError(
+        f"node {path!r} failed: {name}: {cause}" if path else f"{name}: {cause}",
+        path=path,
+        story=told,
+        partial_results=result,
+    )
+    error.__cause__ = cause
+    return error
+
+
+def _node_runs(core: Core) -> dict[str, NodeRun]:
+    """Every node run by path: those of the root, then frame by frame those inside."""
+    root = core.root
+    assert root is not None
+    runs: dict[str, NodeRun] = {}
+    stack: list[tuple[str, Plan, bytes, array[float], dict[int, Facts], dict[int, list[Group]]]] = [
+        ("", core.plan, bytes(root.state), root.times, root.facts, root.children)
+    ]
+    while stack:
+        prefix, plan, states, times, facts, children = stack.pop()
+        for index in range(plan.size):
+            path = prefix + plan.nodes[index].id
+            runs[path] = _node_run(core, path, plan, states, times, facts, index)
+        for index, groups in reversed(children.items()):
+            id = plan.nodes[index].id
+            for group in reversed(groups):
+                for label, record in sorted(group.records.items(), reverse=True):
+                    number = f"[{label}]" if group.indexed else ""
+                    stack.append((f"{prefix}{id}{number}/", group.plan, *unpack(group.plan, record)))
+    return runs
+
+
+def _node_run(
+    core: Core,
+    path: str,
+    plan: Plan,
+    states: bytes,
+    times: array[float],
+    facts: dict[int, Facts],
+    index: int,
+) -> NodeRun:
+    ready, started, ended = times[3 * index : 3 * index + 3]
+    state = State(states[index])
+    known = facts.get(index)
+    attempts = 0
+    if started and plan.kinds[index] < 3:
+        failures = known.failures if known else 0
+        attempts = failures + (state == State.COMPLETED and not (known and known.recovered_from))
+        attempts = max(attempts, 1)
+    return NodeRun(
+        path=path,
+        kind=plan.nodes[index].kind.value,
+        end=state.name.lower(),  # type: ignore[arg-type]  # the names of the ends
+        ready_seconds=ready - core.started if ready else None,
+        started_seconds=started - core.started if started else None,
+        ended_seconds=ended - core.started,
+        attempts=attempts,
+        usage=known.usage if known else NOTHING_USED,
+        error=known.error if known and state == State.FAILED else None,
+        recovered_from=known.recovered_from if known else None,
+        reason=reason(plan, states, facts, index),
+    )

@@ -1,0 +1,108 @@
+"""Which of a run's providers answers which node; found out before the run, so that nothing is paid for in vain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from dagorch.errors import DefinitionError, Problem, did_you_mean
+from dagorch.graph.plan import LLM_CALL, Plan
+from dagorch.models.llm import LLMRequest
+from dagorch.ports import Provider
+
+__all__ = ["Providers"]
+
+
+class Providers:
+    """
+    The providers of one run.
+
+    One provider answers every node. Of several, given by name, a node gets the one of its
+    `provider`, else of its `model`, else of that model's service, else the first.
+
+    Args:
+        given: A provider, a mapping of name to provider, or None.
+    """
+
+    def __init__(self, given: Provider | Mapping[str, Provider] | None) -> None:
+        self._named: dict[str, Provider] = {}
+        self._first: Provider | None = None
+        if isinstance(given, Mapping):
+            self._named = dict(given)
+            for name, provider in self._named.items():
+                _check(provider, name)
+            self._first = next(iter(self._named.values()), None)
+        elif given is not None:
+            _check(given, "provider")
+            self._first = given
+
+    def __iter__(self) -> Iterator[Provider]:
+        distinct = {id(p): p for p in (*self._named.values(), self._first) if p is not None}
+        return iter(distinct.values())
+
+    def of(self, node: Any) -> Provider:
+        """The provider of an LLM node. Raises `DefinitionError` if there is none."""
+        if node.provider:
+            if node.provider in self._named:
+                return self._named[node.provider]
+            if self._first is not None and self._first.name == node.provider:
+                return self._first
+            near = did_you_mean(node.provider, self._named)
+            raise DefinitionError(f"LLM node {node.id!r} wants provider {node.provider!r}, which was not given{near}")
+        return self.for_model(node.model, f"LLM node {node.id!r}")
+
+    def for_model(self, model: str, who: str) -> Provider:
+        """The provider of a model."""
+        if model in self._named:
+            return self._named[model]
+        if self._first is None:
+            raise DefinitionError(f"{who} calls a model: give run(..., provider=...)")
+        return self._first
+
+    def check(self, plan: Plan, *, budgeted: bool) -> None:
+        """
+        See that every LLM node of a plan and of those inside it is provided for.
+
+        Raises:
+            DefinitionError: All that are not.
+        """
+        problems: list[Problem] = []
+        seen: set[int] = set()
+        stack = [plan]
+        while stack:
+            current = stack.pop()
+            if id(current) in seen:
+                continue
+            seen.add(id(current))
+            stack += [*current.bodies.values(), *current.fallbacks.values()]
+            for index, node in enumerate(current.nodes):
+                if current.kinds[index] != LLM_CALL:
+                    continue
+                try:
+                    provider = self.of(node)
+                except DefinitionError as error:
+                    problems.append(Problem(str(error), node.id))
+                    continue
+                model = getattr(node, "model", "")
+                tokens = getattr(node, "max_tokens", None)
+                asked = LLMRequest((), model=model, max_tokens=tokens)
+                if budgeted and provider.worst_case_usd(asked) is None:
+                    problems.append(
+                        Problem(
+                            f"LLM node {node.id!r}: the price of {model or provider.default_model!r} of "
+                            f"{provider.name} is not known, so max_cost cannot be kept; set its price, "
+                            "set max_tokens, or run without max_cost",
+                            node.id,
+                        )
+                    )
+        if problems:
+            raise DefinitionError(problems)
+
+
+def _check(provider: Any, name: str) -> None:
+    missing = [part for part in ("name", "exchange", "worst_case_usd") if not hasattr(provider, part)]
+    if missing:
+        raise DefinitionError(
+            f"{name}: {type(provider).__name__} is no provider, it has no {' or '.join(missing)}; "
+            "dagorch.providers.adapt(...) makes one of any object with complete or acomplete"
+        )

@@ -1,0 +1,250 @@
+"""One run from its options to its result: everything is checked before anything starts. The doors are in `api.py`."""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import anyio
+
+from dagorch.errors import DefinitionError, Problem, did_you_mean
+from dagorch.graph.graph import NO_DEFAULT, Graph
+from dagorch.graph.plan import Plan
+from dagorch.ids import new_run_id
+from dagorch.models.events import Event
+from dagorch.models.result import Result
+from dagorch.nodes.types import can_flow, type_name, value_check
+from dagorch.runner.attempts import Attempts
+from dagorch.runner.limits import shared
+from dagorch.runner.loop import Runner
+from dagorch.runner.outcome import result_of, run_error
+from dagorch.runner.providers import Providers
+from dagorch.runner.stream import Listener, Queue
+from dagorch.scheduler.core import Core
+
+__all__ = ["Session", "loop_clock", "single_error"]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a graph is run; see `dagorch.graph.doors.Doors` for what each means."""
+
+    provider: Any = None
+    max_parallel: int = 16
+    max_cost: Any = None
+    max_node_runs: int = 1_000_000
+    timeout_seconds: float | None = None
+    deps: Any = None
+    limits: Mapping[str, int] = field(default_factory=dict)
+    seed: int | None = None
+    on_event: Any = ()
+    drain_seconds: float = 5.0
+
+    def problems(self) -> list[str]:
+        """What is wrong with the values."""
+        found = []
+        if not isinstance(self.max_parallel, int) or self.max_parallel < 1:
+            found.append(f"max_parallel={self.max_parallel!r} must be a whole number of at least 1")
+        if not isinstance(self.max_node_runs, int) or self.max_node_runs < 1:
+            found.append(f"max_node_runs={self.max_node_runs!r} must be a whole number of at least 1")
+        if self.timeout_seconds is not None and not self.timeout_seconds > 0:
+            found.append(f"timeout_seconds={self.timeout_seconds!r} must be above 0, or None")
+        if not self.drain_seconds >= 0:
+            found.append(f"drain_seconds={self.drain_seconds!r} must be at least 0")
+        for name, bound in self.limits.items():
+            if not isinstance(bound, int) or bound < 1:
+                found.append(f"limits[{name!r}]={bound!r} must be a whole number of at least 1")
+        try:
+            if self.ceiling is not None and not self.ceiling >= 0:
+                found.append(f"max_cost={self.max_cost!r} must be dollars of at least 0")
+        except InvalidOperation:
+            found.append(f"max_cost={self.max_cost!r} is not an amount of dollars")
+        return found
+
+    @property
+    def ceiling(self) -> Decimal | None:
+        return None if self.max_cost is None else Decimal(str(self.max_cost))
+
+    @property
+    def listeners(self) -> tuple[Callable[[Event], Any], ...]:
+        return (self.on_event,) if callable(self.on_event) else tuple(self.on_event)
+
+
+_OPTION_NAMES = frozenset(Options.__dataclass_fields__)
+
+
+class Session:
+    """One run: checked, with its core and runner, and whoever listens."""
+
+    def __init__(self, graph: Graph, given: Mapping[str, Any]) -> None:
+        self.graph = graph
+        self.plan: Plan = graph.compile()
+        self.options = Options(**{k: v for k, v in given.items() if k in _OPTION_NAMES})
+        self.inputs = {k: v for k, v in given.items() if k not in _OPTION_NAMES}
+        self.providers = Providers(self.options.provider)
+        self._check()
+        self.listeners = [Listener(callback) for callback in self.options.listeners]
+        self.streams: list[Queue] = []
+        self.core: Core | None = None
+        self.runner: Runner | None = None
+
+    def _check(self) -> None:
+        graph, inputs = self.graph, self.inputs
+        problems = [Problem(text) for text in self.options.problems()]
+        for name in inputs.keys() - graph.inputs.keys():
+            known = did_you_mean(name, [*graph.inputs, *_OPTION_NAMES])
+            problems.append(Problem(f"run() has no option and the graph no input {name!r}{known}"))
+        for spec in graph.inputs.values():
+            if spec.name not in inputs:
+                if spec.default is NO_DEFAULT:
+                    problems.append(Problem(f"input {spec.name!r} is missing; pass {spec.name}=..."))
+                continue
+            value = inputs[spec.name]
+            check = value_check(spec.annotation)
+            if check is not None and not check(value):
+                problems.append(
+                    Problem(
+                        f"input {spec.name!r} takes {type_name(spec.annotation)}, not "
+                        f"{type_name(type(value))}: {value!r:.60}"
+                    )
+                )
+        needed = _resources(self.plan)
+        for name, node in needed.items():
+            if name not in self.options.limits:
+                problems.append(
+                    Problem(f"node {node!r} holds resource {name!r}, which has no bound; pass limits={{{name!r}: 1}}")
+                )
+        if problems:
+            raise DefinitionError(problems, subject=f"graph {graph.name!r}")
+        self.providers.check(self.plan, budgeted=self.options.max_cost is not None)
+
+    @property
+    def dropped(self) -> int:
+        return sum(q.dropped for q in (*self.streams, *(listener.queue for listener in self.listeners)))
+
+    def _emit(self, event: Event) -> None:
+        for listener in self.listeners:
+            listener.queue.put(event)
+        for queue in self.streams:
+            queue.put(event)
+
+    def subscribe(self) -> Queue:
+        """Give a queue of the events from here on."""
+        queue = Queue()
+        self.streams.append(queue)
+        if self.core is not None:
+            self.core.observed = True
+        return queue
+
+    async def run(self) -> Result:
+        """Run to the end, deliver the events, and give the result or raise."""
+        options = self.options
+        observed = bool(self.listeners or self.streams)
+        common = shared()
+        seed = random.SystemRandom().getrandbits(64) if options.seed is None else options.seed
+        rng = random.Random(seed) if options.seed is None else random.Random(f"id{seed}")
+        run_id = new_run_id(rng)
+        while run_id in common.wake:
+            run_id = new_run_id(rng)
+        core = self.core = Core(
+            self.plan,
+            run_id=run_id,
+            max_parallel=options.max_parallel,
+            max_node_runs=options.max_node_runs,
+            max_cost=options.ceiling,
+            timeout_seconds=options.timeout_seconds,
+            limits=options.limits,
+            admission=common.admission,
+            seed=seed,
+            observed=observed,
+        )
+        attempts = Attempts(
+            self.providers, common, options.deps, observed=observed, budgeted=options.max_cost is not None
+        )
+        self.runner = Runner(core, attempts, common, self._emit, loop_clock())
+        if self.listeners:
+            await self._run_with_listeners(self.runner)
+        else:
+            await self._run_alone(self.runner)
+        error = run_error(core, self.graph, self.dropped)
+        if error is not None:
+            raise error
+        return result_of(core, self.graph, self.dropped)
+
+    async def _run_alone(self, runner: Runner) -> None:
+        try:
+            await runner.run(self.inputs)
+        except BaseExceptionGroup as group:
+            raise single_error(group) from None
+        finally:
+            for queue in self.streams:
+                queue.close()
+
+    async def _run_with_listeners(self, runner: Runner) -> None:
+        """The same, with a task per listener; what they have not taken after `drain_seconds` is dropped."""
+        failure: BaseException | None = None
+        with anyio.CancelScope() as outer:
+            async with anyio.create_task_group() as group:
+                for listener in self.listeners:
+                    group.start_soon(listener.serve)
+                try:
+                    await self._run_alone(runner)
+                except Exception as error:
+                    failure = error
+                finally:
+                    for listener in self.listeners:
+                        listener.queue.close()
+                outer.deadline = anyio.current_time() + self.options.drain_seconds
+        for listener in self.listeners:
+            listener.queue.dropped += len(listener.queue)
+        if failure is not None:
+            raise failure
+
+
+def _resources(plan: Plan) -> dict[str, str]:
+    """The resources that policies of a plan, and of those inside it, name: each with a node that does."""
+    found: dict[str, str] = {}
+    seen: set[int] = set()
+    stack = [plan]
+    while stack:
+        current = stack.pop()
+        if id(current) in seen:
+            continue
+        seen.add(id(current))
+        stack += [*current.bodies.values(), *current.fallbacks.values()]
+        for index, limited in enumerate(current.limited):
+            if limited:
+                node = current.nodes[index]
+                found.update((name, node.id) for name in node.policy.resources)
+    return found
+
+
+def loop_clock() -> Callable[[], float]:
+    """The event loop's own clock, without the detour that finds out each time which loop it is."""
+    if "trio" in sys.modules:
+        from sniffio import current_async_library
+
+        if current_async_library() == "trio":
+            import trio
+
+            return trio.current_time
+    import asyncio
+
+    return asyncio.get_running_loop().time
+
+
+def single_error(group: BaseExceptionGroup) -> BaseException:
+    """The one error behind a group: cancellation of the others is no news."""
+    errors: list[BaseException] = []
+    stack: list[BaseException] = [group]
+    while stack:
+        error = stack.pop()
+        if isinstance(error, BaseExceptionGroup):
+            stack.extend(error.exceptions)
+        else:
+            errors.append(error)
+    return next((e for e in errors if not isinstance(e, anyio.get_cancelled_exc_class())), errors[0])

@@ -1,0 +1,100 @@
+"""Delivering events: a bounded queue per listener, so that a slow or failing one never slows or breaks a run."""
+
+from __future__ import annotations
+
+import inspect
+from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Final
+
+import anyio
+import structlog
+
+from dagorch.models.events import END_EVENTS, Event, EventType
+
+__all__ = ["QUEUE_LENGTH", "Listener", "Queue"]
+
+QUEUE_LENGTH: Final = 10_000
+"""Events that may wait for one listener; beyond it the oldest go."""
+
+
+class Queue:
+    """
+    Events on their way to one listener.
+
+    Text of one attempt that still waits is joined to one event. When the queue is full the
+    oldest event is dropped and counted, but never the run's last.
+    """
+
+    __slots__ = ("_bound", "_event", "_items", "closed", "dropped")
+
+    def __init__(self, bound: int = QUEUE_LENGTH) -> None:
+        self._items: deque[Event] = deque()
+        self._bound = bound
+        self._event: anyio.Event | None = None
+        self.dropped = 0
+        self.closed = False
+
+    def put(self, event: Event) -> None:
+        """Take an event; never waits."""
+        items = self._items
+        if event.type is EventType.NODE_TOKENS and items:
+            last = items[-1]
+            if last.type is event.type and last.path == event.path and last.attempt == event.attempt:
+                items[-1] = replace(event, data={"text": last.data["text"] + event.data["text"]})
+                return
+        if len(items) >= self._bound:
+            items.popleft()
+            self.dropped += 1
+        items.append(event)
+        if event.type in END_EVENTS:
+            self.closed = True
+        self._wake()
+
+    def close(self) -> None:
+        """Let the reader end once it has read what there is."""
+        self.closed = True
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._event is not None:
+            self._event.set()
+            self._event = None
+
+    async def get(self) -> Event | None:
+        """The next event, or None after the last."""
+        while not self._items:
+            if self.closed:
+                return None
+            self._event = anyio.Event()
+            await self._event.wait()
+        return self._items.popleft()
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+
+class Listener:
+    """One callback, served from its own queue by its own task; its errors are logged, once each kind."""
+
+    __slots__ = ("_callback", "_failed", "queue")
+
+    def __init__(self, callback: Callable[[Event], Any]) -> None:
+        self._callback = callback
+        self._failed: set[type] = set()
+        self.queue = Queue()
+
+    async def serve(self) -> None:
+        """Call the callback with each event until the last."""
+        while (event := await self.queue.get()) is not None:
+            try:
+                outcome = self._callback(event)
+                if inspect.isawaitable(outcome):
+                    await outcome
+            except Exception as error:
+                if type(error) not in self._failed:
+                    self._failed.add(type(error))
+                    structlog.get_logger("dagorch").warning(
+                        "listener failed", listener=repr(self._callback), event=event.type.value, error=repr(error)
+                    )

@@ -1,0 +1,99 @@
+"""Calls that function nodes make through their provider: asked for, reserved, admitted, and settled like any attempt."""
+
+from __future__ import annotations
+
+from collections import deque
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from dagorch.errors import BudgetExceededError, RunError
+from dagorch.models.usage import Usage
+from dagorch.scheduler.commands import Call, GrantCall, RefuseCall
+
+if TYPE_CHECKING:
+    from dagorch.scheduler.core import Core
+
+__all__ = ["Calls"]
+
+
+class Calls:
+    """The calls of one run that wait for a grant, first come, first served; they use their attempt's slot."""
+
+    __slots__ = ("_core", "waiting")
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self.waiting: deque[Call] = deque()
+
+    @property
+    def waits_for_money(self) -> bool:
+        """Whether the first in line waits for a reservation to come back."""
+        if not self.waiting:
+            return False
+        budget = self._core.budget
+        ceiling = budget.ceiling
+        worst = self.waiting[0].worst_case_usd
+        return ceiling is not None and budget.spent + budget.reserved + worst > ceiling
+
+    def requested(self, call: Call) -> None:
+        """Grant, refuse, or put in line."""
+        if call.wait:
+            self.waiting.append(call)
+            self.serve()
+        elif self.waiting or not self._grant(call):
+            error = RunError(
+                f"node {call.attempt.path!r} made a synchronous call on the event loop that would have to "
+                "wait; use the async call, or make the node a plain def",
+                path=call.attempt.path,
+            )
+            self._core.outbox.append(RefuseCall(call, error))
+
+    def serve(self) -> None:
+        """Grant from the front of the line as far as that goes."""
+        core = self._core
+        while self.waiting:
+            call = self.waiting[0]
+            if call.attempt.cancelling:
+                error: RunError = RunError(f"node {call.attempt.path!r} is being cancelled")
+            elif self._grant(call):
+                self.waiting.popleft()
+                continue
+            elif core.budget.never_fits(call.worst_case_usd) and not core.budget.reserved:
+                path = call.attempt.path
+                error = BudgetExceededError(
+                    f"a call of node {path!r} could cost up to ${call.worst_case_usd}, but of "
+                    f"max_cost=${core.budget.ceiling} ${core.budget.spent} are spent",
+                    path=path,
+                )
+                core.stop_run(error)
+            else:
+                return
+            self.waiting.popleft()
+            core.outbox.append(RefuseCall(call, error))
+
+    def _grant(self, call: Call) -> bool:
+        core = self._core
+        if not core.budget.reserve(call.worst_case_usd):
+            return False
+        if call.resource is not None and not core.admission.acquire(core.run_id, [call.resource]):
+            core.budget.settle(call.worst_case_usd, Decimal(0))
+            return False
+        call.reserved = call.worst_case_usd
+        core.outbox.append(GrantCall(call))
+        return True
+
+    def withdrawn(self, call: Call) -> None:
+        """Forget a call whose caller has gone before it was granted."""
+        if call in self.waiting:
+            self.waiting.remove(call)
+
+    def ended(self, call: Call, usage: Usage) -> None:
+        """Settle a granted call; one that was never granted leaves the line."""
+        core = self._core
+        if call.reserved is None:
+            self.withdrawn(call)
+            return
+        core.budget.settle(call.reserved, usage.cost_usd)
+        core.book(call.attempt.frame, call.attempt.index, usage)
+        if call.resource is not None:
+            core.wake(core.admission.release([call.resource]))

@@ -1,0 +1,212 @@
+"""Commands: what the core tells the runner to do. Imperative; each doubles as the ticket to report back with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Literal
+
+from dagorch.models.events import Event
+
+if TYPE_CHECKING:
+    from dagorch.scheduler.deadlines import Due
+    from dagorch.scheduler.frames import Frame
+
+__all__ = [
+    "CONTINUE", "Call", "CancelAttempt", "Command", "Continue", "Emit", "Evaluate", "Finish", "GrantCall",
+    "Prepared", "Purpose", "RefuseCall", "Resource", "StartAttempt", "WakeRun",
+]  # fmt: skip
+
+Purpose = Literal["select", "reduce", "until", "prepare", "items", "question"]
+
+
+class Command:
+    """Anything that `Core.next` gives."""
+
+    __slots__ = ()
+
+
+class Resource:
+    """A bounded thing that attempts hold: a provider, or a name with a limit of the run's."""
+
+    __slots__ = ("capacity", "name")
+
+    def __init__(self, name: str, capacity: int | None) -> None:
+        self.name = name
+        self.capacity = capacity
+
+
+class Prepared:
+    """What the runner gives for `Evaluate("prepare")`: a request, its worst case, what it will hold."""
+
+    __slots__ = ("provider", "request", "resource", "worst_case_usd")
+
+    def __init__(
+        self, request: Any, provider: Any, resource: Resource | None, worst_case_usd: Decimal
+    ) -> None:
+        self.request = request
+        self.provider = provider
+        self.resource = resource
+        self.worst_case_usd = worst_case_usd
+
+
+class StartAttempt(Command):
+    """Do the node's work once, with these inputs; report its end with this very object."""
+
+    __slots__ = (
+        "cancelling", "due", "final", "frame", "index", "inputs", "number", "prepared", "reserved", "resources",
+        "started", "stop_error", "worker",
+    )  # fmt: skip
+
+    def __init__(self, frame: Frame, index: int, number: int, inputs: Mapping[str, Any]) -> None:
+        self.frame = frame
+        self.index = index
+        self.number = number
+        self.inputs = inputs
+        self.prepared: Prepared | None = None
+        self.resources: tuple[Resource, ...] = ()
+        self.reserved: Decimal | None = None
+        self.started = 0.0
+        self.cancelling = False
+        self.stop_error: BaseException | None = None
+        """Why it was told to stop, if that is a failure of its own (a timeout)."""
+        self.due: Due | None = None
+        """Its deadline."""
+        self.final = False
+        """There is to be no other: the node's own deadline has passed."""
+        self.worker: Any = None
+        """The runner's."""
+
+    @property
+    def path(self) -> str:
+        return self.frame.path_of(self.index)
+
+    def __repr__(self) -> str:
+        return f"StartAttempt({self.path!r}, {self.number})"
+
+
+class CancelAttempt(Command):
+    """Make an attempt stop, then report how it ended."""
+
+    __slots__ = ("attempt",)
+
+    def __init__(self, attempt: StartAttempt) -> None:
+        self.attempt = attempt
+
+    def __repr__(self) -> str:
+        return f"CancelAttempt({self.attempt.path!r}, {self.attempt.number})"
+
+
+class Evaluate(Command):
+    """Call a short sync function of the user's on the loop; report what it returned."""
+
+    __slots__ = ("argument", "frame", "function", "index", "inputs", "purpose")
+
+    def __init__(
+        self,
+        frame: Frame,
+        index: int,
+        purpose: Purpose,
+        function: Callable[..., Any] | None,
+        inputs: Mapping[str, Any],
+        argument: Any = None,
+    ) -> None:
+        self.frame = frame
+        self.index = index
+        self.purpose = purpose
+        self.function = function
+        self.inputs = inputs
+        """By name, for `select`, `prepare` and `question`."""
+        self.argument = argument
+        """For the others; for `prepare`, why the attempt before failed."""
+
+    def __repr__(self) -> str:
+        return f"Evaluate({self.frame.path_of(self.index)!r}, {self.purpose!r})"
+
+
+class Continue(Command):
+    """Let others have a turn, then send `Continued`."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "Continue()"
+
+
+CONTINUE = Continue()
+
+
+class Emit(Command):
+    """Tell the listeners."""
+
+    __slots__ = ("event",)
+
+    def __init__(self, event: Event) -> None:
+        self.event = event
+
+    def __repr__(self) -> str:
+        return f"Emit({self.event.type.value!r}, {self.event.path!r})"
+
+
+class WakeRun(Command):
+    """Another run waits for what this one gave back; send it `ResourceFreed`."""
+
+    __slots__ = ("run",)
+
+    def __init__(self, run: str) -> None:
+        self.run = run
+
+    def __repr__(self) -> str:
+        return f"WakeRun({self.run!r})"
+
+
+class Finish(Command):
+    """The run is over; `Core.outcome` tells how. The last command of all."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "Finish()"
+
+
+class Call:
+    """A call that a function node makes through its provider: the ticket of request, grant and bill."""
+
+    __slots__ = ("attempt", "reply", "reserved", "resource", "wait", "worst_case_usd")
+
+    def __init__(
+        self, attempt: StartAttempt, resource: Resource | None, worst_case_usd: Decimal, wait: bool
+    ) -> None:
+        self.attempt = attempt
+        self.resource = resource
+        self.worst_case_usd = worst_case_usd
+        self.wait = wait
+        """False: grant or refuse at once, for the caller stands on the loop."""
+        self.reserved: Decimal | None = None
+        self.reply: Any = None
+        """The runner's."""
+
+
+class GrantCall(Command):
+    """Let a call go ahead; report its bill with `CallEnded`."""
+
+    __slots__ = ("call",)
+
+    def __init__(self, call: Call) -> None:
+        self.call = call
+
+    def __repr__(self) -> str:
+        return f"GrantCall({self.call.attempt.path!r})"
+
+
+class RefuseCall(Command):
+    """Raise this error where the call was made."""
+
+    __slots__ = ("call", "error")
+
+    def __init__(self, call: Call, error: BaseException) -> None:
+        self.call = call
+        self.error = error
+
+    def __repr__(self) -> str:
+        return f"RefuseCall({self.call.attempt.path!r})"

@@ -1,0 +1,192 @@
+"""Frames: one activation of a plan, its node runs as flat arrays. What moves them is in `core.py` and beside it."""
+
+from __future__ import annotations
+
+from array import array
+from typing import TYPE_CHECKING, Any, Final
+
+from dagorch.graph.plan import Plan
+from dagorch.models.usage import NOTHING_USED, Usage
+from dagorch.scheduler.deadlines import Due
+
+if TYPE_CHECKING:
+    from dagorch.scheduler.commands import Evaluate, Prepared, StartAttempt
+
+__all__ = ["MISSING", "Closed", "Container", "Facts", "Frame", "Group", "pack", "unpack"]
+
+MISSING: Final = type("Missing", (), {"__slots__": (), "__repr__": lambda _: "MISSING"})()
+"""The value of a node run that has none."""
+
+
+class Facts:
+    """What is remembered of the few node runs that did more than start once and complete."""
+
+    __slots__ = ("due", "error", "failures", "picked", "prepared", "recovered_from", "retries", "usage")
+
+    def __init__(self) -> None:
+        self.failures = 0
+        """Attempts that failed."""
+        self.retries: list[str] = []
+        """A line for each, for the story."""
+        self.usage: Usage = NOTHING_USED
+        self.error: BaseException | None = None
+        """Why it failed, or why its last attempt did."""
+        self.recovered_from: BaseException | None = None
+        self.picked: tuple[str, ...] = ()
+        """Of a branch: its labels."""
+        self.prepared: Prepared | None = None
+        self.due: Due | None = None
+        """Its own deadline."""
+
+
+class Group:
+    """The closed frames of one plan under a node run, in the order of their labels."""
+
+    __slots__ = ("indexed", "plan", "records")
+
+    def __init__(self, plan: Plan, indexed: bool) -> None:
+        self.plan = plan
+        self.indexed = indexed
+        """Whether their addresses carry a number: `refine[2]/...`."""
+        self.records: dict[int, Closed] = {}
+
+
+Closed = bytes | tuple[bytes, dict[int, Facts], dict[int, list[Group]]]
+"""A closed frame: packed states and times and, only where there are any, facts and frames inside."""
+
+
+class Container:
+    """An open node run: the frames under it, and how far its loop or map has come."""
+
+    __slots__ = (
+        "body", "converged", "frames", "group", "history", "inputs", "items", "iteration", "limit",
+        "next_item", "recovering", "results", "stop_error", "stopping",
+    )  # fmt: skip
+
+    def __init__(self, body: Plan | None, inputs: dict[str, Any], indexed: bool) -> None:
+        self.body = body
+        self.inputs = inputs
+        self.frames: dict[int, Frame] = {}
+        self.group = Group(body, indexed) if body is not None else None
+        self.stopping = False
+        """Its frames were told to stop; it ends when the last has."""
+        self.stop_error: BaseException | None = None
+        """It then fails with this; None: it is cancelled."""
+        self.recovering: BaseException | None = None
+        """Its frame is a fallback for this error."""
+        self.iteration = 0
+        self.history: list[Any] = []
+        self.converged = False
+        self.items: Any = ()
+        self.next_item = 0
+        self.limit = 0
+        self.results: list[Any] = []
+
+
+class Frame:
+    """One activation of a plan inside a run."""
+
+    __slots__ = (
+        "arrived", "children", "closed_edges", "containers", "ended", "facts", "label", "marks", "open_out", "parent",
+        "parent_index", "pending", "plan", "priority", "running", "serial", "state", "stop_error",
+        "stopping", "tail", "tickets", "times", "unended", "values", "_prefix",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        plan: Plan,
+        serial: int,
+        inputs: list[Any],
+        parent: Frame | None,
+        parent_index: int,
+        label: int | None,
+        tail: float,
+        priority: int,
+    ) -> None:
+        size = plan.size
+        self.plan = plan
+        self.serial = serial
+        self.parent = parent
+        self.parent_index = parent_index
+        self.label = label
+        self.tail = tail
+        self.priority = priority
+        self.values: list[Any] = [MISSING] * size + inputs
+        self.state = bytearray(size)
+        self.pending = plan.in_degree.copy()
+        self.times = array("d", bytes(24 * size))
+        """Ready, first start, end: three a node run, in seconds of the run's clock."""
+        self.unended = size
+        self.ended = False
+        self.stopping = False
+        self.stop_error: BaseException | None = None
+        self.marks: dict[int, list[int]] = {}
+        """Per target with an edge that is not live: dead, dead and required, broken."""
+        self.arrived: dict[int, list[int]] = {}
+        """Per quorum merge, the edges that came alive, as they came."""
+        self.running: dict[int, StartAttempt] = {}
+        self.tickets: dict[int, Evaluate] = {}
+        self.containers: dict[int, Container] = {}
+        self.facts: dict[int, Facts] = {}
+        self.children: dict[int, list[Group]] = {}
+        self.closed_edges: set[int] | None = None
+        self.open_out: list[int] | None = None
+        self._prefix: str | None = None
+
+    @property
+    def prefix(self) -> str:
+        """What comes before a node's id in its address."""
+        if self._prefix is None:
+            parts: list[str] = []
+            frame: Frame = self
+            while frame.parent is not None:
+                if frame._prefix is not None:
+                    parts.append(frame._prefix)
+                    break
+                number = "" if frame.label is None else f"[{frame.label}]"
+                parts.append(f"{frame.parent.plan.nodes[frame.parent_index].id}{number}/")
+                frame = frame.parent
+            self._prefix = "".join(reversed(parts))
+        return self._prefix
+
+    def path_of(self, index: int) -> str:
+        """The address of a node run in this frame."""
+        return self.prefix + self.plan.nodes[index].id
+
+    def fact(self, index: int) -> Facts:
+        """The facts of a node run, made when first needed."""
+        found = self.facts.get(index)
+        if found is None:
+            found = self.facts[index] = Facts()
+        return found
+
+    def inputs_of(self, index: int) -> dict[str, Any]:
+        """The values a node takes, by parameter; one whose source died is left to its default."""
+        values = self.values
+        plan = self.plan
+        inputs = {
+            name: value for name, slot in plan.binders[index] if (value := values[slot]) is not MISSING
+        }
+        if index in plan.constants:
+            inputs.update(plan.constants[index])
+        return inputs
+
+
+def pack(frame: Frame) -> Closed:
+    """Shrink an ended frame to what a record needs: 25 bytes a node run where nothing special happened."""
+    packed = bytes(frame.state) + frame.times.tobytes()
+    for facts in frame.facts.values():
+        facts.prepared = facts.due = None
+    if frame.facts or frame.children:
+        return packed, frame.facts, frame.children
+    return packed
+
+
+def unpack(plan: Plan, closed: Closed) -> tuple[bytes, array[float], dict[int, Facts], dict[int, list[Group]]]:
+    """The states, times, facts and inner frames of a record."""
+    packed, facts, children = (closed, {}, {}) if isinstance(closed, bytes) else closed
+    times: array[float] = array("d")
+    times.frombytes(packed[plan.size :])
+    return packed[: plan.size], times, facts, children
+
+

@@ -1,0 +1,87 @@
+"""What must hold of a core after every step; each rule recounts from scratch what the core keeps count of."""
+
+from __future__ import annotations
+
+from collections import Counter
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from dagorch.errors import InvariantError
+from dagorch.scheduler.frames import MISSING, Frame
+from dagorch.scheduler.propagate import release
+from dagorch.scheduler.states import State
+from dagorch.scheduler.story import story
+
+if TYPE_CHECKING:
+    from dagorch.scheduler.core import Core
+
+__all__ = ["check"]
+
+_ENDED = int(State.COMPLETED)
+
+
+def check(core: Core) -> None:
+    """
+    Check everything that can be checked between two calls of the core.
+
+    Raises:
+        InvariantError: A rule does not hold; the message names it and tells the story.
+
+    Cost: O(open node runs + edges).
+    """
+    running = 0
+    reserved = Decimal(0)
+    held: Counter[str] = Counter()
+    for frame in core.frames.values():
+        _check_frame(core, frame)
+        running += len(frame.running)
+        for attempt in frame.running.values():
+            reserved += attempt.reserved or Decimal(0)
+            held.update(r.name for r in attempt.resources if r.capacity is not None)
+    _must(core.slots_used <= core.max_parallel, f"{core.slots_used} slots used of {core.max_parallel}")
+    _must(core.slots_used == running, f"{core.slots_used} slots used by {running} running attempts")
+    _must(core.opened <= core.max_node_runs, "more node runs than max_node_runs")
+    _must(core.budget.reserved >= reserved >= 0, "more is reserved by attempts than by the budget")
+    ceiling = core.budget.ceiling
+    _must(ceiling is None or core.budget.spent + core.budget.reserved <= ceiling, "the ceiling is broken")
+    for name, count in held.items():
+        _must(core.admission.held(name) >= count, f"{name} is held more often than admitted")
+    _must(not core.finished or not core.frames, "the run is finished, but a frame is open")
+    _must(0.0 <= core.progress <= 100.0, f"progress is {core.progress}")
+
+
+def _check_frame(core: Core, frame: Frame) -> None:
+    plan, state = frame.plan, frame.state
+    unended = sum(end < _ENDED for end in state)
+    _must(frame.unended == unended, f"{unended} node runs have not ended, counted {frame.unended}", core, frame)
+    releasing = {(action[2]) for action in core.agenda if action[0] is release and action[1] is frame}
+    for index in range(plan.size):
+        now = state[index]
+        has_value = frame.values[index] is not MISSING
+        _must(has_value == (now == State.COMPLETED), "a value without completion, or none with it", core, frame, index)
+        _must((index in frame.running) == (now == State.RUNNING), "running without an attempt", core, frame, index)
+        if now == State.OPEN:
+            waits = index in frame.containers or index in frame.tickets
+            _must(waits, "open, but waits for nothing", core, frame, index)
+        if now == State.PENDING and not releasing and not frame.stopping:
+            sources = [plan.edge_source[e] for e in range(plan.in_start[index], plan.in_start[index + 1])]
+            pending = sum(state[source] < _ENDED for source in sources)
+            _must(
+                frame.pending[index] == pending,
+                f"{pending} edges are pending, counted {frame.pending[index]}",
+                core,
+                frame,
+                index,
+            )
+        box = frame.containers.get(index)
+        if box is not None:
+            _must(now == State.OPEN, "frames under a node run that is not open", core, frame, index)
+            for child in box.frames.values():
+                _must(child.serial in core.frames, "a frame that is not open is still waited for", core, frame, index)
+
+
+def _must(holds: bool, rule: str, core: Core | None = None, frame: Frame | None = None, index: int = 0) -> None:
+    if holds:
+        return
+    told = "\n".join(story(core, frame, index)) if core is not None and frame is not None else ""
+    raise InvariantError(f"{rule}\n{told}".rstrip())

@@ -1,0 +1,37 @@
+"""Whether a failed attempt is worth another, and after how long; pure arithmetic, chance is passed in."""
+
+from __future__ import annotations
+
+import random
+
+from dagorch.errors import ProviderError
+from dagorch.models.policy import Retry
+
+__all__ = ["next_delay"]
+
+
+def next_delay(retry: Retry, failures: int, error: BaseException, rng: random.Random) -> float | None:
+    """
+    Give the seconds to wait before the next attempt, or None if there is to be none.
+
+    A service's `Retry-After` wins over the draw; one longer than `max_delay_seconds` means no
+    further attempt. A reply that did not fit is asked again at once.
+
+    Args:
+        retry: The node's rule.
+        failures: Attempts that have failed, this one included.
+        error: Why it failed.
+        rng: Draws the jitter.
+
+    Example:
+        >>> next_delay(Retry(attempts=1), 1, OSError(), random.Random(0)) is None
+        True
+    """
+    if failures >= retry.attempts or not retry.covers(error):
+        return None
+    if isinstance(error, ProviderError) and error.retry_after_seconds is not None:
+        wait = error.retry_after_seconds
+        return wait if wait <= retry.max_delay_seconds else None
+    if getattr(error, "retry_at_once", False):
+        return 0.0
+    return rng.uniform(0.0, retry.ceiling_seconds(failures))

