@@ -31,9 +31,5 @@ def new_run_id(rng: random.Random, now: float | None = None) -> RunId:
         >>> new_run_id(random.Random(1), now=1.0e9) < new_run_id(random.Random(1), now=2.0e9)
         True
     """
-    number = int((time.time() if now is None else now) * 1000)
-    stamp = ""
-    for _ in range(9):
-        number, digit = divmod(number, 32)
-        stamp = _ALPHABET[digit] + stamp
-    return RunId(stamp + "".join(rng.choice(_ALPHABET) for _ in range(7)))
+    number = (int((time.time() if now is None else now) * 1000) << 35) | rng.getrandbits(35)
+    return RunId("".join(_ALPHABET[(number >> shift) & 31] for shift in range(75, -1, -5)))

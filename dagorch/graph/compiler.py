@@ -133,7 +133,8 @@ def _plan(
     plan.bodies = {number[id]: plans[id_of(body)] for id, body in parts.bodies.items()}
     plan.fallbacks = {number[id]: plans[id_of(body)] for id, body in parts.fallbacks.items()}
 
-    codes, plain, limited = bytearray(size), bytearray(b"\x01") * size, bytearray(size)
+    codes, wired = bytearray(size), bytearray(size)
+    plain, limited = bytearray(b"\x01") * size, bytearray(size)
     sources: list[int] = []
     targets: list[int] = []
     required = bytearray()
@@ -142,9 +143,11 @@ def _plan(
     out: list[list[int]] = [[] for _ in range(size)]
     binders: list[tuple[tuple[str, int], ...]] = []
     checks: list[Any] = []
+    functions: list[Any] = []
     contexts: dict[int, str] = {}
     fixed: dict[int, dict[str, Any]] = {}
     priorities: dict[int, int] = {}
+    held: list[int] = []
     for i, (id, entry) in enumerate(entries.items()):
         node = entry.node
         if type(node) is Function:
@@ -154,13 +157,20 @@ def _plan(
             context = context_parameter(signature)
             if context is not None:
                 contexts[i] = context
+            simple = signature.is_async and context is None and not node.expand
+            functions.append(node.fn if simple else None)
         else:
             codes[i] = kinds.SUBGRAPH if id in parts.bodies and isinstance(node, LLM) else _CODES[node.kind]
             checks.append(value_check(node.output_type()) if node.kind is Kind.ASK else None)
+            functions.append(None)
         policy = node.policy
         if policy is not DEFAULT_POLICY:
             if policy.priority is not None:
                 priorities[i] = policy.priority
+            if policy.resources:
+                held.append(i)
+            limited[i] = 1
+        if codes[i] == kinds.LLM_CALL:
             limited[i] = 1
         binder: list[tuple[str, int]] = []
         quorum = isinstance(node, Merge) and node.quorum > 0
@@ -186,16 +196,26 @@ def _plan(
             constant = constants(graph, id)
             if constant:
                 fixed[i] = constant
+        wired[i] = bool(binder) or i in fixed
 
-    plan.kinds, plan.plain, plan.limited = bytes(codes), bytes(plain), bytes(limited)
+    plan.kinds, plan.plain, plan.limited, plan.wired = bytes(codes), bytes(plain), bytes(limited), bytes(wired)
     plan.edge_source, plan.edge_target, plan.required = sources, targets, bytes(required)
     plan.edges = len(sources)
     plan.labels, plan.in_start = labels, starts
     plan.in_degree = [starts[i + 1] - starts[i] for i in range(size)]
     plan.out_edges = [tuple(found) if found else _NO_EDGES for found in out]
     plan.binders, plan.checks, plan.contexts, plan.constants = binders, checks, contexts, fixed
+    plan.functions = functions
     plan.priorities = priorities
     plan.sources = tuple(i for i in range(size) if not plan.in_degree[i])
+
+    inner: dict[int, Plan] = {}
+    for body in (*plan.bodies.values(), *plan.fallbacks.values()):
+        inner[id_of(body)] = body
+        inner.update((id_of(deeper), deeper) for deeper in body.inner)
+    plan.inner = tuple(inner.values())
+    plan.resources = {name: found for body in plan.inner for name, found in body.resources.items()}
+    plan.resources.update((name, plan.nodes[i].id) for i in held for name in plan.nodes[i].policy.resources)
 
     plan.weights = [plan.bodies[i].span if i in plan.bodies else 1.0 for i in range(size)]
     neg_rank = [0.0] * size

@@ -32,9 +32,9 @@ class Plan:
 
     __slots__ = (
         "binders", "bodies", "checks", "constants", "contexts", "edge_source", "edge_target",
-        "edges", "fallbacks", "in_degree", "in_start", "inputs", "kinds", "labels", "limited",
+        "edges", "fallbacks", "functions", "in_degree", "in_start", "inner", "inputs", "kinds", "labels", "limited",
         "name", "neg_rank", "nodes", "out_edges", "output_ids", "outputs", "plain", "priorities",
-        "protected", "required", "single_output", "size", "sources", "span", "weights",
+        "protected", "required", "resources", "single_output", "size", "sources", "span", "weights", "wired",
     )  # fmt: skip
 
     name: str
@@ -57,10 +57,14 @@ class Plan:
     plain: bytes
     """Per node, 1 if completing it does no more to its successors than count down: no label, no quorum."""
     limited: bytes
-    """Per node, 1 if its policy has a timeout, retry, resource or fallback to look at."""
+    """Per node, 1 if starting or ending it needs a look at its policy or kind: limits, priorities, requests."""
     binders: list[tuple[tuple[str, int], ...]]
     """Per node, the parameters and the slots that feed them."""
+    wired: bytes
+    """Per node, 1 if it takes any input at all."""
     constants: dict[int, dict[str, Any]]
+    functions: list[Callable[..., Any] | None]
+    """Of async functions that are called with their inputs and nothing else; None for all other nodes."""
     checks: list[Callable[[object], bool] | None]
     """Per node, whether a value fits what its function promises."""
     contexts: dict[int, str]
@@ -76,6 +80,10 @@ class Plan:
     bodies: dict[int, Plan]
     """Of containers, and of LLM nodes with tools."""
     fallbacks: dict[int, Plan]
+    inner: tuple[Plan, ...]
+    """Every distinct plan inside, however deep."""
+    resources: dict[str, str]
+    """The resources that policies name, those inside too, each with a node that does."""
     sources: tuple[int, ...]
     """Nodes with no edge in."""
     protected: bytes

@@ -69,8 +69,8 @@ class Result:
     """
 
     __slots__ = (
-        "_loops", "_values", "dropped_events", "duration_seconds", "graph", "node_runs", "output", "run_id",
-        "status", "usage",
+        "_loops", "_values", "dropped_events", "duration_seconds", "expansions", "graph", "node_runs",
+        "output", "run_id", "status", "usage",
     )  # fmt: skip
 
     def __init__(
@@ -83,6 +83,7 @@ class Result:
         values: Mapping[str, Any],
         node_runs: Mapping[str, NodeRun],
         loops: Mapping[str, tuple[tuple[Any, ...], bool]],
+        expansions: Mapping[str, Any],
         usage: Usage,
         duration_seconds: float,
         dropped_events: int = 0,
@@ -96,6 +97,8 @@ class Result:
         self._loops = loops
         self.node_runs = node_runs
         """Every node run by path, those of bodies included."""
+        self.expansions = expansions
+        """The plan of each graph that a node run returned, by that node run's path."""
         self.usage = usage
         self.duration_seconds = duration_seconds
         self.dropped_events = dropped_events

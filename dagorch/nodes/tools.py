@@ -55,8 +55,11 @@ class Turn(Node[LLMResponse]):
     def output_type(self) -> Any:
         return LLMResponse
 
+    def settings(self, failed: BaseException | None = None) -> LLMRequest:
+        return self.llm.settings(failed)
+
     def request(self, inputs: Mapping[str, Any], failed: BaseException | None = None) -> LLMRequest:
-        blank = self.llm.settings(failed)
+        blank = self.settings(failed)
         turns = inputs["state"].messages + blank.messages
         return replace(blank, messages=turns, tools=self.specs)
 

@@ -108,10 +108,21 @@ class Attempts:
                     return stimuli.Expanded(attempt, _expansion(node, value), self._clock())
                 check = plan.checks[index]
                 if check is not None and not check(value):
-                    raise _wrong_type(node, value, attempt.path)
+                    return self.wrong_type(attempt, value)
         except Exception as error:
             return stimuli.AttemptFailed(attempt, error, self._clock(), usage)
         return stimuli.AttemptSucceeded(attempt, value, self._clock(), usage)
+
+    def wrong_type(self, attempt: StartAttempt, value: Any) -> Stimulus:
+        """The stimulus of an attempt whose function did not keep its annotation."""
+        node: Any = attempt.frame.plan.nodes[attempt.index]
+        wanted = type_name(node.signature.returns)
+        error = OutputTypeError(
+            f"node {attempt.path!r} is annotated to return {wanted}, but returned "
+            f"{type_name(type(value))}: {value!r:.80}",
+            path=attempt.path,
+        )
+        return stimuli.AttemptFailed(attempt, error, self._clock())
 
     def cancelled(self, attempt: StartAttempt) -> Stimulus:
         """The stimulus of an attempt that was cancelled under way: what it may have cost is on the bill."""
@@ -347,13 +358,4 @@ def _expansion(node: Function, value: Any) -> Any:
             "bind constants, or give the inputs defaults"
         )
     return plan
-
-
-def _wrong_type(node: Function, value: Any, path: str) -> OutputTypeError:
-    wanted = type_name(node.signature.returns)
-    return OutputTypeError(
-        f"node {path!r} is annotated to return {wanted}, but returned {type_name(type(value))}: {value!r:.80}",
-        path=path,
-    )
-
 

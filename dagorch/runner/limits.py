@@ -21,11 +21,35 @@ class Shared:
 
     def __init__(self) -> None:
         self.admission = Admission()
-        self.watchdog = Watchdog()
-        self.wake: dict[str, Callable[[], None]] = {}
+        self._watchdog = Watchdog()
+        self._runs: dict[str, Callable[[], None]] = {}
         """Per run under way: what tells it that a resource was freed."""
         self._resources: WeakKeyDictionary[Any, Resource] = WeakKeyDictionary()
         self._made = 0
+
+    def __contains__(self, run: str) -> bool:
+        return run in self._runs
+
+    @property
+    def count(self) -> int:
+        """Runs under way."""
+        return len(self._runs)
+
+    def enter(self, run: str, freed: Callable[[], None]) -> None:
+        """Take a run in: it is watched, and woken by `freed`."""
+        self._runs[run] = freed
+        self._watchdog.enter()
+
+    def leave(self, run: str) -> None:
+        """Let a run go."""
+        del self._runs[run]
+        self._watchdog.leave()
+
+    def wake(self, run: str) -> None:
+        """Tell a run that a resource was freed; one that has ended needs to know nothing."""
+        freed = self._runs.get(run)
+        if freed is not None:
+            freed()
 
     def resource_of(self, provider: Provider) -> Resource | None:
         """What an exchange with this provider holds; None if it knows no bound."""

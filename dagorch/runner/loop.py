@@ -1,18 +1,16 @@
 """
 The runner: carries the core's commands out. It decides nothing; what an attempt does is in `attempts.py`.
 
-A worker takes the next command itself and runs the attempts it finds, one after another. Only
-when an attempt really suspends is another worker started, if there is more to start: a chain of
-nodes that never wait needs one worker, a fan of slow ones as many as there are slots. No task,
-scope or limiter exists per node.
+A worker takes the next command itself and awaits the attempts it finds, one after another. When
+it leaves something to be started it calls one more worker, which does the same: a chain of nodes
+needs one worker, a fan of slow ones as many as there are slots. No task, scope or timer exists
+per node.
 """
 
 from __future__ import annotations
 
-import time
-import types
-from collections.abc import Callable, Coroutine, Generator
-from typing import Any, Final, TypeVar
+from collections.abc import Callable
+from typing import Any, Final
 
 import anyio
 from anyio.abc import TaskGroup
@@ -21,7 +19,6 @@ from anyio.lowlevel import checkpoint
 from dagorch.errors import DagorchError
 from dagorch.runner.attempts import Attempts
 from dagorch.runner.limits import Shared
-from dagorch.runner.watchdog import Step
 from dagorch.scheduler import stimuli
 from dagorch.scheduler.commands import (
     CONTINUE,
@@ -38,10 +35,9 @@ from dagorch.scheduler.core import Core
 
 __all__ = ["Runner"]
 
-T = TypeVar("T")
-
 SLICE_SECONDS: Final = 0.005
 """How long a run may keep the loop in one turn before others get theirs."""
+_NEVER: Final = float("inf")
 
 
 class Runner:
@@ -70,17 +66,18 @@ class Runner:
         self._emit = emit
         self._clock = clock
         self._group: TaskGroup | None = None
-        self._done: anyio.Event | None = None
-        self._looking = 0
-        """Workers that will ask the core for more without being woken."""
+        self._idle: list[anyio.Event] = []
+        """Of each worker that waits for something to do."""
+        self._called = False
+        """Whether a worker is on its way that has not asked the core yet."""
         self._slice_end = 0.0
-        self._slice_owner: object | None = None
-        self._timer_at = float("inf")
+        self._yielding = False
+        """Whether a worker has ended the slice and will begin the next."""
+        self._timer_at = _NEVER
         self._timer_moved: anyio.Event | None = None
-        self._step = Step()
         self.broken: BaseException | None = None
         """An error of the engine itself."""
-        attempts.bind(self.feed, self._clock, core)
+        attempts.bind(self.feed, clock, core)
 
     async def run(self, inputs: dict[str, Any]) -> None:
         """
@@ -90,28 +87,18 @@ class Runner:
             BaseException: Cancellation from outside, once every attempt has ended.
         """
         core = self._core
-        self._shared.wake[core.run_id] = self._resource_freed
-        self._shared.watchdog.watch(self._step)
+        self._shared.enter(core.run_id, self._resource_freed)
         try:
             async with anyio.create_task_group() as group:
                 self._group = group
                 core.handle(stimuli.RunStarted(inputs, self._clock()))
-                self._slice_end = time.perf_counter() + SLICE_SECONDS
-                self._looking += 1
+                self._slice_end = core.now + SLICE_SECONDS
                 await self._work()
-                if not core.finished and self.broken is None:
-                    self._done = anyio.Event()
-                    try:
-                        await self._done.wait()
-                    except BaseException:
-                        self.cancel("cancelled from outside")
-                        raise
         finally:
             if not core.finished:
                 self._drain()
             self._group = None
-            self._shared.watchdog.unwatch(self._step)
-            del self._shared.wake[core.run_id]
+            self._shared.leave(core.run_id)
         if self.broken is not None:
             raise self.broken
 
@@ -121,7 +108,10 @@ class Runner:
         """Hand the core a stimulus from outside a worker, and see that what it decides is done."""
         if self._core.finished:
             return
-        self._core.handle(stimulus)
+        try:
+            self._core.handle(stimulus)
+        except DagorchError as error:  # an InvariantError: the engine itself is wrong
+            self._break(error)
         self._kick()
 
     def cancel(self, reason: str) -> None:
@@ -132,16 +122,26 @@ class Runner:
         self.feed(stimuli.ResourceFreed(self._clock()))
 
     def _kick(self) -> None:
-        """Start a worker if there is something to do and nobody who will look."""
-        if not self._looking and self._group is not None and self._core.has_work:
-            self._looking += 1
-            self._group.start_soon(self._work)
-        elif self._core.deadline < self._timer_at:
+        """See that a worker is on its way if there is something to do."""
+        core = self._core
+        if core.deadlines.earliest < self._timer_at:
             self._arm_timer()
+        if not self._called and core.has_work:
+            self._call()
+
+    def _call(self) -> None:
+        """Call one more worker, an idle one if there is one."""
+        if self._idle:
+            self._called = True
+            self._idle.pop().set()
+        elif self._group is not None:
+            self._called = True
+            self._group.start_soon(self._work)
 
     def _drain(self) -> None:
-        """After a cancellation from outside: every task has ended, so the core is told what it missed."""
+        """After a cancellation from outside every task has ended: tell the core what it missed."""
         core = self._core
+        core.handle(stimuli.RunCancelled("cancelled from outside", self._clock()))
         while not core.finished:
             command = core.next()
             if command is None:
@@ -151,42 +151,89 @@ class Runner:
     # -- workers ----------------------------------------------------------------------------
 
     async def _work(self) -> None:
-        """Be a worker: do what the core says until there is nothing to do."""
-        core = self._core
-        clock = self._clock
-        with anyio.CancelScope() as scope:
-            try:
-                while True:
-                    command = core.next()
-                    if type(command) is StartAttempt:
-                        command.worker = scope
-                        await self._attempt(command)
-                        if scope.cancel_called:
-                            break
-                    elif command is None:
-                        break
-                    elif command is CONTINUE:
-                        core.handle(stimuli.Continued(clock()))
+        """Be a worker till the run is over; one that is given up with its attempt begins anew."""
+        self._called = False
+        while not self._core.finished and self.broken is None:
+            with anyio.CancelScope() as scope:
+                try:
+                    await self._work_in(scope)
+                except DagorchError as error:  # an InvariantError: the engine itself is wrong
+                    self._break(error)
+
+    async def _work_in(self, scope: anyio.CancelScope) -> None:
+        """Do what the core says until the run is over, or this scope is cancelled with its attempt."""
+        core, clock, queue, deadlines = self._core, self._clock, self._core.queue, self._core.deadlines
+        while True:
+            command = core.next()
+            if type(command) is StartAttempt:
+                command.worker = scope
+                if (queue.free or queue.others) and not self._called and core.slots_used < core.max_parallel:
+                    self._call()
+                if deadlines.earliest < self._timer_at:
+                    self._arm_timer()
+                plan, index = command.frame.plan, command.index
+                function = plan.functions[index]
+                try:
+                    if function is None:
+                        stimulus = await self._attempts.perform(command)
+                    else:  # the most common kind, and nothing in between
+                        value = await function(**command.inputs)
+                except Exception as error:
+                    core.handle(stimuli.AttemptFailed(command, error, clock()))
+                except BaseException:
+                    self._given_up(command)
+                    raise
+                else:
+                    if function is None:
+                        core.handle(stimulus)
                     else:
-                        self._obey(command)
-                    if time.perf_counter() >= self._slice_end:
-                        await self._next_turn()
-            except DagorchError as error:  # an InvariantError: the engine itself is wrong
-                self._break(error)
-        self._looking -= 1
+                        check = plan.checks[index]
+                        if check is None or check(value):
+                            core.succeeded(command, value, clock())
+                        else:
+                            core.handle(self._attempts.wrong_type(command, value))
+                if scope.cancel_called:
+                    return
+            elif command is None:
+                if core.finished:
+                    return
+                await self._rest()
+            elif command is CONTINUE:
+                core.handle(stimuli.Continued(clock()))
+            else:
+                self._obey(command)
+            if core.now >= self._slice_end:
+                await self._next_turn()
+
+    def _given_up(self, attempt: StartAttempt) -> None:
+        """An attempt was cancelled: by the core, or from outside, and then the whole run is."""
+        core = self._core
+        if not attempt.cancelling:
+            core.handle(stimuli.RunCancelled("cancelled from outside", self._clock()))
+        core.handle(self._attempts.cancelled(attempt))
         self._kick()
+
+    async def _rest(self) -> None:
+        """Wait to be called."""
+        event = anyio.Event()
+        self._idle.append(event)
+        try:
+            await event.wait()
+        finally:
+            if event in self._idle:
+                self._idle.remove(event)
+        self._called = False
 
     async def _next_turn(self) -> None:
         """Let the loop have a turn; one slice a turn is shared by all workers of the run."""
-        token = object()
-        if self._slice_owner is None:
-            self._slice_owner = token
+        mine = not self._yielding
+        self._yielding = True
         try:
             await checkpoint()
         finally:
-            if self._slice_owner is token:
-                self._slice_owner = None
-                self._slice_end = time.perf_counter() + SLICE_SECONDS
+            if mine:
+                self._yielding = False
+                self._slice_end = self._clock() + SLICE_SECONDS
 
     def _obey(self, command: Any) -> None:
         """Carry out a command that takes no waiting."""
@@ -194,102 +241,33 @@ class Runner:
         if kind is Emit:
             self._emit(command.event)
         elif kind is Evaluate:
-            self._step.attempt = command
-            self._step.count += 1
-            stimulus = self._attempts.evaluate(command)
-            self._step.attempt = None
-            self._core.handle(stimulus)
+            self._core.handle(self._attempts.evaluate(command))
         elif kind is CancelAttempt:
             attempt = command.attempt
-            if attempt.worker is not None:
+            if attempt.frame.running.get(attempt.index) is attempt and attempt.worker is not None:
                 attempt.worker.cancel()
         elif kind is WakeRun:
-            wake = self._shared.wake.get(command.run)
-            if wake is not None:
-                wake()
+            self._shared.wake(command.run)
         elif kind is GrantCall or kind is RefuseCall:
             self._attempts.answer(command)
         elif kind is Finish:
-            if self._done is not None:
-                self._done.set()
+            for event in self._idle:
+                event.set()
             if self._timer_moved is not None:
                 self._timer_moved.set()
         elif kind is StartAttempt:  # only while draining: nobody is left to do it
             self._core.handle(stimuli.AttemptCancelled(command, self._clock()))
 
-    async def _attempt(self, attempt: StartAttempt) -> None:
-        """Do one attempt, and report how it ended, whatever happens."""
-        core = self._core
-        if core.deadline < self._timer_at:
-            self._arm_timer()
-        try:
-            stimulus = await self._drive(attempt, self._attempts.perform(attempt))
-        except BaseException:
-            attempt.worker = None
-            if not attempt.cancelling and not core.finished:  # not from the core: from outside
-                core.handle(stimuli.RunCancelled("cancelled from outside", self._clock()))
-            core.handle(self._attempts.cancelled(attempt))
-            self._looking -= 1
-            try:
-                self._kick()
-            finally:
-                self._looking += 1
-            raise
-        attempt.worker = None
-        core.handle(stimulus)
-
-    @types.coroutine
-    def _drive(self, attempt: StartAttempt, work: Coroutine[Any, Any, T]) -> Generator[Any, Any, T]:
-        """
-        Await `work`, noting when it first suspends, for then somebody else may go on.
-
-        While it runs in the loop's thread the watchdog knows in whose code.
-        """
-        step = self._step
-        step.attempt = attempt
-        step.count += 1
-        try:
-            waits_for = work.send(None)
-        except StopIteration as stop:
-            step.attempt = None
-            return stop.value  # type: ignore[no-any-return]  # what a coroutine returns is untyped here
-        except BaseException:
-            step.attempt = None
-            raise
-        step.attempt = None
-        self._looking -= 1
-        self._kick()
-        try:
-            while True:
-                try:
-                    sent = yield waits_for
-                except BaseException as error:
-                    step.attempt = attempt
-                    step.count += 1
-                    waits_for = work.throw(error)
-                else:
-                    step.attempt = attempt
-                    step.count += 1
-                    waits_for = work.send(sent)
-                step.attempt = None
-        except StopIteration as stop:
-            return stop.value  # type: ignore[no-any-return]  # as above
-        finally:
-            step.attempt = None
-            self._looking += 1
-
     def _break(self, error: BaseException) -> None:
         self.broken = error
-        if self._done is not None:
-            self._done.set()
         if self._group is not None:
             self._group.cancel_scope.cancel()
 
     # -- the one timer ----------------------------------------------------------------------
 
     def _arm_timer(self) -> None:
-        running = self._timer_at != float("inf")
-        self._timer_at = self._core.deadline
+        running = self._timer_at != _NEVER
+        self._timer_at = self._core.deadlines.earliest
         if running and self._timer_moved is not None:
             self._timer_moved.set()
         elif self._group is not None:
@@ -299,9 +277,9 @@ class Runner:
         """Wait for the earliest of all deadlines; there is one timer a run, and none without deadlines."""
         core = self._core
         while not core.finished and self._group is not None:
-            when = core.deadline
+            when = core.deadlines.earliest
             self._timer_at = when
-            if when == float("inf"):
+            if when == _NEVER:
                 return
             self._timer_moved = anyio.Event()
             wait = when - self._clock()
@@ -309,8 +287,8 @@ class Runner:
                 with anyio.move_on_after(wait):
                     await self._timer_moved.wait()
             now = self._clock()
-            if now >= core.deadline:
+            if now >= core.deadlines.earliest:
                 self.feed(stimuli.TimerFired(now))
-        self._timer_at = float("inf")
+        self._timer_at = _NEVER
 
 

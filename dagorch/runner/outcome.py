@@ -62,6 +62,9 @@ def result_of(core: Core, graph: Any, dropped_events: int) -> Result:
     def node_runs() -> dict[str, NodeRun]:
         return _node_runs(core)
 
+    def expansions() -> dict[str, Plan]:
+        return _expansions(core)
+
     if plan.single_output:
         index = plan.outputs[0]
         output = root.values[index] if root.state[index] == _COMPLETED else None
@@ -79,6 +82,7 @@ def result_of(core: Core, graph: Any, dropped_events: int) -> Result:
         values=_Lazy(values),
         node_runs=_Lazy(node_runs),
         loops=core.loops,
+        expansions=_Lazy(expansions),
         usage=core.usage,
         duration_seconds=core.now - core.started,
         dropped_events=dropped_events,
@@ -98,7 +102,7 @@ def _status(core: Core) -> RunStatus:
     return "partial" if State.COMPLETED in ends else "failed"
 
 
-def run_error(core: Core, graph: Any, dropped_events: int) -> RunError | None:
+def run_error(core: Core, result: Result) -> RunError | None:
     """
     The error that a finished run raises, or None if it raises none.
 
@@ -107,7 +111,6 @@ def run_error(core: Core, graph: Any, dropped_events: int) -> RunError | None:
     """
     root = core.root
     assert root is not None
-    result = result_of(core, graph, dropped_events)
     if result.status not in ("failed", "cancelled"):
         return None
     if core.cancelled is not None:
@@ -153,6 +156,25 @@ def _node_runs(core: Core) -> dict[str, NodeRun]:
                     number = f"[{label}]" if group.indexed else ""
                     stack.append((f"{prefix}{id}{number}/", group.plan, *unpack(group.plan, record)))
     return runs
+
+
+def _expansions(core: Core) -> dict[str, Plan]:
+    """The plans that were made at run time, by the path of the node run that gave them."""
+    root = core.root
+    assert root is not None
+    found: dict[str, Plan] = {}
+    stack: list[tuple[str, Plan, dict[int, list[Group]]]] = [("", core.plan, root.children)]
+    while stack:
+        prefix, plan, children = stack.pop()
+        for index, groups in children.items():
+            path = prefix + plan.nodes[index].id
+            for group in groups:
+                if group.plan is not plan.bodies.get(index) and group.plan is not plan.fallbacks.get(index):
+                    found[path] = group.plan
+                for label, record in group.records.items():
+                    number = f"[{label}]" if group.indexed else ""
+                    stack.append((f"{path}{number}/", group.plan, unpack(group.plan, record)[3]))
+    return found
 
 
 def _node_run(

@@ -67,36 +67,31 @@ class Providers:
             DefinitionError: All that are not.
         """
         problems: list[Problem] = []
-        seen: set[int] = set()
-        stack = [plan]
-        while stack:
-            current = stack.pop()
-            if id(current) in seen:
+        for current in (plan, *plan.inner):
+            if LLM_CALL not in current.kinds:
                 continue
-            seen.add(id(current))
-            stack += [*current.bodies.values(), *current.fallbacks.values()]
             for index, node in enumerate(current.nodes):
-                if current.kinds[index] != LLM_CALL:
-                    continue
-                try:
-                    provider = self.of(node)
-                except DefinitionError as error:
-                    problems.append(Problem(str(error), node.id))
-                    continue
-                model = getattr(node, "model", "")
-                tokens = getattr(node, "max_tokens", None)
-                asked = LLMRequest((), model=model, max_tokens=tokens)
-                if budgeted and provider.worst_case_usd(asked) is None:
-                    problems.append(
-                        Problem(
-                            f"LLM node {node.id!r}: the price of {model or provider.default_model!r} of "
-                            f"{provider.name} is not known, so max_cost cannot be kept; set its price, "
-                            "set max_tokens, or run without max_cost",
-                            node.id,
-                        )
-                    )
+                if current.kinds[index] == LLM_CALL:
+                    problem = self._problem(node, budgeted=budgeted)
+                    if problem:
+                        problems.append(Problem(problem, node.id))
         if problems:
             raise DefinitionError(problems)
+
+    def _problem(self, node: Any, *, budgeted: bool) -> str:
+        try:
+            provider = self.of(node)
+        except DefinitionError as error:
+            return str(error)
+        if not budgeted:
+            return ""
+        asked = LLMRequest((), model=node.model, max_tokens=node.settings().max_tokens)
+        if provider.worst_case_usd(asked) is not None:
+            return ""
+        return (
+            f"LLM node {node.id!r}: the price of {node.model or provider.default_model!r} of {provider.name} is "
+            "not known, so max_cost cannot be kept; set its price, set max_tokens, or run without max_cost"
+        )
 
 
 def _check(provider: Any, name: str) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import random
 import sys
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
@@ -14,7 +16,7 @@ import anyio
 from dagorch.errors import DefinitionError, Problem, did_you_mean
 from dagorch.graph.graph import NO_DEFAULT, Graph
 from dagorch.graph.plan import Plan
-from dagorch.ids import new_run_id
+from dagorch.ids import RunId, new_run_id
 from dagorch.models.events import Event
 from dagorch.models.result import Result
 from dagorch.nodes.types import can_flow, type_name, value_check
@@ -112,8 +114,7 @@ class Session:
                         f"{type_name(type(value))}: {value!r:.60}"
                     )
                 )
-        needed = _resources(self.plan)
-        for name, node in needed.items():
+        for name, node in self.plan.resources.items():
             if name not in self.options.limits:
                 problems.append(
                     Problem(f"node {node!r} holds resource {name!r}, which has no bound; pass limits={{{name!r}: 1}}")
@@ -145,11 +146,10 @@ class Session:
         options = self.options
         observed = bool(self.listeners or self.streams)
         common = shared()
-        seed = random.SystemRandom().getrandbits(64) if options.seed is None else options.seed
-        rng = random.Random(seed) if options.seed is None else random.Random(f"id{seed}")
-        run_id = new_run_id(rng)
-        while run_id in common.wake:
-            run_id = new_run_id(rng)
+        seed = int.from_bytes(os.urandom(8)) if options.seed is None else options.seed
+        run_id = new_run_id(random.Random(seed))
+        if run_id in common:  # two runs of one seed in one millisecond
+            run_id = RunId(f"{run_id}-{common.count}")
         core = self.core = Core(
             self.plan,
             run_id=run_id,
@@ -170,10 +170,11 @@ class Session:
             await self._run_with_listeners(self.runner)
         else:
             await self._run_alone(self.runner)
-        error = run_error(core, self.graph, self.dropped)
+        result = result_of(core, self.graph, self.dropped)
+        error = run_error(core, result)
         if error is not None:
             raise error
-        return result_of(core, self.graph, self.dropped)
+        return result
 
     async def _run_alone(self, runner: Runner) -> None:
         try:
@@ -205,24 +206,6 @@ class Session:
             raise failure
 
 
-def _resources(plan: Plan) -> dict[str, str]:
-    """The resources that policies of a plan, and of those inside it, name: each with a node that does."""
-    found: dict[str, str] = {}
-    seen: set[int] = set()
-    stack = [plan]
-    while stack:
-        current = stack.pop()
-        if id(current) in seen:
-            continue
-        seen.add(id(current))
-        stack += [*current.bodies.values(), *current.fallbacks.values()]
-        for index, limited in enumerate(current.limited):
-            if limited:
-                node = current.nodes[index]
-                found.update((name, node.id) for name in node.policy.resources)
-    return found
-
-
 def loop_clock() -> Callable[[], float]:
     """The event loop's own clock, without the detour that finds out each time which loop it is."""
     if "trio" in sys.modules:
@@ -234,7 +217,9 @@ def loop_clock() -> Callable[[], float]:
             return trio.current_time
     import asyncio
 
-    return asyncio.get_running_loop().time
+    loop = asyncio.get_running_loop()
+    plain = type(loop).time is asyncio.BaseEventLoop.time
+    return time.monotonic if plain else loop.time
 
 
 def single_error(group: BaseExceptionGroup) -> BaseException:

@@ -6,86 +6,92 @@ import sys
 import threading
 import time
 import warnings
+from collections.abc import Callable
 from types import FrameType
 from typing import Final
 
+from anyio.lowlevel import current_token
+
 from dagorch.errors import BlockingCallWarning
 
-__all__ = ["BLOCKED_SECONDS", "Step", "Watchdog"]
+__all__ = ["BLOCKED_SECONDS", "Watchdog"]
 
 BLOCKED_SECONDS: Final = 0.25
 """A node that holds the loop longer than this in one go is warned of."""
 _POLL_SECONDS: Final = BLOCKED_SECONDS / 2
+_LOOP_FILE: Final = __file__.replace("watchdog.py", "loop.py")
+_WORKING: Final = frozenset({"_work_in", "_obey"})
+"""The runner's functions that call the user's; each holds the command it obeys in `command`."""
 _OURS: Final = (__file__[: -len("runner/watchdog.py")], threading.__file__[: -len("threading.py")], "<frozen")
-
-
-class Step:
-    """What the loop's thread is doing for one run: the node run it is inside, and a count of steps."""
-
-    __slots__ = ("attempt", "count", "warned")
-
-    def __init__(self) -> None:
-        self.attempt: object | None = None
-        """The attempt whose code runs right now; None outside user code."""
-        self.count = 0
-        self.warned: set[str] = set()
 
 
 class Watchdog:
     """
     Watches the runs of one event loop from a daemon thread, which lives while runs do.
 
-    Reading what the loop does costs the loop nothing: it only notes which attempt it is in.
+    It reads the stack of the loop's thread now and then. Finding it twice inside the same attempt,
+    it asks the loop for a sign of life; only if none comes is the node holding the loop up. So
+    being watched costs the loop nothing.
     """
 
     def __init__(self) -> None:
-        self._steps: list[Step] = []
-        self._lock = threading.Lock()
+        self._runs = 0
+        self._warned: set[str] = set()
         self._thread: threading.Thread | None = None
+        self._loop_thread = threading.get_ident()
+        native = current_token().native_token
+        self._soon: Callable[[Callable[[], object]], object] = getattr(
+            native, "call_soon_threadsafe", None
+        ) or getattr(native, "run_sync_soon")  # noqa: B009  asyncio's name, or trio's
 
-    def watch(self, step: Step) -> None:
-        """Begin to watch a run; called on the loop's thread."""
-        with self._lock:
-            self._steps.append(step)
-            if self._thread is None:
-                self._thread = threading.Thread(
-                    target=self._look, args=(threading.get_ident(),), name="dagorch-watchdog", daemon=True
-                )
-                self._thread.start()
+    def enter(self) -> None:
+        """A run begins; called on the loop's thread."""
+        self._runs += 1
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._look, name="dagorch-watchdog", daemon=True)
+            self._thread.start()
 
-    def unwatch(self, step: Step) -> None:
-        """Stop watching a run; the thread goes once there is none for a while."""
-        with self._lock:
-            self._steps.remove(step)
+    def leave(self) -> None:
+        """A run has ended; the thread goes when it finds none."""
+        self._runs -= 1
 
-    def _look(self, loop_thread: int) -> None:
-        seen: dict[int, tuple[int, float]] = {}
+    def _look(self) -> None:
+        suspect: object | None = None
         while True:
             time.sleep(_POLL_SECONDS)
-            with self._lock:
-                steps = list(self._steps)
-                if not steps:
-                    self._thread = None
-                    return
-            now = time.monotonic()
-            for step in steps:
-                attempt, count = step.attempt, step.count
-                key = id(step)
-                if attempt is None:
-                    seen.pop(key, None)
-                elif seen.get(key, (None, 0.0))[0] != count:
-                    seen[key] = (count, now)
-                elif now - seen[key][1] >= BLOCKED_SECONDS - _POLL_SECONDS:
-                    self._warn(step, attempt, loop_thread)
+            if not self._runs:
+                self._thread = None
+                return
+            found = self._inside()
+            if found is None or found is not suspect:
+                suspect = found
+                continue
+            alive = threading.Event()
+            try:
+                self._soon(alive.set)
+            except RuntimeError:  # the loop has gone
+                return
+            if not alive.wait(_POLL_SECONDS) and self._inside() is suspect:
+                self._warn(suspect)
 
-    def _warn(self, step: Step, attempt: object, loop_thread: int) -> None:
-        path = str(getattr(attempt, "path", attempt))
-        if path in step.warned:
+    def _inside(self) -> object | None:
+        """The command whose user code the loop's thread is in, if any."""
+        frame = sys._current_frames().get(self._loop_thread)
+        while frame is not None:
+            code = frame.f_code
+            if code.co_name in _WORKING and code.co_filename == _LOOP_FILE:
+                command: object = frame.f_locals.get("command")
+                return command
+            frame = frame.f_back
+        return None
+
+    def _warn(self, command: object) -> None:
+        path = str(getattr(command, "path", command))
+        if path in self._warned:
             return
-        step.warned.add(path)
-        frame = sys._current_frames().get(loop_thread)
-        where = _user_line(frame)
-        if where is None or step.attempt is not attempt:
+        self._warned.add(path)
+        where = _user_line(sys._current_frames().get(self._loop_thread))
+        if where is None:
             return
         file, line = where
         message = (

@@ -11,7 +11,7 @@ from dagorch.models.usage import Usage
 from dagorch.scheduler.commands import Call, GrantCall, RefuseCall
 
 if TYPE_CHECKING:
-    from dagorch.scheduler.core import Core
+    from dagorch.scheduler.attempting import Attempting
 
 __all__ = ["Calls"]
 
@@ -21,7 +21,7 @@ class Calls:
 
     __slots__ = ("_core", "waiting")
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: Attempting) -> None:
         self._core = core
         self.waiting: deque[Call] = deque()
 

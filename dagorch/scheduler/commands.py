@@ -51,31 +51,31 @@ class Prepared:
 
 
 class StartAttempt(Command):
-    """Do the node's work once, with these inputs; report its end with this very object."""
+    """
+    Do the node's work once, with these inputs; report its end with this very object.
 
-    __slots__ = (
-        "cancelling", "due", "final", "frame", "index", "inputs", "number", "prepared", "reserved", "resources",
-        "started", "stop_error", "worker",
-    )  # fmt: skip
+    One is made for every attempt, so it has no slots: what most attempts never need stands on
+    the class and takes no time to set.
+    """
 
-    def __init__(self, frame: Frame, index: int, number: int, inputs: Mapping[str, Any]) -> None:
+    number: int = 1
+    prepared: Prepared | None = None
+    resources: tuple[Resource, ...] = ()
+    reserved: Decimal | None = None
+    cancelling: bool = False
+    stop_error: BaseException | None = None
+    """Why it was told to stop, if that is a failure of its own (a timeout)."""
+    due: Due | None = None
+    """Its deadline."""
+    final: bool = False
+    """There is to be no other: the node's own deadline has passed."""
+    worker: Any = None
+    """The runner's."""
+
+    def __init__(self, frame: Frame, index: int, inputs: Mapping[str, Any]) -> None:
         self.frame = frame
         self.index = index
-        self.number = number
         self.inputs = inputs
-        self.prepared: Prepared | None = None
-        self.resources: tuple[Resource, ...] = ()
-        self.reserved: Decimal | None = None
-        self.started = 0.0
-        self.cancelling = False
-        self.stop_error: BaseException | None = None
-        """Why it was told to stop, if that is a failure of its own (a timeout)."""
-        self.due: Due | None = None
-        """Its deadline."""
-        self.final = False
-        """There is to be no other: the node's own deadline has passed."""
-        self.worker: Any = None
-        """The runner's."""
 
     @property
     def path(self) -> str:
@@ -119,6 +119,10 @@ class Evaluate(Command):
         """By name, for `select`, `prepare` and `question`."""
         self.argument = argument
         """For the others; for `prepare`, why the attempt before failed."""
+
+    @property
+    def path(self) -> str:
+        return self.frame.path_of(self.index)
 
     def __repr__(self) -> str:
         return f"Evaluate({self.frame.path_of(self.index)!r}, {self.purpose!r})"

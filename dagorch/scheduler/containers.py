@@ -13,7 +13,7 @@ from dagorch.scheduler.propagate import judge
 from dagorch.scheduler.states import State
 
 if TYPE_CHECKING:
-    from dagorch.scheduler.core import Core
+    from dagorch.scheduler.noderuns import NodeRuns
 
 __all__ = ["close", "evaluated", "open_body", "open_container", "open_frame", "stop", "stop_container"]
 
@@ -21,7 +21,7 @@ _COMPLETED = int(State.COMPLETED)
 _SKIPPED = int(State.SKIPPED)
 
 
-def open_container(core: Core, frame: Frame, index: int) -> None:
+def open_container(core: NodeRuns, frame: Frame, index: int) -> None:
     """Open a loop, a map or a subgraph that has just become ready."""
     plan = frame.plan
     core.move(frame, index, State.OPEN)
@@ -47,7 +47,7 @@ def open_container(core: Core, frame: Frame, index: int) -> None:
 
 
 def open_body(
-    core: Core, frame: Frame, index: int, plan: Plan, inputs: dict[str, Any], error: BaseException | None
+    core: NodeRuns, frame: Frame, index: int, plan: Plan, inputs: dict[str, Any], error: BaseException | None
 ) -> None:
     """
     Let a plan run in a node run's place: an expansion, or a fallback.
@@ -63,7 +63,7 @@ def open_body(
     _open_child(core, frame, index, inputs, None)
 
 
-def open_frame(core: Core, plan: Plan, inputs: dict[str, Any], parent: Frame | None, index: int, label: int | None) -> Frame:
+def open_frame(core: NodeRuns, plan: Plan, inputs: dict[str, Any], parent: Frame | None, index: int, label: int | None) -> Frame:
     """Make a frame and put its first node runs on the agenda."""
     core.serial += 1
     core.opened += plan.size
@@ -79,7 +79,7 @@ def open_frame(core: Core, plan: Plan, inputs: dict[str, Any], parent: Frame | N
     return frame
 
 
-def _begin(core: Core, frame: Frame, start: int) -> None:
+def _begin(core: NodeRuns, frame: Frame, start: int) -> None:
     """Judge the node runs that wait for nothing."""
     sources = frame.plan.sources
     for place in range(start, len(sources)):
@@ -91,7 +91,7 @@ def _begin(core: Core, frame: Frame, start: int) -> None:
         judge(core, frame, sources[place])
 
 
-def _open_child(core: Core, frame: Frame, index: int, inputs: dict[str, Any], label: int | None) -> None:
+def _open_child(core: NodeRuns, frame: Frame, index: int, inputs: dict[str, Any], label: int | None) -> None:
     box = frame.containers[index]
     assert box.body is not None
     if core.opened + box.body.size > core.max_node_runs:
@@ -109,14 +109,14 @@ def _open_child(core: Core, frame: Frame, index: int, inputs: dict[str, Any], la
 # -- loops ------------------------------------------------------------------------------------
 
 
-def _open_pass(core: Core, frame: Frame, index: int, state: Any) -> None:
+def _open_pass(core: NodeRuns, frame: Frame, index: int, state: Any) -> None:
     box = frame.containers[index]
     node = frame.plan.nodes[index]
     assert isinstance(node, Loop)
     _open_child(core, frame, index, {**box.inputs, node.parameter: state}, box.iteration)
 
 
-def _pass_ended(core: Core, frame: Frame, index: int, value: Any) -> None:
+def _pass_ended(core: NodeRuns, frame: Frame, index: int, value: Any) -> None:
     box = frame.containers[index]
     node = frame.plan.nodes[index]
     assert isinstance(node, Loop)
@@ -128,12 +128,13 @@ def _pass_ended(core: Core, frame: Frame, index: int, value: Any) -> None:
         _next_pass(core, frame, index, done=False)
 
 
-def _next_pass(core: Core, frame: Frame, index: int, *, done: bool) -> None:
+def _next_pass(core: NodeRuns, frame: Frame, index: int, *, done: bool) -> None:
     box = frame.containers[index]
     node = frame.plan.nodes[index]
     assert isinstance(node, Loop)
     box.converged = done
-    if done or box.iteration >= (node.max_iterations or 0):
+    assert node.max_iterations is not None
+    if done or box.iteration >= node.max_iterations:
         core.loops[frame.path_of(index)] = (tuple(box.history), done)
         core.complete(frame, index, box.history[-1])
     else:
@@ -143,7 +144,7 @@ def _next_pass(core: Core, frame: Frame, index: int, *, done: bool) -> None:
 # -- maps -------------------------------------------------------------------------------------
 
 
-def _open_map(core: Core, frame: Frame, index: int, items: Any) -> None:
+def _open_map(core: NodeRuns, frame: Frame, index: int, items: Any) -> None:
     box = frame.containers[index]
     node = frame.plan.nodes[index]
     assert isinstance(node, Map)
@@ -153,7 +154,7 @@ def _open_map(core: Core, frame: Frame, index: int, items: Any) -> None:
     _open_items(core, frame, index)
 
 
-def _open_items(core: Core, frame: Frame, index: int) -> None:
+def _open_items(core: NodeRuns, frame: Frame, index: int) -> None:
     """Open items in order up to the map's bound; the map is done when none is left."""
     box = frame.containers.get(index)
     if box is None or box.stopping:
@@ -175,7 +176,7 @@ def _open_items(core: Core, frame: Frame, index: int) -> None:
         core.complete(frame, index, [value for value in box.results if value is not MISSING])
 
 
-def _item_ended(core: Core, frame: Frame, index: int, child: Frame, value: Any, error: BaseException | None) -> None:
+def _item_ended(core: NodeRuns, frame: Frame, index: int, child: Frame, value: Any, error: BaseException | None) -> None:
     box = frame.containers[index]
     node = frame.plan.nodes[index]
     assert isinstance(node, Map)
@@ -194,7 +195,7 @@ def _item_ended(core: Core, frame: Frame, index: int, child: Frame, value: Any, 
 # -- ends -------------------------------------------------------------------------------------
 
 
-def evaluated(core: Core, ticket: Evaluate, value: Any) -> None:
+def evaluated(core: NodeRuns, ticket: Evaluate, value: Any) -> None:
     """Go on with a container whose evaluation came back."""
     if ticket.purpose == "items":
         _open_map(core, ticket.frame, ticket.index, value)
@@ -202,7 +203,7 @@ def evaluated(core: Core, ticket: Evaluate, value: Any) -> None:
         _next_pass(core, ticket.frame, ticket.index, done=bool(value))
 
 
-def close(core: Core, frame: Frame) -> None:
+def close(core: NodeRuns, frame: Frame) -> None:
     """Close a frame whose node runs have all ended; its value goes to what contains it."""
     frame.ended = True
     del core.frames[frame.serial]
@@ -285,14 +286,14 @@ def missing_output(frame: Frame, index: int) -> BaseException:
     return RunError(f"output {frame.path_of(index)!r} was {end}", path=frame.path_of(index))
 
 
-def _fail_container(core: Core, frame: Frame, index: int, error: BaseException) -> None:
+def _fail_container(core: NodeRuns, frame: Frame, index: int, error: BaseException) -> None:
     """Stop what is left of a container, then let it fail."""
     box = frame.containers[index]
     box.stop_error = error
     stop_container(core, frame, index)
 
 
-def stop_container(core: Core, frame: Frame, index: int) -> None:
+def stop_container(core: NodeRuns, frame: Frame, index: int) -> None:
     """Stop every frame under a node run; it ends when they have."""
     box = frame.containers[index]
     frame.tickets.pop(index, None)
@@ -305,7 +306,7 @@ def stop_container(core: Core, frame: Frame, index: int) -> None:
         core.container_stopped(frame, index)
 
 
-def stop(core: Core, frame: Frame, error: BaseException | None) -> None:
+def stop(core: NodeRuns, frame: Frame, error: BaseException | None) -> None:
     """Stop a frame: nothing starts any more, what runs is cancelled, what waits is too."""
     if frame.stopping:
         return
@@ -314,7 +315,7 @@ def stop(core: Core, frame: Frame, error: BaseException | None) -> None:
     core.agenda.append((_stop_from, frame, 0))
 
 
-def _stop_from(core: Core, frame: Frame, start: int) -> None:
+def _stop_from(core: NodeRuns, frame: Frame, start: int) -> None:
     state = frame.state
     for index in range(start, frame.plan.size):
         if core.allowance <= 0:

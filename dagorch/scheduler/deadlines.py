@@ -25,18 +25,25 @@ class Due:
 
 
 class Deadlines:
-    """A heap of `Due`s; equal times come in the order they were added."""
+    """
+    A heap of `Due`s; equal times come in the order they were added.
 
-    __slots__ = ("_dropped", "_heap", "_serial")
+    Attributes:
+        earliest: When the next one is due; infinity if none is.
+    """
+
+    __slots__ = ("_dropped", "_heap", "_serial", "earliest")
 
     def __init__(self) -> None:
         self._heap: list[tuple[float, int, Due]] = []
         self._serial = 0
         self._dropped = 0
+        self.earliest = float("inf")
 
     def add(self, due: Due) -> Due:
         self._serial += 1
         heapq.heappush(self._heap, (due.when, self._serial, due))
+        self.earliest = min(self.earliest, due.when)
         return due
 
     def drop(self, due: Due) -> None:
@@ -49,23 +56,23 @@ class Deadlines:
             self._heap = [item for item in self._heap if not item[2].dropped]
             heapq.heapify(self._heap)
             self._dropped = 0
+        self._look()
 
-    @property
-    def next(self) -> float:
-        """When the next one is due; infinity if none is."""
+    def pop(self, now: float) -> Due | None:
+        """Take the first that is due."""
+        if self.earliest > now:
+            return None
+        due = heapq.heappop(self._heap)[2]
+        due.dropped = True
+        self._look()
+        return due
+
+    def _look(self) -> None:
         heap = self._heap
         while heap and heap[0][2].dropped:
             heapq.heappop(heap)
             self._dropped -= 1
-        return heap[0][0] if heap else float("inf")
-
-    def pop(self, now: float) -> Due | None:
-        """Take the first that is due."""
-        if self.next > now:
-            return None
-        due = heapq.heappop(self._heap)[2]
-        due.dropped = True
-        return due
+        self.earliest = heap[0][0] if heap else float("inf")
 
     def __len__(self) -> int:
         return len(self._heap) - self._dropped

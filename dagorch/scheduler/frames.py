@@ -87,7 +87,7 @@ class Frame:
     """One activation of a plan inside a run."""
 
     __slots__ = (
-        "arrived", "children", "closed_edges", "containers", "ended", "facts", "label", "marks", "open_out", "parent",
+        "arrived", "children", "closed_edges", "containers", "ended", "facts", "label", "marks", "minus_priority", "open_out", "parent",
         "parent_index", "pending", "plan", "priority", "running", "serial", "state", "stop_error",
         "stopping", "tail", "tickets", "times", "unended", "values", "_prefix",
     )  # fmt: skip
@@ -111,6 +111,7 @@ class Frame:
         self.label = label
         self.tail = tail
         self.priority = priority
+        self.minus_priority = -priority
         self.values: list[Any] = [MISSING] * size + inputs
         self.state = bytearray(size)
         self.pending = plan.in_degree.copy()

@@ -11,7 +11,7 @@ from dagorch.scheduler.frames import Frame
 from dagorch.scheduler.states import State
 
 if TYPE_CHECKING:
-    from dagorch.scheduler.core import Core
+    from dagorch.scheduler.noderuns import NodeRuns
 
 __all__ = ["close_other_edges", "judge", "merge_values", "release"]
 
@@ -21,7 +21,7 @@ _SKIPPED = int(State.SKIPPED)
 DEAD, REQUIRED_DEAD, BROKEN = range(3)
 
 
-def release(core: Core, frame: Frame, index: int, start: int = 0) -> None:
+def release(core: NodeRuns, frame: Frame, index: int, start: int = 0) -> None:
     """Resolve every edge out of an ended node run; whoever waits for none any more is judged."""
     plan = frame.plan
     edges = plan.out_edges[index]
@@ -70,7 +70,7 @@ def _mark(frame: Frame, edge: int, target: int, completed: bool, source: int) ->
         marks[BROKEN] += 1
 
 
-def judge(core: Core, frame: Frame, index: int) -> None:
+def judge(core: NodeRuns, frame: Frame, index: int) -> None:
     """Decide what a pending node run comes to, if that can be told yet."""
     marks = frame.marks.get(index)
     pending = frame.pending[index]
@@ -88,7 +88,7 @@ def judge(core: Core, frame: Frame, index: int) -> None:
         core.make_ready(frame, index)
 
 
-def _judge_merge(core: Core, frame: Frame, index: int, marks: list[int] | None, pending: int) -> None:
+def _judge_merge(core: NodeRuns, frame: Frame, index: int, marks: list[int] | None, pending: int) -> None:
     """
     Decide a merge.
 
@@ -141,7 +141,7 @@ def merge_values(frame: Frame, index: int) -> list[object]:
     return values
 
 
-def close_other_edges(core: Core, frame: Frame, index: int) -> None:
+def close_other_edges(core: NodeRuns, frame: Frame, index: int) -> None:
     """Close the edges that an ended or fired node run no longer needs, and cancel what nothing waits for."""
     plan = frame.plan
     if frame.closed_edges is None:
@@ -158,7 +158,7 @@ def close_other_edges(core: Core, frame: Frame, index: int) -> None:
             core.agenda.append((_abandon, frame, source))
 
 
-def _abandon(core: Core, frame: Frame, index: int) -> None:
+def _abandon(core: NodeRuns, frame: Frame, index: int) -> None:
     """Cancel a node run that nothing waits for; what it needed may go in turn."""
     if frame.stopping or frame.state[index] >= _COMPLETED:
         return

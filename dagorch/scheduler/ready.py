@@ -23,16 +23,17 @@ class ReadyQueue:
     A set of resources that is saturated does not hold up the others.
     """
 
-    __slots__ = ("_others", "free")
+    __slots__ = ("free", "others")
 
     def __init__(self) -> None:
         self.free: list[Item] = []
         """Those that need nothing but a slot."""
-        self._others: dict[tuple[str, ...], list[Item]] = {}
+        self.others: dict[tuple[str, ...], list[Item]] = {}
+        """Those that need resources, by the names of them; a heap that is empty is not kept long."""
 
     def push(self, item: Item, resources: tuple[str, ...] = _NONE) -> None:
         if resources:
-            heapq.heappush(self._others.setdefault(resources, []), item)
+            heapq.heappush(self.others.setdefault(resources, []), item)
         else:
             heapq.heappush(self.free, item)
 
@@ -44,7 +45,7 @@ class ReadyQueue:
             live: Whether the item is still ready; those that are not are thrown away.
             admit: Whether it may start now. False passes over its whole set of resources.
         """
-        if not self._others:
+        if not self.others:
             free = self.free
             while free:
                 item = heapq.heappop(free)
@@ -55,7 +56,7 @@ class ReadyQueue:
         while True:
             best: Item | None = None
             found: list[Item] = []
-            for key, heap in ((_NONE, self.free), *self._others.items()):
+            for key, heap in ((_NONE, self.free), *self.others.items()):
                 if key in refused:
                     continue
                 while heap and not live(heap[0]):
@@ -63,15 +64,11 @@ class ReadyQueue:
                 if heap and (best is None or heap[0] < best):
                     best, found, best_key = heap[0], heap, key
             if best is None:
-                self._others = {key: heap for key, heap in self._others.items() if heap}
+                self.others = {key: heap for key, heap in self.others.items() if heap}
                 return None
             if not best_key or admit(best):
                 return heapq.heappop(found)
             refused.append(best_key)
 
     def __len__(self) -> int:
-        return len(self.free) + sum(map(len, self._others.values()))
-
-    @property
-    def waits_for_resources(self) -> bool:
-        return any(self._others.values())
+        return len(self.free) + sum(map(len, self.others.values()))

@@ -10,12 +10,12 @@ from dagorch.scheduler.frames import Facts, Frame
 from dagorch.scheduler.states import State
 
 if TYPE_CHECKING:
-    from dagorch.scheduler.core import Core
+    from dagorch.scheduler.run_state import RunState
 
 __all__ = ["reason", "story"]
 
 
-def story(core: Core, frame: Frame, index: int) -> tuple[str, ...]:
+def story(core: RunState, frame: Frame, index: int) -> tuple[str, ...]:
     """Give a line a step, times in seconds since the run's start."""
     lines = [f"{frame.path_of(index)} ({frame.plan.nodes[index].kind.value})"]
     ready, started, ended = (frame.times[3 * index + k] for k in range(3))

@@ -1,0 +1,247 @@
+"""Attempts: started when slot, resources and money allow, ended with their bill settled, tried again or not."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from dagorch.errors import BudgetExceededError, NodeTimeoutError
+from dagorch.models.events import EventType
+from dagorch.models.usage import NOTHING_USED, Usage
+from dagorch.scheduler import containers, stimuli
+from dagorch.scheduler.calls import Calls
+from dagorch.scheduler.commands import CancelAttempt, Resource, StartAttempt, WakeRun
+from dagorch.scheduler.deadlines import Due
+from dagorch.scheduler.frames import Frame
+from dagorch.scheduler.noderuns import NodeRuns
+from dagorch.scheduler.ready import Item
+from dagorch.scheduler.retry import next_delay
+from dagorch.scheduler.run_state import describe
+from dagorch.scheduler.states import State
+
+__all__ = ["Attempting"]
+
+_READY, _RUNNING, _OPEN, _COMPLETED = State.READY, State.RUNNING, State.OPEN, State.COMPLETED
+
+
+class Attempting(NodeRuns):
+    """What happens to attempts."""
+
+    calls: Calls
+
+    def enqueue(self, frame: Frame, index: int) -> None:
+        plan = frame.plan
+        priority = plan.priorities.get(index, frame.priority) if plan.priorities else frame.priority
+        item = (-priority, plan.neg_rank[index] - frame.tail, frame.serial, index, frame)
+        if plan.limited[index]:
+            self.queue.push(item, tuple(r.name for r in self._resources(frame, index)))
+        else:
+            self.queue.push(item)
+
+    def _resources(self, frame: Frame, index: int) -> tuple[Resource, ...]:
+        names = frame.plan.nodes[index].policy.resources
+        needed = tuple(self.limits[name] for name in names)
+        facts = frame.facts.get(index)
+        if facts is not None and facts.prepared is not None and facts.prepared.resource is not None:
+            needed += (facts.prepared.resource,)
+        return needed
+
+    def take(self) -> Item | None:
+        self._budget_line = self.calls.waits_for_money
+        return self.queue.pop(_is_ready, self._admit)
+
+    def _admit(self, item: Item) -> bool:
+        """Whether an attempt that needs more than a slot may start now; if so, all of it is taken."""
+        frame, index = item[4], item[3]
+        facts = frame.facts.get(index)
+        worst = facts.prepared.worst_case_usd if facts is not None and facts.prepared is not None else None
+        if worst:
+            if self._budget_line:
+                return False
+            if not self.budget.reserve(worst):
+                self._budget_line = True
+                if not self.budget.reserved:
+                    self.budget_exceeded(frame.path_of(index), worst)
+                return False
+        if self.admission.acquire(self.run_id, self._resources(frame, index)):
+            return True
+        if worst:
+            self.budget.settle(worst, Decimal(0))
+        return False
+
+    def start(self, item: Item) -> StartAttempt:
+        frame, index = item[4], item[3]
+        plan = frame.plan
+        self.move(frame, index, _RUNNING)
+        self.slots_used += 1
+        attempt = StartAttempt(frame, index, frame.inputs_of(index))
+        frame.running[index] = attempt
+        if plan.limited[index]:
+            facts = frame.fact(index)
+            attempt.number = facts.failures + 1
+            attempt.resources = self._resources(frame, index)
+            attempt.prepared = facts.prepared
+            if attempt.prepared is not None and attempt.prepared.worst_case_usd:
+                attempt.reserved = attempt.prepared.worst_case_usd
+            seconds = plan.nodes[index].policy.attempt_timeout_seconds
+            if seconds is not None:
+                attempt.due = self.deadlines.add(Due(self.now + seconds, "attempt", frame, index, attempt))
+            self.arm_node(frame, index)
+        return attempt
+
+    def pass_on(self) -> None:
+        """Another run's resource was offered and not taken: let the next in line have it."""
+        self._offered = False
+        self.wake(self.admission.withdraw(self.run_id))
+        if self.slots_used < self.max_parallel and self.queue.others:
+            item = self.take()
+            if item is not None:
+                self.outbox.appendleft(self.start(item))
+
+    def wake(self, runs: list[str]) -> None:
+        """Tell other runs that what they wait for was given back."""
+        self.outbox.extend(WakeRun(run) for run in runs if run != self.run_id)
+
+    def _end_attempt(self, attempt: StartAttempt, usage: Usage) -> bool:
+        """Settle slot and bill. Returns whether the node run is still this attempt's."""
+        frame, index = attempt.frame, attempt.index
+        self.slots_used -= 1
+        if usage is not NOTHING_USED:
+            self.book(frame, index, usage)
+        if attempt.reserved is not None:
+            self.budget.settle(attempt.reserved, usage.cost_usd)
+        elif usage is not NOTHING_USED:
+            self.budget.settle(Decimal(0), usage.cost_usd)
+        if attempt.resources:
+            self.wake(self.admission.release(attempt.resources))
+        if attempt.due is not None:
+            self.deadlines.drop(attempt.due)
+        return frame.running.pop(index, None) is attempt
+
+    def book(self, frame: Frame, index: int, usage: Usage) -> None:
+        """Put what was used on the node run's bill and on the run's."""
+        self.usage += usage
+        facts = frame.fact(index)
+        facts.usage += usage
+
+    def _succeeded(self, s: stimuli.AttemptSucceeded) -> None:
+        attempt = s.attempt
+        if self._end_attempt(attempt, s.usage):
+            self.complete(attempt.frame, attempt.index, s.value)
+
+    def _expanded(self, s: stimuli.Expanded) -> None:
+        attempt = s.attempt
+        if self._end_attempt(attempt, s.usage):
+            frame, index = attempt.frame, attempt.index
+            if attempt.cancelling and attempt.stop_error is None:
+                self.end(frame, index, State.CANCELLED)
+            else:
+                containers.open_body(self, frame, index, s.plan, {}, None)
+
+    def _failed(self, s: stimuli.AttemptFailed) -> None:
+        if self._end_attempt(s.attempt, s.usage):
+            self._attempt_failed(s.attempt, s.attempt.stop_error or s.error)
+
+    def _attempt_cancelled(self, s: stimuli.AttemptCancelled) -> None:
+        attempt = s.attempt
+        if self._end_attempt(attempt, s.usage):
+            if attempt.stop_error is not None:
+                self._attempt_failed(attempt, attempt.stop_error)
+            else:
+                self.end(attempt.frame, attempt.index, State.CANCELLED)
+
+    def _attempt_failed(self, attempt: StartAttempt, error: BaseException) -> None:
+        """Try again later, or not at all."""
+        frame, index = attempt.frame, attempt.index
+        node = frame.plan.nodes[index]
+        facts = frame.fact(index)
+        facts.failures += 1
+        facts.error = error
+        if self.observed:
+            self.emit(EventType.ATTEMPT_FAILED, frame, index, attempt.number, {"error": describe(error)})
+        if attempt.cancelling and attempt.stop_error is None:
+            self.end(frame, index, State.CANCELLED)
+            return
+        retry = getattr(node, "retry", None) or node.policy.retry
+        delay = None
+        if retry is not None and not frame.stopping and not attempt.final:
+            delay = next_delay(retry, facts.failures, error, self.rng)
+            if delay is not None and facts.due is not None and self.now + delay >= facts.due.when:
+                delay = None
+        facts.retries.append(
+            f"{self.now - self.started:.3f} s: attempt {attempt.number} failed: {describe(error)}"
+            + ("" if delay is None else f"; next in {delay:.3f} s")
+        )
+        if delay is None:
+            self.fail(frame, index, error)
+            return
+        self.move(frame, index, State.DELAYED)
+        if self.observed:
+            self.emit(EventType.NODE_RETRYING, frame, index, attempt.number, {"delay_seconds": delay})
+        if delay > 0:
+            self.deadlines.add(Due(self.now + delay, "retry", frame, index, facts.failures))
+        else:
+            self.make_ready(frame, index)
+
+    def cancel_attempt(self, attempt: StartAttempt, error: BaseException | None, *, final: bool = False) -> None:
+        attempt.final = attempt.final or final
+        if not attempt.cancelling:
+            attempt.cancelling = True
+            attempt.stop_error = error
+            self.outbox.append(CancelAttempt(attempt))
+        elif error is None:
+            attempt.stop_error = None
+
+    def _timer_fired(self, s: stimuli.TimerFired) -> None:
+        while (due := self.deadlines.pop(s.now)) is not None:
+            frame, index = due.frame, due.index
+            if due.purpose == "run":
+                self.stop_run(
+                    NodeTimeoutError(f"the run took longer than its timeout_seconds={self.timeout_seconds:g}")
+                )
+            elif due.purpose == "retry":
+                if frame.state[index] == State.DELAYED and frame.facts[index].failures == due.subject:
+                    self.make_ready(frame, index)
+            elif frame.state[index] < _COMPLETED:
+                self._timed_out(frame, index, due)
+
+    def _timed_out(self, frame: Frame, index: int, due: Due) -> None:
+        node, path = frame.plan.nodes[index], frame.path_of(index)
+        if due.purpose == "attempt":
+            seconds = node.policy.attempt_timeout_seconds or 0.0
+            text = f"attempt {due.subject.number} of node {path!r} took longer than "
+            error = NodeTimeoutError(f"{text}attempt_timeout_seconds={seconds:g}", path=path)
+            self.cancel_attempt(due.subject, error)
+            return
+        seconds = node.policy.timeout_seconds or 0.0
+        error = NodeTimeoutError(f"node {path!r} took longer than timeout_seconds={seconds:g}", path=path)
+        state = frame.state[index]
+        if state == _RUNNING:
+            self.cancel_attempt(frame.running[index], error, final=True)
+        elif state == _OPEN and index in frame.containers:
+            box = frame.containers[index]
+            if not box.stopping:
+                box.stop_error = error
+                containers.stop_container(self, frame, index)
+        else:
+            frame.tickets.pop(index, None)
+            self.fail(frame, index, error)
+
+    def stop_run(self, error: BaseException) -> None:
+        """End the whole run with an error, whatever is nested where."""
+        assert self.root is not None
+        containers.stop(self, self.root, error)
+
+    def budget_exceeded(self, path: str, worst: Decimal) -> None:
+        """Stop the run: nothing is reserved, and the next call does not fit."""
+        self.stop_run(
+            BudgetExceededError(
+                f"node {path!r} could cost up to ${worst}, but of max_cost=${self.budget.ceiling} "
+                f"${self.budget.spent} are spent; raise max_cost or lower max_tokens",
+                path=path,
+            )
+        )
+
+
+def _is_ready(item: Item) -> bool:
+    state: int = item[4].state[item[3]]
+    return state == _READY

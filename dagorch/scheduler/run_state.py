@@ -1,0 +1,124 @@
+"""What the core keeps of one run: its frames, its queue, its bill; and how it tells listeners. No decisions."""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from dagorch.graph.plan import Plan
+from dagorch.models.events import Event, EventType
+from dagorch.models.usage import NOTHING_USED, Usage
+from dagorch.scheduler.admission import Admission
+from dagorch.scheduler.budget import Budget
+from dagorch.scheduler.commands import Command, Emit, Resource
+from dagorch.scheduler.deadlines import Deadlines
+from dagorch.scheduler.frames import Frame
+from dagorch.scheduler.ready import ReadyQueue
+from dagorch.scheduler.states import State
+
+__all__ = ["RunState", "describe"]
+
+_READY, _RUNNING, _OPEN, _COMPLETED = State.READY, State.RUNNING, State.OPEN, State.COMPLETED
+_END_EVENTS = {
+    State.COMPLETED: EventType.NODE_COMPLETED,
+    State.FAILED: EventType.NODE_FAILED,
+    State.SKIPPED: EventType.NODE_SKIPPED,
+    State.BLOCKED: EventType.NODE_BLOCKED,
+    State.CANCELLED: EventType.NODE_CANCELLED,
+}
+
+
+class RunState:
+    """The memory of a `Core`; see there for the arguments."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        *,
+        run_id: str = "run",
+        max_parallel: int = 16,
+        max_node_runs: int = 1_000_000,
+        max_cost: Decimal | None = None,
+        timeout_seconds: float | None = None,
+        limits: Mapping[str, int] | None = None,
+        admission: Admission | None = None,
+        seed: int = 0,
+        observed: bool = False,
+    ) -> None:
+        self.plan = plan
+        self.run_id = run_id
+        self.max_parallel = max_parallel
+        self.max_node_runs = max_node_runs
+        self.timeout_seconds = timeout_seconds
+        self.limits = {name: Resource(f"{run_id}/{name}", bound) for name, bound in (limits or {}).items()}
+        self.admission = Admission() if admission is None else admission
+        self.budget = Budget(max_cost)
+        self.rng = random.Random(seed)
+        self.observed = observed
+
+        self.now = 0.0
+        self.started = 0.0
+        self.root: Frame | None = None
+        self.frames: dict[int, Frame] = {}
+        """Open frames by serial."""
+        self.agenda: deque[tuple[Any, ...]] = deque()
+        """Work left over when a `handle` had made its share of transitions."""
+        self.allowance = 0
+        self.outbox: deque[Command] = deque()
+        self.queue = ReadyQueue()
+        self.deadlines = Deadlines()
+        self.slots_used = 0
+        self.serial = 0
+        self.opened = 0
+        self.ended_count = 0
+        self.usage: Usage = NOTHING_USED
+        self.loops: dict[str, tuple[tuple[Any, ...], bool]] = {}
+        """Per loop: the state after each pass, and whether it converged."""
+        self.finished = False
+        self.outcome_error: BaseException | None = None
+        self.cancelled: str | None = None
+        self.progress = 0.0
+        self.event_number = 0
+        self._offered = False
+        self._budget_line = False
+        """Set while the first in line for money waits: nobody overtakes it."""
+
+    def tell(self, frame: Frame, index: int, to: State) -> None:
+        if to >= _COMPLETED:
+            data: dict[str, Any] = {"kind": frame.plan.nodes[index].kind.value}
+            facts = frame.facts.get(index)
+            if facts is not None:
+                if facts.usage.calls:
+                    data["input_tokens"] = facts.usage.input_tokens
+                    data["output_tokens"] = facts.usage.output_tokens
+                    data["cost_usd"] = float(facts.usage.cost_usd)
+                if to == State.FAILED and facts.error is not None:
+                    data["error"] = describe(facts.error)
+            self.progress = max(self.progress, min(99.0, 100.0 * self.ended_count / self.opened))
+            self.emit(_END_EVENTS[to], frame, index, 0, data)
+        elif to in (_RUNNING, _OPEN):
+            facts = frame.facts.get(index)
+            attempt = (facts.failures if facts is not None else 0) + 1
+            self.emit(EventType.NODE_STARTED, frame, index, attempt, {"kind": frame.plan.nodes[index].kind.value})
+        elif to == _READY and not frame.times[3 * index + 1]:
+            self.emit(EventType.NODE_READY, frame, index, 0, {})
+
+    def emit(
+        self, type: EventType, frame: Frame | None, index: int, attempt: int, data: Mapping[str, Any]
+    ) -> None:
+        """Number an event and hand it out."""
+        self.event_number += 1
+        path = frame.path_of(index) if frame is not None else ""
+        event = Event(
+            self.event_number, self.now - self.started, type, self.run_id, path, attempt, self.progress, data
+        )
+        self.outbox.append(Emit(event))
+
+
+def describe(error: BaseException) -> str:
+    """One line about an error."""
+    text = str(error).strip().split("\n", 1)[0]
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
