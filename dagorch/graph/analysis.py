@@ -82,7 +82,7 @@ def critical_path(graph: Graph, seconds: Mapping[str, float]) -> CriticalPath:
     edges = resolve(graph)
     order: list[str] = []
     placed: set[str] = set()
-    stack = list(reversed(graph.entries))
+    stack: list[str] = list(graph.entries)[::-1]
     while stack:  # depth first, so that a node comes after everything it needs
         id = stack[-1]
         if id in placed:

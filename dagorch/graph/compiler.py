@@ -147,6 +147,7 @@ def _plan(
     contexts: dict[int, str] = {}
     fixed: dict[int, dict[str, Any]] = {}
     priorities: dict[int, int] = {}
+    gates: dict[int, int] = {}
     held: list[int] = []
     for i, (id, entry) in enumerate(entries.items()):
         node = entry.node
@@ -174,6 +175,8 @@ def _plan(
             limited[i] = 1
         binder: list[tuple[str, int]] = []
         quorum = isinstance(node, Merge) and node.quorum > 0
+        if entry.after and isinstance(node, Merge):
+            gates[i] = len(sources) + len(entry.sources)
         for edge in edges[id]:
             name = edge.source
             if edge.parameter is not None:
@@ -207,6 +210,7 @@ def _plan(
     plan.binders, plan.checks, plan.contexts, plan.constants = binders, checks, contexts, fixed
     plan.functions = functions
     plan.priorities = priorities
+    plan.gates = gates
     plan.sources = tuple(i for i in range(size) if not plan.in_degree[i])
 
     inner: dict[int, Plan] = {}
@@ -214,6 +218,7 @@ def _plan(
         inner[id_of(body)] = body
         inner.update((id_of(deeper), deeper) for deeper in body.inner)
     plan.inner = tuple(inner.values())
+    plan.whole = not inner and not any(_cancels_alone(node) for node in plan.nodes)
     plan.resources = {name: found for body in plan.inner for name, found in body.resources.items()}
     plan.resources.update((name, plan.nodes[i].id) for i in held for name in plan.nodes[i].policy.resources)
 
@@ -242,6 +247,14 @@ def _plan(
             protected[i] = 1
     plan.protected = bytes(protected)
     return plan
+
+
+def _cancels_alone(node: Node[Any]) -> bool:
+    """Whether a run may have to cancel some attempts and not others because of this node."""
+    if isinstance(node, Function) and node.expand or isinstance(node, Merge) and node.quorum > 0:
+        return True
+    policy = node.policy
+    return policy is not DEFAULT_POLICY and not (policy.timeout_seconds is policy.attempt_timeout_seconds is None)
 
 
 _NO_BINDER: tuple[tuple[str, int], ...] = ()

@@ -32,9 +32,9 @@ class Plan:
 
     __slots__ = (
         "binders", "bodies", "checks", "constants", "contexts", "edge_source", "edge_target",
-        "edges", "fallbacks", "functions", "in_degree", "in_start", "inner", "inputs", "kinds", "labels", "limited",
+        "edges", "fallbacks", "functions", "gates", "in_degree", "in_start", "inner", "inputs", "kinds", "labels", "limited",
         "name", "neg_rank", "nodes", "out_edges", "output_ids", "outputs", "plain", "priorities",
-        "protected", "required", "resources", "single_output", "size", "sources", "span", "weights", "wired",
+        "protected", "required", "resources", "single_output", "size", "sources", "span", "weights", "whole", "wired",
     )  # fmt: skip
 
     name: str
@@ -45,6 +45,8 @@ class Plan:
     kinds: bytes
     inputs: dict[str, Any]
     """Defaults of the inputs by name, in slot order; `NO_DEFAULT` where a value must be given."""
+    gates: dict[int, int]
+    """Of merges with an `after`: the first of its edges that carry order only, not a value to fold."""
     in_degree: list[int]
     in_start: list[int]
     out_edges: list[tuple[int, ...]]
@@ -86,6 +88,8 @@ class Plan:
     """The resources that policies name, those inside too, each with a node that does."""
     sources: tuple[int, ...]
     """Nodes with no edge in."""
+    whole: bool
+    """Whether attempts are cancelled only all together: nothing inside, no timeout, no quorum, no expansion."""
     protected: bytes
     """Per node, 1 if it is a sink, an output or kept: never cancelled because nobody waits."""
     outputs: tuple[int, ...]

@@ -39,7 +39,7 @@ def conversation(llm: LLM[Any]) -> Graph:
 
     graph = Graph(llm.id)
     inputs = {spec.name: graph.input(spec.name, spec.annotation) for spec in llm.parameters()}
-    opened = graph.function(box.open, **inputs)
+    opened = graph.add(Function("open", box.open), **inputs)
     looped = graph.loop(
         "rounds", body, max_iterations=llm.max_tool_rounds, until=answered, state=opened
     )

@@ -181,7 +181,7 @@ def _check_items(node: Map, source: str, given: Any, found: list[str]) -> None:
     wanted: Any = Iterable
     for spec in node.body.parameters():
         if spec.name == node.parameter and spec.annotation is not Any:
-            wanted = Iterable[spec.annotation]
+            wanted = Iterable.__class_getitem__(spec.annotation)  # type: ignore[attr-defined]  # subscripted at run time
     if given is str or can_flow(given, AnyMapping) and not can_flow(AnyMapping, given):
         found.append(f"map {node.id!r} runs over {source!r}, which gives {type_name(given)}, not a sequence")
     elif not can_flow(given, wanted):
@@ -204,7 +204,7 @@ def _check_kind(graph: Graph, entry: Entry, edges: list[Edge], found: list[str])
     node = entry.node
     id = node.id
     if isinstance(node, Merge):
-        joined = [edge for edge in edges if edge.parameter is None and edge.is_node]
+        joined = edges[: len(entry.sources)]  # what follows is `after`, which is waited for but not joined
         if not joined:
             found.append(f"merge {id!r} joins nothing, so it can never fire; give it sources")
         elif node.quorum > len(joined):

@@ -135,4 +135,4 @@ class Map(Node[list[Any]]):
 
     def output_type(self) -> Any:
         inner = self.body.output_type()
-        return list[Any] if inner is Any or self.on_item_error == "collect" else list[inner]
+        return list[Any] if inner is Any or self.on_item_error == "collect" else list.__class_getitem__(inner)

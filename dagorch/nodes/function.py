@@ -39,7 +39,7 @@ class Context(Generic[D]):
         path: str,
         attempt: int,
         deps: D,
-        exchange: Callable[[LLMRequest], Awaitable[LLMResponse]],
+        exchange: Callable[[LLMRequest, Callable[[str], None] | None], Awaitable[LLMResponse]],
         exchange_sync: Callable[[LLMRequest], LLMResponse],
     ) -> None:
         self.run_id = run_id
@@ -63,15 +63,17 @@ class Context(Generic[D]):
             BudgetExceededError: The call's worst case does not fit under the run's ceiling.
             ProviderError: The service failed.
         """
-        return await self._exchange(build_request(messages, model, options))
+        return await self._exchange(build_request(messages, model, options), None)
 
     def complete(self, messages: MessagesLike, model: str | None = None, **options: Any) -> LLMResponse:
         """Do the same as `acomplete` from a sync function, blocking its thread."""
         return self._exchange_sync(build_request(messages, model, options))
 
-    async def exchange(self, request: LLMRequest) -> LLMResponse:
-        """Send a ready request; as `acomplete`."""
-        return await self._exchange(request)
+    async def exchange(
+        self, request: LLMRequest, on_text: Callable[[str], None] | None = None
+    ) -> LLMResponse:
+        """Send a ready request; as `acomplete`. `on_text` gets the text piece by piece, too."""
+        return await self._exchange(request, on_text)
 
     def exchange_sync(self, request: LLMRequest) -> LLMResponse:
         """Send a ready request; as `complete`."""

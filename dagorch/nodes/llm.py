@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Generic
+from typing import Any, ClassVar, Generic, cast
 
 from typing_extensions import TypeVar
 
@@ -111,7 +111,7 @@ class LLM(Node[T], Generic[T]):
     def check_output(self) -> None:
         """Raise `DefinitionError` if the output type has no JSON Schema."""
         if self.output not in (None, str):
-            _schema(self.output)
+            _schema(cast(Hashable, self.output))
 
     @property
     def retry(self) -> Retry:
@@ -158,7 +158,7 @@ class LLM(Node[T], Generic[T]):
             max_tokens=self.max_tokens,
             temperature=self.temperature,
             stop=self.stop,
-            json_schema=None if self.output in (None, str) else _schema(self.output)[0],
+            json_schema=None if self.output in (None, str) else _schema(cast(Hashable, self.output))[0],
             schema_name=self.id if self.id.isidentifier() else "output",
             extra=self.extra or {},
         )
@@ -202,13 +202,13 @@ def messages_of(turns: Any, owner: str) -> tuple[Message, ...]:
 
 
 @functools.lru_cache(maxsize=512)
-def _schema(output: Any) -> tuple[dict[str, Any], bool]:
+def _schema(output: Hashable) -> tuple[dict[str, Any], bool]:
     """The JSON Schema of a type, and whether it had to be wrapped, as services want an object."""
     from pydantic import TypeAdapter
     from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
 
     try:
-        schema = TypeAdapter(output).json_schema()
+        schema = TypeAdapter(cast(Any, output)).json_schema()
     except (PydanticSchemaGenerationError, PydanticUserError) as error:
         raise DefinitionError(
             f"output={type_name(output)} has no JSON Schema: {str(error).splitlines()[0]}"

@@ -16,7 +16,8 @@ from dagorch.models.events import Event
 from dagorch.models.result import Result
 from dagorch.models.usage import Usage
 from dagorch.nodes.types import type_name, value_check
-from dagorch.runner.session import Session, loop_clock, single_error
+from dagorch.runner.limits import shared
+from dagorch.runner.session import Session, single_error
 from dagorch.runner.stream import Queue
 from dagorch.scheduler import stimuli
 from dagorch.scheduler.states import State
@@ -156,7 +157,7 @@ class RunHandle:
             raise DefinitionError(
                 f"question {path!r} wants {type_name(node.output)}, not {type_name(type(value))}: {value!r:.60}"
             )
-        runner.feed(stimuli.Answered(path, value, loop_clock()()))
+        runner.feed(stimuli.Answered(path, value, shared().clock()))
 
     async def result(self) -> Result:
         """

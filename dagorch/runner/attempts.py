@@ -200,8 +200,10 @@ class Attempts:
     def _context(self, attempt: StartAttempt) -> Context[Any]:
         token = current_token()
 
-        async def exchange(request: LLMRequest) -> LLMResponse:
-            return await self._call(attempt, request, wait=True)
+        async def exchange(
+            request: LLMRequest, on_text: Callable[[str], None] | None = None
+        ) -> LLMResponse:
+            return await self._call(attempt, request, on_text, wait=True)
 
         def exchange_sync(request: LLMRequest) -> LLMResponse:
             try:
@@ -221,7 +223,14 @@ class Attempts:
         )
         return call, provider
 
-    async def _call(self, attempt: StartAttempt, request: LLMRequest, *, wait: bool) -> LLMResponse:
+    async def _call(
+        self,
+        attempt: StartAttempt,
+        request: LLMRequest,
+        on_text: Callable[[str], None] | None,
+        *,
+        wait: bool,
+    ) -> LLMResponse:
         call, provider = self._request_call(attempt, request, wait=wait)
         granted = anyio.Event()
         answers: list[BaseException | None] = []
@@ -239,7 +248,9 @@ class Attempts:
                 raise answers[0]
             usage = self._worst_case(provider, request)  # until the truth is known
             try:
-                response = await provider.exchange(request, self._on_text(attempt))
+                response = await provider.exchange(
+                    request, _both(self._on_text(attempt), on_text)
+                )
             except Exception as error:
                 usage = self._bill_of_failure(provider, request, error)
                 raise
@@ -313,6 +324,18 @@ class Attempts:
 
 def _ignore(text: str) -> None:
     """Take text that nobody listens to."""
+
+
+def _both(first: Callable[[str], None], second: Callable[[str], None] | None) -> Callable[[str], None]:
+    """Hand each piece of text to two listeners."""
+    if second is None:
+        return first
+
+    def hand_on(text: str) -> None:
+        first(text)
+        second(text)
+
+    return hand_on
 
 
 def _elsewhere(provider: Provider, request: LLMRequest) -> LLMResponse:

@@ -14,7 +14,6 @@ from typing import Any, Final
 
 import anyio
 from anyio.abc import TaskGroup
-from anyio.lowlevel import checkpoint
 
 from dagorch.errors import DagorchError
 from dagorch.runner.attempts import Attempts
@@ -35,8 +34,6 @@ from dagorch.scheduler.core import Core
 
 __all__ = ["Runner"]
 
-SLICE_SECONDS: Final = 0.005
-"""How long a run may keep the loop in one turn before others get theirs."""
 _NEVER: Final = float("inf")
 
 
@@ -49,7 +46,6 @@ class Runner:
         attempts: Does what `StartAttempt` and `Evaluate` ask.
         shared: What all runs of this loop share.
         emit: Gets each event; must not block.
-        clock: Seconds, as the event loop counts them.
     """
 
     def __init__(
@@ -58,26 +54,22 @@ class Runner:
         attempts: Attempts,
         shared: Shared,
         emit: Callable[[Any], None],
-        clock: Callable[[], float],
     ) -> None:
         self._core = core
         self._attempts = attempts
         self._shared = shared
         self._emit = emit
-        self._clock = clock
+        self._clock = shared.clock
         self._group: TaskGroup | None = None
         self._idle: list[anyio.Event] = []
         """Of each worker that waits for something to do."""
         self._called = False
         """Whether a worker is on its way that has not asked the core yet."""
-        self._slice_end = 0.0
-        self._yielding = False
-        """Whether a worker has ended the slice and will begin the next."""
         self._timer_at = _NEVER
         self._timer_moved: anyio.Event | None = None
         self.broken: BaseException | None = None
         """An error of the engine itself."""
-        attempts.bind(self.feed, clock, core)
+        attempts.bind(self.feed, shared.clock, core)
 
     async def run(self, inputs: dict[str, Any]) -> None:
         """
@@ -92,7 +84,6 @@ class Runner:
             async with anyio.create_task_group() as group:
                 self._group = group
                 core.handle(stimuli.RunStarted(inputs, self._clock()))
-                self._slice_end = core.now + SLICE_SECONDS
                 await self._work()
         finally:
             if not core.finished:
@@ -153,16 +144,24 @@ class Runner:
     async def _work(self) -> None:
         """Be a worker till the run is over; one that is given up with its attempt begins anew."""
         self._called = False
-        while not self._core.finished and self.broken is None:
-            with anyio.CancelScope() as scope:
-                try:
+        group = self._group
+        while group is not None and not self._core.finished and self.broken is None:
+            if self._core.plan.whole:  # whatever cancels one attempt cancels them all
+                await self._work_in(group.cancel_scope)
+            else:
+                with anyio.CancelScope() as scope:
                     await self._work_in(scope)
-                except DagorchError as error:  # an InvariantError: the engine itself is wrong
-                    self._break(error)
 
     async def _work_in(self, scope: anyio.CancelScope) -> None:
         """Do what the core says until the run is over, or this scope is cancelled with its attempt."""
-        core, clock, queue, deadlines = self._core, self._clock, self._core.queue, self._core.deadlines
+        try:
+            await self._obey_all(scope)
+        except DagorchError as error:  # an InvariantError: the engine itself is wrong
+            self._break(error)
+
+    async def _obey_all(self, scope: anyio.CancelScope) -> None:
+        core, queue, deadlines = self._core, self._core.queue, self._core.deadlines
+        clock, slice = self._clock, self._shared.slice
         while True:
             command = core.next()
             if type(command) is StartAttempt:
@@ -202,8 +201,8 @@ class Runner:
                 core.handle(stimuli.Continued(clock()))
             else:
                 self._obey(command)
-            if core.now >= self._slice_end:
-                await self._next_turn()
+            if core.now >= slice.end:
+                await slice.next()
 
     def _given_up(self, attempt: StartAttempt) -> None:
         """An attempt was cancelled: by the core, or from outside, and then the whole run is."""
@@ -223,17 +222,6 @@ class Runner:
             if event in self._idle:
                 self._idle.remove(event)
         self._called = False
-
-    async def _next_turn(self) -> None:
-        """Let the loop have a turn; one slice a turn is shared by all workers of the run."""
-        mine = not self._yielding
-        self._yielding = True
-        try:
-            await checkpoint()
-        finally:
-            if mine:
-                self._yielding = False
-                self._slice_end = self._clock() + SLICE_SECONDS
 
     def _obey(self, command: Any) -> None:
         """Carry out a command that takes no waiting."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import sys
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
@@ -28,7 +26,7 @@ from dagorch.runner.providers import Providers
 from dagorch.runner.stream import Listener, Queue
 from dagorch.scheduler.core import Core
 
-__all__ = ["Session", "loop_clock", "single_error"]
+__all__ = ["Session", "single_error"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +163,7 @@ class Session:
         attempts = Attempts(
             self.providers, common, options.deps, observed=observed, budgeted=options.max_cost is not None
         )
-        self.runner = Runner(core, attempts, common, self._emit, loop_clock())
+        self.runner = Runner(core, attempts, common, self._emit)
         if self.listeners:
             await self._run_with_listeners(self.runner)
         else:
@@ -188,38 +186,19 @@ class Session:
     async def _run_with_listeners(self, runner: Runner) -> None:
         """The same, with a task per listener; what they have not taken after `drain_seconds` is dropped."""
         failure: BaseException | None = None
-        with anyio.CancelScope() as outer:
-            async with anyio.create_task_group() as group:
+        async with anyio.create_task_group() as group:
+            for listener in self.listeners:
+                group.start_soon(listener.serve)
+            try:
+                await self._run_alone(runner)
+            except Exception as error:
+                failure = error
+            finally:
+                deadline = anyio.current_time() + self.options.drain_seconds
                 for listener in self.listeners:
-                    group.start_soon(listener.serve)
-                try:
-                    await self._run_alone(runner)
-                except Exception as error:
-                    failure = error
-                finally:
-                    for listener in self.listeners:
-                        listener.queue.close()
-                outer.deadline = anyio.current_time() + self.options.drain_seconds
-        for listener in self.listeners:
-            listener.queue.dropped += len(listener.queue)
+                    listener.finish(deadline)
         if failure is not None:
             raise failure
-
-
-def loop_clock() -> Callable[[], float]:
-    """The event loop's own clock, without the detour that finds out each time which loop it is."""
-    if "trio" in sys.modules:
-        from sniffio import current_async_library
-
-        if current_async_library() == "trio":
-            import trio
-
-            return trio.current_time
-    import asyncio
-
-    loop = asyncio.get_running_loop()
-    plain = type(loop).time is asyncio.BaseEventLoop.time
-    return time.monotonic if plain else loop.time
 
 
 def single_error(group: BaseExceptionGroup) -> BaseException:

@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import Any, Final
 
 import anyio
-import structlog
 
 from dagorch.models.events import END_EVENTS, Event, EventType
 
@@ -57,6 +56,11 @@ class Queue:
         self.closed = True
         self._wake()
 
+    def drop_rest(self) -> None:
+        """Count what nobody will read any more as dropped."""
+        self.dropped += len(self._items)
+        self._items.clear()
+
     def _wake(self) -> None:
         if self._event is not None:
             self._event.set()
@@ -78,23 +82,47 @@ class Queue:
 class Listener:
     """One callback, served from its own queue by its own task; its errors are logged, once each kind."""
 
-    __slots__ = ("_callback", "_failed", "queue")
+    __slots__ = ("_callback", "_deadline", "_failed", "_scope", "queue")
 
     def __init__(self, callback: Callable[[Event], Any]) -> None:
         self._callback = callback
         self._failed: set[type] = set()
         self.queue = Queue()
+        self._deadline = float("inf")
+        self._scope: anyio.CancelScope | None = None
+
+    def finish(self, deadline: float) -> None:
+        """Let the callback have what there is until `deadline`, on the event loop's clock; no longer."""
+        self.queue.close()
+        self._deadline = deadline
+        if self._scope is not None:
+            self._scope.deadline = deadline
 
     async def serve(self) -> None:
-        """Call the callback with each event until the last."""
-        while (event := await self.queue.get()) is not None:
-            try:
-                outcome = self._callback(event)
-                if inspect.isawaitable(outcome):
-                    await outcome
-            except Exception as error:
-                if type(error) not in self._failed:
-                    self._failed.add(type(error))
-                    structlog.get_logger("dagorch").warning(
-                        "listener failed", listener=repr(self._callback), event=event.type.value, error=repr(error)
-                    )
+        """
+        Call the callback with each event until the last.
+
+        Shielded: when the run is cancelled from outside, its listeners still learn how it ended.
+        """
+        with anyio.CancelScope(shield=True, deadline=self._deadline) as self._scope:
+            while (event := await self.queue.get()) is not None:
+                try:
+                    outcome = self._callback(event)
+                    if inspect.isawaitable(outcome):
+                        await outcome
+                except Exception as error:
+                    self._log(event, error)
+        self.queue.drop_rest()
+
+    def _log(self, event: Event, error: Exception) -> None:
+        if type(error) in self._failed:
+            return
+        self._failed.add(type(error))
+        import structlog
+
+        structlog.get_logger("dagorch").warning(
+            "listener failed",
+            listener=repr(self._callback),
+            event=event.type.value,
+            error=repr(error),
+        )

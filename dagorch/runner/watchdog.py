@@ -20,7 +20,7 @@ BLOCKED_SECONDS: Final = 0.25
 """A node that holds the loop longer than this in one go is warned of."""
 _POLL_SECONDS: Final = BLOCKED_SECONDS / 2
 _LOOP_FILE: Final = __file__.replace("watchdog.py", "loop.py")
-_WORKING: Final = frozenset({"_work_in", "_obey"})
+_WORKING: Final = frozenset({"_obey_all", "_obey"})
 """The runner's functions that call the user's; each holds the command it obeys in `command`."""
 _OURS: Final = (__file__[: -len("runner/watchdog.py")], threading.__file__[: -len("threading.py")], "<frozen")
 

@@ -134,6 +134,8 @@ class Attempting(NodeRuns):
             frame, index = attempt.frame, attempt.index
             if attempt.cancelling and attempt.stop_error is None:
                 self.end(frame, index, State.CANCELLED)
+            elif attempt.final and attempt.stop_error is not None:  # too late to open anything
+                self.fail(frame, index, attempt.stop_error)
             else:
                 containers.open_body(self, frame, index, s.plan, {}, None)
 

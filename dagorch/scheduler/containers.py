@@ -22,7 +22,9 @@ _SKIPPED = int(State.SKIPPED)
 
 
 def open_container(core: NodeRuns, frame: Frame, index: int) -> None:
-    """Open a loop, a map or a subgraph that has just become ready."""
+    """Open a loop, a map or a subgraph that has just become ready, unless it was cancelled since."""
+    if frame.stopping or frame.state[index] != State.READY:
+        return
     plan = frame.plan
     core.move(frame, index, State.OPEN)
     inputs = frame.inputs_of(index)
@@ -71,7 +73,7 @@ def open_frame(core: NodeRuns, plan: Plan, inputs: dict[str, Any], parent: Frame
     if parent is None:
         tail, priority = 0.0, 0
     else:
-        tail = parent.tail + parent.plan.neg_rank[index] + parent.plan.weights[index]
+        tail = parent.tail - parent.plan.neg_rank[index] - parent.plan.weights[index]
         priority = parent.plan.priorities.get(index, parent.priority)
     frame = Frame(plan, core.serial, values, parent, index, label, tail, priority)
     core.frames[frame.serial] = frame

@@ -223,10 +223,10 @@ class Core(Attempting):
             self.deadlines.add(Due(s.now + self.timeout_seconds, "run", self.root, 0))
 
     def _run_cancelled(self, s: stimuli.RunCancelled) -> None:
-        if self.cancelled is None and not self.finished and self.outcome_error is None:
+        root = self.root
+        if root is not None and not root.stopping and not self.finished:
             self.cancelled = s.reason
-        if self.root is not None:
-            containers.stop(self, self.root, None)
+            containers.stop(self, root, None)
 
     def _tokens(self, s: stimuli.TokensArrived) -> None:
         attempt = s.attempt

@@ -1,0 +1,122 @@
+"""The words in pictures and tables: durations, tokens, dollars, names, short enough for a box."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from dagorch.models.result import NodeRun
+from dagorch.models.usage import Usage
+from dagorch.nodes.base import Node
+from dagorch.nodes.function import Function
+from dagorch.nodes.llm import LLM
+from dagorch.nodes.merge import Merge
+
+__all__ = ["dollars", "kind_line", "plural", "run_lines", "seconds", "shorten", "tokens"]
+
+LONGEST_TITLE = 32
+KIND_NAMES = {"llm": "LLM", "ask": "question"}
+
+
+def shorten(text: str, most: int = LONGEST_TITLE) -> str:
+    """
+    Cut a text in its middle, where ids differ least.
+
+    Example:
+        >>> shorten("a_rather_long_name_of_a_node_run_7", 20)
+        'a_rather_…ode_run_7'
+    """
+    if len(text) <= most:
+        return text
+    half = (most - 1) // 2
+    return f"{text[:half]}…{text[-half:]}"
+
+
+def plural(count: int, noun: str) -> str:
+    """
+    Count things.
+
+    Example:
+        >>> plural(1, "pass"), plural(2, "pass"), plural(3, "item")
+        ('1 pass', '2 passes', '3 items')
+    """
+    ending = "" if count == 1 else "es" if noun.endswith("s") else "s"
+    return f"{count:,} {noun}{ending}"
+
+
+def seconds(value: float) -> str:
+    """
+    Write a duration in three digits or so.
+
+    Example:
+        >>> seconds(0.0042), seconds(3.14159), seconds(75), seconds(7300)
+        ('4 ms', '3.1 s', '1 min 15 s', '2 h 1 min')
+    """
+    if value < 0.9995:
+        return f"{value * 1000:.0f} ms"
+    if value < 59.95:
+        return f"{value:.1f} s"
+    minutes, rest = divmod(round(value), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def dollars(value: Decimal) -> str:
+    """
+    Write an amount of money, small ones with the digits that matter.
+
+    Example:
+        >>> dollars(Decimal("1.5")), dollars(Decimal("0.000123")), dollars(Decimal(0))
+        ('$1.50', '$0.00012', '$0.00')
+    """
+    if not value or value >= Decimal("0.1"):
+        return f"${value:,.2f}"
+    places = 1 - value.adjusted()
+    return f"${value:.{min(places, 8)}f}"
+
+
+def tokens(usage: Usage) -> str:
+    """Write the tokens in and out together; empty if there are none."""
+    return f"{usage.total_tokens:,} tok" if usage.total_tokens else ""
+
+
+def kind_line(node: Node[object]) -> str:
+    """Say what a node is, with the one option that tells it from others of its kind."""
+    word = KIND_NAMES.get(node.kind.value, node.kind.value)
+    if isinstance(node, LLM):
+        parts = [word]
+        if node.model:
+            parts.append(shorten(node.model, 24))
+        if node.tools:
+            parts.append(plural(len(node.tools), "tool"))
+        return " · ".join(parts)
+    if isinstance(node, Merge):
+        return word if node.wait == "all" else f"{word} · {_waits(node)}"
+    if isinstance(node, Function) and node.expand:
+        return f"{word} · expands"
+    return word
+
+
+def _waits(node: Merge) -> str:
+    return "any one" if node.quorum == 1 else f"first {node.quorum}"
+
+
+def run_lines(run: NodeRun) -> tuple[str, ...]:
+    """Say how a node run went: its end unless all is well, then time, tokens, money, attempts."""
+    lines: list[str] = []
+    if run.end != "completed":
+        lines.append(run.end)
+    elif run.recovered_from is not None:
+        lines.append("by its fallback")
+    parts: list[str] = []
+    if run.started_seconds is not None:
+        parts.append(seconds(run.duration_seconds))
+    if spent := tokens(run.usage):
+        parts.append(spent)
+    if run.usage.cost_usd:
+        parts.append(dollars(run.usage.cost_usd))
+    if parts:
+        lines.append(" · ".join(parts))
+    if run.attempts > 1:
+        lines.append(plural(run.attempts, "attempt"))
+    return tuple(lines)

@@ -1,0 +1,166 @@
+"""
+A drawing in DOT, Graphviz's language. What is drawn is `unroll.py`'s; rendering, `picture.py`'s.
+
+Written by hand and not through the `graphviz` package: that one takes the colon in a node's id
+for a port, and its 60 ms of import would buy the quoting of three attributes.
+"""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Final
+
+from dagorch.exporters.drawing import Arrow, Box, Drawing, Surround
+from dagorch.exporters.palette import DEAD, LINE, MUTED, TEXT, tint
+from dagorch.exporters.unroll import draw
+from dagorch.graph.graph import Graph
+from dagorch.models.result import Result
+
+__all__ = ["to_dot"]
+
+_SHAPES: Final = {
+    "llm": "box",
+    "function": "box",
+    "branch": "diamond",
+    "merge": "hexagon",
+    "ask": "parallelogram",
+    "collapsed": "box3d",
+    "placeholder": "ellipse",
+}
+# One name and no list: without the system's fonts Graphviz knows the widths of this one alone.
+_FONT: Final = "Helvetica"
+
+
+def to_dot(graph: Graph, result: Result | None = None) -> str:
+    """
+    Write a graph in DOT, as planned, or with a result of a run as it really unrolled.
+
+    Node names are the paths of node runs (`refine[2]/critic`).
+
+    Raises:
+        DefinitionError: The graph does not compile.
+
+    Example:
+        >>> from dagorch import LLM, Graph
+        >>> graph = Graph("hello")
+        >>> ref = graph.add(LLM("greet", prompt="Say hello."))
+        >>> '"greet" [label=<' in to_dot(graph)
+        True
+    """
+    drawing = draw(graph, result)
+    heading = _label(drawing.title, drawing.details, 17, "left")
+    direction = "LR" if drawing.is_wide else "TB"
+    attributes = {
+        "graph": f"label={heading}, labelloc=t, labeljust=l, rankdir={direction}, compound=true,"
+        ' nodesep=0.3, ranksep=0.45, pad=0.2, bgcolor="white"',
+        "node": 'fontsize=12, margin="0.16,0.07", height=0.4',
+        "edge": f'fontsize=10, color="{LINE}", arrowsize=0.7',
+    }
+    lines = [f"digraph {_quoted(drawing.title)} {{"]
+    for what, text in attributes.items():
+        lines.append(f'  {what} [fontname="{_FONT}", fontcolor="{TEXT}", {text}]')
+    depth = 1
+    for thing in drawing.walk():
+        if thing is None:
+            depth -= 1
+            lines.append(f"{'  ' * depth}}}")
+        elif isinstance(thing, Surround):
+            lines.append(f"{'  ' * depth}subgraph {_cluster(thing.id)} {{")
+            depth += 1
+            lines.append(f"{'  ' * depth}graph [{_surround(thing)}]")
+        else:
+            lines.append(f"{'  ' * depth}{_quoted(thing.id)} [{_box(thing)}]")
+    for arrow in drawing.arrows:
+        lines += [f"  {line}" for line in _arrow(drawing, arrow)]
+    return "\n".join([*lines, "}", ""])
+
+
+def _box(box: Box) -> str:
+    colours = tint(box)
+    styles = ["filled"]
+    if box.kind in ("llm", "placeholder"):
+        styles.append("rounded")
+    if box.dashed or box.end == "skipped":
+        styles.append("dashed")
+    shape = _SHAPES[box.kind]
+    parts = [
+        f"label={_label(box.title, box.details, 13)}",
+        f"shape={shape}",
+        f'style="{",".join(styles)}"',
+        f'fillcolor="{colours.fill}"',
+        f'color="{colours.line}"',
+        f"tooltip={_quoted(box.about or box.id)}",
+        f'class="{box.kind} {box.end or "planned"}"',
+    ]
+    if shape in ("diamond", "hexagon", "parallelogram"):
+        parts.append('margin="0.02,0.02"')
+    if box.end == "failed":
+        parts.append("penwidth=2")
+    return ", ".join(parts)
+
+
+def _surround(surround: Surround) -> str:
+    colours = tint(surround)
+    label = _label(surround.title, surround.details, 12, "left")
+    style = "rounded,filled,dashed" if surround.dashed else "rounded,filled"
+    return (
+        f"label={label}, labeljust=l, labelloc=t,"
+        f' style="{style}", fillcolor="{colours.fill}", color="{colours.line}", margin=12,'
+        f" tooltip={_quoted(surround.id)}"
+    )
+
+
+def _arrow(drawing: Drawing, arrow: Arrow) -> list[str]:
+    """The arrow itself, then invisible ones that keep all of a body behind what it waits for."""
+    exits, entries = drawing.exits(arrow.source), drawing.entries(arrow.target)
+    tail, head = exits[len(exits) // 2], entries[len(entries) // 2]
+    parts = []
+    if arrow.label:
+        parts.append(f"label={_quoted(f' {arrow.label} ')}")
+    if arrow.dashed or arrow.dead:
+        parts.append("style=dashed")
+    if arrow.dead:
+        parts.append(f'color="{DEAD}", fontcolor="{DEAD}"')
+    if arrow.back:
+        parts.append("constraint=false")
+        return [f"{_quoted(tail)} -> {_quoted(head)} [{', '.join(parts)}]"]
+    if arrow.source in drawing.surrounds:
+        parts.append(f"ltail={_cluster(arrow.source)}")
+    if arrow.target in drawing.surrounds:
+        parts.append(f"lhead={_cluster(arrow.target)}")
+    lines = [f"{_quoted(tail)} -> {_quoted(head)}" + (f" [{', '.join(parts)}]" if parts else "")]
+    unseen = [(tail, other) for other in entries if other != head]
+    unseen += [(other, head) for other in exits if other != tail]
+    lines += [f"{_quoted(a)} -> {_quoted(b)} [style=invis]" for a, b in unseen]
+    return lines
+
+
+def _label(title: str, details: tuple[str, ...], size: int, align: str = "center") -> str:
+    """A label in Graphviz's subset of HTML: the title bold, the details small."""
+    ending = f'<br align="{align}"/>'
+    lines = [f'<font point-size="{size}"><b>{_markup(title)}</b></font>{ending}']
+    lines += [
+        f'<font point-size="{max(10, size - 4)}" color="{MUTED}">{_markup(line)}</font>{ending}'
+        for line in details
+    ]
+    return f"<{''.join(lines)}>"
+
+
+def _markup(text: str) -> str:
+    return escape(_printable(text)) or " "
+
+
+def _printable(text: str) -> str:
+    """XML has no place for control characters, half pairs and the like."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def _quoted(text: str) -> str:
+    safe = "\\n".join(
+        _printable(line).replace("\\", "\\\\").replace('"', '\\"') for line in text.split("\n")
+    )
+    return f'"{safe}"'
+
+
+def _cluster(id: str) -> str:
+    return _quoted(f"cluster {id}")

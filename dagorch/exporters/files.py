@@ -1,0 +1,53 @@
+"""A picture to a file, its format told by the ending. The formats themselves are next door."""
+
+from __future__ import annotations
+
+from os import PathLike
+from pathlib import Path
+from typing import Final
+
+from dagorch.errors import DefinitionError, did_you_mean
+from dagorch.exporters.dot import to_dot
+from dagorch.exporters.mermaid import to_mermaid
+from dagorch.exporters.picture import to_png, to_svg
+from dagorch.graph.graph import Graph
+from dagorch.models.result import Result
+
+__all__ = ["ENDINGS", "write"]
+
+_TEXTS: Final = {".svg": to_svg, ".dot": to_dot, ".mmd": to_mermaid}
+ENDINGS: Final = (*_TEXTS, ".png")
+"""Of the files that `write` can make."""
+
+
+def write(graph: Graph, path: str | PathLike[str], result: Result | None = None) -> Path:
+    """
+    Draw a graph into a file whose ending says how: `.svg`, `.dot`, `.mmd` (Mermaid) or `.png`.
+
+    Args:
+        graph: What to draw.
+        path: Where to; a file that is there is replaced.
+        result: Of a run of that graph, to draw it as it really unrolled.
+
+    Returns:
+        The path.
+
+    Raises:
+        DefinitionError: The ending is unknown, the graph does not compile, or the file cannot be
+            written.
+    """
+    file = Path(path)
+    ending = file.suffix.lower()
+    if ending not in ENDINGS:
+        raise DefinitionError(
+            f"cannot draw into {str(file)!r}: its ending must be one of {', '.join(ENDINGS)}"
+            f"{did_you_mean(ending, ENDINGS)}"
+        )
+    data = (
+        to_png(graph, result) if ending == ".png" else _TEXTS[ending](graph, result).encode("utf-8")
+    )
+    try:
+        file.write_bytes(data)
+    except OSError as error:
+        raise DefinitionError(f"cannot write {str(file)!r}: {error.strerror or error}") from error
+    return file

@@ -1,0 +1,111 @@
+"""A drawing in Mermaid, which GitHub and many editors show. What is drawn is `unroll.py`'s."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from dagorch.exporters.drawing import Arrow, Box, Drawing, Surround
+from dagorch.exporters.palette import DEAD, TEXT, tint
+from dagorch.exporters.unroll import draw
+from dagorch.graph.graph import Graph
+from dagorch.models.result import Result
+
+__all__ = ["to_mermaid"]
+
+_SHAPES: Final = {
+    "llm": ("(", ")"),
+    "function": ("[", "]"),
+    "branch": ("{", "}"),
+    "merge": ("{{", "}}"),
+    "ask": ("[/", "/]"),
+    "collapsed": ("[[", "]]"),
+    "placeholder": ("([", "])"),
+}
+# All else is written as a number: quotes end a label, `1.` and backticks begin Markdown in one.
+_UNSAFE: Final = re.compile(r"[^\w \-:/,()\[\]…·$]|(?<=\d)\.(?=\s)")
+
+
+def to_mermaid(graph: Graph, result: Result | None = None) -> str:
+    """
+    Write a graph as a Mermaid flowchart, as planned, or with a result as it really unrolled.
+
+    Raises:
+        DefinitionError: The graph does not compile.
+
+    Example:
+        >>> from dagorch import LLM, Graph
+        >>> graph = Graph("hello")
+        >>> ref = graph.add(LLM("greet", prompt="Say hello."))
+        >>> print(to_mermaid(graph).splitlines()[4])
+          n0("<b>greet</b><br/>LLM")
+    """
+    drawing = draw(graph, result)
+    names = {id: f"n{number}" for number, id in enumerate(drawing.boxes)}
+    names |= {id: f"s{number}" for number, id in enumerate(drawing.surrounds)}
+    title = " · ".join((drawing.title, *drawing.details))
+    lines = ["---", f"title: {_yaml(title)}", "---"]
+    lines.append(f"flowchart {'LR' if drawing.is_wide else 'TB'}")
+    depth = 1
+    for thing in drawing.walk():
+        indent = "  " * depth
+        if thing is None:
+            depth -= 1
+            lines.append(f"{'  ' * depth}end")
+        elif isinstance(thing, Surround):
+            lines.append(f'{indent}subgraph {names[thing.id]} ["{_label(thing)}"]')
+            depth += 1
+        else:
+            opening, closing = _SHAPES[thing.kind]
+            lines.append(f'{indent}{names[thing.id]}{opening}"{_label(thing)}"{closing}')
+    dead: list[int] = []
+    for number, arrow in enumerate(drawing.arrows):
+        lines.append(f"  {_arrow(drawing, arrow, names)}")
+        if arrow.dead:
+            dead.append(number)
+    if dead:
+        lines.append(f"  linkStyle {','.join(map(str, dead))} stroke:{DEAD}")
+    lines += _classes(drawing, names)
+    return "\n".join([*lines, ""])
+
+
+def _arrow(drawing: Drawing, arrow: Arrow, names: dict[str, str]) -> str:
+    source, target = arrow.source, arrow.target
+    if arrow.back:  # from box to box: a surround cannot point at itself
+        source, target = drawing.exits(source)[-1], drawing.entries(target)[0]
+    line = "-.->" if arrow.dashed or arrow.dead else "-->"
+    label = f'|"{_text(arrow.label)}"|' if arrow.label else ""
+    return f"{names[source]} {line}{label} {names[target]}"
+
+
+def _classes(drawing: Drawing, names: dict[str, str]) -> list[str]:
+    """Give each box and surround its colours, a class for each that occurs."""
+    groups: dict[str, list[str]] = {}
+    things: list[Box | Surround] = [*drawing.boxes.values(), *drawing.surrounds.values()]
+    for thing in things:
+        colours = tint(thing)
+        style = f"fill:{colours.fill},stroke:{colours.line},color:{TEXT}"
+        if thing.dashed or thing.end == "skipped":
+            style += ",stroke-dasharray:5 4"
+        if isinstance(thing, Box) and thing.end == "failed":
+            style += ",stroke-width:3px"
+        groups.setdefault(style, []).append(names[thing.id])
+    lines = []
+    for number, (style, members) in enumerate(groups.items()):
+        lines.append(f"  classDef c{number} {style}")
+        lines.append(f"  class {','.join(members)} c{number}")
+    return lines
+
+
+def _label(thing: Box | Surround) -> str:
+    return "<br/>".join([f"<b>{_text(thing.title)}</b>", *map(_text, thing.details)])
+
+
+def _text(text: str) -> str:
+    return _UNSAFE.sub(lambda found: f"#{ord(found[0])};", text)
+
+
+def _yaml(text: str) -> str:
+    """A quoted YAML text on one line."""
+    kept = "".join(c if c.isprintable() else " " for c in text)
+    return '"' + kept.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -1,0 +1,51 @@
+"""Colours of a picture: by kind before a run, by end after it. Shapes are each format's own."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from dagorch.exporters.drawing import Box, Surround
+
+__all__ = ["DEAD", "LINE", "MUTED", "TEXT", "Tint", "tint"]
+
+
+class Tint(NamedTuple):
+    """How a shape is filled, and its outline."""
+
+    fill: str
+    line: str
+
+
+TEXT: Final = "#1f2933"
+MUTED: Final = "#52606d"
+LINE: Final = "#616e7c"
+DEAD: Final = "#b8c0c9"
+
+_PLAIN: Final = Tint("#f5f7fa", "#7b8794")
+_KINDS: Final = {
+    "llm": Tint("#e3edfd", "#2f6fde"),
+    "function": Tint("#eef1f4", "#6b7a8c"),
+    "branch": Tint("#fff1cc", "#b7791f"),
+    "merge": Tint("#e6f4ea", "#38805a"),
+    "ask": Tint("#fbe4f0", "#b83280"),
+    "collapsed": Tint("#ede7f9", "#7c4fc4"),
+    "placeholder": Tint("#ffffff", "#7b8794"),
+}
+# Told apart by lightness too; what did not complete also says so in words.
+_ENDS: Final = {
+    "completed": Tint("#d5f0df", "#2b7a4b"),
+    "failed": Tint("#f8c9c4", "#b42318"),
+    "skipped": Tint("#f7f8f9", "#a7b0ba"),
+    "blocked": Tint("#fde3c4", "#b45f06"),
+    "cancelled": Tint("#e2dcea", "#75608f"),
+}
+
+
+def tint(thing: Box | Surround) -> Tint:
+    """Give the colours of a box, or of a surround, which is filled faintly whatever its end."""
+    if isinstance(thing, Surround):
+        line = _ENDS[thing.end].line if thing.end else _KINDS.get(thing.kind, _PLAIN).line
+        return Tint("#fafbfc", line)
+    if thing.end is not None:
+        return _ENDS[thing.end]
+    return _KINDS.get(thing.kind, _PLAIN)

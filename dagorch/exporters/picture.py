@@ -1,0 +1,97 @@
+"""
+From DOT to a picture: Graphviz's `dot` if it is installed, else the port that comes with dagorch.
+
+The one place that knows of either program.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sysconfig
+from importlib import metadata
+from pathlib import Path
+from typing import Final, Literal
+
+from dagorch.errors import DefinitionError
+from dagorch.exporters.dot import to_dot
+from dagorch.graph.graph import Graph
+from dagorch.models.result import Result
+
+__all__ = ["PictureFormat", "render", "to_png", "to_svg"]
+
+PictureFormat = Literal["svg", "png"]
+
+_PORT: Final = "graphviz-pure"
+_SECONDS: Final = 120.0
+
+
+def to_svg(graph: Graph, result: Result | None = None) -> str:
+    """
+    Draw a graph as SVG, as planned, or with a result of a run as it really unrolled.
+
+    Raises:
+        DefinitionError: The graph does not compile, or no program is there to draw it.
+    """
+    return render(to_dot(graph, result), "svg").decode("utf-8")
+
+
+def to_png(graph: Graph, result: Result | None = None) -> bytes:
+    """
+    Draw a graph as PNG; otherwise as `to_svg`.
+
+    Text in scripts that the program has no font for shows as empty boxes; SVG has no such limit.
+    """
+    return render(to_dot(graph, result), "png")
+
+
+def render(dot: str, format: PictureFormat) -> bytes:
+    """
+    Lay out a graph in DOT and give the file's bytes.
+
+    Cost: 10 ms for 30 nodes, 0.6 s for 1,000; stopped after two minutes.
+
+    Raises:
+        DefinitionError: No program is there, or each of them failed; the message has what it said.
+    """
+    programs = _programs()
+    if not programs:
+        raise DefinitionError(
+            "drawing needs Graphviz's 'dot' or the package graphviz-pure, and neither is there: "
+            "pip install graphviz-pure, or write a .dot or .mmd file"
+        )
+    said = ""
+    for program in programs:  # a `dot` without its plugins cannot draw; then the other one does
+        options = ["-Gdpi=144"] if format == "png" else []
+        try:
+            done = subprocess.run(  # noqa: S603  # the program is Graphviz, the text is data
+                [program, f"-T{format}", *options],
+                input=dot.encode("utf-8"),
+                capture_output=True,
+                timeout=_SECONDS,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            said = str(error)
+            continue
+        if done.returncode == 0 and done.stdout:
+            return done.stdout
+        said = done.stderr.decode("utf-8", "replace").strip()
+    raise DefinitionError(f"{programs[-1]} could not draw the graph: {said[:500]}")
+
+
+def _programs() -> list[str]:
+    """What can draw, best first."""
+    found = [shutil.which("dot"), _port()]
+    return [program for program in found if program]
+
+
+def _port() -> str | None:
+    """The port's program, which may lie in an environment that is not on the path."""
+    try:
+        files = metadata.files(_PORT) or []
+    except metadata.PackageNotFoundError:
+        files = []
+    places = [Path(str(file.locate())) for file in files if file.stem == _PORT]
+    places.append(Path(sysconfig.get_path("scripts")) / _PORT)
+    return next((str(place) for place in places if place.is_file()), shutil.which(_PORT))

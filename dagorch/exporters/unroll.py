@@ -1,0 +1,377 @@
+"""
+From a graph, and a finished run of it if there is one, to a drawing. No format here.
+
+Before a run a body is drawn once, with what only the run will tell as a placeholder; after it,
+every pass and item as it ran, the first few of many. Bodies nest without recursion.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+from dagorch.exporters import captions
+from dagorch.exporters.drawing import Arrow, Box, Drawing, Surround
+from dagorch.graph.graph import Graph
+from dagorch.graph.plan import LOOP, MAP, Plan
+from dagorch.models.result import End, NodeRun, Result
+from dagorch.nodes.base import Node
+from dagorch.nodes.container import Loop, Map
+from dagorch.nodes.function import Function
+from dagorch.nodes.llm import LLM
+from dagorch.nodes.merge import Merge
+
+__all__ = ["draw"]
+
+DEEPEST: Final = 3
+"""Bodies within bodies; what lies deeper is one box."""
+FEW_ITEMS: Final = 8
+"""Passes and items drawn of a body of one node; the rest is counted."""
+FEW_FRAMES: Final = 4
+"""The same for larger bodies."""
+MOST_BOXES: Final = 400
+"""Beyond this, no further body is unrolled."""
+
+
+def draw(graph: Graph, result: Result | None = None) -> Drawing:
+    """
+    Make the drawing of a graph, or with a result of how it ran.
+
+    Raises:
+        DefinitionError: The graph does not compile.
+
+    Cost: O(V + E), with a result also O(node runs).
+    """
+    return _Artist(graph, result).draw()
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """A plan to draw at a place."""
+
+    plan: Plan
+    prefix: str
+    """Before a node's id in its path."""
+    surround: str
+    depth: int
+    mark: str = ""
+    """After each title: which item or pass it is."""
+    first: bool = True
+    """Whether the surround is entered here."""
+    last: bool = True
+    """Whether the surround is left here."""
+    fallback: bool = False
+
+
+class _Artist:
+    """One drawing in the making."""
+
+    def __init__(self, graph: Graph, result: Result | None) -> None:
+        self._plan = graph.compile()
+        self._ran = result is not None
+        self._runs: Mapping[str, NodeRun] = result.node_runs if result is not None else {}
+        self._expansions: Mapping[str, Any] = result.expansions if result is not None else {}
+        self._labels = _labels(self._runs)
+        details = _inputs(self._plan) if result is None else _outcome(result)
+        self._drawing = Drawing(graph.name, details)
+        self._todo: deque[Callable[[], None]] = deque()
+        self._later(_Frame(self._plan, "", "", 0))
+        self._planned = self._plan.size
+        """Boxes drawn or certain to be."""
+
+    def draw(self) -> Drawing:
+        while self._todo:
+            self._todo.popleft()()
+        return self._drawing
+
+    def _later(self, frame: _Frame) -> None:
+        self._todo.append(partial(self._frame, frame))
+
+    # -- frames -----------------------------------------------------------------------------
+
+    def _frame(self, frame: _Frame) -> None:
+        plan, prefix = frame.plan, frame.prefix
+        for index, node in enumerate(plan.nodes):
+            path = prefix + node.id
+            if self._opens(frame, index, path):
+                self._body(frame, index, node, path)
+            elif isinstance(node, Function) and node.expand and self._expands(frame, path):
+                self._expansion(frame, node, path)
+            else:
+                self._box(frame, index, node, path)
+            if index in plan.fallbacks:
+                self._fallback(frame, plan.fallbacks[index], path)
+        surround = self._drawing.surrounds.get(frame.surround)
+        if surround is not None and frame.first:
+            surround.entries += [prefix + plan.nodes[i].id for i in plan.sources]
+        if surround is not None and frame.last:
+            surround.exits += [prefix + plan.nodes[i].id for i in plan.outputs]
+        self._edges(plan, prefix)
+
+    def _edges(self, plan: Plan, prefix: str) -> None:
+        drawn: dict[tuple[int, int], Arrow] = {}
+        for edge in range(plan.edges):
+            ends = plan.edge_source[edge], plan.edge_target[edge]
+            label = " or ".join(sorted(plan.labels.get(edge, ())))
+            arrow = drawn.get(ends)
+            if arrow is not None:
+                arrow.label = " or ".join(dict.fromkeys(filter(None, (arrow.label, label))))
+                continue
+            source, target = (prefix + plan.nodes[i].id for i in ends)
+            carries = isinstance(plan.nodes[ends[1]], Merge) or any(
+                slot == ends[0] for _, slot in plan.binders[ends[1]]
+            )
+            arrow = drawn[ends] = Arrow(source, target, label, dashed=not carries and not label)
+            arrow.dead = self._ran and not self._went(source, target)
+            self._drawing.arrows.append(arrow)
+
+    def _went(self, source: str, target: str) -> bool:
+        before, after = self._runs.get(source), self._runs.get(target)
+        return (
+            before is not None
+            and before.end == "completed"
+            and after is not None
+            and after.end not in ("skipped", "blocked")
+        )
+
+    # -- nodes ------------------------------------------------------------------------------
+
+    def _box(self, frame: _Frame, index: int, node: Node[Any], path: str) -> None:
+        run = self._runs.get(path)
+        details = [captions.kind_line(node)]
+        kind = node.kind.value
+        body = frame.plan.bodies.get(index)
+        if body is not None and not isinstance(node, LLM):
+            kind = "collapsed"
+            inside = len(self._inside(frame.plan.kinds[index], path))
+            if not self._ran:
+                details.append(f"{captions.plural(body.size, 'node')} inside")
+            elif frame.plan.kinds[index] in (LOOP, MAP):
+                details.append(captions.plural(inside, _noun(frame.plan.kinds[index])))
+        if run is not None:
+            details += captions.run_lines(run)
+        elif self._ran:
+            details.append("not needed" if frame.fallback else "did not run")
+        self._drawing.boxes[path] = Box(
+            path,
+            kind,
+            captions.shorten(node.id) + frame.mark,
+            tuple(details),
+            frame.surround,
+            run.end if run is not None else None,
+            dashed=frame.fallback and run is None,
+            about=_about(path, run),
+        )
+
+    def _opens(self, frame: _Frame, index: int, path: str) -> bool:
+        """Whether the body of a container is drawn, rather than one box for all of it."""
+        body = frame.plan.bodies.get(index)
+        if body is None or frame.depth >= DEEPEST:
+            return False
+        if not self._ran:
+            shown = 0 if isinstance(frame.plan.nodes[index], LLM) else 1
+        else:
+            frames = self._inside(frame.plan.kinds[index], path)
+            shown = min(len(frames), FEW_FRAMES if body.size > 1 else FEW_ITEMS)
+        if not shown or self._planned + shown * body.size > MOST_BOXES:
+            return False
+        self._planned += shown * body.size
+        return True
+
+    def _inside(self, code: int, path: str) -> list[int]:
+        """The numbers of the frames that a run opened under a container; [-1] for its only one."""
+        found = self._labels.get(path, ())
+        if code in (LOOP, MAP):
+            return [number for number in found if number >= 0]
+        return [-1] if -1 in found else []
+
+    def _body(self, frame: _Frame, index: int, node: Node[Any], path: str) -> None:
+        """Put a surround around the body of a loop, a map, a subgraph or an LLM node with tools."""
+        code, body = frame.plan.kinds[index], frame.plan.bodies[index]
+        run = self._runs.get(path)
+        details = captions.run_lines(run) if run is not None else _plans(frame.plan, index, node)
+        self._surround(frame, node, path, details, run)
+        if not self._ran or code not in (LOOP, MAP):
+            self._later(_Frame(body, f"{path}/", path, frame.depth + 1))
+            if code == LOOP:
+                self._drawing.arrows.append(Arrow(path, path, "again", dashed=True, back=True))
+            return
+        numbers = self._inside(code, path)
+        shown = numbers[: FEW_FRAMES if body.size > 1 else FEW_ITEMS]
+        rest = numbers[len(shown) :]
+        before = ""
+        for number in shown:
+            inner = f"{path}[{number}]"
+            first = code == MAP or number == shown[0]
+            last = code == MAP or (number == shown[-1] and not rest)
+            if body.size == 1:
+                place = f"{inner}/{body.nodes[0].id}"
+                opened = _Frame(
+                    body, f"{inner}/", path, frame.depth + 1, f" [{number}]", first, last
+                )
+            else:
+                place = self._pass(path, inner, f"{_noun(code)} [{number}]", first, last)
+                opened = _Frame(body, f"{inner}/", inner, frame.depth + 1)
+            self._later(opened)
+            if code == LOOP and before:
+                self._drawing.arrows.append(Arrow(before, place, "next"))
+            before = place
+        if rest:
+            self._todo.append(partial(self._more, path, code, body, rest, before))
+
+    def _pass(self, path: str, inner: str, title: str, first: bool, last: bool) -> str:
+        """Put a surround around one pass or item."""
+        outer = self._drawing.surrounds[path]
+        self._drawing.surrounds[inner] = Surround(inner, "frame", title, parent=path)
+        outer.entries += [inner] if first else []
+        outer.exits += [inner] if last else []
+        return inner
+
+    def _more(self, path: str, code: int, body: Plan, rest: list[int], before: str) -> None:
+        """Draw one box for the passes or items that are too many."""
+        ends: Counter[End] = Counter()
+        for number in rest:
+            runs = [self._runs.get(f"{path}[{number}]/{body.nodes[i].id}") for i in body.outputs]
+            told = {run.end for run in runs if run is not None}
+            ends["completed" if "completed" in told else min(told, default="cancelled")] += 1
+        box = Box(
+            f"{path}[…]",
+            "collapsed",
+            f"… {captions.plural(len(rest), f'more {_noun(code)}')}",
+            tuple(f"{count:,} {end}" for end, count in ends.most_common()),
+            path,
+            next(iter(ends)) if len(ends) == 1 else None,
+        )
+        self._drawing.boxes[box.id] = box
+        outer = self._drawing.surrounds[path]
+        outer.exits.append(box.id)
+        if code == MAP:
+            outer.entries.append(box.id)
+        else:
+            self._drawing.arrows.append(Arrow(before, box.id, "next"))
+
+    def _expands(self, frame: _Frame, path: str) -> bool:
+        return frame.depth < DEEPEST and (not self._ran or path in self._expansions)
+
+    def _expansion(self, frame: _Frame, node: Node[Any], path: str) -> None:
+        """Draw a node together with the graph that it gave, or will give."""
+        run = self._runs.get(path)
+        details = captions.run_lines(run) if run is not None else ()
+        self._surround(frame, node, path, details, run)
+        inner = f"{path}/"
+        title = captions.shorten(node.id) + frame.mark
+        self._drawing.boxes[inner] = Box(
+            inner, node.kind.value, title, (captions.kind_line(node),), path,
+            run.end if run is not None else None, about=_about(path, run),
+        )  # fmt: skip
+        surround = self._drawing.surrounds[path]
+        surround.entries.append(inner)
+        if self._ran:
+            plan = self._expansions[path]
+            self._later(_Frame(plan, inner, path, frame.depth + 1, first=False))
+            targets = [inner + plan.nodes[i].id for i in plan.sources]
+        else:
+            placeholder = f"{path}/…"
+            self._drawing.boxes[placeholder] = Box(
+                placeholder, "placeholder", "…", ("nodes made at run time",), path, dashed=True
+            )
+            surround.exits.append(placeholder)
+            targets = [placeholder]
+        self._drawing.arrows += [Arrow(inner, target) for target in targets]
+
+    def _fallback(self, frame: _Frame, plan: Plan, path: str) -> None:
+        """Draw what stands in for a node beside it, dashed unless it was needed."""
+        depth = frame.depth
+        place = surround = frame.surround
+        if plan.size == 1:
+            place = f"{path}/{plan.nodes[0].id}"
+        else:
+            place = surround = f"{path}/[fallback]"
+            depth += 1
+            title = captions.shorten(plan.name)
+            self._drawing.surrounds[place] = Surround(
+                place, "subgraph", title, ("fallback",), frame.surround, dashed=True
+            )
+        alone = plan.size > 1
+        self._later(
+            _Frame(plan, f"{path}/", surround, depth, first=alone, last=alone, fallback=True)
+        )
+        unused = self._ran and f"{path}/{plan.nodes[0].id}" not in self._runs
+        self._drawing.arrows.append(Arrow(path, place, "on failure", dashed=True, dead=unused))
+
+    def _surround(
+        self,
+        frame: _Frame,
+        node: Node[Any],
+        path: str,
+        details: tuple[str, ...],
+        run: NodeRun | None,
+    ) -> None:
+        word = "expansion" if isinstance(node, Function) else captions.kind_line(node)
+        title = f"{word} {captions.shorten(node.id)}{frame.mark}"
+        self._drawing.surrounds[path] = Surround(
+            path,
+            node.kind.value,
+            title,
+            details,
+            frame.surround,
+            run.end if run is not None else None,
+            dashed=not self._ran and isinstance(node, (Loop, Map, Function)),
+        )
+
+
+def _labels(runs: Mapping[str, NodeRun]) -> dict[str, dict[int, None]]:
+    """The numbers of the frames under each container, in order; -1 for one without a number."""
+    found: dict[str, dict[int, None]] = {}
+    for path in runs:
+        head, slash, _ = path.rpartition("/")
+        if not slash:
+            continue
+        name, bracket, number = head.rpartition("[")
+        if bracket and number[:-1].isdigit() and number.endswith("]"):
+            found.setdefault(name, {})[int(number[:-1])] = None
+        else:
+            found.setdefault(head, {})[-1] = None
+    return {name: dict.fromkeys(sorted(numbers)) for name, numbers in found.items()}
+
+
+def _noun(code: int) -> str:
+    return "pass" if code == LOOP else "item"
+
+
+def _plans(plan: Plan, index: int, node: Node[Any]) -> tuple[str, ...]:
+    """Say how often a body will run, as far as that is known."""
+    if isinstance(node, Loop):
+        return (f"at most {captions.plural(node.max_iterations or 0, 'pass')}",)
+    if not isinstance(node, Map):
+        return ()
+    for parameter, slot in plan.binders[index]:
+        if parameter == node.parameter:
+            names = [*(other.id for other in plan.nodes), *plan.inputs]
+            return (f"for each item of {captions.shorten(names[slot])}",)
+    return (f"for each of {captions.plural(len(plan.constants[index][node.parameter]), 'item')}",)
+
+
+def _about(path: str, run: NodeRun | None) -> str:
+    if run is None:
+        return path
+    return f"{path}\n{run.reason[:400]}" if run.reason else path
+
+
+def _inputs(plan: Plan) -> tuple[str, ...]:
+    names = ", ".join(captions.shorten(name) for name in plan.inputs)
+    return (f"takes {names}",) if names else ()
+
+
+def _outcome(result: Result) -> tuple[str, ...]:
+    parts = [
+        result.status,
+        captions.plural(len(result.node_runs), "node run"),
+        captions.seconds(result.duration_seconds),
+    ]
+    parts += [captions.tokens(result.usage)] if result.usage.total_tokens else []
+    parts += [captions.dollars(result.usage.cost_usd)] if result.usage.cost_usd else []
+    return (" · ".join(parts),)

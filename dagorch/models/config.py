@@ -1,0 +1,131 @@
+"""What an orchestrator may be told: one class per pattern, each field with the rule that `validate()` checks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Annotated, Any, Final
+
+from pydantic import ConfigDict, SkipValidation
+
+from dagorch.models.friendly import Friendly
+
+__all__ = ["BeltalowdaConfig", "DreamCascadeConfig", "OrchestratorConfig", "Rule"]
+
+MOST_AGENTS: Final = 10_000
+"""Of one tier: enough for any use, and a slip of the finger is told before it fills the memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What a field's value must be, in words and as a test."""
+
+    wanted: str
+    """As in `max_parallel=0 must be <wanted>`."""
+    holds: Callable[[Any], bool]
+
+
+def _number(value: Any) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        return False
+    return math.isfinite(value)
+
+
+def _whole(least: int, most: int | None = None) -> Rule:
+    bound = f"of at least {least}" if most is None else f"from {least} to {most:,}"
+    return Rule(
+        f"a whole number {bound}",
+        lambda value: (
+            isinstance(value, int)
+            and not isinstance(value, bool)
+            and value >= least
+            and (most is None or value <= most)
+        ),
+    )
+
+
+def _or_none(rule: Rule, meaning: str) -> Rule:
+    return Rule(f"{rule.wanted}, or None for {meaning}", lambda value: value is None or rule.holds(value))
+
+
+_AGENTS = _whole(1, MOST_AGENTS)
+_SECONDS = Rule("a number of seconds above 0", lambda value: _number(value) and value > 0)
+_DOLLARS = Rule("an amount of dollars of at least 0", lambda value: _number(value) and value >= 0)
+_MODEL = Rule("the name of a model", lambda value: isinstance(value, str) and bool(value.strip()))
+_SWITCH = Rule("True or False", lambda value: isinstance(value, bool))
+
+# Not checked when it is made, so that a bad value is told by `validate()`, with all others.
+Whole = SkipValidation[int]
+Switch = SkipValidation[bool]
+Model = SkipValidation[str | None]
+_TIER = _or_none(_MODEL, "primary_model")
+
+
+class OrchestratorConfig(Friendly):
+    """
+    What every orchestrator may be told.
+
+    A wrong field name fails at once; a wrong value is reported by `validate()`, which every
+    orchestrator asks before anything runs.
+
+    Example:
+        >>> OrchestratorConfig(max_parallel=0, max_retries=2).validate()
+        ['max_parallel=0 must be a whole number of at least 1']
+    """
+
+    model_config = ConfigDict(ser_json_inf_nan="strings")
+
+    num_agents: Annotated[Whole, _AGENTS] = 5
+    """Where you set it: `context["num_agents"]` of your own `decompose_task`."""
+    primary_model: Annotated[Model, _or_none(_MODEL, "the provider's own default")] = None
+    """The model of every call that names none."""
+    max_retries: Annotated[Whole, _whole(0)] = 3
+    """Further tries of each step after its first; 3 is at most 4 attempts."""
+    timeout_seconds: Annotated[SkipValidation[float | None], _or_none(_SECONDS, "no limit")] = 300.0
+    """Of each step with its retries: the planning, each subtask, the synthesis."""
+    enable_streaming: Annotated[Switch, _SWITCH] = True
+    """Whether `stream_callback` is told anything."""
+    parallel_execution: Annotated[Switch, _SWITCH] = True
+    """False: one step at a time."""
+    max_parallel: Annotated[Whole, _whole(1)] = 8
+    """Steps at once."""
+    max_cost: Annotated[SkipValidation[float | None], _or_none(_DOLLARS, "no ceiling")] = None
+    """Dollars that a workflow never exceeds."""
+
+    def validate(self) -> list[str]:  # type: ignore[override]  # pydantic's old name for model_validate
+        """Give what is wrong, a message a field; empty when all is well."""
+        found = []
+        for name, field in type(self).model_fields.items():
+            value = getattr(self, name)
+            for rule in field.metadata:
+                if isinstance(rule, Rule) and not rule.holds(value):
+                    found.append(f"{name}={value!r:.60} must be {rule.wanted}")
+        return found
+
+
+class DreamCascadeConfig(OrchestratorConfig):
+    """
+    What a Dream Cascade may be told: how many agents each tier has, and which model each uses.
+
+    Example:
+        >>> DreamCascadeConfig(belter_count=4, drumer_count=2)
+        Traceback (most recent call last):
+        ...
+        dagorch.errors.DefinitionError: DreamCascadeConfig has no field 'drumer_count'; did you mean 'drummer_count'?
+    """
+
+    belter_count: Annotated[Whole, _AGENTS] = 3
+    """Searches in parallel."""
+    drummer_count: Annotated[Whole, _AGENTS] = 2
+    """Analyses, each of its share of the searches."""
+    camina_count: Annotated[Whole, _AGENTS] = 1
+    """Syntheses, merged if there is more than one."""
+    belter_model: Annotated[Model, _TIER] = None
+    drummer_model: Annotated[Model, _TIER] = None
+    camina_model: Annotated[Model, _TIER] = None
+
+
+BeltalowdaConfig = DreamCascadeConfig
+"""The older name."""

@@ -1,0 +1,62 @@
+"""The base of public pydantic models: what is wrong with a call is told as one clear error; no fields here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from dagorch.errors import DefinitionError, Problem, did_you_mean
+
+__all__ = ["Friendly"]
+
+
+class Friendly(BaseModel):
+    """
+    A model that refuses a wrong field with a `DefinitionError` naming the nearest right one.
+
+    Fields may also be given by position, in the order they are declared.
+
+    Example:
+        >>> class Point(Friendly):
+        ...     left: int
+        ...     top: int = 0
+        >>> Point(1, 2)
+        Point(left=1, top=2)
+        >>> Point(left=1, tip=2)
+        Traceback (most recent call last):
+        ...
+        dagorch.errors.DefinitionError: Point has no field 'tip'; did you mean 'top'?
+    """
+
+    model_config = ConfigDict(extra="forbid", ser_json_inf_nan="strings")
+
+    def __init__(self, /, *args: Any, **data: Any) -> None:
+        kind = type(self)
+        names = list(kind.model_fields)
+        if len(args) > len(names):
+            raise DefinitionError(f"{kind.__name__} takes {len(names)} fields, {len(args)} were given")
+        for name, value in zip(names, args, strict=False):
+            if name in data:
+                raise DefinitionError(f"{kind.__name__}: {name!r} is given by position and by name")
+            data[name] = value
+        try:
+            super().__init__(**data)
+        except ValidationError as error:
+            raise DefinitionError(_problems(kind.__name__, names, error)) from None
+
+
+def _problems(kind: str, names: list[str], error: ValidationError) -> list[Problem]:
+    """A line for each field that is wrong; of a union only the last member's complaint."""
+    found: dict[str, str] = {}
+    for fault in error.errors():
+        field = str(fault["loc"][0]) if fault["loc"] else ""
+        if fault["type"] == "extra_forbidden":
+            known = did_you_mean(field, names) or f"; it has {', '.join(names)}"
+            found[field] = f"{kind} has no field {field!r}{known}"
+        elif fault["type"] == "missing":
+            found[field] = f"{kind} needs {field!r}; give {field}=..."
+        else:
+            place = ".".join(str(part) for part in fault["loc"])
+            found[field] = f"{kind}: {place}={fault['input']!r:.60}: {fault['msg']}"
+    return [Problem(text) for text in found.values()]

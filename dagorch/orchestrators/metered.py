@@ -1,0 +1,113 @@
+"""
+What a subclass has as `self.provider`: inside a node its calls are the run's, outside they are plain calls.
+
+Which node is running is told by a context variable that the orchestrator's node functions set;
+tasks and threads started from there inherit it. Nothing is counted here: the run does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any
+
+from dagorch.models.llm import LLMRequest, LLMResponse
+from dagorch.models.messages import MessagesLike, build_request
+from dagorch.nodes.function import Context
+from dagorch.ports import Provider
+from dagorch.providers.base import CallDoors
+
+__all__ = ["MeteredProvider", "seated"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Seat:
+    """A node at work, for one orchestrator; beneath it those of the orchestrators around."""
+
+    provider: MeteredProvider
+    context: Context[Any]
+    beneath: _Seat | None
+
+
+_SEAT: ContextVar[_Seat | None] = ContextVar("dagorch_seat", default=None)
+
+
+@contextmanager
+def seated(provider: MeteredProvider, context: Context[Any]) -> Iterator[None]:
+    """Let calls through `provider` be those of the node that `context` belongs to."""
+    token = _SEAT.set(_Seat(provider, context, _SEAT.get()))
+    try:
+        yield
+    finally:
+        _SEAT.reset(token)
+
+
+class MeteredProvider(CallDoors):
+    """
+    The provider of an orchestrator, with every call reserved, admitted and billed by its run.
+
+    Args:
+        find: Gives the provider that answers a call without a model.
+        model: What a call without a model asks for; empty is that provider's default.
+    """
+
+    def __init__(self, find: Callable[[], Provider], model: str = "") -> None:
+        self._find = find
+        self._model = model
+
+    @property
+    def name(self) -> str:
+        """The service's name."""
+        return self._find().name
+
+    @property
+    def default_model(self) -> str:
+        """What a call without a model asks for."""
+        return self._model or self._find().default_model
+
+    @property
+    def max_concurrency(self) -> int | None:
+        """How many exchanges may be under way at once; None is no bound."""
+        return self._find().max_concurrency
+
+    def worst_case_usd(self, request: LLMRequest) -> Decimal | None:
+        """The most that this request can cost, or None where the price is unknown."""
+        return self._find().worst_case_usd(self._complete_request(request))
+
+    async def exchange(self, request: LLMRequest, on_text: Callable[[str], None]) -> LLMResponse:
+        """Send the request once, as the node that is at work."""
+        request = self._complete_request(request)
+        context = self._context()
+        if context is None:
+            return await self._find().exchange(request, on_text)
+        return await context.exchange(request, on_text)
+
+    def complete(
+        self, messages: MessagesLike, model: str | None = None, **options: Any
+    ) -> LLMResponse:
+        """Ask once and wait for the answer; on the event loop use `acomplete`, or all wait."""
+        context = self._context()
+        if context is None:
+            return super().complete(messages, model, **options)
+        return context.exchange_sync(
+            self._complete_request(build_request(messages, model, options))
+        )
+
+    async def aclose(self) -> None:
+        """Close what is open on this event loop; the provider can be used again."""
+        await self._find().aclose()
+
+    def _complete_request(self, request: LLMRequest) -> LLMRequest:
+        return request if request.model or not self._model else replace(request, model=self._model)
+
+    def _context(self) -> Context[Any] | None:
+        seat = _SEAT.get()
+        while seat is not None and seat.provider is not self:
+            seat = seat.beneath
+        return seat.context if seat is not None else None
+
+    def __repr__(self) -> str:
+        return f"<MeteredProvider around {self._find()!r}>"

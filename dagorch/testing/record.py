@@ -1,0 +1,234 @@
+"""Record what a provider is asked and answers, and play it back later; nothing about how graphs run."""
+
+from __future__ import annotations
+
+import builtins
+import difflib
+import json
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import TypeAdapter
+
+from dagorch import errors
+from dagorch.errors import DefinitionError, ProviderError
+from dagorch.models.llm import LLMRequest, LLMResponse
+from dagorch.ports import Provider
+from dagorch.providers.base import BaseProvider
+
+__all__ = ["RecordingProvider", "ReplayProvider"]
+
+_REQUEST: Final = TypeAdapter(LLMRequest)
+_RESPONSE: Final = TypeAdapter(LLMResponse)
+_HIDDEN: Final = "***"
+_SECRET_NAME: Final = re.compile(r"authorization|api[-_]?key|token$|secret|password|cookie", re.IGNORECASE)
+_KEY: Final = re.compile(
+    r"\b(?:sk|pk|rk|xai|gsk|hf|pplx|key)[-_][A-Za-z0-9_-]{16,}"
+    r"|\bAIza[A-Za-z0-9_-]{20,}|\bBearer\s+[A-Za-z0-9._~+/=-]{8,}"
+)
+_FACTS: Final = ("service", "model", "status", "request_id", "retry_after_seconds")
+
+
+class _Scrubber:
+    """Takes keys out of plain JSON values: those given, what looks like one, fields named like one."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        self._secrets = [secret for secret in secrets if secret]
+
+    def __call__(self, value: Any, name: str = "") -> Any:
+        if isinstance(value, Mapping):
+            return {key: self(inner, key) for key, inner in value.items()}
+        if isinstance(value, list):
+            return [self(inner, name) for inner in value]
+        if not isinstance(value, str):
+            return value
+        if _SECRET_NAME.search(name):
+            return _HIDDEN
+        for secret in self._secrets:
+            value = value.replace(secret, _HIDDEN)
+        return _KEY.sub(_HIDDEN, value)
+
+    def request(self, request: LLMRequest) -> dict[str, Any]:
+        """A request as plain JSON without keys: what is kept, and what is compared."""
+        plain: dict[str, Any] = self(_REQUEST.dump_python(request, mode="json", exclude_defaults=True))
+        return plain
+
+
+class RecordingProvider(BaseProvider):
+    """
+    Passes every exchange on to another provider and writes it down, a line of JSON each.
+
+    The file is begun anew. Keys are left out: those in `secrets`, whatever looks like one, and
+    the value of each field of `extra` that is named like one (`Authorization`, `api_key`, ...).
+    Failures are written down as well as answers; a cancelled exchange is not.
+
+    Args:
+        inner: Who really answers.
+        path: The file.
+        secrets: Texts that must not be written.
+
+    Example:
+        >>> import tempfile
+        >>> from dagorch.testing import ReplayProvider, ScriptedProvider
+        >>> question = [{"role": "user", "content": "France's capital?"}]
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     recording = RecordingProvider(ScriptedProvider("Paris."), f"{folder}/capitals.jsonl")
+        ...     recorded = recording.complete(question)
+        ...     replayed = ReplayProvider(f"{folder}/capitals.jsonl").complete(question)
+        >>> replayed == recorded
+        True
+    """
+
+    def __init__(self, inner: Provider, path: str | Path, *, secrets: Iterable[str] = ()) -> None:
+        super().__init__(inner.name, inner.default_model, inner.max_concurrency)
+        self._inner = inner
+        self._path = Path(path)
+        self._scrub = _Scrubber(secrets)
+        head = {"name": inner.name, "default_model": inner.default_model, "max_concurrency": inner.max_concurrency}
+        self._path.write_text(json.dumps({"provider": head}) + "\n", "utf-8")
+
+    async def exchange(self, request: LLMRequest, on_text: Callable[[str], None]) -> LLMResponse:
+        """Let the other provider answer, and write it down."""
+        try:
+            response = await self._inner.exchange(request, on_text)
+        except Exception as error:
+            self._write(request, {"error": _error_to_json(error)})
+            raise
+        self._write(request, {"response": _RESPONSE.dump_python(response, mode="json", exclude_defaults=True)})
+        return response
+
+    def _write(self, request: LLMRequest, outcome: dict[str, Any]) -> None:
+        worst = self._inner.worst_case_usd(request)
+        line = {
+            "request": self._scrub.request(request),
+            "worst_case_usd": None if worst is None else str(worst),
+            **self._scrub(outcome),
+        }
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+    def worst_case_usd(self, request: LLMRequest) -> Decimal | None:
+        """What the other provider says."""
+        return self._inner.worst_case_usd(request)
+
+    async def aclose(self) -> None:
+        """Close the other provider."""
+        await self._inner.aclose()
+
+
+class ReplayProvider(BaseProvider):
+    """
+    Answers from a file that `RecordingProvider` wrote; sends nothing anywhere.
+
+    A request is found by its content; of equal ones, the first gets the first recorded answer,
+    the second the second, and so on.
+
+    Args:
+        path: The file.
+        secrets: Those given when it was recorded, where requests hold one.
+
+    Raises:
+        DefinitionError: There is no such file, or it is no recording.
+    """
+
+    def __init__(self, path: str | Path, *, secrets: Iterable[str] = ()) -> None:
+        self._path = Path(path)
+        try:
+            lines = [json.loads(line) for line in self._path.read_text("utf-8").splitlines()]
+            head = lines[0]["provider"]
+            exchanges = [(_canonical(line["request"]), line) for line in lines[1:]]
+            super().__init__(head["name"], head["default_model"], head["max_concurrency"])
+        except OSError as error:
+            raise DefinitionError(f"the recording {str(path)!r} cannot be read: {error}") from error
+        except (ValueError, LookupError, TypeError) as error:
+            raise DefinitionError(f"{str(path)!r} is no recording of RecordingProvider") from error
+        self._scrub = _Scrubber(secrets)
+        self._recorded: dict[str, list[tuple[int, dict[str, Any]]]] = defaultdict(list)
+        for number, (key, line) in enumerate(exchanges, start=2):
+            self._recorded[key].append((number, line))
+        self._used: dict[str, int] = defaultdict(int)
+
+    async def exchange(self, request: LLMRequest, on_text: Callable[[str], None]) -> LLMResponse:
+        """
+        Give the recorded answer, its text in one piece.
+
+        Raises:
+            DefinitionError: The request was not recorded, or not that often; names the nearest.
+            Exception: What was recorded.
+        """
+        key = _canonical(self._scrub.request(request))
+        recorded = self._recorded.get(key)
+        if recorded is None:
+            raise DefinitionError(f"{self._path.name}: this request was not recorded; {self._nearest(key)}")
+        used = self._used[key]
+        if used == len(recorded):
+            raise DefinitionError(
+                f"{self._path.name}: this request was recorded {used} times, and it is made once more: "
+                f"{request.messages[-1].content[:200]!r}"
+            )
+        self._used[key] += 1
+        line = recorded[used][1]
+        if "error" in line:
+            raise _error_from_json(line["error"])
+        response = _RESPONSE.validate_python(line["response"])
+        on_text(response.content)
+        return response
+
+    def worst_case_usd(self, request: LLMRequest) -> Decimal | None:
+        """What was recorded of the request; of one that was not, the most of all."""
+        lines = self._recorded.get(_canonical(self._scrub.request(request)))
+        known = lines or [line for several in self._recorded.values() for line in several]
+        worst = [line["worst_case_usd"] for _, line in known]
+        return max(map(Decimal, worst)) if worst and None not in worst else None
+
+    def _nearest(self, key: str) -> str:
+        """Name the recorded request that differs least, and where it does."""
+        if not self._recorded:
+            return "nothing was"
+        matcher = difflib.SequenceMatcher(b=key, autojunk=False)
+
+        def likeness(other: str) -> float:
+            matcher.set_seq1(other)
+            return matcher.quick_ratio()
+
+        nearest = max(self._recorded, key=likeness)
+        number = self._recorded[nearest][0][0]
+        place, recorded, asked = _difference(json.loads(nearest), json.loads(key), "")
+        return f"the nearest is line {number}, where {place} is {recorded!r:.200} and not {asked!r:.200}"
+
+
+def _canonical(plain: Mapping[str, Any]) -> str:
+    return json.dumps(plain, sort_keys=True, ensure_ascii=False)
+
+
+def _difference(left: Any, right: Any, place: str) -> tuple[str, Any, Any]:
+    """The first place where two JSON values differ, and what stands there in each."""
+    if isinstance(left, dict) and isinstance(right, dict):
+        for name in sorted(left.keys() | right.keys()):
+            if left.get(name) != right.get(name):
+                return _difference(left.get(name), right.get(name), f"{place}.{name}" if place else name)
+    if isinstance(left, list) and isinstance(right, list) and len(left) == len(right):
+        for number, (one, other) in enumerate(zip(left, right, strict=True)):
+            if one != other:
+                return _difference(one, other, f"{place}[{number}]")
+    return place, left, right
+
+
+def _error_to_json(error: Exception) -> dict[str, Any]:
+    facts = {name: getattr(error, name) for name in _FACTS} if isinstance(error, ProviderError) else {}
+    return {"type": type(error).__name__, "message": str(error), "facts": facts}
+
+
+def _error_from_json(plain: Mapping[str, Any]) -> Exception:
+    """The error again; one that is neither dagorch's nor Python's own comes as a plain `ProviderError`."""
+    name, message = plain["type"], plain["message"]
+    kind = getattr(errors, name, None) or getattr(builtins, name, None)
+    if isinstance(kind, type) and issubclass(kind, ProviderError):
+        return kind(message, **plain["facts"])
+    if isinstance(kind, type) and issubclass(kind, Exception):
+        return kind(message)
+    return ProviderError(f"{name}: {message}")
