@@ -314,4 +314,8 @@ class RefusedError(ProviderError):
 
 
 class InvariantError(DagorchError):
-    """A rule of the engine itself was broken. This is a bug in dagorch; the story shows how it came about."""
+    """
+    A rule of the engine itself was broken. This is a bug in dagorch.
+
+    The story shows how it came about.
+    """

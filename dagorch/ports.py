@@ -1,4 +1,8 @@
-"""What the engine asks of the world, as Protocols: adapters implement them, the runner knows nothing else."""
+"""
+What the engine asks of the world, as Protocols.
+
+Adapters implement them, the runner knows nothing else.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""What can be known of a graph without running it: its networkx form, work, span and critical path."""
+"""
+What can be known of a graph without running it.
+
+Its networkx form, work, span and critical path.
+"""
 
 from __future__ import annotations
 
@@ -130,4 +134,6 @@ def _check_seconds(graph: Graph, seconds: Mapping[str, float]) -> None:
             near = did_you_mean(id, [key for key in seconds if key not in graph.entries])
             raise DefinitionError(f"no seconds given for node {id!r}{near}")
         if not 0 <= value < float("inf"):
-            raise DefinitionError(f"node {id!r}: {value!r} is not a finite number of seconds of at least 0")
+            raise DefinitionError(
+                f"node {id!r}: {value!r} is not a finite number of seconds of at least 0"
+            )

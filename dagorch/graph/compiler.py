@@ -1,4 +1,8 @@
-"""Compiling: graphs to plans, bodies before what contains them, nothing recursive. Checking is `validate.py`'s."""
+"""
+Compiling: graphs to plans, bodies before what contains them, nothing recursive.
+
+Checking is `validate.py`'s.
+"""
 
 from __future__ import annotations
 
@@ -80,7 +84,9 @@ def compile_graph(graph: Graph) -> Plan:
         problems += found.problems
         cycle = cycle or found.cycle
         if not problems:
-            inner._plan = plans[id(inner)] = _plan(inner, edges, found.order, parts[id(inner)], plans)
+            inner._plan = plans[id(inner)] = _plan(
+                inner, edges, found.order, parts[id(inner)], plans
+            )
     if problems:
         subject = f"graph {graph.name!r}"
         if cycle:
@@ -103,7 +109,9 @@ def _inner_first(graph: Graph) -> tuple[list[Graph], dict[int, _Parts]]:
             order.append(current)
             continue
         if key in open_ids:
-            raise DefinitionError(f"graph {current.name!r} contains itself; a body cannot hold its own graph")
+            raise DefinitionError(
+                f"graph {current.name!r} contains itself; a body cannot hold its own graph"
+            )
         if key in parts:
             continue
         parts[key] = _Parts(current)
@@ -161,7 +169,11 @@ def _plan(
             simple = signature.is_async and context is None and not node.expand
             functions.append(node.fn if simple else None)
         else:
-            codes[i] = kinds.SUBGRAPH if id in parts.bodies and isinstance(node, LLM) else _CODES[node.kind]
+            codes[i] = (
+                kinds.SUBGRAPH
+                if id in parts.bodies and isinstance(node, LLM)
+                else _CODES[node.kind]
+            )
             checks.append(value_check(node.output_type()) if node.kind is Kind.ASK else None)
             functions.append(None)
         policy = node.policy
@@ -191,7 +203,7 @@ def _plan(
             required.append(edge.required)
             if edge.labels:
                 labels[e] = edge.labels
-            if edge.labels or quorum:
+            if edge.labels or quorum or i in gates:
                 plain[source] = 0
         starts.append(len(sources))
         binders.append(tuple(binder) if binder else _NO_BINDER)
@@ -201,7 +213,12 @@ def _plan(
                 fixed[i] = constant
         wired[i] = bool(binder) or i in fixed
 
-    plan.kinds, plan.plain, plan.limited, plan.wired = bytes(codes), bytes(plain), bytes(limited), bytes(wired)
+    plan.kinds, plan.plain, plan.limited, plan.wired = (
+        bytes(codes),
+        bytes(plain),
+        bytes(limited),
+        bytes(wired),
+    )
     plan.edge_source, plan.edge_target, plan.required = sources, targets, bytes(required)
     plan.edges = len(sources)
     plan.labels, plan.in_start = labels, starts
@@ -220,7 +237,9 @@ def _plan(
     plan.inner = tuple(inner.values())
     plan.whole = not inner and not any(_cancels_alone(node) for node in plan.nodes)
     plan.resources = {name: found for body in plan.inner for name, found in body.resources.items()}
-    plan.resources.update((name, plan.nodes[i].id) for i in held for name in plan.nodes[i].policy.resources)
+    plan.resources.update(
+        (name, plan.nodes[i].id) for i in held for name in plan.nodes[i].policy.resources
+    )
 
     plan.weights = [plan.bodies[i].span if i in plan.bodies else 1.0 for i in range(size)]
     neg_rank = [0.0] * size
@@ -251,13 +270,16 @@ def _plan(
 
 def _cancels_alone(node: Node[Any]) -> bool:
     """Whether a run may have to cancel some attempts and not others because of this node."""
-    if isinstance(node, Function) and node.expand or isinstance(node, Merge) and node.quorum > 0:
+    if (isinstance(node, Function) and node.expand) or (
+        isinstance(node, Merge) and node.quorum > 0
+    ):
         return True
     policy = node.policy
-    return policy is not DEFAULT_POLICY and not (policy.timeout_seconds is policy.attempt_timeout_seconds is None)
+    return policy is not DEFAULT_POLICY and not (
+        policy.timeout_seconds is policy.attempt_timeout_seconds is None
+    )
 
 
 _NO_BINDER: tuple[tuple[str, int], ...] = ()
 _NO_EDGES: tuple[int, ...] = ()
 id_of = id
-

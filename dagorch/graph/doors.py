@@ -1,4 +1,8 @@
-"""The way from a graph to a run of it: four doors, each handing its arguments to `runner/api.py`, loaded when used."""
+"""
+The way from a graph to a run of it.
+
+Four doors, each handing its arguments to `runner/api.py`, loaded when used.
+"""
 
 from __future__ import annotations
 

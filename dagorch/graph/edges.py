@@ -1,10 +1,16 @@
-"""Which node feeds which: every parameter of every node resolved to its source, by name where none was given."""
+"""
+Which node feeds which.
+
+Every parameter of every node resolved to its source, by name where none was given.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dagorch.models.ref import Ref
+from dagorch.nodes.base import Node
+from dagorch.nodes.function import Function
 
 if TYPE_CHECKING:
     from dagorch.graph.graph import Graph
@@ -41,19 +47,32 @@ def resolve(graph: Graph) -> dict[str, list[Edge]]:
     for id, entry in entries.items():
         edges: list[Edge] = []
         bindings = entry.bindings
-        for spec in entry.node.parameters():
+        parameters = entry.node.parameters()
+        for spec in parameters:
             name = spec.name
             if bindings is not None and name in bindings:
                 source = bindings[name]
                 if isinstance(source, Ref):
                     edges.append(
-                        Edge(source.id, name, source.labels, spec.required or bool(source.labels),
-                             source.id not in inputs)
+                        Edge(
+                            source.id,
+                            name,
+                            source.labels,
+                            spec.required or bool(source.labels),
+                            source.id not in inputs,
+                        )
                     )
             elif name in inputs:
                 edges.append(Edge(name, name, _NO_LABELS, spec.required, False))
             elif name in entries and name != id:
                 edges.append(Edge(name, name, _NO_LABELS, spec.required, True))
+        if bindings is not None and _takes_any(entry.node):
+            named = {spec.name for spec in parameters}
+            for name, source in bindings.items():
+                if isinstance(source, Ref) and name not in named:
+                    edges.append(
+                        Edge(source.id, name, source.labels, True, source.id not in inputs)
+                    )
         for ref in entry.sources:
             edges.append(Edge(ref.id, None, ref.labels, False, ref.id not in inputs))
         for ref in entry.after:
@@ -63,6 +82,10 @@ def resolve(graph: Graph) -> dict[str, list[Edge]]:
                 edges.append(Edge(str(ref), None, _NO_LABELS, False, str(ref) not in inputs))
         found[id] = edges
     return found
+
+
+def _takes_any(node: Node[Any]) -> bool:
+    return type(node) is Function and node.signature.accepts_any_keyword
 
 
 def constants(graph: Graph, id: str) -> dict[str, Any]:

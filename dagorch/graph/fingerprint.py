@@ -1,4 +1,8 @@
-"""Fingerprints: a hash of what a graph or node does, equal across processes; not of when, or how often it is tried."""
+"""
+Fingerprints: a hash of what a graph or node does, equal across processes.
+
+Not of when, or how often it is tried.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +62,8 @@ def _definition(graph: Graph, known: Mapping[int, str]) -> dict[str, Any]:
     return {
         "nodes": nodes,
         "inputs": {
-            i.name: [describe_value(i.annotation), describe_value(i.default)] for i in graph.inputs.values()
+            i.name: [describe_value(i.annotation), describe_value(i.default)]
+            for i in graph.inputs.values()
         },
         "outputs": [ref.id for ref in graph.outputs],
     }

@@ -1,4 +1,8 @@
-"""The graph: slotted records of nodes, bindings and order, as a user adds them. Checking and compiling are next door."""
+"""
+The graph: slotted records of nodes, bindings and order, as a user adds them.
+
+Checking and compiling are next door.
+"""
 
 from __future__ import annotations
 
@@ -111,7 +115,9 @@ class Graph(Verbs, Doors):
 
     # -- building ---------------------------------------------------------------------------
 
-    def input(self, name: str, annotation: type[T] | Any = Any, default: Any = NO_DEFAULT) -> Ref[T]:
+    def input(
+        self, name: str, annotation: type[T] | Any = Any, default: Any = NO_DEFAULT
+    ) -> Ref[T]:
         """
         Declare a value that each run is given by name.
 
@@ -148,7 +154,8 @@ class Graph(Verbs, Doors):
         self._changed()
         if not isinstance(node, Node):
             raise DefinitionError(
-                f"graph {self.name!r}: {node!r:.60} is no node; wrap a function with graph.function(...)"
+                f"graph {self.name!r}: {node!r:.60} is no node; wrap a function with "
+                "graph.function(...)"
             )
         frame = _user_frame()
         code, line = (frame.f_code.co_filename, frame.f_lineno) if frame else ("", 0)
@@ -163,7 +170,11 @@ class Graph(Verbs, Doors):
             first = self._entries.get(id)
             place = f" (first at {first.where})" if first else ""
             self._problems.append(
-                Problem(f"the id {id!r} is given twice{place}; ids are unique in a graph", id, entry.where)
+                Problem(
+                    f"the id {id!r} is given twice{place}; ids are unique in a graph",
+                    id,
+                    entry.where,
+                )
             )
         self._entries[id] = entry
         return BranchRef(self, id) if isinstance(node, Branch) else Ref(self, id)
@@ -221,7 +232,8 @@ class Graph(Verbs, Doors):
     def parameters(self) -> tuple[ParameterSpec, ...]:
         """The inputs, as a container around this graph sees them."""
         return tuple(
-            ParameterSpec(i.name, i.annotation, i.default is NO_DEFAULT) for i in self._inputs.values()
+            ParameterSpec(i.name, i.annotation, i.default is NO_DEFAULT)
+            for i in self._inputs.values()
         )
 
     def output_type(self) -> Any:

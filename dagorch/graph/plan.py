@@ -1,4 +1,8 @@
-"""The plan: a validated graph as flat integer-indexed arrays, made once and shared by every run of it."""
+"""
+The plan.
+
+A validated graph as flat integer-indexed arrays, made once and shared by every run of it.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +50,11 @@ class Plan:
     inputs: dict[str, Any]
     """Defaults of the inputs by name, in slot order; `NO_DEFAULT` where a value must be given."""
     gates: dict[int, int]
-    """Of merges with an `after`: the first of its edges that carry order only, not a value to fold."""
+    """
+    Of merges with an `after`.
+
+    The first of its edges that carry order only, not a value to fold.
+    """
     in_degree: list[int]
     in_start: list[int]
     out_edges: list[tuple[int, ...]]
@@ -57,16 +65,28 @@ class Plan:
     labels: dict[int, frozenset[str]]
     """Of the edges that hang on a branch's label."""
     plain: bytes
-    """Per node, 1 if completing it does no more to its successors than count down: no label, no quorum."""
+    """
+    Per node, 1 if completing it does no more to its successors than count down.
+
+    No label, no quorum, no gate.
+    """
     limited: bytes
-    """Per node, 1 if starting or ending it needs a look at its policy or kind: limits, priorities, requests."""
+    """
+    Per node, 1 if starting or ending it needs a look at its policy or kind.
+
+    Limits, priorities, requests.
+    """
     binders: list[tuple[tuple[str, int], ...]]
     """Per node, the parameters and the slots that feed them."""
     wired: bytes
     """Per node, 1 if it takes any input at all."""
     constants: dict[int, dict[str, Any]]
     functions: list[Callable[..., Any] | None]
-    """Of async functions that are called with their inputs and nothing else; None for all other nodes."""
+    """
+    Of async functions that are called with their inputs and nothing else.
+
+    None for all other nodes.
+    """
     checks: list[Callable[[object], bool] | None]
     """Per node, whether a value fits what its function promises."""
     contexts: dict[int, str]
@@ -89,7 +109,11 @@ class Plan:
     sources: tuple[int, ...]
     """Nodes with no edge in."""
     whole: bool
-    """Whether attempts are cancelled only all together: nothing inside, no timeout, no quorum, no expansion."""
+    """
+    Whether attempts are cancelled only all together.
+
+    Nothing inside, no timeout, no quorum, no expansion.
+    """
     protected: bytes
     """Per node, 1 if it is a sink, an output or kept: never cancelled because nobody waits."""
     outputs: tuple[int, ...]

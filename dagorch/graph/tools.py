@@ -1,4 +1,8 @@
-"""An LLM node with tools, as the graph it stands for: a loop of a call, a map over the tool calls, a merge."""
+"""
+An LLM node with tools, as the graph it stands for.
+
+A loop of a call, a map over the tool calls, a merge.
+"""
 
 from __future__ import annotations
 

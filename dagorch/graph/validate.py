@@ -1,4 +1,8 @@
-"""Checking a graph: every problem at once, each with its node, its place and the nearest right name."""
+"""
+Checking a graph.
+
+Every problem at once, each with its node, its place and the nearest right name.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +25,7 @@ from dagorch.nodes.types import can_flow, type_name
 if TYPE_CHECKING:
     from dagorch.graph.graph import Entry, Graph
 
-__all__ = ["Checked", "RUN_OPTIONS", "check"]
+__all__ = ["RUN_OPTIONS", "Checked", "check"]
 
 RUN_OPTIONS = frozenset(
     {
@@ -68,7 +72,9 @@ def check(graph: Graph, edges: Mapping[str, list[Edge]], fallbacks: Mapping[str,
         if not isinstance(ref, Ref) or ref.graph is not graph:
             problems.append(Problem(f"output {ref!r} is not a ref of graph {graph.name!r}"))
         elif ref.id not in graph.entries:
-            problems.append(Problem(f"output {ref.id!r} is an input; the value of a graph comes from its nodes"))
+            problems.append(
+                Problem(f"output {ref.id!r} is an input; the value of a graph comes from its nodes")
+            )
     order, cycle = _order(graph, edges)
     if cycle:
         shown = " -> ".join(cycle)
@@ -109,16 +115,25 @@ def _check_bindings(graph: Graph, entry: Entry, found: list[str]) -> None:
                     f"input {name!r} of node {id!r} takes {type_name(spec.annotation)}, "
                     f"but is bound to the constant {bindings[name]!r:.60}"
                 )
-        elif spec.required and name not in graph.inputs and (name not in graph.entries or name == id):
-            known = did_you_mean(name, [*graph.inputs, *(other for other in graph.entries if other != id)])
+        elif (
+            spec.required and name not in graph.inputs and (name not in graph.entries or name == id)
+        ):
+            known = did_you_mean(
+                name, [*graph.inputs, *(other for other in graph.entries if other != id)]
+            )
             found.append(
-                f"input {name!r} of node {id!r} is not bound: no input or node of that name{known or ''}"
-                + ("" if known else f"; bind it with {name}=...")
+                f"input {name!r} of node {id!r} is not bound: no input or node of that "
+                f"name{known or ''}" + ("" if known else f"; bind it with {name}=...")
             )
 
 
 def _fits(value: object, annotation: Any) -> bool:
-    return value is None or isinstance(annotation, str) or can_flow(type(value), annotation) or _literal(annotation)
+    return (
+        value is None
+        or isinstance(annotation, str)
+        or can_flow(type(value), annotation)
+        or _literal(annotation)
+    )
 
 
 def _literal(annotation: Any) -> bool:
@@ -128,8 +143,10 @@ def _literal(annotation: Any) -> bool:
 def _check_ref(graph: Graph, id: str, name: str, ref: Ref[Any], found: list[str]) -> None:
     if ref.graph is not graph:
         found.append(
-            f"input {name!r} of node {id!r} reads {ref.id!r} of graph {ref.graph.name!r}; a graph sees "
-            f"its own nodes and inputs only: declare graph.input({ref.id!r}) and bind it where the body is used"
+            f"input {name!r} of node {id!r} reads {ref.id!r} of graph {ref.graph.name!r}; a graph "
+            "sees "
+            f"its own nodes and inputs only: declare graph.input({ref.id!r}) and bind it where "
+            "the body is used"
         )
 
 
@@ -146,12 +163,17 @@ def _check_edges(graph: Graph, entry: Entry, edges: list[Edge], found: list[str]
         source = edge.source
         if not edge.is_node:
             if edge.parameter is None:
-                found.append(f"node {id!r} comes after {source!r}, which is an input; only nodes have an order")
+                found.append(
+                    f"node {id!r} comes after {source!r}, which is an input; only nodes have an "
+                    "order"
+                )
                 continue
             given = graph.inputs[source].annotation
         elif source not in graph.entries:
             known = did_you_mean(source, graph.entries)
-            found.append(f"node {id!r} depends on {source!r}, which is not in graph {graph.name!r}{known}")
+            found.append(
+                f"node {id!r} depends on {source!r}, which is not in graph {graph.name!r}{known}"
+            )
             continue
         else:
             other = graph.entries[source].node
@@ -176,40 +198,52 @@ def _check_edges(graph: Graph, entry: Entry, edges: list[Edge], found: list[str]
 
 
 def _check_items(node: Map, source: str, given: Any, found: list[str]) -> None:
-    from collections.abc import Iterable, Mapping as AnyMapping
+    from collections.abc import Iterable
+    from collections.abc import Mapping as AnyMapping
 
     wanted: Any = Iterable
     for spec in node.body.parameters():
         if spec.name == node.parameter and spec.annotation is not Any:
             wanted = Iterable.__class_getitem__(spec.annotation)  # type: ignore[attr-defined]  # subscripted at run time
-    if given is str or can_flow(given, AnyMapping) and not can_flow(AnyMapping, given):
-        found.append(f"map {node.id!r} runs over {source!r}, which gives {type_name(given)}, not a sequence")
+    if given is str or (can_flow(given, AnyMapping) and not can_flow(AnyMapping, given)):
+        found.append(
+            f"map {node.id!r} runs over {source!r}, which gives {type_name(given)}, not a sequence"
+        )
     elif not can_flow(given, wanted):
         found.append(
-            f"map {node.id!r} needs a sequence of {type_name(wanted.__args__[0]) if wanted is not Iterable else 'items'}, "
+            f"map {node.id!r} needs a sequence of "
+            f"{type_name(wanted.__args__[0]) if wanted is not Iterable else 'items'}, "
             f"but {source!r} gives {type_name(given)}"
         )
 
 
 def _check_labels(id: str, source: Any, labels: frozenset[str], found: list[str]) -> None:
     if not isinstance(source, Branch):
-        found.append(f"node {id!r} waits for label {min(labels)!r} of {source.id!r}, which is no branch")
+        found.append(
+            f"node {id!r} waits for label {min(labels)!r} of {source.id!r}, which is no branch"
+        )
         return
     for label in sorted(labels - set(source.labels)):
         known = did_you_mean(label, source.labels) or f"; its labels are {', '.join(source.labels)}"
-        found.append(f"node {id!r} waits for label {label!r}, which branch {source.id!r} does not have{known}")
+        found.append(
+            f"node {id!r} waits for label {label!r}, which branch {source.id!r} does not "
+            f"have{known}"
+        )
 
 
 def _check_kind(graph: Graph, entry: Entry, edges: list[Edge], found: list[str]) -> None:
     node = entry.node
     id = node.id
     if isinstance(node, Merge):
-        joined = edges[: len(entry.sources)]  # what follows is `after`, which is waited for but not joined
+        joined = edges[
+            : len(entry.sources)
+        ]  # what follows is `after`, which is waited for but not joined
         if not joined:
             found.append(f"merge {id!r} joins nothing, so it can never fire; give it sources")
         elif node.quorum > len(joined):
             found.append(
-                f"merge {id!r} waits for {node.quorum} of {len(joined)} sources, so it can never fire"
+                f"merge {id!r} waits for {node.quorum} of {len(joined)} sources, so it can never "
+                "fire"
             )
     elif isinstance(node, Loop):
         if node.max_iterations is None:
@@ -217,7 +251,9 @@ def _check_kind(graph: Graph, entry: Entry, edges: list[Edge], found: list[str])
         elif node.max_iterations < 1:
             found.append(f"loop {id!r}: max_iterations={node.max_iterations} must be at least 1")
         _check_parameter(node, "state", found)
-        wanted = {spec.name: spec.annotation for spec in node.body.parameters()}.get(node.parameter, Any)
+        wanted = {spec.name: spec.annotation for spec in node.body.parameters()}.get(
+            node.parameter, Any
+        )
         given = node.body.output_type()
         if not can_flow(given, wanted):
             found.append(
@@ -236,7 +272,9 @@ def _check_kind(graph: Graph, entry: Entry, edges: list[Edge], found: list[str])
 def _check_parameter(node: Loop | Map, what: str, found: list[str]) -> None:
     names = [spec.name for spec in node.body.parameters()]
     if node.parameter not in names:
-        known = did_you_mean(node.parameter, names) or (f"; it has {', '.join(names)}" if names else "")
+        known = did_you_mean(node.parameter, names) or (
+            f"; it has {', '.join(names)}" if names else ""
+        )
         found.append(
             f"{node.kind.value} {node.id!r}: the body {node.body.name!r} has no input "
             f"{node.parameter!r} for the {what}{known or '; declare one with graph.input(...)'}"
@@ -249,7 +287,8 @@ def _check_policy(entry: Entry, fallback: Graph | None, found: list[str]) -> Non
         for name in ("retry", "attempt_timeout_seconds", "resources"):
             if getattr(policy, name):
                 found.append(
-                    f"{node.kind.value} {node.id!r} makes no attempts, so {name}= would do nothing; "
+                    f"{node.kind.value} {node.id!r} makes no attempts, so {name}= would do "
+                    "nothing; "
                     "set it on the nodes inside"
                 )
     if fallback is not None:
@@ -288,7 +327,9 @@ def _order(graph: Graph, edges: Mapping[str, list[Edge]]) -> tuple[list[str], tu
         return order, ()
     start = next(iter(waiting))
     trail: dict[str, None] = {}
-    while start not in trail:  # every waiting node has a waiting predecessor: walk back till one repeats
+    while (
+        start not in trail
+    ):  # every waiting node has a waiting predecessor: walk back till one repeats
         trail[start] = None
         start = next(e.source for e in edges[start] if e.source in waiting)
     walked = list(trail)

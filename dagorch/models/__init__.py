@@ -1,0 +1,1 @@
+"""What is passed around: requests, usage, policies, events, results; plain records."""

@@ -1,16 +1,20 @@
-"""What a run tells its listeners: one ordered stream of typed, numbered records; no delivery here."""
+"""
+What a run tells its listeners: one ordered stream of typed, numbered records.
+
+No delivery here.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 from typing import Any
 
 __all__ = ["END_EVENTS", "Event", "EventType"]
 
 
-class EventType(str, Enum):
+class EventType(StrEnum):
     """
     Kinds of event: the engine's own, then those of an orchestrator's stream.
 
@@ -63,4 +67,8 @@ class Event:
     progress: float = 0.0
     """0 to 100 over the plan as it is known; never falls, 100 only on completion."""
     data: Mapping[str, Any] = field(default_factory=dict)
-    """Plain JSON values: `text` of tokens, `error`, `delay_seconds`, `reason`, `input_tokens`, ..."""
+    """
+    Plain JSON values.
+
+    `text` of tokens, `error`, `delay_seconds`, `reason`, `input_tokens`, ...
+    """

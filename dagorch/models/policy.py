@@ -1,4 +1,8 @@
-"""How a node behaves when it is slow or fails: plain frozen options, no decisions (those are in `scheduler/`)."""
+"""
+How a node behaves when it is slow or fails.
+
+Plain frozen options, no decisions (those are in `scheduler/`).
+"""
 
 from __future__ import annotations
 
@@ -117,7 +121,9 @@ class Policy:
                 "for a substitute value or node use fallback="
             )
         if self.fallback is not NO_FALLBACK and self.on_error == "continue":
-            raise DefinitionError("on_error='continue' with a fallback: a recovered node does not fail")
+            raise DefinitionError(
+                "on_error='continue' with a fallback: a recovered node does not fail"
+            )
 
 
 DEFAULT_POLICY: Final = Policy()

@@ -1,4 +1,8 @@
-"""What a run of a graph came to: its values, its node runs, its bill. Read only; nothing here runs."""
+"""
+What a run of a graph came to: its values, its node runs, its bill. Read only.
+
+Nothing here runs.
+"""
 
 from __future__ import annotations
 

@@ -8,4 +8,16 @@ from dagorch.nodes.function import Context, Function
 from dagorch.nodes.llm import LLM
 from dagorch.nodes.merge import Merge
 
-__all__ = ["LLM", "Ask", "Branch", "Context", "Function", "Kind", "Loop", "Map", "Merge", "Node", "Subgraph"]
+__all__ = [
+    "LLM",
+    "Ask",
+    "Branch",
+    "Context",
+    "Function",
+    "Kind",
+    "Loop",
+    "Map",
+    "Merge",
+    "Node",
+    "Subgraph",
+]

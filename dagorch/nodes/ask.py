@@ -1,4 +1,8 @@
-"""Ask nodes: a question to a person; the node run is parked, holding nothing, until it is answered."""
+"""
+Ask nodes: a question to a person.
+
+The node run is parked, holding nothing, until it is answered.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from dagorch.nodes.base import Kind, Node, friendly
-from dagorch.nodes.template import Template
 from dagorch.nodes.signature import ParameterSpec
+from dagorch.nodes.template import Template
 
 __all__ = ["Ask"]
 

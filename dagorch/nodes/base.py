@@ -1,11 +1,15 @@
-"""What every node has: an id, an output type, a policy; what a node does is told by its own class."""
+"""
+What every node has: an id, an output type, a policy.
+
+What a node does is told by its own class.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 from typing import Any, ClassVar, Generic, TypeVar
 
 from dagorch.errors import DefinitionError, did_you_mean
@@ -20,7 +24,7 @@ C = TypeVar("C", bound=type)
 _FORBIDDEN = re.compile(r"[/\[\]\x00-\x1f]")
 
 
-class Kind(str, Enum):
+class Kind(StrEnum):
     """The kinds of node."""
 
     FUNCTION = "function"

@@ -37,12 +37,15 @@ class Branch(Node[str]):
         if not callable(self.select):
             raise DefinitionError(f"branch {self.id!r}: select={self.select!r} is not callable")
         if not self.labels or any(not isinstance(label, str) or not label for label in self.labels):
-            raise DefinitionError(f"branch {self.id!r}: labels={self.labels!r} must be texts, at least one")
+            raise DefinitionError(
+                f"branch {self.id!r}: labels={self.labels!r} must be texts, at least one"
+            )
         if len(set(self.labels)) != len(self.labels):
             raise DefinitionError(f"branch {self.id!r}: labels={self.labels!r} has one label twice")
         if signature_of(self.select).is_async:
             raise DefinitionError(
-                f"branch {self.id!r}: select is async; decide in a function node and select on its output"
+                f"branch {self.id!r}: select is async; decide in a function node and select on "
+                "its output"
             )
 
     def parameters(self) -> tuple[ParameterSpec, ...]:
@@ -72,5 +75,7 @@ def labels_of(branch: Branch, picked: object) -> tuple[str, ...]:
     wrong = [label for label in chosen if label not in branch.labels]
     if wrong or not chosen:
         known = ", ".join(map(repr, branch.labels))
-        raise ValueError(f"select of branch {branch.id!r} picked {picked!r}; its labels are {known}")
+        raise ValueError(
+            f"select of branch {branch.id!r} picked {picked!r}; its labels are {known}"
+        )
     return tuple(label for label in branch.labels if label in chosen)

@@ -1,4 +1,8 @@
-"""Nodes that hold a body: loop, map and subgraph; how a body is opened and closed is the scheduler's."""
+"""
+Nodes that hold a body: loop, map and subgraph.
+
+How a body is opened and closed is the scheduler's.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,8 @@ from dagorch.nodes.signature import ParameterSpec, signature_of
 __all__ = ["Body", "Loop", "Map", "OnItemError", "Subgraph"]
 
 OnItemError = Literal["fail", "skip", "collect"]
+
+
 class Body(Protocol):
     """What a container needs of a graph: its inputs and the type of its value."""
 
@@ -117,10 +123,13 @@ class Map(Node[list[Any]]):
     def __post_init__(self) -> None:
         Node.__post_init__(self)
         if self.max_parallel is not None and self.max_parallel < 1:
-            raise DefinitionError(f"map {self.id!r}: max_parallel={self.max_parallel} must be at least 1")
+            raise DefinitionError(
+                f"map {self.id!r}: max_parallel={self.max_parallel} must be at least 1"
+            )
         if self.on_item_error not in ("fail", "skip", "collect"):
             raise DefinitionError(
-                f"map {self.id!r}: on_item_error={self.on_item_error!r} is not 'fail', 'skip' or 'collect'"
+                f"map {self.id!r}: on_item_error={self.on_item_error!r} is not 'fail', 'skip' or "
+                "'collect'"
             )
 
     @property
@@ -135,4 +144,8 @@ class Map(Node[list[Any]]):
 
     def output_type(self) -> Any:
         inner = self.body.output_type()
-        return list[Any] if inner is Any or self.on_item_error == "collect" else list.__class_getitem__(inner)
+        return (
+            list[Any]
+            if inner is Any or self.on_item_error == "collect"
+            else list.__class_getitem__(inner)
+        )

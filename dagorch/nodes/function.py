@@ -49,7 +49,9 @@ class Context(Generic[D]):
         self._exchange = exchange
         self._exchange_sync = exchange_sync
 
-    async def acomplete(self, messages: MessagesLike, model: str | None = None, **options: Any) -> LLMResponse:
+    async def acomplete(
+        self, messages: MessagesLike, model: str | None = None, **options: Any
+    ) -> LLMResponse:
         """
         Call the run's provider: reserved before, metered after, within this attempt's slot.
 
@@ -65,7 +67,9 @@ class Context(Generic[D]):
         """
         return await self._exchange(build_request(messages, model, options), None)
 
-    def complete(self, messages: MessagesLike, model: str | None = None, **options: Any) -> LLMResponse:
+    def complete(
+        self, messages: MessagesLike, model: str | None = None, **options: Any
+    ) -> LLMResponse:
         """Do the same as `acomplete` from a sync function, blocking its thread."""
         return self._exchange_sync(build_request(messages, model, options))
 
@@ -104,7 +108,9 @@ class Function(Node[Any]):
     def __post_init__(self) -> None:
         Node.__post_init__(self)
         if not callable(self.fn):
-            raise DefinitionError(f"function node {self.id!r} was given {self.fn!r}, which is not callable")
+            raise DefinitionError(
+                f"function node {self.id!r} was given {self.fn!r}, which is not callable"
+            )
 
     @property
     def signature(self) -> FunctionSignature:

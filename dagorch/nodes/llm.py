@@ -1,4 +1,8 @@
-"""LLM nodes: inputs in, one request out; a response in, one typed value out. No wire, no waiting, no retry."""
+"""
+LLM nodes: inputs in, one request out; a response in, one typed value out.
+
+No wire, no waiting, no retry.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +18,8 @@ from dagorch.errors import DefinitionError, InvalidOutputError
 from dagorch.models.llm import LLMRequest, LLMResponse, Message
 from dagorch.models.policy import Retry
 from dagorch.nodes.base import Kind, Node, friendly
-from dagorch.nodes.template import Template
 from dagorch.nodes.signature import ParameterSpec
+from dagorch.nodes.template import Template
 from dagorch.nodes.types import type_name
 
 __all__ = ["LLM", "LLM_RETRY", "messages_of"]
@@ -81,9 +85,13 @@ class LLM(Node[T], Generic[T]):
     def __post_init__(self) -> None:
         Node.__post_init__(self)
         if (self.prompt is None) == (not self.messages):
-            raise DefinitionError(f"LLM node {self.id!r} takes a prompt or messages, exactly one of them")
+            raise DefinitionError(
+                f"LLM node {self.id!r} takes a prompt or messages, exactly one of them"
+            )
         if self.max_tokens is not None and self.max_tokens < 1:
-            raise DefinitionError(f"LLM node {self.id!r}: max_tokens={self.max_tokens} must be at least 1")
+            raise DefinitionError(
+                f"LLM node {self.id!r}: max_tokens={self.max_tokens} must be at least 1"
+            )
         if self.max_tool_rounds < 1:
             raise DefinitionError(f"LLM node {self.id!r}: max_tool_rounds must be at least 1")
         object.__setattr__(self, "messages", messages_of(self.messages, f"LLM node {self.id!r}"))
@@ -111,7 +119,7 @@ class LLM(Node[T], Generic[T]):
     def check_output(self) -> None:
         """Raise `DefinitionError` if the output type has no JSON Schema."""
         if self.output not in (None, str):
-            _schema(cast(Hashable, self.output))
+            _schema(cast("Hashable", self.output))
 
     @property
     def retry(self) -> Retry:
@@ -120,7 +128,9 @@ class LLM(Node[T], Generic[T]):
     def opening(self, inputs: Mapping[str, Any]) -> tuple[Message, ...]:
         """The turns that a conversation begins with, filled in."""
         turns = [
-            Message(t.role, Template(t.content).render(inputs), t.images, t.tool_calls, t.tool_call_id)
+            Message(
+                t.role, Template(t.content).render(inputs), t.images, t.tool_calls, t.tool_call_id
+            )
             for t in self._turns()
         ]
         if self.history is not None:
@@ -150,7 +160,10 @@ class LLM(Node[T], Generic[T]):
         if isinstance(failed, InvalidOutputError):
             repair = (
                 Message("assistant", failed.reply),
-                Message("user", f"That reply does not fit: {failed}\nReply again with nothing but the JSON."),
+                Message(
+                    "user",
+                    f"That reply does not fit: {failed}\nReply again with nothing but the JSON.",
+                ),
             )
         return LLMRequest(
             repair,
@@ -158,7 +171,9 @@ class LLM(Node[T], Generic[T]):
             max_tokens=self.max_tokens,
             temperature=self.temperature,
             stop=self.stop,
-            json_schema=None if self.output in (None, str) else _schema(cast(Hashable, self.output))[0],
+            json_schema=None
+            if self.output in (None, str)
+            else _schema(cast("Hashable", self.output))[0],
             schema_name=self.id if self.id.isidentifier() else "output",
             extra=self.extra or {},
         )
@@ -187,7 +202,9 @@ def messages_of(turns: Any, owner: str) -> tuple[Message, ...]:
         'user'
     """
     if isinstance(turns, str) or not isinstance(turns, Sequence):
-        raise DefinitionError(f"{owner}: a sequence of messages is needed, not {type_name(type(turns))}")
+        raise DefinitionError(
+            f"{owner}: a sequence of messages is needed, not {type_name(type(turns))}"
+        )
     read: list[Message] = []
     for place, turn in enumerate(turns):
         if isinstance(turn, Message):
@@ -196,7 +213,8 @@ def messages_of(turns: Any, owner: str) -> tuple[Message, ...]:
             read.append(Message(turn["role"], str(turn["content"])))
         else:
             raise DefinitionError(
-                f"{owner}: message {place} is {turn!r:.80}; a Message or a dict with 'role' and 'content' is needed"
+                f"{owner}: message {place} is {turn!r:.80}; a Message or a dict with 'role' and "
+                "'content' is needed"
             )
     return tuple(read)
 
@@ -208,7 +226,7 @@ def _schema(output: Hashable) -> tuple[dict[str, Any], bool]:
     from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
 
     try:
-        schema = TypeAdapter(cast(Any, output)).json_schema()
+        schema = TypeAdapter(cast("Any", output)).json_schema()
     except (PydanticSchemaGenerationError, PydanticUserError) as error:
         raise DefinitionError(
             f"output={type_name(output)} has no JSON Schema: {str(error).splitlines()[0]}"
@@ -252,7 +270,8 @@ def parse_json(output: Any, response: LLMResponse, node: str) -> Any:
     if response.finish_reason == "length":
         problem += "; it was cut off, raise max_tokens"
     raise InvalidOutputError(
-        f"the reply to LLM node {node!r} is not {type_name(output)}: {problem}", reply=response.content
+        f"the reply to LLM node {node!r} is not {type_name(output)}: {problem}",
+        reply=response.content,
     )
 
 
@@ -264,4 +283,3 @@ def _json_within(text: str) -> str:
         if 0 <= start < end
     ]
     return max(pieces, key=len, default=text)
-

@@ -1,4 +1,8 @@
-"""Merge nodes: join several edges and fold their values; reducers themselves are in `reducers.py`."""
+"""
+Merge nodes: join several edges and fold their values.
+
+Reducers themselves are in `reducers.py`.
+"""
 
 from __future__ import annotations
 
@@ -47,16 +51,19 @@ class Merge(Node[Any]):
             raise DefinitionError(f"merge {self.id!r}: reducer {self.reducer!r} is not callable")
         if not isinstance(self.reducer, str) and signature_of(self.reducer).is_async:
             raise DefinitionError(
-                f"merge {self.id!r}: the reducer is async; merge with 'list' and add a function node"
+                f"merge {self.id!r}: the reducer is async; merge with 'list' and add a function "
+                "node"
             )
         quorum = isinstance(self.wait, int) and not isinstance(self.wait, bool)
         if self.wait not in ("all", "any") and not (quorum and self.quorum >= 1):
             raise DefinitionError(
-                f"merge {self.id!r}: wait={self.wait!r} is not 'all', 'any' or a number of at least 1"
+                f"merge {self.id!r}: wait={self.wait!r} is not 'all', 'any' or a number of at "
+                "least 1"
             )
         if self.tolerate_failures and self.wait != "all":
             raise DefinitionError(
-                f"merge {self.id!r}: tolerate_failures goes with wait='all'; a quorum tolerates them anyway"
+                f"merge {self.id!r}: tolerate_failures goes with wait='all'; a quorum tolerates "
+                "them anyway"
             )
 
     @property

@@ -7,7 +7,17 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-__all__ = ["REDUCERS", "Reducer", "concat", "first", "flatten", "majority", "to_list", "union", "update"]
+__all__ = [
+    "REDUCERS",
+    "Reducer",
+    "concat",
+    "first",
+    "flatten",
+    "majority",
+    "to_list",
+    "union",
+    "update",
+]
 
 Reducer = Callable[[list[Any]], Any]
 

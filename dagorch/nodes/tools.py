@@ -21,7 +21,11 @@ __all__ = ["Conversation", "Toolbox", "Turn", "answered", "tool_spec"]
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """The state that goes round: every turn so far and, once the model wants no more tools, its answer."""
+    """
+    The state that goes round.
+
+    Every turn so far and, once the model wants no more tools, its answer.
+    """
 
     messages: tuple[Message, ...]
     answer: LLMResponse | None = None
@@ -98,7 +102,7 @@ class Toolbox:
         try:
             arguments = json.loads(call.arguments or "{}")
             if not isinstance(arguments, dict):
-                raise TypeError("the arguments must be a JSON object")  # noqa: TRY301  an answer like the rest
+                raise TypeError("the arguments must be a JSON object")
             if signature_of(tool).is_async:
                 value = await tool(**arguments)
             else:
@@ -158,7 +162,8 @@ def tool_spec(tool: Callable[..., Any]) -> ToolSpec:
             schema = TypeAdapter(spec.annotation).json_schema()
         except Exception as error:
             raise DefinitionError(
-                f"tool {name!r}: parameter {spec.name!r} of type {type_name(spec.annotation)} has no JSON Schema"
+                f"tool {name!r}: parameter {spec.name!r} of type {type_name(spec.annotation)} has "
+                "no JSON Schema"
             ) from error
         definitions.update(schema.pop("$defs", {}))
         properties[spec.name] = schema

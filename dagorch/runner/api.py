@@ -1,4 +1,8 @@
-"""The doors to a run: `run`, `run_sync`, a handle, a stream of events. What a run is, is in `session.py`."""
+"""
+The doors to a run: `run`, `run_sync`, a handle, a stream of events.
+
+What a run is, is in `session.py`.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +41,9 @@ def run_sync(graph: Graph, given: Mapping[str, Any]) -> Result:
     except RuntimeError:
         pass
     else:
-        raise DefinitionError("run_sync was called where an event loop runs; use 'await graph.run(...)'")
+        raise DefinitionError(
+            "run_sync was called where an event loop runs; use 'await graph.run(...)'"
+        )
     session = Session(graph, given)
 
     async def main() -> Result:
@@ -86,7 +92,10 @@ class RunHandle:
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> bool | None:
         if error is not None:
             self.cancel("the block was left by an error")
@@ -149,13 +158,16 @@ class RunHandle:
         core, runner = self._session.core, self._session.runner
         parked = core.parked() if core is not None else {}
         if runner is None or path not in parked:
-            raise DefinitionError(f"no question {path!r} is waiting for an answer{did_you_mean(path, parked)}")
+            raise DefinitionError(
+                f"no question {path!r} is waiting for an answer{did_you_mean(path, parked)}"
+            )
         frame, index = parked[path]
         node: Any = frame.plan.nodes[index]
         check = value_check(node.output)
         if check is not None and not check(value):
             raise DefinitionError(
-                f"question {path!r} wants {type_name(node.output)}, not {type_name(type(value))}: {value!r:.60}"
+                f"question {path!r} wants {type_name(node.output)}, not {type_name(type(value))}: "
+                f"{value!r:.60}"
             )
         runner.feed(stimuli.Answered(path, value, shared().clock()))
 
@@ -183,7 +195,11 @@ class RunHandle:
 
 
 class _Host:
-    """The task of a stream's run: it knows nothing of the stream, so that a forgotten stream can go."""
+    """
+    The task of a stream's run.
+
+    It knows nothing of the stream, so that a forgotten stream can go.
+    """
 
     __slots__ = ("error", "finished", "queue", "result", "scope", "session")
 
@@ -272,7 +288,9 @@ class RunStream:
         """Cancel the run if it still goes on, and wait until it has ended."""
         self._host.stop()
         with anyio.CancelScope(shield=True):
-            while self._begun and not self._host.finished and await self._host.queue.get() is not None:
+            while (
+                self._begun and not self._host.finished and await self._host.queue.get() is not None
+            ):
                 pass
 
     def __del__(self) -> None:

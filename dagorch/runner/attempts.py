@@ -1,15 +1,20 @@
-"""What an attempt does: call a function, run it in a thread, exchange with a provider; and what it cost."""
+"""
+What an attempt does: call a function, run it in a thread, exchange with a provider.
+
+And what it cost.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import functools
 import inspect
+import sys
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 import anyio
 from anyio import from_thread
@@ -22,6 +27,7 @@ from dagorch.errors import (
     ExpansionError,
     OutputTypeError,
     ProviderError,
+    RunError,
 )
 from dagorch.graph.graph import Graph
 from dagorch.graph.plan import ASYNC, LLM_CALL
@@ -42,6 +48,8 @@ from dagorch.scheduler.stimuli import Stimulus
 __all__ = ["Attempts"]
 
 _ONE_CALL = Usage(calls=1)
+_GRACE_SECONDS: Final = 0.1
+"""How long a thread whose call was cancelled may take to notice, before it counts as abandoned."""
 
 
 class Attempts:
@@ -66,10 +74,13 @@ class Attempts:
         self._budgeted = budgeted
         self._abandoned: dict[tuple[int, int], Job] = {}
         """Threads that outlived their attempt, by frame and node."""
-        self.abandoned_count = 0
+        self._thread_calls: dict[StartAttempt, dict[anyio.CancelScope, anyio.Event]] = {}
+        """Per attempt in a thread: the calls it waits for, and what is set when they have ended."""
         self._warned: set[str] = set()
 
-    def bind(self, feed: Callable[[Stimulus], None], clock: Callable[[], float], core: Core) -> None:
+    def bind(
+        self, feed: Callable[[Stimulus], None], clock: Callable[[], float], core: Core
+    ) -> None:
         """Get to know the runner."""
         self._feed = feed
         self._clock = clock
@@ -88,7 +99,9 @@ class Attempts:
                 prepared = attempt.prepared
                 assert prepared is not None
                 try:
-                    response = await prepared.provider.exchange(prepared.request, self._on_text(attempt))
+                    response = await prepared.provider.exchange(
+                        prepared.request, self._on_text(attempt)
+                    )
                 except Exception as error:
                     usage = self._bill_of_failure(prepared.provider, prepared.request, error)
                     raise
@@ -125,7 +138,11 @@ class Attempts:
         return stimuli.AttemptFailed(attempt, error, self._clock())
 
     def cancelled(self, attempt: StartAttempt) -> Stimulus:
-        """The stimulus of an attempt that was cancelled under way: what it may have cost is on the bill."""
+        """
+        The stimulus of an attempt that was cancelled under way.
+
+        What it may have cost is on the bill.
+        """
         usage = NOTHING_USED
         prepared = attempt.prepared
         if prepared is not None:
@@ -144,22 +161,54 @@ class Attempts:
             await earlier.finished.wait()  # two at once of one node run would be two too many
             del self._abandoned[key]
         jobs: list[Job] = []
+        calls = self._thread_calls[attempt] = {}
+        self._shared.threads_at_work += 1
         try:
             return await run_in_thread(call, jobs.append)
         except BaseException:
+            del self._thread_calls[attempt]
+            if calls:
+                await _end_calls(calls, jobs[0])
             if jobs and not jobs[0].done:
                 self._abandon(attempt, key, jobs[0])
             raise
+        finally:
+            self._thread_calls.pop(attempt, None)
+            self._shared.threads_at_work -= 1
+
+    async def _call_of_thread(self, attempt: StartAttempt, request: LLMRequest) -> LLMResponse:
+        """
+        Make a thread's call.
+
+        It ends with its attempt, though the thread itself cannot be stopped.
+        """
+        calls = self._thread_calls.get(attempt)
+        if calls is None:
+            raise _gone(attempt)
+        scope = anyio.CancelScope()
+        calls[scope] = ended = anyio.Event()
+        self._shared.threads_at_work -= 1  # the thread waits for the loop, not the loop for it
+        try:
+            with scope:
+                return await self._call(attempt, request, wait=True)
+            raise _gone(attempt)
+        finally:
+            self._shared.threads_at_work += 1
+            del calls[scope]
+            ended.set()
 
     def _abandon(self, attempt: StartAttempt, key: tuple[int, int], job: Job) -> None:
         self._abandoned[key] = job
-        self.abandoned_count += 1
-        warnings.warn(
-            f"node {attempt.path!r} was cancelled, but a thread cannot be killed: it goes on by itself, and "
-            "its result is thrown away; make the node async, or have it look at a deadline",
-            DagorchWarning,
-            stacklevel=2,
+        message = (
+            f"node {attempt.path!r} was cancelled, but a thread cannot be killed: it goes on by "
+            "itself, and its result is thrown away; make the node async, or have it look at a "
+            "deadline"
         )
+        try:
+            warnings.warn(message, DagorchWarning, stacklevel=2)
+        except DagorchWarning:
+            # Warnings are errors here, but an error now would take the cancellation's place.
+            sys.stderr.write(f"DagorchWarning: {message}\n")
 
     # -- evaluations ------------------------------------------------------------------------
 
@@ -183,7 +232,10 @@ class Attempts:
         except Exception as error:
             node = ticket.frame.plan.nodes[ticket.index]
             name = getattr(ticket.function, "__qualname__", ticket.purpose)
-            error.add_note(f"raised by {ticket.purpose} function {name!r} of {node.kind.value} node {node.id!r}")
+            error.add_note(
+                f"raised by {ticket.purpose} function {name!r} of {node.kind.value} node "
+                f"{node.id!r}"
+            )
             return stimuli.EvaluationFailed(ticket, error, self._clock())
         return stimuli.Evaluated(ticket, value, self._clock())
 
@@ -192,7 +244,10 @@ class Attempts:
         request = node.request(ticket.inputs, ticket.argument)
         provider = self._providers.of(node)
         return Prepared(
-            request, provider, self._shared.resource_of(provider), self._reservation(provider, request)
+            request,
+            provider,
+            self._shared.resource_of(provider),
+            self._reservation(provider, request),
         )
 
     # -- calls of functions -----------------------------------------------------------------
@@ -209,14 +264,16 @@ class Attempts:
             try:
                 current_token()
             except RuntimeError:
-                return from_thread.run(exchange, request, token=token)
+                return from_thread.run(self._call_of_thread, attempt, request, token=token)
             return self._call_on_the_loop(attempt, request)
 
         return Context(
             self._core.run_id, attempt.path, attempt.number, self._deps, exchange, exchange_sync
         )
 
-    def _request_call(self, attempt: StartAttempt, request: LLMRequest, *, wait: bool) -> tuple[Call, Provider]:
+    def _request_call(
+        self, attempt: StartAttempt, request: LLMRequest, *, wait: bool
+    ) -> tuple[Call, Provider]:
         provider = self._providers.for_model(request.model, f"node {attempt.path!r}")
         call = Call(
             attempt, self._shared.resource_of(provider), self._reservation(provider, request), wait
@@ -248,9 +305,7 @@ class Attempts:
                 raise answers[0]
             usage = self._worst_case(provider, request)  # until the truth is known
             try:
-                response = await provider.exchange(
-                    request, _both(self._on_text(attempt), on_text)
-                )
+                response = await provider.exchange(request, _both(self._on_text(attempt), on_text))
             except Exception as error:
                 usage = self._bill_of_failure(provider, request, error)
                 raise
@@ -260,11 +315,16 @@ class Attempts:
             self._feed(stimuli.CallEnded(call, usage, self._clock()))
 
     def _call_on_the_loop(self, attempt: StartAttempt, request: LLMRequest) -> LLMResponse:
-        """Serve a sync call made on the event loop itself: granted or refused at once, and warned of."""
+        """
+        Serve a sync call made on the event loop itself.
+
+        Granted or refused at once, and warned of.
+        """
         if attempt.path not in self._warned:
             self._warned.add(attempt.path)
             warnings.warn(
-                f"node {attempt.path!r} calls its provider synchronously on the event loop, so every other "
+                f"node {attempt.path!r} calls its provider synchronously on the event loop, so "
+                "every other "
                 "node waits for the answer; use acomplete, or make the node a plain def",
                 BlockingCallWarning,
                 stacklevel=4,
@@ -304,7 +364,8 @@ class Attempts:
         worst = provider.worst_case_usd(request)
         if worst is None:
             raise DefinitionError(
-                f"the price of model {request.model or provider.default_model!r} of {provider.name} is not "
+                f"the price of model {request.model or provider.default_model!r} of "
+                f"{provider.name} is not "
                 "known, so max_cost cannot be kept; give its price, or run without max_cost"
             )
         return worst
@@ -322,11 +383,29 @@ class Attempts:
         return self._worst_case(provider, request)
 
 
+def _gone(attempt: StartAttempt) -> RunError:
+    return RunError(
+        f"node {attempt.path!r} was cancelled, so it may call no more", path=attempt.path
+    )
+
+
+async def _end_calls(calls: dict[anyio.CancelScope, anyio.Event], job: Job) -> None:
+    """Cancel the calls that a thread waits for; most threads then end by themselves."""
+    with anyio.CancelScope(shield=True):
+        for scope, ended in list(calls.items()):
+            scope.cancel()
+            await ended.wait()
+    with anyio.move_on_after(_GRACE_SECONDS, shield=True):
+        await job.finished.wait()
+
+
 def _ignore(text: str) -> None:
     """Take text that nobody listens to."""
 
 
-def _both(first: Callable[[str], None], second: Callable[[str], None] | None) -> Callable[[str], None]:
+def _both(
+    first: Callable[[str], None], second: Callable[[str], None] | None
+) -> Callable[[str], None]:
     """Hand each piece of text to two listeners."""
     if second is None:
         return first
@@ -368,17 +447,20 @@ def _elsewhere(provider: Provider, request: LLMRequest) -> LLMResponse:
 def _expansion(node: Function, value: Any) -> Any:
     if not isinstance(value, Graph):
         raise ExpansionError(
-            f"node {node.id!r} has expand=True, so it must return a Graph, not {type_name(type(value))}"
+            f"node {node.id!r} has expand=True, so it must return a Graph, not "
+            f"{type_name(type(value))}"
         )
     try:
         plan = value.compile()
     except DefinitionError as error:
-        raise ExpansionError(f"the graph that node {node.id!r} returned does not compile: {error}") from error
+        raise ExpansionError(
+            f"the graph that node {node.id!r} returned does not compile: {error}"
+        ) from error
     missing = [spec.name for spec in value.parameters() if spec.required]
     if missing:
         raise ExpansionError(
-            f"the graph that node {node.id!r} returned has inputs without a value: {', '.join(missing)}; "
+            f"the graph that node {node.id!r} returned has inputs without a value: "
+            f"{', '.join(missing)}; "
             "bind constants, or give the inputs defaults"
         )
     return plan
-

@@ -1,14 +1,19 @@
-"""What all runs of one event loop share: its clock, their slice of its time, admission to resources, the watchdog."""
+"""
+What all runs of one event loop share.
+
+Its clock, their slice of its time, admission to resources, the watchdog.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections.abc import Callable
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
-from anyio.lowlevel import RunVar, checkpoint
+from anyio.lowlevel import RunVar
 
 from dagorch.ports import Provider
 from dagorch.runner.watchdog import Watchdog
@@ -18,41 +23,45 @@ from dagorch.scheduler.commands import Resource
 __all__ = ["SLICE_SECONDS", "Shared", "Slice", "shared"]
 
 
-SLICE_SECONDS: Final = 0.005
-"""How long all runs of a loop together may keep it in one turn before others get theirs."""
+SLICE_SECONDS: Final = 0.003
+"""
+How long all runs of a loop together may keep it in one turn before others get theirs.
+
+A timer of somebody else waits up to three turns: one for its time to come, one to wake, one to run.
+"""
 
 
 class Slice:
     """
-    The time that runs may use in this turn of the event loop, one slice for all their workers.
+    The time that runs may use in one turn of the event loop: one slice for all their workers.
 
-    The loop itself says when it has gone round: a worker that comes back from a real wait, long
-    after its slice, need not step aside for anybody.
+    The loop itself says when it has gone round, so a worker that comes back from a real wait
+    knows that others have had theirs, and need not step aside.
 
     Attributes:
-        end: When it is used up, by the loop's clock.
+        turn: Counts the loop's turns in which a worker did something.
+        end: When this turn's slice is used up, by the loop's clock.
     """
 
-    __slots__ = ("_clock", "_soon", "_turned", "end")
+    __slots__ = ("_counting", "_soon", "end", "turn")
 
-    def __init__(self, clock: Callable[[], float], soon: Callable[[Callable[[], None]], object]) -> None:
-        self._clock = clock
+    def __init__(self, soon: Callable[[Callable[[], None]], object]) -> None:
         self._soon = soon
-        self._turned = True
+        self._counting = False
+        self.turn = 0
         self.end = 0.0
 
-    async def next(self) -> None:
-        """Begin the next slice, once the loop has had a turn."""
-        while not self._turned:
-            await checkpoint()
-            if self._clock() < self.end:  # somebody else has begun it
-                return
-        self._turned = False
-        self.end = self._clock() + SLICE_SECONDS
-        self._soon(self._turn)
+    def enter(self, now: float) -> int:
+        """Take part in this turn; the first to do so begins its slice. Returns the turn."""
+        if not self._counting:
+            self._counting = True
+            self.end = now + SLICE_SECONDS
+            self._soon(self._turned)
+        return self.turn
 
-    def _turn(self) -> None:
-        self._turned = True
+    def _turned(self) -> None:
+        self.turn += 1
+        self._counting = False
 
 
 class Shared:
@@ -65,15 +74,19 @@ class Shared:
             import trio
 
             self.clock: Callable[[], float] = trio.current_time
-            self.slice = Slice(self.clock, trio.lowlevel.current_trio_token().run_sync_soon)
+            self.slice = Slice(trio.lowlevel.current_trio_token().run_sync_soon)
         else:
             plain = type(loop).time is asyncio.BaseEventLoop.time
             self.clock = time.monotonic if plain else loop.time
-            self.slice = Slice(self.clock, loop.call_soon)
+            self.slice = Slice(loop.call_soon)
         self.admission = Admission()
         self._watchdog = Watchdog()
         self._runs: dict[str, Callable[[], None]] = {}
         """Per run under way: what tells it that a resource was freed."""
+        self.threads_at_work = 0
+        """Sync functions that run in a thread right now; virtual time does not jump meanwhile."""
+        self.chance: random.Random = random.SystemRandom()
+        """Where runs that are given no seed draw theirs."""
         self._resources: WeakKeyDictionary[Any, Resource] = WeakKeyDictionary()
         self._made = 0
 

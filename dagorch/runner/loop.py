@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import anyio
 from anyio.abc import TaskGroup
+from anyio.lowlevel import checkpoint
 
 from dagorch.errors import DagorchError
 from dagorch.runner.attempts import Attempts
@@ -66,6 +67,7 @@ class Runner:
         self._called = False
         """Whether a worker is on its way that has not asked the core yet."""
         self._timer_at = _NEVER
+        self._timer_runs = False
         self._timer_moved: anyio.Event | None = None
         self.broken: BaseException | None = None
         """An error of the engine itself."""
@@ -162,11 +164,16 @@ class Runner:
     async def _obey_all(self, scope: anyio.CancelScope) -> None:
         core, queue, deadlines = self._core, self._core.queue, self._core.deadlines
         clock, slice = self._clock, self._shared.slice
+        turn = -1
         while True:
             command = core.next()
             if type(command) is StartAttempt:
                 command.worker = scope
-                if (queue.free or queue.others) and not self._called and core.slots_used < core.max_parallel:
+                if (
+                    (queue.free or queue.others)
+                    and not self._called
+                    and core.slots_used < core.max_parallel
+                ):
                     self._call()
                 if deadlines.earliest < self._timer_at:
                     self._arm_timer()
@@ -196,13 +203,17 @@ class Runner:
             elif command is None:
                 if core.finished:
                     return
+                if deadlines.earliest < self._timer_at:
+                    self._arm_timer()
                 await self._rest()
             elif command is CONTINUE:
                 core.handle(stimuli.Continued(clock()))
             else:
                 self._obey(command)
-            if core.now >= slice.end:
-                await slice.next()
+            if turn != slice.turn:
+                turn = slice.enter(clock())
+            elif core.now >= slice.end:
+                await checkpoint()
 
     def _given_up(self, attempt: StartAttempt) -> None:
         """An attempt was cancelled: by the core, or from outside, and then the whole run is."""
@@ -254,21 +265,25 @@ class Runner:
     # -- the one timer ----------------------------------------------------------------------
 
     def _arm_timer(self) -> None:
-        running = self._timer_at != _NEVER
         self._timer_at = self._core.deadlines.earliest
-        if running and self._timer_moved is not None:
+        if self._timer_moved is not None:
             self._timer_moved.set()
-        elif self._group is not None:
+        if not self._timer_runs and self._group is not None:
+            self._timer_runs = True
             self._group.start_soon(self._timer)
 
     async def _timer(self) -> None:
-        """Wait for the earliest of all deadlines; there is one timer a run, and none without deadlines."""
+        """
+        Wait for the earliest of all deadlines.
+
+        There is one timer a run, and none without deadlines.
+        """
         core = self._core
         while not core.finished and self._group is not None:
             when = core.deadlines.earliest
             self._timer_at = when
             if when == _NEVER:
-                return
+                break
             self._timer_moved = anyio.Event()
             wait = when - self._clock()
             if wait > 0:
@@ -278,5 +293,4 @@ class Runner:
             if now >= core.deadlines.earliest:
                 self.feed(stimuli.TimerFired(now))
         self._timer_at = _NEVER
-
-
+        self._timer_runs = False

@@ -1,4 +1,8 @@
-"""From a finished core to a `Result`: values, node runs and status read off its frames, when they are asked for."""
+"""
+From a finished core to a `Result`.
+
+Values, node runs and status read off its frames, when they are asked for.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +61,11 @@ def result_of(core: Core, graph: Any, dropped_events: int) -> Result:
     plan = core.plan
 
     def values() -> dict[str, Any]:
-        return {plan.nodes[i].id: root.values[i] for i in range(plan.size) if root.state[i] == _COMPLETED}
+        return {
+            plan.nodes[i].id: root.values[i]
+            for i in range(plan.size)
+            if root.state[i] == _COMPLETED
+        }
 
     def node_runs() -> dict[str, NodeRun]:
         return _node_runs(core)
@@ -154,7 +162,9 @@ def _node_runs(core: Core) -> dict[str, NodeRun]:
             for group in reversed(groups):
                 for label, record in sorted(group.records.items(), reverse=True):
                     number = f"[{label}]" if group.indexed else ""
-                    stack.append((f"{prefix}{id}{number}/", group.plan, *unpack(group.plan, record)))
+                    stack.append(
+                        (f"{prefix}{id}{number}/", group.plan, *unpack(group.plan, record))
+                    )
     return runs
 
 
@@ -169,7 +179,9 @@ def _expansions(core: Core) -> dict[str, Plan]:
         for index, groups in children.items():
             path = prefix + plan.nodes[index].id
             for group in groups:
-                if group.plan is not plan.bodies.get(index) and group.plan is not plan.fallbacks.get(index):
+                if group.plan is not plan.bodies.get(
+                    index
+                ) and group.plan is not plan.fallbacks.get(index):
                     found[path] = group.plan
                 for label, record in group.records.items():
                     number = f"[{label}]" if group.indexed else ""
@@ -190,7 +202,7 @@ def _node_run(
     state = State(states[index])
     known = facts.get(index)
     attempts = 0
-    if started and plan.kinds[index] < 3:
+    if started >= 0 and plan.kinds[index] < 3:
         failures = known.failures if known else 0
         attempts = failures + (state == State.COMPLETED and not (known and known.recovered_from))
         attempts = max(attempts, 1)
@@ -198,8 +210,8 @@ def _node_run(
         path=path,
         kind=plan.nodes[index].kind.value,
         end=state.name.lower(),  # type: ignore[arg-type]  # the names of the ends
-        ready_seconds=ready - core.started if ready else None,
-        started_seconds=started - core.started if started else None,
+        ready_seconds=ready - core.started if ready >= 0 else None,
+        started_seconds=started - core.started if started >= 0 else None,
         ended_seconds=ended - core.started,
         attempts=attempts,
         usage=known.usage if known else NOTHING_USED,

@@ -1,4 +1,8 @@
-"""Which of a run's providers answers which node; found out before the run, so that nothing is paid for in vain."""
+"""
+Which of a run's providers answers which node.
+
+Found out before the run, so that nothing is paid for in vain.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +52,9 @@ class Providers:
             if self._first is not None and self._first.name == node.provider:
                 return self._first
             near = did_you_mean(node.provider, self._named)
-            raise DefinitionError(f"LLM node {node.id!r} wants provider {node.provider!r}, which was not given{near}")
+            raise DefinitionError(
+                f"LLM node {node.id!r} wants provider {node.provider!r}, which was not given{near}"
+            )
         return self.for_model(node.model, f"LLM node {node.id!r}")
 
     def for_model(self, model: str, who: str) -> Provider:
@@ -89,13 +95,17 @@ class Providers:
         if provider.worst_case_usd(asked) is not None:
             return ""
         return (
-            f"LLM node {node.id!r}: the price of {node.model or provider.default_model!r} of {provider.name} is "
-            "not known, so max_cost cannot be kept; set its price, set max_tokens, or run without max_cost"
+            f"LLM node {node.id!r}: the price of {node.model or provider.default_model!r} of "
+            f"{provider.name} is "
+            "not known, so max_cost cannot be kept; set its price, set max_tokens, or run without "
+            "max_cost"
         )
 
 
 def _check(provider: Any, name: str) -> None:
-    missing = [part for part in ("name", "exchange", "worst_case_usd") if not hasattr(provider, part)]
+    missing = [
+        part for part in ("name", "exchange", "worst_case_usd") if not hasattr(provider, part)
+    ]
     if missing:
         raise DefinitionError(
             f"{name}: {type(provider).__name__} is no provider, it has no {' or '.join(missing)}; "

@@ -1,8 +1,11 @@
-"""One run from its options to its result: everything is checked before anything starts. The doors are in `api.py`."""
+"""
+One run from its options to its result: everything is checked before anything starts.
+
+The doors are in `api.py`.
+"""
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -17,7 +20,7 @@ from dagorch.graph.plan import Plan
 from dagorch.ids import RunId, new_run_id
 from dagorch.models.events import Event
 from dagorch.models.result import Result
-from dagorch.nodes.types import can_flow, type_name, value_check
+from dagorch.nodes.types import type_name, value_check
 from dagorch.runner.attempts import Attempts
 from dagorch.runner.limits import shared
 from dagorch.runner.loop import Runner
@@ -50,7 +53,9 @@ class Options:
         if not isinstance(self.max_parallel, int) or self.max_parallel < 1:
             found.append(f"max_parallel={self.max_parallel!r} must be a whole number of at least 1")
         if not isinstance(self.max_node_runs, int) or self.max_node_runs < 1:
-            found.append(f"max_node_runs={self.max_node_runs!r} must be a whole number of at least 1")
+            found.append(
+                f"max_node_runs={self.max_node_runs!r} must be a whole number of at least 1"
+            )
         if self.timeout_seconds is not None and not self.timeout_seconds > 0:
             found.append(f"timeout_seconds={self.timeout_seconds!r} must be above 0, or None")
         if not self.drain_seconds >= 0:
@@ -101,7 +106,9 @@ class Session:
         for spec in graph.inputs.values():
             if spec.name not in inputs:
                 if spec.default is NO_DEFAULT:
-                    problems.append(Problem(f"input {spec.name!r} is missing; pass {spec.name}=..."))
+                    problems.append(
+                        Problem(f"input {spec.name!r} is missing; pass {spec.name}=...")
+                    )
                 continue
             value = inputs[spec.name]
             check = value_check(spec.annotation)
@@ -115,7 +122,10 @@ class Session:
         for name, node in self.plan.resources.items():
             if name not in self.options.limits:
                 problems.append(
-                    Problem(f"node {node!r} holds resource {name!r}, which has no bound; pass limits={{{name!r}: 1}}")
+                    Problem(
+                        f"node {node!r} holds resource {name!r}, which has no bound; pass "
+                        f"limits={{{name!r}: 1}}"
+                    )
                 )
         if problems:
             raise DefinitionError(problems, subject=f"graph {graph.name!r}")
@@ -123,7 +133,9 @@ class Session:
 
     @property
     def dropped(self) -> int:
-        return sum(q.dropped for q in (*self.streams, *(listener.queue for listener in self.listeners)))
+        return sum(
+            q.dropped for q in (*self.streams, *(listener.queue for listener in self.listeners))
+        )
 
     def _emit(self, event: Event) -> None:
         for listener in self.listeners:
@@ -144,7 +156,7 @@ class Session:
         options = self.options
         observed = bool(self.listeners or self.streams)
         common = shared()
-        seed = int.from_bytes(os.urandom(8)) if options.seed is None else options.seed
+        seed = common.chance.getrandbits(64) if options.seed is None else options.seed
         run_id = new_run_id(random.Random(seed))
         if run_id in common:  # two runs of one seed in one millisecond
             run_id = RunId(f"{run_id}-{common.count}")
@@ -161,7 +173,11 @@ class Session:
             observed=observed,
         )
         attempts = Attempts(
-            self.providers, common, options.deps, observed=observed, budgeted=options.max_cost is not None
+            self.providers,
+            common,
+            options.deps,
+            observed=observed,
+            budgeted=options.max_cost is not None,
         )
         self.runner = Runner(core, attempts, common, self._emit)
         if self.listeners:
@@ -184,7 +200,11 @@ class Session:
                 queue.close()
 
     async def _run_with_listeners(self, runner: Runner) -> None:
-        """The same, with a task per listener; what they have not taken after `drain_seconds` is dropped."""
+        """
+        The same, with a task per listener.
+
+        What they have not taken after `drain_seconds` is dropped.
+        """
         failure: BaseException | None = None
         async with anyio.create_task_group() as group:
             for listener in self.listeners:
@@ -211,4 +231,6 @@ def single_error(group: BaseExceptionGroup) -> BaseException:
             stack.extend(error.exceptions)
         else:
             errors.append(error)
-    return next((e for e in errors if not isinstance(e, anyio.get_cancelled_exc_class())), errors[0])
+    return next(
+        (e for e in errors if not isinstance(e, anyio.get_cancelled_exc_class())), errors[0]
+    )

@@ -1,4 +1,8 @@
-"""Delivering events: a bounded queue per listener, so that a slow or failing one never slows or breaks a run."""
+"""
+Delivering events.
+
+A bounded queue per listener, so that a slow or failing one never slows or breaks a run.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +44,11 @@ class Queue:
         items = self._items
         if event.type is EventType.NODE_TOKENS and items:
             last = items[-1]
-            if last.type is event.type and last.path == event.path and last.attempt == event.attempt:
+            if (
+                last.type is event.type
+                and last.path == event.path
+                and last.attempt == event.attempt
+            ):
                 items[-1] = replace(event, data={"text": last.data["text"] + event.data["text"]})
                 return
         if len(items) >= self._bound:
@@ -80,7 +88,11 @@ class Queue:
 
 
 class Listener:
-    """One callback, served from its own queue by its own task; its errors are logged, once each kind."""
+    """
+    One callback, served from its own queue by its own task.
+
+    Its errors are logged, once each kind.
+    """
 
     __slots__ = ("_callback", "_deadline", "_failed", "_scope", "queue")
 
@@ -92,7 +104,11 @@ class Listener:
         self._scope: anyio.CancelScope | None = None
 
     def finish(self, deadline: float) -> None:
-        """Let the callback have what there is until `deadline`, on the event loop's clock; no longer."""
+        """
+        Let the callback have what there is until `deadline`, on the event loop's clock.
+
+        No longer.
+        """
         self.queue.close()
         self._deadline = deadline
         if self._scope is not None:

@@ -1,4 +1,8 @@
-"""Sync functions in daemon threads: a few are kept for reuse, and one that hangs never keeps the process alive."""
+"""
+Sync functions in daemon threads.
+
+A few are kept for reuse, and one that hangs never keeps the process alive.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""A thread that notices when a node keeps the event loop from running; a timer on the loop could not see it."""
+"""
+A thread that notices when a node keeps the event loop from running.
+
+A timer on the loop could not see it.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +26,11 @@ _POLL_SECONDS: Final = BLOCKED_SECONDS / 2
 _LOOP_FILE: Final = __file__.replace("watchdog.py", "loop.py")
 _WORKING: Final = frozenset({"_obey_all", "_obey"})
 """The runner's functions that call the user's; each holds the command it obeys in `command`."""
-_OURS: Final = (__file__[: -len("runner/watchdog.py")], threading.__file__[: -len("threading.py")], "<frozen")
+_OURS: Final = (
+    __file__[: -len("runner/watchdog.py")],
+    threading.__file__[: -len("threading.py")],
+    "<frozen",
+)
 
 
 class Watchdog:
@@ -95,7 +103,8 @@ class Watchdog:
             return
         file, line = where
         message = (
-            f"node {path!r} keeps the event loop from running ({file}:{line}); every other node waits. "
+            f"node {path!r} keeps the event loop from running ({file}:{line}); every other node "
+            "waits. "
             "Use the async call, or make the node a plain def, which runs in a thread"
         )
         try:

@@ -1,4 +1,8 @@
-"""Admission: bounded resources shared by all runs of an event loop, handed round among them; pure, no waiting here."""
+"""
+Admission: bounded resources shared by all runs of an event loop, handed round among them.
+
+Pure, no waiting here.
+"""
 
 from __future__ import annotations
 

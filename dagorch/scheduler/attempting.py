@@ -1,4 +1,8 @@
-"""Attempts: started when slot, resources and money allow, ended with their bill settled, tried again or not."""
+"""
+Attempts.
+
+Started when slot, resources and money allow, ended with their bill settled, tried again or not.
+"""
 
 from __future__ import annotations
 
@@ -50,10 +54,18 @@ class Attempting(NodeRuns):
         return self.queue.pop(_is_ready, self._admit)
 
     def _admit(self, item: Item) -> bool:
-        """Whether an attempt that needs more than a slot may start now; if so, all of it is taken."""
+        """
+        Whether an attempt that needs more than a slot may start now.
+
+        If so, all of it is taken.
+        """
         frame, index = item[4], item[3]
         facts = frame.facts.get(index)
-        worst = facts.prepared.worst_case_usd if facts is not None and facts.prepared is not None else None
+        worst = (
+            facts.prepared.worst_case_usd
+            if facts is not None and facts.prepared is not None
+            else None
+        )
         if worst:
             if self._budget_line:
                 return False
@@ -84,7 +96,9 @@ class Attempting(NodeRuns):
                 attempt.reserved = attempt.prepared.worst_case_usd
             seconds = plan.nodes[index].policy.attempt_timeout_seconds
             if seconds is not None:
-                attempt.due = self.deadlines.add(Due(self.now + seconds, "attempt", frame, index, attempt))
+                attempt.due = self.deadlines.add(
+                    Due(self.now + seconds, "attempt", frame, index, attempt)
+                )
             self.arm_node(frame, index)
         return attempt
 
@@ -123,12 +137,12 @@ class Attempting(NodeRuns):
         facts = frame.fact(index)
         facts.usage += usage
 
-    def _succeeded(self, s: stimuli.AttemptSucceeded) -> None:
+    def on_succeeded(self, s: stimuli.AttemptSucceeded) -> None:
         attempt = s.attempt
         if self._end_attempt(attempt, s.usage):
             self.complete(attempt.frame, attempt.index, s.value)
 
-    def _expanded(self, s: stimuli.Expanded) -> None:
+    def on_expanded(self, s: stimuli.Expanded) -> None:
         attempt = s.attempt
         if self._end_attempt(attempt, s.usage):
             frame, index = attempt.frame, attempt.index
@@ -139,11 +153,11 @@ class Attempting(NodeRuns):
             else:
                 containers.open_body(self, frame, index, s.plan, {}, None)
 
-    def _failed(self, s: stimuli.AttemptFailed) -> None:
+    def on_failed(self, s: stimuli.AttemptFailed) -> None:
         if self._end_attempt(s.attempt, s.usage):
             self._attempt_failed(s.attempt, s.attempt.stop_error or s.error)
 
-    def _attempt_cancelled(self, s: stimuli.AttemptCancelled) -> None:
+    def on_attempt_cancelled(self, s: stimuli.AttemptCancelled) -> None:
         attempt = s.attempt
         if self._end_attempt(attempt, s.usage):
             if attempt.stop_error is not None:
@@ -159,7 +173,9 @@ class Attempting(NodeRuns):
         facts.failures += 1
         facts.error = error
         if self.observed:
-            self.emit(EventType.ATTEMPT_FAILED, frame, index, attempt.number, {"error": describe(error)})
+            self.emit(
+                EventType.ATTEMPT_FAILED, frame, index, attempt.number, {"error": describe(error)}
+            )
         if attempt.cancelling and attempt.stop_error is None:
             self.end(frame, index, State.CANCELLED)
             return
@@ -178,13 +194,17 @@ class Attempting(NodeRuns):
             return
         self.move(frame, index, State.DELAYED)
         if self.observed:
-            self.emit(EventType.NODE_RETRYING, frame, index, attempt.number, {"delay_seconds": delay})
+            self.emit(
+                EventType.NODE_RETRYING, frame, index, attempt.number, {"delay_seconds": delay}
+            )
         if delay > 0:
             self.deadlines.add(Due(self.now + delay, "retry", frame, index, facts.failures))
         else:
             self.make_ready(frame, index)
 
-    def cancel_attempt(self, attempt: StartAttempt, error: BaseException | None, *, final: bool = False) -> None:
+    def cancel_attempt(
+        self, attempt: StartAttempt, error: BaseException | None, *, final: bool = False
+    ) -> None:
         attempt.final = attempt.final or final
         if not attempt.cancelling:
             attempt.cancelling = True
@@ -193,15 +213,20 @@ class Attempting(NodeRuns):
         elif error is None:
             attempt.stop_error = None
 
-    def _timer_fired(self, s: stimuli.TimerFired) -> None:
+    def on_timer_fired(self, s: stimuli.TimerFired) -> None:
         while (due := self.deadlines.pop(s.now)) is not None:
             frame, index = due.frame, due.index
             if due.purpose == "run":
                 self.stop_run(
-                    NodeTimeoutError(f"the run took longer than its timeout_seconds={self.timeout_seconds:g}")
+                    NodeTimeoutError(
+                        f"the run took longer than its timeout_seconds={self.timeout_seconds:g}"
+                    )
                 )
             elif due.purpose == "retry":
-                if frame.state[index] == State.DELAYED and frame.facts[index].failures == due.subject:
+                if (
+                    frame.state[index] == State.DELAYED
+                    and frame.facts[index].failures == due.subject
+                ):
                     self.make_ready(frame, index)
             elif frame.state[index] < _COMPLETED:
                 self._timed_out(frame, index, due)
@@ -215,7 +240,9 @@ class Attempting(NodeRuns):
             self.cancel_attempt(due.subject, error)
             return
         seconds = node.policy.timeout_seconds or 0.0
-        error = NodeTimeoutError(f"node {path!r} took longer than timeout_seconds={seconds:g}", path=path)
+        error = NodeTimeoutError(
+            f"node {path!r} took longer than timeout_seconds={seconds:g}", path=path
+        )
         state = frame.state[index]
         if state == _RUNNING:
             self.cancel_attempt(frame.running[index], error, final=True)

@@ -1,4 +1,8 @@
-"""The budget: money reserved before it is spent, so that a ceiling holds; it decides nothing but whether a sum fits."""
+"""
+The budget: money reserved before it is spent, so that a ceiling holds.
+
+It decides nothing but whether a sum fits.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Calls that function nodes make through their provider: asked for, reserved, admitted, and settled like any attempt."""
+"""
+Calls that function nodes make through their provider.
+
+Asked for, reserved, admitted, and settled like any attempt.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +21,11 @@ __all__ = ["Calls"]
 
 
 class Calls:
-    """The calls of one run that wait for a grant, first come, first served; they use their attempt's slot."""
+    """
+    The calls of one run that wait for a grant, first come, first served.
+
+    They use their attempt's slot.
+    """
 
     __slots__ = ("_core", "waiting")
 
@@ -42,7 +50,8 @@ class Calls:
             self.serve()
         elif self.waiting or not self._grant(call):
             error = RunError(
-                f"node {call.attempt.path!r} made a synchronous call on the event loop that would have to "
+                f"node {call.attempt.path!r} made a synchronous call on the event loop that would "
+                "have to "
                 "wait; use the async call, or make the node a plain def",
                 path=call.attempt.path,
             )

@@ -1,4 +1,8 @@
-"""Commands: what the core tells the runner to do. Imperative; each doubles as the ticket to report back with."""
+"""
+Commands: what the core tells the runner to do. Imperative.
+
+Each doubles as the ticket to report back with.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +41,11 @@ class Resource:
 
 
 class Prepared:
-    """What the runner gives for `Evaluate("prepare")`: a request, its worst case, what it will hold."""
+    """
+    What the runner gives for `Evaluate("prepare")`.
+
+    A request, its worst case, what it will hold.
+    """
 
     __slots__ = ("provider", "request", "resource", "worst_case_usd")
 
@@ -174,7 +182,11 @@ class Finish(Command):
 
 
 class Call:
-    """A call that a function node makes through its provider: the ticket of request, grant and bill."""
+    """
+    A call that a function node makes through its provider.
+
+    The ticket of request, grant and bill.
+    """
 
     __slots__ = ("attempt", "reply", "reserved", "resource", "wait", "worst_case_usd")
 

@@ -1,4 +1,8 @@
-"""Frames opened and closed under a node run: subgraphs, loop passes, map items, fallbacks, expansions."""
+"""
+Frames opened and closed under a node run.
+
+Subgraphs, loop passes, map items, fallbacks, expansions.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,15 @@ from dagorch.scheduler.states import State
 if TYPE_CHECKING:
     from dagorch.scheduler.noderuns import NodeRuns
 
-__all__ = ["close", "evaluated", "open_body", "open_container", "open_frame", "stop", "stop_container"]
+__all__ = [
+    "close",
+    "evaluated",
+    "open_body",
+    "open_container",
+    "open_frame",
+    "stop",
+    "stop_container",
+]
 
 _COMPLETED = int(State.COMPLETED)
 _SKIPPED = int(State.SKIPPED)
@@ -49,7 +61,12 @@ def open_container(core: NodeRuns, frame: Frame, index: int) -> None:
 
 
 def open_body(
-    core: NodeRuns, frame: Frame, index: int, plan: Plan, inputs: dict[str, Any], error: BaseException | None
+    core: NodeRuns,
+    frame: Frame,
+    index: int,
+    plan: Plan,
+    inputs: dict[str, Any],
+    error: BaseException | None,
 ) -> None:
     """
     Let a plan run in a node run's place: an expansion, or a fallback.
@@ -65,7 +82,14 @@ def open_body(
     _open_child(core, frame, index, inputs, None)
 
 
-def open_frame(core: NodeRuns, plan: Plan, inputs: dict[str, Any], parent: Frame | None, index: int, label: int | None) -> Frame:
+def open_frame(
+    core: NodeRuns,
+    plan: Plan,
+    inputs: dict[str, Any],
+    parent: Frame | None,
+    index: int,
+    label: int | None,
+) -> Frame:
     """Make a frame and put its first node runs on the agenda."""
     core.serial += 1
     core.opened += plan.size
@@ -93,12 +117,15 @@ def _begin(core: NodeRuns, frame: Frame, start: int) -> None:
         judge(core, frame, sources[place])
 
 
-def _open_child(core: NodeRuns, frame: Frame, index: int, inputs: dict[str, Any], label: int | None) -> None:
+def _open_child(
+    core: NodeRuns, frame: Frame, index: int, inputs: dict[str, Any], label: int | None
+) -> None:
     box = frame.containers[index]
     assert box.body is not None
     if core.opened + box.body.size > core.max_node_runs:
         error = RunError(
-            f"opening {frame.path_of(index)!r} would make more than max_node_runs={core.max_node_runs} "
+            f"opening {frame.path_of(index)!r} would make more than "
+            f"max_node_runs={core.max_node_runs} "
             "node runs; raise it if that many are meant",
             path=frame.path_of(index),
         )
@@ -178,7 +205,9 @@ def _open_items(core: NodeRuns, frame: Frame, index: int) -> None:
         core.complete(frame, index, [value for value in box.results if value is not MISSING])
 
 
-def _item_ended(core: NodeRuns, frame: Frame, index: int, child: Frame, value: Any, error: BaseException | None) -> None:
+def _item_ended(
+    core: NodeRuns, frame: Frame, index: int, child: Frame, value: Any, error: BaseException | None
+) -> None:
     box = frame.containers[index]
     node = frame.plan.nodes[index]
     assert isinstance(node, Map)
@@ -270,7 +299,11 @@ def _verdict(frame: Frame) -> tuple[Any, BaseException | None, bool]:
 
 
 def missing_output(frame: Frame, index: int) -> BaseException:
-    """The error behind an output that has no value: its own, else that of whatever it depended on."""
+    """
+    The error behind an output that has no value.
+
+    Its own, else that of whatever it depended on.
+    """
     seen = {index}
     stack = [index]
     plan = frame.plan
@@ -325,4 +358,3 @@ def _stop_from(core: NodeRuns, frame: Frame, start: int) -> None:
             return
         if state[index] < _COMPLETED:
             core.cancel(frame, index)
-

@@ -148,7 +148,9 @@ class Core(Attempting):
             frame.state[index] = _RUNNING
             frame.times[3 * index + 1] = self.now
             self.slots_used += 1
-            attempt = StartAttempt(frame, index, frame.inputs_of(index) if plan.wired[index] else _NO_INPUTS)
+            attempt = StartAttempt(
+                frame, index, frame.inputs_of(index) if plan.wired[index] else _NO_INPUTS
+            )
             frame.running[index] = attempt
             return attempt
         return None
@@ -162,14 +164,22 @@ class Core(Attempting):
         """
         frame, index = attempt.frame, attempt.index
         plan = frame.plan
-        if not plan.plain[index] or plan.limited[index] or frame.stopping or self.observed or self.agenda:
+        if (
+            not plan.plain[index]
+            or plan.limited[index]
+            or frame.stopping
+            or self.observed
+            or self.agenda
+        ):
             self.handle(stimuli.AttemptSucceeded(attempt, value, now))
             return
         self.now = now
         self.slots_used -= 1
         state, times, pending = frame.state, frame.times, frame.pending
         del frame.running[index]
-        state[index] = _COMPLETED  # the step (RUNNING, COMPLETED): only running node runs have attempts
+        state[index] = (
+            _COMPLETED  # the step (RUNNING, COMPLETED): only running node runs have attempts
+        )
         frame.values[index] = value
         times[3 * index + 2] = now
         self.ended_count += 1
@@ -185,7 +195,12 @@ class Core(Attempting):
                 pending[target] = left
                 if left:
                     continue
-                if kinds[target] > SYNC or plan.limited[target] or frame.marks or state[target] != _PENDING:
+                if (
+                    kinds[target] > SYNC
+                    or plan.limited[target]
+                    or frame.marks
+                    or state[target] != _PENDING
+                ):
                     if state[target] == _PENDING:
                         judge(self, frame, target)
                     continue
@@ -193,7 +208,13 @@ class Core(Attempting):
                 times[3 * target] = now
                 heappush(
                     self.queue.free,
-                    (frame.minus_priority, plan.neg_rank[target] - frame.tail, frame.serial, target, frame),
+                    (
+                        frame.minus_priority,
+                        plan.neg_rank[target] - frame.tail,
+                        frame.serial,
+                        target,
+                        frame,
+                    ),
                 )
         if not frame.unended:
             self.agenda.append((containers.close, frame))
@@ -214,29 +235,41 @@ class Core(Attempting):
         """When to send `TimerFired`; infinity if never."""
         return self.deadlines.earliest
 
-    def _run_started(self, s: stimuli.RunStarted) -> None:
+    def on_run_started(self, s: stimuli.RunStarted) -> None:
         self.started = s.now
         if self.observed:
-            self.emit(EventType.RUN_STARTED, None, 0, 0, {"graph": self.plan.name, "nodes": self.plan.size})
+            self.emit(
+                EventType.RUN_STARTED,
+                None,
+                0,
+                0,
+                {"graph": self.plan.name, "nodes": self.plan.size},
+            )
         self.root = containers.open_frame(self, self.plan, dict(s.inputs), None, 0, None)
         if self.timeout_seconds is not None:
             self.deadlines.add(Due(s.now + self.timeout_seconds, "run", self.root, 0))
 
-    def _run_cancelled(self, s: stimuli.RunCancelled) -> None:
+    def on_run_cancelled(self, s: stimuli.RunCancelled) -> None:
         root = self.root
         if root is not None and not root.stopping and not self.finished:
             self.cancelled = s.reason
             containers.stop(self, root, None)
 
-    def _tokens(self, s: stimuli.TokensArrived) -> None:
+    def on_tokens(self, s: stimuli.TokensArrived) -> None:
         attempt = s.attempt
         if self.observed and not attempt.cancelling:
-            self.emit(EventType.NODE_TOKENS, attempt.frame, attempt.index, attempt.number, {"text": s.text})
+            self.emit(
+                EventType.NODE_TOKENS,
+                attempt.frame,
+                attempt.index,
+                attempt.number,
+                {"text": s.text},
+            )
 
-    def _continued(self, s: stimuli.Continued) -> None:
+    def on_continued(self, s: stimuli.Continued) -> None:
         """Nothing: `handle` goes on with the agenda."""
 
-    def _resource_freed(self, s: stimuli.ResourceFreed) -> None:
+    def on_resource_freed(self, s: stimuli.ResourceFreed) -> None:
         self._offered = True
 
     def finish(self, root: Frame) -> None:
@@ -272,19 +305,19 @@ class Core(Attempting):
 
 
 HANDLERS: Final[dict[type[Stimulus], Callable[[Core, Any], None]]] = {
-    stimuli.RunStarted: Core._run_started,
-    stimuli.AttemptSucceeded: Core._succeeded,
-    stimuli.Expanded: Core._expanded,
-    stimuli.AttemptFailed: Core._failed,
-    stimuli.AttemptCancelled: Core._attempt_cancelled,
-    stimuli.Evaluated: Core._evaluated,
-    stimuli.EvaluationFailed: Core._evaluation_failed,
-    stimuli.TimerFired: Core._timer_fired,
-    stimuli.Continued: Core._continued,
-    stimuli.RunCancelled: Core._run_cancelled,
-    stimuli.ResourceFreed: Core._resource_freed,
-    stimuli.Answered: Core._answered,
-    stimuli.TokensArrived: Core._tokens,
+    stimuli.RunStarted: Core.on_run_started,
+    stimuli.AttemptSucceeded: Core.on_succeeded,
+    stimuli.Expanded: Core.on_expanded,
+    stimuli.AttemptFailed: Core.on_failed,
+    stimuli.AttemptCancelled: Core.on_attempt_cancelled,
+    stimuli.Evaluated: Core.on_evaluated,
+    stimuli.EvaluationFailed: Core.on_evaluation_failed,
+    stimuli.TimerFired: Core.on_timer_fired,
+    stimuli.Continued: Core.on_continued,
+    stimuli.RunCancelled: Core.on_run_cancelled,
+    stimuli.ResourceFreed: Core.on_resource_freed,
+    stimuli.Answered: Core.on_answered,
+    stimuli.TokensArrived: Core.on_tokens,
     stimuli.CallRequested: lambda core, s: core.calls.requested(s.call),
     stimuli.CallEnded: lambda core, s: core.calls.ended(s.call, s.usage),
 }

@@ -1,4 +1,8 @@
-"""All times of a run in one heap: deadlines and ends of waits; those that no longer matter are dropped lazily."""
+"""
+All times of a run in one heap: deadlines and ends of waits.
+
+Those that no longer matter are dropped lazily.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,9 @@ class Due:
 
     __slots__ = ("dropped", "frame", "index", "purpose", "subject", "when")
 
-    def __init__(self, when: float, purpose: Purpose, frame: Any, index: int, subject: Any = None) -> None:
+    def __init__(
+        self, when: float, purpose: Purpose, frame: Any, index: int, subject: Any = None
+    ) -> None:
         self.when = when
         self.purpose = purpose
         self.frame = frame

@@ -1,4 +1,8 @@
-"""Frames: one activation of a plan, its node runs as flat arrays. What moves them is in `core.py` and beside it."""
+"""
+Frames: one activation of a plan, its node runs as flat arrays.
+
+What moves them is in `core.py` and beside it.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +25,16 @@ MISSING: Final = type("Missing", (), {"__slots__": (), "__repr__": lambda _: "MI
 class Facts:
     """What is remembered of the few node runs that did more than start once and complete."""
 
-    __slots__ = ("due", "error", "failures", "picked", "prepared", "recovered_from", "retries", "usage")
+    __slots__ = (
+        "due",
+        "error",
+        "failures",
+        "picked",
+        "prepared",
+        "recovered_from",
+        "retries",
+        "usage",
+    )
 
     def __init__(self) -> None:
         self.failures = 0
@@ -87,9 +100,32 @@ class Frame:
     """One activation of a plan inside a run."""
 
     __slots__ = (
-        "arrived", "children", "closed_edges", "containers", "ended", "facts", "label", "marks", "minus_priority", "open_out", "parent",
-        "parent_index", "pending", "plan", "priority", "running", "serial", "state", "stop_error",
-        "stopping", "tail", "tickets", "times", "unended", "values", "_prefix",
+        "_prefix",
+        "arrived",
+        "children",
+        "closed_edges",
+        "containers",
+        "ended",
+        "facts",
+        "label",
+        "marks",
+        "minus_priority",
+        "open_out",
+        "parent",
+        "parent_index",
+        "pending",
+        "plan",
+        "priority",
+        "running",
+        "serial",
+        "state",
+        "stop_error",
+        "stopping",
+        "tail",
+        "tickets",
+        "times",
+        "unended",
+        "values",
     )  # fmt: skip
 
     def __init__(
@@ -115,8 +151,8 @@ class Frame:
         self.values: list[Any] = [MISSING] * size + inputs
         self.state = bytearray(size)
         self.pending = plan.in_degree.copy()
-        self.times = array("d", bytes(24 * size))
-        """Ready, first start, end: three a node run, in seconds of the run's clock."""
+        self.times = array("d", (-1.0,)) * (3 * size)
+        """Ready, first start, end: three a node run, in seconds of the run's clock; -1 is never."""
         self.unended = size
         self.ended = False
         self.stopping = False
@@ -166,7 +202,9 @@ class Frame:
         values = self.values
         plan = self.plan
         inputs = {
-            name: value for name, slot in plan.binders[index] if (value := values[slot]) is not MISSING
+            name: value
+            for name, slot in plan.binders[index]
+            if (value := values[slot]) is not MISSING
         }
         if index in plan.constants:
             inputs.update(plan.constants[index])
@@ -174,7 +212,11 @@ class Frame:
 
 
 def pack(frame: Frame) -> Closed:
-    """Shrink an ended frame to what a record needs: 25 bytes a node run where nothing special happened."""
+    """
+    Shrink an ended frame to what a record needs.
+
+    25 bytes a node run where nothing special happened.
+    """
     packed = bytes(frame.state) + frame.times.tobytes()
     for facts in frame.facts.values():
         facts.prepared = facts.due = None
@@ -183,11 +225,11 @@ def pack(frame: Frame) -> Closed:
     return packed
 
 
-def unpack(plan: Plan, closed: Closed) -> tuple[bytes, array[float], dict[int, Facts], dict[int, list[Group]]]:
+def unpack(
+    plan: Plan, closed: Closed
+) -> tuple[bytes, array[float], dict[int, Facts], dict[int, list[Group]]]:
     """The states, times, facts and inner frames of a record."""
     packed, facts, children = (closed, {}, {}) if isinstance(closed, bytes) else closed
     times: array[float] = array("d")
     times.frombytes(packed[plan.size :])
     return packed[: plan.size], times, facts, children
-
-

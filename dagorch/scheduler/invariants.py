@@ -1,4 +1,8 @@
-"""What must hold of a core after every step; each rule recounts from scratch what the core keeps count of."""
+"""
+What must hold of a core after every step.
+
+Each rule recounts from scratch what the core keeps count of.
+"""
 
 from __future__ import annotations
 
@@ -38,12 +42,17 @@ def check(core: Core) -> None:
         for attempt in frame.running.values():
             reserved += attempt.reserved or Decimal(0)
             held.update(r.name for r in attempt.resources if r.capacity is not None)
-    _must(core.slots_used <= core.max_parallel, f"{core.slots_used} slots used of {core.max_parallel}")
+    _must(
+        core.slots_used <= core.max_parallel, f"{core.slots_used} slots used of {core.max_parallel}"
+    )
     _must(core.slots_used == running, f"{core.slots_used} slots used by {running} running attempts")
     _must(core.opened <= core.max_node_runs, "more node runs than max_node_runs")
     _must(core.budget.reserved >= reserved >= 0, "more is reserved by attempts than by the budget")
     ceiling = core.budget.ceiling
-    _must(ceiling is None or core.budget.spent + core.budget.reserved <= ceiling, "the ceiling is broken")
+    _must(
+        ceiling is None or core.budget.spent + core.budget.reserved <= ceiling,
+        "the ceiling is broken",
+    )
     for name, count in held.items():
         _must(core.admission.held(name) >= count, f"{name} is held more often than admitted")
     _must(not core.finished or not core.frames, "the run is finished, but a frame is open")
@@ -53,18 +62,39 @@ def check(core: Core) -> None:
 def _check_frame(core: Core, frame: Frame) -> None:
     plan, state = frame.plan, frame.state
     unended = sum(end < _ENDED for end in state)
-    _must(frame.unended == unended, f"{unended} node runs have not ended, counted {frame.unended}", core, frame)
-    releasing = {(action[2]) for action in core.agenda if action[0] is release and action[1] is frame}
+    _must(
+        frame.unended == unended,
+        f"{unended} node runs have not ended, counted {frame.unended}",
+        core,
+        frame,
+    )
+    releasing = {
+        (action[2]) for action in core.agenda if action[0] is release and action[1] is frame
+    }
     for index in range(plan.size):
         now = state[index]
         has_value = frame.values[index] is not MISSING
-        _must(has_value == (now == State.COMPLETED), "a value without completion, or none with it", core, frame, index)
-        _must((index in frame.running) == (now == State.RUNNING), "running without an attempt", core, frame, index)
+        _must(
+            has_value == (now == State.COMPLETED),
+            "a value without completion, or none with it",
+            core,
+            frame,
+            index,
+        )
+        _must(
+            (index in frame.running) == (now == State.RUNNING),
+            "running without an attempt",
+            core,
+            frame,
+            index,
+        )
         if now == State.OPEN:
             waits = index in frame.containers or index in frame.tickets
             _must(waits, "open, but waits for nothing", core, frame, index)
         if now == State.PENDING and not releasing and not frame.stopping:
-            sources = [plan.edge_source[e] for e in range(plan.in_start[index], plan.in_start[index + 1])]
+            sources = [
+                plan.edge_source[e] for e in range(plan.in_start[index], plan.in_start[index + 1])
+            ]
             pending = sum(state[source] < _ENDED for source in sources)
             _must(
                 frame.pending[index] == pending,
@@ -77,10 +107,18 @@ def _check_frame(core: Core, frame: Frame) -> None:
         if box is not None:
             _must(now == State.OPEN, "frames under a node run that is not open", core, frame, index)
             for child in box.frames.values():
-                _must(child.serial in core.frames, "a frame that is not open is still waited for", core, frame, index)
+                _must(
+                    child.serial in core.frames,
+                    "a frame that is not open is still waited for",
+                    core,
+                    frame,
+                    index,
+                )
 
 
-def _must(holds: bool, rule: str, core: Core | None = None, frame: Frame | None = None, index: int = 0) -> None:
+def _must(
+    holds: bool, rule: str, core: Core | None = None, frame: Frame | None = None, index: int = 0
+) -> None:
     if holds:
         return
     told = "\n".join(story(core, frame, index)) if core is not None and frame is not None else ""

@@ -1,4 +1,8 @@
-"""Moving node runs: ready, open, and to their one end. Attempts are `attempting.py`'s, edges `propagate.py`'s."""
+"""
+Moving node runs: ready, open, and to their one end.
+
+Attempts are `attempting.py`'s, edges `propagate.py`'s.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +50,7 @@ class NodeRuns(RunState):
                 self.agenda.append((containers.close, frame))
         elif to == _READY:
             frame.times[3 * index] = self.now
-        elif not frame.times[3 * index + 1]:
+        elif frame.times[3 * index + 1] < 0:
             frame.times[3 * index + 1] = self.now
         if self.observed:
             self.tell(frame, index, to)
@@ -60,14 +64,18 @@ class NodeRuns(RunState):
             if kind == LLM_CALL:
                 facts = frame.facts.get(index)
                 failed = facts.error if facts is not None else None
-                self.evaluate(Evaluate(frame, index, "prepare", None, frame.inputs_of(index), failed))
+                self.evaluate(
+                    Evaluate(frame, index, "prepare", None, frame.inputs_of(index), failed)
+                )
             else:
                 self.enqueue(frame, index)
         elif kind == MERGE:
             node = plan.nodes[index]
             assert isinstance(node, Merge)
             self.move(frame, index, _OPEN)
-            self.evaluate(Evaluate(frame, index, "reduce", node.fold, {}, merge_values(frame, index)))
+            self.evaluate(
+                Evaluate(frame, index, "reduce", node.fold, {}, merge_values(frame, index))
+            )
         elif kind == BRANCH:
             node = plan.nodes[index]
             assert isinstance(node, Branch)
@@ -103,7 +111,11 @@ class NodeRuns(RunState):
                 self.agenda.append((release, frame, index))
 
     def fail(self, frame: Frame, index: int, error: BaseException) -> None:
-        """End a node run that has no attempt left: a fallback, or failure with what the policy says."""
+        """
+        End a node run that has no attempt left.
+
+        A fallback, or failure with what the policy says.
+        """
         policy = frame.plan.nodes[index].policy
         box = frame.containers.get(index)
         recovering = box is not None and box.recovering is not None
@@ -122,7 +134,11 @@ class NodeRuns(RunState):
             containers.stop(self, frame, error)
 
     def cancel(self, frame: Frame, index: int) -> None:
-        """Make an unended node run end; a running attempt is told to stop and keeps its slot till then."""
+        """
+        Make an unended node run end.
+
+        A running attempt is told to stop and keeps its slot till then.
+        """
         state = frame.state[index]
         if state == _RUNNING:
             self.cancel_attempt(frame.running[index], None)
@@ -145,7 +161,7 @@ class NodeRuns(RunState):
         ticket.frame.tickets[ticket.index] = ticket
         self.outbox.append(ticket)
 
-    def _evaluated(self, s: stimuli.Evaluated) -> None:
+    def on_evaluated(self, s: stimuli.Evaluated) -> None:
         ticket = s.ticket
         frame, index = ticket.frame, ticket.index
         if frame.tickets.get(index) is not ticket:
@@ -177,7 +193,7 @@ class NodeRuns(RunState):
         frame.fact(index).picked = labels
         self.complete(frame, index, labels[0] if len(labels) == 1 else labels)
 
-    def _evaluation_failed(self, s: stimuli.EvaluationFailed) -> None:
+    def on_evaluation_failed(self, s: stimuli.EvaluationFailed) -> None:
         ticket = s.ticket
         if ticket.frame.tickets.get(ticket.index) is ticket:
             del ticket.frame.tickets[ticket.index]
@@ -192,7 +208,7 @@ class NodeRuns(RunState):
             if frame.state[index] == State.PARKED
         }
 
-    def _answered(self, s: stimuli.Answered) -> None:
+    def on_answered(self, s: stimuli.Answered) -> None:
         place = self.parked().get(s.path)
         if place is not None:
             self.complete(*place, s.value)

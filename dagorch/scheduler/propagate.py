@@ -1,4 +1,8 @@
-"""What the end of a node run means for the others: edges resolve, nodes run, are skipped or blocked, merges fire."""
+"""
+What the end of a node run means for the others.
+
+Edges resolve, nodes run, are skipped or blocked, merges fire.
+"""
 
 from __future__ import annotations
 
@@ -44,9 +48,7 @@ def release(core: NodeRuns, frame: Frame, index: int, start: int = 0) -> None:
         left = pending[target] - 1
         pending[target] = left
         core.allowance -= 1
-        if not left:
-            judge(core, frame, target)
-        elif not simple and plan.kinds[target] == MERGE:
+        if not left or (not simple and plan.kinds[target] == MERGE):
             judge(core, frame, target)
         if frame.stopping:
             return
@@ -56,8 +58,11 @@ def _mark(frame: Frame, edge: int, target: int, completed: bool, source: int) ->
     """Note what became of an edge; a live one only where a merge may fold some and not others."""
     plan = frame.plan
     labels = plan.labels.get(edge)
+    kind = plan.kinds[target]
+    if edge >= plan.gates.get(target, plan.edges):
+        target = ~target  # a merge's `after`: counted apart from what it joins
     if completed and (labels is None or not labels.isdisjoint(frame.facts[source].picked)):
-        if plan.kinds[target] == MERGE:
+        if kind == MERGE:
             frame.arrived.setdefault(target, []).append(edge)
         return
     marks = frame.marks.get(target)
@@ -88,9 +93,11 @@ def judge(core: NodeRuns, frame: Frame, index: int) -> None:
         core.make_ready(frame, index)
 
 
-def _judge_merge(core: NodeRuns, frame: Frame, index: int, marks: list[int] | None, pending: int) -> None:
+def _judge_merge(
+    core: NodeRuns, frame: Frame, index: int, marks: list[int] | None, pending: int
+) -> None:
     """
-    Decide a merge.
+    Decide a merge; one with an `after` as if its other edges came to light when those of `after` had.
 
     A quorum out of reach is told only once one edge lives or none is pending: then the verdict
     is the same whatever order the sources end in.
@@ -98,7 +105,13 @@ def _judge_merge(core: NodeRuns, frame: Frame, index: int, marks: list[int] | No
     node = frame.plan.nodes[index]
     assert isinstance(node, Merge)
     dead, _, broken = marks or (0, 0, 0)
-    live = frame.plan.in_degree[index] - pending - dead - broken
+    joined = frame.plan.in_degree[index]
+    if index in frame.plan.gates:
+        joined = frame.plan.gates[index] - frame.plan.in_start[index]
+        if not _gate_is_open(core, frame, index, joined, pending):
+            return
+        pending = joined - len(frame.arrived.get(index, ())) - dead - broken
+    live = joined - pending - dead - broken
     quorum = node.quorum
     if quorum and live >= quorum:
         core.make_ready(frame, index)
@@ -109,7 +122,7 @@ def _judge_merge(core: NodeRuns, frame: Frame, index: int, marks: list[int] | No
     elif quorum:
         if live + pending < quorum:
             error = QuorumError(
-                f"merge {node.id!r} needs {quorum} of {frame.plan.in_degree[index]} sources, but only "
+                f"merge {node.id!r} needs {quorum} of {joined} sources, but only "
                 f"{live + pending} can still give a value",
                 path=frame.path_of(index),
             )
@@ -123,15 +136,32 @@ def _judge_merge(core: NodeRuns, frame: Frame, index: int, marks: list[int] | No
             core.make_ready(frame, index)
 
 
+def _gate_is_open(core: NodeRuns, frame: Frame, index: int, joined: int, pending: int) -> bool:
+    """
+    Whether what a merge comes after lets it be decided.
+
+    If it never will, the merge ends with its last edge.
+    """
+    dead, required_dead, broken = frame.marks.get(~index) or (0, 0, 0)
+    if broken or required_dead:
+        if not pending:
+            core.end(frame, index, State.BLOCKED if broken else State.SKIPPED)
+        return False
+    return len(frame.arrived.get(~index, ())) + dead == frame.plan.in_degree[index] - joined
+
+
 def merge_values(frame: Frame, index: int) -> list[object]:
     """The values of a merge's live edges, in edge order; of a quorum's, only those it fired on."""
     plan = frame.plan
     node = plan.nodes[index]
     assert isinstance(node, Merge)
     if node.quorum:
-        return [frame.values[plan.edge_source[edge]] for edge in sorted(frame.arrived[index])]
+        return [
+            frame.values[plan.edge_source[edge]]
+            for edge in sorted(frame.arrived[index][: node.quorum])
+        ]
     values = []
-    for edge in range(plan.in_start[index], plan.in_start[index + 1]):
+    for edge in range(plan.in_start[index], plan.gates.get(index, plan.in_start[index + 1])):
         source = plan.edge_source[edge]
         labels = plan.labels.get(edge)
         if frame.state[source] == _COMPLETED and (

@@ -1,4 +1,8 @@
-"""Whether a failed attempt is worth another, and after how long; pure arithmetic, chance is passed in."""
+"""
+Whether a failed attempt is worth another, and after how long.
+
+Pure arithmetic, chance is passed in.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,9 @@ from dagorch.models.policy import Retry
 __all__ = ["next_delay"]
 
 
-def next_delay(retry: Retry, failures: int, error: BaseException, rng: random.Random) -> float | None:
+def next_delay(
+    retry: Retry, failures: int, error: BaseException, rng: random.Random
+) -> float | None:
     """
     Give the seconds to wait before the next attempt, or None if there is to be none.
 

@@ -1,4 +1,8 @@
-"""What the core keeps of one run: its frames, its queue, its bill; and how it tells listeners. No decisions."""
+"""
+What the core keeps of one run: its frames, its queue, its bill; and how it tells listeners.
+
+No decisions.
+"""
 
 from __future__ import annotations
 
@@ -53,10 +57,13 @@ class RunState:
         self.max_parallel = max_parallel
         self.max_node_runs = max_node_runs
         self.timeout_seconds = timeout_seconds
-        self.limits = {name: Resource(f"{run_id}/{name}", bound) for name, bound in (limits or {}).items()}
+        self.limits = {
+            name: Resource(f"{run_id}/{name}", bound) for name, bound in (limits or {}).items()
+        }
         self.admission = Admission() if admission is None else admission
         self.budget = Budget(max_cost)
-        self.rng = random.Random(seed)
+        self._seed = seed
+        self._rng: random.Random | None = None
         self.observed = observed
 
         self.now = 0.0
@@ -86,6 +93,13 @@ class RunState:
         self._budget_line = False
         """Set while the first in line for money waits: nobody overtakes it."""
 
+    @property
+    def rng(self) -> random.Random:
+        """The source of chance, made when a wait is first drawn: most runs never need it."""
+        if self._rng is None:
+            self._rng = random.Random(self._seed)
+        return self._rng
+
     def tell(self, frame: Frame, index: int, to: State) -> None:
         if to >= _COMPLETED:
             data: dict[str, Any] = {"kind": frame.plan.nodes[index].kind.value}
@@ -102,18 +116,36 @@ class RunState:
         elif to in (_RUNNING, _OPEN):
             facts = frame.facts.get(index)
             attempt = (facts.failures if facts is not None else 0) + 1
-            self.emit(EventType.NODE_STARTED, frame, index, attempt, {"kind": frame.plan.nodes[index].kind.value})
-        elif to == _READY and not frame.times[3 * index + 1]:
+            self.emit(
+                EventType.NODE_STARTED,
+                frame,
+                index,
+                attempt,
+                {"kind": frame.plan.nodes[index].kind.value},
+            )
+        elif to == _READY and frame.times[3 * index + 1] < 0:
             self.emit(EventType.NODE_READY, frame, index, 0, {})
 
     def emit(
-        self, type: EventType, frame: Frame | None, index: int, attempt: int, data: Mapping[str, Any]
+        self,
+        type: EventType,
+        frame: Frame | None,
+        index: int,
+        attempt: int,
+        data: Mapping[str, Any],
     ) -> None:
         """Number an event and hand it out."""
         self.event_number += 1
         path = frame.path_of(index) if frame is not None else ""
         event = Event(
-            self.event_number, self.now - self.started, type, self.run_id, path, attempt, self.progress, data
+            self.event_number,
+            self.now - self.started,
+            type,
+            self.run_id,
+            path,
+            attempt,
+            self.progress,
+            data,
         )
         self.outbox.append(Emit(event))
 

@@ -1,4 +1,8 @@
-"""Stimuli: what the world tells the core. Past tense, each with the time it happened; no behaviour."""
+"""
+Stimuli: what the world tells the core. Past tense, each with the time it happened.
+
+No behaviour.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +45,9 @@ class AttemptSucceeded(Stimulus):
 
     __slots__ = ("attempt", "usage", "value")
 
-    def __init__(self, attempt: StartAttempt, value: Any, now: float, usage: Usage = NOTHING_USED) -> None:
+    def __init__(
+        self, attempt: StartAttempt, value: Any, now: float, usage: Usage = NOTHING_USED
+    ) -> None:
         self.attempt = attempt
         self.value = value
         self.usage = usage
@@ -53,7 +59,9 @@ class Expanded(Stimulus):
 
     __slots__ = ("attempt", "plan", "usage")
 
-    def __init__(self, attempt: StartAttempt, plan: Plan, now: float, usage: Usage = NOTHING_USED) -> None:
+    def __init__(
+        self, attempt: StartAttempt, plan: Plan, now: float, usage: Usage = NOTHING_USED
+    ) -> None:
         self.attempt = attempt
         self.plan = plan
         self.usage = usage
@@ -185,5 +193,3 @@ class CallEnded(Stimulus):
         self.call = call
         self.usage = usage
         self.now = now
-
-

@@ -1,4 +1,8 @@
-"""The story of a node run, told from its frame's records: what happened, when, and what it waits for."""
+"""
+The story of a node run, told from its frame's records.
+
+What happened, when, and what it waits for.
+"""
 
 from __future__ import annotations
 
@@ -20,19 +24,23 @@ def story(core: RunState, frame: Frame, index: int) -> tuple[str, ...]:
     lines = [f"{frame.path_of(index)} ({frame.plan.nodes[index].kind.value})"]
     ready, started, ended = (frame.times[3 * index + k] for k in range(3))
     state = State(frame.state[index])
-    if ready:
+    if ready >= 0:
         lines.append(f"{ready - core.started:.3f} s: ready")
-    if started:
+    if started >= 0:
         lines.append(f"{started - core.started:.3f} s: started")
     facts = frame.facts.get(index)
     if facts is not None:
         lines += facts.retries
     box = frame.containers.get(index)
     if box is not None:
-        lines.append(f"{len(box.frames)} frames open, {box.iteration or box.next_item} begun before")
+        lines.append(
+            f"{len(box.frames)} frames open, {box.iteration or box.next_item} begun before"
+        )
     if state.is_end:
         why = reason(frame.plan, frame.state, frame.facts, index)
-        lines.append(f"{ended - core.started:.3f} s: {state.name.lower()}{': ' + why if why else ''}")
+        lines.append(
+            f"{ended - core.started:.3f} s: {state.name.lower()}{': ' + why if why else ''}"
+        )
     elif state == State.PENDING:
         lines.append(f"pending: waits for {', '.join(_waits_for(frame, index)) or 'nothing'}")
     else:
@@ -64,5 +72,7 @@ def reason(plan: Plan, states: bytes | bytearray, facts: Mapping[int, Facts], in
             if state == State.SKIPPED and labels and labels.isdisjoint(facts[source].picked):
                 causes.setdefault(f"{name} did not pick {' or '.join(map(repr, sorted(labels)))}")
         elif (end == State.SKIPPED) == (state == State.SKIPPED):
-            causes.setdefault(f"{name} was {end.name.lower()}" if end != State.FAILED else f"{name} failed")
+            causes.setdefault(
+                f"{name} was {end.name.lower()}" if end != State.FAILED else f"{name} failed"
+            )
     return ", ".join(causes)
