@@ -56,7 +56,9 @@ def __getattr__(name: str) -> Any:
     if home is None:
         from dagorch.errors import did_you_mean
 
-        raise AttributeError(f"module 'dagorch' has no attribute {name!r}{did_you_mean(name, _HOME)}")
+        raise AttributeError(
+            f"module 'dagorch' has no attribute {name!r}{did_you_mean(name, _HOME)}"
+        )
     value = getattr(importlib.import_module(home), name)
     globals()[name] = value
     return value

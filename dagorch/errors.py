@@ -2,11 +2,11 @@
 Every error dagorch raises, in one tree; no behaviour beyond carrying facts.
 
     DagorchError
-    +-- DefinitionError          you: the graph, the config or the call is wrong; nothing was paid for
+    +-- DefinitionError          you: graph, config or call is wrong; nothing was paid for
     |   +-- CycleError           (also ValueError) the graph has a cycle; `.cycle` names it
     +-- RunError                 the world: something failed while running; `.partial_results`
     |   +-- BudgetExceededError  the next call could have broken the ceiling
-    |   +-- NodeTimeoutError     (also TimeoutError) an attempt, node, container or run ran out of time
+    |   +-- NodeTimeoutError     (also TimeoutError) an attempt, node or run ran out of time
     |   +-- OutputTypeError      (also TypeError) a function returned what it did not promise
     |   +-- InvalidOutputError   (also ValueError) a model's reply does not fit the wanted type
     |   +-- QuorumError          a merge can no longer reach its quorum
@@ -163,7 +163,7 @@ class RunError(DagorchError):
     The original error is the `__cause__`.
 
     Attributes:
-        path: Address of the node run that failed (`refine[2]/critic`); empty for the run as a whole.
+        path: Address of the node run that failed (`refine[2]/critic`); empty for the run.
         story: What happened to that node run, a line a step, with times in seconds.
         partial_results: Everything that had finished, with costs: a `Result` from a graph,
             an `OrchestratorResult` from an orchestrator, None from a single call.
@@ -184,7 +184,7 @@ class RunError(DagorchError):
 
 
 class BudgetExceededError(RunError):
-    """Nothing is reserved any more, and the next call's worst case does not fit under the ceiling."""
+    """Nothing is reserved any more, and the next call's worst case exceeds the ceiling."""
 
     retryable = False
 

@@ -1,0 +1,1 @@
+"""The command line; `main.main` is where it begins, and nothing else in dagorch imports it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Final
 
 from dagorch.models.result import NodeRun
 from dagorch.models.usage import Usage
@@ -11,10 +12,13 @@ from dagorch.nodes.function import Function
 from dagorch.nodes.llm import LLM
 from dagorch.nodes.merge import Merge
 
-__all__ = ["dollars", "kind_line", "plural", "run_lines", "seconds", "shorten", "tokens"]
+__all__ = [
+    "dollars", "kind_line", "kind_name", "plural", "run_lines", "seconds", "shorten",
+    "tokens",
+]  # fmt: skip
 
-LONGEST_TITLE = 32
-KIND_NAMES = {"llm": "LLM", "ask": "question"}
+LONGEST_TITLE: Final = 32
+_KIND_NAMES: Final = {"llm": "LLM", "ask": "question"}
 
 
 def shorten(text: str, most: int = LONGEST_TITLE) -> str:
@@ -61,7 +65,7 @@ def seconds(value: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
-def dollars(value: Decimal) -> str:
+def dollars(amount: Decimal | float) -> str:
     """
     Write an amount of money, small ones with the digits that matter.
 
@@ -69,6 +73,7 @@ def dollars(value: Decimal) -> str:
         >>> dollars(Decimal("1.5")), dollars(Decimal("0.000123")), dollars(Decimal(0))
         ('$1.50', '$0.00012', '$0.00')
     """
+    value = Decimal(str(amount))
     if not value or value >= Decimal("0.1"):
         return f"${value:,.2f}"
     places = 1 - value.adjusted()
@@ -80,9 +85,14 @@ def tokens(usage: Usage) -> str:
     return f"{usage.total_tokens:,} tok" if usage.total_tokens else ""
 
 
+def kind_name(kind: str) -> str:
+    """Write a node's kind as people do."""
+    return _KIND_NAMES.get(kind, kind)
+
+
 def kind_line(node: Node[object]) -> str:
     """Say what a node is, with the one option that tells it from others of its kind."""
-    word = KIND_NAMES.get(node.kind.value, node.kind.value)
+    word = kind_name(node.kind.value)
     if isinstance(node, LLM):
         parts = [word]
         if node.model:
@@ -109,7 +119,7 @@ def run_lines(run: NodeRun) -> tuple[str, ...]:
     elif run.recovered_from is not None:
         lines.append("by its fallback")
     parts: list[str] = []
-    if run.started_seconds is not None:
+    if run.started_seconds is not None and run.kind not in ("branch", "merge"):
         parts.append(seconds(run.duration_seconds))
     if spent := tokens(run.usage):
         parts.append(spent)

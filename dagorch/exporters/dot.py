@@ -7,6 +7,7 @@ for a port, and its 60 ms of import would buy the quoting of three attributes.
 
 from __future__ import annotations
 
+import re
 from html import escape
 from typing import Final
 
@@ -18,6 +19,7 @@ from dagorch.models.result import Result
 
 __all__ = ["to_dot"]
 
+_ESCAPES: Final = re.compile(r"\\(?=[NGETHL])")
 _SHAPES: Final = {
     "llm": "box",
     "function": "box",
@@ -49,10 +51,10 @@ def to_dot(graph: Graph, result: Result | None = None) -> str:
     """
     drawing = draw(graph, result)
     heading = _label(drawing.title, drawing.details, 17, "left")
-    direction = "LR" if drawing.is_wide else "TB"
+    wide = drawing.is_wide
     attributes = {
-        "graph": f"label={heading}, labelloc=t, labeljust=l, rankdir={direction}, compound=true,"
-        ' nodesep=0.3, ranksep=0.45, pad=0.2, bgcolor="white"',
+        "graph": f"label={heading}, labelloc=t, labeljust=l, rankdir={'LR' if wide else 'TB'},"
+        ' compound=true, nodesep=0.3, ranksep=0.45, pad=0.2, bgcolor="white"',
         "node": 'fontsize=12, margin="0.16,0.07", height=0.4',
         "edge": f'fontsize=10, color="{LINE}", arrowsize=0.7',
     }
@@ -60,7 +62,8 @@ def to_dot(graph: Graph, result: Result | None = None) -> str:
     for what, text in attributes.items():
         lines.append(f'  {what} [fontname="{_FONT}", fontcolor="{TEXT}", {text}]')
     depth = 1
-    for thing in drawing.walk():
+    # From left to right Graphviz stacks what is in a cluster from the bottom up.
+    for thing in drawing.walk(upward=wide):
         if thing is None:
             depth -= 1
             lines.append(f"{'  ' * depth}}}")
@@ -147,7 +150,8 @@ def _label(title: str, details: tuple[str, ...], size: int, align: str = "center
 
 
 def _markup(text: str) -> str:
-    return escape(_printable(text)) or " "
+    # `\N` would be replaced by the node's name, and so on; an unseen character keeps them apart.
+    return _ESCAPES.sub("\\\\\N{WORD JOINER}", escape(_printable(text))) or " "
 
 
 def _printable(text: str) -> str:

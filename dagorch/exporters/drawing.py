@@ -99,8 +99,13 @@ class Drawing:
                 stack += reversed(surround.entries if first else surround.exits)
         return list(found)
 
-    def walk(self) -> Iterator[Box | Surround | None]:
-        """Give all in the order of a nested text: a surround, what is in it, None at its end."""
+    def walk(self, *, upward: bool = False) -> Iterator[Box | Surround | None]:
+        """
+        Give all in the order of a nested text: a surround, what is in it, None at its end.
+
+        Args:
+            upward: Give what is in a surround last to first.
+        """
         inside: dict[str, list[Box | Surround]] = {}
         for surround in self.surrounds.values():
             inside.setdefault(surround.parent, []).append(surround)
@@ -112,7 +117,8 @@ class Drawing:
             yield current
             if isinstance(current, Surround):
                 stack.append(None)
-                stack += reversed(inside.get(current.id, []))
+                within = inside.get(current.id, [])
+                stack += within if upward else reversed(within)
 
     @property
     def is_wide(self) -> bool:

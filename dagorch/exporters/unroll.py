@@ -310,7 +310,7 @@ class _Artist:
         details: tuple[str, ...],
         run: NodeRun | None,
     ) -> None:
-        word = "expansion" if isinstance(node, Function) else captions.kind_line(node)
+        word = "expansion" if isinstance(node, Function) else captions.kind_name(node.kind.value)
         title = f"{word} {captions.shorten(node.id)}{frame.mark}"
         self._drawing.surrounds[path] = Surround(
             path,

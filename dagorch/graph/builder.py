@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, overload
 
 from dagorch.errors import DefinitionError
 from dagorch.models.policy import DEFAULT_POLICY, Policy
@@ -24,6 +24,15 @@ __all__ = ["Verbs", "body_of"]
 T = TypeVar("T")
 
 
+class _Adds(Protocol):
+    """`graph.function(...)` with options only: what decorates the function."""
+
+    @overload
+    def __call__(self, fn: Callable[..., Awaitable[T]], /) -> Ref[T]: ...
+    @overload
+    def __call__(self, fn: Callable[..., T], /) -> Ref[T]: ...
+
+
 class Verbs:
     """What a `Graph` can be told to add, beside a ready node."""
 
@@ -36,6 +45,12 @@ class Verbs:
         def _insert(
             self, node: Node[T], bindings: dict[str, Any], after: Any, sources: tuple[Any, ...]
         ) -> Ref[T]: ...
+
+    @overload
+    def function(
+        self, fn: Callable[..., Any], /, *, expand: Literal[True], id: str | None = None,
+        after: Any = (), policy: Policy = DEFAULT_POLICY, **bindings: Any,
+    ) -> Ref[Any]: ...  # fmt: skip
 
     @overload
     def function(
@@ -53,7 +68,7 @@ class Verbs:
     def function(
         self, fn: None = None, /, *, id: str | None = None, after: Any = (),
         policy: Policy = DEFAULT_POLICY, expand: bool = False, **bindings: Any,
-    ) -> Callable[[Callable[..., Any]], Ref[Any]]: ...  # fmt: skip
+    ) -> _Adds: ...  # fmt: skip
 
     def function(
         self,
@@ -103,7 +118,7 @@ class Verbs:
         it with `after=ref["label"]`, or `after=ref["a", "b"]` for either.
         """
         node = Branch(id, select, tuple(labels), policy=policy)
-        return self.add(node, after=after, **bindings)  # type: ignore[return-value]  # add gives a branch this
+        return self.add(node, after=after, **bindings)  # type: ignore[return-value]  # it is one
 
     def merge(
         self,
@@ -179,9 +194,11 @@ class Verbs:
             over: A ref of the sequence, or the sequence itself.
             id: The map's id; None is the body's.
             item_input: The body's input that gets the item, if it is neither of those.
+            max_parallel: Items in flight; None: as many as the run has slots.
+            on_item_error: See `Map`.
+            after: Refs that must end first.
+            policy: Of the map as a whole; the nodes inside have their own.
             bindings: The body's other inputs, the same for each item.
-
-        See `Map` for the other options.
         """
         inner = body_of(body)
         node = Map(id or inner.name, inner, item_input, max_parallel, on_item_error, policy=policy)
@@ -198,6 +215,24 @@ class Verbs:
     ) -> Ref[Any]:
         """Add a whole graph as one node; its inputs are bound like parameters."""
         return self.add(Subgraph(id or body.name, body, policy=policy), after=after, **bindings)
+
+    @overload
+    def ask(
+        self, id: str, question: str, *, output: type[T], after: Any = (),
+        policy: Policy = DEFAULT_POLICY, **bindings: Any,
+    ) -> Ref[T]: ...  # fmt: skip
+
+    @overload
+    def ask(
+        self, id: str, question: str, *, output: Any, after: Any = (),
+        policy: Policy = DEFAULT_POLICY, **bindings: Any,
+    ) -> Ref[Any]: ...  # fmt: skip
+
+    @overload
+    def ask(
+        self, id: str, question: str, *, after: Any = (), policy: Policy = DEFAULT_POLICY,
+        **bindings: Any,
+    ) -> Ref[str]: ...  # fmt: skip
 
     def ask(
         self,

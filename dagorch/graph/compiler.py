@@ -121,7 +121,7 @@ def _inner_first(graph: Graph) -> tuple[list[Graph], dict[int, _Parts]]:
     return order, parts
 
 
-def _plan(
+def _plan(  # noqa: C901  one pass over the nodes
     graph: Graph,
     edges: dict[str, list[Edge]],
     order: list[str],

@@ -75,8 +75,8 @@ class Doors:
         """
         Run beside other work: `async with graph.start(...) as run:`.
 
-        The handle has `cancel()`, `answer()`, `status`, `usage` and `await run.result()`; leaving the
-        block waits for the run.
+        The handle has `cancel()`, `answer()`, `status`, `usage` and `await run.result()`; leaving
+        the block waits for the run.
         """
         from dagorch.runner.api import RunHandle
 

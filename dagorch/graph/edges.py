@@ -28,14 +28,14 @@ class Edge(NamedTuple):
     parameter: str | None
     """The parameter it feeds; None for order only, or for a merge."""
     labels: frozenset[str]
-    """Of a branch: the edge lives if one of them is picked. Empty: whenever the source completes."""
+    """Of a branch: the edge lives if one of them is picked. Empty: if the source completes."""
     required: bool
     """Whether the node is skipped if this edge dies."""
     is_node: bool
     """False where the source is an input of the graph, which is no edge to wait for."""
 
 
-def resolve(graph: Graph) -> dict[str, list[Edge]]:
+def resolve(graph: Graph) -> dict[str, list[Edge]]:  # noqa: C901  one pass over the nodes
     """
     Give the edges into each node, in the order of its parameters, then of its `after`.
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["describe_value", "fingerprint", "function_definition"]
 
-_SKIPPED = frozenset({"policy", "body"})
+_SKIPPED = frozenset({"policy", "body", "_signature"})
 
 
 def fingerprint(graph: Graph) -> str:
@@ -82,7 +82,7 @@ def _node(node: Node[Any]) -> dict[str, Any]:
 
 def describe_value(value: Any) -> Any:
     """
-    Give plain JSON that tells equal values from others: a function by its definition, a type by its name.
+    Give plain JSON that tells equal values from others: functions by definition, types by name.
 
     Example:
         >>> describe_value({"a": (1, None)})

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from dagorch.errors import DefinitionError, Problem
 from dagorch.graph.builder import Verbs
@@ -115,9 +115,11 @@ class Graph(Verbs, Doors):
 
     # -- building ---------------------------------------------------------------------------
 
-    def input(
-        self, name: str, annotation: type[T] | Any = Any, default: Any = NO_DEFAULT
-    ) -> Ref[T]:
+    @overload
+    def input(self, name: str, annotation: type[T], default: Any = NO_DEFAULT) -> Ref[T]: ...
+    @overload
+    def input(self, name: str, annotation: Any = Any, default: Any = NO_DEFAULT) -> Ref[Any]: ...
+    def input(self, name: str, annotation: Any = Any, default: Any = NO_DEFAULT) -> Ref[Any]:
         """
         Declare a value that each run is given by name.
 

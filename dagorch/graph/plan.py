@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["ASK", "ASYNC", "BRANCH", "LLM_CALL", "LOOP", "MAP", "MERGE", "SUBGRAPH", "SYNC", "Plan"]
 
 ASYNC: Final = 0
-"""Kinds of node, as the core tells them apart. Those below `BRANCH` make attempts and hold slots."""
+"""Kinds of node, as the core sees them. Those below `BRANCH` make attempts and hold slots."""
 SYNC: Final = 1
 LLM_CALL: Final = 2
 BRANCH: Final = 3
@@ -36,9 +36,11 @@ class Plan:
 
     __slots__ = (
         "binders", "bodies", "checks", "constants", "contexts", "edge_source", "edge_target",
-        "edges", "fallbacks", "functions", "gates", "in_degree", "in_start", "inner", "inputs", "kinds", "labels", "limited",
+        "edges", "fallbacks", "functions", "gates", "in_degree", "in_start", "inner", "inputs",
+        "kinds", "labels", "limited",
         "name", "neg_rank", "nodes", "out_edges", "output_ids", "outputs", "plain", "priorities",
-        "protected", "required", "resources", "single_output", "size", "sources", "span", "weights", "whole", "wired",
+        "protected", "required", "resources", "single_output", "size", "sources", "span", "weights",
+        "whole", "wired",
     )  # fmt: skip
 
     name: str

@@ -150,7 +150,7 @@ def _check_ref(graph: Graph, id: str, name: str, ref: Ref[Any], found: list[str]
         )
 
 
-def _check_edges(graph: Graph, entry: Entry, edges: list[Edge], found: list[str]) -> None:
+def _check_edges(graph: Graph, entry: Entry, edges: list[Edge], found: list[str]) -> None:  # noqa: C901  a list of checks
     """Sources exist, labels are a branch's, and types can match."""
     id = entry.node.id
     for ref in (*entry.after, *entry.sources):

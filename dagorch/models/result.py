@@ -73,7 +73,8 @@ class Result:
     """
 
     __slots__ = (
-        "_loops", "_values", "dropped_events", "duration_seconds", "expansions", "graph", "node_runs",
+        "_loops", "_values", "dropped_events", "duration_seconds", "expansions", "graph",
+        "node_runs",
         "output", "run_id", "status", "usage",
     )  # fmt: skip
 
@@ -107,6 +108,23 @@ class Result:
         self.duration_seconds = duration_seconds
         self.dropped_events = dropped_events
         """Events that slow listeners missed."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle what the run came to; the graph stays behind with its functions, so ids address."""
+        facts = {
+            "run_id": self.run_id,
+            "graph": None,
+            "status": self.status,
+            "output": self.output,
+            "values": dict(self._values),
+            "node_runs": dict(self.node_runs),
+            "loops": dict(self._loops),
+            "expansions": {},
+            "usage": self.usage,
+            "duration_seconds": self.duration_seconds,
+            "dropped_events": self.dropped_events,
+        }
+        return _rebuild, (facts,)
 
     @property
     def cost_usd(self) -> Decimal:
@@ -160,3 +178,7 @@ class Result:
             f"<Result {self.run_id} {self.status}: {len(self.node_runs)} node runs, "
             f"{self.duration_seconds:.3f} s, ${self.usage.cost_usd}>"
         )
+
+
+def _rebuild(facts: dict[str, Any]) -> Result:
+    return Result(**facts)

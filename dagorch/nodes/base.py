@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -79,11 +79,11 @@ _UNEXPECTED = re.compile(r"unexpected keyword argument '(\w+)'")
 
 
 def friendly(cls: C) -> C:
-    """Make a dataclass refuse an unknown option with a `DefinitionError` that names the nearest one."""
-    create: Callable[..., None] = cls.__init__  # type: ignore[misc]  # read off the class on purpose
-    known = [name for name in cls.__dataclass_fields__ if name != "kind"]  # type: ignore[attr-defined]
+    """Make a dataclass refuse an unknown option, naming the nearest one."""
+    create: Callable[..., None] = cls.__init__  # type: ignore[misc]  # off the class on purpose
+    known = [option.name for option in fields(cls) if option.init]
 
-    def __init__(self: Any, *args: Any, **options: Any) -> None:
+    def __init__(self: Any, *args: Any, **options: Any) -> None:  # noqa: N807  becomes cls's
         try:
             create(self, *args, **options)
         except TypeError as error:

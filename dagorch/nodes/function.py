@@ -1,10 +1,10 @@
-"""Function nodes: a Python function, async or sync, fed by parameter name; nothing here calls it."""
+"""Function nodes: a Python function, async or sync, fed by name; nothing here calls it."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, TypeVar
 
 from dagorch.errors import DefinitionError
@@ -104,6 +104,7 @@ class Function(Node[Any]):
 
     fn: Callable[..., Any]
     expand: bool = False
+    _signature: FunctionSignature = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         Node.__post_init__(self)
@@ -111,20 +112,23 @@ class Function(Node[Any]):
             raise DefinitionError(
                 f"function node {self.id!r} was given {self.fn!r}, which is not callable"
             )
+        object.__setattr__(self, "_signature", signature_of(self.fn))
 
     @property
     def signature(self) -> FunctionSignature:
-        return signature_of(self.fn)
+        """What the function takes and gives; names it could not resolve before are tried again."""
+        known = self._signature
+        return signature_of(self.fn) if known.unresolved else known
 
     def parameters(self) -> tuple[ParameterSpec, ...]:
-        signature = signature_of(self.fn)
+        signature = self.signature
         context = context_parameter(signature)
         if context is None:
             return signature.parameters
         return tuple(p for p in signature.parameters if p.name != context)
 
     def output_type(self) -> Any:
-        return Any if self.expand else signature_of(self.fn).returns
+        return Any if self.expand else self.signature.returns
 
 
 def context_parameter(signature: FunctionSignature) -> str | None:

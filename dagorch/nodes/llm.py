@@ -44,7 +44,7 @@ class LLM(Node[T], Generic[T]):
         prompt: The user's turn. Give this or `messages`.
         system: The system's turn, before everything else.
         messages: Whole turns, instead of a prompt.
-        history: Name of an input that holds earlier turns (`Message`s or dicts), put before the prompt.
+        history: Name of an input that holds earlier turns (`Message`s or dicts).
         images: Name of an input that holds image URLs, shown with the last turn.
         output: The type of the value: `str`, or what the reply is parsed into (a pydantic model,
             `list[str]`, a dataclass). Its JSON Schema is sent where the service supports that.

@@ -65,12 +65,12 @@ def union(values: list[Any]) -> list[Any]:
 
 
 def concat(values: list[Any]) -> str:
-    """
+    r"""
     Join texts with a blank line between.
 
     Example:
         >>> concat(["a", "b"])
-        'a\\n\\nb'
+        'a\n\nb'
     """
     return "\n\n".join(str(value) for value in values)
 

@@ -1,11 +1,10 @@
-"""The steps of an LLM node with tools: what each does. How they are joined is `graph/tools.py`'s."""
+"""The steps of an LLM node with tools; how they are joined is `graph/tools.py`'s."""
 
 from __future__ import annotations
 
-import functools
 import inspect
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -93,26 +92,26 @@ class Toolbox:
         """Give the tool calls that the model asks for; none ends the conversation."""
         return response.tool_calls
 
-    async def run(self, call: ToolCall) -> Message:
-        """Run one tool call; what goes wrong in it is an answer too, for the model to read."""
+    def run(self, call: ToolCall) -> Any:
+        """
+        Run one tool call; what goes wrong in it is an answer too, for the model to read.
+
+        A plain function, so it runs in a thread, and a sync tool with it; an async tool's answer
+        is given as a coroutine, which the runner awaits.
+        """
         tool = self.handlers.get(call.name)
         if tool is None:
-            text = f"error: no tool {call.name!r}; there are {', '.join(self.handlers)}"
-            return Message("tool", text, tool_call_id=call.id)
+            known = ", ".join(self.handlers)
+            return _said(call, f"error: no tool {call.name!r}; there are {known}")
         try:
             arguments = json.loads(call.arguments or "{}")
             if not isinstance(arguments, dict):
                 raise TypeError("the arguments must be a JSON object")
             if signature_of(tool).is_async:
-                value = await tool(**arguments)
-            else:
-                from anyio import to_thread
-
-                value = await to_thread.run_sync(functools.partial(tool, **arguments))
+                return _awaited(call, tool(**arguments))
+            return _said(call, tool(**arguments))
         except Exception as error:
-            return Message("tool", f"error: {type(error).__name__}: {error}", tool_call_id=call.id)
-        text = value if isinstance(value, str) else json.dumps(value, default=str)
-        return Message("tool", text, tool_call_id=call.id)
+            return _went_wrong(call, error)
 
     async def step(
         self, state: Conversation, response: LLMResponse, answers: list[Message]
@@ -130,6 +129,22 @@ class Toolbox:
                 f"max_tool_rounds={self.llm.max_tool_rounds}"
             )
         return self.llm.parse(state.answer)
+
+
+def _said(call: ToolCall, value: Any) -> Message:
+    text = value if isinstance(value, str) else json.dumps(value, default=str)
+    return Message("tool", text, tool_call_id=call.id)
+
+
+async def _awaited(call: ToolCall, answer: Awaitable[Any]) -> Message:
+    try:
+        return _said(call, await answer)
+    except Exception as error:
+        return _went_wrong(call, error)
+
+
+def _went_wrong(call: ToolCall, error: Exception) -> Message:
+    return _said(call, f"error: {type(error).__name__}: {error}")
 
 
 def answered(state: Conversation) -> bool:

@@ -1,0 +1,45 @@
+"""Orchestrators: a pattern, a config and a provider made one object; a name is imported at its first use."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from dagorch.errors import did_you_mean
+
+if TYPE_CHECKING:
+    from dagorch.models.config import BeltalowdaConfig, DreamCascadeConfig, OrchestratorConfig
+    from dagorch.orchestrators.base import BaseOrchestrator
+    from dagorch.orchestrators.cascade import BeltalowdaOrchestrator, DreamCascadeOrchestrator
+
+_HOME = {
+    "BaseOrchestrator": "dagorch.orchestrators.base",
+    "BeltalowdaConfig": "dagorch.models.config",
+    "BeltalowdaOrchestrator": "dagorch.orchestrators.cascade",
+    "DreamCascadeConfig": "dagorch.models.config",
+    "DreamCascadeOrchestrator": "dagorch.orchestrators.cascade",
+    "OrchestratorConfig": "dagorch.models.config",
+}
+
+__all__ = [
+    "BaseOrchestrator",
+    "BeltalowdaConfig",
+    "BeltalowdaOrchestrator",
+    "DreamCascadeConfig",
+    "DreamCascadeOrchestrator",
+    "OrchestratorConfig",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME.get(name)
+    if home is None:
+        known = did_you_mean(name, _HOME)
+        raise AttributeError(f"module 'dagorch.orchestrators' has no attribute {name!r}{known}")
+    value = getattr(import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

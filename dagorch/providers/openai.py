@@ -97,6 +97,11 @@ class OpenAIProvider(BaseProvider):
         self._timeouts = timeouts or Timeouts()
         self._clients = PerLoop(self._new_client)
 
+    @property
+    def base_url(self) -> str:
+        """The address before `/chat/completions`."""
+        return self._base_url
+
     def _new_client(self) -> HttpClient:
         return HttpClient(
             self._base_url,

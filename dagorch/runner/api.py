@@ -7,6 +7,8 @@ What a run is, is in `session.py`.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import contextvars
 from collections.abc import AsyncIterator, Mapping
 from types import TracebackType
 from typing import Any, Self
@@ -14,7 +16,7 @@ from typing import Any, Self
 import anyio
 from anyio.lowlevel import checkpoint, current_token
 
-from dagorch.errors import DefinitionError, did_you_mean
+from dagorch.errors import DefinitionError, RunError, did_you_mean
 from dagorch.graph.graph import Graph
 from dagorch.models.events import Event
 from dagorch.models.result import Result
@@ -82,13 +84,19 @@ class RunHandle:
         self._error: BaseException | None = None
         self._group: Any = None
         self._asked = False
+        self._highest = 0.0
 
     async def __aenter__(self) -> Self:
         self._finished = anyio.Event()
         self._group = anyio.create_task_group()
         await self._group.__aenter__()
         self._group.start_soon(self._run)
-        await checkpoint()
+        try:
+            while self._session.runner is None and not self._finished.is_set():
+                await checkpoint()  # so that there is a run to cancel, whoever is scheduled first
+        except BaseException as error:
+            await self.__aexit__(type(error), error, error.__traceback__)
+            raise
         return self
 
     async def __aexit__(
@@ -102,7 +110,10 @@ class RunHandle:
         try:
             swallowed = await self._group.__aexit__(kind, error, trace)
         except BaseExceptionGroup as group:
-            raise single_error(group) from None
+            single = single_error(group)
+            if single is error:
+                return False  # raised on as it is, with the cause that it has
+            raise single from single.__cause__
         if error is None and self._error is not None and not self._asked:
             raise self._error
         return bool(swallowed)
@@ -113,6 +124,9 @@ class RunHandle:
             self._result = await self._session.run()
         except Exception as error:
             self._error = error
+        except BaseException:
+            self._error = RunError("the run was cancelled from outside")
+            raise
         finally:
             self._finished.set()
 
@@ -137,11 +151,12 @@ class RunHandle:
 
     @property
     def progress(self) -> float:
-        """0 to 100; counted over the node runs known so far."""
+        """0 to 100 over the node runs known so far; never falls, 100 only on completion."""
         core = self._session.core
-        if core is None or not core.opened:
-            return 0.0
-        return 100.0 if core.finished else min(99.0, 100.0 * core.ended_count / core.opened)
+        if core is not None and core.opened:
+            now = min(99.0, 100.0 * core.ended_count / core.opened)
+            self._highest = max(self._highest, now, core.progress)
+        return self._highest
 
     def cancel(self, reason: str = "cancelled by its handle") -> None:
         """Stop the run; `result()` then raises a `RunError` with what had finished."""
@@ -190,8 +205,11 @@ class RunHandle:
     async def events(self) -> AsyncIterator[Event]:
         """Give the run's events from here on; the last is the run's end."""
         queue = self._session.subscribe()
-        while (event := await queue.get()) is not None:
-            yield event
+        try:
+            while (event := await queue.get()) is not None:
+                yield event
+        finally:
+            self._session.unsubscribe(queue)
 
 
 class _Host:
@@ -201,28 +219,40 @@ class _Host:
     It knows nothing of the stream, so that a forgotten stream can go.
     """
 
-    __slots__ = ("error", "finished", "queue", "result", "scope", "session")
-
     def __init__(self, session: Session) -> None:
         self.session = session
         self.queue: Queue = session.subscribe()
-        self.scope: anyio.CancelScope | None = None
+        self.scope = anyio.CancelScope()
+        self.ended = anyio.Event()
         self.result: Result | None = None
-        self.error: Exception | None = None
-        self.finished = False
+        self.error: BaseException | None = None
 
     async def main(self) -> None:
         """Run to the end, keeping what it came to."""
-        with anyio.CancelScope() as self.scope:
-            try:
+        try:
+            with self.scope:
                 self.result = await self.session.run()
-            except Exception as error:
-                self.error = error
-        self.finished = True
-        self.queue.close()
+        except anyio.get_cancelled_exc_class():
+            raise
+        except BaseException as error:
+            self.error = error
+        finally:
+            self.queue.close()
+            self.ended.set()
+
+    def begin(self) -> asyncio.Task[None] | None:
+        """Start the task; asyncio wants its tasks to be held on to."""
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            import trio
+
+            trio.lowlevel.spawn_system_task(self.main, context=contextvars.copy_context())
+            return None
+        return loop.create_task(self.main())
 
     def stop(self) -> None:
-        if self.scope is not None and not self.finished:
+        if not self.queue.closed:  # else the last event was told, and the result is on its way
             self.scope.cancel()
 
 
@@ -232,50 +262,47 @@ class RunStream:
 
     The run begins with the first event asked for and goes on by itself in between. When the
     stream is left early, or forgotten, the run is cancelled; `aclose()` or `async with` does so
-    at a place of one's choosing.
+    at a place of one's choosing, and waits until it has ended.
 
     Attributes:
         result: What the run came to, once the stream has ended.
     """
 
     def __init__(self, graph: Graph, given: Mapping[str, Any]) -> None:
-        self._host = _Host(Session(graph, given))
+        self._host: _Host | None = None
         self._task: asyncio.Task[None] | None = None
-        self._begun = False
+        self._closed = False
+        self._session = Session(graph, given)
 
     @property
     def result(self) -> Result:
         """What the run came to. Raises `DefinitionError` before the stream has ended."""
-        if self._host.result is None:
+        if self._host is None or self._host.result is None:
             raise DefinitionError("the run has not completed; read the stream to its end first")
         return self._host.result
-
-    def _begin(self) -> None:
-        self._begun = True
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
-            import trio
-
-            trio.lowlevel.spawn_system_task(self._host.main)
-        else:
-            self._task = loop.create_task(self._host.main())
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> Event:
-        if not self._begun:
-            self._begin()
+        if self._closed:
+            raise StopAsyncIteration
+        if self._host is None:
+            self._host = _Host(self._session)
+            self._task = self._host.begin()
         try:
             event = await self._host.queue.get()
+            if event is not None:
+                return event
+            await self._host.ended.wait()
         except BaseException:
-            self._host.stop()
+            await self.aclose()
             raise
-        if event is not None:
-            return event
+        self._closed = True
         if self._host.error is not None:
             raise self._host.error
+        if self._host.result is None:
+            raise RunError("the run was cancelled from outside")
         raise StopAsyncIteration
 
     async def __aenter__(self) -> Self:
@@ -286,12 +313,14 @@ class RunStream:
 
     async def aclose(self) -> None:
         """Cancel the run if it still goes on, and wait until it has ended."""
-        self._host.stop()
-        with anyio.CancelScope(shield=True):
-            while (
-                self._begun and not self._host.finished and await self._host.queue.get() is not None
-            ):
-                pass
+        self._closed = True
+        if self._host is not None:
+            self._host.stop()
+            with anyio.CancelScope(shield=True):
+                await self._host.ended.wait()
 
     def __del__(self) -> None:
-        self._host.stop()
+        host = getattr(self, "_host", None)
+        if host is not None:
+            with contextlib.suppress(RuntimeError):  # the event loop has gone, and the run with it
+                host.stop()

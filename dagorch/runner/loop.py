@@ -1,5 +1,5 @@
 """
-The runner: carries the core's commands out. It decides nothing; what an attempt does is in `attempts.py`.
+The runner: carries the core's commands out. It decides nothing; attempts are `attempts.py`'s.
 
 A worker takes the next command itself and awaits the attempts it finds, one after another. When
 it leaves something to be started it calls one more worker, which does the same: a chain of nodes
@@ -88,7 +88,7 @@ class Runner:
                 core.handle(stimuli.RunStarted(inputs, self._clock()))
                 await self._work()
         finally:
-            if not core.finished:
+            if self.broken is None and (core.outbox or not core.finished):
                 self._drain()
             self._group = None
             self._shared.leave(core.run_id)
@@ -134,12 +134,13 @@ class Runner:
     def _drain(self) -> None:
         """After a cancellation from outside every task has ended: tell the core what it missed."""
         core = self._core
-        core.handle(stimuli.RunCancelled("cancelled from outside", self._clock()))
-        while not core.finished:
-            command = core.next()
-            if command is None:
-                break
-            self._obey(command)
+        if not core.finished:
+            core.handle(stimuli.RunCancelled("cancelled from outside", self._clock()))
+        while (command := core.next()) is not None:
+            if command is CONTINUE:
+                core.handle(stimuli.Continued(self._clock()))
+            else:
+                self._obey(command)
 
     # -- workers ----------------------------------------------------------------------------
 
@@ -155,13 +156,13 @@ class Runner:
                     await self._work_in(scope)
 
     async def _work_in(self, scope: anyio.CancelScope) -> None:
-        """Do what the core says until the run is over, or this scope is cancelled with its attempt."""
+        """Do what the core says until the run is over or this scope is cancelled."""
         try:
             await self._obey_all(scope)
         except DagorchError as error:  # an InvariantError: the engine itself is wrong
             self._break(error)
 
-    async def _obey_all(self, scope: anyio.CancelScope) -> None:
+    async def _obey_all(self, scope: anyio.CancelScope) -> None:  # noqa: C901  the hot loop, in one piece
         core, queue, deadlines = self._core, self._core.queue, self._core.deadlines
         clock, slice = self._clock, self._shared.slice
         turn = -1
@@ -248,7 +249,7 @@ class Runner:
         elif kind is WakeRun:
             self._shared.wake(command.run)
         elif kind is GrantCall or kind is RefuseCall:
-            self._attempts.answer(command)
+            self._attempts.calls.answer(command)
         elif kind is Finish:
             for event in self._idle:
                 event.set()

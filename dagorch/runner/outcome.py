@@ -10,7 +10,7 @@ from array import array
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Generic, TypeVar
 
-from dagorch.errors import RunError
+from dagorch.errors import BudgetExceededError, RunError
 from dagorch.graph.plan import Plan
 from dagorch.models.result import NodeRun, Result, RunStatus
 from dagorch.models.usage import NOTHING_USED
@@ -128,7 +128,8 @@ def run_error(core: Core, result: Result) -> RunError | None:
         broken = [i for i in core.plan.outputs if root.state[i] != State.SKIPPED]
         cause = missing_output(root, broken[0])
     index = next((i for i, facts in root.facts.items() if facts.error is cause), None)
-    if index is None and isinstance(cause, RunError):
+    ceiling = isinstance(cause, BudgetExceededError) and cause.partial_results is None
+    if isinstance(cause, RunError) and (index is None or ceiling):
         cause.partial_results = result
         return cause
     path = "" if index is None else root.path_of(index)

@@ -6,7 +6,7 @@ The doors are in `api.py`.
 
 from __future__ import annotations
 
-import random
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
@@ -119,6 +119,13 @@ class Session:
                         f"{type_name(type(value))}: {value!r:.60}"
                     )
                 )
+        if self.plan.size > self.options.max_node_runs:
+            problems.append(
+                Problem(
+                    f"max_node_runs={self.options.max_node_runs} is less than the graph's own "
+                    f"{self.plan.size} nodes"
+                )
+            )
         for name, node in self.plan.resources.items():
             if name not in self.options.limits:
                 problems.append(
@@ -149,7 +156,14 @@ class Session:
         self.streams.append(queue)
         if self.core is not None:
             self.core.observed = True
+            if self.core.finished:
+                queue.close()
         return queue
+
+    def unsubscribe(self, queue: Queue) -> None:
+        """Let a queue go that nobody reads any more."""
+        if queue in self.streams:
+            self.streams.remove(queue)
 
     async def run(self) -> Result:
         """Run to the end, deliver the events, and give the result or raise."""
@@ -157,7 +171,7 @@ class Session:
         observed = bool(self.listeners or self.streams)
         common = shared()
         seed = common.chance.getrandbits(64) if options.seed is None else options.seed
-        run_id = new_run_id(random.Random(seed))
+        run_id = new_run_id(seed, time.time())
         if run_id in common:  # two runs of one seed in one millisecond
             run_id = RunId(f"{run_id}-{common.count}")
         core = self.core = Core(
@@ -176,7 +190,6 @@ class Session:
             self.providers,
             common,
             options.deps,
-            observed=observed,
             budgeted=options.max_cost is not None,
         )
         self.runner = Runner(core, attempts, common, self._emit)
@@ -194,7 +207,8 @@ class Session:
         try:
             await runner.run(self.inputs)
         except BaseExceptionGroup as group:
-            raise single_error(group) from None
+            single = single_error(group)
+            raise single from single.__cause__
         finally:
             for queue in self.streams:
                 queue.close()

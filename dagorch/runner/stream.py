@@ -139,6 +139,6 @@ class Listener:
         structlog.get_logger("dagorch").warning(
             "listener failed",
             listener=repr(self._callback),
-            event=event.type.value,
+            event_type=event.type.value,
             error=repr(error),
         )

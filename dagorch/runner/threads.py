@@ -6,6 +6,7 @@ A few are kept for reuse, and one that hangs never keeps the process alive.
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import threading
 from collections.abc import Callable
@@ -45,10 +46,8 @@ class Job:
         except BaseException as error:
             self.error = error
         self.done = True
-        try:
+        with contextlib.suppress(RuntimeError):  # the loop has gone, and with it whoever waited
             from_thread.run_sync(self.finished.set, token=self.token)
-        except RuntimeError:
-            pass  # the loop has gone, and with it whoever waited
 
 
 async def run_in_thread(call: Callable[[], Any], started: Callable[[Job], None]) -> Any:

@@ -45,7 +45,7 @@ class Admission:
         self._lanes: dict[str, _Lane] = {}
 
     def acquire(self, run: str, resources: Iterable[Resource]) -> bool:
-        """Take one of each resource for `run`, or none and a place in the line of the first that is full."""
+        """Take one of each resource for `run`, or none and a place in the first full one's line."""
         taken: list[_Lane] = []
         for resource in resources:
             if resource.capacity is None:

@@ -25,6 +25,8 @@ from dagorch.scheduler.states import State
 __all__ = ["Attempting"]
 
 _READY, _RUNNING, _OPEN, _COMPLETED = State.READY, State.RUNNING, State.OPEN, State.COMPLETED
+_MONEY = "$"
+"""Among the resources of what costs something, so that it is not free to start."""
 
 
 class Attempting(NodeRuns):
@@ -37,7 +39,11 @@ class Attempting(NodeRuns):
         priority = plan.priorities.get(index, frame.priority) if plan.priorities else frame.priority
         item = (-priority, plan.neg_rank[index] - frame.tail, frame.serial, index, frame)
         if plan.limited[index]:
-            self.queue.push(item, tuple(r.name for r in self._resources(frame, index)))
+            needed = tuple(r.name for r in self._resources(frame, index))
+            facts = frame.facts.get(index)
+            if facts is not None and facts.prepared is not None and facts.prepared.worst_case_usd:
+                needed += (_MONEY,)
+            self.queue.push(item, needed)
         else:
             self.queue.push(item)
 
@@ -106,6 +112,7 @@ class Attempting(NodeRuns):
         """Another run's resource was offered and not taken: let the next in line have it."""
         self._offered = False
         self.wake(self.admission.withdraw(self.run_id))
+        self.calls.serve()  # what still waits stands in line again, at the end of it
         if self.slots_used < self.max_parallel and self.queue.others:
             item = self.take()
             if item is not None:
@@ -183,7 +190,7 @@ class Attempting(NodeRuns):
         delay = None
         if retry is not None and not frame.stopping and not attempt.final:
             delay = next_delay(retry, facts.failures, error, self.rng)
-            if delay is not None and facts.due is not None and self.now + delay >= facts.due.when:
+            if delay is not None and self._is_too_late(frame, index, self.now + delay):
                 delay = None
         facts.retries.append(
             f"{self.now - self.started:.3f} s: attempt {attempt.number} failed: {describe(error)}"
@@ -201,6 +208,16 @@ class Attempting(NodeRuns):
             self.deadlines.add(Due(self.now + delay, "retry", frame, index, facts.failures))
         else:
             self.make_ready(frame, index)
+
+    def _is_too_late(self, frame: Frame, index: int, when: float) -> bool:
+        """Whether a deadline will have passed by then: the node's, of what contains it, the run's."""
+        place: Frame | None = frame
+        while place is not None:
+            facts = place.facts.get(index)
+            if facts is not None and facts.due is not None and when >= facts.due.when:
+                return True
+            place, index = place.parent, place.parent_index
+        return self.timeout_seconds is not None and when >= self.started + self.timeout_seconds
 
     def cancel_attempt(
         self, attempt: StartAttempt, error: BaseException | None, *, final: bool = False

@@ -34,9 +34,13 @@ class Budget:
         self.reserved = _ZERO
         self.spent = _ZERO
 
+    def fits(self, worst_case: Decimal) -> bool:
+        """Whether a sum fits under the ceiling with what is spent and reserved."""
+        return self.ceiling is None or self.spent + self.reserved + worst_case <= self.ceiling
+
     def reserve(self, worst_case: Decimal) -> bool:
-        """Set money aside if it fits under the ceiling with what is spent and reserved."""
-        if self.ceiling is not None and self.spent + self.reserved + worst_case > self.ceiling:
+        """Set money aside if it fits."""
+        if not self.fits(worst_case):
             return False
         self.reserved += worst_case
         return True

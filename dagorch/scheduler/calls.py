@@ -49,36 +49,50 @@ class Calls:
             self.waiting.append(call)
             self.serve()
         elif self.waiting or not self._grant(call):
-            error = RunError(
+            error = self._never_paid(call) or RunError(
                 f"node {call.attempt.path!r} made a synchronous call on the event loop that would "
-                "have to "
-                "wait; use the async call, or make the node a plain def",
+                "have to wait; use the async call, or make the node a plain def",
                 path=call.attempt.path,
             )
             self._core.outbox.append(RefuseCall(call, error))
 
     def serve(self) -> None:
-        """Grant from the front of the line as far as that goes."""
+        """Grant what can be: a full resource holds up its own line only, lack of money everybody."""
         core = self._core
-        while self.waiting:
-            call = self.waiting[0]
+        saturated: set[str] = set()
+        for call in tuple(self.waiting):
+            name = "" if call.resource is None else call.resource.name
+            error: RunError | None
             if call.attempt.cancelling:
-                error: RunError = RunError(f"node {call.attempt.path!r} is being cancelled")
-            elif self._grant(call):
-                self.waiting.popleft()
+                error = RunError(f"node {call.attempt.path!r} is being cancelled")
+            elif name in saturated:
                 continue
-            elif core.budget.never_fits(call.worst_case_usd) and not core.budget.reserved:
-                path = call.attempt.path
-                error = BudgetExceededError(
-                    f"a call of node {path!r} could cost up to ${call.worst_case_usd}, but of "
-                    f"max_cost=${core.budget.ceiling} ${core.budget.spent} are spent",
-                    path=path,
-                )
-                core.stop_run(error)
+            elif self._grant(call):
+                self.waiting.remove(call)
+                continue
+            elif core.budget.fits(call.worst_case_usd):  # so the resource is full, others may not be
+                saturated.add(name)
+                continue
             else:
-                return
-            self.waiting.popleft()
+                error = self._never_paid(call)
+                if error is None:
+                    return
+            self.waiting.remove(call)
             core.outbox.append(RefuseCall(call, error))
+
+    def _never_paid(self, call: Call) -> BudgetExceededError | None:
+        """Stop the run if nothing is reserved that could come back and the call does not fit."""
+        core = self._core
+        if core.budget.reserved or not core.budget.never_fits(call.worst_case_usd):
+            return None
+        path = call.attempt.path
+        error = BudgetExceededError(
+            f"a call of node {path!r} could cost up to ${call.worst_case_usd}, but of "
+            f"max_cost=${core.budget.ceiling} ${core.budget.spent} are spent",
+            path=path,
+        )
+        core.stop_run(error)
+        return error
 
     def _grant(self, call: Call) -> bool:
         core = self._core
@@ -101,8 +115,10 @@ class Calls:
         core = self._core
         if call.reserved is None:
             self.withdrawn(call)
+            self.serve()
             return
         core.budget.settle(call.reserved, usage.cost_usd)
         core.book(call.attempt.frame, call.attempt.index, usage)
         if call.resource is not None:
             core.wake(core.admission.release([call.resource]))
+        self.serve()

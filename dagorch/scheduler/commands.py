@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from dagorch.scheduler.frames import Frame
 
 __all__ = [
-    "CONTINUE", "Call", "CancelAttempt", "Command", "Continue", "Emit", "Evaluate", "Finish", "GrantCall",
+    "CONTINUE", "Call", "CancelAttempt", "Command", "Continue", "Emit", "Evaluate", "Finish",
+    "GrantCall",
     "Prepared", "Purpose", "RefuseCall", "Resource", "StartAttempt", "WakeRun",
 ]  # fmt: skip
 

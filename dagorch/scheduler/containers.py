@@ -27,6 +27,7 @@ __all__ = [
     "open_frame",
     "stop",
     "stop_container",
+    "verdict",
 ]
 
 _COMPLETED = int(State.COMPLETED)
@@ -34,7 +35,7 @@ _SKIPPED = int(State.SKIPPED)
 
 
 def open_container(core: NodeRuns, frame: Frame, index: int) -> None:
-    """Open a loop, a map or a subgraph that has just become ready, unless it was cancelled since."""
+    """Open a loop, map or subgraph that has just become ready, unless cancelled since."""
     if frame.stopping or frame.state[index] != State.READY:
         return
     plan = frame.plan
@@ -71,8 +72,7 @@ def open_body(
     """
     Let a plan run in a node run's place: an expansion, or a fallback.
 
-    Args:
-        error: What a fallback makes good; None for an expansion.
+    `error` is what a fallback makes good; None for an expansion.
     """
     if frame.state[index] != State.OPEN:
         core.move(frame, index, State.OPEN)
@@ -249,7 +249,7 @@ def close(core: NodeRuns, frame: Frame) -> None:
         if not box.frames:
             core.container_stopped(parent, index)
         return
-    value, error, skipped = _verdict(frame)
+    value, error, skipped = verdict(frame)
     kind = parent.plan.kinds[index] if box.recovering is None else None
     if kind == MAP:
         _item_ended(core, parent, index, frame, value, error)
@@ -272,7 +272,7 @@ def _record(parent: Frame, index: int, box: Container, frame: Frame) -> None:
     group.records[frame.label or 0] = pack(frame)
 
 
-def _verdict(frame: Frame) -> tuple[Any, BaseException | None, bool]:
+def verdict(frame: Frame) -> tuple[Any, BaseException | None, bool]:
     """What a frame came to: a value, an error, or nothing because its output was skipped."""
     if frame.stop_error is not None:
         return MISSING, frame.stop_error, False

@@ -102,7 +102,7 @@ class Core(Attempting):
             action = agenda.popleft()
             action[0](self, *action[1:])
 
-    def next(self) -> Command | None:
+    def next(self) -> Command | None:  # noqa: C901  the hot road, in one piece
         """Give the next command, or None if there is nothing to do until the next stimulus."""
         if self.outbox:
             return self.outbox.popleft()
@@ -128,6 +128,8 @@ class Core(Attempting):
             self.pass_on()
         if self.outbox:
             return self.outbox.popleft()
+        if self.agenda:  # the budget has just stopped the run
+            return CONTINUE
         if not self.slots_used and not self.finished:
             self._check_quiescence()
         return None
@@ -227,6 +229,7 @@ class Core(Attempting):
         return bool(
             self.outbox
             or self.agenda
+            or self._offered
             or (self.slots_used < self.max_parallel and (self.queue.free or self.queue.others))
         )
 
@@ -270,7 +273,7 @@ class Core(Attempting):
         """Nothing: `handle` goes on with the agenda."""
 
     def on_resource_freed(self, s: stimuli.ResourceFreed) -> None:
-        self._offered = True
+        self._offered = True  # `next` takes it, or passes it on
 
     def finish(self, root: Frame) -> None:
         """The root frame has closed: the run is over."""
@@ -279,8 +282,8 @@ class Core(Attempting):
         self.wake(self.admission.withdraw(self.run_id))
         if self.cancelled is not None:
             kind, data = EventType.RUN_CANCELLED, {"reason": self.cancelled}
-        elif root.stop_error is not None:
-            kind, data = EventType.RUN_FAILED, {"error": describe(root.stop_error)}
+        elif (error := containers.verdict(root)[1]) is not None:
+            kind, data = EventType.RUN_FAILED, {"error": describe(error)}
         else:
             kind, data = EventType.RUN_COMPLETED, {}
             self.progress = 100.0

@@ -7,6 +7,7 @@ Those that no longer matter are dropped lazily.
 from __future__ import annotations
 
 import heapq
+from collections.abc import Iterator
 from typing import Any, Literal
 
 __all__ = ["Deadlines", "Due"]
@@ -79,6 +80,10 @@ class Deadlines:
             heapq.heappop(heap)
             self._dropped -= 1
         self.earliest = heap[0][0] if heap else float("inf")
+
+    def __iter__(self) -> Iterator[Due]:
+        """Those that still matter, in no order."""
+        return (item[2] for item in self._heap if not item[2].dropped)
 
     def __len__(self) -> int:
         return len(self._heap) - self._dropped

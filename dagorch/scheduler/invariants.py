@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from dagorch.errors import InvariantError
+from dagorch.scheduler.containers import open_container
 from dagorch.scheduler.frames import MISSING, Frame
 from dagorch.scheduler.propagate import release
 from dagorch.scheduler.states import State
@@ -33,11 +34,16 @@ def check(core: Core) -> None:
 
     Cost: O(open node runs + edges).
     """
+    queued = {
+        (item[2], item[3]) for heap in (core.queue.free, *core.queue.others.values()) for item in heap
+    }
+    alarms = {(due.frame.serial, due.index) for due in core.deadlines if due.purpose == "retry"}
     running = 0
     reserved = Decimal(0)
     held: Counter[str] = Counter()
     for frame in core.frames.values():
         _check_frame(core, frame)
+        _check_waiting(core, frame, queued, alarms)
         running += len(frame.running)
         for attempt in frame.running.values():
             reserved += attempt.reserved or Decimal(0)
@@ -114,6 +120,20 @@ def _check_frame(core: Core, frame: Frame) -> None:
                     frame,
                     index,
                 )
+
+
+def _check_waiting(
+    core: Core, frame: Frame, queued: set[tuple[int, int]], alarms: set[tuple[int, int]]
+) -> None:
+    """Whatever could go on is where it will be found: in the queue, on the agenda, among the deadlines."""
+    opening = {action[2] for action in core.agenda if action[0] is open_container and action[1] is frame}
+    for index in range(frame.plan.size):
+        now, place = frame.state[index], (frame.serial, index)
+        if now == State.READY and not frame.stopping:
+            found = place in queued or index in frame.tickets or index in opening
+            _must(found, "ready, but nobody will start it", core, frame, index)
+        elif now == State.DELAYED:
+            _must(place in alarms, "delayed, but nothing will wake it", core, frame, index)
 
 
 def _must(

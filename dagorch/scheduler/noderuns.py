@@ -49,9 +49,12 @@ class NodeRuns(RunState):
             if not frame.unended:
                 self.agenda.append((containers.close, frame))
         elif to == _READY:
-            frame.times[3 * index] = self.now
+            if frame.times[3 * index] < 0:
+                frame.times[3 * index] = self.now
         elif frame.times[3 * index + 1] < 0:
             frame.times[3 * index + 1] = self.now
+        elif to == _OPEN:
+            return  # for an expansion or a fallback: listeners know that it has started
         if self.observed:
             self.tell(frame, index, to)
 

@@ -97,7 +97,7 @@ def _judge_merge(
     core: NodeRuns, frame: Frame, index: int, marks: list[int] | None, pending: int
 ) -> None:
     """
-    Decide a merge; one with an `after` as if its other edges came to light when those of `after` had.
+    Decide a merge; with an `after`, as if its other edges came to light when those had.
 
     A quorum out of reach is told only once one edge lives or none is pending: then the verdict
     is the same whatever order the sources end in.
@@ -172,7 +172,7 @@ def merge_values(frame: Frame, index: int) -> list[object]:
 
 
 def close_other_edges(core: NodeRuns, frame: Frame, index: int) -> None:
-    """Close the edges that an ended or fired node run no longer needs, and cancel what nothing waits for."""
+    """Close the edges that a node run no longer needs, and cancel what nothing waits for."""
     plan = frame.plan
     if frame.closed_edges is None:
         frame.closed_edges = set()

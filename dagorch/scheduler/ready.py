@@ -29,7 +29,7 @@ class ReadyQueue:
         self.free: list[Item] = []
         """Those that need nothing but a slot."""
         self.others: dict[tuple[str, ...], list[Item]] = {}
-        """Those that need resources, by the names of them; a heap that is empty is not kept long."""
+        """Those that need resources, by their names; an empty heap is not kept long."""
 
     def push(self, item: Item, resources: tuple[str, ...] = _NONE) -> None:
         if resources:

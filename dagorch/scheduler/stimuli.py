@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from dagorch.scheduler.commands import Call, Evaluate, StartAttempt
 
 __all__ = [
-    "Answered", "AttemptCancelled", "AttemptFailed", "AttemptSucceeded", "CallEnded", "CallRequested",
+    "Answered", "AttemptCancelled", "AttemptFailed", "AttemptSucceeded", "CallEnded",
+    "CallRequested",
     "Continued", "Evaluated", "EvaluationFailed", "Expanded", "ResourceFreed", "RunCancelled",
     "RunStarted", "Stimulus", "TimerFired", "TokensArrived",
 ]  # fmt: skip

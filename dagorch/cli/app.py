@@ -1,0 +1,201 @@
+"""The commands and their options. What each does is in the files beside this one."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from dagorch import __version__
+from dagorch.cli.clean import one_line
+from dagorch.cli.exits import Exit, say_error
+
+__all__ = ["app", "run_command"]
+
+app = typer.Typer(
+    name="dagorch",
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def run_command(arguments: Sequence[str]) -> int:
+    """Carry out a command line and give its exit code; every error is told here."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a terminal's encoding may lack what a model writes
+            stream.reconfigure(errors="replace")
+    warnings.showwarning = _show_warning
+    _log_to_stderr()
+    try:
+        return int(app(list(arguments), standalone_mode=False) or 0)
+    except typer.Abort:
+        return say_error(KeyboardInterrupt(), debug=False)
+    except (Exception, KeyboardInterrupt) as error:
+        usage = getattr(error, "format_message", None)  # Typer's own: a wrong option, and so on
+        if usage is None:
+            return say_error(error, debug="--debug" in arguments)
+        print(f"dagorch: error: {usage()}\nTry 'dagorch --help'.", file=sys.stderr)
+        return Exit.USAGE
+
+
+def _show_warning(message: Warning | str, *_place: Any) -> None:
+    print(f"dagorch: warning: {one_line(str(message))}", file=sys.stderr)
+
+
+def _log_to_stderr() -> None:
+    """Standard output is for the answer alone."""
+    import structlog
+
+    structlog.configure(
+        processors=[structlog.processors.add_log_level, structlog.processors.LogfmtRenderer()],
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"dagorch {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show it.")
+    ] = False,
+) -> None:
+    """
+    Multi-agent LLM workflows as graphs: run one, draw one, see what it can run on.
+
+    \b
+    No key, no account: a small model inside this process answers.
+      dagorch run cascade "How do bees find their way home?" --provider local
+    \b
+    With a key set, as OPENAI_API_KEY=..., and everything kept in a folder:
+      dagorch run cascade "How do bees find their way home?" --out bees
+    \b
+    What would run, as a picture; needs no provider and no network:
+      dagorch graph cascade -o cascade.svg
+    \b
+    Exit codes: 0 completed, 1 failed, 2 wrong usage, 3 some agents failed,
+    4 the budget was reached, 130 interrupted.
+    """
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+        raise typer.Exit(Exit.USAGE)
+
+
+_COUNT = "Agents of this tier: {}."
+
+
+@app.command()
+def run(
+    pattern: Annotated[str, typer.Argument(metavar="PATTERN", help="Which workflow: cascade.")],
+    task: Annotated[str, typer.Argument(metavar="TASK", help="What is to be done, in words.")],
+    provider: Annotated[
+        str | None,
+        typer.Option(help="A service, or 'local'. [default: the first whose key is set, else local]"),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="The model of every call, or the path of a .gguf file.")
+    ] = None,
+    base_url: Annotated[
+        str | None, typer.Option(help="Address of any server that speaks OpenAI's protocol.")
+    ] = None,
+    belter_count: Annotated[
+        int | None, typer.Option(help="Searches in parallel. [default: 3]")
+    ] = None,
+    drummer_count: Annotated[
+        int | None, typer.Option(help="Analyses, each of its share of the searches. [default: 2]")
+    ] = None,
+    camina_count: Annotated[int | None, typer.Option(help="Syntheses. [default: 1]")] = None,
+    max_parallel: Annotated[int | None, typer.Option(help="Steps at once. [default: 8]")] = None,
+    timeout: Annotated[
+        float | None, typer.Option(help="Seconds for each step, retries included. [default: 300]")
+    ] = None,
+    max_cost: Annotated[
+        float | None, typer.Option(help="Dollars that the run never exceeds. [default: no ceiling]")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Keep the outcome: a file named .md or .json, else a folder for all of it."),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the result as JSON, and nothing else.")
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print the answer, and nothing else.")
+    ] = False,
+    debug: Annotated[bool, typer.Option(help="Show where an error came from.")] = False,
+) -> int:
+    """
+    Run a workflow and watch it.
+
+    \b
+    cascade: a plan of questions, a search for each, analyses, a synthesis.
+    \b
+    Examples:
+      dagorch run cascade "Why is the sky blue?"
+      dagorch run cascade "Tea or coffee?" --belter-count 5 --drummer-count 2
+      dagorch run cascade "Compare heat pumps" --provider xai --max-cost 0.50
+      dagorch run cascade "Summarise RFC 9110" --base-url http://localhost:8000/v1
+      dagorch run cascade "Why is the sky blue?" --json | jq .result
+    \b
+    The outcome goes to standard output, progress and errors to standard error.
+    Ctrl-C stops the run and shows what had finished.
+    """
+    from dagorch.cli.patterns import Settings
+    from dagorch.cli.running import RunOptions, run_workflow
+
+    settings = Settings(belter_count, drummer_count, camina_count, max_parallel, timeout, max_cost)
+    return run_workflow(
+        RunOptions(pattern, task, settings, provider, model, base_url, out, as_json, quiet, debug)
+    )
+
+
+@app.command()
+def graph(
+    target: Annotated[
+        str, typer.Argument(metavar="PATTERN|MODULE:NAME", help="A pattern, or your own graph.")
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="A file named .svg, .dot, .mmd (Mermaid) or .png."),
+    ] = None,
+    belter_count: Annotated[int | None, typer.Option(help="Of cascade. [default: 3]")] = None,
+    drummer_count: Annotated[int | None, typer.Option(help="Of cascade. [default: 2]")] = None,
+    camina_count: Annotated[int | None, typer.Option(help="Of cascade. [default: 1]")] = None,
+    debug: Annotated[bool, typer.Option(help="Show where an error came from.")] = False,
+) -> None:
+    """
+    Draw a workflow before it runs; without -o, print it as Mermaid.
+
+    \b
+    MODULE:NAME is a Graph, an orchestrator, or a function that returns one. Loops, maps
+    and what only a run will tell are drawn as frames and placeholders. Nothing is run.
+    \b
+    Examples:
+      dagorch graph cascade -o cascade.svg
+      dagorch graph cascade --belter-count 8
+      dagorch graph my_project.flows:compare -o compare.png
+    """
+    from dagorch.cli.drawing import draw
+    from dagorch.cli.patterns import Settings
+
+    draw(target, Settings(belter_count, drummer_count, camina_count), out)
+
+
+@app.command()
+def providers() -> None:
+    """Show what a workflow can run on here, and what is missing for the rest."""
+    from dagorch.cli.listing import list_providers
+
+    list_providers()

@@ -1,0 +1,79 @@
+"""One workflow run to its end, whatever that is; Ctrl-C ends it in order, and again at once."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import anyio
+
+from dagorch.cli.display import Display
+from dagorch.errors import RunError
+from dagorch.models.orchestration import OrchestratorResult
+from dagorch.orchestrators import BaseOrchestrator
+from dagorch.providers.base import BaseProvider
+
+__all__ = ["Ended", "execute"]
+
+
+class Ended:
+    """How a workflow ended: with a result, with an error, or both."""
+
+    def __init__(self) -> None:
+        self.result: OrchestratorResult | None = None
+        self.error: BaseException | None = None
+        self.interrupted = False
+
+
+def execute(
+    orchestrator: BaseOrchestrator, provider: BaseProvider, task: str, display: Display
+) -> Ended:
+    """
+    Run a workflow and show it.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C was pressed a second time.
+    """
+    ended = Ended()
+
+    async def main() -> None:
+        with _on_interrupt(orchestrator, display, ended):
+            try:
+                ended.result = await orchestrator.execute_workflow(task, on_event=display)
+            except RunError as error:
+                ended.error = error
+                ended.result = error.partial_results
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await provider.aclose()
+
+    with display:
+        anyio.run(main)
+    return ended
+
+
+@contextmanager
+def _on_interrupt(
+    orchestrator: BaseOrchestrator, display: Display, ended: Ended
+) -> Iterator[None]:
+    """Stop the workflow on the first Ctrl-C, and give up waiting for it on the second."""
+    token = anyio.lowlevel.current_token()
+
+    def stop() -> None:
+        display.note("interrupted: stopping; Ctrl-C again to leave at once")
+        orchestrator.cancel("interrupted")
+
+    def interrupted(number: int, frame: FrameType | None) -> None:
+        if ended.interrupted:
+            raise KeyboardInterrupt
+        ended.interrupted = True
+        # A signal comes between any two steps of the loop; what it asks for is done in a turn.
+        token.native_token.call_soon_threadsafe(stop)
+
+    before = signal.signal(signal.SIGINT, interrupted)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,22 @@
+"""`dagorch providers`: every provider, whether it is ready, and what is missing."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from dagorch.providers import ProviderFactory
+
+__all__ = ["list_providers"]
+
+
+def list_providers() -> None:
+    """Print a line for each provider, those that are ready first. Sends nothing to any service."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("provider", "ready", "model, unless you say", "what is missing"):
+        table.add_column(heading, overflow="fold")
+    for info in sorted(ProviderFactory.list_providers(), key=lambda info: not info.ready):
+        ready = Text("yes", "green") if info.ready else Text("no", "dim")
+        table.add_row(Text(info.name), ready, Text(info.default_model), Text(info.missing))
+    Console(highlight=False).print(table)

@@ -1,0 +1,71 @@
+"""A graph found by `module:name` in the user's own code, whatever stands under that name."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+from typing import Any
+
+from dagorch.errors import DefinitionError, did_you_mean
+from dagorch.graph.graph import Graph
+from dagorch.orchestrators import BaseOrchestrator
+
+__all__ = ["load_graph"]
+
+_SOME_TASK = "the task"
+
+
+def load_graph(target: str) -> Graph:
+    """
+    Import a graph; the current folder is looked in first.
+
+    Args:
+        target: `module:name`, where the name is a `Graph`, an orchestrator, or a function or
+            class that gives one when it is called without arguments.
+
+    Raises:
+        DefinitionError: The module cannot be imported, the name is not there, or it is none of
+            these; what the user's code raised is the cause.
+    """
+    module_name, _, name = target.partition(":")
+    if not module_name or not name:
+        raise DefinitionError(f"{target!r} is not of the form module:name")
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    found = _named(target, _imported(module_name), name)
+    if callable(found) and not isinstance(found, Graph | BaseOrchestrator):
+        try:
+            found = found()
+        except Exception as error:
+            raise DefinitionError(f"{target} was called and failed: {_said(error)}") from error
+    if isinstance(found, BaseOrchestrator):
+        found = found.graph(_SOME_TASK)
+    if not isinstance(found, Graph):
+        raise DefinitionError(
+            f"{target} is a {type(found).__name__}; "
+            "name a Graph, an orchestrator, or a function that returns one of them"
+        )
+    return found
+
+
+def _imported(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except (Exception, SystemExit) as error:
+        raise DefinitionError(f"module {name!r} cannot be imported: {_said(error)}") from error
+
+
+def _named(target: str, module: Any, name: str) -> Any:
+    found = module
+    for part in name.split("."):
+        if not hasattr(found, part):
+            public = [known for known in dir(found) if not known.startswith("_")]
+            raise DefinitionError(f"{target}: there is no {part!r}{did_you_mean(part, public)}")
+        found = getattr(found, part)
+    return found
+
+
+def _said(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"

@@ -1,0 +1,27 @@
+"""Where the command begins: the commands are in `app.py`, loaded here so that Ctrl-C is met early."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+__all__ = ["main"]
+
+_INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """
+    Run the command line and leave with its exit code.
+
+    Args:
+        arguments: Without the program's name; None takes those of the process.
+    """
+    try:
+        from dagorch.cli.app import run_command
+
+        code = run_command(sys.argv[1:] if arguments is None else arguments)
+    except KeyboardInterrupt:
+        print("dagorch: interrupted", file=sys.stderr)
+        code = _INTERRUPTED
+    sys.exit(code)

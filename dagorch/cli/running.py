@@ -1,0 +1,137 @@
+"""`dagorch run`: everything is checked, the workflow is run and shown, its outcome told and kept."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from dagorch.cli.choice import choose
+from dagorch.cli.clean import one_line
+from dagorch.cli.display import display_for
+from dagorch.cli.execute import Ended, execute
+from dagorch.cli.exits import Exit, exit_for, say_error
+from dagorch.cli.out import Destination
+from dagorch.cli.patterns import Settings, orchestrator_for
+from dagorch.cli.report import print_answer, print_parts, print_table
+from dagorch.errors import DagorchError
+from dagorch.graph.graph import Graph
+from dagorch.models.orchestration import OrchestratorResult
+from dagorch.models.task import TaskStatus
+
+__all__ = ["RunOptions", "run_workflow"]
+
+_PICTURE = Path("dagorch-run.svg")
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What `dagorch run` was told."""
+
+    pattern: str
+    task: str
+    settings: Settings
+    provider: str | None
+    model: str | None
+    base_url: str | None
+    out: Path | None
+    as_json: bool
+    quiet: bool
+    debug: bool
+
+
+def run_workflow(options: RunOptions) -> int:
+    """
+    Run a workflow; give the exit code.
+
+    Raises:
+        DefinitionError: Something is wrong that could be found out before anything was paid for.
+    """
+    orchestrator_for(options.pattern, options.settings).graph(options.task)  # wrong words first
+    chosen = choose(options.provider, options.model, options.base_url)
+    orchestrator = orchestrator_for(options.pattern, options.settings, chosen.provider)
+    graph = orchestrator.graph(options.task)
+    destination = Destination(options.out) if options.out is not None else None
+    silent = options.quiet or options.as_json
+    if not silent:
+        model = chosen.provider.default_model or "whatever model it serves"
+        _say(f"running on {chosen.provider.name}, {model} ({chosen.why})")
+    title = f"{graph.name}: {one_line(options.task)}"
+    display = display_for(lambda: _planned(graph), title, quiet=silent)
+    ended = execute(orchestrator, chosen.provider, options.task, display)
+    return _tell(options, ended, destination)
+
+
+def _planned(graph: Graph) -> Iterable[tuple[str, str]]:
+    return ((node.id, node.kind.value) for node in graph)
+
+
+def _tell(options: RunOptions, ended: Ended, destination: Destination | None) -> int:
+    """Keep and show what there is, and give the exit code."""
+    result = ended.result
+    code = _code(ended)
+    if result is not None:
+        kept, trouble = _keep(options, result, destination)
+        _show(options, result, kept)
+        if trouble is not None:
+            code = say_error(trouble, debug=options.debug) if code == Exit.COMPLETED else code
+    if ended.interrupted:
+        _say("interrupted")
+    elif ended.error is not None:
+        say_error(ended.error, debug=options.debug)
+    return code
+
+
+def _code(ended: Ended) -> int:
+    if ended.interrupted and ended.error is not None:
+        return Exit.INTERRUPTED
+    if ended.error is not None:
+        return exit_for(ended.error)
+    partial = ended.result is not None and ended.result.status == TaskStatus.PARTIAL
+    return Exit.PARTIAL if partial else Exit.COMPLETED
+
+
+def _keep(
+    options: RunOptions, result: OrchestratorResult, destination: Destination | None
+) -> tuple[list[Path], DagorchError | None]:
+    """Write the files that are asked for, and the picture; what goes wrong loses nothing else."""
+    kept: list[Path] = []
+    trouble: DagorchError | None = None
+    if destination is not None:
+        try:
+            kept += destination.write(options.task, result)
+        except DagorchError as error:
+            trouble = error
+    elif not options.quiet and not options.as_json and result.run is not None:
+        from dagorch.exporters import write
+
+        try:
+            kept.append(write(result.run.graph, _PICTURE, result.run))
+        except DagorchError as error:
+            _say(f"no picture: {error}")
+    return kept, trouble
+
+
+def _show(options: RunOptions, result: OrchestratorResult, kept: list[Path]) -> None:
+    if options.as_json:
+        print(result.model_dump_json(indent=2))
+        return
+    console = Console(highlight=False)
+    if result.result is not None:
+        print_answer(console, result)
+    else:
+        print_parts(console, result)
+    if options.quiet:
+        return
+    console.print()
+    print_table(console, result)
+    for path in kept:
+        what = "picture of the run" if path.suffix == ".svg" else "kept"
+        print(f"{what}: {path}")
+
+
+def _say(text: str) -> None:
+    print(f"dagorch: {one_line(text)}", file=sys.stderr, flush=True)

@@ -1,0 +1,372 @@
+"""
+The orchestrator that everybody can subclass: a plan of subtasks compiled to a graph, run by the engine.
+
+What all orchestrators share is here too: config, provider, stream, and the way from a task to
+its result. No pattern, no prompt, and nothing that runs by itself.
+"""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, ClassVar, Final, Self
+
+import anyio
+from pydantic import BaseModel
+
+from dagorch.errors import (
+    DagorchWarning,
+    DefinitionError,
+    ExpansionError,
+    Problem,
+    RunError,
+)
+from dagorch.graph.graph import Graph
+from dagorch.models.config import OrchestratorConfig
+from dagorch.models.events import Event
+from dagorch.models.orchestration import OrchestratorResult, StreamEvent
+from dagorch.models.policy import Policy, Retry
+from dagorch.models.task import AgentResult, SubTask, TaskStatus
+from dagorch.nodes.base import Kind
+from dagorch.nodes.function import Context
+from dagorch.orchestrators.metered import MeteredProvider, seated
+from dagorch.orchestrators.routing import Place, Routing
+from dagorch.orchestrators.stream import Stream
+from dagorch.orchestrators.workflow import Agent, Workflow
+from dagorch.patterns.subtasks import node_ids, subtask_graph
+from dagorch.runner.api import RunHandle
+
+__all__ = ["BaseOrchestrator"]
+
+_METHODS: Final = {
+    "decompose_task": "(self, task, context=None) -> list[SubTask]",
+    "execute_subtask": "(self, subtask, context=None) -> AgentResult",
+    "synthesize_results": "(self, agent_results, context=None) -> dict",
+}
+
+
+class BaseOrchestrator:
+    """
+    A workflow of your own: subclass it with three methods, and run it.
+
+    `decompose_task` makes a plan of `SubTask`s, whose dependencies become edges and whose
+    priorities decide among those ready; `execute_subtask` does one of them and gives an
+    `AgentResult`; `synthesize_results` makes the answer of those that completed. Their
+    `context` is the caller's, with `task`, and with `results`: of a subtask, the results it
+    depends on by id, and of the synthesis, all.
+
+    Calls through `self.provider` are reserved, limited and billed by the run they belong to.
+
+    Args:
+        config: None is the pattern's config as it comes.
+        provider: One of dagorch's, or any object with `complete` or `acomplete`. None will do
+            for drawing, and for a subclass that calls no model.
+        providers: Further ones by name, for models that are not the provider's.
+
+    Attributes:
+        stream_callback: Told each `StreamEvent`; async or sync.
+        on_event: Told each of the engine's events.
+
+    Raises:
+        DefinitionError: A method is missing, the config does not validate, or the provider
+            cannot be one.
+
+    Example:
+        >>> class Counting(BaseOrchestrator):
+        ...     async def decompose_task(self, task, context=None):
+        ...         return [SubTask(word, f"Count {word!r}") for word in task.split()]
+        ...     async def execute_subtask(self, subtask, context=None):
+        ...         return AgentResult(subtask.id, len(subtask.id))
+        ...     async def synthesize_results(self, agent_results, context=None):
+        ...         return {"letters": sum(result.content for result in agent_results)}
+        >>> import anyio
+        >>> anyio.run(Counting().execute_workflow, "three short words").result
+        {'letters': 15}
+    """
+
+    config_class: ClassVar[type[OrchestratorConfig]] = OrchestratorConfig
+    """What `config` must be; fields beyond it are of no use here."""
+    unused_fields: ClassVar[frozenset[str]] = frozenset()
+    """Fields of that class that this pattern has no use for."""
+
+    config: OrchestratorConfig
+    stream_callback: Callable[[StreamEvent], Any] | None = None
+    on_event: Callable[[Event], Any] | None = None
+
+    def __new__(cls, *args: Any, **options: Any) -> Self:
+        if cls._workflow is BaseOrchestrator._workflow:
+            missing = [
+                Problem(f"there is no {name}; write: async def {name}{signature}")
+                for name, signature in _METHODS.items()
+                if getattr(cls, name) is getattr(BaseOrchestrator, name)
+            ]
+            if missing:
+                raise DefinitionError(missing, subject=f"orchestrator {cls.__name__}")
+        return super().__new__(cls)
+
+    def __init__(
+        self,
+        config: OrchestratorConfig | None = None,
+        provider: Any = None,
+        *,
+        providers: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.config = self.config_class() if config is None else config
+        self._check_config()
+        self._warn_of_unused()
+        self._routing = Routing(provider, providers)
+        self._under_way: set[RunHandle] = set()
+        primary = self._routing.place(self.config.primary_model)
+        self.provider = MeteredProvider(lambda: self._routing.provider(primary), primary.model)
+
+    # -- what a subclass writes ---------------------------------------------------------------
+
+    async def decompose_task(
+        self, task: str, context: dict[str, Any] | None = None
+    ) -> list[SubTask]:
+        """Make a plan: at least one subtask; their order is that of the results."""
+        raise NotImplementedError
+
+    async def execute_subtask(
+        self, subtask: SubTask, context: dict[str, Any] | None = None
+    ) -> AgentResult:
+        """Do one subtask; `context["results"]` has those it depends on, by id."""
+        raise NotImplementedError
+
+    async def synthesize_results(
+        self, agent_results: list[AgentResult], context: dict[str, Any] | None = None
+    ) -> Any:
+        """Make the answer of what completed: a dict, a text or a pydantic model."""
+        raise NotImplementedError
+
+    # -- public -------------------------------------------------------------------------------
+
+    def graph(self, task: str, context: Mapping[str, Any] | None = None) -> Graph:
+        """
+        Give the graph that a run of this task would execute; nothing is run or sent.
+
+        Raises:
+            DefinitionError: The task is empty, or the config does not validate.
+        """
+        return self._prepared(task, context).graph
+
+    async def execute_workflow(
+        self,
+        task: str,
+        context: Mapping[str, Any] | None = None,
+        *,
+        on_event: Callable[[Event], Any] | None = None,
+    ) -> OrchestratorResult:
+        """
+        Do a task and give its result.
+
+        Args:
+            task: What is to be done.
+            context: Handed to every step, with additions.
+            on_event: Told each of the engine's events; None is the attribute of that name.
+
+        Raises:
+            DefinitionError: The task, the config or the provider is wrong; nothing was paid for.
+            BudgetExceededError: The next call could have broken `max_cost`.
+            RunError: Something failed. Of both, `partial_results` is an `OrchestratorResult`
+                with what had finished.
+        """
+        workflow = self._prepared(task, context)
+        config = self.config
+        listeners: list[Callable[[Event], Any]] = []
+        if self.stream_callback is not None and config.enable_streaming:
+            listeners.append(Stream(self.stream_callback, workflow))
+        if (listener := on_event or self.on_event) is not None:
+            listeners.append(listener)
+        start = workflow.graph.start(
+            provider=self._providers(workflow),
+            max_parallel=config.max_parallel if config.parallel_execution else 1,
+            max_cost=config.max_cost,
+            deps=workflow,
+            on_event=listeners,
+        )
+        self._under_way.add(start)
+        try:
+            async with start as run:
+                result = await run.result()
+        except RunError as error:
+            if error.partial_results is not None:
+                error.partial_results = workflow.outcome(error.partial_results, error)
+            raise
+        finally:
+            self._under_way.discard(start)
+            if not self._under_way:
+                with anyio.CancelScope(shield=True):
+                    await self._routing.close_made()
+        return workflow.outcome(result)
+
+    def cancel(self, reason: str = "cancelled") -> None:
+        """
+        Stop every workflow of this orchestrator that is under way.
+
+        Each raises a `RunError` with what had finished. Call it on the event loop they run on.
+        """
+        for run in self._under_way:
+            run.cancel(reason)
+
+    # -- for patterns -------------------------------------------------------------------------
+
+    def _workflow(self, task: str, context: Mapping[str, Any]) -> Workflow:
+        """Compile a task into a graph. A pattern of dagorch's own replaces this one method."""
+        return _Custom(self, task, context).workflow()
+
+    @property
+    def _policy(self) -> Policy:
+        """How each step is tried, as the config says."""
+        config = self.config
+        return Policy(
+            retry=Retry(attempts=config.max_retries + 1), timeout_seconds=config.timeout_seconds
+        )
+
+    # -- checks -------------------------------------------------------------------------------
+
+    def _prepared(self, task: str, context: Mapping[str, Any] | None) -> Workflow:
+        if not isinstance(task, str) or not task.strip():
+            raise DefinitionError(
+                f"the task is {'empty' if isinstance(task, str) else repr(task)[:60]}; "
+                'say what is to be done, such as "How do bees find their way home?"'
+            )
+        if context is not None and not isinstance(context, Mapping):
+            raise DefinitionError(f"context is a {type(context).__name__}; give a dict, or None")
+        self._check_config()
+        return self._workflow(task.strip(), dict(context or {}))
+
+    def _check_config(self) -> None:
+        config, wanted = self.config, self.config_class
+        if not isinstance(config, wanted):
+            raise DefinitionError(
+                f"{type(self).__name__} takes a {wanted.__name__}, not {type(config).__name__}; "
+                f"write {wanted.__name__}(...)"
+            )
+        problems = config.validate()
+        if problems:
+            raise DefinitionError([Problem(text) for text in problems], subject="config")
+
+    def _warn_of_unused(self) -> None:
+        usable = self.config_class.model_fields.keys() - self.unused_fields
+        unused = sorted(self.config.model_fields_set - usable)
+        if unused:
+            warnings.warn(
+                f"{type(self).__name__} has no use for {', '.join(unused)} of its config",
+                DagorchWarning,
+                stacklevel=3,
+            )
+
+    def _providers(self, workflow: Workflow) -> Mapping[str, Any] | None:
+        calls_models = any(node.kind is Kind.LLM for node in workflow.graph)
+        if self._routing.given is None and not calls_models and workflow.places == (Place(),):
+            return None
+        return self._routing.of_run(workflow.places)
+
+
+class _Custom:
+    """The graph of one task of a subclass: plan, subtasks, synthesis."""
+
+    def __init__(
+        self, orchestrator: BaseOrchestrator, task: str, context: Mapping[str, Any]
+    ) -> None:
+        self._orchestrator = orchestrator
+        self._context = {**context, "task": task}
+        if "num_agents" in orchestrator.config.model_fields_set:
+            self._context["num_agents"] = orchestrator.config.num_agents
+        self._task = task
+
+    def workflow(self) -> Workflow:
+        """Give the graph, and who is to be watched in it."""
+        orchestrator = self._orchestrator
+        policy = orchestrator._policy
+        graph = Graph(type(orchestrator).__name__)
+        plan = graph.function(self._decompose, id="decompose", policy=policy, task=self._task)
+        results = graph.function(self._expand, id="subtasks", expand=True, plan=plan)
+        graph.function(self._synthesize, id="synthesize", policy=policy, results=results)
+        place = orchestrator._routing.place(orchestrator.config.primary_model)
+        return Workflow(
+            self._task,
+            graph,
+            planning="decompose",
+            synthesis="synthesize",
+            places=(place,),
+            facts=lambda _: {"orchestrator": type(orchestrator).__name__},
+        )
+
+    async def _decompose(self, task: str, run: Context[Any]) -> list[SubTask]:
+        orchestrator = self._orchestrator
+        with seated(orchestrator.provider, run):
+            plan = await _awaited(orchestrator.decompose_task(task, {**self._context}))
+        try:
+            plan = _subtasks(plan)
+            subtask_graph(plan, self._work).compile()
+        except DefinitionError as error:
+            refused = ExpansionError(f"decompose_task gave no plan that can be run: {error}")
+            refused.retry_at_once = True  # a model's next plan may be better, and waiting does not help
+            raise refused from error
+        if isinstance(run.deps, Workflow):
+            ids = node_ids(subtask.id for subtask in plan)
+            for subtask in plan:
+                run.deps.agents[f"subtasks/{ids[subtask.id]}"] = Agent(
+                    subtask.id, subtask.agent_type, subtask.description
+                )
+        return plan
+
+    async def _expand(self, plan: list[SubTask]) -> Graph:
+        policy = self._orchestrator._policy
+        tolerant = Policy(
+            retry=policy.retry, timeout_seconds=policy.timeout_seconds, on_error="continue"
+        )
+        return subtask_graph(plan, self._work, tolerant)
+
+    def _work(self, subtask: SubTask) -> Callable[..., Awaitable[AgentResult]]:
+        orchestrator = self._orchestrator
+
+        async def execute(run: Context[Any], **results: AgentResult) -> AgentResult:
+            context = {
+                **self._context,
+                "results": {result.subtask_id: result for result in results.values()},
+            }
+            with seated(orchestrator.provider, run):
+                done = await _awaited(orchestrator.execute_subtask(subtask, context))
+            if isinstance(done, AgentResult):
+                if done.subtask_id != subtask.id:
+                    done = done.model_copy(update={"subtask_id": subtask.id})
+                if isinstance(run.deps, Workflow):
+                    run.deps.given[run.path] = done
+                if done.status in (TaskStatus.FAILED, TaskStatus.CANCELLED):
+                    raise _reported(done)
+            return done
+
+        return execute
+
+    async def _synthesize(self, run: Context[Any], results: Any) -> Any:
+        orchestrator = self._orchestrator
+        alive = [results] if isinstance(results, AgentResult) else list(results.values())
+        context = {**self._context, "results": {result.subtask_id: result for result in alive}}
+        with seated(orchestrator.provider, run):
+            return await _awaited(orchestrator.synthesize_results(alive, context))
+
+
+async def _awaited(outcome: Any) -> Any:
+    return await outcome if inspect.isawaitable(outcome) else outcome
+
+
+def _subtasks(plan: Any) -> list[SubTask]:
+    if isinstance(plan, str | bytes | Mapping | BaseModel) or not hasattr(plan, "__iter__"):
+        raise DefinitionError(f"it is a {type(plan).__name__}, not a list of SubTask")
+    listed = list(plan)
+    for item in listed:
+        if not isinstance(item, SubTask):
+            raise DefinitionError(f"it holds {item!r:.60}, which is no SubTask")
+    return listed
+
+
+def _reported(done: AgentResult) -> RunError:
+    """The failure that a result tells of itself; what reports it has decided, so it is not tried again."""
+    why = done.metadata.get("error") or done.content or "no reason given"
+    error = RunError(f"subtask {done.subtask_id!r} reports {done.status}: {why!s:.200}")
+    error.retryable = False
+    return error

@@ -1,0 +1,135 @@
+"""From a run's events to those of an orchestrator's stream, and to the callback; what is told, not when it happens."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from dagorch.models.events import Event, EventType
+from dagorch.models.orchestration import StreamEvent
+from dagorch.orchestrators.workflow import Agent, Workflow
+from dagorch.runner.threads import run_in_thread
+
+__all__ = ["Stream"]
+
+_ENDS: Final = {
+    EventType.NODE_COMPLETED: "completed",
+    EventType.NODE_FAILED: "failed",
+    EventType.NODE_SKIPPED: "skipped",
+    EventType.NODE_BLOCKED: "blocked",
+    EventType.NODE_CANCELLED: "cancelled",
+}
+_SAID: Final = {
+    EventType.NODE_READY: "{node} is ready",
+    EventType.NODE_STARTED: "{node} started",
+    EventType.NODE_TOKENS: "{node} writes",
+    EventType.ATTEMPT_FAILED: "{node}: try {attempt} failed: {error}",
+    EventType.NODE_RETRYING: "{node} is tried again in {delay_seconds:.1f} s",
+    EventType.NODE_PARKED: "{node} asks: {question}",
+    EventType.NODE_FAILED: "{node} failed: {error}",
+}
+
+
+class Stream:
+    """
+    The listener that tells one workflow's `stream_callback`.
+
+    A callback that is async runs on the event loop, any other in a worker thread, so that a slow
+    one holds nothing up; either gets one event after the other.
+
+    Args:
+        callback: The user's.
+        workflow: What is told of.
+    """
+
+    def __init__(self, callback: Callable[[StreamEvent], Any], workflow: Workflow) -> None:
+        self._callback = callback
+        self._workflow = workflow
+        self._began = datetime.now(UTC)
+        self._synthesis_started = False
+        self._is_async = inspect.iscoroutinefunction(callback) or inspect.iscoroutinefunction(
+            getattr(callback, "__call__", None)  # noqa: B004  # its kind is asked, not whether it is there
+        )
+
+    async def __call__(self, event: Event) -> None:
+        """Tell the callback what an event means; its first error is raised when all is told."""
+        failure: Exception | None = None
+        for told in self._translate(event):
+            try:
+                if self._is_async:
+                    await self._callback(told)
+                else:
+                    outcome = await run_in_thread(lambda: self._callback(told), _unfollowed)  # noqa: B023
+                    if inspect.isawaitable(outcome):
+                        await outcome
+            except Exception as error:  # noqa: PERF203
+                failure = failure or error
+        if failure is not None:
+            raise failure
+
+    def _translate(self, event: Event) -> Iterator[StreamEvent]:
+        kind, path, workflow = event.type, event.path, self._workflow
+        if kind is EventType.RUN_STARTED:
+            yield self._tell(event, EventType.TASK_STARTED, f"Started: {workflow.task}", {})
+            return
+        if kind is EventType.RUN_COMPLETED:
+            yield self._tell(event, EventType.TASK_COMPLETED, "Completed", {})
+            return
+        if kind in (EventType.RUN_FAILED, EventType.RUN_CANCELLED):
+            why = event.data.get("error") or event.data.get("reason") or "cancelled"
+            word = "Failed" if kind is EventType.RUN_FAILED else "Cancelled"
+            yield self._tell(event, EventType.ERROR, f"{word}: {why}", {"error": str(why)})
+            return
+        agent = workflow.agents.get(path)
+        if kind is EventType.NODE_STARTED and path == workflow.synthesis and agent is None:
+            yield from self._start_synthesis(event)
+        yield self._tell(event, kind, _message(event), {**event.data, "node": path})
+        if kind not in _ENDS:
+            return
+        if path == workflow.planning:
+            for created in workflow.agents.values():
+                yield self._tell(
+                    event, EventType.SUBTASK_CREATED, f"Created {created.name}", _facts(created)
+                )
+        if agent is not None:
+            facts = {**_facts(agent), "status": _ENDS[kind], **event.data}
+            message = f"{agent.name} {_ENDS[kind]}"
+            yield self._tell(event, EventType.SUBTASK_COMPLETED, message, facts)
+        if path == workflow.synthesis and kind is EventType.NODE_COMPLETED:
+            yield from self._start_synthesis(event)
+            yield self._tell(event, EventType.SYNTHESIS_COMPLETED, "The answer is there", {})
+
+    def _start_synthesis(self, event: Event) -> Iterator[StreamEvent]:
+        if not self._synthesis_started:
+            self._synthesis_started = True
+            yield self._tell(event, EventType.SYNTHESIS_STARTED, "Putting the answer together", {})
+
+    def _tell(
+        self, event: Event, kind: EventType, message: str, data: Mapping[str, Any]
+    ) -> StreamEvent:
+        return StreamEvent(
+            event_type=kind,
+            message=message,
+            progress=event.progress,
+            task_id=event.run_id,
+            timestamp=self._began + timedelta(seconds=event.seconds),
+            data=dict(data),
+        )
+
+
+def _message(event: Event) -> str:
+    said = _SAID.get(event.type)
+    if said is None:
+        return f"{event.path} {_ENDS.get(event.type, event.type.value)}"
+    facts = {"error": "unknown error", "delay_seconds": 0.0, "question": "", **event.data}
+    return said.format_map({**facts, "node": event.path, "attempt": event.attempt})
+
+
+def _facts(agent: Agent) -> dict[str, Any]:
+    return {"subtask_id": agent.id, "agent_type": str(agent.role), "description": agent.name}
+
+
+def _unfollowed(_job: object) -> None:
+    """Let a callback that hangs be: its thread is a daemon."""

@@ -1,0 +1,110 @@
+"""One workflow on its way: who works in it, what they gave, and what it all came to. Running it is the engine's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from dagorch.graph.graph import Graph
+from dagorch.models.orchestration import OrchestratorResult
+from dagorch.models.result import NodeRun, Result
+from dagorch.models.task import AgentResult, AgentType, TaskStatus
+from dagorch.orchestrators.routing import Place
+
+__all__ = ["Agent", "Workflow"]
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """Somebody whose part is told in the result."""
+
+    id: str
+    """The subtask's."""
+    role: AgentType | str
+    name: str
+    """What it does, for people."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """For the metadata of its result."""
+
+
+@dataclass(slots=True)
+class Workflow:
+    """
+    A task with the graph that does it. Two workflows share nothing.
+
+    A run of the graph gets it as `deps`, so that its nodes can leave here what is known before
+    the run ends.
+    """
+
+    task: str
+    graph: Graph
+    planning: str
+    """Path of the node after which every agent is known."""
+    synthesis: str
+    """Path of the node that gives the answer."""
+    agents: dict[str, Agent] = field(default_factory=dict)
+    """By the path of their node."""
+    places: tuple[Place, ...] = ()
+    """Where its calls may go."""
+    facts: Callable[[Result], Mapping[str, Any]] = lambda _: {}
+    """What the pattern tells in the result's metadata."""
+    given: dict[str, AgentResult] = field(default_factory=dict)
+    """What agents gave, by path, where the run does not keep it."""
+
+    def outcome(self, result: Result, failure: BaseException | None = None) -> OrchestratorResult:
+        """Say what a run came to; with a failure, what it had come to."""
+        agents = []
+        cost = float(result.cost_usd)
+        for path, agent in self.agents.items():
+            run = result.node_runs.get(path)
+            if run is None or (run.end == "cancelled" and run.started_seconds is None):
+                continue
+            told = self._agent_result(path, agent, run, result)
+            if not run.usage.calls:
+                cost += told.cost  # what it paid for elsewhere
+            agents.append(told)
+        failed = [told.subtask_id for told in agents if told.status is not TaskStatus.COMPLETED]
+        return OrchestratorResult(
+            task_id=result.run_id,
+            status=_status(result, failure, failed),
+            result=None if failure is not None else result.values.get(self.synthesis),
+            agent_results=agents,
+            total_cost=cost,
+            execution_time=result.duration_seconds,
+            metadata={
+                "task": self.task,
+                "run_id": result.run_id,
+                "failed": failed,
+                "tokens_used": result.usage.total_tokens,
+                "cost_estimated": result.usage.estimated,
+                "dropped_events": result.dropped_events,
+                **self.facts(result),
+            },
+            run=result,
+        )
+
+    def _agent_result(self, path: str, agent: Agent, run: NodeRun, result: Result) -> AgentResult:
+        told = self.given.get(path)
+        if told is None:
+            told = AgentResult(subtask_id=agent.id, content=result.values.get(path, ""))
+        facts = {**agent.facts, "seconds": round(run.duration_seconds, 6), "attempts": run.attempts}
+        why = run.reason or (f"{type(run.error).__name__}: {run.error}" if run.error else "")
+        if why:
+            facts["error"] = why
+        metered = run.usage.calls > 0
+        return told.model_copy(
+            update={
+                "status": told.status if run.end == "completed" else TaskStatus(run.end),
+                "agent_type": told.agent_type or agent.role,
+                "tokens_used": run.usage.total_tokens if metered else told.tokens_used,
+                "cost": float(run.usage.cost_usd) if metered else told.cost,
+                "metadata": {**facts, **told.metadata},
+            }
+        )
+
+
+def _status(result: Result, failure: BaseException | None, failed: list[str]) -> TaskStatus:
+    if failure is not None:
+        return TaskStatus.CANCELLED if result.status == "cancelled" else TaskStatus.FAILED
+    return TaskStatus.PARTIAL if failed or result.status == "partial" else TaskStatus.COMPLETED

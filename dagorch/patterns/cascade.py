@@ -1,0 +1,172 @@
+"""Dream Cascade as a graph: a plan, then three tiers of agents, each reading its share of the tier before. No prompts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any, Final
+
+from pydantic import BaseModel, WithJsonSchema
+
+from dagorch.graph.graph import Graph
+from dagorch.models.policy import DEFAULT_POLICY, Policy
+from dagorch.models.ref import Ref
+from dagorch.nodes.llm import LLM
+from dagorch.nodes.signature import ParameterSpec
+from dagorch.patterns import cascade_prompts as prompts
+from dagorch.patterns.dealing import deal_questions, joined, shares
+
+__all__ = ["AMPLE", "TIGHT", "Cascade", "Room", "Tier", "cascade_graph"]
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How much a tier's model may write, and read of the tier before."""
+
+    write_tokens: int
+    read_bytes: int
+    exact_plan: bool = False
+    """Whether the plan's schema demands the very number of questions, which not every service can."""
+    temperature: float | None = None
+    """None is the service's own; some models take no other."""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of the service's own."""
+
+
+AMPLE: Final = Room(2_000, 60_000)
+TIGHT: Final = Room(400, 4_000, exact_plan=True, temperature=0.2, extra={"repeat_penalty": 1.1})
+"""For a small model of llama.cpp's, whose whole context is a few thousand tokens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """The agents of one tier, and their model."""
+
+    count: int = 1
+    provider: str = ""
+    model: str = ""
+    room: Room = AMPLE
+
+
+@dataclass(frozen=True, slots=True)
+class Cascade:
+    """What a cascade is made of. The planner merges, too, if there is more than one camina."""
+
+    planner: Tier = field(default_factory=Tier)
+    belters: Tier = field(default_factory=lambda: Tier(3))
+    drummers: Tier = field(default_factory=lambda: Tier(2))
+    caminas: Tier = field(default_factory=Tier)
+
+
+@dataclass(frozen=True, slots=True)
+class AskOne(LLM[str]):
+    """An LLM step that is given a list of questions and asks one of them."""
+
+    place: int = 0
+
+    def parameters(self) -> tuple[ParameterSpec, ...]:
+        """The inputs of its prompt, with the whole list for the one."""
+        return tuple(
+            ParameterSpec("questions", list[str]) if spec.name == "question" else spec
+            for spec in LLM.parameters(self)
+        )
+
+    def opening(self, inputs: Mapping[str, Any]) -> tuple[Any, ...]:
+        """The turns, with its own question filled in."""
+        return LLM.opening(self, {**inputs, "question": inputs["questions"][self.place]})
+
+
+def cascade_graph(cascade: Cascade, task: str, policy: Policy = DEFAULT_POLICY) -> Graph:
+    """
+    Build the graph of a Dream Cascade; its value is the text of the answer.
+
+    The counts are exact, whatever the replies look like: questions that a plan lacks are made
+    from the task. An agent goes on with what is left of its share when one before it failed.
+
+    Args:
+        cascade: Tiers, models, sizes.
+        task: What to find out; the default of the graph's input of that name.
+        policy: Of every LLM node.
+
+    Example:
+        >>> graph = cascade_graph(Cascade(belters=Tier(2), drummers=Tier(1)), "Why is the sky blue?")
+        >>> [node.id for node in graph]
+        ['decompose', 'questions', 'belter_1', 'belter_2', 'findings_1', 'drummer_1', 'analyses_1', 'camina_1']
+    """
+    graph = Graph("dream cascade")
+    graph.input("task", str, default=task)
+    planner, count = cascade.planner, cascade.belters.count
+    agent = replace(policy, on_error="continue")
+
+    def questions(plan: Any, task: str) -> list[str]:
+        return deal_questions(plan, task, count)
+
+    exact = planner.room.exact_plan
+    asking = _asking(planner, prompts.DECOMPOSE)
+    if exact:  # what makes a small model's prose livelier breaks its JSON
+        asking |= {"temperature": 0.0, "extra": None}
+    planning = LLM(
+        "decompose",
+        policy=replace(policy, fallback=[]),  # the task's own questions are asked then
+        output=_plan_type(count if exact else None),
+        **asking,
+    )
+    plan = graph.add(planning, count=count)
+    dealt = graph.function(questions, plan=plan)
+    belters = [
+        graph.add(
+            AskOne(f"belter_{i + 1}", place=i, policy=agent, **_asking(cascade.belters, prompts.SEARCH)),
+            questions=dealt,
+        )
+        for i in range(count)
+    ]
+    drummers = _tier(graph, "drummer", cascade.drummers, prompts.ANALYSE, "findings", belters, agent)
+    caminas = _tier(graph, "camina", cascade.caminas, prompts.SYNTHESISE, "analyses", drummers, agent)
+    answer = caminas
+    if len(caminas) > 1:
+        answer = _tier(graph, "merge", replace(planner, count=1), prompts.MERGE, "reports", caminas, policy)
+    graph.output(*answer)
+    return graph
+
+
+def _tier(
+    graph: Graph, name: str, tier: Tier, prompt: str, reads: str, sources: Sequence[Ref[str]], policy: Policy
+) -> list[Ref[str]]:
+    """Add a tier: per agent a merge of its share of the sources, and the agent that reads it."""
+
+    def fold(texts: list[str]) -> str:
+        return joined(texts, tier.room.read_bytes)
+
+    refs = []
+    for number, share in enumerate(shares(len(sources), tier.count), 1):
+        end = f"_{number}" if tier.count > 1 or name != "merge" else ""
+        read = graph.merge(
+            f"{reads}{end}", [sources[place] for place in share], reducer=fold, tolerate_failures=True
+        )
+        node = LLM(f"{name}{end}", policy=policy, **_asking(tier, prompt))
+        refs.append(graph.add(node, **{reads: read}))
+    return refs
+
+
+def _asking(tier: Tier, prompt: str) -> dict[str, Any]:
+    """What every LLM node of a tier is made with."""
+    return {
+        "prompt": prompt,
+        "provider": tier.provider,
+        "model": tier.model,
+        "max_tokens": tier.room.write_tokens,
+        "temperature": tier.room.temperature,
+        "extra": tier.room.extra or None,
+    }
+
+
+def _plan_type(count: int | None) -> Any:
+    """The planner's output: anything in a list called `questions`, though texts are asked for."""
+    schema: dict[str, Any] = {"type": "array", "items": {"type": "string"}}
+    if count is not None:
+        schema |= {"minItems": count, "maxItems": count}
+
+    class Questions(BaseModel):
+        questions: Annotated[list[Any], WithJsonSchema(schema)]
+
+    return Questions

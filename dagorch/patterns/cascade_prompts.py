@@ -1,0 +1,41 @@
+"""
+The words of a Dream Cascade: what each tier is told. No text of a run, no model's name.
+
+They are short and end with the order, for a model of 135 million parameters reads them, too: it
+follows what it read last, and with a system message of ours it talked about itself instead.
+"""
+
+from __future__ import annotations
+
+__all__ = ["ANALYSE", "DECOMPOSE", "MERGE", "SEARCH", "SYNTHESISE"]
+
+DECOMPOSE = """\
+Task: {task}
+
+Split it into {count} smaller questions, each about a different part of it. \
+Reply in JSON: {{"questions": [...]}}"""
+
+SEARCH = """\
+Topic: {task}
+
+{question}
+
+Answer with facts, in one paragraph."""
+
+ANALYSE = """\
+{findings}
+
+Based on the text above, answer: {task} Explain the main points and how they are connected."""
+
+SYNTHESISE = """\
+Notes:
+{analyses}
+
+Write a complete answer in several paragraphs to this question, using the notes: {task}"""
+
+MERGE = """\
+Drafts:
+{reports}
+
+Write one complete answer in several paragraphs to this question, using the drafts and leaving out \
+what they repeat: {task}"""

@@ -1,0 +1,157 @@
+"""
+Dealing work to the agents of a tier: questions out of whatever a model replied, shares, texts cut to size.
+
+Pure functions, total over their inputs: no reply of a model can make a tier larger or smaller.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
+from typing import Any, Final
+
+__all__ = ["clip", "deal_questions", "joined", "shares"]
+
+MOST_CHARACTERS: Final = 300
+"""Of a question; what is longer is no question."""
+_QUESTION_MARKS: Final = ("?", "\uff1f", "\u061f", "\u037e")
+"""Latin, full-width, Arabic, Greek."""
+_LIST_MARK: Final = re.compile(r"^\s*(?:[-*•–]|\(?\d{1,3}[.):]|[Qq]\d{1,3}[.:)])\s+")
+_ANGLES: Final = (
+    "{task}",
+    "What are the most important facts about this: {task}",
+    "How does it work, and why: {task}",
+    "Which examples, figures and evidence are there for this: {task}",
+    "What is disputed or not known about this: {task}",
+    "What follows from it in practice: {task}",
+    "How did the understanding of it develop: {task}",
+    "How does it compare with similar things: {task}",
+)
+
+
+def deal_questions(reply: Any, task: str, count: int) -> list[str]:
+    """
+    Give exactly `count` different questions on a task.
+
+    Those of the reply come first, without list marks, blanks and repetitions, real questions
+    before other texts; where there are too few, the task itself is asked from further angles.
+
+    Args:
+        reply: What a model made of the task: a list of texts, hopefully.
+        task: What it is all about.
+        count: At least 1.
+
+    Example:
+        >>> deal_questions(["1. Do bees see polarised light?", "", 7, "- do bees see polarised light?"],
+        ...                "How do bees navigate?", 3)
+        ['Do bees see polarised light?', 'How do bees navigate?',
+         'What are the most important facts about this: How do bees navigate?']
+    """
+    told = [text for text in map(_tidy, _texts(reply)) if _says_something(text)]
+    told.sort(key=lambda text: not text.endswith(_QUESTION_MARKS))
+    dealt: dict[str, str] = {}
+    for question in chain(told, _angles(clip(task, MOST_CHARACTERS))):
+        if len(dealt) == count:
+            break
+        dealt.setdefault(question.casefold(), question)
+    return list(dealt.values())
+
+
+def shares(items: int, readers: int) -> list[list[int]]:
+    """
+    Deal items round robin; with more readers than items the shares wrap around.
+
+    Example:
+        >>> shares(5, 2), shares(2, 3)
+        ([[0, 2, 4], [1, 3]], [[0], [1], [0]])
+    """
+    if readers > items:
+        return [[reader % items] for reader in range(readers)]
+    return [list(range(reader, items, readers)) for reader in range(readers)]
+
+
+def joined(texts: Sequence[str], most_bytes: int) -> str:
+    r"""
+    Put texts one below the other, numbered if there are several, each cut to its part of the room.
+
+    What short ones leave is the long ones'.
+
+    Example:
+        >>> joined(["Bees dance.", "Ants smell."], 100)
+        '1. Bees dance.\n\n2. Ants smell.'
+        >>> joined(["Short.", "This one is a good deal longer."], 24)
+        '1. Short.\n\n2. This one is a…'
+    """
+    wanted = [len(text.strip().encode()) for text in texts]
+    room = most_bytes
+    given = [0] * len(texts)
+    for place in sorted(range(len(texts)), key=wanted.__getitem__):
+        left = len(texts) - sum(1 for size in given if size)
+        given[place] = max(1, min(wanted[place], room // max(1, left)))
+        room -= given[place]
+    cut = [clip(text, size, in_bytes=True) for text, size in zip(texts, given, strict=True)]
+    if len(cut) == 1:
+        return cut[0]
+    return "\n\n".join(f"{number}. {text}" for number, text in enumerate(cut, 1))
+
+
+def clip(text: str, most: int, *, in_bytes: bool = False) -> str:
+    """
+    Cut a text to a length, at the end of a sentence or word if one is near; a cut shows as `…`.
+
+    Args:
+        text: Blanks around it are dropped.
+        most: Characters, or UTF-8 bytes, which bound the tokens of any script.
+        in_bytes: Which of the two.
+
+    Example:
+        >>> clip("Bees see. Bees smell. Bees dance.", 24)
+        'Bees see. Bees smell.'
+        >>> clip("Bees navigate by the sun", 16)
+        'Bees navigate…'
+    """
+    text = text.strip()
+    length = len(text.encode()) if in_bytes else len(text)
+    if length <= most:
+        return text
+    head = text.encode()[:most].decode(errors="ignore") if in_bytes else text[:most]
+    ends = [match.end() for match in re.finditer(r"[.!?](?=\s)|[。！？]", head + " ")]
+    if ends and ends[-1] >= len(head) * 0.6:
+        return head[: ends[-1]].strip()
+    blank = head.rfind(" ")
+    return (head[:blank] if blank >= len(head) * 0.6 else head).rstrip(" ,;:") + "…"
+
+
+def _texts(reply: Any) -> Iterator[str]:
+    """Every text in a reply, in order, however it is nested."""
+    stack = [reply]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, str):
+            yield item
+        elif isinstance(item, Mapping):
+            stack.extend(reversed(list(item.values())))
+        elif isinstance(item, list | tuple):
+            stack.extend(reversed(item))
+
+
+def _tidy(text: str) -> str:
+    line = " ".join(text.split())
+    line = _LIST_MARK.sub("", line).strip("\"'`*_ ")
+    return clip(line, MOST_CHARACTERS)
+
+
+def _says_something(question: str) -> bool:
+    """Whether it is more than a mark or a stray word: two words, or a few signs of a script without blanks."""
+    letters = sum(character.isalnum() for character in question)
+    return letters >= 3 and (" " in question or not question.isascii())
+
+
+def _angles(task: str) -> Iterator[str]:
+    for angle in _ANGLES:
+        yield angle.format(task=task)
+    number = len(_ANGLES)
+    while True:
+        number += 1
+        yield f"What else is worth knowing, view {number}, about this: {task}"

@@ -1,0 +1,281 @@
+"""Calls that functions make through their `Context`: granted, metered, over with their attempt."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any, Final
+
+import anyio
+from anyio import from_thread
+from anyio.lowlevel import current_token
+
+from dagorch.errors import BlockingCallWarning, DefinitionError, ProviderError, RunError
+from dagorch.models.llm import LLMRequest, LLMResponse
+from dagorch.models.usage import NOTHING_USED, Usage
+from dagorch.nodes.function import Context
+from dagorch.ports import Provider
+from dagorch.runner.limits import Shared
+from dagorch.runner.providers import Providers
+from dagorch.runner.threads import Job
+from dagorch.scheduler import stimuli
+from dagorch.scheduler.commands import Call, GrantCall, RefuseCall, StartAttempt
+from dagorch.scheduler.core import Core
+from dagorch.scheduler.stimuli import Stimulus
+
+__all__ = ["FunctionCalls", "bill_of_failure", "reservation", "worst_case"]
+
+_ONE_CALL = Usage(calls=1)
+_GRACE_SECONDS: Final = 0.1
+"""How long a thread whose call was cancelled may take to notice, before it counts as abandoned."""
+
+Feed = Callable[[Stimulus], None]
+OnText = Callable[[str], None]
+
+
+class FunctionCalls:
+    """
+    The calls of one run's functions.
+
+    Args:
+        providers: Who answers.
+        shared: For the resources of providers.
+        budgeted: Whether worst cases are needed.
+    """
+
+    def __init__(self, providers: Providers, shared: Shared, *, budgeted: bool) -> None:
+        self._providers = providers
+        self._shared = shared
+        self._budgeted = budgeted
+        self._of_threads: dict[StartAttempt, dict[anyio.CancelScope, anyio.Event]] = {}
+        """Per attempt in a thread: the calls it waits for, and what is set when they have ended."""
+        self._warned: set[str] = set()
+
+    def bind(self, feed: Feed, clock: Callable[[], float], core: Core) -> None:
+        """Get to know the runner."""
+        self._feed = feed
+        self._clock = clock
+        self._core = core
+
+    def context(self, attempt: StartAttempt, deps: Any) -> Context[Any]:
+        """What the function of an attempt gets for its parameter annotated `Context`."""
+        token = current_token()
+
+        async def exchange(request: LLMRequest, on_text: OnText | None = None) -> LLMResponse:
+            return await self._call(attempt, request, on_text)
+
+        def exchange_sync(request: LLMRequest) -> LLMResponse:
+            try:
+                current_token()
+            except RuntimeError:
+                return from_thread.run(self._call_of_thread, attempt, request, token=token)
+            return self._call_on_the_loop(attempt, request)
+
+        return Context(
+            self._core.run_id, attempt.path, attempt.number, deps, exchange, exchange_sync
+        )
+
+    def on_text(self, attempt: StartAttempt) -> OnText:
+        """What passes text on while somebody listens; a listener may come at any time."""
+        core = self._core
+
+        def on_text(text: str) -> None:
+            if core.observed:
+                self._feed(stimuli.TokensArrived(attempt, text, self._clock()))
+
+        return on_text
+
+    def _request(
+        self, attempt: StartAttempt, request: LLMRequest, *, wait: bool
+    ) -> tuple[Call, Provider]:
+        provider = self._providers.for_model(request.model, f"node {attempt.path!r}")
+        worst = reservation(provider, request) if self._budgeted else Decimal(0)
+        return Call(attempt, self._shared.resource_of(provider), worst, wait), provider
+
+    async def _call(
+        self, attempt: StartAttempt, request: LLMRequest, on_text: OnText | None
+    ) -> LLMResponse:
+        if self._core.finished:
+            raise _gone(attempt)
+        call, provider = self._request(attempt, request, wait=True)
+        granted = anyio.Event()
+        answers: list[BaseException | None] = []
+
+        def reply(error: BaseException | None) -> None:
+            answers.append(error)
+            granted.set()
+
+        call.reply = reply
+        usage = NOTHING_USED
+        self._feed(stimuli.CallRequested(call, self._clock()))
+        try:
+            await granted.wait()
+            if answers[0] is not None:
+                raise answers[0]
+            usage = worst_case(provider, request)  # until the truth is known
+            try:
+                response = await provider.exchange(request, _both(self.on_text(attempt), on_text))
+            except Exception as error:
+                usage = bill_of_failure(provider, request, error)
+                raise
+            usage = replace(response.usage, calls=1)
+            return response
+        finally:
+            self._feed(stimuli.CallEnded(call, usage, self._clock()))
+
+    def answer(self, command: GrantCall | RefuseCall) -> None:
+        """Pass a grant or a refusal on to whoever asked."""
+        command.call.reply(None if isinstance(command, GrantCall) else command.error)
+
+    # -- from a thread ----------------------------------------------------------------------
+
+    def open(self, attempt: StartAttempt) -> None:
+        """A thread begins to work for an attempt."""
+        self._of_threads[attempt] = {}
+
+    async def close(self, attempt: StartAttempt, job: Job | None) -> None:
+        """
+        The attempt is over; the thread may call no more.
+
+        Calls that it waits for are cancelled; most threads then end by themselves.
+        """
+        calls = self._of_threads.pop(attempt)
+        if not calls:
+            return
+        with anyio.CancelScope(shield=True):
+            for scope, ended in list(calls.items()):
+                scope.cancel()
+                await ended.wait()
+        if job is not None:
+            with anyio.move_on_after(_GRACE_SECONDS, shield=True):
+                await job.finished.wait()
+
+    async def _call_of_thread(self, attempt: StartAttempt, request: LLMRequest) -> LLMResponse:
+        """Make a thread's call, in a scope of its own: the task it runs in is nobody's child."""
+        calls = self._of_threads.get(attempt)
+        if calls is None:
+            raise _gone(attempt)
+        scope = anyio.CancelScope()
+        calls[scope] = ended = anyio.Event()
+        self._shared.threads_at_work -= 1  # the thread waits for the loop, not the loop for it
+        try:
+            with scope:
+                return await self._call(attempt, request, None)
+            raise _gone(attempt)
+        finally:
+            self._shared.threads_at_work += 1
+            del calls[scope]
+            ended.set()
+
+    # -- from the event loop itself ---------------------------------------------------------
+
+    def _call_on_the_loop(self, attempt: StartAttempt, request: LLMRequest) -> LLMResponse:
+        """Serve a sync call made on the event loop: granted or refused at once, and warned of."""
+        if attempt.path not in self._warned:
+            self._warned.add(attempt.path)
+            warnings.warn(
+                f"node {attempt.path!r} calls its provider synchronously on the event loop, so "
+                "every other node waits for the answer; use acomplete, or make the node a plain "
+                "def",
+                BlockingCallWarning,
+                stacklevel=4,
+            )
+        call, provider = self._request(attempt, request, wait=False)
+        answers: list[BaseException | None] = []
+        call.reply = answers.append
+        self._core.handle(stimuli.CallRequested(call, self._clock()))
+        for command in [c for c in self._core.outbox if getattr(c, "call", None) is call]:
+            self._core.outbox.remove(command)
+            assert isinstance(command, GrantCall | RefuseCall)
+            self.answer(command)
+        if answers[0] is not None:
+            raise answers[0]
+        usage = worst_case(provider, request)
+        try:
+            response = _elsewhere(provider, request)
+            usage = replace(response.usage, calls=1)
+        except Exception as error:
+            usage = bill_of_failure(provider, request, error)
+            raise
+        finally:
+            self._feed(stimuli.CallEnded(call, usage, self._clock()))
+        return response
+
+
+# -- bills ------------------------------------------------------------------------------------
+
+
+def reservation(provider: Provider, request: LLMRequest) -> Decimal:
+    """What to set aside under a ceiling. Raises `DefinitionError` where the price is not known."""
+    worst = provider.worst_case_usd(request)
+    if worst is None:
+        raise DefinitionError(
+            f"the price of model {request.model or provider.default_model!r} of {provider.name} is "
+            "not known, so max_cost cannot be kept; give its price, or run without max_cost"
+        )
+    return worst
+
+
+def worst_case(provider: Provider, request: LLMRequest) -> Usage:
+    """The bill of an exchange whose usage never arrived."""
+    worst = provider.worst_case_usd(request)
+    return Usage(cost_usd=worst or Decimal(0), estimated=True, calls=1)
+
+
+def bill_of_failure(provider: Provider, request: LLMRequest, error: Exception) -> Usage:
+    """A refusal with a status is not billed by services; an answer that broke off may be."""
+    if isinstance(error, ProviderError) and (error.status or 0) >= 400:
+        return _ONE_CALL
+    if not isinstance(error, ProviderError):
+        return _ONE_CALL
+    return worst_case(provider, request)
+
+
+# -- odds -------------------------------------------------------------------------------------
+
+
+def _gone(attempt: StartAttempt) -> RunError:
+    return RunError(
+        f"node {attempt.path!r} was cancelled, so it may call no more", path=attempt.path
+    )
+
+
+def _both(first: OnText, second: OnText | None) -> OnText:
+    """Hand each piece of text to two listeners."""
+    if second is None:
+        return first
+
+    def hand_on(text: str) -> None:
+        first(text)
+        second(text)
+
+    return hand_on
+
+
+def _elsewhere(provider: Provider, request: LLMRequest) -> LLMResponse:
+    """Exchange in a thread with a loop of its own, and wait for it right here."""
+    outcome: list[LLMResponse] = []
+    failure: list[BaseException] = []
+
+    async def exchange() -> LLMResponse:
+        try:
+            return await provider.exchange(request, lambda text: None)
+        finally:
+            await provider.aclose()
+
+    def run() -> None:
+        try:
+            outcome.append(asyncio.run(exchange()))
+        except BaseException as error:
+            failure.append(error)
+
+    thread = threading.Thread(target=run, name="dagorch-call", daemon=True)
+    thread.start()
+    thread.join()
+    if failure:
+        raise failure[0]
+    return outcome[0]

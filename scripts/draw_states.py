@@ -1,0 +1,93 @@
+#!/usr/bin/env python3
+"""
+Draw the states of a node run from the scheduler's table into docs/images/states.svg.
+
+    uv run scripts/draw_states.py
+
+Nothing is drawn by hand: states, steps and words are those of `scheduler/states.py`. The picture
+carries a hash of what it was drawn from, and a test compares it with the table.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import textwrap
+from collections import Counter
+from html import escape
+from pathlib import Path
+from typing import Final
+
+from dagorch.exporters.picture import render
+from dagorch.scheduler.states import TRANSITIONS, State
+
+__all__ = ["PICTURE", "mark", "states_dot"]
+
+PICTURE: Final = Path(__file__).parents[1] / "docs" / "images" / "states.svg"
+
+_FONT: Final = 'fontname="Helvetica"'
+_OFTEN: Final = 3
+_SPINE: Final = {(State.PENDING, State.READY), (State.READY, State.RUNNING)}
+_LIVE: Final = ("#e3edfd", "#2f6fde")
+_ENDS: Final = {
+    State.COMPLETED: ("#d5f0df", "#2b7a4b"),
+    State.FAILED: ("#f8c9c4", "#b42318"),
+    State.SKIPPED: ("#eef1f4", "#6b7a8c"),
+    State.BLOCKED: ("#fde3c4", "#b45f06"),
+    State.CANCELLED: ("#e2dcea", "#75608f"),
+}
+
+
+def states_dot() -> str:
+    """
+    Write the table in DOT: a box per state, an arrow per step, in the table's order.
+
+    An arrow says when its step is taken; a reason that leads to one state from three others or
+    more is written once, in that state's box.
+    """
+    reasons = Counter((target, when) for (_, target), when in TRANSITIONS.items())
+    common = {step for step, count in reasons.items() if count >= _OFTEN}
+    lines = [
+        'digraph "states of a node run" {',
+        f"  graph [{_FONT}, rankdir=TB, nodesep=0.35, ranksep=0.75, pad=0.2, bgcolor=white]",
+        f'  node [{_FONT}, shape=box, style="rounded,filled", fontsize=14, margin="0.2,0.1"]',
+        f"  edge [{_FONT}, fontsize=11, arrowsize=0.7]",
+    ]
+    for state in State:
+        fill, line = _ENDS.get(state, _LIVE)
+        said = [_wrapped(when) for target, when in sorted(common) if target == state]
+        small = "".join(f'<br/><font point-size="11">{text}</font>' for text in said)
+        lines.append(
+            f"  {state.name} [label=<<b>{state.name.lower()}</b>{small}>,"
+            f' fillcolor="{fill}", color="{line}"{", penwidth=2" if state.is_end else ""}]'
+        )
+    for (source, target), when in TRANSITIONS.items():
+        colour = _ENDS.get(target, _LIVE)[1]
+        label = "" if (target, when) in common else f"label=<{_wrapped(when)}>, "
+        weight = ", weight=10" if (source, target) in _SPINE else ""
+        lines.append(
+            f"  {source.name} -> {target.name}"
+            f' [{label}color="{colour}", fontcolor="{colour}"{weight}]'
+        )
+    ends = "; ".join(state.name for state in State if state.is_end)
+    return "\n".join([*lines, f"  {{ rank=same; {ends} }}", "}", ""])
+
+
+def _wrapped(text: str) -> str:
+    return "<br/>".join(f" {escape(line)} " for line in textwrap.wrap(text, 22))
+
+
+def mark(dot: str) -> str:
+    """Give the comment that ties a picture to what it was drawn from."""
+    return f"<!-- drawn from sha256 {hashlib.sha256(dot.encode()).hexdigest()} -->"
+
+
+def main() -> None:
+    """Draw, and write the file."""
+    dot = states_dot()
+    PICTURE.parent.mkdir(exist_ok=True)
+    svg = render(dot, "svg").decode("utf-8")
+    PICTURE.write_text(f"{svg.rstrip()}\n{mark(dot)}\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()

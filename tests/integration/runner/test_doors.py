@@ -1,0 +1,508 @@
+"""The doors to a run: a stream of events, a handle; what becomes of a run whose reader leaves."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import gc
+from typing import Any
+
+import anyio
+import pytest
+from anyio.lowlevel import checkpoint
+
+from dagorch import LLM, Context, Event, EventType, Graph, Policy, RunError
+from dagorch.errors import DefinitionError
+from dagorch.models.events import END_EVENTS
+from dagorch.testing import ScriptedProvider, assert_ends
+
+
+class Watched:
+    """A graph of a chain of naps, and what became of each."""
+
+    def __init__(self, naps: int = 3, seconds: float = 1.0) -> None:
+        self.done = 0
+        self.cancelled = 0
+        self.active = 0
+        self.graph = Graph("naps")
+        earlier: Any = ()
+
+        async def nap() -> int:
+            self.active += 1
+            try:
+                await anyio.sleep(seconds)
+            except anyio.get_cancelled_exc_class():
+                self.cancelled += 1
+                raise
+            finally:
+                self.active -= 1
+            self.done += 1
+            return self.done
+
+        for number in range(naps):
+            earlier = self.graph.function(nap, id=f"nap{number}", after=earlier)
+
+
+async def boom() -> None:
+    await anyio.sleep(1)
+    raise ValueError("boom")
+
+
+# -- stream -----------------------------------------------------------------------------------
+
+
+def test_a_stream_gives_every_event_and_then_the_result(virtual: Any) -> None:
+    async def run() -> tuple[list[Event], Any]:
+        stream = Watched().graph.stream()
+        with pytest.raises(DefinitionError, match="has not completed"):
+            _ = stream.result
+        events = [event async for event in stream]
+        assert [event async for event in stream] == []
+        return events, stream.result
+
+    events, result = virtual(run)
+    assert [event.number for event in events] == list(range(1, len(events) + 1))
+    assert events[0].type is EventType.RUN_STARTED
+    assert events[-1].type is EventType.RUN_COMPLETED
+    assert result.output == 3
+
+
+def test_tokens_arrive_while_they_are_written(virtual: Any) -> None:
+    graph = Graph("talk")
+    graph.add(LLM("say", prompt="Hi"))
+
+    async def run() -> list[str]:
+        stream = graph.stream(provider=ScriptedProvider("one two"))
+        return [event.data["text"] async for event in stream if event.type is EventType.NODE_TOKENS]
+
+    assert "".join(virtual(run)) == "one two"
+
+
+def test_a_failed_run_raises_its_error_at_the_end_of_the_stream(virtual: Any) -> None:
+    graph = Graph("bad")
+    graph.function(boom)
+    events: list[Event] = []
+
+    async def run() -> None:
+        async for event in graph.stream():
+            events.append(event)
+
+    with pytest.raises(RunError, match="boom") as caught:
+        virtual(run)
+    assert isinstance(caught.value.__cause__, ValueError)
+    assert events[-1].type is EventType.RUN_FAILED
+
+
+def test_leaving_a_stream_early_cancels_the_run(virtual: Any) -> None:
+    watched = Watched(100)
+
+    async def run() -> None:
+        async for event in watched.graph.stream():
+            if event.type is EventType.NODE_COMPLETED:
+                break
+        gc.collect()
+        await anyio.sleep(50)
+
+    virtual(run)
+    assert (watched.done, watched.cancelled, watched.active) == (1, 1, 0)
+
+
+def test_closing_a_stream_waits_until_the_run_has_ended(virtual: Any) -> None:
+    watched = Watched(100)
+
+    async def run() -> None:
+        async with watched.graph.stream() as stream:
+            async for event in stream:
+                if event.type is EventType.NODE_COMPLETED:
+                    break
+        assert (watched.done, watched.cancelled, watched.active) == (1, 1, 0)
+        with pytest.raises(StopAsyncIteration):
+            await anext(stream)
+
+    virtual(run)
+
+
+def test_a_stream_that_was_never_read_never_ran(virtual: Any) -> None:
+    watched = Watched()
+
+    async def run() -> None:
+        stream = watched.graph.stream()
+        await stream.aclose()
+        with pytest.raises(StopAsyncIteration):
+            await anext(stream)
+        watched.graph.stream()
+        await anyio.sleep(10)
+
+    virtual(run)
+    assert (watched.done, watched.cancelled) == (0, 0)
+
+
+def test_cancelling_the_reader_cancels_the_run_and_waits_for_it(virtual: Any) -> None:
+    watched = Watched(100)
+
+    async def run() -> None:
+        with anyio.move_on_after(2.5) as scope:
+            async for _ in watched.graph.stream():
+                pass
+        assert scope.cancelled_caught
+        assert (watched.done, watched.cancelled, watched.active) == (2, 1, 0)
+
+    virtual(run)
+
+
+def test_a_reader_cancelled_before_its_first_event_leaves_nothing(virtual: Any) -> None:
+    watched = Watched(100)
+
+    async def run() -> None:
+        with anyio.CancelScope() as scope:
+            scope.cancel()
+            async for _ in watched.graph.stream():
+                pass
+        assert watched.active == 0
+        await anyio.sleep(50)
+
+    virtual(run)
+    assert (watched.done, watched.active) == (0, 0)
+
+
+def test_a_stream_with_wrong_arguments_fails_cleanly(virtual: Any) -> None:
+    async def run() -> None:
+        with pytest.raises(DefinitionError, match="nonsense"):
+            Watched().graph.stream(nonsense=1)
+        gc.collect()
+
+    virtual(run)
+
+
+def test_the_readers_context_variables_reach_the_nodes(virtual: Any) -> None:
+    variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
+    graph = Graph("vars")
+
+    @graph.function
+    async def read() -> str:
+        return variable.get()
+
+    async def run() -> str:
+        variable.set("set")
+        stream = graph.stream()
+        async for _ in stream:
+            pass
+        return str(stream.result.output)
+
+    assert virtual(run) == "set"
+
+
+def test_a_stream_and_a_listener_hear_the_same(virtual: Any) -> None:
+    heard: list[Event] = []
+
+    async def run() -> list[Event]:
+        return [event async for event in Watched().graph.stream(on_event=heard.append)]
+
+    assert virtual(run) == heard
+
+
+# -- handle -----------------------------------------------------------------------------------
+
+
+def test_a_handle_runs_beside_other_work(virtual: Any) -> None:
+    watched = Watched()
+    seen: list[tuple[dict[str, str], float]] = []
+
+    async def run() -> Any:
+        async with watched.graph.start() as handle:
+            assert handle.run_id
+            for _ in range(3):
+                await anyio.sleep(0.9)
+                seen.append((handle.status, handle.progress))
+            result = await handle.result()
+            seen.append((handle.status, handle.progress))
+            assert result.run_id == handle.run_id
+            return result
+
+    assert virtual(run).output == 3
+    assert [status["nap1"] for status, _ in seen] == ["pending", "running", "completed", "completed"]
+    progress = [value for _, value in seen]
+    assert progress == sorted(progress)
+    assert progress[0] < 99
+    assert progress[-1] == 100
+
+
+def test_leaving_the_block_waits_for_the_run(virtual: Any) -> None:
+    watched = Watched()
+
+    async def run() -> None:
+        async with watched.graph.start():
+            pass
+
+    virtual(run)
+    assert watched.done == 3
+
+
+def test_a_failed_run_is_raised_on_leaving_unless_it_was_asked_for(virtual: Any) -> None:
+    graph = Graph("bad")
+    graph.function(boom)
+
+    async def leave() -> None:
+        async with graph.start():
+            await checkpoint()
+
+    async def ask() -> float:
+        async with graph.start() as handle:
+            with pytest.raises(RunError, match="boom"):
+                await handle.result()
+            return handle.progress
+
+    with pytest.raises(RunError, match="boom"):
+        virtual(leave)
+    assert virtual(ask) < 100
+
+
+def test_a_handle_cancels_at_once_even_before_the_first_node(virtual: Any) -> None:
+    watched = Watched()
+
+    async def run() -> Any:
+        async with watched.graph.start() as handle:
+            handle.cancel("changed my mind")
+            with pytest.raises(RunError, match="the run was cancelled: changed my mind") as caught:
+                await handle.result()
+            assert handle.progress < 100
+            handle.cancel("again")
+            return caught.value.partial_results
+
+    result = virtual(run)
+    assert result.status == "cancelled"
+    assert watched.done == 0
+    assert {run.end for run in result.node_runs.values()} == {"cancelled"}
+
+
+def test_a_handle_cancels_in_the_middle_and_keeps_what_had_finished(virtual: Any) -> None:
+    watched = Watched()
+
+    async def run() -> Any:
+        async with watched.graph.start() as handle:
+            await anyio.sleep(1.5)
+            handle.cancel()
+            with pytest.raises(RunError) as caught:
+                await handle.result()
+            return caught.value.partial_results
+
+    result = virtual(run)
+    assert_ends(result, {"nap0": "completed", "nap1": "cancelled", "nap2": "cancelled"})
+    assert result["nap0"] == 1
+    assert result.duration_seconds == pytest.approx(1.5)
+
+
+def test_a_node_can_cancel_its_own_run(virtual: Any) -> None:
+    graph = Graph("self")
+
+    @graph.function
+    async def stop(context: Context[Any]) -> None:
+        await anyio.sleep(1)
+        context.deps[0].cancel("from inside")
+        await anyio.sleep_forever()
+
+    async def run() -> None:
+        deps: list[Any] = []
+        async with graph.start(deps=deps) as handle:
+            deps.append(handle)
+            with pytest.raises(RunError, match="from inside"):
+                await handle.result()
+
+    virtual(run)
+
+
+def test_the_first_reason_is_the_one_that_is_told(virtual: Any) -> None:
+    # The run is already failing, and waits for a node that takes its time to give up.
+    graph = Graph("bad")
+    graph.function(boom)
+
+    @graph.function
+    async def stubborn() -> None:
+        try:
+            await anyio.sleep_forever()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.sleep(5)
+
+    async def run() -> None:
+        async with graph.start() as handle:
+            await anyio.sleep(2)
+            handle.cancel("too late")
+            with pytest.raises(RunError, match="boom") as caught:
+                await handle.result()
+            assert caught.value.partial_results.status == "failed"
+
+    virtual(run)
+
+
+def test_an_error_in_the_block_cancels_the_run_and_is_raised_as_it_is(virtual: Any) -> None:
+    watched = Watched()
+
+    async def run() -> None:
+        async with watched.graph.start():
+            await anyio.sleep(1.5)
+            raise LookupError("mine") from OSError("cause")
+
+    with pytest.raises(LookupError, match="mine") as caught:
+        virtual(run)
+    assert isinstance(caught.value.__cause__, OSError)
+    assert (watched.done, watched.cancelled, watched.active) == (1, 1, 0)
+
+
+def test_events_of_a_handle_from_here_on(virtual: Any) -> None:
+    graph = Graph("talk")
+
+    @graph.function
+    async def first() -> str:
+        await anyio.sleep(1)
+        return "go"
+
+    graph.add(LLM("say", prompt="{first}"))
+
+    async def run() -> tuple[list[Event], Any]:
+        async with graph.start(provider=ScriptedProvider("one two")) as handle:
+            events = [event async for event in handle.events()]
+            late = [event async for event in handle.events()]
+            assert late == []
+            return events, await handle.result()
+
+    events, result = virtual(run)
+    assert events[-1].type is EventType.RUN_COMPLETED
+    text = "".join(event.data["text"] for event in events if event.type is EventType.NODE_TOKENS)
+    assert text == "one two" == result.output
+
+
+def test_a_reader_that_left_is_not_counted_as_slow(virtual: Any) -> None:
+    graph = Graph("wide")
+
+    async def nothing() -> None:
+        return None
+
+    gate = graph.function(anyio.sleep, id="gate", delay=1)
+    for number in range(4_000):
+        graph.function(nothing, id=f"n{number}", after=gate)
+
+    async def run() -> int:
+        async with graph.start() as handle:
+            events = handle.events()
+            await anext(events)
+            await events.aclose()
+            return (await handle.result()).dropped_events
+
+    assert virtual(run) == 0
+
+
+def test_usage_and_cost_so_far(virtual: Any) -> None:
+    graph = Graph("bill")
+    first = graph.add(LLM("first", prompt="one"))
+    graph.add(LLM("second", prompt="two {first}"), first=first)
+    provider = ScriptedProvider("a b c", latency_seconds=1, price_per_token=0.01)
+
+    async def run() -> list[tuple[int, float]]:
+        async with graph.start(provider=provider) as handle:
+            seen = []
+            for _ in range(3):
+                seen.append((handle.usage.calls, float(handle.usage.cost_usd)))
+                await anyio.sleep(0.99)
+            await handle.result()
+            seen.append((handle.usage.calls, float(handle.usage.cost_usd)))
+            return seen
+
+    assert virtual(run) == [(0, 0.0), (0, 0.0), (1, 0.04), (2, 0.11)]
+
+
+def test_a_question_is_parked_until_it_is_answered(virtual: Any) -> None:
+    graph = Graph("ask")
+    graph.input("topic", str)
+    body = Graph("body")
+    body.ask("sure", "Really {item}?", output=bool, item=body.input("item", str))
+    sure = graph.map(body, over=["a", "b"], id="all")
+    graph.ask("title", "A title for {topic}?")
+
+    async def run() -> Any:
+        async with graph.start(topic="owls") as handle:
+            await anyio.sleep(3600)
+            assert handle.status["title"] == "parked"
+            with pytest.raises(DefinitionError, match="no question 'titel'.*did you mean 'title'"):
+                handle.answer("titel", "x")
+            with pytest.raises(DefinitionError, match="wants bool, not str: 'yes'"):
+                handle.answer("all[0]/sure", "yes")
+            handle.answer("title", "Owls")
+            with pytest.raises(DefinitionError, match="is waiting"):
+                handle.answer("title", "Twice")
+            handle.answer("all[1]/sure", value=False)
+            handle.answer("all[0]/sure", value=True)
+            return await handle.result()
+
+    result = virtual(run)
+    assert result["title"] == "Owls"
+    assert result[sure] == [True, False]
+
+
+def test_the_question_is_in_the_event_and_holds_no_slot(virtual: Any) -> None:
+    graph = Graph("ask")
+    graph.ask("name", "Who?", policy=Policy(timeout_seconds=3600, fallback="nobody"))
+    graph.function(anyio.sleep, id="beside", delay=10)
+    events: list[Event] = []
+
+    async def run() -> Any:
+        return await graph.run(max_parallel=1, on_event=events.append)
+
+    result = virtual(run)
+    assert result["name"] == "nobody"
+    assert result.get("beside").ended_seconds == pytest.approx(10)
+    parked = [event for event in events if event.type is EventType.NODE_PARKED]
+    assert [event.data["question"] for event in parked] == ["Who?"]
+
+
+def test_a_handle_inside_a_cancelled_scope_ends_with_it(virtual: Any) -> None:
+    watched = Watched()
+
+    async def run() -> None:
+        with anyio.move_on_after(1.5):
+            async with watched.graph.start() as handle:
+                await handle.result()
+        assert (watched.done, watched.cancelled, watched.active) == (1, 1, 0)
+        with pytest.raises(RunError, match="cancelled from outside"):
+            await handle.result()
+
+    virtual(run)
+
+
+def test_a_large_run_is_cancelled_from_outside_too(virtual: Any) -> None:
+    # More node runs than the core moves at once.
+    graph = Graph("large")
+    first = graph.function(anyio.sleep_forever, id="first")
+
+    async def nothing() -> None:
+        return None
+
+    for number in range(5_000):
+        graph.function(nothing, id=f"n{number}", after=first)
+    events: list[Event] = []
+
+    async def run() -> None:
+        with anyio.move_on_after(1):
+            await graph.run(on_event=events.append)
+
+    virtual(run)
+    assert events[-1].type in END_EVENTS
+
+
+def test_no_task_is_left_by_any_door() -> None:
+    watched = Watched(100)
+
+    async def run() -> list[str]:
+        async for _ in watched.graph.stream():
+            break
+        async with watched.graph.start() as handle:
+            handle.cancel()
+            with pytest.raises(RunError):
+                await handle.result()
+        with anyio.move_on_after(0.01):
+            await watched.graph.run()
+        for _ in range(5):
+            await asyncio.sleep(0)
+        return [task.get_name() for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+
+    assert asyncio.run(run()) == []

@@ -1,0 +1,359 @@
+"""The contract of the event stream: order, numbers, progress; listeners that are slow or fail."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+import anyio
+import pytest
+
+from dagorch import LLM, Event, EventType, Graph, Policy, Retry, RunError
+from dagorch.models.events import END_EVENTS
+from dagorch.runner.stream import QUEUE_LENGTH
+from dagorch.testing import ScriptedProvider
+
+LETTERS = {
+    EventType.NODE_READY: "r",
+    EventType.NODE_STARTED: "s",
+    EventType.NODE_TOKENS: "t",
+    EventType.ATTEMPT_FAILED: "f",
+    EventType.NODE_RETRYING: "y",
+    EventType.NODE_PARKED: "p",
+    EventType.NODE_COMPLETED: "C",
+    EventType.NODE_FAILED: "F",
+    EventType.NODE_SKIPPED: "S",
+    EventType.NODE_BLOCKED: "B",
+    EventType.NODE_CANCELLED: "X",
+}
+# Ready, started, tokens, (failed, retrying, started)*, one end: what may follow each. A last
+# failure is told before the end too; what is cancelled, or out of time, ends wherever it stands.
+FOLLOW = {
+    "": "rSBX",
+    "r": "spCFX",
+    "s": "tfCFSX",
+    "t": "tfCFX",
+    "f": "yCFX",
+    "y": "sFX",
+    "p": "CFX",
+}
+
+
+def check(events: list[Event], paths: set[str]) -> None:
+    """What holds of every run, whatever became of it."""
+    assert [event.number for event in events] == list(range(1, len(events) + 1))
+    assert events[0].type is EventType.RUN_STARTED
+    assert events[-1].type in END_EVENTS
+    assert sum(event.type in END_EVENTS for event in events) == 1
+    assert len({event.run_id for event in events}) == 1
+    times = [event.seconds for event in events]
+    assert times == sorted(times)
+    progress = [event.progress for event in events]
+    assert progress == sorted(progress)
+    assert all(value < 100 for value in progress[:-1])
+    assert (progress[-1] == 100) == (events[-1].type is EventType.RUN_COMPLETED)
+    told: dict[str, str] = defaultdict(str)
+    place: dict[str, list[int]] = defaultdict(list)
+    for event in events[1:-1]:
+        told[event.path] += LETTERS[event.type]
+        place[event.path].append(event.number)
+    assert set(told) == paths
+    for path, letters in told.items():
+        assert sum(letter in "CFSBX" for letter in letters) == 1, (path, letters)
+        assert letters[-1] in "CFSBX", (path, letters)
+        steps = zip(["", *letters], letters, strict=False)
+        assert all(after in FOLLOW.get(before, "") for before, after in steps), (path, letters)
+        container = re.sub(r"(\[\d+\])?/[^/]*$", "", path) if "/" in path else None
+        if container is not None:
+            started = told[container].index("s")
+            assert place[container][started] < place[path][0], path
+            assert place[path][-1] < place[container][-1], path
+
+
+def everything() -> Graph:
+    """A graph with every kind of node and of end."""
+    body = Graph("body")
+    body.input("item", int)
+
+    @body.function(policy=Policy(retry=Retry(attempts=3)))
+    async def sometimes(item: int) -> int:
+        await anyio.sleep(item)
+        if random.random() < 0.4:
+            raise OSError("luck")
+        return item
+
+    body.add(LLM("say", prompt="{sometimes}"))
+    turn = Graph("turn")
+    turn.input("state", int)
+    turn.function(plus_one, state=turn_ref(turn))
+
+    graph = Graph("everything")
+    graph.map(body, over=[1, 2, 3], id="items", max_parallel=2, on_item_error="skip")
+    graph.loop("turns", turn, max_iterations=3, state=0)
+    pick = graph.branch("pick", lambda: "true")
+    graph.function(plus_one, id="yes", state=1, after=pick["true"])
+    graph.function(plus_one, id="no", state=1, after=pick["false"])
+    bad = graph.function(broken, policy=Policy(on_error="continue"))
+    graph.function(plus_one, id="behind", state=bad)
+    graph.function(broken, id="saved", policy=Policy(fallback=7))
+    graph.function(expands, expand=True)
+    return graph
+
+
+def turn_ref(graph: Graph) -> Any:
+    from dagorch.models.ref import Ref
+
+    return Ref(graph, "state")
+
+
+async def plus_one(state: int) -> int:
+    await anyio.sleep(0.5)
+    return state + 1
+
+
+async def broken() -> int:
+    raise ValueError("always")
+
+
+async def expands() -> Graph:
+    graph = Graph("made")
+    graph.function(plus_one, id="inside", state=1)
+    return graph
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_the_order_holds_whatever_happens(virtual: Any, seed: int) -> None:
+    random.seed(seed)
+    events: list[Event] = []
+    provider = ScriptedProvider(lambda request: f"said {request.messages[0].content}", latency_seconds=0.3)
+
+    async def run(**options: Any) -> set[str]:
+        try:
+            result = await everything().run(
+                provider=provider, on_event=events.append, max_parallel=seed % 4 + 1, **options
+            )
+        except RunError as error:
+            result = error.partial_results
+        return set(result.node_runs)
+
+    paths = virtual(run)
+    # Streamed text of one attempt is joined while nobody reads it, so numbers may skip.
+    numbers = [event.number for event in events]
+    assert numbers == sorted(set(numbers))
+    renumbered = [_numbered(event, n) for n, event in enumerate(events, start=1)]
+    check(renumbered, paths)
+    events.clear()
+
+    async def stopped() -> set[str]:
+        return await run(timeout_seconds=1.2)
+
+    paths = virtual(stopped)
+    assert events[-1].type is EventType.RUN_FAILED
+    check([_numbered(event, n) for n, event in enumerate(events, start=1)], paths)
+
+
+def _numbered(event: Event, number: int) -> Event:
+    from dataclasses import replace
+
+    return replace(event, number=number)
+
+
+def test_numbers_are_consecutive_and_the_events_say_what_happened(virtual: Any) -> None:
+    graph = Graph("plain")
+    left = [1]
+
+    async def work() -> int:
+        if left:
+            left.pop()
+            raise OSError("once")
+        return 1
+
+    graph.function(work, policy=Policy(retry=Retry(attempts=2, base_delay_seconds=4)))
+    events: list[Event] = []
+
+    async def run() -> None:
+        await graph.run(on_event=events.append)
+
+    virtual(run)
+    check(events, {"work"})
+    assert [event.type.value for event in events] == [
+        "run_started",
+        "node_ready",
+        "node_started",
+        "attempt_failed",
+        "node_retrying",
+        "node_started",
+        "node_completed",
+        "run_completed",
+    ]
+    assert [event.attempt for event in events] == [0, 0, 1, 1, 1, 2, 0, 0]
+    assert events[3].data["error"] == "OSError: once"
+    assert events[5].seconds == pytest.approx(events[4].data["delay_seconds"])
+
+
+def test_streamed_text_arrives_with_its_attempt(virtual: Any) -> None:
+    graph = Graph("talk")
+    graph.add(LLM("say", prompt="Hi"))
+    events: list[Event] = []
+
+    async def run() -> None:
+        await graph.run(provider=ScriptedProvider("one two three"), on_event=events.append)
+
+    virtual(run)
+    tokens = [event for event in events if event.type is EventType.NODE_TOKENS]
+    assert "".join(event.data["text"] for event in tokens) == "one two three"
+    assert {(event.path, event.attempt) for event in tokens} == {("say", 1)}
+    end = events[-2]
+    assert (end.data["input_tokens"], end.data["output_tokens"]) == (1, 3)
+
+
+def test_a_failed_run_ends_with_run_failed_and_below_100(virtual: Any) -> None:
+    graph = Graph("bad")
+    graph.function(broken)
+    events: list[Event] = []
+
+    async def run() -> None:
+        with pytest.raises(RunError):
+            await graph.run(on_event=events.append)
+
+    virtual(run)
+    check(events, {"broken"})
+    assert events[-1].type is EventType.RUN_FAILED
+    assert "always" in events[-1].data["error"]
+
+
+def test_a_run_without_an_output_does_not_claim_to_have_completed(virtual: Any) -> None:
+    graph = Graph("bad")
+    graph.function(broken, policy=Policy(on_error="continue"))
+    events: list[Event] = []
+
+    async def run() -> None:
+        with pytest.raises(RunError, match="always"):
+            await graph.run(on_event=events.append)
+
+    virtual(run)
+    check(events, {"broken"})
+    assert events[-1].type is EventType.RUN_FAILED
+
+
+def counting(graph: Graph, nodes: int) -> Graph:
+    async def nothing() -> None:
+        return None
+
+    for number in range(nodes):
+        graph.function(nothing, id=f"n{number}")
+    return graph
+
+
+def test_a_slow_listener_loses_the_oldest_and_never_the_runs_end(virtual: Any) -> None:
+    seen: list[Event] = []
+
+    async def slow(event: Event) -> None:
+        seen.append(event)
+        if len(seen) == 1:
+            await anyio.sleep(3600)
+
+    nodes = QUEUE_LENGTH // 3 + 1000
+
+    async def run() -> Any:
+        return await counting(Graph("wide"), nodes).run(on_event=slow, drain_seconds=7200)
+
+    result = virtual(run)
+    made = 3 * nodes + 2
+    assert result.dropped_events == made - len(seen) > 0
+    assert seen[-1].type is EventType.RUN_COMPLETED
+    assert seen[-1].number == made
+    kept = [event.number for event in seen[-QUEUE_LENGTH + 1 :]]
+    assert kept == list(range(made - QUEUE_LENGTH + 2, made + 1))
+
+
+def test_a_slow_listener_does_not_slow_the_run(virtual: Any) -> None:
+    async def slow(event: Event) -> None:
+        await anyio.sleep(1000)
+
+    async def run() -> tuple[Any, float]:
+        before = anyio.current_time()
+        result = await counting(Graph("few"), 3).run(on_event=slow, drain_seconds=5)
+        return result, anyio.current_time() - before
+
+    result, took = virtual(run)
+    assert result.duration_seconds == 0
+    assert took == pytest.approx(5.0)
+    assert result.dropped_events == 11 - 1
+
+
+def test_a_listener_gets_drain_seconds_to_finish(virtual: Any) -> None:
+    seen: list[Event] = []
+
+    async def slow(event: Event) -> None:
+        await anyio.sleep(0.25)
+        seen.append(event)
+
+    async def run() -> Any:
+        return await counting(Graph("few"), 3).run(on_event=slow)
+
+    assert virtual(run).dropped_events == 0
+    assert len(seen) == 11
+
+
+def test_a_failing_listener_breaks_nothing_and_is_logged_once(
+    virtual: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen: list[Event] = []
+
+    def bad(event: Event) -> None:
+        raise RuntimeError("listener's own fault")
+
+    async def run() -> Any:
+        return await counting(Graph("few"), 3).run(on_event=[bad, seen.append])
+
+    assert virtual(run).status == "completed"
+    assert len(seen) == 11
+    said = "".join(capsys.readouterr())
+    assert said.count("listener failed") == 1
+    assert "own fault" in said
+
+
+def test_any_callable_listens(virtual: Any) -> None:
+    class Listener:
+        def __init__(self) -> None:
+            self.seen: list[Event] = []
+
+        async def __call__(self, event: Event) -> None:
+            self.seen.append(event)
+
+    listener = Listener()
+
+    async def run() -> Any:
+        return await counting(Graph("few"), 1).run(on_event=listener)
+
+    virtual(run)
+    check(listener.seen, {"n0"})
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_a_run_cancelled_from_outside_still_tells_its_listeners(virtual: Any, is_async: bool) -> None:
+    events: list[Event] = []
+
+    async def slowly(event: Event) -> None:
+        await anyio.sleep(0.1)
+        events.append(event)
+
+    listener: Callable[[Event], Any] = slowly if is_async else events.append
+
+    async def run() -> float:
+        graph = Graph("long")
+        graph.function(plus_one, state=1)
+        graph.function(anyio.sleep_forever, id="forever")
+        before = anyio.current_time()
+        with anyio.move_on_after(2):
+            await graph.run(on_event=listener)
+        return anyio.current_time() - before
+
+    took = virtual(run)
+    check(events, {"plus_one", "forever"})
+    assert events[-1].type is EventType.RUN_CANCELLED
+    assert took < 3

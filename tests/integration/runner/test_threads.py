@@ -1,0 +1,247 @@
+"""Sync functions in daemon threads: parallel, with the caller's context, and what becomes of one that hangs."""
+
+from __future__ import annotations
+
+import contextvars
+import subprocess
+import sys
+import threading
+import time
+import warnings
+from typing import Any
+
+import anyio
+import pytest
+
+from dagorch import Graph, Policy, Retry, RunError
+from dagorch.errors import DagorchWarning
+from dagorch.runner.limits import shared
+from dagorch.testing import assert_ends
+
+
+async def test_sync_functions_run_at_once_and_not_on_the_loop() -> None:
+    graph = Graph("threads")
+    together = threading.Barrier(4, timeout=20)
+
+    def meet() -> str:
+        together.wait()  # broken unless all four are here at the same time
+        return threading.current_thread().name
+
+    names = [graph.function(meet, id=f"n{number}") for number in range(4)]
+    result = await graph.run()
+    assert all(result[name] == "dagorch-worker" for name in names)
+
+
+async def test_max_parallel_bounds_threads_too() -> None:
+    graph = Graph("threads")
+    lock = threading.Lock()
+    at_once = peak = 0
+
+    def work() -> None:
+        nonlocal at_once, peak
+        with lock:
+            at_once += 1
+            peak = max(peak, at_once)
+        time.sleep(0.01)
+        with lock:
+            at_once -= 1
+
+    for number in range(8):
+        graph.function(work, id=f"n{number}")
+    await graph.run(max_parallel=2)
+    assert peak == 2
+
+
+async def test_context_variables_reach_the_thread_and_do_not_leak_back() -> None:
+    variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
+    graph = Graph("threads")
+
+    @graph.function
+    def read() -> str:
+        seen = variable.get()
+        variable.set("changed in the thread")
+        return seen
+
+    variable.set("set by the caller")
+    result = await graph.run()
+    assert result.output == "set by the caller"
+    assert variable.get() == "set by the caller"
+
+
+async def test_an_exception_in_a_thread_is_the_nodes_error_with_its_traceback() -> None:
+    graph = Graph("threads")
+
+    @graph.function
+    def broken() -> None:
+        raise KeyError("lost")
+
+    with pytest.raises(RunError) as caught:
+        await graph.run()
+    cause = caught.value.__cause__
+    assert isinstance(cause, KeyError)
+    lines = []
+    trace = cause.__traceback__
+    while trace is not None:
+        lines.append(trace.tb_frame.f_code.co_name)
+        trace = trace.tb_next
+    assert lines[-1] == "broken"
+
+
+async def test_a_lambda_around_a_coroutine_function_is_awaited_on_the_loop() -> None:
+    async def work(number: int) -> int:
+        await anyio.sleep(0)
+        return number + 1
+
+    graph = Graph("threads")
+    graph.function(lambda number: work(number), id="call", number=1)
+    assert (await graph.run()).output == 2
+
+
+def test_time_does_not_jump_while_a_thread_works(virtual: Any) -> None:
+    graph = Graph("threads")
+    go_on = threading.Event()
+
+    @graph.function(policy=Policy(attempt_timeout_seconds=3600))
+    def work() -> str:
+        go_on.wait(20)
+        return "worked"
+
+    @graph.function
+    async def opens() -> None:
+        # Real time passes here, little of it; without the guard the hour would be over at once.
+        await anyio.sleep(0.05)
+        go_on.set()
+
+    result = virtual(graph.run)
+    assert result["work"] == "worked"
+    assert result.duration_seconds < 20
+
+
+def test_virtual_time_jumps_again_when_the_threads_are_done(virtual: Any) -> None:
+    graph = Graph("threads")
+
+    @graph.function
+    def quick() -> None:
+        return None
+
+    @graph.function
+    async def long(quick: None) -> None:
+        await anyio.sleep(86_400)
+
+    result = virtual(graph.run)
+    assert 86_400 <= result.duration_seconds < 86_410
+
+
+async def test_a_thread_that_is_cancelled_is_abandoned_with_a_warning() -> None:
+    graph = Graph("threads")
+    go_on, done = threading.Event(), threading.Event()
+
+    @graph.function(policy=Policy(attempt_timeout_seconds=0.05, fallback="gave up"))
+    def hangs() -> str:
+        go_on.wait(20)
+        done.set()
+        return "too late"
+
+    with pytest.warns(DagorchWarning, match="node 'hangs' was cancelled, but a thread cannot be"):
+        result = await graph.run()
+    assert result["hangs"] == "gave up"
+    assert not done.is_set()
+    assert shared().threads_at_work == 0
+    go_on.set()
+    assert await anyio.to_thread.run_sync(done.wait, 20)
+
+
+async def test_where_warnings_are_errors_the_cancellation_goes_through_all_the_same(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    graph = Graph("threads")
+    go_on = threading.Event()
+
+    @graph.function
+    def hangs() -> None:
+        go_on.wait(20)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with anyio.move_on_after(0.05) as scope:
+            await graph.run()
+    go_on.set()
+    assert scope.cancelled_caught
+    assert "a thread cannot be killed" in capsys.readouterr().err
+
+
+async def test_no_retry_starts_while_the_old_thread_lives() -> None:
+    graph = Graph("threads")
+    go_on = threading.Event()
+    at_once: list[int] = []
+    running = 0
+
+    @graph.function(
+        policy=Policy(attempt_timeout_seconds=0.05, retry=Retry(attempts=2, base_delay_seconds=0))
+    )
+    def work() -> str:
+        nonlocal running
+        running += 1
+        at_once.append(running)
+        if len(at_once) == 1:
+            go_on.wait(20)
+        running -= 1
+        return "done"
+
+    @graph.function
+    async def opens() -> None:
+        while shared().threads_at_work:
+            await anyio.sleep(0.005)  # until the first attempt has been given up
+        await anyio.sleep(0.02)
+        assert at_once == [1]
+        go_on.set()
+
+    with pytest.warns(DagorchWarning):
+        result = await graph.run()
+    assert result["work"] == "done"
+    assert at_once == [1, 1]
+    assert result.get("work").attempts == 2
+
+
+async def test_a_failed_run_does_not_wait_for_a_thread() -> None:
+    graph = Graph("threads")
+    go_on, begun = threading.Event(), threading.Event()
+
+    @graph.function
+    def hangs() -> None:
+        begun.set()
+        go_on.wait(20)
+
+    @graph.function
+    async def broken() -> None:
+        await anyio.to_thread.run_sync(begun.wait, 20)
+        raise ValueError("boom")
+
+    started = time.monotonic()
+    with pytest.warns(DagorchWarning), pytest.raises(RunError, match="boom") as caught:
+        await graph.run()
+    assert time.monotonic() - started < 10
+    go_on.set()
+    assert_ends(caught.value.partial_results, {"hangs": "cancelled", "broken": "failed"})
+
+
+HANGING = """
+import threading
+from dagorch import Graph, Policy
+
+graph = Graph("hangs")
+graph.function(threading.Event().wait, id="forever",
+               policy=Policy(attempt_timeout_seconds=0.1, fallback=True))
+print(graph.run_sync().output)
+"""
+
+
+def test_a_thread_that_hangs_does_not_keep_the_process_alive() -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", HANGING],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    assert done.stdout == "True\n"

@@ -1,0 +1,178 @@
+"""How the public API is typed: read by mypy and pyright (`scripts/check`), never run."""
+
+# pyright: reportUnnecessaryTypeIgnoreComment=true
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, assert_type
+
+from pydantic import BaseModel
+
+from dagorch import LLM, Context, Event, Graph, Policy, Ref, Retry, RunError
+from dagorch.models.result import NodeRun, Result
+from dagorch.models.usage import Usage
+from dagorch.nodes import Function
+from dagorch.testing import ScriptedProvider, run_virtual
+
+
+class Report(BaseModel):
+    title: str
+
+
+@dataclass(frozen=True)
+class Library:
+    shelves: int
+
+
+def inputs() -> None:
+    graph = Graph("inputs")
+    assert_type(graph.input("question", str), Ref[str])
+    assert_type(graph.input("sources", list[str]), Ref[list[str]])
+    assert_type(graph.input("limit", int, default=3), Ref[int])
+    assert_type(graph.input("report", Report), Ref[Report])
+
+
+def decorators() -> None:
+    graph = Graph("decorators")
+
+    @graph.function
+    async def angles(question: str) -> list[str]:
+        return [question]
+
+    assert_type(angles, Ref[list[str]])
+
+    @graph.function
+    def count(angles: list[str]) -> int:
+        return len(angles)
+
+    assert_type(count, Ref[int])
+
+    @graph.function(policy=Policy(retry=Retry(attempts=2)))
+    async def patient(question: str) -> float:
+        return float(len(question))
+
+    assert_type(patient, Ref[float])
+
+    @graph.function(id="other")
+    def quick(question: str) -> bytes:
+        return question.encode()
+
+    assert_type(quick, Ref[bytes])
+
+    @graph.function
+    async def with_context(question: str, context: Context[Library]) -> int:
+        reply = await context.acomplete([{"role": "user", "content": question}])
+        return context.deps.shelves + len(reply.content)
+
+    assert_type(with_context, Ref[int])
+
+
+async def fetch(url: str) -> Report:
+    return Report(title=url)
+
+
+def measure(report: Report) -> int:
+    return len(report.title)
+
+
+def plan(report: Report) -> Graph:
+    return Graph(report.title)
+
+
+def calls() -> None:
+    graph = Graph("calls")
+    report = graph.function(fetch, url="https://example.org")
+    assert_type(report, Ref[Report])
+    assert_type(graph.function(measure, id="size", report=report), Ref[int])
+    # What an expansion comes to is the graph's that it returns, and known only when it does.
+    assert_type(graph.function(plan, expand=True, report=report), Ref[Any])
+
+
+def llm_outputs() -> None:
+    graph = Graph("llm")
+    assert_type(graph.add(LLM("text", prompt="Hello.")), Ref[str])
+    assert_type(graph.add(LLM("report", prompt="Report.", output=Report)), Ref[Report])
+    assert_type(graph.add(LLM("list", prompt="List.", output=list[str])), Ref[list[str]])
+    assert_type(graph.add(LLM("words", prompt="Words.", output=str)), Ref[str])
+
+
+def choose(words: list[str]) -> str:
+    return "long" if words else "short"
+
+
+def containers() -> None:
+    graph = Graph("containers")
+    words = graph.input("words", list[str])
+    assert_type(graph.map(LLM("view", prompt="About {item}"), over=words), Ref[list[str]])
+    reports = graph.map(LLM("write", prompt="Write {item}", output=Report), over=words)
+    assert_type(reports, Ref[list[Report]])
+    assert_type(graph.map(Graph("body"), over=words), Ref[list[Any]])
+    # A `Function` made by hand is not told apart by what it returns; `graph.function` is.
+    assert_type(graph.map(Function("fetch", fetch), over=words), Ref[list[Any]])
+
+    branch = graph.branch("kind", choose, ("long", "short"))
+    assert_type(branch["long"], Ref[str])
+    assert_type(branch["long", "short"], Ref[str])
+    assert_type(graph.merge("all", [words, reports], reducer="concat", wait=1), Ref[Any])
+    assert_type(graph.loop("refine", Graph("pass"), max_iterations=3), Ref[Any])
+    assert_type(graph.subgraph(Graph("inside")), Ref[Any])
+    assert_type(graph.ask("confirm", "Go on?", output=bool), Ref[bool])
+    assert_type(graph.ask("name", "Who are you?"), Ref[str])
+
+
+async def runs(graph: Graph, title: Ref[str], report: Ref[Report], views: Ref[list[str]]) -> None:
+    provider = ScriptedProvider("Yes.")
+    result = await graph.run(question="Why?", provider=provider, max_parallel=8, max_cost=0.5)
+    assert_type(result, Result)
+    assert_type(result[title], str)
+    assert_type(result[report], Report)
+    assert_type(result[report].title, str)
+    assert_type(result[views], list[str])
+    assert_type(result["by id"], Any)
+    assert_type(result.get(report), NodeRun)
+    assert_type(result.usage, Usage)
+    assert_type(graph.run_sync(), Result)
+
+    async for event in graph.stream(question="Why?"):
+        assert_type(event, Event)
+
+    async with graph.start(question="Why?") as run:
+        assert_type(run.usage, Usage)
+        assert_type(run.status, dict[str, str])
+        run.answer("confirm", value=True)
+        run.cancel()
+        assert_type(await run.result(), Result)
+
+    async with provider.stream([{"role": "user", "content": "Count."}]) as pieces:
+        async for text in pieces:
+            assert_type(text, str)
+
+
+def failures(graph: Graph, error: RunError) -> None:
+    assert_type(error.path, str)
+    assert_type(error.story, tuple[str, ...])
+
+
+def virtual_time() -> None:
+    async def hours(count: int) -> float:
+        return count / 24
+
+    assert_type(run_virtual(hours, 3), float)
+
+
+def refs_are_covariant(report: Ref[Report]) -> Ref[BaseModel]:
+    return report
+
+
+def wrong(graph: Graph, report: Ref[Report], result: Result) -> None:
+    # Both type checkers complain of an ignore that is not needed.
+    title = result[report].titel  # type: ignore[attr-defined]
+    text: str = result[report]  # type: ignore[assignment]
+    LLM("x", promt="Hello.")  # type: ignore[call-arg]
+    del title, text
+
+
+def handed_on(make: Callable[[str], Awaitable[Report]]) -> Ref[Report]:
+    return Graph("handed on").function(make, id="made")

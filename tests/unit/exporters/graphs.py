@@ -1,0 +1,91 @@
+"""Graphs to draw: one with everything in it, fans of a given width, bodies of a given depth."""
+
+from __future__ import annotations
+
+from dagorch import LLM, Graph, Policy
+from dagorch.nodes.function import Function
+
+
+async def _steady(joined: list[object]) -> str:
+    return "steady"
+
+
+def everything() -> Graph:
+    """A branch, a loop, a map, a merge, a fallback, an expansion, LLM and function nodes."""
+    body = Graph("refine")
+    state = body.input("state", str)
+    critic = body.add(LLM("critic", prompt="Find a fault: {state}"), state=state)
+    body.add(LLM("writer", prompt="{state} {critic}"), critic=critic)
+
+    graph = Graph("research")
+    question = graph.input("question", str)
+
+    @graph.function
+    async def angles(question: str) -> list[str]:
+        return [f"{question} {i}" for i in range(12)]
+
+    views = graph.map(LLM("view", prompt="{item}", model="grok-3-mini"), over=angles)
+    pick = graph.branch("pick", lambda question: "deep", ("deep", "short"), question=question)
+    deep = graph.loop("refine", body, max_iterations=3, state=question, after=pick["deep"])
+
+    async def brief(question: str) -> str:
+        return question
+
+    short = graph.function(brief, after=pick["short"])
+    joined = graph.merge("joined", [views, deep, short])
+
+    async def flaky(joined: list[object]) -> str:
+        raise ValueError("not today")
+
+    mended = graph.function(
+        flaky, joined=joined, policy=Policy(fallback=Function("steady", _steady))
+    )
+
+    async def plan(flaky: str) -> object:
+        made = Graph("made")
+
+        async def one() -> int:
+            return 1
+
+        async def two(one: int) -> int:
+            return one + 1
+
+        made.function(one)
+        made.function(two)
+        return made
+
+    planned = graph.function(plan, expand=True, flaky=mended)
+    graph.add(LLM("report", prompt="{plan}"), plan=planned)
+    return graph
+
+
+def fan(width: int) -> Graph:
+    """One node, `width` nodes after it, one after them all."""
+    graph = Graph("fan")
+
+    async def first() -> int:
+        return 1
+
+    async def middle(first: int) -> int:
+        return first
+
+    start = graph.function(first)
+    graph.merge("last", [graph.function(middle, id=f"m{i}", first=start) for i in range(width)])
+    return graph
+
+
+def nested(depth: int) -> Graph:
+    """Subgraphs within subgraphs around one node."""
+    graph = Graph("bottom")
+    graph.input("x", int)
+
+    async def leaf(x: int) -> int:
+        return x
+
+    graph.function(leaf)
+    for level in range(depth):
+        outer = Graph(f"level{level}")
+        outer.input("x", int)
+        outer.subgraph(graph, id="inner")
+        graph = outer
+    return graph

@@ -1,0 +1,224 @@
+"""DOT, Mermaid, SVG, PNG: well-formed whatever the names, accepted by the program that draws."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dagorch import DefinitionError, Graph, exporters
+from dagorch.exporters import picture, to_dot, to_mermaid, to_png, to_svg, write
+from dagorch.models.result import Result
+from dagorch.providers import ScriptedProvider
+from tests.unit.exporters.graphs import everything, fan
+
+SVG = "{http://www.w3.org/2000/svg}"
+AWKWARD = [
+    'say "hi"',
+    "back\\slash\\",
+    "<b>&amp;",
+    "a:b:c",
+    "end",
+    "graph",
+    "1. one",
+    "- item",
+    "`code`",
+    "日本語 ünï",
+    "n0",
+    "%% comment",
+    "{brace} | pipe ; #35;",
+    "\\N \\n",
+    "--> x",
+]
+
+
+def one_node(id: str, name: str = "names") -> Graph:
+    graph = Graph(name)
+
+    async def step() -> int:
+        return 1
+
+    graph.function(step, id=id)
+    return graph
+
+
+async def finished() -> tuple[Graph, Result]:
+    graph = everything()
+    return graph, await graph.run(question="why", provider=ScriptedProvider("fine words"))
+
+
+def texts(svg: str) -> list[str]:
+    found = ElementTree.fromstring(svg).iter(f"{SVG}text")
+    return [(element.text or "").replace("\N{WORD JOINER}", "") for element in found]
+
+
+def check_mermaid(text: str) -> tuple[set[str], set[str]]:
+    """Check the structure of a flowchart; give its nodes and its subgraphs."""
+    head, start, *lines = text.splitlines()[1:]
+    assert head.startswith('title: "')
+    assert start == "---"
+    assert re.fullmatch(r"flowchart (TB|LR)", lines[0])
+    nodes: set[str] = set()
+    subgraphs: set[str] = set()
+    depth = links = 0
+    label = r'"[^"`<>{}|\\]*"'
+    bold = r'"<b>[^"`<>{}|\\]*</b>(<br/>[^"`<>{}|\\]*)*"'
+    for line in map(str.strip, lines[1:]):
+        if found := re.fullmatch(rf"subgraph (s\d+) \[{bold}\]", line):
+            subgraphs.add(found[1])
+            depth += 1
+        elif line == "end":
+            depth -= 1
+        elif found := re.fullmatch(rf"(n\d+)[\[({{/]+{bold}[\])}}/]+", line):
+            nodes.add(found[1])
+        elif found := re.fullmatch(rf"(\w+) (?:-->|-\.->)(?:\|{label}\|)? (\w+)", line):
+            assert {found[1], found[2]} <= nodes | subgraphs
+            links += 1
+        elif found := re.fullmatch(r"class ([\w,]+) c\d+", line):
+            assert set(found[1].split(",")) <= nodes | subgraphs
+        elif found := re.fullmatch(r"linkStyle ([\d,]+) stroke:#\w+", line):
+            assert max(map(int, found[1].split(","))) < links
+        else:
+            assert re.fullmatch(r"classDef c\d+ fill:#\w+,stroke:#\w+,[\w:#,\- ]+", line), line
+    assert depth == 0
+    return nodes, subgraphs
+
+
+@pytest.mark.parametrize("id", AWKWARD)
+def test_any_id_is_drawn_as_it_is(id: str) -> None:
+    graph = one_node(id, name=id)
+    assert texts(to_svg(graph))[:2] == [id, id]  # the graph's name, then the node's
+    assert check_mermaid(to_mermaid(graph))[0] == {"n0"}
+
+
+@settings(max_examples=25)
+@given(st.text(st.characters(exclude_categories=("Cc",), exclude_characters="/[]"), min_size=1))
+def test_no_id_breaks_a_format(id: str) -> None:
+    graph = one_node(id, name=id)
+    ElementTree.fromstring(to_svg(graph))
+    check_mermaid(to_mermaid(graph))
+
+
+@pytest.mark.parametrize("width", [5, 30, 100])
+def test_every_node_and_edge_of_a_fan_is_in_the_picture(width: int) -> None:
+    root = ElementTree.fromstring(to_svg(fan(width)))
+    classes = [element.get("class", "") for element in root.iter(f"{SVG}g")]
+    assert sum(name.startswith("node") for name in classes) == width + 2
+    assert sum(name.startswith("edge") for name in classes) == 2 * width
+
+
+async def test_before_and_after_a_run_every_format_holds_the_same_boxes() -> None:
+    graph, result = await finished()
+    for given_result in (None, result):
+        shown = texts(to_svg(graph, given_result))
+        nodes, subgraphs = check_mermaid(to_mermaid(graph, given_result))
+        dot = to_dot(graph, given_result)
+        assert dot.count("subgraph ") == len(subgraphs)
+        assert len(re.findall(r"^\s+\"[^\n]* \[label=<", dot, re.MULTILINE)) == len(nodes)
+        assert "report" in shown
+    assert "view [0]" in shown
+    assert "skipped" in shown
+
+
+def box_of(group: ElementTree.Element) -> tuple[float, float, float, float]:
+    """Left, top, right and bottom of a node's outline."""
+    if (ellipse := group.find(f".//{SVG}ellipse")) is not None:
+        x, y, rx, ry = (float(ellipse.get(name, "")) for name in ("cx", "cy", "rx", "ry"))
+        return x - rx, y - ry, x + rx, y + ry
+    shape = next(e for e in group.iter() if e.tag in (f"{SVG}path", f"{SVG}polygon"))
+    numbers = [
+        float(n) for n in re.findall(r"-?[\d.]+", shape.get("d") or shape.get("points") or "")
+    ]
+    return min(numbers[::2]), min(numbers[1::2]), max(numbers[::2]), max(numbers[1::2])
+
+
+async def test_text_is_inside_its_box_and_no_two_boxes_overlap() -> None:
+    graph, result = await finished()
+    pictures = [to_svg(fan(width)) for width in (5, 30, 100)]
+    for svg in (*pictures, to_svg(graph), to_svg(graph, result)):
+        root = ElementTree.fromstring(svg)
+        nodes = [g for g in root.iter(f"{SVG}g") if g.get("class", "").startswith("node")]
+        boxes = [box_of(group) for group in nodes]
+        for group, (left, top, right, bottom) in zip(nodes, boxes, strict=True):
+            for text in group.iter(f"{SVG}text"):
+                x, y = float(text.get("x", "")), float(text.get("y", ""))
+                size = float(text.get("font-size", ""))
+                width = 0.5 * size * len(text.text or "")  # of this font, letters and digits
+                assert left < x, text.text
+                assert x + width < right + 0.1 * (right - left), text.text
+                assert top < y - size / 2 < bottom, text.text
+        for i, (left, top, right, bottom) in enumerate(boxes):
+            for other in boxes[i + 1 :]:
+                apart = (
+                    other[0] >= right or other[2] <= left or other[1] >= bottom or other[3] <= top
+                )
+                assert apart
+
+
+def test_png_is_a_png() -> None:
+    assert to_png(fan(3)).startswith(b"\x89PNG\r\n")
+
+
+@pytest.mark.parametrize("ending", [".svg", ".dot", ".mmd", ".png", ".SVG"])
+def test_write_goes_by_the_ending(tmp_path: Path, ending: str) -> None:
+    path = write(fan(2), tmp_path / f"graph{ending}")
+    assert path.stat().st_size > 100
+
+
+@pytest.mark.parametrize("name", ["graph.gif", "graph", "graph.jpeg"])
+def test_an_unknown_ending_is_refused_with_the_known_ones(tmp_path: Path, name: str) -> None:
+    with pytest.raises(DefinitionError, match=r"one of \.svg, \.dot, \.mmd, \.png"):
+        write(fan(2), tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_path_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    with pytest.raises(DefinitionError, match=r"cannot write .*No such file"):
+        write(fan(2), tmp_path / "nowhere" / "graph.dot")
+    (tmp_path / "folder.dot").mkdir()
+    with pytest.raises(DefinitionError, match=r"cannot write .*directory"):
+        write(fan(2), tmp_path / "folder.dot")
+
+
+def test_without_any_program_the_error_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(picture, "_programs", list)
+    with pytest.raises(DefinitionError, match="pip install graphviz-pure"):
+        to_svg(fan(2))
+
+
+def test_a_dot_that_cannot_draw_is_passed_over(tmp_path: Path) -> None:
+    broken = tmp_path / "dot"
+    broken.write_text("#!/bin/sh\necho 'Format: svg not recognized' >&2\nexit 1\n")
+    broken.chmod(0o755)
+    found = picture._port()
+    assert found
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(picture, "_programs", lambda: [str(broken), found])
+        assert "</svg>" in to_svg(fan(2))
+        patch.setattr(picture, "_programs", lambda: [str(broken)])
+        with pytest.raises(DefinitionError, match="could not draw the graph: Format: svg not"):
+            to_svg(fan(2))
+
+
+def test_the_program_accepts_the_dot_without_a_word() -> None:
+    program = picture._port()
+    assert program
+    for graph in (everything(), fan(30)):
+        done = subprocess.run(
+            [program, "-Tsvg"], input=to_dot(graph), capture_output=True, text=True, check=True
+        )
+        assert "syntax" not in done.stderr.lower()
+        assert "lhead" not in done.stderr.lower()
+
+
+def test_an_unknown_name_of_the_package_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'to_gif'"):
+        _: Any = exporters.to_gif

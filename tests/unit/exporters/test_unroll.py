@@ -1,0 +1,217 @@
+"""What is drawn of a graph, and of a run of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from dagorch import LLM, DefinitionError, Graph, Policy
+from dagorch.exporters.drawing import Drawing
+from dagorch.exporters.unroll import FEW_ITEMS, draw
+from dagorch.models.llm import LLMResponse, ToolCall
+from dagorch.models.result import Result
+from dagorch.nodes.function import Function
+from dagorch.providers import ScriptedProvider
+from tests.unit.exporters.graphs import everything, fan, nested
+
+
+async def run(graph: Graph) -> Result:
+    return await graph.run(question="why", provider=ScriptedProvider("fine words"))
+
+
+def arrows(drawing: Drawing) -> set[tuple[str, str]]:
+    return {(arrow.source, arrow.target) for arrow in drawing.arrows}
+
+
+def test_before_a_run_bodies_are_drawn_once_inside_what_holds_them() -> None:
+    drawing = draw(everything())
+    assert {id: (s.kind, s.title, s.details, s.dashed) for id, s in drawing.surrounds.items()} == {
+        "view": ("map", "map view", ("for each item of angles",), True),
+        "refine": ("loop", "loop refine", ("at most 3 passes",), True),
+        "plan": ("function", "expansion plan", (), True),
+    }
+    assert drawing.boxes["view/view"].surround == "view"
+    assert drawing.boxes["view/view"].details == ("LLM · grok-3-mini",)
+    assert drawing.boxes["plan/…"].kind == "placeholder"
+    assert drawing.boxes["flaky/steady"].dashed
+    assert all(box.end is None for box in drawing.boxes.values())
+    assert drawing.details == ("takes question",)
+
+
+def test_arrows_say_which_label_which_failure_and_what_repeats() -> None:
+    drawing = draw(everything())
+    told = {(a.source, a.target): (a.label, a.dashed, a.back) for a in drawing.arrows if a.label}
+    assert told == {
+        ("pick", "refine"): ("deep", False, False),
+        ("pick", "brief"): ("short", False, False),
+        ("flaky", "flaky/steady"): ("on failure", True, False),
+        ("refine", "refine"): ("again", True, True),
+    }
+
+
+def test_an_arrow_into_a_surround_ends_at_the_boxes_that_begin_it() -> None:
+    drawing = draw(everything())
+    assert drawing.entries("refine") == ["refine/critic"]
+    assert drawing.exits("refine") == ["refine/writer"]
+    assert drawing.entries("plan") == ["plan/"]
+    assert drawing.exits("plan") == ["plan/…"]
+
+
+async def test_after_a_run_passes_items_and_expansions_are_drawn_as_they_ran() -> None:
+    graph = everything()
+    drawing = draw(graph, await run(graph))
+    assert {"refine[0]", "refine[1]", "refine[2]"} <= drawing.surrounds.keys()
+    assert drawing.surrounds["refine[1]"].parent == "refine"
+    assert drawing.boxes["refine[2]/writer"].surround == "refine[2]"
+    assert {("refine[0]", "refine[1]"), ("refine[1]", "refine[2]")} <= arrows(drawing)
+    assert drawing.entries("refine") == ["refine[0]/critic"]
+    assert drawing.exits("refine") == ["refine[2]/writer"]
+    items = [box for box in drawing.boxes.values() if box.surround == "view"]
+    assert [box.title for box in items] == [
+        *(f"view [{i}]" for i in range(FEW_ITEMS)),
+        "… 4 more items",
+    ]
+    assert items[-1].details == ("4 completed",)
+    assert {("plan/", "plan/one"), ("plan/one", "plan/two")} <= arrows(drawing)
+    assert drawing.exits("plan") == ["plan/two"]
+    assert drawing.surrounds["plan"].end == "completed"
+
+
+async def test_ends_tokens_and_what_was_not_taken_are_told() -> None:
+    graph = everything()
+    drawing = draw(graph, await run(graph))
+    assert drawing.boxes["brief"].end == "skipped"
+    assert "skipped" in drawing.boxes["brief"].details
+    assert "did not pick 'short'" in drawing.boxes["brief"].about
+    assert "by its fallback" in drawing.boxes["flaky"].details
+    assert not drawing.boxes["flaky/steady"].dashed
+    assert any("tok" in line for line in drawing.boxes["report"].details)
+    dead = {(a.source, a.target) for a in drawing.arrows if a.dead}
+    assert dead == {("pick", "brief"), ("brief", "joined")}
+
+
+async def test_a_fallback_that_was_not_needed_stays_dashed() -> None:
+    graph = Graph("safe")
+
+    async def fine() -> int:
+        return 1
+
+    async def other() -> int:
+        return 2
+
+    graph.function(fine, policy=Policy(fallback=Function("other", other)))
+    drawing = draw(graph, await graph.run())
+    assert drawing.boxes["fine/other"].dashed
+    assert "not needed" in drawing.boxes["fine/other"].details
+    assert [arrow.dead for arrow in drawing.arrows] == [True]
+
+
+async def test_failed_blocked_and_cancelled_are_told_apart() -> None:
+    graph = Graph("mixed")
+
+    async def broken() -> int:
+        raise RuntimeError("service down")
+
+    async def needs(broken: int) -> int:
+        return broken
+
+    async def fine() -> int:
+        return 1
+
+    graph.function(broken, policy=Policy(on_error="continue"))
+    graph.function(needs)
+    graph.function(fine)
+    drawing = draw(graph, await graph.run())
+    assert {id: box.end for id, box in drawing.boxes.items()} == {
+        "broken": "failed",
+        "needs": "blocked",
+        "fine": "completed",
+    }
+    assert "service down" in drawing.boxes["broken"].about
+
+
+async def test_an_llm_node_with_tools_shows_its_calls_after_the_run_only() -> None:
+    def add(a: int, b: int) -> int:
+        """Add."""
+        return a + b
+
+    graph = Graph("tools")
+    graph.add(LLM("sum", prompt="1 + 2?", tools=(add,)))
+    assert set(draw(graph).boxes) == {"sum"}
+    assert draw(graph).boxes["sum"].details == ("LLM · 1 tool",)
+    call = ToolCall("1", "add", '{"a": 1, "b": 2}')
+    provider = ScriptedProvider([LLMResponse("", "m", tool_calls=(call,)), "3"])
+    drawing = draw(graph, await graph.run(provider=provider))
+    assert "sum/rounds[0]/tools[0]/tool" in drawing.boxes
+    assert drawing.boxes["sum/rounds[1]/tools"].details[1] == "0 items"
+
+
+async def test_an_empty_map_is_one_box() -> None:
+    graph = Graph("empty")
+
+    async def work(item: int) -> int:
+        return item
+
+    graph.map(Function("work", work), over=[])
+    drawing = draw(graph, await graph.run())
+    assert drawing.boxes["work"].kind == "collapsed"
+    assert "0 items" in drawing.boxes["work"].details
+
+
+async def test_failures_among_items_too_many_to_draw_are_counted() -> None:
+    graph = Graph("many")
+
+    async def work(item: int) -> int:
+        if item % 10 == 9:
+            raise ValueError("nine")
+        return item
+
+    graph.map(Function("work", work), over=list(range(1_000)), on_item_error="skip")
+    drawing = draw(graph, await graph.run())
+    assert drawing.boxes["work[…]"].title == "… 992 more items"
+    assert drawing.boxes["work[…]"].details == ("892 completed", "100 failed")
+    assert drawing.boxes["work[…]"].end is None
+
+
+async def test_bodies_a_thousand_deep_collapse() -> None:
+    graph = nested(1_000)
+    planned = draw(graph)
+    assert len(planned.surrounds) == 3
+    assert [box.details for box in planned.boxes.values()] == [("subgraph", "1 node inside")]
+    ran = draw(graph, await graph.run(x=1))
+    assert [box.end for box in ran.boxes.values()] == ["completed"]
+
+
+@pytest.mark.parametrize(("width", "wide"), [(2, False), (4, False), (5, True), (100, True)])
+def test_a_wide_fan_is_laid_out_from_left_to_right(width: int, wide: bool) -> None:
+    assert draw(fan(width)).is_wide is wide
+
+
+def test_order_alone_is_dashed_and_two_bindings_are_one_arrow() -> None:
+    graph = Graph("edges")
+
+    async def source() -> int:
+        return 1
+
+    async def twice(a: int, b: int) -> int:
+        return a + b
+
+    async def later() -> int:
+        return 2
+
+    start = graph.function(source)
+    graph.function(twice, a=start, b=start)
+    graph.function(later, after=start)
+    drawn = {(a.source, a.target): a.dashed for a in draw(graph).arrows}
+    assert drawn == {("source", "twice"): False, ("source", "later"): True}
+    assert len(draw(graph).arrows) == 2
+
+
+def test_a_graph_that_does_not_compile_says_why() -> None:
+    graph = Graph("broken")
+
+    async def lonely(missing: int) -> int:
+        return missing
+
+    graph.function(lonely)
+    with pytest.raises(DefinitionError, match="'missing' of node 'lonely' is not bound"):
+        draw(graph)

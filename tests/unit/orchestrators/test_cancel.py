@@ -1,0 +1,41 @@
+"""An orchestrator told to stop: what had finished is not lost."""
+
+from __future__ import annotations
+
+import anyio
+import pytest
+
+from dagorch import RunError
+from dagorch.models.events import Event, EventType
+from dagorch.models.llm import LLMRequest
+from dagorch.orchestrators import DreamCascadeConfig, DreamCascadeOrchestrator
+from dagorch.providers import ScriptedProvider
+
+
+async def test_cancel_ends_what_is_under_way_with_what_had_finished() -> None:
+    async def reply(request: LLMRequest) -> str:
+        if provider.peak >= 1 and len(provider.requests) > 2:
+            await anyio.sleep_forever()
+        return "found"
+
+    provider = ScriptedProvider(reply)
+    cascade = DreamCascadeOrchestrator(DreamCascadeConfig(belter_count=3), provider)
+
+    def stop_after_the_first_agent(event: Event) -> None:
+        if event.type is EventType.NODE_COMPLETED and event.path.startswith("belter"):
+            cascade.cancel("enough")
+
+    with pytest.raises(RunError, match="enough") as caught:
+        await cascade.execute_workflow("Why?", on_event=stop_after_the_first_agent)
+    partial = caught.value.partial_results
+    assert partial.status == "cancelled"
+    assert [agent.content for agent in partial.agent_results if agent.status == "completed"] == [
+        "found"
+    ]
+
+
+async def test_cancel_with_nothing_under_way_does_nothing() -> None:
+    cascade = DreamCascadeOrchestrator(None, ScriptedProvider("yes"))
+    cascade.cancel()
+    assert (await cascade.execute_workflow("Why?")).result == "yes"
+    cascade.cancel()

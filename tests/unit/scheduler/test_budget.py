@@ -1,0 +1,107 @@
+"""Money: reserved before it is spent, waited for while some may come back, and a stop when none can."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from dagorch import LLM, Graph
+from dagorch.errors import BudgetExceededError
+from dagorch.scheduler.budget import Budget
+from dagorch.scheduler.states import State
+from tests.unit.scheduler.by_hand import ByHand, cost
+
+
+def asking(count: int, **options: object) -> ByHand:
+    graph = Graph("asking")
+    for place in range(count):
+        graph.add(LLM(f"n{place}", prompt="Hello"))
+    return ByHand(graph, **options).start()  # type: ignore[arg-type]
+
+
+def test_reserved_and_spent_stay_within_the_ceiling() -> None:
+    budget = Budget(Decimal("1.00"))
+    assert budget.reserve(Decimal("0.60"))
+    assert not budget.reserve(Decimal("0.41"))
+    assert budget.reserve(Decimal("0.40"))
+    budget.settle(Decimal("0.60"), Decimal("0.05"))
+    assert (budget.spent, budget.reserved) == (Decimal("0.05"), Decimal("0.40"))
+    assert budget.fits(Decimal("0.55"))
+    assert not budget.fits(Decimal("0.56"))
+
+
+def test_what_never_fits_is_told_from_what_may_fit_later() -> None:
+    budget = Budget(Decimal("1.00"))
+    budget.reserve(Decimal("0.90"))
+    assert not budget.fits(Decimal("0.50"))
+    assert not budget.never_fits(Decimal("0.50"))
+    budget.settle(Decimal("0.90"), Decimal("0.80"))
+    assert budget.never_fits(Decimal("0.50"))
+
+
+def test_without_a_ceiling_everything_fits() -> None:
+    budget = Budget()
+    assert budget.reserve(Decimal("1e9"))
+    assert not budget.never_fits(Decimal("1e9"))
+
+
+def test_an_attempt_waits_while_a_reservation_may_come_back() -> None:
+    hand = asking(3, price="0.40", max_cost=Decimal("1.00"))
+    assert sorted(hand.running) == ["n0", "n1"]
+    hand.succeed("n0", "hi", cost("0.10"))
+    assert sorted(hand.running) == ["n1", "n2"]
+    hand.succeed("n1", "hi", cost("0.10")).succeed("n2", "hi", cost("0.10"))
+    assert hand.core.finished
+    assert hand.core.outcome_error is None
+    assert hand.core.budget.spent == Decimal("0.30")
+
+
+def test_the_run_stops_once_nothing_is_reserved_and_the_next_does_not_fit() -> None:
+    hand = asking(3, price="0.40", max_cost=Decimal("1.00"))
+    hand.succeed("n0", "hi", cost("0.40"))
+    assert "n2" not in hand.running
+    assert not hand.core.finished, "0.40 may still come back"
+    hand.succeed("n1", "hi", cost("0.40"))
+    assert hand.core.finished
+    assert isinstance(hand.core.outcome_error, BudgetExceededError)
+    assert hand.state("n2") is State.CANCELLED
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_first_attempt_that_does_not_fit_stops_the_run_at_once(count: int) -> None:
+    hand = asking(count, price="0.40", max_cost=Decimal("0.30"))
+    assert hand.core.finished
+    assert isinstance(hand.core.outcome_error, BudgetExceededError)
+    assert not hand.running
+
+
+def test_free_nodes_pass_whoever_waits_for_money() -> None:
+    graph = Graph("mixed")
+
+    async def free() -> int: ...
+
+    for place in range(3):
+        graph.add(LLM(f"n{place}", prompt="Hello"))
+    graph.function(free)
+    hand = ByHand(graph, price="0.90", max_cost=Decimal("1.00")).start()
+    assert sorted(hand.running) == ["free", "n0"]
+
+
+def test_a_failed_attempt_costs_too() -> None:
+    hand = asking(1, price="0.40", max_cost=Decimal("1.00"))
+    hand.fail("n0", OSError("no"), cost("0.30")).wait(5)
+    hand.succeed("n0", "hi", cost("0.20"))
+    assert hand.core.budget.spent == Decimal("0.50")
+    assert hand.core.usage.cost_usd == Decimal("0.50")
+
+
+def test_nested_runs_stop_as_a_whole() -> None:
+    body = Graph("body")
+    body.add(LLM("say", prompt="Hello"))
+    graph = Graph("outer")
+    graph.subgraph(body)
+    hand = ByHand(graph, price="0.40", max_cost=Decimal("0.10")).start()
+    assert hand.core.finished
+    assert isinstance(hand.core.outcome_error, BudgetExceededError)
+    assert hand.state("body") is State.CANCELLED
