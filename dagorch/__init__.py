@@ -12,40 +12,72 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dagorch.errors import BudgetExceededError, DagorchError, DefinitionError, RunError
     from dagorch.graph.graph import Graph
+    from dagorch.models.config import BeltalowdaConfig, DreamCascadeConfig, OrchestratorConfig
     from dagorch.models.events import Event, EventType
+    from dagorch.models.orchestration import OrchestratorResult, StreamEvent
     from dagorch.models.policy import Policy, Retry
     from dagorch.models.ref import Ref
+    from dagorch.models.task import AgentResult, AgentType, SubTask, TaskStatus
     from dagorch.nodes.function import Context
     from dagorch.nodes.llm import LLM
+    from dagorch.orchestrators.base import BaseOrchestrator
+    from dagorch.orchestrators.cascade import BeltalowdaOrchestrator, DreamCascadeOrchestrator
+    from dagorch.providers.factory import ProviderFactory
 
 _HOME = {
+    "AgentResult": "dagorch.models.task",
+    "AgentType": "dagorch.models.task",
+    "BaseOrchestrator": "dagorch.orchestrators.base",
+    "BeltalowdaConfig": "dagorch.models.config",
+    "BeltalowdaOrchestrator": "dagorch.orchestrators.cascade",
     "BudgetExceededError": "dagorch.errors",
     "Context": "dagorch.nodes.function",
     "DagorchError": "dagorch.errors",
     "DefinitionError": "dagorch.errors",
+    "DreamCascadeConfig": "dagorch.models.config",
+    "DreamCascadeOrchestrator": "dagorch.orchestrators.cascade",
     "Event": "dagorch.models.events",
     "EventType": "dagorch.models.events",
     "Graph": "dagorch.graph.graph",
     "LLM": "dagorch.nodes.llm",
+    "OrchestratorConfig": "dagorch.models.config",
+    "OrchestratorResult": "dagorch.models.orchestration",
     "Policy": "dagorch.models.policy",
+    "ProviderFactory": "dagorch.providers.factory",
     "Ref": "dagorch.models.ref",
     "Retry": "dagorch.models.policy",
     "RunError": "dagorch.errors",
+    "StreamEvent": "dagorch.models.orchestration",
+    "SubTask": "dagorch.models.task",
+    "TaskStatus": "dagorch.models.task",
 }
 
 __all__ = [
     "LLM",
+    "AgentResult",
+    "AgentType",
+    "BaseOrchestrator",
+    "BeltalowdaConfig",
+    "BeltalowdaOrchestrator",
     "BudgetExceededError",
     "Context",
     "DagorchError",
     "DefinitionError",
+    "DreamCascadeConfig",
+    "DreamCascadeOrchestrator",
     "Event",
     "EventType",
     "Graph",
+    "OrchestratorConfig",
+    "OrchestratorResult",
     "Policy",
+    "ProviderFactory",
     "Ref",
     "Retry",
     "RunError",
+    "StreamEvent",
+    "SubTask",
+    "TaskStatus",
 ]
 
 __version__ = "0.1.0"

@@ -6,7 +6,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Final, TextIO
 
 import typer
 
@@ -15,6 +15,53 @@ from dagorch.cli.clean import one_line
 from dagorch.cli.exits import Exit, say_error
 
 __all__ = ["app", "run_command"]
+
+# `\b` on a line of its own keeps the lines of the paragraph after it.
+_ROOT_HELP: Final = """
+Multi-agent LLM workflows as graphs: run one, draw one, see what it can run on.
+
+\b
+No key, no account: a small model inside this process answers.
+  dagorch run cascade "How do bees find their way home?" --provider local
+\b
+With a key set, as OPENAI_API_KEY=..., and everything kept in a folder:
+  dagorch run cascade "How do bees find their way home?" --out bees
+\b
+What would run, as a picture; needs no provider and no network:
+  dagorch graph cascade -o cascade.svg
+\b
+Exit codes: 0 completed, 1 failed, 2 wrong usage, 3 some agents failed,
+4 the budget was reached, 130 interrupted.
+"""
+_RUN_HELP: Final = """
+Run a workflow and watch it.
+
+\b
+cascade: a plan of questions, a search for each, analyses, a synthesis.
+\b
+Examples:
+  dagorch run cascade "Why is the sky blue?"
+  dagorch run cascade "Tea or coffee?" --belter-count 5 --drummer-count 2
+  dagorch run cascade "Compare heat pumps" --provider xai --max-cost 0.50
+  dagorch run cascade "Summarise RFC 9110" --base-url http://localhost:8000/v1
+  dagorch run cascade "Why is the sky blue?" --json | jq .result
+\b
+The outcome goes to standard output, progress and errors to standard error.
+Ctrl-C stops the run and shows what had finished.
+"""
+_GRAPH_HELP: Final = """
+Draw a workflow before it runs; without -o, print it as Mermaid.
+
+\b
+MODULE:NAME is a Graph, an orchestrator, or a function that returns one.
+Loops and maps are drawn as frames, what only a run will tell as a placeholder.
+Nothing is run.
+\b
+Examples:
+  dagorch graph cascade -o cascade.svg
+  dagorch graph cascade --belter-count 8
+  dagorch graph my_project.flows:compare -o compare.png
+"""
 
 app = typer.Typer(
     name="dagorch",
@@ -31,9 +78,8 @@ def run_command(arguments: Sequence[str]) -> int:
         if hasattr(stream, "reconfigure"):  # a terminal's encoding may lack what a model writes
             stream.reconfigure(errors="replace")
     warnings.showwarning = _show_warning
-    _log_to_stderr()
     try:
-        return int(app(list(arguments), standalone_mode=False) or 0)
+        return int(app(list(arguments), prog_name="dagorch", standalone_mode=False) or 0)
     except typer.Abort:
         return say_error(KeyboardInterrupt(), debug=False)
     except (Exception, KeyboardInterrupt) as error:
@@ -44,19 +90,15 @@ def run_command(arguments: Sequence[str]) -> int:
         return Exit.USAGE
 
 
-def _show_warning(message: Warning | str, *_place: Any) -> None:
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
     print(f"dagorch: warning: {one_line(str(message))}", file=sys.stderr)
-
-
-def _log_to_stderr() -> None:
-    """Standard output is for the answer alone."""
-    import structlog
-
-    structlog.configure(
-        processors=[structlog.processors.add_log_level, structlog.processors.LogfmtRenderer()],
-        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
-        cache_logger_on_first_use=False,
-    )
 
 
 def _print_version(wanted: bool) -> None:
@@ -65,44 +107,28 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback(invoke_without_command=True)
+@app.callback(invoke_without_command=True, help=_ROOT_HELP)
 def _root(
     context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show it.")
     ] = False,
 ) -> None:
-    """
-    Multi-agent LLM workflows as graphs: run one, draw one, see what it can run on.
-
-    \b
-    No key, no account: a small model inside this process answers.
-      dagorch run cascade "How do bees find their way home?" --provider local
-    \b
-    With a key set, as OPENAI_API_KEY=..., and everything kept in a folder:
-      dagorch run cascade "How do bees find their way home?" --out bees
-    \b
-    What would run, as a picture; needs no provider and no network:
-      dagorch graph cascade -o cascade.svg
-    \b
-    Exit codes: 0 completed, 1 failed, 2 wrong usage, 3 some agents failed,
-    4 the budget was reached, 130 interrupted.
-    """
+    """Show help where no command is given."""
     if context.invoked_subcommand is None:
         print(context.get_help())
         raise typer.Exit(Exit.USAGE)
 
 
-_COUNT = "Agents of this tier: {}."
-
-
-@app.command()
+@app.command(help=_RUN_HELP, short_help="Run a workflow and watch it.")
 def run(
     pattern: Annotated[str, typer.Argument(metavar="PATTERN", help="Which workflow: cascade.")],
     task: Annotated[str, typer.Argument(metavar="TASK", help="What is to be done, in words.")],
     provider: Annotated[
         str | None,
-        typer.Option(help="A service, or 'local'. [default: the first whose key is set, else local]"),
+        typer.Option(
+            help="A service, or 'local'. [default: the first whose key is set, else local]"
+        ),
     ] = None,
     model: Annotated[
         str | None, typer.Option(help="The model of every call, or the path of a .gguf file.")
@@ -126,7 +152,9 @@ def run(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="Keep the outcome: a file named .md or .json, else a folder for all of it."),
+        typer.Option(
+            help="Keep the outcome: a file named .md or .json, else a folder for all of it."
+        ),
     ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the result as JSON, and nothing else.")
@@ -134,24 +162,9 @@ def run(
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Print the answer, and nothing else.")
     ] = False,
-    debug: Annotated[bool, typer.Option(help="Show where an error came from.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show where an error came from.")] = False,
 ) -> int:
-    """
-    Run a workflow and watch it.
-
-    \b
-    cascade: a plan of questions, a search for each, analyses, a synthesis.
-    \b
-    Examples:
-      dagorch run cascade "Why is the sky blue?"
-      dagorch run cascade "Tea or coffee?" --belter-count 5 --drummer-count 2
-      dagorch run cascade "Compare heat pumps" --provider xai --max-cost 0.50
-      dagorch run cascade "Summarise RFC 9110" --base-url http://localhost:8000/v1
-      dagorch run cascade "Why is the sky blue?" --json | jq .result
-    \b
-    The outcome goes to standard output, progress and errors to standard error.
-    Ctrl-C stops the run and shows what had finished.
-    """
+    """Hand the options of `dagorch run` on."""
     from dagorch.cli.patterns import Settings
     from dagorch.cli.running import RunOptions, run_workflow
 
@@ -161,7 +174,7 @@ def run(
     )
 
 
-@app.command()
+@app.command(help=_GRAPH_HELP, short_help="Draw a workflow before it runs.")
 def graph(
     target: Annotated[
         str, typer.Argument(metavar="PATTERN|MODULE:NAME", help="A pattern, or your own graph.")
@@ -173,27 +186,16 @@ def graph(
     belter_count: Annotated[int | None, typer.Option(help="Of cascade. [default: 3]")] = None,
     drummer_count: Annotated[int | None, typer.Option(help="Of cascade. [default: 2]")] = None,
     camina_count: Annotated[int | None, typer.Option(help="Of cascade. [default: 1]")] = None,
-    debug: Annotated[bool, typer.Option(help="Show where an error came from.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show where an error came from.")] = False,
 ) -> None:
-    """
-    Draw a workflow before it runs; without -o, print it as Mermaid.
-
-    \b
-    MODULE:NAME is a Graph, an orchestrator, or a function that returns one. Loops, maps
-    and what only a run will tell are drawn as frames and placeholders. Nothing is run.
-    \b
-    Examples:
-      dagorch graph cascade -o cascade.svg
-      dagorch graph cascade --belter-count 8
-      dagorch graph my_project.flows:compare -o compare.png
-    """
+    """Hand the options of `dagorch graph` on."""
     from dagorch.cli.drawing import draw
     from dagorch.cli.patterns import Settings
 
     draw(target, Settings(belter_count, drummer_count, camina_count), out)
 
 
-@app.command()
+@app.command(short_help="Show what a workflow can run on here.")
 def providers() -> None:
     """Show what a workflow can run on here, and what is missing for the rest."""
     from dagorch.cli.listing import list_providers

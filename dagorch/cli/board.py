@@ -11,7 +11,7 @@ from threading import Lock
 from typing import Final
 
 from dagorch.cli.clean import one_line
-from dagorch.models.events import END_EVENTS, Event, EventType
+from dagorch.models.events import Event, EventType
 
 __all__ = ["ENDS", "Board", "Line", "View"]
 

@@ -37,7 +37,9 @@ def choose(name: str | None, model: str | None, base_url: str | None) -> Chosen:
             an address on this machine.
     """
     if name is not None:
-        chosen = Chosen(ProviderFactory.get_provider(name, model=model, base_url=base_url), "--provider")
+        chosen = Chosen(
+            ProviderFactory.get_provider(name, model=model, base_url=base_url), "--provider"
+        )
     elif base_url is not None:
         chosen = Chosen(OpenAIProvider(base_url, default_model=model or ""), "--base-url")
     elif model is not None and model.endswith(".gguf"):

@@ -18,23 +18,23 @@ _SPACE: Final = re.compile(r"\s+")
 
 
 def clean(text: str) -> str:
-    """
+    r"""
     Take out whatever a terminal would obey rather than show; line ends become newlines.
 
     Example:
-        >>> clean("\\x1b[31mred\\x1b[0m\\x07 \\x1b]0;title\\x07line\\r\\nnext\\ttab")
-        'red line\\nnext\\ttab'
+        >>> clean("\x1b[31mred\x1b[0m\x07 \x1b]0;title\x07line\r\nnext\ttab")
+        'red line\nnext\ttab'
     """
     text = _SEQUENCES.sub("", text.replace("\r\n", "\n"))
     return _CONTROLS.sub("", text)
 
 
 def one_line(text: str) -> str:
-    """
+    r"""
     Clean a text and put it on one line.
 
     Example:
-        >>> one_line("  two\\n lines ")
+        >>> one_line("  two\n lines ")
         'two lines'
     """
     return _SPACE.sub(" ", clean(text)).strip()

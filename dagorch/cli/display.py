@@ -139,6 +139,10 @@ def render(view: View, title: str, elapsed: float, width: int) -> RenderableType
     parts: list[RenderableType] = [Text(shorten(title, width - 1), "bold"), table]
     if view.unseen:
         parts.append(Text(f"... and {plural(view.unseen, 'more node run')}", "dim"))
+    writing = next((line for line in reversed(view.lines) if _writes(line)), None)
+    if writing is not None and width < _WIDE:
+        head = f"{shorten(one_line(writing.path), 26)}: "
+        parts.append(Text(head + writing.tail[len(head) - width + 1 :], "dim", no_wrap=True))
     parts.append(Text(_sum(view, elapsed), "bold", no_wrap=True, overflow="ellipsis"))
     return Group(*parts)
 
@@ -147,7 +151,9 @@ def _sum(view: View, elapsed: float) -> str:
     done = sum(view.counts.get(state, 0) for state in ENDS)
     total = sum(view.counts.values())
     parts = [f"{done} of {plural(total, 'node run')}", f"{view.counts.get('running', 0)} running"]
-    parts += [f"{view.counts[state]} {state}" for state in ("failed", "blocked") if view.counts.get(state)]
+    parts += [
+        f"{view.counts[state]} {state}" for state in ("failed", "blocked") if view.counts.get(state)
+    ]
     parts += [f"{view.tokens:,} tokens", seconds(elapsed)]
     parts += [dollars(view.cost_usd)] if view.cost_usd else []
     return ", ".join(parts)
@@ -176,6 +182,10 @@ def _time(line: Line, now: float) -> str:
         return ""
     until = line.ended if line.ended is not None else now
     return seconds(max(0.0, until - line.started))
+
+
+def _writes(line: Line) -> bool:
+    return bool(line.tail) and line.state not in ENDS
 
 
 def _tail(line: Line, width: int) -> Text:

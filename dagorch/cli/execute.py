@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -50,16 +51,14 @@ def execute(
                     await provider.aclose()
 
     with display:
-        anyio.run(main)
+        asyncio.run(main())
     return ended
 
 
 @contextmanager
-def _on_interrupt(
-    orchestrator: BaseOrchestrator, display: Display, ended: Ended
-) -> Iterator[None]:
+def _on_interrupt(orchestrator: BaseOrchestrator, display: Display, ended: Ended) -> Iterator[None]:
     """Stop the workflow on the first Ctrl-C, and give up waiting for it on the second."""
-    token = anyio.lowlevel.current_token()
+    loop = asyncio.get_running_loop()
 
     def stop() -> None:
         display.note("interrupted: stopping; Ctrl-C again to leave at once")
@@ -70,7 +69,7 @@ def _on_interrupt(
             raise KeyboardInterrupt
         ended.interrupted = True
         # A signal comes between any two steps of the loop; what it asks for is done in a turn.
-        token.native_token.call_soon_threadsafe(stop)
+        loop.call_soon_threadsafe(stop)
 
     before = signal.signal(signal.SIGINT, interrupted)
     try:

@@ -1,4 +1,4 @@
-"""Where the command begins: the commands are in `app.py`, loaded here so that Ctrl-C is met early."""
+"""Where the command begins: `app.py` has the commands, loaded here so that Ctrl-C is met early."""
 
 from __future__ import annotations
 

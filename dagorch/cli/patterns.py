@@ -47,5 +47,7 @@ def orchestrator_for(pattern: str, settings: Settings, provider: Any = None) -> 
     make = PATTERNS.get(pattern)
     if make is None:
         known = ", ".join(PATTERNS)
-        raise DefinitionError(f"no pattern {pattern!r}{did_you_mean(pattern, PATTERNS) or f'; there is {known}'}")
+        raise DefinitionError(
+            f"no pattern {pattern!r}{did_you_mean(pattern, PATTERNS) or f'; there is {known}'}"
+        )
     return make(settings, provider)

@@ -94,7 +94,7 @@ def _total(run: Result, result: OrchestratorResult) -> _Row:
         f"{attempts}",
         _tokens(run.usage),
         seconds(run.duration_seconds),
-        dollars(run.usage.cost_usd) + ("~" if run.usage.estimated else ""),
+        _cost(run.usage),
     )
 
 
@@ -109,7 +109,8 @@ def _time(run: NodeRun) -> str:
 def _cost(usage: Usage) -> str:
     if not usage.calls:
         return ""
-    return dollars(usage.cost_usd) + ("~" if usage.estimated else "")
+    about = "~" if usage.estimated and usage.cost_usd else ""
+    return about + dollars(usage.cost_usd)
 
 
 def print_answer(console: Console, result: OrchestratorResult) -> None:

@@ -31,6 +31,8 @@ class Doors:
         limits: Bounds of the resources that policies name.
         seed: Of the jitter; equal seeds, equal commands.
         on_event: A listener, or several: callables that take an `Event`, sync or async.
+        retain: `all` (default) keeps every value of the graph till the run ends; `outputs` frees
+            each but the outputs' after its last reader has ended.
         drain_seconds: How long listeners may still work when the run has ended (default 5).
 
     Raises (all doors):

@@ -126,6 +126,13 @@ class Plan:
     def __repr__(self) -> str:
         return f"<Plan {self.name!r}: {self.size} nodes, {self.edges} edges>"
 
+    def slots_read(self, index: int) -> set[int]:
+        """The slots of the values that a node reads, those that a merge folds included."""
+        slots = {slot for _, slot in self.binders[index]}
+        if self.kinds[index] == MERGE:
+            slots.update(self.edge_source[self.in_start[index] : self.in_start[index + 1]])
+        return slots
+
     def index(self, id: str) -> int:
         """The number of a node. Raises `KeyError` if there is none of that id."""
         for number, node in enumerate(self.nodes):

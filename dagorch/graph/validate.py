@@ -30,7 +30,7 @@ __all__ = ["RUN_OPTIONS", "Checked", "check"]
 RUN_OPTIONS = frozenset(
     {
         "self", "provider", "max_parallel", "max_cost", "max_node_runs", "timeout_seconds", "deps",
-        "limits", "seed", "on_event", "drain_seconds", "store",
+        "limits", "seed", "on_event", "drain_seconds", "retain",
     }
 )  # fmt: skip
 """Keywords of `Graph.run` itself; no input can have such a name."""

@@ -1,4 +1,4 @@
-"""What an orchestrator may be told: one class per pattern, each field with the rule that `validate()` checks."""
+"""What an orchestrator may be told: a class per pattern, each field with the rule it must keep."""
 
 from __future__ import annotations
 
@@ -47,7 +47,9 @@ def _whole(least: int, most: int | None = None) -> Rule:
 
 
 def _or_none(rule: Rule, meaning: str) -> Rule:
-    return Rule(f"{rule.wanted}, or None for {meaning}", lambda value: value is None or rule.holds(value))
+    return Rule(
+        f"{rule.wanted}, or None for {meaning}", lambda value: value is None or rule.holds(value)
+    )
 
 
 _AGENTS = _whole(1, MOST_AGENTS)
@@ -113,7 +115,7 @@ class DreamCascadeConfig(OrchestratorConfig):
         >>> DreamCascadeConfig(belter_count=4, drumer_count=2)
         Traceback (most recent call last):
         ...
-        dagorch.errors.DefinitionError: DreamCascadeConfig has no field 'drumer_count'; did you mean 'drummer_count'?
+        dagorch.errors.DefinitionError: ... no field 'drumer_count'; did you mean 'drummer_count'?
     """
 
     belter_count: Annotated[Whole, _AGENTS] = 3

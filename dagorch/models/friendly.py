@@ -1,4 +1,4 @@
-"""The base of public pydantic models: what is wrong with a call is told as one clear error; no fields here."""
+"""The base of public pydantic models: one clear error for what is wrong with a call; no fields here."""
 
 from __future__ import annotations
 
@@ -35,7 +35,9 @@ class Friendly(BaseModel):
         kind = type(self)
         names = list(kind.model_fields)
         if len(args) > len(names):
-            raise DefinitionError(f"{kind.__name__} takes {len(names)} fields, {len(args)} were given")
+            raise DefinitionError(
+                f"{kind.__name__} takes {len(names)} fields, {len(args)} were given"
+            )
         for name, value in zip(names, args, strict=False):
             if name in data:
                 raise DefinitionError(f"{kind.__name__}: {name!r} is given by position and by name")

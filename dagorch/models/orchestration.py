@@ -1,4 +1,4 @@
-"""What an orchestrator gives back and tells on the way: its result and the events of its stream; no delivery here."""
+"""What an orchestrator gives back, and what it tells on the way; no delivery here."""
 
 from __future__ import annotations
 

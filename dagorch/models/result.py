@@ -139,6 +139,11 @@ class Result:
         if id in self._values:
             return self._values[id]
         run = self.node_runs[id]
+        if run.end == "completed":
+            raise NodeEndError(
+                f"the value of node {id!r} was let go after its last reader; run with retain='all'",
+                path=id,
+            )
         why = f": {run.reason}" if run.reason else ""
         raise NodeEndError(f"node {id!r} was {run.end}{why}", path=id) from run.error
 

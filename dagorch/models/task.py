@@ -1,4 +1,4 @@
-"""Units of an orchestrator's work and what came of them: subtasks, agents' results; nothing here runs them."""
+"""Units of an orchestrator's work and what came of them; nothing here runs them."""
 
 from __future__ import annotations
 

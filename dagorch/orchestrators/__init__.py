@@ -1,4 +1,4 @@
-"""Orchestrators: a pattern, a config and a provider made one object; a name is imported at its first use."""
+"""Orchestrators: pattern, config and provider made one object; names load at their first use."""
 
 from __future__ import annotations
 

@@ -1,40 +1,31 @@
 """
-The orchestrator that everybody can subclass: a plan of subtasks compiled to a graph, run by the engine.
+What all orchestrators share: config, provider, stream, and the way from a task to its result.
 
-What all orchestrators share is here too: config, provider, stream, and the way from a task to
-its result. No pattern, no prompt, and nothing that runs by itself.
+Nothing runs by itself here, and the graph is made elsewhere: of a subclass with three methods in
+`custom.py`, of dagorch's own patterns in `patterns/`.
 """
 
 from __future__ import annotations
 
-import inspect
 import warnings
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final, Self
 
 import anyio
-from pydantic import BaseModel
 
-from dagorch.errors import (
-    DagorchWarning,
-    DefinitionError,
-    ExpansionError,
-    Problem,
-    RunError,
-)
+from dagorch.errors import DagorchWarning, DefinitionError, Problem, RunError
 from dagorch.graph.graph import Graph
 from dagorch.models.config import OrchestratorConfig
 from dagorch.models.events import Event
 from dagorch.models.orchestration import OrchestratorResult, StreamEvent
 from dagorch.models.policy import Policy, Retry
-from dagorch.models.task import AgentResult, SubTask, TaskStatus
+from dagorch.models.task import AgentResult, SubTask
 from dagorch.nodes.base import Kind
-from dagorch.nodes.function import Context
-from dagorch.orchestrators.metered import MeteredProvider, seated
+from dagorch.orchestrators.custom import CustomGraph
+from dagorch.orchestrators.metered import MeteredProvider
 from dagorch.orchestrators.routing import Place, Routing
 from dagorch.orchestrators.stream import Stream
-from dagorch.orchestrators.workflow import Agent, Workflow
-from dagorch.patterns.subtasks import node_ids, subtask_graph
+from dagorch.orchestrators.workflow import Workflow
 from dagorch.runner.api import RunHandle
 
 __all__ = ["BaseOrchestrator"]
@@ -214,7 +205,12 @@ class BaseOrchestrator:
 
     def _workflow(self, task: str, context: Mapping[str, Any]) -> Workflow:
         """Compile a task into a graph. A pattern of dagorch's own replaces this one method."""
-        return _Custom(self, task, context).workflow()
+        config = self.config
+        told = {**context, "task": task}
+        if "num_agents" in config.model_fields_set:
+            told["num_agents"] = config.num_agents
+        place = self._routing.place(config.primary_model)
+        return CustomGraph(self, self.provider, self._policy).workflow(task, told, place)
 
     @property
     def _policy(self) -> Policy:
@@ -263,110 +259,3 @@ class BaseOrchestrator:
         if self._routing.given is None and not calls_models and workflow.places == (Place(),):
             return None
         return self._routing.of_run(workflow.places)
-
-
-class _Custom:
-    """The graph of one task of a subclass: plan, subtasks, synthesis."""
-
-    def __init__(
-        self, orchestrator: BaseOrchestrator, task: str, context: Mapping[str, Any]
-    ) -> None:
-        self._orchestrator = orchestrator
-        self._context = {**context, "task": task}
-        if "num_agents" in orchestrator.config.model_fields_set:
-            self._context["num_agents"] = orchestrator.config.num_agents
-        self._task = task
-
-    def workflow(self) -> Workflow:
-        """Give the graph, and who is to be watched in it."""
-        orchestrator = self._orchestrator
-        policy = orchestrator._policy
-        graph = Graph(type(orchestrator).__name__)
-        plan = graph.function(self._decompose, id="decompose", policy=policy, task=self._task)
-        results = graph.function(self._expand, id="subtasks", expand=True, plan=plan)
-        graph.function(self._synthesize, id="synthesize", policy=policy, results=results)
-        place = orchestrator._routing.place(orchestrator.config.primary_model)
-        return Workflow(
-            self._task,
-            graph,
-            planning="decompose",
-            synthesis="synthesize",
-            places=(place,),
-            facts=lambda _: {"orchestrator": type(orchestrator).__name__},
-        )
-
-    async def _decompose(self, task: str, run: Context[Any]) -> list[SubTask]:
-        orchestrator = self._orchestrator
-        with seated(orchestrator.provider, run):
-            plan = await _awaited(orchestrator.decompose_task(task, {**self._context}))
-        try:
-            plan = _subtasks(plan)
-            subtask_graph(plan, self._work).compile()
-        except DefinitionError as error:
-            refused = ExpansionError(f"decompose_task gave no plan that can be run: {error}")
-            refused.retry_at_once = True  # a model's next plan may be better, and waiting does not help
-            raise refused from error
-        if isinstance(run.deps, Workflow):
-            ids = node_ids(subtask.id for subtask in plan)
-            for subtask in plan:
-                run.deps.agents[f"subtasks/{ids[subtask.id]}"] = Agent(
-                    subtask.id, subtask.agent_type, subtask.description
-                )
-        return plan
-
-    async def _expand(self, plan: list[SubTask]) -> Graph:
-        policy = self._orchestrator._policy
-        tolerant = Policy(
-            retry=policy.retry, timeout_seconds=policy.timeout_seconds, on_error="continue"
-        )
-        return subtask_graph(plan, self._work, tolerant)
-
-    def _work(self, subtask: SubTask) -> Callable[..., Awaitable[AgentResult]]:
-        orchestrator = self._orchestrator
-
-        async def execute(run: Context[Any], **results: AgentResult) -> AgentResult:
-            context = {
-                **self._context,
-                "results": {result.subtask_id: result for result in results.values()},
-            }
-            with seated(orchestrator.provider, run):
-                done = await _awaited(orchestrator.execute_subtask(subtask, context))
-            if isinstance(done, AgentResult):
-                if done.subtask_id != subtask.id:
-                    done = done.model_copy(update={"subtask_id": subtask.id})
-                if isinstance(run.deps, Workflow):
-                    run.deps.given[run.path] = done
-                if done.status in (TaskStatus.FAILED, TaskStatus.CANCELLED):
-                    raise _reported(done)
-            return done
-
-        return execute
-
-    async def _synthesize(self, run: Context[Any], results: Any) -> Any:
-        orchestrator = self._orchestrator
-        alive = [results] if isinstance(results, AgentResult) else list(results.values())
-        context = {**self._context, "results": {result.subtask_id: result for result in alive}}
-        with seated(orchestrator.provider, run):
-            return await _awaited(orchestrator.synthesize_results(alive, context))
-
-
-async def _awaited(outcome: Any) -> Any:
-    return await outcome if inspect.isawaitable(outcome) else outcome
-
-
-def _subtasks(plan: Any) -> list[SubTask]:
-    if isinstance(plan, str | bytes | Mapping | BaseModel) or not hasattr(plan, "__iter__"):
-        raise DefinitionError(f"it is a {type(plan).__name__}, not a list of SubTask")
-    listed = list(plan)
-    for item in listed:
-        if not isinstance(item, SubTask):
-            raise DefinitionError(f"it holds {item!r:.60}, which is no SubTask")
-    return listed
-
-
-def _reported(done: AgentResult) -> RunError:
-    """The failure that a result tells of itself; what reports it has decided, so it is not tried again."""
-    why = done.metadata.get("error") or done.content or "no reason given"
-    error = RunError(f"subtask {done.subtask_id!r} reports {done.status}: {why!s:.200}")
-    error.retryable = False
-    return error

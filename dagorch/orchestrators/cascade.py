@@ -1,4 +1,4 @@
-"""The Dream Cascade as an orchestrator: config and provider to the pattern's graph, its agents to the result."""
+"""The Dream Cascade as an orchestrator: config to the pattern's graph, its agents to the result."""
 
 from __future__ import annotations
 
@@ -34,9 +34,8 @@ class DreamCascadeOrchestrator(BaseOrchestrator):
     Example:
         >>> from dagorch.providers import ScriptedProvider
         >>> import anyio
-        >>> cascade = DreamCascadeOrchestrator(
-        ...     DreamCascadeConfig(belter_count=2, drummer_count=1), ScriptedProvider("Because it is.")
-        ... )
+        >>> config = DreamCascadeConfig(belter_count=2, drummer_count=1)
+        >>> cascade = DreamCascadeOrchestrator(config, ScriptedProvider("Because it is."))
         >>> result = anyio.run(cascade.execute_workflow, "Why is the sky blue?")
         >>> [agent.subtask_id for agent in result.agent_results], result.result
         (['belter_1', 'belter_2', 'drummer_1', 'camina_1'], 'Because it is.')

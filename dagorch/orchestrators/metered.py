@@ -1,5 +1,5 @@
 """
-What a subclass has as `self.provider`: inside a node its calls are the run's, outside they are plain calls.
+What a subclass has as `self.provider`: inside a node its calls are the run's, outside plain calls.
 
 Which node is running is told by a context variable that the orchestrator's node functions set;
 tasks and threads started from there inherit it. Nothing is counted here: the run does.

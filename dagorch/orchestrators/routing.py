@@ -1,4 +1,4 @@
-"""Which provider answers which model of a config: by name, before anything runs. No call is made here."""
+"""Which provider answers which model of a config, by name, before anything runs; no calls here."""
 
 from __future__ import annotations
 
@@ -121,7 +121,9 @@ class Routing:
             DefinitionError: As `provider`; nothing has been sent.
         """
         wanted = list(dict.fromkeys(places))
-        first = Place() if self.given is not None else next((p for p in wanted if p.provider), Place())
+        first = (
+            Place() if self.given is not None else next((p for p in wanted if p.provider), Place())
+        )
         return {place.provider: self.provider(place) for place in (first, *wanted)}
 
     async def close_made(self) -> None:

@@ -1,4 +1,4 @@
-"""From a run's events to those of an orchestrator's stream, and to the callback; what is told, not when it happens."""
+"""From a run's events to those of an orchestrator's stream, and to the callback; no decisions here."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Stream:
                     outcome = await run_in_thread(lambda: self._callback(told), _unfollowed)  # noqa: B023
                     if inspect.isawaitable(outcome):
                         await outcome
-            except Exception as error:  # noqa: PERF203
+            except Exception as error:
                 failure = failure or error
         if failure is not None:
             raise failure

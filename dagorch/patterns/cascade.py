@@ -1,20 +1,30 @@
-"""Dream Cascade as a graph: a plan, then three tiers of agents, each reading its share of the tier before. No prompts."""
+"""Dream Cascade as a graph: a plan, then three tiers, each reading its share of the one before."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, WithJsonSchema
 
+from dagorch.errors import InvalidOutputError
 from dagorch.graph.graph import Graph
+from dagorch.models.llm import LLMResponse
 from dagorch.models.policy import DEFAULT_POLICY, Policy
 from dagorch.models.ref import Ref
 from dagorch.nodes.llm import LLM
 from dagorch.nodes.signature import ParameterSpec
 from dagorch.patterns import cascade_prompts as prompts
-from dagorch.patterns.dealing import deal_questions, joined, shares
+from dagorch.patterns.dealing import (
+    MOST_CHARACTERS,
+    deal_questions,
+    is_question,
+    joined,
+    shares,
+)
 
 __all__ = ["AMPLE", "TIGHT", "Cascade", "Room", "Tier", "cascade_graph"]
 
@@ -26,7 +36,7 @@ class Room:
     write_tokens: int
     read_bytes: int
     exact_plan: bool = False
-    """Whether the plan's schema demands the very number of questions, which not every service can."""
+    """Whether the plan's schema demands the very number of questions; not every service can."""
     temperature: float | None = None
     """None is the service's own; some models take no other."""
     extra: Mapping[str, Any] = field(default_factory=dict)
@@ -34,8 +44,14 @@ class Room:
 
 
 AMPLE: Final = Room(2_000, 60_000)
-TIGHT: Final = Room(400, 4_000, exact_plan=True, temperature=0.2, extra={"repeat_penalty": 1.1})
-"""For a small model of llama.cpp's, whose whole context is a few thousand tokens."""
+TIGHT: Final = Room(
+    450,
+    4_000,
+    exact_plan=True,
+    temperature=0.3,
+    extra={"repeat_penalty": 1.05, "dry_multiplier": 0.8, "dry_allowed_length": 6},
+)
+"""For a small model of llama.cpp's: its context is 4,096 tokens, and it likes to repeat itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +92,21 @@ class AskOne(LLM[str]):
         return LLM.opening(self, {**inputs, "question": inputs["questions"][self.place]})
 
 
+@dataclass(frozen=True, slots=True)
+class Planning(LLM[Any]):
+    """An LLM step that wants questions as JSON, and takes them from a plain list as well."""
+
+    def parse(self, response: LLMResponse) -> Any:
+        """Read the reply; one that does not fit will do if it has questions in lines or quotes."""
+        try:
+            return LLM.parse(self, response)
+        except InvalidOutputError:
+            found = [text for text in re.split(r'["\n]', response.content) if is_question(text)]
+            if not found:
+                raise
+            return found
+
+
 def cascade_graph(cascade: Cascade, task: str, policy: Policy = DEFAULT_POLICY) -> Graph:
     """
     Build the graph of a Dream Cascade; its value is the text of the answer.
@@ -89,9 +120,10 @@ def cascade_graph(cascade: Cascade, task: str, policy: Policy = DEFAULT_POLICY) 
         policy: Of every LLM node.
 
     Example:
-        >>> graph = cascade_graph(Cascade(belters=Tier(2), drummers=Tier(1)), "Why is the sky blue?")
+        >>> graph = cascade_graph(Cascade(belters=Tier(2), drummers=Tier(1)), "Why is it blue?")
         >>> [node.id for node in graph]
-        ['decompose', 'questions', 'belter_1', 'belter_2', 'findings_1', 'drummer_1', 'analyses_1', 'camina_1']
+        ['decompose', 'questions', 'belter_1', 'belter_2', 'findings_1', 'drummer_1',
+         'analyses_1', 'camina_1']
     """
     graph = Graph("dream cascade")
     graph.input("task", str, default=task)
@@ -99,13 +131,14 @@ def cascade_graph(cascade: Cascade, task: str, policy: Policy = DEFAULT_POLICY) 
     agent = replace(policy, on_error="continue")
 
     def questions(plan: Any, task: str) -> list[str]:
-        return deal_questions(plan, task, count)
+        return deal_questions(getattr(plan, "questions", plan), task, count)
 
     exact = planner.room.exact_plan
     asking = _asking(planner, prompts.DECOMPOSE)
+    asking["max_tokens"] = min(max(planner.room.write_tokens, 50 * count), 3_000)
     if exact:  # what makes a small model's prose livelier breaks its JSON
         asking |= {"temperature": 0.0, "extra": None}
-    planning = LLM(
+    planning = Planning(
         "decompose",
         policy=replace(policy, fallback=[]),  # the task's own questions are asked then
         output=_plan_type(count if exact else None),
@@ -115,22 +148,36 @@ def cascade_graph(cascade: Cascade, task: str, policy: Policy = DEFAULT_POLICY) 
     dealt = graph.function(questions, plan=plan)
     belters = [
         graph.add(
-            AskOne(f"belter_{i + 1}", place=i, policy=agent, **_asking(cascade.belters, prompts.SEARCH)),
+            AskOne(
+                f"belter_{i + 1}", place=i, policy=agent, **_asking(cascade.belters, prompts.SEARCH)
+            ),
             questions=dealt,
         )
         for i in range(count)
     ]
-    drummers = _tier(graph, "drummer", cascade.drummers, prompts.ANALYSE, "findings", belters, agent)
-    caminas = _tier(graph, "camina", cascade.caminas, prompts.SYNTHESISE, "analyses", drummers, agent)
+    drummers = _tier(
+        graph, "drummer", cascade.drummers, prompts.ANALYSE, "findings", belters, agent
+    )
+    caminas = _tier(
+        graph, "camina", cascade.caminas, prompts.SYNTHESISE, "analyses", drummers, agent
+    )
     answer = caminas
     if len(caminas) > 1:
-        answer = _tier(graph, "merge", replace(planner, count=1), prompts.MERGE, "reports", caminas, policy)
+        answer = _tier(
+            graph, "merge", replace(planner, count=1), prompts.MERGE, "reports", caminas, policy
+        )
     graph.output(*answer)
     return graph
 
 
 def _tier(
-    graph: Graph, name: str, tier: Tier, prompt: str, reads: str, sources: Sequence[Ref[str]], policy: Policy
+    graph: Graph,
+    name: str,
+    tier: Tier,
+    prompt: str,
+    reads: str,
+    sources: Sequence[Ref[str]],
+    policy: Policy,
 ) -> list[Ref[str]]:
     """Add a tier: per agent a merge of its share of the sources, and the agent that reads it."""
 
@@ -141,7 +188,10 @@ def _tier(
     for number, share in enumerate(shares(len(sources), tier.count), 1):
         end = f"_{number}" if tier.count > 1 or name != "merge" else ""
         read = graph.merge(
-            f"{reads}{end}", [sources[place] for place in share], reducer=fold, tolerate_failures=True
+            f"{reads}{end}",
+            [sources[place] for place in share],
+            reducer=fold,
+            tolerate_failures=True,
         )
         node = LLM(f"{name}{end}", policy=policy, **_asking(tier, prompt))
         refs.append(graph.add(node, **{reads: read}))
@@ -160,11 +210,13 @@ def _asking(tier: Tier, prompt: str) -> dict[str, Any]:
     }
 
 
+@lru_cache(maxsize=64)
 def _plan_type(count: int | None) -> Any:
     """The planner's output: anything in a list called `questions`, though texts are asked for."""
     schema: dict[str, Any] = {"type": "array", "items": {"type": "string"}}
     if count is not None:
-        schema |= {"minItems": count, "maxItems": count}
+        short = {"type": "string", "maxLength": MOST_CHARACTERS}
+        schema |= {"items": short, "minItems": count, "maxItems": count}
 
     class Questions(BaseModel):
         questions: Annotated[list[Any], WithJsonSchema(schema)]

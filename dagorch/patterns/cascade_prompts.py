@@ -31,11 +31,11 @@ SYNTHESISE = """\
 Notes:
 {analyses}
 
-Write a complete answer in several paragraphs to this question, using the notes: {task}"""
+Write a detailed answer of three paragraphs or more to this question, using the notes: {task}"""
 
 MERGE = """\
 Drafts:
 {reports}
 
-Write one complete answer in several paragraphs to this question, using the drafts and leaving out \
-what they repeat: {task}"""
+Write one detailed answer of three paragraphs or more to this question, using the drafts and \
+leaving out what they repeat: {task}"""

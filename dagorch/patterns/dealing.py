@@ -1,5 +1,5 @@
 """
-Dealing work to the agents of a tier: questions out of whatever a model replied, shares, texts cut to size.
+Dealing work to a tier: questions out of whatever a model replied, shares, texts cut to size.
 
 Pure functions, total over their inputs: no reply of a model can make a tier larger or smaller.
 """
@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, Final
 
-__all__ = ["clip", "deal_questions", "joined", "shares"]
+__all__ = ["MOST_CHARACTERS", "clip", "deal_questions", "is_question", "joined", "shares"]
 
 MOST_CHARACTERS: Final = 300
 """Of a question; what is longer is no question."""
@@ -43,19 +43,30 @@ def deal_questions(reply: Any, task: str, count: int) -> list[str]:
         count: At least 1.
 
     Example:
-        >>> deal_questions(["1. Do bees see polarised light?", "", 7, "- do bees see polarised light?"],
-        ...                "How do bees navigate?", 3)
+        >>> reply = ["1. Do bees see polarised light?", "", 7, "- do bees see polarised light?"]
+        >>> deal_questions(reply, "How do bees navigate?", 3)
         ['Do bees see polarised light?', 'How do bees navigate?',
          'What are the most important facts about this: How do bees navigate?']
     """
     told = [text for text in map(_tidy, _texts(reply)) if _says_something(text)]
-    told.sort(key=lambda text: not text.endswith(_QUESTION_MARKS))
+    told.sort(key=lambda text: not is_question(text))
     dealt: dict[str, str] = {}
     for question in chain(told, _angles(clip(task, MOST_CHARACTERS))):
         if len(dealt) == count:
             break
         dealt.setdefault(question.casefold(), question)
     return list(dealt.values())
+
+
+def is_question(text: str) -> bool:
+    """
+    Tell whether a text ends as a question does, in most scripts.
+
+    Example:
+        >>> is_question("2. Why do bees dance? "), is_question("They dance.")
+        (True, False)
+    """
+    return text.strip().endswith(_QUESTION_MARKS)
 
 
 def shares(items: int, readers: int) -> list[list[int]]:
@@ -143,7 +154,7 @@ def _tidy(text: str) -> str:
 
 
 def _says_something(question: str) -> bool:
-    """Whether it is more than a mark or a stray word: two words, or a few signs of a script without blanks."""
+    """Whether it is more than a stray word: two words, or a few signs of a script without blanks."""
     letters = sum(character.isalnum() for character in question)
     return letters >= 3 and (" " in question or not question.isascii())
 

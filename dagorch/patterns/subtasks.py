@@ -1,4 +1,4 @@
-"""Subtasks to a graph: one node each, dependencies as edges, priorities as priorities; what a node does is given."""
+"""Subtasks to a graph: a node each, dependencies as edges; what a node does is given."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def subtask_graph(
             in the plan; every one is named.
 
     Example:
-        >>> plan = [SubTask("facts", "Find facts"), SubTask("text", "Write", dependencies=["facts"])]
+        >>> plan = [SubTask("facts", "Find"), SubTask("text", "Write", dependencies=["facts"])]
         >>> graph = subtask_graph(plan, lambda subtask: lambda **results: sorted(results))
         >>> graph.run_sync().output
         {'facts': [], 'text': ['result_1']}
@@ -51,7 +51,9 @@ def subtask_graph(
     refs = []
     for subtask in subtasks:
         needed = dict.fromkeys(subtask.dependencies)
-        inputs = {f"result_{n}": Ref(graph, ids[other]) for n, other in enumerate(needed, 1)}
+        inputs: dict[str, Any] = {
+            f"result_{n}": Ref(graph, ids[other]) for n, other in enumerate(needed, 1)
+        }
         node = Function(
             ids[subtask.id], work(subtask), policy=replace(policy, priority=subtask.priority)
         )

@@ -178,11 +178,21 @@ class HttpClient:
 
             try:
                 async with AsyncExitStack() as stack:
-                    client = await stack.enter_async_context(self._connection())
+                    client, reused = await stack.enter_async_context(self._connection())
                     scope.deadline = anyio.current_time() + self._timeouts.first_byte_seconds
-                    response = await stack.enter_async_context(
-                        client.stream("POST", f"{self._base_url}{path}", content=body)
-                    )
+                    url = f"{self._base_url}{path}"
+                    try:
+                        response = await stack.enter_async_context(
+                            client.stream("POST", url, content=body)
+                        )
+                    except (httpx.RemoteProtocolError, httpx.NetworkError):
+                        if not reused:
+                            raise
+                        # Closed as it was used again: servers end a kept connection when they
+                        # like (llama.cpp's after five requests). This one is new.
+                        response = await stack.enter_async_context(
+                            client.stream("POST", url, content=body)
+                        )
                     reply = HttpReply(response, waited)
                     stack.push_async_callback(reply.close)
                     yield reply
@@ -203,6 +213,10 @@ class HttpClient:
         """Import httpx and read the certificates where the loop does not stand still for it."""
 
         def slow() -> None:
+            import httpx
+
+            # It imports what carries requests with the first of these: 100 ms and more.
+            httpx.AsyncHTTPTransport(verify=False)
             self._verify()
             self._prepare()
 
@@ -215,16 +229,16 @@ class HttpClient:
                 self._prepared = True
 
     def _verify(self) -> ssl.SSLContext | bool:
-        import httpx  # noqa: F401 - imported here already, for the thread
-
         return _tls() if self._base_url.startswith("https:") else False
 
     @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[httpx.AsyncClient]:
+    async def _connection(self) -> AsyncIterator[tuple[httpx.AsyncClient, bool]]:
+        """Give a client of one connection, and whether it was used before."""
         async with self._places:
-            client = self._idle.pop() if self._idle else self._make()
+            reused = bool(self._idle)
+            client = self._idle.pop() if reused else self._make()
             try:
-                yield client
+                yield client, reused
             finally:
                 if self._closed or len(self._idle) >= _IDLE_KEPT:
                     with anyio.CancelScope(shield=True):

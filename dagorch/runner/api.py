@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import contextvars
 from collections.abc import AsyncIterator, Mapping
+from importlib.util import find_spec
 from types import TracebackType
 from typing import Any, Self
 
@@ -47,16 +48,8 @@ def run_sync(graph: Graph, given: Mapping[str, Any]) -> Result:
             "run_sync was called where an event loop runs; use 'await graph.run(...)'"
         )
     session = Session(graph, given)
-
-    async def main() -> Result:
-        try:
-            return await session.run()
-        finally:
-            with anyio.CancelScope(shield=True):
-                for provider in session.providers:
-                    await provider.aclose()
-
-    return anyio.run(main)
+    faster = {"use_uvloop": True} if find_spec("uvloop") else {}
+    return anyio.run(session.run, backend_options=faster)
 
 
 class RunHandle:

@@ -148,7 +148,9 @@ class Runner:
         """Be a worker till the run is over; one that is given up with its attempt begins anew."""
         self._called = False
         group = self._group
-        while group is not None and not self._core.finished and self.broken is None:
+        core = self._core
+        # To the last command, not to the last node run: somebody has to tell of the end.
+        while group is not None and self.broken is None and (core.outbox or not core.finished):
             if self._core.plan.whole:  # whatever cancels one attempt cancels them all
                 await self._work_in(group.cancel_scope)
             else:

@@ -16,7 +16,7 @@ from dagorch.models.result import NodeRun, Result, RunStatus
 from dagorch.models.usage import NOTHING_USED
 from dagorch.scheduler.containers import missing_output
 from dagorch.scheduler.core import Core
-from dagorch.scheduler.frames import Facts, Group, unpack
+from dagorch.scheduler.frames import FREED, Facts, Group, unpack
 from dagorch.scheduler.states import State
 from dagorch.scheduler.story import reason, story
 
@@ -64,7 +64,7 @@ def result_of(core: Core, graph: Any, dropped_events: int) -> Result:
         return {
             plan.nodes[i].id: root.values[i]
             for i in range(plan.size)
-            if root.state[i] == _COMPLETED
+            if root.state[i] == _COMPLETED and root.values[i] is not FREED
         }
 
     def node_runs() -> dict[str, NodeRun]:

@@ -6,7 +6,7 @@ Found out before the run, so that nothing is paid for in vain.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from dagorch.errors import DefinitionError, Problem, did_you_mean
@@ -39,10 +39,6 @@ class Providers:
         elif given is not None:
             _check(given, "provider")
             self._first = given
-
-    def __iter__(self) -> Iterator[Provider]:
-        distinct = {id(p): p for p in (*self._named.values(), self._first) if p is not None}
-        return iter(distinct.values())
 
     def of(self, node: Any) -> Provider:
         """The provider of an LLM node. Raises `DefinitionError` if there is none."""

@@ -45,6 +45,7 @@ class Options:
     limits: Mapping[str, int] = field(default_factory=dict)
     seed: int | None = None
     on_event: Any = ()
+    retain: str = "all"
     drain_seconds: float = 5.0
 
     def problems(self) -> list[str]:
@@ -60,6 +61,8 @@ class Options:
             found.append(f"timeout_seconds={self.timeout_seconds!r} must be above 0, or None")
         if not self.drain_seconds >= 0:
             found.append(f"drain_seconds={self.drain_seconds!r} must be at least 0")
+        if self.retain not in ("all", "outputs"):
+            found.append(f"retain={self.retain!r} is neither 'all' nor 'outputs'")
         for name, bound in self.limits.items():
             if not isinstance(bound, int) or bound < 1:
                 found.append(f"limits[{name!r}]={bound!r} must be a whole number of at least 1")
@@ -185,6 +188,7 @@ class Session:
             admission=common.admission,
             seed=seed,
             observed=observed,
+            freeing=options.retain == "outputs",
         )
         attempts = Attempts(
             self.providers,

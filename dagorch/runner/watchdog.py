@@ -118,13 +118,25 @@ class Watchdog:
 
 
 def _user_line(frame: FrameType | None) -> tuple[str, int] | None:
-    """Where the innermost code outside this package and the standard library stands."""
-    innermost: tuple[str, int] | None = None
-    while frame is not None:
+    """
+    Where the innermost code of the node's own stands; None if there is only ours and Python's.
+
+    The user's files come first, an installed library's second. A module being imported is no
+    call: it happens once, and nobody can make it async.
+    """
+    library: tuple[str, int] | None = None
+    while frame is not None and not _is_runner(frame):
         file = frame.f_code.co_filename
-        if innermost is None:
-            innermost = (file, frame.f_lineno)
-        if not file.startswith(_OURS) and "site-packages" not in file:
-            return file, frame.f_lineno
+        if file.startswith("<frozen importlib"):
+            return None
+        if not file.startswith(_OURS):
+            if "site-packages" not in file:
+                return file, frame.f_lineno
+            library = library or (file, frame.f_lineno)
         frame = frame.f_back
-    return innermost
+    return library
+
+
+def _is_runner(frame: FrameType) -> bool:
+    code = frame.f_code
+    return code.co_name in _WORKING and code.co_filename == _LOOP_FILE

@@ -46,7 +46,7 @@ class Admission:
 
     def acquire(self, run: str, resources: Iterable[Resource]) -> bool:
         """Take one of each resource for `run`, or none and a place in the first full one's line."""
-        taken: list[_Lane] = []
+        taken: list[tuple[str, _Lane]] = []
         for resource in resources:
             if resource.capacity is None:
                 continue
@@ -56,12 +56,13 @@ class Admission:
             first = next(iter(lane.waiting), run)
             if lane.held >= lane.capacity or first != run:
                 lane.waiting.setdefault(run)
-                for other in taken:
+                for name, other in taken:
                     other.held -= 1
+                    self._forget(name, other)
                 return False
             lane.held += 1
-            taken.append(lane)
-        for lane in taken:
+            taken.append((resource.name, lane))
+        for _, lane in taken:
             lane.waiting.pop(run, None)
         return True
 
@@ -88,8 +89,12 @@ class Admission:
     def _wake(self, name: str, lane: _Lane, woken: dict[str, None]) -> None:
         if lane.waiting and lane.held < lane.capacity:
             woken.setdefault(next(iter(lane.waiting)))
-        elif not lane.waiting and not lane.held:
-            del self._lanes[name]  # so that nothing is kept of providers long gone
+        self._forget(name, lane)
+
+    def _forget(self, name: str, lane: _Lane) -> None:
+        """Keep nothing of resources long gone."""
+        if not lane.waiting and not lane.held:
+            del self._lanes[name]
 
     def held(self, name: str) -> int:
         """How many of a resource are held now."""

@@ -210,13 +210,14 @@ class Attempting(NodeRuns):
             self.make_ready(frame, index)
 
     def _is_too_late(self, frame: Frame, index: int, when: float) -> bool:
-        """Whether a deadline will have passed by then: the node's, of what contains it, the run's."""
-        place: Frame | None = frame
-        while place is not None:
-            facts = place.facts.get(index)
+        """Whether a deadline will have passed by then: the node's own, or one around it."""
+        while True:
+            facts = frame.facts.get(index)
             if facts is not None and facts.due is not None and when >= facts.due.when:
                 return True
-            place, index = place.parent, place.parent_index
+            if frame.parent is None:
+                break
+            frame, index = frame.parent, frame.parent_index
         return self.timeout_seconds is not None and when >= self.started + self.timeout_seconds
 
     def cancel_attempt(

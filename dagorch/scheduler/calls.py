@@ -57,7 +57,7 @@ class Calls:
             self._core.outbox.append(RefuseCall(call, error))
 
     def serve(self) -> None:
-        """Grant what can be: a full resource holds up its own line only, lack of money everybody."""
+        """Grant what can be: a full resource holds up its own line, lack of money everybody."""
         core = self._core
         saturated: set[str] = set()
         for call in tuple(self.waiting):
@@ -70,7 +70,9 @@ class Calls:
             elif self._grant(call):
                 self.waiting.remove(call)
                 continue
-            elif core.budget.fits(call.worst_case_usd):  # so the resource is full, others may not be
+            elif core.budget.fits(
+                call.worst_case_usd
+            ):  # so the resource is full, others may not be
                 saturated.add(name)
                 continue
             else:

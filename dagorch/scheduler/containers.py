@@ -100,6 +100,8 @@ def open_frame(
         tail = parent.tail - parent.plan.neg_rank[index] - parent.plan.weights[index]
         priority = parent.plan.priorities.get(index, parent.priority)
     frame = Frame(plan, core.serial, values, parent, index, label, tail, priority)
+    if core.freeing:
+        frame.count_readers()
     core.frames[frame.serial] = frame
     core.agenda.append((_begin, frame, 0))
     return frame

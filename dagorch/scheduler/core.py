@@ -55,6 +55,7 @@ class Core(Attempting):
         admission: Shared by all runs of an event loop.
         seed: Of the jitter.
         observed: Whether anybody listens; if not, no event is made.
+        freeing: Whether values are let go after their last reader.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Core(Attempting):
         admission: Admission | None = None,
         seed: int = 0,
         observed: bool = False,
+        freeing: bool = False,
     ) -> None:
         super().__init__(
             plan,
@@ -82,6 +84,7 @@ class Core(Attempting):
             admission=admission,
             seed=seed,
             observed=observed,
+            freeing=freeing,
         )
         self.calls = Calls(self)
 
@@ -171,6 +174,7 @@ class Core(Attempting):
             or plan.limited[index]
             or frame.stopping
             or self.observed
+            or self.freeing
             or self.agenda
         ):
             self.handle(stimuli.AttemptSucceeded(attempt, value, now))

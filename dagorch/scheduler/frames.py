@@ -18,8 +18,10 @@ from dagorch.scheduler.deadlines import Due
 if TYPE_CHECKING:
     from dagorch.scheduler.commands import Evaluate, Prepared, StartAttempt
 
-__all__ = ["MISSING", "Closed", "Container", "Facts", "Frame", "Group", "pack", "unpack"]
+__all__ = ["FREED", "MISSING", "Closed", "Container", "Facts", "Frame", "Group", "pack", "unpack"]
 
+FREED: Final = type("Freed", (), {"__slots__": (), "__repr__": lambda _: "FREED"})()
+"""What stands for a value that was let go after its last reader."""
 MISSING: Final = type("Missing", (), {"__slots__": (), "__repr__": lambda _: "MISSING"})()
 """The value of a node run that has none."""
 
@@ -117,7 +119,7 @@ class Frame:
         "parent_index",
         "pending",
         "plan",
-        "priority",
+        "priority", "readers",
         "running",
         "serial",
         "state",
@@ -170,6 +172,8 @@ class Frame:
         self.children: dict[int, list[Group]] = {}
         self.closed_edges: set[int] | None = None
         self.open_out: list[int] | None = None
+        self.readers: list[int] | None = None
+        """Per value, how many node runs will still read it; None if values are kept."""
         self._prefix: str | None = None
 
     @property
@@ -191,6 +195,27 @@ class Frame:
     def path_of(self, index: int) -> str:
         """The address of a node run in this frame."""
         return self.prefix + self.plan.nodes[index].id
+
+    def count_readers(self) -> None:
+        """Begin to let values go: count for each slot the node runs that will read it."""
+        plan = self.plan
+        self.readers = [0] * len(self.values)
+        for index in range(plan.size):
+            for slot in plan.slots_read(index):
+                self.readers[slot] += 1
+        for index in plan.outputs:
+            self.readers[index] += 1  # whoever gets the frame's value
+
+    def let_go(self, index: int) -> None:
+        """Free what an ended node run was the last to read, and its own value if nobody will."""
+        readers = self.readers
+        assert readers is not None
+        for slot in self.plan.slots_read(index):
+            readers[slot] -= 1
+            if not readers[slot] and self.values[slot] is not MISSING:
+                self.values[slot] = FREED
+        if not readers[index] and self.values[index] is not MISSING:
+            self.values[index] = FREED
 
     def fact(self, index: int) -> Facts:
         """The facts of a node run, made when first needed."""
@@ -214,7 +239,7 @@ class Frame:
 
 
 _BILL = struct.Struct("<IQQI?B")
-"""A node run's usage in a record: index, tokens in and out, calls, estimated, length of the cost that follows."""
+"""A bill in a record: index, tokens in and out, calls, estimated, length of the cost behind it."""
 
 
 def pack(frame: Frame) -> Closed:
@@ -228,7 +253,12 @@ def pack(frame: Frame) -> Closed:
     facts: dict[int, Facts] = {}
     for index, known in frame.facts.items():
         known.prepared = known.due = None
-        if known.error is None and known.recovered_from is None and not known.picked and not known.failures:
+        if (
+            known.error is None
+            and known.recovered_from is None
+            and not known.picked
+            and not known.failures
+        ):
             usage = known.usage
             if usage is not NOTHING_USED:
                 cost = str(usage.cost_usd).encode()

@@ -35,7 +35,9 @@ def check(core: Core) -> None:
     Cost: O(open node runs + edges).
     """
     queued = {
-        (item[2], item[3]) for heap in (core.queue.free, *core.queue.others.values()) for item in heap
+        (item[2], item[3])
+        for heap in (core.queue.free, *core.queue.others.values())
+        for item in heap
     }
     alarms = {(due.frame.serial, due.index) for due in core.deadlines if due.purpose == "retry"}
     running = 0
@@ -125,8 +127,10 @@ def _check_frame(core: Core, frame: Frame) -> None:
 def _check_waiting(
     core: Core, frame: Frame, queued: set[tuple[int, int]], alarms: set[tuple[int, int]]
 ) -> None:
-    """Whatever could go on is where it will be found: in the queue, on the agenda, among the deadlines."""
-    opening = {action[2] for action in core.agenda if action[0] is open_container and action[1] is frame}
+    """Whatever could go on will be found: in the queue, on the agenda, among the deadlines."""
+    opening = {
+        action[2] for action in core.agenda if action[0] is open_container and action[1] is frame
+    }
     for index in range(frame.plan.size):
         now, place = frame.state[index], (frame.serial, index)
         if now == State.READY and not frame.stopping:

@@ -55,7 +55,7 @@ class NodeRuns(RunState):
             frame.times[3 * index + 1] = self.now
         elif to == _OPEN:
             return  # for an expansion or a fallback: listeners know that it has started
-        if self.observed:
+        if self.observed and not (now == _RUNNING and to == _OPEN):  # it has started already
             self.tell(frame, index, to)
 
     def make_ready(self, frame: Frame, index: int) -> None:
@@ -107,6 +107,8 @@ class NodeRuns(RunState):
                 self.deadlines.drop(facts.due)
         if state != _COMPLETED:
             frame.containers.pop(index, None)
+        if frame.readers is not None:
+            frame.let_go(index)
         if not frame.stopping and plan.out_edges[index]:
             if state == _COMPLETED and plan.plain[index] and not self.agenda:
                 release(self, frame, index)

@@ -34,6 +34,8 @@ def release(core: NodeRuns, frame: Frame, index: int, start: int = 0) -> None:
     completed = frame.state[index] == _COMPLETED
     simple = completed and plan.plain[index] and frame.closed_edges is None
     for place in range(start, len(edges)):
+        if frame.stopping:  # whatever still waits is cancelled, not blocked
+            return
         if core.allowance <= 0:
             core.agenda.appendleft((release, frame, index, place))
             return
@@ -50,8 +52,6 @@ def release(core: NodeRuns, frame: Frame, index: int, start: int = 0) -> None:
         core.allowance -= 1
         if not left or (not simple and plan.kinds[target] == MERGE):
             judge(core, frame, target)
-        if frame.stopping:
-            return
 
 
 def _mark(frame: Frame, edge: int, target: int, completed: bool, source: int) -> None:

@@ -51,6 +51,7 @@ class RunState:
         admission: Admission | None = None,
         seed: int = 0,
         observed: bool = False,
+        freeing: bool = False,
     ) -> None:
         self.plan = plan
         self.run_id = run_id
@@ -65,6 +66,7 @@ class RunState:
         self._seed = seed
         self._rng: random.Random | None = None
         self.observed = observed
+        self.freeing = freeing
 
         self.now = 0.0
         self.started = 0.0

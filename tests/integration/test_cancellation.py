@@ -11,7 +11,6 @@ from typing import Any, Final
 
 import anyio
 import pytest
-from anyio.lowlevel import checkpoint
 
 from dagorch import LLM, Context, Event, Graph, Policy, Retry, RunError
 from dagorch.errors import DagorchError, OverloadedError
@@ -53,7 +52,7 @@ class World:
 
     # -- what nodes do ------------------------------------------------------------------------
 
-    async def nap(self, *_: Any) -> int:
+    async def nap(self) -> int:
         self.active += 1
         try:
             for _step in range(self.chance.randrange(1, 4)):
@@ -65,7 +64,7 @@ class World:
         finally:
             self.active -= 1
 
-    async def cleans_up(self, *_: Any) -> int:
+    async def cleans_up(self) -> int:
         self.active += 1
         try:
             await anyio.sleep(self.chance.random())
@@ -192,12 +191,12 @@ def _trio_tasks() -> Iterator[Any]:
             stack.extend(nursery.child_tasks)
 
 
-async def settle(world: World, before: set[Any]) -> None:
-    """Give threads that were let go the time to notice, then see that nothing is left."""
-    for _turn in range(200):
-        if tasks() <= before and not world.provider.active:
+async def settle(world: World, before: set[Any], patience: float = 0) -> None:
+    """See that nothing is left; what a reader merely forgot ends by itself, if nodes clean up."""
+    for _turn in range(100):
+        if tasks() <= before:
             break
-        await checkpoint()
+        await anyio.sleep(patience)
     assert not tasks() - before, f"tasks left: {tasks() - before}"
     assert world.active == 0, "a node's own clean-up has not run"
     assert world.provider.active == 0, "an exchange goes on"
@@ -234,7 +233,6 @@ async def trial(seed: int) -> None:
     if chance.random() < 0.5:
         options["on_event"] = heard.append
     handle = world.handle = world.graph.start(**options)
-    expected: type[BaseException] | None = None
     try:
         if how == "scope":  # from outside, after so many events
             with anyio.CancelScope() as scope:
@@ -264,13 +262,12 @@ async def trial(seed: int) -> None:
                 await handle.result()
     except RunError as error:
         check_error(world, how, error)
-    if heard:
-        assert heard[-1].type in END_EVENTS
     core = handle._session.core
     if core is not None:
         check_core(world, core)
-    assert expected is None
-    await settle(world, before)
+    await settle(world, before, patience=0.05 if how == "stream" else 0)
+    if heard:
+        assert heard[-1].type in END_EVENTS
 
 
 def check_error(world: World, how: str, error: RunError) -> None:

@@ -1,4 +1,7 @@
-"""How a random graph is run, decided by a seed: slots, chance, the clock's start, who interrupts, who listens."""
+"""
+How a random graph is run, decided by a seed: slots, chance, the clock, who interrupts, who
+listens.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Compares what the engine did with what the reference says: every node run's end, time and value, every attempt."""
+"""
+Compares engine and reference: every node run's end, time and value, and every attempt. No rules
+here.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,9 @@ class Verdict:
     """Node runs that ended at the instant something was stopped, where before and after are one."""
 
 
-def compare(spec: GraphSpec, world: World, parallel: int, inputs: dict[str, Any], **options: Any) -> Verdict:
+def compare(
+    spec: GraphSpec, world: World, parallel: int, inputs: dict[str, Any], **options: Any
+) -> Verdict:
     """Run a graph on both and compare all that can be seen."""
     driven = drive(spec, world, parallel, inputs, **options)
     for name in ("checked", "observed", "quick"):
@@ -42,16 +47,23 @@ def differences(driven: Driven, reference: Reference) -> tuple[list[str], int]:
     for path in sorted({*driven.ends, *reference.all}):
         ending, run = driven.ends.get(path), reference.all.get(path)
         if ending is None or run is None:
-            if _opened_as_it_stopped(path, ending.time if ending else run.ended if run else 0.0, reference):
+            if _opened_as_it_stopped(
+                path, ending.time if ending else run.ended if run else 0.0, reference
+            ):
                 instants += 1
             else:
                 found.append(f"{path}: {ending or 'no such node run'}, expected {run and run.end}")
             continue
         value = shown(run.value) if "/" not in path and run.end == "completed" else None
         error = type(run.error).__name__ if run.end == "failed" else ""
-        if error == "RunError":  # of a frame without an output: which error is behind that is left open
+        if (
+            error == "RunError"
+        ):  # of a frame without an output: which error is behind that is left open
             error = ending.error
-        said, expected = (ending.end, ending.time, ending.value, ending.error), (run.end, run.ended, value, error)
+        said, expected = (
+            (ending.end, ending.time, ending.value, ending.error),
+            (run.end, run.ended, value, error),
+        )
         if said == expected:
             continue
         cancelled = "cancelled" in (ending.end, run.end)
@@ -61,7 +73,11 @@ def differences(driven: Driven, reference: Reference) -> tuple[list[str], int]:
         else:
             found.append(f"{path}: {said}, expected {expected}")
     seen = [(a.path, a.number, a.time, a.inputs) for a in driven.started]
-    found += [f"attempt {a}, expected {b}" for a, b in zip(seen, reference.started, strict=False) if a != b]
+    found += [
+        f"attempt {a}, expected {b}"
+        for a, b in zip(seen, reference.started, strict=False)
+        if a != b
+    ]
     if len(seen) != len(reference.started):
         found.append(f"{len(seen)} attempts, expected {len(reference.started)}")
     if driven.time != reference.now:
@@ -70,7 +86,7 @@ def differences(driven: Driven, reference: Reference) -> tuple[list[str], int]:
 
 
 def _opened_as_it_stopped(path: str, time: float, reference: Reference) -> bool:
-    """Whether a node run that only one side knows is in a frame that was opened and stopped at one instant."""
+    """Whether a node run that one side alone knows is in a frame opened and stopped at once."""
     while "/" in path:
         path = path.rpartition("/")[0]
         owner = reference.all.get(path.rpartition("[")[0] if path.endswith("]") else path)

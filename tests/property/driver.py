@@ -1,4 +1,7 @@
-"""Drives a core by hand on virtual time, in the world of `world.py`, with every invariant checked after every step."""
+"""
+Drives a core on virtual time, in the world of `world.py`, and checks the invariants after each
+step.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,15 @@ from dagorch.graph.plan import Plan
 from dagorch.models.events import Event
 from dagorch.runner.outcome import result_of
 from dagorch.scheduler import stimuli
-from dagorch.scheduler.commands import CancelAttempt, Continue, Emit, Evaluate, Finish, Prepared, StartAttempt
+from dagorch.scheduler.commands import (
+    CancelAttempt,
+    Continue,
+    Emit,
+    Evaluate,
+    Finish,
+    Prepared,
+    StartAttempt,
+)
 from dagorch.scheduler.core import Core
 from dagorch.scheduler.invariants import check
 from tests.property.spec import GraphSpec, NodeSpec, build
@@ -63,7 +74,7 @@ class Driver:
         parallel: `max_parallel`.
         checked: Whether the invariants are checked after every step.
         observed: Whether somebody listens, so that events are made.
-        quick: Whether a success is reported by `Core.succeeded`, as the runner does, or as a stimulus.
+        quick: Whether a success is told by `Core.succeeded`, as the runner does.
     """
 
     def __init__(
@@ -108,7 +119,10 @@ class Driver:
         """Run to the end."""
         core = self.core
         if self.cancel_at is not None:
-            self._at(self.now + self.cancel_at, lambda: self._tell(stimuli.RunCancelled("enough", self.now)))
+            self._at(
+                self.now + self.cancel_at,
+                lambda: self._tell(stimuli.RunCancelled("enough", self.now)),
+            )
         self._tell(stimuli.RunStarted(inputs, self.now))
         self._drain()
         while not core.finished:
@@ -159,7 +173,9 @@ class Driver:
 
     def _start(self, attempt: StartAttempt) -> None:
         node = attempt.frame.plan.nodes[attempt.index]
-        self.seen.started.append(Started(attempt.path, attempt.number, self.now, shown(dict(attempt.inputs))))
+        self.seen.started.append(
+            Started(attempt.path, attempt.number, self.now, shown(dict(attempt.inputs)))
+        )
         self.seen.most_slots = max(self.seen.most_slots, self.core.slots_used)
         act = self.world.act(self.specs[node.id], attempt.path, attempt.number)
         self._schedule(attempt, self.now, self.now + act.seconds, act.end)
@@ -209,7 +225,9 @@ class Driver:
     def _evaluate(self, ticket: Evaluate) -> None:
         path = ticket.frame.path_of(ticket.index)
         self._evaluations[path, ticket.purpose] += 1
-        wait = self.world.evaluation_seconds(path, ticket.purpose, self._evaluations[path, ticket.purpose])
+        wait = self.world.evaluation_seconds(
+            path, ticket.purpose, self._evaluations[path, ticket.purpose]
+        )
         if wait:
             self._at(self.now + wait, lambda: self._evaluated(ticket))
         else:
@@ -225,7 +243,9 @@ class Driver:
                 spec = self.specs[ticket.frame.plan.nodes[ticket.index].id]
                 answer = self.world.value(spec, dict(ticket.inputs))
                 seconds = self.world.answer_seconds(spec, path)
-                self._at(self.now + seconds, lambda: self._tell(stimuli.Answered(path, answer, self.now)))
+                self._at(
+                    self.now + seconds, lambda: self._tell(stimuli.Answered(path, answer, self.now))
+                )
             elif ticket.purpose == "select":
                 assert ticket.function is not None
                 value = ticket.function(**ticket.inputs)
@@ -240,7 +260,8 @@ class Driver:
     def _collect(self) -> None:
         core = self.core
         assert core.next() is None, "a command after the last"
-        assert not core.slots_used and not core.frames
+        assert not core.slots_used
+        assert not core.frames
         result = result_of(core, None, 0)
         for path, run in result.node_runs.items():
             value = shown(result.values.get(path))
@@ -249,6 +270,8 @@ class Driver:
         self.seen.time = self.now
 
 
-def drive(spec: GraphSpec, world: World, parallel: int, inputs: dict[str, Any], **options: Any) -> Driven:
+def drive(
+    spec: GraphSpec, world: World, parallel: int, inputs: dict[str, Any], **options: Any
+) -> Driven:
     """Run a graph on the engine and give what was seen."""
     return Driver(spec, world, parallel, **options).run(inputs)

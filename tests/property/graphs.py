@@ -1,4 +1,6 @@
-"""Random graphs: a seeded generator, and a hypothesis strategy over it. What the graphs mean is told elsewhere."""
+"""
+Random graphs: a seeded generator, and a hypothesis strategy over it. What they mean is elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ WEIGHTS = (34, 6, 16, 22, 6, 8, 6, 5, 2)
 ATTEMPTING = ("function", "llm", "expand")
 
 
-def generate(chance: random.Random, *, depth: int = 3, size: int = 15, calm: bool = False) -> GraphSpec:
+def generate(
+    chance: random.Random, *, depth: int = 3, size: int = 15, calm: bool = False
+) -> GraphSpec:
     """
     Make a random graph.
 
@@ -27,7 +31,9 @@ def generate(chance: random.Random, *, depth: int = 3, size: int = 15, calm: boo
         size: Nodes at most, on the top level; bodies are smaller.
         calm: Nothing fails, hangs or is late.
     """
-    return _Maker(chance, calm).graph("g", depth, chance.randint(min(3, size), size), {"x": None, "y": 5})
+    return _Maker(chance, calm).graph(
+        "g", depth, chance.randint(min(3, size), size), {"x": None, "y": 5}
+    )
 
 
 def plain(chance: random.Random, size: int) -> GraphSpec:
@@ -87,19 +93,23 @@ class _Maker:
         if kind == "branch":
             node.labels = ("a", "b", "c")[: self.chance.randint(1, 3)]
         elif kind == "expand":
-            node.body = self.graph(f"{node.id}_graph", depth - 1, self.chance.randint(1, 4), {"z": 7})
+            node.body = self.graph(
+                f"{node.id}_graph", depth - 1, self.chance.randint(1, 4), {"z": 7}
+            )
         for _ in range(self.chance.choice((0, 0, 0, 1, 2)) if spec.nodes else 0):
             node.after.append(self._place(spec))
         self._temper(node, depth)
         return node
 
     def _place(self, spec: GraphSpec) -> Place:
-        """A node to depend on, the later the likelier; of a branch, mostly some of its labels."""
+        """A node to depend on, mostly a late one; of a branch, mostly some of its labels."""
         nodes = spec.nodes[-6:] if self.likely(0.7) else spec.nodes
         source = self.chance.choice(nodes)
         labels: tuple[str, ...] = ()
         if source.kind == "branch" and self.likely(0.8):
-            labels = tuple(self.chance.sample(source.labels, self.chance.randint(1, len(source.labels))))
+            labels = tuple(
+                self.chance.sample(source.labels, self.chance.randint(1, len(source.labels)))
+            )
         return source.id, labels
 
     def _param(self, spec: GraphSpec, name: str, required: bool = True) -> Param:
@@ -124,7 +134,7 @@ class _Maker:
             inputs["extra"] = None
             node.params.append(self._param(spec, "extra"))
         if self.likely(0.3):
-            name = f"spare_{node.id}"  # of its own: a name that the outer graph has would be bound to it
+            name = f"spare_{node.id}"  # else an outer name would be bound to it
             inputs[name] = 9
             if self.likely(0.5):
                 node.params.append(self._param(spec, name, required=False))
@@ -142,7 +152,10 @@ class _Maker:
                 source = spec.node(over.source[0])
                 if source.kind == "function":
                     source.gives = self.chance.choice(("list", "list", "bag"))
-                elif self.calm or source.kind not in ("expand", "merge"):  # known to give no sequence
+                elif self.calm or source.kind not in (
+                    "expand",
+                    "merge",
+                ):  # known to give no sequence
                     over.source, over.constant = None, [4, 5]
 
     def _temper(self, node: NodeSpec, depth: int) -> None:
@@ -163,7 +176,7 @@ class _Maker:
             node.fallback = chance.randrange(100)
         elif draw < 0.5 and depth > 1:
             names = [p.name for p in node.params if p.required]
-            inputs: dict[str, Any] = {name: None for name in chance.sample(names, min(len(names), 1))}
+            inputs: dict[str, Any] = dict.fromkeys(chance.sample(names, min(len(names), 1)))
             node.fallback = self.graph(f"{node.id}_else", depth - 1, chance.randint(1, 3), inputs)
         guarded = node.on_error == "continue" or node.fallback is not None
         weights = (60, 16, 8, 4, 12) if guarded else (88, 5, 2, 2, 3)

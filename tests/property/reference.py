@@ -1,14 +1,15 @@
 """
-A brute-force interpreter of the engine's rules, written from their text alone; it shares no code with the engine.
+A brute-force interpreter of the engine's rules, written from their text; it shares no code with it.
 
-Its parts are in `reference_model.py` and `reference_attempts.py`. Node runs are plain objects, edges are looked at again and again until nothing changes, and time is
-a sorted list of things that will happen. It is slow, recursive and naive on purpose.
+Node runs are plain objects, edges are looked at again and again until nothing changes, and time is
+a sorted list of things that will happen. It is slow, recursive and naive on purpose. Its objects
+are in `reference_model.py`, time and attempts in `reference_attempts.py`, edges and frames here.
 
-Two things legitimately depend on what the rules leave open:
+Two things depend on what the rules leave open:
 
-* Of equally urgent node runs in different frames, the engine may start either. So the order in
+* Of equally urgent node runs in different frames the engine may start either. So the order in
   which it started attempts is given to the reference, which checks each choice against the rule
-  (`NotAllowed` if it breaks it) and otherwise follows it.
+  (`NotAllowedError` if it breaks it) and otherwise follows it.
 * What happens at the very instant a frame is stopped or a node abandoned may count as before or
   after. The reference names those instants (`Frame.instants`), and says in `tied` whether a quorum
   had more than one candidate at once.
@@ -19,12 +20,12 @@ from __future__ import annotations
 from typing import Any
 
 from dagorch.errors import NodeTimeoutError, QuorumError, RunError
-from tests.property.reference_attempts import SLOTTED, Attempts, NotAllowed
+from tests.property.reference_attempts import SLOTTED, Attempts, NotAllowedError
 from tests.property.reference_model import Box, Edge, Frame, Run
 from tests.property.spec import GraphSpec, NodeSpec
 from tests.property.world import World
 
-__all__ = ["NotAllowed", "Reference"]
+__all__ = ["NotAllowedError", "Reference"]
 
 
 class Reference(Attempts):
@@ -95,9 +96,9 @@ class Reference(Attempts):
             return False
         if "broken" in states:
             self.finish(run, "blocked")
-        elif any(edge.required and edge.state == "dead" for edge in run.edges):
-            self.finish(run, "skipped")
-        elif states and set(states) == {"dead"}:
+        elif any(edge.required and edge.state == "dead" for edge in run.edges) or (
+            states and set(states) == {"dead"}
+        ):
             self.finish(run, "skipped")
         else:
             self.ready(run)
@@ -108,11 +109,17 @@ class Reference(Attempts):
         joins = [edge for edge in run.edges if edge.role == "join"]
         if any(edge.state == "pending" for edge in gates):
             return False
-        shut = [edge for edge in gates if edge.state == "broken" or (edge.state == "dead" and edge.required)]
+        shut = [
+            edge
+            for edge in gates
+            if edge.state == "broken" or (edge.state == "dead" and edge.required)
+        ]
         if shut:
             if any(edge.state == "pending" for edge in joins):
                 return False
-            self.finish(run, "blocked" if any(edge.state == "broken" for edge in gates) else "skipped")
+            self.finish(
+                run, "blocked" if any(edge.state == "broken" for edge in gates) else "skipped"
+            )
             return True
         live = [edge for edge in joins if edge.state == "live"]
         pending = [edge for edge in joins if edge.state == "pending"]
@@ -152,7 +159,11 @@ class Reference(Attempts):
 
     def abandon(self, run: Run) -> bool:
         """Cancel what nothing waits for any more."""
-        if not run.out or run.spec.id in run.frame.protected or not all(edge.closed for edge in run.out):
+        if (
+            not run.out
+            or run.spec.id in run.frame.protected
+            or not all(edge.closed for edge in run.out)
+        ):
             return False
         run.abandoned = True
         self.cancel(run)
@@ -179,7 +190,12 @@ class Reference(Attempts):
             self.evaluate(run, "prepare", lambda: None, lambda _: self.queue(run))
         elif spec.kind == "branch":
             run.state = "evaluating"
-            self.evaluate(run, "select", lambda: self.labels(spec, inputs), lambda labels: self.picked(run, labels))
+            self.evaluate(
+                run,
+                "select",
+                lambda: self.labels(spec, inputs),
+                lambda labels: self.picked(run, labels),
+            )
         elif spec.kind == "ask":
             run.state = "preparing"
             self.evaluate(run, "question", lambda: None, lambda _: self.park(run))
@@ -194,7 +210,12 @@ class Reference(Attempts):
     def fold(self, run: Run, edges: list[Edge]) -> None:
         run.state = "evaluating"
         values = [edge.source.value for edge in edges]
-        self.evaluate(run, "reduce", lambda: self.world.fold(run.spec, values), lambda v: self.complete(run, v))
+        self.evaluate(
+            run,
+            "reduce",
+            lambda: self.world.fold(run.spec, values),
+            lambda v: self.complete(run, v),
+        )
 
     def labels(self, spec: NodeSpec, inputs: dict[str, Any]) -> tuple[str, ...]:
         picked = self.world.pick(spec, inputs)
@@ -211,11 +232,15 @@ class Reference(Attempts):
         run.state = "parked"
         self.arm(run)
         answer = self.world.value(run.spec, run.inputs)
-        self.later(run, self.world.answer_seconds(run.spec, run.path), lambda: self.complete(run, answer))
+        self.later(
+            run, self.world.answer_seconds(run.spec, run.path), lambda: self.complete(run, answer)
+        )
 
     # -- frames ----------------------------------------------------------------------------------
 
-    def open(self, spec: GraphSpec, prefix: str, inputs: dict[str, Any], owner: Run | None, label: int) -> Frame:
+    def open(
+        self, spec: GraphSpec, prefix: str, inputs: dict[str, Any], owner: Run | None, label: int
+    ) -> Frame:
         given = {name: value for name, value in inputs.items() if name in spec.inputs}
         frame = Frame(spec, prefix, given, owner, label)
         self.frames.append(frame)
@@ -238,7 +263,9 @@ class Reference(Attempts):
             if isinstance(items, (list, tuple)):
                 self.begin_map(run, items)
             else:
-                self.evaluate(run, "items", lambda: list(items), lambda found: self.begin_map(run, found))
+                self.evaluate(
+                    run, "items", lambda: list(items), lambda found: self.begin_map(run, found)
+                )
         else:
             self.open_box(run, run.box)
 
@@ -262,7 +289,9 @@ class Reference(Attempts):
         """Open items in order, no more at once than the map may have."""
         box = run.box
         assert box is not None
-        while box.next_item < len(box.items) and len(box.frames) < (run.spec.max_items or self.parallel):
+        while box.next_item < len(box.items) and len(box.frames) < (
+            run.spec.max_items or self.parallel
+        ):
             box.next_item += 1
             self.open_child(run, {"item": box.items[box.next_item - 1]}, box.next_item - 1)
         if not box.frames:
@@ -293,7 +322,10 @@ class Reference(Attempts):
             box.passes.append(value)
             if run.spec.has_until:
                 self.evaluate(
-                    run, "until", lambda: self.world.until(run.spec, value), lambda done: self.next_pass(run, done)
+                    run,
+                    "until",
+                    lambda: self.world.until(run.spec, value),
+                    lambda done: self.next_pass(run, done),
                 )
             else:
                 self.next_pass(run, False)
@@ -308,7 +340,9 @@ class Reference(Attempts):
         else:
             self.open_child(run, {"state": passes[-1]}, len(passes) - 1)
 
-    def item_ended(self, run: Run, label: int, value: Any, error: BaseException | None, skipped: bool) -> None:
+    def item_ended(
+        self, run: Run, label: int, value: Any, error: BaseException | None, skipped: bool
+    ) -> None:
         assert run.box is not None
         if error is not None and run.spec.on_item_error == "fail":
             self.stop_box(run, error)

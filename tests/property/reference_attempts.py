@@ -1,4 +1,4 @@
-"""Time, slots, attempts and ends in the reference interpreter. Edges and frames are in `reference.py`."""
+"""Time, slots, attempts and ends in the reference. Edges and frames are in `reference.py`."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from tests.property.world import World, shown
 SLOTTED = ("function", "llm", "expand")
 
 
-class NotAllowed(AssertionError):
-    """The engine started what the rules do not let it start then, or failed to start what they do."""
+class NotAllowedError(AssertionError):
+    """The engine started what the rules forbid, or did not start what they demand."""
 
 
 class Attempts:
@@ -66,7 +66,9 @@ class Attempts:
         ticket = run.ticket
         self.at(self.now + seconds, lambda: happen() if run.ticket == ticket else None)
 
-    def evaluate(self, run: Run, purpose: str, call: Callable[[], Any], then: Callable[[Any], None]) -> None:
+    def evaluate(
+        self, run: Run, purpose: str, call: Callable[[], Any], then: Callable[[Any], None]
+    ) -> None:
         """Call a function of the user's, which takes a little while and no slot."""
         self.evaluations[run.path, purpose] += 1
 
@@ -78,7 +80,9 @@ class Attempts:
             else:
                 then(value)
 
-        seconds = self.world.evaluation_seconds(run.path, purpose, self.evaluations[run.path, purpose])
+        seconds = self.world.evaluation_seconds(
+            run.path, purpose, self.evaluations[run.path, purpose]
+        )
         if seconds:
             self.later(run, seconds, happen)
         else:
@@ -94,7 +98,9 @@ class Attempts:
                 run
                 for frame in self.frames
                 for run in frame.runs.values()
-                if run.state == "ready" and run.spec.kind in SLOTTED and self.free(run.spec.resources)
+                if run.state == "ready"
+                and run.spec.kind in SLOTTED
+                and self.free(run.spec.resources)
             ]
             if not waiting:
                 return
@@ -108,16 +114,24 @@ class Attempts:
         """What the engine started next, if it is one of the most urgent."""
         assert self.order is not None
         if not self.order:
-            raise NotAllowed(f"{[run.path for run in waiting]} could start at {self.now}, but nothing did")
+            raise NotAllowedError(
+                f"{[run.path for run in waiting]} could start at {self.now}, but nothing did"
+            )
         path, number = self.order.pop(0)
-        chosen = next((run for run in waiting if run.path == path and run.failures + 1 == number), None)
+        chosen = next(
+            (run for run in waiting if run.path == path and run.failures + 1 == number), None
+        )
         if chosen is None:
-            raise NotAllowed(f"{path} started at {self.now}, but only {[run.path for run in waiting]} could")
+            raise NotAllowedError(
+                f"{path} started at {self.now}, but only {[run.path for run in waiting]} could"
+            )
         rivals = [run for run in waiting if urgency(run) == best]
-        earlier = [run.path for run in rivals if run.frame is chosen.frame and run.index < chosen.index]
+        earlier = [
+            run.path for run in rivals if run.frame is chosen.frame and run.index < chosen.index
+        ]
         if chosen not in rivals or earlier:
             first = earlier or [run.path for run in rivals]
-            raise NotAllowed(f"{path} started at {self.now} before {first}, which came first")
+            raise NotAllowedError(f"{path} started at {self.now} before {first}, which came first")
         return chosen
 
     def free(self, names: tuple[str, ...]) -> bool:
@@ -135,12 +149,17 @@ class Attempts:
         self.schedule_end(run, attempt, self.now + act.seconds, act.end)
         if run.spec.attempt_timeout is not None:
             late = NodeTimeoutError("attempt")
-            self.later(run, run.spec.attempt_timeout, lambda: self.stop_attempt(run, late, last=False))
+            self.later(
+                run, run.spec.attempt_timeout, lambda: self.stop_attempt(run, late, last=False)
+            )
 
     def schedule_end(self, run: Run, attempt: Attempt, when: float, end: str) -> None:
         attempt.ticket += 1
         ticket = attempt.ticket
-        self.at(when, lambda: self.attempt_ended(run, attempt, end) if attempt.ticket == ticket else None)
+        self.at(
+            when,
+            lambda: self.attempt_ended(run, attempt, end) if attempt.ticket == ticket else None,
+        )
 
     def stop_attempt(self, run: Run, cause: BaseException | None, *, last: bool) -> None:
         """Tell an attempt to stop; a stop without a cause overrides one with."""
@@ -208,7 +227,11 @@ class Attempts:
             if spec.kind != "llm":
                 return None
             attempts, base, kinds = 3, 1.0, (Exception,)
-        if run.failures >= attempts or not isinstance(error, kinds) or not getattr(error, "retryable", True):
+        if (
+            run.failures >= attempts
+            or not isinstance(error, kinds)
+            or not getattr(error, "retryable", True)
+        ):
             return None
         if isinstance(error, ProviderError) and error.retry_after_seconds is not None:
             return error.retry_after_seconds if error.retry_after_seconds <= 60.0 else None

@@ -1,4 +1,4 @@
-"""What the reference interpreter keeps: node runs, edges, frames as plain objects. Its rules are in `reference.py`."""
+"""What the reference keeps: node runs, edges, frames as plain objects. Its rules are elsewhere."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from tests.property.spec import GraphSpec, NodeSpec, Place
 class Edge:
     """One dependency; what state it is in is worked out anew each time."""
 
-    def __init__(self, place: Place, target: Run, role: str, parameter: str, required: bool) -> None:
+    def __init__(
+        self, place: Place, target: Run, role: str, parameter: str, required: bool
+    ) -> None:
         self.source_id, self.labels = place
         self.target = target
         self.role = role
@@ -75,7 +77,9 @@ class Attempt:
 class Box:
     """What an open node run waits for: frames, one after another or several at once."""
 
-    def __init__(self, body: GraphSpec, inputs: dict[str, Any], kind: str, recovering: BaseException | None) -> None:
+    def __init__(
+        self, body: GraphSpec, inputs: dict[str, Any], kind: str, recovering: BaseException | None
+    ) -> None:
         self.body = body
         self.inputs = inputs
         self.kind = kind
@@ -92,7 +96,9 @@ class Box:
 class Frame:
     """One activation of a graph."""
 
-    def __init__(self, spec: GraphSpec, prefix: str, inputs: dict[str, Any], owner: Run | None, label: int) -> None:
+    def __init__(
+        self, spec: GraphSpec, prefix: str, inputs: dict[str, Any], owner: Run | None, label: int
+    ) -> None:
         self.spec = spec
         self.prefix = prefix
         self.inputs = {**spec.inputs, **inputs}
@@ -122,7 +128,9 @@ class Frame:
         if owner is None:
             self.priority, self.tail = 0, 0.0
         else:
-            self.priority = owner.frame.priority if owner.spec.priority is None else owner.spec.priority
+            self.priority = (
+                owner.frame.priority if owner.spec.priority is None else owner.spec.priority
+            )
             self.tail = owner.frame.tail + length(owner) - weight(owner.spec)
 
 

@@ -1,9 +1,9 @@
-"""Plain descriptions of random graphs, and the graphs built from them. What nodes do when they run is in `world.py`."""
+"""Plain descriptions of graphs, and the graphs built from them. What nodes do is in `world.py`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from dagorch import LLM, Graph, Policy, Ref, Retry
@@ -69,7 +69,9 @@ class NodeSpec:
             fallback = build(fallback, world)
         retry = None
         if self.attempts is not None:
-            retry = Retry(attempts=self.attempts, base_delay_seconds=self.base_delay, on=self.retry_on)
+            retry = Retry(
+                attempts=self.attempts, base_delay_seconds=self.base_delay, on=self.retry_on
+            )
         return Policy(
             retry=retry,
             attempt_timeout_seconds=self.attempt_timeout,
@@ -105,7 +107,7 @@ class GraphSpec:
         return found
 
 
-@lru_cache(maxsize=None)
+@cache
 def function_taking(required: tuple[str, ...], optional: tuple[str, ...]) -> Any:
     """A function of that signature; it is never called, the driver answers for it."""
     names = [*required, *(f"{name}='default'" for name in optional)]
@@ -133,7 +135,13 @@ def _add(graph: Graph, spec: NodeSpec, world: World) -> None:
     bindings = {p.name: ref(p.source) if p.source else p.constant for p in spec.params}
     after = [ref(place) for place in spec.after]
     if spec.kind == "merge":
-        node = Merge(spec.id, lambda values: world.fold(spec, values), spec.wait, spec.tolerate, policy=policy)
+        node = Merge(
+            spec.id,
+            lambda values: world.fold(spec, values),
+            spec.wait,
+            spec.tolerate,
+            policy=policy,
+        )
         graph._insert(node, {}, after, tuple(ref(place) for place in spec.sources))
         return
     graph.add(_node(spec, world, policy), after=after, **bindings)
@@ -143,10 +151,16 @@ def _node(spec: NodeSpec, world: World, policy: Policy) -> Any:
     if spec.kind in ("function", "expand"):
         required = tuple(p.name for p in spec.params if p.required)
         optional = tuple(p.name for p in spec.params if not p.required)
-        return Function(spec.id, function_taking(required, optional), spec.kind == "expand", policy=policy)
+        return Function(
+            spec.id, function_taking(required, optional), spec.kind == "expand", policy=policy
+        )
     if spec.kind in ("llm", "ask"):
-        text = "tell " + " ".join("{%s}" % p.name for p in spec.params)
-        return LLM(spec.id, prompt=text, policy=policy) if spec.kind == "llm" else Ask(spec.id, text, policy=policy)
+        text = "tell " + " ".join("{" + p.name + "}" for p in spec.params)
+        return (
+            LLM(spec.id, prompt=text, policy=policy)
+            if spec.kind == "llm"
+            else Ask(spec.id, text, policy=policy)
+        )
     if spec.kind == "branch":
         names = ", ".join(p.name for p in spec.params)
         scope = {"pick": lambda **inputs: world.pick(spec, inputs)}

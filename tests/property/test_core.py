@@ -1,5 +1,5 @@
 """
-Random graphs on the engine and on the reference interpreter: the same end, time and value everywhere.
+Random graphs on the engine and on the reference: the same end, time and value everywhere.
 
 The invariants are checked after each step of each of these runs, by the driver. Where the rules
 leave the outcome to the order within one instant, see `reference.py` for what is compared.
@@ -42,7 +42,9 @@ def agree(seeds: range) -> Counter[str]:
     seen: Counter[str] = Counter()
     for seed in seeds:
         verdict = compare_seed(seed)
-        if verdict.reference.tied:  # a quorum with several candidates at one instant: either is right
+        if (
+            verdict.reference.tied
+        ):  # a quorum with several candidates at one instant: either is right
             verdict = compare_seed(seed, instant=False)
         if verdict.reference.tied:
             seen["tied"] += 1
@@ -82,7 +84,13 @@ def test_the_random_graphs_show_everything_there_is() -> None:
     seen = agree(range(QUICK, QUICK + 150))
     for thing in ("completed", "failed", "skipped", "blocked", "cancelled", "retries"):
         assert seen[thing] > 20, thing
-    for error in ("QuorumError", "ExpansionError", "NodeTimeoutError", "ValueError", "RateLimitedError"):
+    for error in (
+        "QuorumError",
+        "ExpansionError",
+        "NodeTimeoutError",
+        "ValueError",
+        "RateLimitedError",
+    ):
         assert seen[error], error
     kinds: Counter[str] = Counter()
     for seed in range(QUICK, QUICK + 150):
@@ -91,7 +99,9 @@ def test_the_random_graphs_show_everything_there_is() -> None:
             kinds[node.kind] += 1
             kinds["fallback node"] += isinstance(node.fallback, GraphSpec)
             kinds["fallback value"] += isinstance(node.fallback, int)
-            kinds[f"wait {node.wait if isinstance(node.wait, str) else 'n'}"] += node.kind == "merge"
+            kinds[f"wait {node.wait if isinstance(node.wait, str) else 'n'}"] += (
+                node.kind == "merge"
+            )
             kinds["tolerate"] += node.tolerate
             kinds[node.on_item_error] += node.kind == "map"
             kinds["gate"] += node.kind == "merge" and bool(node.after)
@@ -123,7 +133,11 @@ def test_another_process_with_other_hashes_gives_the_same_commands() -> None:
             check=True,
             capture_output=True,
             text=True,
-            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            env={
+                **os.environ,
+                "PYTHONHASHSEED": seed,
+                "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+            },
         ).stdout
         for seed in ("1", "2")
     }
@@ -159,6 +173,8 @@ def longest(spec: GraphSpec, seconds: dict[str, float]) -> float:
     total = {id: seconds[id] for id in frame.runs}
     for _ in frame.runs:  # as often as the longest chain could be long
         for id, run in frame.runs.items():
-            total[id] = seconds[id] + max((total[edge.source_id] for edge in run.edges), default=0.0)
+            total[id] = seconds[id] + max(
+                (total[edge.source_id] for edge in run.edges), default=0.0
+            )
     assert all(weight(node) == 1.0 for node in spec.nodes)
     return max(total.values())

@@ -1,4 +1,6 @@
-"""Nesting: no deadlock on one slot, no recursion however deep, no more frames or memory than a map's bound needs."""
+"""
+Nesting: no deadlock on one slot, no recursion however deep, no more frames than a map's bound.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,7 @@ from tests.property.graphs import LIMITS
 async def step(state: int) -> int: ...
 
 
-async def pair(state: int) -> list[int]: ...
+async def wrap(state: int) -> list[int]: ...
 
 
 async def first(states: list[int]) -> int: ...
@@ -42,23 +44,29 @@ def little_stack(frames: int) -> Iterator[None]:
 
 
 def answer(core: Core, *, value: object = None) -> int:
-    """Run to the end, every attempt succeeding at once with its first input; gives the most frames there were."""
+    """Run to the end, attempts giving back their first input; gives the most frames there were."""
     most = 0
     while (command := core.next()) is not None:
         most = max(most, len(core.frames))
         if isinstance(command, StartAttempt):
             given = next(iter(command.inputs.values()), 0) if value is None else value
-            if command.frame.plan.nodes[command.index].id == "pair":
-                given = [given, given]
+            if command.frame.plan.nodes[command.index].id == "wrap":
+                given = [given]
             elif command.frame.plan.nodes[command.index].id == "first":
                 given = given[0]
             core.succeeded(command, given, core.now)
         elif isinstance(command, Evaluate):
             if command.purpose == "prepare":
-                core.handle(stimuli.Evaluated(command, Prepared(None, None, None, core.budget.spent), core.now))
+                core.handle(
+                    stimuli.Evaluated(
+                        command, Prepared(None, None, None, core.budget.spent), core.now
+                    )
+                )
             else:
                 assert command.function is not None
-                core.handle(stimuli.Evaluated(command, command.function(command.argument), core.now))
+                core.handle(
+                    stimuli.Evaluated(command, command.function(command.argument), core.now)
+                )
         elif isinstance(command, Continue):
             core.handle(stimuli.Continued(core.now))
     assert core.finished
@@ -88,7 +96,7 @@ def tower(depth: int) -> Graph:
         outer = Graph(f"level{level}")
         state = outer.input("state", int)
         if level % 2:
-            many = outer.function(pair, state=state)
+            many = outer.function(wrap, state=state)
             mapped = outer.map(graph, over=many, id="map", item_input="state", max_parallel=1)
             outer.function(first, states=mapped)
         else:
@@ -160,9 +168,15 @@ def bytes_per_node_run(core: Core, count: int, nodes: int, usage: Usage | None =
             if usage is None:
                 core.succeeded(command, 0, 1.0)
             else:
-                core.handle(stimuli.AttemptSucceeded(command, 0, 1.0, Usage(usage.input_tokens, 7, usage.cost_usd, calls=1)))
+                core.handle(
+                    stimuli.AttemptSucceeded(
+                        command, 0, 1.0, Usage(usage.input_tokens, 7, usage.cost_usd, calls=1)
+                    )
+                )
         elif isinstance(command, Evaluate):
-            core.handle(stimuli.Evaluated(command, Prepared(None, None, None, core.budget.spent), 1.0))
+            core.handle(
+                stimuli.Evaluated(command, Prepared(None, None, None, core.budget.spent), 1.0)
+            )
         else:
             core.handle(stimuli.Continued(1.0))
         del command
@@ -181,10 +195,15 @@ def test_a_closed_frame_leaves_at_most_200_bytes_per_node_run() -> None:
 
 def test_so_does_one_whose_node_has_a_policy() -> None:
     body = Graph("body")
-    body.function(step, state=body.input("item", int), policy=Policy(timeout_seconds=60, priority=1))
+    body.function(
+        step, state=body.input("item", int), policy=Policy(timeout_seconds=60, priority=1)
+    )
     assert bytes_per_node_run(mapping(body, 8), 10_000, 1) <= 200
 
 
 def test_so_does_one_that_asked_a_model() -> None:
     usage = Usage(1000, 7, calls=1)
-    assert bytes_per_node_run(mapping(LLM("ask", prompt="Tell me of {item}"), 8), 10_000, 1, usage) <= 200
+    assert (
+        bytes_per_node_run(mapping(LLM("ask", prompt="Tell me of {item}"), 8), 10_000, 1, usage)
+        <= 200
+    )

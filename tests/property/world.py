@@ -1,8 +1,8 @@
 """
-What happens when the nodes of a random graph run: values, picks, failures, durations. No engine here.
+What happens when the nodes of a random graph run: values, picks, failures, durations. No engine.
 
 Everything follows from a seed and an address, never from the order of asking, so the engine under
-test and the reference interpreter live in the same world.
+test and the reference live in the same world.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def digest(*parts: object) -> int:
 
 
 def shown(value: Any) -> Any:
-    """A value with errors in it made comparable; which error it is, is compared where it was raised."""
+    """A value with its errors made comparable; which ones is compared where they were raised."""
     if isinstance(value, BaseException):
         return "<error>"
     if isinstance(value, list):
@@ -56,7 +56,10 @@ class Act:
         if self.on_cancel == "stop":
             return now + self.latency, "stopped"
         end = self.on_cancel
-        return now + self.latency, self.end if end == "value" and self.end in ("value", "graph") else end
+        return now + self.latency, self.end if end == "value" and self.end in (
+            "value",
+            "graph",
+        ) else end
 
 
 class World:
@@ -134,14 +137,18 @@ class World:
             end, error = "error", self._error(chance)
             if spec.kind == "expand" and chance.random() < 0.5:
                 end = "bad graph"
-        on_cancel = chance.choices(("stop", "ignore", "value", "error"), (6, 1 if seconds < 9 else 0, 1, 1))[0]
+        on_cancel = chance.choices(
+            ("stop", "ignore", "value", "error"), (6, 1 if seconds < 9 else 0, 1, 1)
+        )[0]
         latency = chance.uniform(0.01, 0.3) if chance.random() < 0.7 else 0.0
         return Act(seconds, end, error or OSError("told to stop"), on_cancel, latency)
 
     def _error(self, chance: random.Random) -> BaseException:
         kind = chance.randrange(6)
         if kind == 0:
-            return RateLimitedError("slow down", retry_after_seconds=chance.choice((0.25, 1.5, 90.0)))
+            return RateLimitedError(
+                "slow down", retry_after_seconds=chance.choice((0.25, 1.5, 90.0))
+            )
         if kind == 1:
             return BadRequestError("malformed")
         if kind == 2:

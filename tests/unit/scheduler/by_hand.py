@@ -1,4 +1,7 @@
-"""A core driven step by step by a test, as a runner would: evaluations at once, attempts when the test says so."""
+"""
+A core driven step by step by a test, as a runner would: evaluations at once, attempts when the
+test says so.
+"""
 
 from __future__ import annotations
 
@@ -102,7 +105,9 @@ class ByHand:
     def succeed(self, path: str, value: Any = None, usage: Usage = NOTHING_USED) -> ByHand:
         return self.tell(stimuli.AttemptSucceeded(self.running.pop(path), value, self.now, usage))
 
-    def fail(self, path: str, error: BaseException | None = None, usage: Usage = NOTHING_USED) -> ByHand:
+    def fail(
+        self, path: str, error: BaseException | None = None, usage: Usage = NOTHING_USED
+    ) -> ByHand:
         attempt = self.running.pop(path)
         return self.tell(stimuli.AttemptFailed(attempt, error or OSError("no"), self.now, usage))
 

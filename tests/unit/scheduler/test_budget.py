@@ -1,4 +1,6 @@
-"""Money: reserved before it is spent, waited for while some may come back, and a stop when none can."""
+"""
+Money: reserved before it is spent, waited for while some may come back, and a stop when none can.
+"""
 
 from __future__ import annotations
 

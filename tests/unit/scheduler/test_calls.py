@@ -1,4 +1,7 @@
-"""Calls of function nodes: granted, refused or in line; whoever waits is served as soon as there is something."""
+"""
+Calls of function nodes: granted, refused or in line; whoever waits is served as soon as there is
+something.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,9 @@ def pair(**options: object) -> ByHand:
     return ByHand(graph, **options).start()  # type: ignore[arg-type]
 
 
-def call(hand: ByHand, path: str, resource: Resource | None = None, usd: str = "0", *, wait: bool = True) -> Call:
+def call(
+    hand: ByHand, path: str, resource: Resource | None = None, usd: str = "0", *, wait: bool = True
+) -> Call:
     made = Call(hand.running[path], resource, Decimal(usd), wait)
     hand.tell(stimuli.CallRequested(made, hand.now))
     return made
@@ -122,7 +127,10 @@ def test_a_call_of_an_attempt_that_is_stopping_is_refused() -> None:
 
 def test_a_call_waits_for_another_run_and_is_woken_by_it() -> None:
     admission, one = Admission(), Resource("service", 1)
-    mine, theirs = pair(run_id="mine", admission=admission), pair(run_id="theirs", admission=admission)
+    mine, theirs = (
+        pair(run_id="mine", admission=admission),
+        pair(run_id="theirs", admission=admission),
+    )
     first, second = call(mine, "a", one), call(theirs, "a", one)
     mine.tell(stimuli.CallEnded(first, cost("0"), mine.now))
     assert [c.run for c in mine.others if isinstance(c, WakeRun)] == ["theirs"]
@@ -134,7 +142,10 @@ def test_a_call_waits_for_another_run_and_is_woken_by_it() -> None:
 
 def test_of_two_calls_that_wait_the_second_keeps_its_place_in_line() -> None:
     admission, one = Admission(), Resource("service", 1)
-    mine, theirs = pair(run_id="mine", admission=admission), pair(run_id="theirs", admission=admission)
+    mine, theirs = (
+        pair(run_id="mine", admission=admission),
+        pair(run_id="theirs", admission=admission),
+    )
     held = call(mine, "a", one)
     first, second = call(theirs, "a", one), call(theirs, "b", one)
     again = call(mine, "b", one)

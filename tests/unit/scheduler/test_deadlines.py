@@ -8,6 +8,7 @@ import pytest
 
 from dagorch import Graph, Policy, Retry
 from dagorch.errors import NodeTimeoutError, RateLimitedError
+from dagorch.models.policy import DEFAULT_POLICY
 from dagorch.scheduler.deadlines import Deadlines, Due
 from dagorch.scheduler.states import State
 from tests.unit.scheduler.by_hand import ByHand
@@ -80,7 +81,9 @@ def test_an_attempt_that_is_late_is_stopped_and_tried_again() -> None:
     assert not hand.cancelling
     hand.wait(0.2).stopped("a")
     assert hand.state("a") is State.FAILED
-    assert "attempt 2 of node 'a' took longer than attempt_timeout_seconds=2" in str(error_of(hand, "a"))
+    assert "attempt 2 of node 'a' took longer than attempt_timeout_seconds=2" in str(
+        error_of(hand, "a")
+    )
 
 
 def test_what_succeeds_although_it_is_late_is_completed() -> None:
@@ -120,7 +123,7 @@ def test_a_graph_that_comes_after_its_attempts_deadline_is_opened() -> None:
     assert hand.value("plan") == 4
 
 
-def nested(policy: Policy, body_policy: Policy = Policy(), **options: float) -> ByHand:
+def nested(policy: Policy, body_policy: Policy = DEFAULT_POLICY, **options: float) -> ByHand:
     inner = Graph("inner")
     inner.function(work, id="deep", policy=body_policy)
     graph = Graph("outer")
@@ -152,7 +155,9 @@ def test_a_late_run_stops_as_a_whole() -> None:
 @pytest.mark.parametrize("whose", ["node", "container", "run"])
 def test_a_wait_that_would_end_past_a_deadline_fails_at_once(whose: str) -> None:
     retry = Policy(
-        retry=Retry(attempts=3), timeout_seconds=10 if whose == "node" else None, on_error="continue"
+        retry=Retry(attempts=3),
+        timeout_seconds=10 if whose == "node" else None,
+        on_error="continue",
     )
     around = Policy(timeout_seconds=10 if whose == "container" else None)
     limit = {"timeout_seconds": 10.0} if whose == "run" else {}

@@ -1,4 +1,7 @@
-"""A core that was tampered with is noticed: one corruption for each rule, and the rule's words in the error."""
+"""
+A core that was tampered with is noticed: one corruption for each rule, and the rule's words in
+the error.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ async def work() -> int: ...
 
 
 def busy() -> ByHand:
-    """A run with something in every state: done, running, waiting, delayed, open, priced, in a queue."""
+    """A run with something in every state: done, running, waiting, delayed, open, queued."""
     inner = Graph("inner")
     inner.function(work, id="deep")
     graph = Graph("busy")
@@ -32,7 +35,11 @@ def busy() -> ByHand:
     graph.add(LLM("asked", prompt="Hello"))
     graph.subgraph(inner)
     hand = ByHand(
-        graph, limits={"gpu": 1}, max_cost=Decimal("1"), price="0.40", resource=Resource("service", 2)
+        graph,
+        limits={"gpu": 1},
+        max_cost=Decimal("1"),
+        price="0.40",
+        resource=Resource("service", 2),
     )
     hand.start().succeed("done", 1).fail("shaky")
     assert hand.state("shaky") is State.DELAYED
@@ -160,7 +167,9 @@ def test_a_run_that_waits_for_nothing_and_has_not_ended_tells_the_story() -> Non
     hand = ByHand(graph).start()
     hand.root.pending[1] = 2  # an edge that will never come
     hand.core.handle(_success(hand, "first"))
-    with pytest.raises(InvariantError, match="nothing is left to wait for, but 'second' has not ended"):
+    with pytest.raises(
+        InvariantError, match="nothing is left to wait for, but 'second' has not ended"
+    ):
         hand.core.next()
 
 

@@ -1,4 +1,6 @@
-"""Joins: a node or merge with several edges in runs once, at the right moment, on the right values."""
+"""
+Joins: a node or merge with several edges in runs once, at the right moment, on the right values.
+"""
 
 from __future__ import annotations
 
@@ -90,7 +92,9 @@ PARENTS = [[], [0], [0, 1], [0, 2], [0, 1], [3, 4]]
 
 @pytest.mark.parametrize("slots", [1, 2, 6])
 @pytest.mark.parametrize("seed", range(100))
-def test_six_nodes_whose_join_a_peer_fires_early_are_right_every_time(seed: int, slots: int) -> None:
+def test_six_nodes_whose_join_a_peer_fires_early_are_right_every_time(
+    seed: int, slots: int
+) -> None:
     """parents = [[], [0], [0, 1], [0, 2], [0, 1], [3, 4]]"""
     spec = GraphSpec("six")
     for place, parents in enumerate(PARENTS):
@@ -106,7 +110,9 @@ def test_six_nodes_whose_join_a_peer_fires_early_are_right_every_time(seed: int,
             assert begun[f"n{place}"] >= seen.ends[f"n{parent}"].time
     if slots == 6:
         for place, parents in enumerate(PARENTS):
-            assert begun[f"n{place}"] == max((seen.ends[f"n{p}"].time for p in parents), default=0.0)
+            assert begun[f"n{place}"] == max(
+                (seen.ends[f"n{p}"].time for p in parents), default=0.0
+            )
 
 
 def test_there_is_no_barrier_between_levels() -> None:

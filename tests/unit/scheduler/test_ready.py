@@ -1,4 +1,7 @@
-"""The ready queue and its key: priority, critical path, frame, place; what is saturated holds up nobody else."""
+"""
+The ready queue and its key: priority, critical path, frame, place; what is saturated holds up
+nobody else.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,9 @@ def item(number: int, rank: float = 0.0, priority: float = 0.0) -> Any:
 
 def numbers(queue: ReadyQueue, **options: Any) -> list[int]:
     found = []
-    while (taken := queue.pop(options.get("live", anything), options.get("admit", anything))) is not None:
+    while (
+        taken := queue.pop(options.get("live", anything), options.get("admit", anything))
+    ) is not None:
         found.append(taken[3])
     return found
 

@@ -1,8 +1,10 @@
-"""The table of states: every legal step is taken by some run, every other raises and tells the story."""
+"""
+The table of states: every legal step is taken by some run, every other raises and tells the
+story.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import product
 
 import pytest
@@ -22,7 +24,7 @@ Steps = dict[tuple[State, State], int]
 
 
 @pytest.fixture
-def steps(monkeypatch: pytest.MonkeyPatch) -> Iterator[Steps]:
+def steps(monkeypatch: pytest.MonkeyPatch) -> Steps:
     """How often each step was taken; the core takes no short cuts while somebody listens."""
     taken: Steps = {}
     move = NodeRuns.move
@@ -33,7 +35,7 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> Iterator[Steps]:
         move(self, frame, index, to)
 
     monkeypatch.setattr(NodeRuns, "move", counted)
-    yield taken
+    return taken
 
 
 async def work() -> int: ...
@@ -65,7 +67,11 @@ def _quorum_with_a_fallback_value() -> None:
 
 def _question_with_a_deadline(fallback: object) -> None:
     graph = Graph("question")
-    policy = Policy(timeout_seconds=5) if fallback is None else Policy(timeout_seconds=5, fallback=fallback)
+    policy = (
+        Policy(timeout_seconds=5)
+        if fallback is None
+        else Policy(timeout_seconds=5, fallback=fallback)
+    )
     graph.ask("asked", "Well?", policy=policy)
     hand = ByHand(graph, observed=True).start()
     assert hand.state("asked") is State.PARKED

@@ -1,0 +1,44 @@
+"""Events as a run tells them, made by hand: what a display is shown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dagorch.models.events import Event, EventType
+
+
+class Recorder:
+    """Makes events with rising numbers, to be read like a run's story."""
+
+    def __init__(self) -> None:
+        self.number = 0
+
+    def __call__(
+        self, seconds: float, type: EventType, path: str = "", attempt: int = 0, **data: Any
+    ) -> Event:
+        self.number += 1
+        return Event(self.number, seconds, type, "run", path, attempt, 0.0, data)
+
+
+def cascade_events() -> list[Event]:
+    """A small cascade: one agent retried, one failed, one still writing."""
+    tell = Recorder()
+    kind = EventType
+    return [
+        tell(0.0, kind.RUN_STARTED),
+        tell(0.0, kind.NODE_READY, "decompose"),
+        tell(0.0, kind.NODE_STARTED, "decompose", 1, kind="llm"),
+        tell(0.4, kind.NODE_TOKENS, "decompose", 1, text='{"questions": ["How?", "Why?"]}'),
+        tell(
+            1.5, kind.NODE_COMPLETED, "decompose", kind="llm",
+            input_tokens=60, output_tokens=40, cost_usd=0.0012,
+        ),
+        tell(1.5, kind.NODE_STARTED, "belter_1", 1, kind="llm"),
+        tell(1.5, kind.NODE_STARTED, "belter_2", 1, kind="llm"),
+        tell(1.5, kind.NODE_STARTED, "belter_3", 1, kind="llm"),
+        tell(2.0, kind.ATTEMPT_FAILED, "belter_1", 1, error="OverloadedError: busy"),
+        tell(2.0, kind.NODE_RETRYING, "belter_1", 1, delay_seconds=3.2),
+        tell(2.5, kind.NODE_TOKENS, "belter_2", 1, text="Bees dance \x1b[31mto tell\x07\n the way home."),
+        tell(3.0, kind.NODE_FAILED, "belter_3", kind="llm", error="AuthenticationError: bad key"),
+        tell(3.0, kind.NODE_BLOCKED, "drummer_1", kind="llm"),
+    ]  # fmt: skip

@@ -1,0 +1,198 @@
+"""
+Resources shared by the runs of an event loop: bounded, round robin, nobody forgotten, nothing
+kept.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter, deque
+
+import pytest
+
+from dagorch import LLM, Graph
+from dagorch.scheduler import stimuli
+from dagorch.scheduler.admission import Admission
+from dagorch.scheduler.commands import Resource, WakeRun
+from tests.unit.scheduler.by_hand import ByHand
+
+GPU, DISK = Resource("gpu", 1), Resource("disk", 2)
+
+
+def test_a_resource_is_held_up_to_its_capacity() -> None:
+    admission = Admission()
+    assert admission.acquire("a", [DISK])
+    assert admission.acquire("a", [DISK])
+    assert not admission.acquire("a", [DISK])
+    assert admission.held("disk") == 2
+
+
+def test_one_without_capacity_is_never_full() -> None:
+    admission = Admission()
+    endless = Resource("endless", None)
+    assert all(admission.acquire("a", [endless]) for _ in range(100))
+    assert admission.release([endless]) == []
+
+
+def test_all_of_a_set_is_taken_or_nothing() -> None:
+    admission = Admission()
+    admission.acquire("a", [DISK])
+    admission.acquire("a", [GPU])
+    assert not admission.acquire("b", [DISK, GPU])
+    assert (admission.held("disk"), admission.held("gpu")) == (1, 1)
+
+
+def test_whoever_was_refused_first_is_woken_and_cannot_be_overtaken() -> None:
+    admission = Admission()
+    assert admission.acquire("a", [GPU])
+    assert not admission.acquire("b", [GPU])
+    assert not admission.acquire("c", [GPU])
+    assert admission.release([GPU]) == ["b"]
+    assert not admission.acquire("a", [GPU]), "it is free, but b comes first"
+    assert admission.acquire("b", [GPU])
+
+
+def test_who_withdraws_lets_the_next_go() -> None:
+    admission = Admission()
+    admission.acquire("a", [GPU])
+    admission.acquire("b", [GPU])
+    admission.acquire("c", [GPU])
+    admission.release([GPU])
+    assert admission.withdraw("b") == ["c"]
+    assert admission.acquire("c", [GPU])
+
+
+def test_nothing_is_kept_of_what_nobody_holds_or_waits_for() -> None:
+    admission = Admission()
+    admission.acquire("a", [GPU])
+    admission.acquire("b", [GPU])
+    admission.release([GPU])
+    admission.acquire("b", [GPU])
+    admission.release([GPU])
+    assert not admission._lanes
+
+
+# -- several runs ---------------------------------------------------------------------------------
+
+
+class Loop:
+    """Some runs of one event loop; each is looked after only when a real runner would."""
+
+    def __init__(self, sizes: list[int], capacity: int, slots: int) -> None:
+        self.admission = Admission()
+        self.resource = Resource("service", capacity)
+        self.runs: dict[str, ByHand] = {}
+        self.grants: list[str] = []
+        self.woken: deque[str] = deque()
+        for place, size in enumerate(sizes):
+            graph = Graph(f"graph{place}")
+            for number in range(size):
+                graph.add(LLM(f"n{number}", prompt="Hello"))
+            name = f"run{place}"
+            self.runs[name] = ByHand(
+                graph,
+                run_id=name,
+                admission=self.admission,
+                max_parallel=slots,
+                resource=self.resource,
+            )
+        for name, hand in self.runs.items():
+            hand.start()
+            self.look(name)
+
+    def look(self, name: str) -> None:
+        """Pass on what a run said to others, until nobody has anything to say."""
+        self._collect(name)
+        while self.woken:
+            other = self.runs[self.woken.popleft()]
+            other.core.handle(stimuli.ResourceFreed(other.now))
+            if other.core.has_work:
+                other.drain()
+            self._collect(other.core.run_id)
+        assert self.admission.held("service") == sum(len(h.running) for h in self.runs.values())
+        assert self.admission.held("service") <= (self.resource.capacity or 0)
+
+    def _collect(self, name: str) -> None:
+        hand = self.runs[name]
+        self.woken.extend(c.run for c in hand.others if isinstance(c, WakeRun))
+        hand.others.clear()
+
+    def under_way(self) -> list[tuple[str, str]]:
+        return [(name, path) for name, hand in self.runs.items() for path in hand.running]
+
+    def end(self, name: str, path: str) -> None:
+        self.runs[name].succeed(path, "hi")
+        self.look(name)
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_runs_that_share_a_service_all_finish_whatever_happens(seed: int) -> None:
+    chance = random.Random(seed)
+    sizes = [chance.randint(1, 6) for _ in range(chance.randint(2, 6))]
+    loop = Loop(sizes, chance.randint(1, 4), chance.randint(1, 3))
+    while under_way := loop.under_way():
+        name, path = chance.choice(under_way)
+        hand = loop.runs[name]
+        draw = chance.random()
+        if draw < 0.05 and not hand.core.root.stopping:  # type: ignore[union-attr]
+            hand.tell(stimuli.RunCancelled("enough", hand.now))
+            for stopping in list(hand.cancelling):
+                hand.stopped(stopping)
+            loop.look(name)
+        elif draw < 0.2:
+            hand.fail(path, OSError("no"))
+            loop.look(name)
+            hand.wait(100)
+            loop.look(name)
+        else:
+            loop.end(name, path)
+    assert all(hand.core.finished for hand in loop.runs.values())
+    assert not loop.admission._lanes
+
+
+def test_runs_take_turns() -> None:
+    loop = Loop([12, 12, 12], 1, 4)
+    ended: list[str] = []
+    while under_way := loop.under_way():
+        [(name, path)] = under_way
+        ended.append(name)
+        loop.end(name, path)
+    assert ended[0] == "run0", "when the others were not even there"
+    turns = [ended[place : place + 3] for place in range(1, 34, 3)]
+    assert turns == [["run0", "run1", "run2"]] * 11
+    assert Counter(ended) == {"run0": 12, "run1": 12, "run2": 12}
+
+
+def test_a_run_that_no_longer_wants_what_it_is_offered_passes_it_on() -> None:
+    loop = Loop([1, 1, 1], 1, 1)
+    waiting = loop.runs["run1"]
+    waiting.tell(stimuli.RunCancelled("enough", waiting.now))
+    loop.look("run1")
+    loop.end("run0", "n0")
+    assert loop.under_way() == [("run2", "n0")]
+
+
+def test_an_offer_that_comes_when_all_slots_are_taken_is_passed_on() -> None:
+    admission, one = Admission(), Resource("service", 1)
+
+    async def work() -> int: ...
+
+    graph = Graph("both")
+    graph.add(LLM("asks", prompt="Hello"))
+    graph.function(work)
+    first = ByHand(graph, run_id="first", admission=admission, resource=one, max_parallel=1)
+    holder, third = (
+        ByHand(graph, run_id=name, admission=admission, resource=one, max_parallel=1)
+        for name in ("holder", "third")
+    )
+    holder.start()
+    assert list(holder.running) == ["asks"]
+    first.start()
+    assert list(first.running) == ["work"], "it asked, was refused, and went on with what is free"
+    third.start()
+    holder.succeed("asks", "hi")
+    assert [c.run for c in holder.others if isinstance(c, WakeRun)] == ["first"]
+    first.core.handle(stimuli.ResourceFreed(first.now))
+    assert first.core.has_work
+    first.drain()
+    assert [c.run for c in first.others if isinstance(c, WakeRun)] == ["third"]
