@@ -5,7 +5,7 @@ The model has 135 million parameters. It shows that every part works, from the p
 it is no researcher, and what it says about bees is not to be believed. Give another provider, such
 as `ProviderFactory.get_provider("xai")`, and nothing else changes.
 
-Needs the `local` extra (`uv run` installs it) and takes about a minute on two cores. It prints each
+Needs the `local` extra (`uv run` installs it) and takes a minute or so on two cores. It prints each
 node as it ends, then the status and the answer.
 """
 

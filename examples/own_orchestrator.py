@@ -13,7 +13,7 @@ Prints:
     subtask_completed: coffee
     subtask_completed: compare
     completed: {'verdict': 'Tea calms, coffee wakes.'}
-    compare used 11 tokens
+    compare used 10 tokens
 """
 
 from typing import Any

@@ -77,7 +77,12 @@ def run_command(arguments: Sequence[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a terminal's encoding may lack what a model writes
             stream.reconfigure(errors="replace")
-    warnings.showwarning = _show_warning
+    with warnings.catch_warnings():
+        warnings.showwarning = _show_warning
+        return _carry_out(arguments)
+
+
+def _carry_out(arguments: Sequence[str]) -> int:
     try:
         return int(app(list(arguments), prog_name="dagorch", standalone_mode=False) or 0)
     except typer.Abort:

@@ -10,7 +10,8 @@ __all__ = ["clean", "one_line"]
 _SEQUENCES: Final = re.compile(
     r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?"  # a title, a link, the clipboard: up to its end
     r"|\x1b[PX^_][^\x1b]*(?:\x1b\\)?"  # strings for the device
-    r"|[\x1b\x9b]\[?[0-?]*[ -/]*[@-~]?"  # colours, cursor, and single escapes
+    r"|(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # colours, the cursor
+    r"|\x1b[ -/]*[0-~]"  # single escapes
 )
 # All control characters but newline and tab; and those that turn the direction of text around.
 _CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")

@@ -57,6 +57,7 @@ def _definition(graph: Graph, known: Mapping[int, str]) -> dict[str, Any]:
             "node": _node(entry.node),
             "body": known[id(body)] if body is not None else None,
             "edges": [[e.source, e.parameter, sorted(e.labels)] for e in edges[id_]],
+            "joins": len(entry.sources),
             "constants": {k: describe_value(v) for k, v in constants(graph, id_).items()},
         }
     return {

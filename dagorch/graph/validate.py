@@ -36,6 +36,12 @@ RUN_OPTIONS = frozenset(
 """Keywords of `Graph.run` itself; no input can have such a name."""
 
 _ATTEMPTING = frozenset({Kind.FUNCTION, Kind.LLM})
+_IDLE_OPTIONS = {
+    Kind.BRANCH: ("timeout_seconds", "priority"),
+    Kind.MERGE: ("timeout_seconds", "priority"),
+    Kind.ASK: ("priority",),
+}
+"""Options of a policy that nothing would come of."""
 
 
 @dataclass(slots=True)
@@ -291,6 +297,12 @@ def _check_policy(entry: Entry, fallback: Graph | None, found: list[str]) -> Non
                     "nothing; "
                     "set it on the nodes inside"
                 )
+    for name in _IDLE_OPTIONS.get(node.kind, ()):
+        if getattr(policy, name) is not None:
+            found.append(
+                f"{node.kind.value} {node.id!r} waits for no slot and takes no time, "
+                f"so {name}= would do nothing"
+            )
     if fallback is not None:
         names = {spec.name for spec in node.parameters()}
         for spec in fallback.parameters():

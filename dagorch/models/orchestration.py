@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import AwareDatetime, Field, field_serializer
 
@@ -40,6 +40,20 @@ class OrchestratorResult(Friendly):
     """What the pattern tells about how it went."""
     run: Any = Field(default=None, exclude=True, repr=False)
     """The engine's `Result`, for its node runs and to draw it; None when read from JSON."""
+
+    if TYPE_CHECKING:  # they know fields by name only, and not that a status may be its plain word
+
+        def __init__(
+            self,
+            task_id: str,
+            status: TaskStatus | str,
+            result: Any = ...,
+            agent_results: list[AgentResult] = ...,
+            total_cost: float = ...,
+            execution_time: float = ...,
+            metadata: dict[str, Any] = ...,
+            run: Any = ...,
+        ) -> None: ...
 
     @field_serializer("result", "metadata", when_used="json")
     def _plain(self, value: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, field_serializer
 from pydantic_core import to_jsonable_python
@@ -86,6 +86,18 @@ class SubTask(Friendly):
     metadata: dict[str, Any] = Field(default_factory=dict)
     """The caller's own."""
 
+    if TYPE_CHECKING:  # they know fields by name only, and not that any text is a role
+
+        def __init__(
+            self,
+            id: str,
+            description: str,
+            agent_type: AgentType | str = ...,
+            priority: int = ...,
+            dependencies: list[str] = ...,
+            metadata: dict[str, Any] = ...,
+        ) -> None: ...
+
     @field_serializer("metadata", when_used="json")
     def _plain(self, value: Any) -> Any:
         return plain(value)
@@ -111,6 +123,19 @@ class AgentResult(Friendly):
     """Dollars, all tries; filled in where calls were metered."""
     metadata: dict[str, Any] = Field(default_factory=dict)
     """`error` says why it failed; the rest is the pattern's or the caller's own."""
+
+    if TYPE_CHECKING:  # they know fields by name only, and not that a status may be its plain word
+
+        def __init__(
+            self,
+            subtask_id: str,
+            content: Any = ...,
+            status: TaskStatus | str = ...,
+            agent_type: AgentType | str | None = ...,
+            tokens_used: int = ...,
+            cost: float = ...,
+            metadata: dict[str, Any] = ...,
+        ) -> None: ...
 
     @field_serializer("content", "metadata", when_used="json")
     def _plain(self, value: Any) -> Any:

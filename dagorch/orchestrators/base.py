@@ -258,4 +258,7 @@ class BaseOrchestrator:
         calls_models = any(node.kind is Kind.LLM for node in workflow.graph)
         if self._routing.given is None and not calls_models and workflow.places == (Place(),):
             return None
-        return self._routing.of_run(workflow.places)
+        found = self._routing.of_run(workflow.places)
+        if not calls_models:  # functions call by model, not by provider
+            found |= {p.model: found[p.provider] for p in workflow.places if p.provider}
+        return found

@@ -34,6 +34,8 @@ class Room:
     """How much a tier's model may write, and read of the tier before."""
 
     write_tokens: int
+    """Of a finding or an analysis."""
+    answer_tokens: int
     read_bytes: int
     exact_plan: bool = False
     """Whether the plan's schema demands the very number of questions; not every service can."""
@@ -43,13 +45,9 @@ class Room:
     """Fields of the service's own."""
 
 
-AMPLE: Final = Room(2_000, 60_000)
+AMPLE: Final = Room(1_500, 3_000, 60_000)
 TIGHT: Final = Room(
-    450,
-    4_000,
-    exact_plan=True,
-    temperature=0.3,
-    extra={"repeat_penalty": 1.05, "dry_multiplier": 0.8, "dry_allowed_length": 6},
+    250, 450, 4_000, exact_plan=True, temperature=0.2, extra={"repeat_penalty": 1.1}
 )
 """For a small model of llama.cpp's: its context is 4,096 tokens, and it likes to repeat itself."""
 
@@ -200,13 +198,15 @@ def _tier(
 
 def _asking(tier: Tier, prompt: str) -> dict[str, Any]:
     """What every LLM node of a tier is made with."""
+    room = tier.room
+    answers = prompt in (prompts.SYNTHESISE, prompts.MERGE)
     return {
         "prompt": prompt,
         "provider": tier.provider,
         "model": tier.model,
-        "max_tokens": tier.room.write_tokens,
-        "temperature": tier.room.temperature,
-        "extra": tier.room.extra or None,
+        "max_tokens": room.answer_tokens if answers else room.write_tokens,
+        "temperature": room.temperature,
+        "extra": room.extra or None,
     }
 
 

@@ -15,6 +15,7 @@ from anyio import from_thread
 from anyio.lowlevel import current_token
 
 from dagorch.errors import BlockingCallWarning, DefinitionError, ProviderError, RunError
+from dagorch.graph.plan import ASYNC
 from dagorch.models.llm import LLMRequest, LLMResponse
 from dagorch.models.usage import NOTHING_USED, Usage
 from dagorch.nodes.function import Context
@@ -158,7 +159,9 @@ class FunctionCalls:
         """Make a thread's call, in a scope of its own: the task it runs in is nobody's child."""
         calls = self._of_threads.get(attempt)
         if calls is None:
-            raise _gone(attempt)
+            if not _at_work(attempt):
+                raise _gone(attempt)
+            calls = {}  # a thread that an async function started, and waits for itself
         scope = anyio.CancelScope()
         calls[scope] = ended = anyio.Event()
         self._shared.threads_at_work -= 1  # the thread waits for the loop, not the loop for it
@@ -236,6 +239,16 @@ def bill_of_failure(provider: Provider, request: LLMRequest, error: Exception) -
 
 
 # -- odds -------------------------------------------------------------------------------------
+
+
+def _at_work(attempt: StartAttempt) -> bool:
+    """Whether an async function's attempt goes on."""
+    frame, index = attempt.frame, attempt.index
+    return (
+        frame.plan.kinds[index] == ASYNC
+        and frame.running.get(index) is attempt
+        and not attempt.cancelling
+    )
 
 
 def _gone(attempt: StartAttempt) -> RunError:

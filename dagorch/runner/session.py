@@ -13,6 +13,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import anyio
+from anyio.lowlevel import checkpoint
 
 from dagorch.errors import DefinitionError, Problem, did_you_mean
 from dagorch.graph.graph import NO_DEFAULT, Graph
@@ -203,6 +204,8 @@ class Session:
             await self._run_alone(self.runner)
         result = result_of(core, self.graph, self.dropped)
         error = run_error(core, result)
+        if core.cancelled is not None:
+            await checkpoint()  # cancelled from outside: then that is what is raised
         if error is not None:
             raise error
         return result
@@ -224,17 +227,21 @@ class Session:
         What they have not taken after `drain_seconds` is dropped.
         """
         failure: BaseException | None = None
-        async with anyio.create_task_group() as group:
-            for listener in self.listeners:
-                group.start_soon(listener.serve)
-            try:
-                await self._run_alone(runner)
-            except Exception as error:
-                failure = error
-            finally:
-                deadline = anyio.current_time() + self.options.drain_seconds
+        try:
+            async with anyio.create_task_group() as group:
                 for listener in self.listeners:
-                    listener.finish(deadline)
+                    group.start_soon(listener.serve)
+                try:
+                    await self._run_alone(runner)
+                except Exception as error:
+                    failure = error
+                finally:
+                    deadline = anyio.current_time() + self.options.drain_seconds
+                    for listener in self.listeners:
+                        listener.finish(deadline)
+        except BaseExceptionGroup as several:
+            single = single_error(several)
+            raise single from single.__cause__
         if failure is not None:
             raise failure
 

@@ -1,5 +1,5 @@
 """
-For tests of what is built on dagorch: a scripted provider, record and replay, virtual time, assertions.
+For your own tests: a scripted provider, record and replay, virtual time, assertions.
 
 Names load when first used.
 """

@@ -1,4 +1,4 @@
-"""Record what a provider is asked and answers, and play it back later; nothing about how graphs run."""
+"""Record what a provider is asked and answers, and play it back; nothing about how graphs run."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ __all__ = ["RecordingProvider", "ReplayProvider"]
 _REQUEST: Final = TypeAdapter(LLMRequest)
 _RESPONSE: Final = TypeAdapter(LLMResponse)
 _HIDDEN: Final = "***"
-_SECRET_NAME: Final = re.compile(r"authorization|api[-_]?key|token$|secret|password|cookie", re.IGNORECASE)
+_SECRET_NAME: Final = re.compile(
+    r"authorization|api[-_]?key|token$|secret|password|cookie", re.IGNORECASE
+)
 _KEY: Final = re.compile(
     r"\b(?:sk|pk|rk|xai|gsk|hf|pplx|key)[-_][A-Za-z0-9_-]{16,}"
     r"|\bAIza[A-Za-z0-9_-]{20,}|\bBearer\s+[A-Za-z0-9._~+/=-]{8,}"
@@ -34,7 +36,7 @@ _FACTS: Final = ("service", "model", "status", "request_id", "retry_after_second
 
 
 class _Scrubber:
-    """Takes keys out of plain JSON values: those given, what looks like one, fields named like one."""
+    """Takes keys out of plain JSON: those given, what looks like one, fields named like one."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
         self._secrets = [secret for secret in secrets if secret]
@@ -54,7 +56,9 @@ class _Scrubber:
 
     def request(self, request: LLMRequest) -> dict[str, Any]:
         """A request as plain JSON without keys: what is kept, and what is compared."""
-        plain: dict[str, Any] = self(_REQUEST.dump_python(request, mode="json", exclude_defaults=True))
+        plain: dict[str, Any] = self(
+            _REQUEST.dump_python(request, mode="json", exclude_defaults=True)
+        )
         return plain
 
 
@@ -76,9 +80,9 @@ class RecordingProvider(BaseProvider):
         >>> from dagorch.testing import ReplayProvider, ScriptedProvider
         >>> question = [{"role": "user", "content": "France's capital?"}]
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     recording = RecordingProvider(ScriptedProvider("Paris."), f"{folder}/capitals.jsonl")
-        ...     recorded = recording.complete(question)
-        ...     replayed = ReplayProvider(f"{folder}/capitals.jsonl").complete(question)
+        ...     path = f"{folder}/capitals.jsonl"
+        ...     recorded = RecordingProvider(ScriptedProvider("Paris."), path).complete(question)
+        ...     replayed = ReplayProvider(path).complete(question)
         >>> replayed == recorded
         True
     """
@@ -88,7 +92,11 @@ class RecordingProvider(BaseProvider):
         self._inner = inner
         self._path = Path(path)
         self._scrub = _Scrubber(secrets)
-        head = {"name": inner.name, "default_model": inner.default_model, "max_concurrency": inner.max_concurrency}
+        head = {
+            "name": inner.name,
+            "default_model": inner.default_model,
+            "max_concurrency": inner.max_concurrency,
+        }
         self._path.write_text(json.dumps({"provider": head}) + "\n", "utf-8")
 
     async def exchange(self, request: LLMRequest, on_text: Callable[[str], None]) -> LLMResponse:
@@ -98,7 +106,10 @@ class RecordingProvider(BaseProvider):
         except Exception as error:
             self._write(request, {"error": _error_to_json(error)})
             raise
-        self._write(request, {"response": _RESPONSE.dump_python(response, mode="json", exclude_defaults=True)})
+        self._write(
+            request,
+            {"response": _RESPONSE.dump_python(response, mode="json", exclude_defaults=True)},
+        )
         return response
 
     def _write(self, request: LLMRequest, outcome: dict[str, Any]) -> None:
@@ -163,12 +174,14 @@ class ReplayProvider(BaseProvider):
         key = _canonical(self._scrub.request(request))
         recorded = self._recorded.get(key)
         if recorded is None:
-            raise DefinitionError(f"{self._path.name}: this request was not recorded; {self._nearest(key)}")
+            raise DefinitionError(
+                f"{self._path.name}: this request was not recorded; {self._nearest(key)}"
+            )
         used = self._used[key]
         if used == len(recorded):
             raise DefinitionError(
-                f"{self._path.name}: this request was recorded {used} times, and it is made once more: "
-                f"{request.messages[-1].content[:200]!r}"
+                f"{self._path.name}: this request was recorded {used} times, and it is made "
+                f"once more: {request.messages[-1].content[:200]!r}"
             )
         self._used[key] += 1
         line = recorded[used][1]
@@ -198,7 +211,10 @@ class ReplayProvider(BaseProvider):
         nearest = max(self._recorded, key=likeness)
         number = self._recorded[nearest][0][0]
         place, recorded, asked = _difference(json.loads(nearest), json.loads(key), "")
-        return f"the nearest is line {number}, where {place} is {recorded!r:.200} and not {asked!r:.200}"
+        return (
+            f"the nearest is line {number}, where {place} is {recorded!r:.200} "
+            f"and not {asked!r:.200}"
+        )
 
 
 def _canonical(plain: Mapping[str, Any]) -> str:
@@ -210,7 +226,9 @@ def _difference(left: Any, right: Any, place: str) -> tuple[str, Any, Any]:
     if isinstance(left, dict) and isinstance(right, dict):
         for name in sorted(left.keys() | right.keys()):
             if left.get(name) != right.get(name):
-                return _difference(left.get(name), right.get(name), f"{place}.{name}" if place else name)
+                return _difference(
+                    left.get(name), right.get(name), f"{place}.{name}" if place else name
+                )
     if isinstance(left, list) and isinstance(right, list) and len(left) == len(right):
         for number, (one, other) in enumerate(zip(left, right, strict=True)):
             if one != other:
@@ -219,12 +237,14 @@ def _difference(left: Any, right: Any, place: str) -> tuple[str, Any, Any]:
 
 
 def _error_to_json(error: Exception) -> dict[str, Any]:
-    facts = {name: getattr(error, name) for name in _FACTS} if isinstance(error, ProviderError) else {}
+    facts = (
+        {name: getattr(error, name) for name in _FACTS} if isinstance(error, ProviderError) else {}
+    )
     return {"type": type(error).__name__, "message": str(error), "facts": facts}
 
 
 def _error_from_json(plain: Mapping[str, Any]) -> Exception:
-    """The error again; one that is neither dagorch's nor Python's own comes as a plain `ProviderError`."""
+    """The error again; if neither dagorch's nor Python's own, as a plain `ProviderError`."""
     name, message = plain["type"], plain["message"]
     kind = getattr(errors, name, None) or getattr(builtins, name, None)
     if isinstance(kind, type) and issubclass(kind, ProviderError):

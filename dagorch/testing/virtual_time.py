@@ -1,4 +1,4 @@
-"""Virtual time: an event loop whose clock jumps to the next timer when nothing else is left to do; no assertions."""
+"""Virtual time: a clock that jumps to the next timer when nothing else is left to do."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import random
 import selectors
 import time
 from collections.abc import Awaitable, Callable
+from concurrent.futures import Executor
 from typing import Any, Literal, TypeVar, TypeVarTuple, Unpack
 
 import anyio
@@ -25,7 +26,7 @@ Backend = Literal["asyncio", "trio"]
 
 def run_virtual(
     async_fn: Callable[[Unpack[Ts]], Awaitable[T]],
-    *args: Unpack[Ts],
+    *args: *Ts,
     backend: Backend = "asyncio",
     seed: int = 0,
 ) -> T:
@@ -40,7 +41,7 @@ def run_virtual(
         async_fn: What to run.
         args: Its arguments.
         backend: The event loop. Among tasks that are ready at once trio picks the order itself.
-        seed: Of every run inside that is given none of its own, so that its jitter is the same again.
+        seed: Of every run inside that is given none of its own, so that its jitter is repeated.
 
     Returns:
         What the function returns.
@@ -94,7 +95,7 @@ class _Clock:
 
 
 class _JumpingSelector(selectors.DefaultSelector):
-    """Does not sleep until the next timer: it moves the clock there, unless a file or a thread has something."""
+    """Moves the clock to the next timer instead of sleeping; files and threads come first."""
 
     def __init__(self, clock: _Clock) -> None:
         super().__init__()
@@ -121,7 +122,9 @@ class _VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._virtual.time()
 
-    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> Any:
+    def run_in_executor(
+        self, executor: Executor | None, func: Callable[[Unpack[Ts]], T], *args: *Ts
+    ) -> asyncio.Future[T]:
         future = super().run_in_executor(executor, func, *args)
         self._virtual.executing += 1
         future.add_done_callback(self._executed)

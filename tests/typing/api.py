@@ -10,7 +10,26 @@ from typing import Any, assert_type
 
 from pydantic import BaseModel
 
-from dagorch import LLM, Context, Event, Graph, Policy, Ref, Retry, RunError
+from dagorch import (
+    LLM,
+    AgentResult,
+    BaseOrchestrator,
+    Context,
+    DreamCascadeConfig,
+    DreamCascadeOrchestrator,
+    Event,
+    Graph,
+    OrchestratorConfig,
+    OrchestratorResult,
+    Policy,
+    ProviderFactory,
+    Ref,
+    Retry,
+    RunError,
+    StreamEvent,
+    SubTask,
+    TaskStatus,
+)
 from dagorch.models.result import NodeRun, Result
 from dagorch.models.usage import Usage
 from dagorch.nodes import Function
@@ -176,3 +195,40 @@ def wrong(graph: Graph, report: Ref[Report], result: Result) -> None:
 
 def handed_on(make: Callable[[str], Awaitable[Report]]) -> Ref[Report]:
     return Graph("handed on").function(make, id="made")
+
+
+class Letters(BaseOrchestrator):
+    async def decompose_task(
+        self, task: str, context: dict[str, Any] | None = None
+    ) -> list[SubTask]:
+        return [SubTask("count", task, agent_type="counter", dependencies=[])]
+
+    async def execute_subtask(
+        self, subtask: SubTask, context: dict[str, Any] | None = None
+    ) -> AgentResult:
+        reply = await self.provider.acomplete([{"role": "user", "content": subtask.description}])
+        assert_type(reply.content, str)
+        assert_type(reply.cost, float)
+        return AgentResult(subtask.id, reply.content, status="completed", cost=reply.cost)
+
+    async def synthesize_results(
+        self, agent_results: list[AgentResult], context: dict[str, Any] | None = None
+    ) -> dict[str, int]:
+        return {"letters": len(agent_results)}
+
+
+async def orchestrators() -> None:
+    config = DreamCascadeConfig(belter_count=3, primary_model="grok-3", max_cost=1.0)
+    cascade = DreamCascadeOrchestrator(config, ProviderFactory.get_provider("xai"))
+    assert_type(cascade.graph("Why?"), Graph)
+    result = await cascade.execute_workflow("Why?")
+    assert_type(result, OrchestratorResult)
+    assert_type(result.status, TaskStatus)
+    assert_type(result.total_cost, float)
+
+    def tell(event: StreamEvent) -> None:
+        assert_type(event.message, str)
+
+    own = Letters(OrchestratorConfig(max_parallel=2))
+    own.stream_callback = tell
+    assert_type(config.validate(), list[str])

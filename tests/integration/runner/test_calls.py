@@ -1,4 +1,4 @@
-"""Calls that functions make through their context: metered, billed, limited, and ended with their attempt."""
+"""Calls that functions make through their context: metered, limited, over with their attempt."""
 
 from __future__ import annotations
 
@@ -124,7 +124,9 @@ def test_a_call_that_fails_is_counted_and_its_error_reaches_the_function(virtual
 
 
 @pytest.mark.parametrize("is_async", [True, False])
-def test_a_malformed_call_or_a_missing_provider_is_told_at_once(virtual: Any, is_async: bool) -> None:
+def test_a_malformed_call_or_a_missing_provider_is_told_at_once(
+    virtual: Any, is_async: bool
+) -> None:
     graph = Graph("calls")
 
     async def ask(context: Context[Any]) -> None:
@@ -142,7 +144,9 @@ def test_a_malformed_call_or_a_missing_provider_is_told_at_once(virtual: Any, is
 
     cause = virtual(run).__cause__
     assert isinstance(cause, DefinitionError)
-    assert ("did you mean 'max_tokens'" if is_async else "give run(..., provider=...)") in str(cause)
+    assert ("did you mean 'max_tokens'" if is_async else "give run(..., provider=...)") in str(
+        cause
+    )
 
 
 def test_calls_of_one_function_wait_for_the_providers_limit(virtual: Any) -> None:

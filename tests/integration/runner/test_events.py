@@ -128,7 +128,9 @@ async def expands() -> Graph:
 def test_the_order_holds_whatever_happens(virtual: Any, seed: int) -> None:
     random.seed(seed)
     events: list[Event] = []
-    provider = ScriptedProvider(lambda request: f"said {request.messages[0].content}", latency_seconds=0.3)
+    provider = ScriptedProvider(
+        lambda request: f"said {request.messages[0].content}", latency_seconds=0.3
+    )
 
     async def run(**options: Any) -> set[str]:
         try:
@@ -335,7 +337,9 @@ def test_any_callable_listens(virtual: Any) -> None:
 
 
 @pytest.mark.parametrize("is_async", [False, True])
-def test_a_run_cancelled_from_outside_still_tells_its_listeners(virtual: Any, is_async: bool) -> None:
+def test_a_run_cancelled_from_outside_still_tells_its_listeners(
+    virtual: Any, is_async: bool
+) -> None:
     events: list[Event] = []
 
     async def slowly(event: Event) -> None:

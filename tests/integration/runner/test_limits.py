@@ -171,7 +171,9 @@ def test_a_ceiling_is_never_exceeded_and_what_was_paid_for_is_kept(
     provider = priced()
     graph = talk(1000, max_tokens=20)
     error = virtual(
-        partial(budget_error, graph, provider=provider, max_cost=Decimal(ceiling), max_parallel=slots)
+        partial(
+            budget_error, graph, provider=provider, max_cost=Decimal(ceiling), max_parallel=slots
+        )
     )
     result = error.partial_results
     spent = result.usage.cost_usd
@@ -206,7 +208,9 @@ def test_a_node_waits_for_money_that_may_come_back(virtual: Any) -> None:
 
 
 def test_failed_attempts_and_broken_answers_are_paid_for(virtual: Any) -> None:
-    provider = priced([OverloadedError("503", status=503), ProviderConnectionError("cut off"), "ok"])
+    provider = priced(
+        [OverloadedError("503", status=503), ProviderConnectionError("cut off"), "ok"]
+    )
     graph = talk(1, max_tokens=20, policy=Policy(retry=Retry(attempts=3)))
     result = virtual(partial(graph.run, provider=provider))
     usage = result.get("say0").usage
@@ -278,7 +282,9 @@ def test_max_node_runs_bounds_the_graph_itself(virtual: Any) -> None:
     counter = Counter()
 
     async def run() -> None:
-        with pytest.raises(DefinitionError, match="max_node_runs=9 is less than the graph's own 10 nodes"):
+        with pytest.raises(
+            DefinitionError, match="max_node_runs=9 is less than the graph's own 10 nodes"
+        ):
             await wide(counter, 10).run(max_node_runs=9)
         await wide(counter, 10).run(max_node_runs=10)
 
@@ -319,7 +325,12 @@ def test_order_is_by_priority_then_critical_path(virtual: Any) -> None:
     graph.function(named("long2"), id="long2", after=long)
     graph.function(named("urgent"), id="urgent", policy=Policy(priority=5))
     result = virtual(partial(graph.run, max_parallel=1))
-    assert order == ["urgent", "long1", "short", "long2"] or order == ["urgent", "long1", "long2", "short"]
+    assert order == ["urgent", "long1", "short", "long2"] or order == [
+        "urgent",
+        "long1",
+        "long2",
+        "short",
+    ]
     starts = [result.get(name).started_seconds for name in order]
     assert all(one < other for one, other in pairwise(starts))
     assert_ends(result, dict.fromkeys(order, "completed"))

@@ -48,7 +48,9 @@ def test_a_returned_graph_runs_in_the_nodes_place(virtual: Any) -> None:
 
     result = virtual(graph.run)
     assert result.output == 7
-    assert_ends(result, dict.fromkeys(["plan", "plan/d1", "plan/d2", "plan/sum", "behind"], "completed"))
+    assert_ends(
+        result, dict.fromkeys(["plan", "plan/d1", "plan/d2", "plan/sum", "behind"], "completed")
+    )
     assert result.duration_seconds == pytest.approx(1.0)
 
 
@@ -265,7 +267,9 @@ def test_rounds_of_tools_are_bounded(virtual: Any) -> None:
     provider = ScriptedProvider(lambda request: wants(("weather", '{"city": "Oslo"}')))
 
     async def fails() -> RunError:
-        with pytest.raises(RunError, match="still asked for tools after max_tool_rounds=3") as caught:
+        with pytest.raises(
+            RunError, match="still asked for tools after max_tool_rounds=3"
+        ) as caught:
             await agent(max_tool_rounds=3).run(question="?", provider=provider)
         return caught.value
 

@@ -30,7 +30,9 @@ def made(kind: type[DagorchError]) -> DagorchError:
     if issubclass(kind, DefinitionError):
         return kind([Problem("one", "a", "file:1"), Problem("two")], subject="graph 'g'")
     if issubclass(kind, ProviderError):
-        return kind("down", service="s", model="m", status=503, request_id="r", retry_after_seconds=2)
+        return kind(
+            "down", service="s", model="m", status=503, request_id="r", retry_after_seconds=2
+        )
     if kind is module.InvalidOutputError:
         return module.InvalidOutputError("no", reply="text", path="a/b")
     if issubclass(kind, RunError):

@@ -1,4 +1,4 @@
-"""Sync functions in daemon threads: parallel, with the caller's context, and what becomes of one that hangs."""
+"""Sync functions in daemon threads: parallel, in the caller's context, abandoned if they hang."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import warnings
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from dagorch import Graph, Policy, Retry, RunError
@@ -89,7 +90,7 @@ async def test_an_exception_in_a_thread_is_the_nodes_error_with_its_traceback() 
 
 async def test_a_lambda_around_a_coroutine_function_is_awaited_on_the_loop() -> None:
     async def work(number: int) -> int:
-        await anyio.sleep(0)
+        await anyio.lowlevel.checkpoint()
         return number + 1
 
     graph = Graph("threads")
@@ -190,8 +191,8 @@ async def test_no_retry_starts_while_the_old_thread_lives() -> None:
 
     @graph.function
     async def opens() -> None:
-        while shared().threads_at_work:
-            await anyio.sleep(0.005)  # until the first attempt has been given up
+        while shared().threads_at_work:  # noqa: ASYNC110  nobody tells of it
+            await anyio.sleep(0.005)
         await anyio.sleep(0.02)
         assert at_once == [1]
         go_on.set()

@@ -149,7 +149,9 @@ def test_an_attempt_that_takes_too_long_is_tried_again(virtual: Any) -> None:
 
 def test_an_attempts_timeout_without_a_retry_fails_the_node(virtual: Any) -> None:
     graph = Graph("slow")
-    graph.function(failing(0, OSError(), seconds=100), id="work", policy=Policy(attempt_timeout_seconds=5))
+    graph.function(
+        failing(0, OSError(), seconds=100), id="work", policy=Policy(attempt_timeout_seconds=5)
+    )
     error = virtual(failure_of, graph)
     cause = error.__cause__
     assert isinstance(cause, NodeTimeoutError)
@@ -198,7 +200,12 @@ def test_a_containers_deadline_counts_from_its_opening(virtual: Any) -> None:
     assert isinstance(error.__cause__, NodeTimeoutError)
     result = error.partial_results
     assert result.duration_seconds == pytest.approx(60.0)
-    ends = {"naps": "failed", "naps[0]/nap": "completed", "naps[1]/nap": "completed", "naps[2]/nap": "cancelled"}
+    ends = {
+        "naps": "failed",
+        "naps[0]/nap": "completed",
+        "naps[1]/nap": "completed",
+        "naps[2]/nap": "cancelled",
+    }
     assert_ends(result, ends)
 
 
@@ -303,7 +310,9 @@ def test_a_fallback_that_fails_fails_the_node_with_its_own_error(virtual: Any) -
     async def backup() -> str:
         raise KeyError("backup")
 
-    graph.function(failing(1, OSError("first")), id="work", policy=Policy(fallback=Function("backup", backup)))
+    graph.function(
+        failing(1, OSError("first")), id="work", policy=Policy(fallback=Function("backup", backup))
+    )
     error = virtual(failure_of, graph)
     assert isinstance(error.__cause__, KeyError)
 

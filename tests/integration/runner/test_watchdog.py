@@ -1,4 +1,5 @@
-"""A node that keeps the loop from running is warned of once, by name and place; nobody else ever is."""
+# ruff: noqa: ASYNC251  blocking the loop is what these tests do
+"""A node that keeps the loop from running is warned of once, by name and place; no other is."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ import warnings
 from pathlib import Path
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from dagorch import Graph
@@ -26,9 +28,9 @@ async def test_a_blocking_call_is_noticed_once_with_node_and_line() -> None:
 
     @graph.function
     async def rude() -> int:
-        await anyio.sleep(0)
+        await anyio.lowlevel.checkpoint()
         time.sleep(TOO_LONG)  # in rude
-        await anyio.sleep(0)
+        await anyio.lowlevel.checkpoint()
         time.sleep(TOO_LONG)
         return 1
 
@@ -75,7 +77,9 @@ async def test_a_blocking_condition_is_named_by_its_node() -> None:
     assert len(caught) == 1
 
 
-async def test_where_warnings_are_errors_the_run_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
+async def test_where_warnings_are_errors_the_run_goes_on(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     graph = Graph("blocks")
 
     @graph.function
@@ -96,7 +100,7 @@ async def test_a_well_behaved_run_never_warns() -> None:
     async def busy() -> None:
         while time.monotonic() < until:
             time.sleep(0.01)  # short work on the loop, which others may interleave
-            await anyio.sleep(0)
+            await anyio.lowlevel.checkpoint()
 
     async def waits() -> None:
         await anyio.sleep(3 * BLOCKED_SECONDS)

@@ -38,7 +38,8 @@ def cascade_events() -> list[Event]:
         tell(1.5, kind.NODE_STARTED, "belter_3", 1, kind="llm"),
         tell(2.0, kind.ATTEMPT_FAILED, "belter_1", 1, error="OverloadedError: busy"),
         tell(2.0, kind.NODE_RETRYING, "belter_1", 1, delay_seconds=3.2),
-        tell(2.5, kind.NODE_TOKENS, "belter_2", 1, text="Bees dance \x1b[31mto tell\x07\n the way home."),
+        tell(2.5, kind.NODE_TOKENS, "belter_2", 1, text="Bees dance \x1b[31mto tell\x07\n "),
+        tell(2.6, kind.NODE_TOKENS, "belter_2", 1, text="the way home."),
         tell(3.0, kind.NODE_FAILED, "belter_3", kind="llm", error="AuthenticationError: bad key"),
         tell(3.0, kind.NODE_BLOCKED, "drummer_1", kind="llm"),
     ]  # fmt: skip

@@ -47,14 +47,14 @@ def test_at_80_columns_every_node_has_a_line_with_state_tokens_and_time() -> Non
     assert told == {
         "decompose": ["LLM", "completed", "100", "1.5", "s"],
         "belter_1": ["LLM", "in", "3", "s", "again", "2.5", "s"],
-        "belter_2": ["LLM", "running", "~8", "2.5", "s"],
+        "belter_2": ["LLM", "running", "~9", "2.5", "s"],
         "belter_3": ["LLM", "failed", "1.5", "s"],
         "drummer_1": ["LLM", "blocked"],
         "camina_1": ["LLM", "waiting"],
     }
     assert lines[7] == "belter_2: Bees dance to tell the way home."
     assert (
-        lines[8] == "3 of 6 node runs, 1 running, 1 failed, 1 blocked, 108 tokens, 4.0 s, $0.0012"
+        lines[8] == "3 of 6 node runs, 1 running, 1 failed, 1 blocked, 109 tokens, 4.0 s, $0.0012"
     )
 
 
@@ -139,7 +139,7 @@ def test_a_pipe_that_nobody_reads_holds_up_nothing() -> None:
     read, write = os.pipe()
     os.set_blocking(write, True)
     tell = Recorder()
-    with os.fdopen(write, "w") as stream, os.fdopen(read, "rb") as reader:
+    with os.fdopen(read, "rb") as reader, os.fdopen(write, "w") as stream:
         display = PlainDisplay(stream)
         with display:
             began = time.perf_counter()

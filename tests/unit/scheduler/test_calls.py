@@ -171,3 +171,22 @@ def test_a_grant_is_settled_once_even_after_the_run_was_stopped(usd: str) -> Non
     assert hand.core.finished
     assert hand.core.budget.reserved == 0
     assert hand.core.admission.held("service") == 0
+
+
+def test_a_call_that_was_woken_in_vain_is_still_in_line() -> None:
+    admission, three = Admission(), Resource("service", 3)
+    mine = pair(run_id="mine", admission=admission)
+    theirs = pair(run_id="theirs", admission=admission)
+    held = [call(mine, path, three) for path in ("a", "a", "b")]
+    waiting = [call(theirs, path, three) for path in ("a", "a", "b")]
+    for made in held[:2]:
+        mine.tell(stimuli.CallEnded(made, cost("0"), mine.now))
+    assert [c.run for c in mine.others if isinstance(c, WakeRun)] == ["theirs", "theirs"]
+    theirs.tell(stimuli.ResourceFreed(theirs.now))
+    assert granted(theirs) == waiting[:2], "both at once, so the second waking is in vain"
+    theirs.tell(stimuli.ResourceFreed(theirs.now))
+    mine.others.clear()
+    mine.tell(stimuli.CallEnded(held[2], cost("0"), mine.now))
+    assert [c.run for c in mine.others if isinstance(c, WakeRun)] == ["theirs"]
+    theirs.tell(stimuli.ResourceFreed(theirs.now))
+    assert granted(theirs) == waiting

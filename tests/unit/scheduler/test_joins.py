@@ -313,3 +313,19 @@ def test_a_merge_does_not_count_what_it_comes_after_as_a_source() -> None:
     graph.merge("merged", [a], wait=2, after=gate)
     with pytest.raises(Exception, match="waits for 2 of 1 sources"):
         graph.compile()
+
+
+# -- a frame that stops ---------------------------------------------------------------------------
+
+
+def test_when_a_node_fails_its_frame_everything_else_is_cancelled_and_nothing_blocked() -> None:
+    graph = Graph("stops")
+    broken = graph.function(work, id="broken")
+    for place in range(3):
+        graph.function(work, id=f"after{place}", after=broken)
+    graph.merge("merged", [broken])
+    hand = ByHand(graph).start()
+    hand.fail("broken")
+    ends = [hand.state(id) for id in ("after0", "after1", "after2", "merged")]
+    assert ends == [State.CANCELLED] * 4
+    assert hand.core.finished

@@ -1,10 +1,8 @@
-"""The doors to a run: a stream of events, a handle; what becomes of a run whose reader leaves."""
+"""A run beside other work: its handle cancels, answers, tells how far it is."""
 
 from __future__ import annotations
 
 import asyncio
-import contextvars
-import gc
 from typing import Any
 
 import anyio
@@ -15,193 +13,7 @@ from dagorch import LLM, Context, Event, EventType, Graph, Policy, RunError
 from dagorch.errors import DefinitionError
 from dagorch.models.events import END_EVENTS
 from dagorch.testing import ScriptedProvider, assert_ends
-
-
-class Watched:
-    """A graph of a chain of naps, and what became of each."""
-
-    def __init__(self, naps: int = 3, seconds: float = 1.0) -> None:
-        self.done = 0
-        self.cancelled = 0
-        self.active = 0
-        self.graph = Graph("naps")
-        earlier: Any = ()
-
-        async def nap() -> int:
-            self.active += 1
-            try:
-                await anyio.sleep(seconds)
-            except anyio.get_cancelled_exc_class():
-                self.cancelled += 1
-                raise
-            finally:
-                self.active -= 1
-            self.done += 1
-            return self.done
-
-        for number in range(naps):
-            earlier = self.graph.function(nap, id=f"nap{number}", after=earlier)
-
-
-async def boom() -> None:
-    await anyio.sleep(1)
-    raise ValueError("boom")
-
-
-# -- stream -----------------------------------------------------------------------------------
-
-
-def test_a_stream_gives_every_event_and_then_the_result(virtual: Any) -> None:
-    async def run() -> tuple[list[Event], Any]:
-        stream = Watched().graph.stream()
-        with pytest.raises(DefinitionError, match="has not completed"):
-            _ = stream.result
-        events = [event async for event in stream]
-        assert [event async for event in stream] == []
-        return events, stream.result
-
-    events, result = virtual(run)
-    assert [event.number for event in events] == list(range(1, len(events) + 1))
-    assert events[0].type is EventType.RUN_STARTED
-    assert events[-1].type is EventType.RUN_COMPLETED
-    assert result.output == 3
-
-
-def test_tokens_arrive_while_they_are_written(virtual: Any) -> None:
-    graph = Graph("talk")
-    graph.add(LLM("say", prompt="Hi"))
-
-    async def run() -> list[str]:
-        stream = graph.stream(provider=ScriptedProvider("one two"))
-        return [event.data["text"] async for event in stream if event.type is EventType.NODE_TOKENS]
-
-    assert "".join(virtual(run)) == "one two"
-
-
-def test_a_failed_run_raises_its_error_at_the_end_of_the_stream(virtual: Any) -> None:
-    graph = Graph("bad")
-    graph.function(boom)
-    events: list[Event] = []
-
-    async def run() -> None:
-        async for event in graph.stream():
-            events.append(event)
-
-    with pytest.raises(RunError, match="boom") as caught:
-        virtual(run)
-    assert isinstance(caught.value.__cause__, ValueError)
-    assert events[-1].type is EventType.RUN_FAILED
-
-
-def test_leaving_a_stream_early_cancels_the_run(virtual: Any) -> None:
-    watched = Watched(100)
-
-    async def run() -> None:
-        async for event in watched.graph.stream():
-            if event.type is EventType.NODE_COMPLETED:
-                break
-        gc.collect()
-        await anyio.sleep(50)
-
-    virtual(run)
-    assert (watched.done, watched.cancelled, watched.active) == (1, 1, 0)
-
-
-def test_closing_a_stream_waits_until_the_run_has_ended(virtual: Any) -> None:
-    watched = Watched(100)
-
-    async def run() -> None:
-        async with watched.graph.stream() as stream:
-            async for event in stream:
-                if event.type is EventType.NODE_COMPLETED:
-                    break
-        assert (watched.done, watched.cancelled, watched.active) == (1, 1, 0)
-        with pytest.raises(StopAsyncIteration):
-            await anext(stream)
-
-    virtual(run)
-
-
-def test_a_stream_that_was_never_read_never_ran(virtual: Any) -> None:
-    watched = Watched()
-
-    async def run() -> None:
-        stream = watched.graph.stream()
-        await stream.aclose()
-        with pytest.raises(StopAsyncIteration):
-            await anext(stream)
-        watched.graph.stream()
-        await anyio.sleep(10)
-
-    virtual(run)
-    assert (watched.done, watched.cancelled) == (0, 0)
-
-
-def test_cancelling_the_reader_cancels_the_run_and_waits_for_it(virtual: Any) -> None:
-    watched = Watched(100)
-
-    async def run() -> None:
-        with anyio.move_on_after(2.5) as scope:
-            async for _ in watched.graph.stream():
-                pass
-        assert scope.cancelled_caught
-        assert (watched.done, watched.cancelled, watched.active) == (2, 1, 0)
-
-    virtual(run)
-
-
-def test_a_reader_cancelled_before_its_first_event_leaves_nothing(virtual: Any) -> None:
-    watched = Watched(100)
-
-    async def run() -> None:
-        with anyio.CancelScope() as scope:
-            scope.cancel()
-            async for _ in watched.graph.stream():
-                pass
-        assert watched.active == 0
-        await anyio.sleep(50)
-
-    virtual(run)
-    assert (watched.done, watched.active) == (0, 0)
-
-
-def test_a_stream_with_wrong_arguments_fails_cleanly(virtual: Any) -> None:
-    async def run() -> None:
-        with pytest.raises(DefinitionError, match="nonsense"):
-            Watched().graph.stream(nonsense=1)
-        gc.collect()
-
-    virtual(run)
-
-
-def test_the_readers_context_variables_reach_the_nodes(virtual: Any) -> None:
-    variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
-    graph = Graph("vars")
-
-    @graph.function
-    async def read() -> str:
-        return variable.get()
-
-    async def run() -> str:
-        variable.set("set")
-        stream = graph.stream()
-        async for _ in stream:
-            pass
-        return str(stream.result.output)
-
-    assert virtual(run) == "set"
-
-
-def test_a_stream_and_a_listener_hear_the_same(virtual: Any) -> None:
-    heard: list[Event] = []
-
-    async def run() -> list[Event]:
-        return [event async for event in Watched().graph.stream(on_event=heard.append)]
-
-    assert virtual(run) == heard
-
-
-# -- handle -----------------------------------------------------------------------------------
+from tests.integration.runner.naps import Watched, boom
 
 
 def test_a_handle_runs_beside_other_work(virtual: Any) -> None:
@@ -220,7 +32,12 @@ def test_a_handle_runs_beside_other_work(virtual: Any) -> None:
             return result
 
     assert virtual(run).output == 3
-    assert [status["nap1"] for status, _ in seen] == ["pending", "running", "completed", "completed"]
+    assert [status["nap1"] for status, _ in seen] == [
+        "pending",
+        "running",
+        "completed",
+        "completed",
+    ]
     progress = [value for _, value in seen]
     assert progress == sorted(progress)
     assert progress[0] < 99
@@ -423,7 +240,7 @@ def test_a_question_is_parked_until_it_is_answered(virtual: Any) -> None:
         async with graph.start(topic="owls") as handle:
             await anyio.sleep(3600)
             assert handle.status["title"] == "parked"
-            with pytest.raises(DefinitionError, match="no question 'titel'.*did you mean 'title'"):
+            with pytest.raises(DefinitionError, match=r"no question 'titel'.*did you mean 'title'"):
                 handle.answer("titel", "x")
             with pytest.raises(DefinitionError, match="wants bool, not str: 'yes'"):
                 handle.answer("all[0]/sure", "yes")
@@ -503,6 +320,8 @@ def test_no_task_is_left_by_any_door() -> None:
             await watched.graph.run()
         for _ in range(5):
             await asyncio.sleep(0)
-        return [task.get_name() for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        return [
+            task.get_name() for task in asyncio.all_tasks() if task is not asyncio.current_task()
+        ]
 
     assert asyncio.run(run()) == []

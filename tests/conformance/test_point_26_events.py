@@ -1,0 +1,34 @@
+"""Point 26: what each event has."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from dagorch import EventType, StreamEvent
+from tests.conformance.doubles import by_tier, cascade, talking
+
+
+async def test_each_has_all_of_it() -> None:
+    told: list[StreamEvent] = []
+    o = cascade(talking(by_tier))
+    o.stream_callback = told.append
+    before = datetime.now(UTC)
+    result = await o.execute_workflow("Why?")
+    after = datetime.now(UTC)
+    assert len(told) > 20
+    progress = -1.0
+    for event in told:
+        assert isinstance(event.event_type, EventType)
+        assert event.message
+        assert event.task_id == result.task_id
+        assert event.timestamp.utcoffset() == timedelta(0)
+        assert before - timedelta(seconds=1) <= event.timestamp <= after + timedelta(seconds=1)
+        assert isinstance(event.data, dict)
+        assert event.progress is not None
+        assert progress <= event.progress <= 100
+        progress = event.progress
+        assert (event.progress == 100) is (event.event_type is EventType.TASK_COMPLETED)
+    assert [e.timestamp for e in told] == sorted(e.timestamp for e in told)
+    tokens = [e for e in told if e.event_type is EventType.NODE_TOKENS]
+    assert {e.data["node"] for e in tokens} >= {"belter_1", "drummer_1", "camina_1"}
+    assert all(e.data["text"] for e in tokens)

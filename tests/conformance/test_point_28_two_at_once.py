@@ -1,0 +1,111 @@
+"""Point 28: two workflows at once on one orchestrator share nothing but the provider."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+import anyio
+import pytest
+
+from dagorch import OrchestratorResult, RunError, StreamEvent, SubTask
+from dagorch.models.llm import LLMRequest
+from tests.conformance.doubles import HI, PLAN, Plain, cascade, once, talking
+
+
+async def both(o: Any, *tasks: str) -> dict[str, OrchestratorResult | RunError]:
+    results: dict[str, OrchestratorResult | RunError] = {}
+
+    async def run(task: str) -> None:
+        try:
+            results[task] = await o.execute_workflow(task, {"mine": task})
+        except RunError as error:
+            results[task] = error
+
+    with anyio.fail_after(30):
+        async with anyio.create_task_group() as group:
+            for task in tasks:
+                group.start_soon(run, task)
+    return results
+
+
+async def test_of_a_cascade() -> None:
+    met = anyio.Event()
+
+    async def reply(request: LLMRequest) -> str:
+        if request.json_schema is not None:
+            return PLAN
+        if provider.active >= 6:  # the belters of both
+            met.set()
+        await met.wait()
+        text = request.messages[-1].content
+        assert ("apples" in text) != ("pears" in text)
+        return "about apples" if "apples" in text else "about pears"
+
+    provider = talking(reply, price_per_token=0.001)
+    o = cascade(provider, belter_count=3, max_parallel=3)
+    told: dict[str, list[StreamEvent]] = defaultdict(list)
+    o.stream_callback = lambda event: told[event.task_id].append(event)
+    results = await both(o, "apples", "pears")
+    for task in ("apples", "pears"):
+        result = results[task]
+        assert isinstance(result, OrchestratorResult)
+        assert result.result == f"about {task}"
+        events = told[result.task_id]
+        assert events[0].message == f"Started: {task}"
+        assert [e.event_type.value for e in (events[0], events[-1])] == [
+            "task_started", "task_completed",
+        ]  # fmt: skip
+        assert result.total_cost == pytest.approx(sum(a.cost for a in result.agent_results) + _plan(result))
+    assert len(told) == 2
+    assert len({result.task_id for result in results.values()}) == 2
+
+
+def _plan(result: OrchestratorResult) -> float:
+    return float(result.run.get("decompose").usage.cost_usd)
+
+
+async def test_of_ones_own() -> None:
+    met = anyio.Event()
+    waiting = 0
+
+    class Meeting(Plain):
+        async def decompose_task(self, task, context=None):
+            return [SubTask("same", task), SubTask("other", task, dependencies=["same"])]
+
+        async def execute_subtask(self, subtask, context=None):
+            nonlocal waiting
+            waiting += 1
+            if waiting == 2:
+                met.set()
+            await met.wait()
+            assert context["mine"] == context["task"] == subtask.description
+            assert all(r.content == subtask.description.upper() for r in context["results"].values())
+            await self.provider.acomplete([{"role": "user", "content": subtask.description}])
+            if subtask.description == "bad" and subtask.id == "other":
+                raise OSError("no")
+            return await super().execute_subtask(subtask, context)
+
+    o = Meeting(once(), talking(lambda r: r.messages[-1].content, price_per_token=1), plan=[])
+    results = await both(o, "good", "bad")
+    good, bad = results["good"], results["bad"]
+    assert isinstance(good, OrchestratorResult)
+    assert isinstance(bad, OrchestratorResult)
+    assert (good.status, bad.status) == ("completed", "partial")
+    assert good.total_cost == bad.total_cost == pytest.approx(4)
+    assert good.result == {"said": ["GOOD", "GOOD"]}
+
+
+async def test_one_that_fails_leaves_the_other_alone() -> None:
+    class Failing(Plain):
+        async def decompose_task(self, task, context=None):
+            await self.provider.acomplete(HI)
+            if task == "bad":
+                raise OSError("no")
+            return [SubTask("a", task)]
+
+    results = await both(Failing(once(), talking("x"), plan=[]), "bad", "good")
+    assert isinstance(results["bad"], RunError)
+    good = results["good"]
+    assert isinstance(good, OrchestratorResult)
+    assert good.status == "completed"

@@ -1,0 +1,401 @@
+"""The command in a process of its own, against servers that behave and servers that do not."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from dagorch.models.orchestration import OrchestratorResult
+from dagorch.providers import SERVICES
+from tests.servers import (
+    ModelServer,
+    Play,
+    Seen,
+    Wire,
+    answer,
+    delta,
+    hang_up,
+    nobody,
+    reply,
+    silent,
+    stream,
+)
+
+ROOT = Path(__file__).parents[2]
+LIMIT_SECONDS = 120.0
+KEY = "sk-test-0123456789abcdef"
+PLAN = '{"questions": ["How does it fly?", "What does it eat?", "Where does it live?"]}'
+LEAK = re.compile(r"Traceback|RuntimeWarning|ResourceWarning|never awaited|sk-test")
+
+
+@dataclass(frozen=True)
+class Said:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+def environment(**more: str) -> dict[str, str]:
+    """That of a machine without any key, where warnings are seen."""
+    hidden = {name for s in SERVICES.values() for name in (*s.key_env, s.base_url_env)}
+    kept = {name: value for name, value in os.environ.items() if name not in hidden}
+    for name in ("CI", "NO_COLOR", "FORCE_COLOR", "COLUMNS"):
+        kept.pop(name, None)
+    return {**kept, "PYTHONPATH": str(ROOT), "PYTHONDEVMODE": "1", **more}
+
+
+def start(
+    *arguments: str, cwd: Path, env: Mapping[str, str] | None = None
+) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "dagorch", *arguments],
+        cwd=cwd,
+        env=dict(env or environment()),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def dagorch(*arguments: str, cwd: Path, env: Mapping[str, str] | None = None) -> Said:
+    process = start(*arguments, cwd=cwd, env=env)
+    out, err = process.communicate(timeout=LIMIT_SECONDS)
+    return Said(process.returncode, out, err)
+
+
+def run(server: str, *options: str, cwd: Path, env: Mapping[str, str] | None = None) -> Said:
+    options = ("--base-url", server, "--model", "m", "--timeout", "2", *options)
+    return dagorch("run", "cascade", "What about bees?", *options, cwd=cwd, env=env)
+
+
+def prompt_of(seen: Seen) -> str:
+    return str(seen.json["messages"][-1]["content"])
+
+
+def by_prompt(plays: Mapping[str, Play], otherwise: Play) -> Play:
+    """Play by what the prompt says."""
+
+    async def play(seen: Seen, wire: Wire) -> None:
+        said = prompt_of(seen)
+        chosen = next((play for text, play in plays.items() if text in said), otherwise)
+        await chosen(seen, wire)
+
+    return play
+
+
+def cascade(text: str = "Bees dance.", **plays: Play) -> Play:
+    """A service that plans, then answers with one text."""
+    return by_prompt({"Split it into": answer(PLAN), **plays}, answer(text))
+
+
+# -- a service that behaves -----------------------------------------------------------------
+
+
+def test_a_cascade_ends_with_answer_table_and_picture(tmp_path: Path) -> None:
+    with ModelServer(cascade("Bees **dance**.")) as server:
+        said = run(server.url, cwd=tmp_path)
+    assert said.code == 0, said.err
+    assert said.out.startswith("Bees **dance**.\n")
+    assert "belter_3      belter" in said.out
+    assert "dagorch: running on openai, m (--base-url)" in said.err
+    assert not LEAK.search(said.err)
+    assert len(server.seen) == 7
+    root = ElementTree.parse(tmp_path / "dagorch-run.svg").getroot()
+    assert "camina_1" in {text.text for text in root.iter("{http://www.w3.org/2000/svg}text")}
+
+
+def test_json_goes_to_a_pipe_alone_and_whole(tmp_path: Path) -> None:
+    with ModelServer(cascade()) as server:
+        said = run(server.url, "--json", cwd=tmp_path)
+    result = OrchestratorResult.model_validate_json(said.out)
+    assert (said.code, result.status, result.result) == (0, "completed", "Bees dance.")
+    assert result.metadata["questions"][0] == "How does it fly?"
+    assert not said.err
+
+
+def test_control_codes_of_a_model_reach_no_terminal(tmp_path: Path) -> None:
+    hostile = "\x1b[2J\x1b]0;owned\x07Bees \x1b[31mdance\x1b[0m.\x08"
+    with ModelServer(cascade(hostile)) as server:
+        said = run(server.url, cwd=tmp_path)
+    assert said.code == 0
+    assert said.out.startswith("Bees dance.\n")
+    assert "\x1b" not in said.out + said.err
+
+
+def test_an_agent_that_fails_makes_the_run_partial(tmp_path: Path) -> None:
+    bad = reply(400, {"error": {"message": "no such thing"}})
+    with ModelServer(cascade(**{"What does it eat?": bad})) as server:
+        said = run(server.url, "--out", "kept", cwd=tmp_path)
+    assert said.code == 3
+    assert said.out.startswith("Bees dance.\n")
+    assert "no such thing" in said.out
+    result = OrchestratorResult.model_validate_json((tmp_path / "kept/result.json").read_text())
+    assert result.metadata["failed"] == ["belter_2", "drummer_2"]  # who had that to read alone
+
+
+# -- services that do not -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("play", "message"),
+    [
+        (reply(401, {"error": {"message": "bad key"}}), "AuthenticationError"),
+        (reply(404, {"error": {"message": "no model m"}}), "NotFoundError"),
+        (reply(429, {"error": {"message": "slow down"}}, retry_after="60"), "RateLimitedError"),
+        (reply(500, {"error": {"message": "oh no"}}), "OverloadedError"),
+        (reply(200, b"<html><body>Sign in</body></html>", content_type="text/html"), "Malformed"),
+        (reply(200, b"not json"), "MalformedReplyError"),
+        (stream(delta("Bees "), cut=True), "ProviderConnectionError"),
+        (hang_up, "ProviderConnectionError"),
+        (silent, "TimeoutError"),
+    ],
+    ids=["401", "404", "429", "500", "html", "no-json", "cut", "hang-up", "silent"],
+)
+def test_a_service_that_misbehaves_is_one_message_and_code_1(
+    tmp_path: Path, play: Play, message: str
+) -> None:
+    with ModelServer(play) as server:
+        said = run(server.url, cwd=tmp_path, env=environment(OPENAI_API_KEY=KEY))
+    assert said.code == 1, said.err
+    last = said.err.strip().splitlines()[-1]
+    assert last.startswith("dagorch: error: ")
+    assert message in last
+    assert not LEAK.search(said.out + said.err)
+    assert "11 node runs" in said.out
+
+
+def test_an_address_where_nobody_listens_is_told_before_anything_is_sent(tmp_path: Path) -> None:
+    with nobody() as address:
+        said = run(address, cwd=tmp_path)
+    assert (said.code, said.out) == (2, "")
+    assert f"nothing answers at {address}" in said.err
+
+
+def test_what_finished_before_a_failure_is_shown_and_kept(tmp_path: Path) -> None:
+    bad = reply(400, {"error": {"message": "too hard"}})
+    plays = {"How does it": answer("It flies."), "What does": answer("Nectar."), "Where does": bad}
+    plays |= {"Based on the text": bad}
+    with ModelServer(by_prompt({"Split it into": answer(PLAN), **plays}, bad)) as server:
+        said = run(server.url, "--out", "kept", cwd=tmp_path)
+    assert said.code == 1
+    assert "It flies." in said.out
+    assert "Nectar." in said.out
+    assert "too hard" in said.err
+    assert "It flies." in (tmp_path / "kept/answer.md").read_text()
+    assert "failed" in (tmp_path / "kept/graph.svg").read_text()
+
+
+def test_a_key_is_never_shown_whatever_goes_wrong(tmp_path: Path) -> None:
+    echo = reply(401, {"error": {"message": f"Incorrect API key provided: {KEY}"}})
+    env = environment(OPENAI_API_KEY=KEY)
+    with ModelServer(echo) as server:
+        options = ("--provider", "openai", "--base-url", server.url, "--debug", "--out", "kept")
+        said = dagorch("run", "cascade", "Why?", *options, cwd=tmp_path, env=env)
+    assert said.code == 1
+    assert server.seen[0].headers["authorization"] == f"Bearer {KEY}"
+    kept = "".join(path.read_text() for path in (tmp_path / "kept").iterdir())
+    assert KEY not in said.out + said.err + kept
+
+
+def test_a_ceiling_that_the_first_call_would_break_is_code_4(tmp_path: Path) -> None:
+    with ModelServer(cascade()) as server:
+        options = ("--provider", "openai", "--model", "gpt-4", "--base-url", server.url)
+        said = dagorch("run", "cascade", "Why?", *options, "--max-cost", "0.000001", cwd=tmp_path)
+    assert said.code == 4, said.err
+    assert not server.seen
+    assert not LEAK.search(said.err)
+
+
+def test_a_model_without_a_price_cannot_run_under_a_ceiling(tmp_path: Path) -> None:
+    with ModelServer(cascade()) as server:
+        said = run(server.url, "--max-cost", "1", cwd=tmp_path)
+        assert not server.seen
+    assert said.code == 2
+    assert "price" in said.err
+
+
+def test_an_out_that_cannot_be_written_is_told_before_anything_is_paid_for(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with ModelServer(cascade()) as server:
+        said = run(server.url, "--out", "file/answer.md", cwd=tmp_path)
+        server.wait_until(lambda server: not server.open)
+        assert not server.seen
+    assert said.code == 2
+    assert "cannot be written" in said.err
+
+
+# -- Ctrl-C ---------------------------------------------------------------------------------
+
+
+def interrupt_after(tmp_path: Path, requests: int) -> Said:
+    """Press Ctrl-C once the service has seen so many requests, all but the plan's under way."""
+    held = stream(delta("Bees "), hold=True)
+    done = answer("Nectar and pollen.", 10, 5)
+    play = by_prompt({"Split it into": answer(PLAN), "What does it eat?": done}, held)
+    with ModelServer(play) as server:
+        options = ("--base-url", server.url, "--model", "m")
+        process = start("run", "cascade", "What about bees?", *options, cwd=tmp_path)
+        try:
+            server.wait_until(lambda server: len(server.seen) >= requests)
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=LIMIT_SECONDS)
+        finally:
+            process.kill()
+        server.wait_until(lambda server: not server.open)
+    return Said(process.returncode, out, err)
+
+
+def check_interrupted(said: Said) -> None:
+    assert said.code == 130, said.err
+    assert "interrupted" in said.err
+    assert "11 node runs" in said.out
+    assert not LEAK.search(said.out + said.err), said.err
+
+
+@pytest.mark.parametrize("requests", [1, 3, 5])
+def test_ctrl_c_ends_in_order_and_shows_what_had_finished(tmp_path: Path, requests: int) -> None:
+    said = interrupt_after(tmp_path, requests)
+    check_interrupted(said)
+    if requests == 5:  # the fifth is a drummer's, who reads what the second belter found
+        assert "Nectar and pollen." in said.out
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("trial", range(50))
+def test_ctrl_c_at_any_moment(tmp_path: Path, trial: int) -> None:
+    check_interrupted(interrupt_after(tmp_path, 1 + trial % 5))
+
+
+def test_ctrl_c_before_anything_has_begun_is_told_without_a_traceback(tmp_path: Path) -> None:
+    process = start("run", "cascade", "x", "--provider", "scripted", cwd=tmp_path)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=LIMIT_SECONDS)
+    assert process.returncode in (130, -signal.SIGINT), err  # Python itself may not be up yet
+
+
+# -- terminals and pipes --------------------------------------------------------------------
+
+
+def in_terminal(*arguments: str, cwd: Path, columns: int = 80, **more: str) -> tuple[int, str]:
+    """Run in a terminal of so many columns; give the code and all that was written to it."""
+    child, parent_end = pty.fork()
+    if child == 0:
+        os.chdir(cwd)
+        env = environment(TERM="xterm-256color", COLUMNS=str(columns), LINES="24", **more)
+        os.execve(sys.executable, [sys.executable, "-m", "dagorch", *arguments], env)
+    written = b""
+    deadline = time.monotonic() + LIMIT_SECONDS
+    while time.monotonic() < deadline:
+        if not select.select([parent_end], [], [], 1.0)[0]:
+            continue
+        try:
+            data = os.read(parent_end, 65_536)
+        except OSError:  # Linux's way to say that the other end is closed
+            break
+        if not data:
+            break
+        written += data
+    os.close(parent_end)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), written.decode("utf-8", "replace")
+
+
+def without_codes(text: str) -> str:
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_terminal_of_80_columns_is_redrawn_and_ends_with_the_table(tmp_path: Path) -> None:
+    held = tmp_path / "run"
+    held.mkdir()
+    with ModelServer(cascade("Bees **dance**.")) as server:
+        arguments = ("run", "cascade", "What about bees?", "--base-url", server.url, "--model", "m")
+        code, written = in_terminal(*arguments, cwd=held)
+    text = without_codes(written)
+    assert code == 0, text
+    assert "\x1b[" in written
+    assert "dream cascade: What about bees?" in text
+    assert "Bees dance." in text  # its Markdown laid out
+    table = text[text.rindex("node  ") :].splitlines()
+    assert all(len(line) <= 80 for line in table)
+    assert table[-1] == "picture of the run: dagorch-run.svg"
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_no_color_is_honoured_in_a_terminal(tmp_path: Path) -> None:
+    arguments = ("run", "cascade", "Why?", "--provider", "scripted")
+    _, written = in_terminal(*arguments, cwd=tmp_path, NO_COLOR="1")
+    assert not re.search(r"\x1b\[(?:[0-9;]*;)?[34][0-7](?:;[0-9;]*)?m", written)
+
+
+def test_a_reader_that_goes_away_is_no_traceback(tmp_path: Path) -> None:
+    process = start("graph", "cascade", "--belter-count", "3000", cwd=tmp_path)
+    assert process.stdout
+    assert process.stderr
+    process.stdout.close()
+    process.wait(LIMIT_SECONDS)
+    err = process.stderr.read()
+    process.stderr.close()
+    assert "Traceback" not in err
+
+
+def test_an_encoding_that_lacks_characters_breaks_nothing(tmp_path: Path) -> None:
+    env = environment(PYTHONIOENCODING="ascii", PYTHONUTF8="0")
+    with ModelServer(cascade("日本 ✓")) as server:
+        said = run(server.url, cwd=tmp_path, env=env)
+    assert said.code == 0, said.err
+    assert said.out.startswith("?? ?")
+
+
+# -- drawing --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ending", ["svg", "dot", "mmd", "png"])
+def test_drawing_needs_no_dot_no_provider_and_no_home(tmp_path: Path, ending: str) -> None:
+    env = environment(PATH="/nonexistent", HOME="/nonexistent")
+    said = dagorch("graph", "cascade", "-o", f"c.{ending}", cwd=tmp_path, env=env)
+    assert (said.code, said.err) == (0, "")
+    assert (tmp_path / f"c.{ending}").stat().st_size > 500
+
+
+def test_a_graph_of_the_current_folder_is_drawn(tmp_path: Path) -> None:
+    (tmp_path / "flows.py").write_text(
+        "from dagorch import Graph, LLM\n"
+        "graph = Graph('mine')\n"
+        "graph.add(LLM('only_step', prompt='Hi'))\n"
+    )
+    said = dagorch("graph", "flows:graph", cwd=tmp_path)
+    assert said.code == 0
+    assert "only_step" in said.out
+
+
+# -- the embedded model ---------------------------------------------------------------------
+
+
+@pytest.mark.local
+def test_the_first_command_of_the_readme_runs_on_the_embedded_model(tmp_path: Path) -> None:
+    small = ("--belter-count", "1", "--drummer-count", "1", "--out", "kept")
+    said = dagorch("run", "cascade", "How do bees find their way home?", *small, cwd=tmp_path)
+    assert said.code == 0, said.err
+    assert "running on local, smollm2-135m-instruct (no service's key is set)" in said.err
+    result: Any = OrchestratorResult.model_validate_json(
+        (tmp_path / "kept/result.json").read_text()
+    )
+    assert result.metadata["tokens_used"] > 0
+    assert str(result.result).strip()
+    assert not LEAK.search(said.err)

@@ -1,0 +1,139 @@
+"""Ctrl-C to a process in the middle of a run: it ends at once, having let go of everything."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+QUICK: Final = 4
+FULL: Final = 50
+PROMPT_SECONDS: Final = 5.0
+"""Far above what it takes, for a busy machine; the graph itself would take minutes."""
+
+# Prints "ready" once nodes are under way, then what is left when Ctrl-C has gone through.
+SCRIPT: Final = """
+import atexit, sys, threading
+import anyio
+from dagorch import LLM, Context, Graph
+from dagorch.runner.limits import shared
+from dagorch.testing import ScriptedProvider
+
+backend, door = sys.argv[1:]
+provider = ScriptedProvider("slow words", latency_seconds=120, max_concurrency=3)
+graph = Graph("slow")
+graph.input("question", str, default="why?")
+cleaned = []
+
+async def nap(number: int) -> int:
+    try:
+        await anyio.sleep(120)
+    finally:
+        cleaned.append(number)
+    return number
+
+async def asks(context: Context) -> str:
+    return (await context.acomplete([{"role": "user", "content": "x"}])).content
+
+def asks_in_a_thread(context: Context) -> str:
+    return context.complete([{"role": "user", "content": "x"}]).content
+
+naps = [graph.function(nap, id=f"nap{n}", number=n) for n in range(4)]
+for number in range(4):
+    graph.add(LLM(f"llm{number}", prompt="{question}"))
+graph.function(asks)
+graph.function(asks_in_a_thread)
+graph.merge("join", naps)
+
+def left():
+    names = sorted(t.name for t in threading.enumerate() if t.name == "dagorch-call")
+    print("left", len(cleaned), provider.active, names, flush=True)
+
+atexit.register(left)
+
+told = []
+
+async def tell(event):
+    if provider.active == 3 and not told:
+        told.append(1)
+        print("ready", flush=True)
+
+async def main():
+    options = {"provider": provider, "on_event": tell}
+    if door == "run":
+        await graph.run(**options)
+    elif door == "start":
+        async with graph.start(**options) as handle:
+            await handle.result()
+    elif door == "stream":
+        async with graph.stream(**options) as events:
+            async for event in events:
+                pass
+    raise AssertionError("the run ended by itself")
+
+if door == "sync":
+    graph.run_sync(provider=provider, on_event=tell)
+else:
+    anyio.run(main, backend=backend)
+"""
+
+WAYS: Final = [
+    ("asyncio", "run"),
+    ("trio", "run"),
+    ("asyncio", "sync"),
+    ("asyncio", "start"),
+    ("trio", "start"),
+    ("asyncio", "stream"),
+    ("trio", "stream"),
+]
+
+
+def interrupt(script: Path, way: tuple[str, str], wait_seconds: float) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-W", "error", str(script), *way],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            assert line == "ready\n", (way, line, process.stderr and process.stderr.read())
+            time.sleep(wait_seconds)  # the trial's random point, nothing waits for it
+            started = time.monotonic()
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=60)
+            took = time.monotonic() - started
+        except BaseException:
+            process.kill()
+            raise
+    assert process.returncode in (-signal.SIGINT, 130), (way, out, err)
+    assert err.rstrip().endswith("KeyboardInterrupt"), (way, err)
+    assert out == "left 4 0 []\n", (way, out, err)
+    assert "never retrieved" not in err
+    assert "never awaited" not in err
+    assert "was destroyed" not in err
+    assert took < PROMPT_SECONDS, (way, took)
+
+
+def trials(folder: Path, numbers: range) -> None:
+    script = folder / "slow.py"
+    script.write_text(SCRIPT, "utf-8")
+    chance = random.Random(numbers.start)
+    for number in numbers:
+        interrupt(script, WAYS[number % len(WAYS)], chance.random() * 0.05)
+
+
+def test_ctrl_c_ends_a_run_at_once(tmp_path: Path) -> None:
+    trials(tmp_path, range(QUICK))
+
+
+@pytest.mark.full
+def test_ctrl_c_ends_a_run_at_once_fifty_times(tmp_path: Path) -> None:
+    trials(tmp_path, range(QUICK, QUICK + FULL))

@@ -1,0 +1,173 @@
+"""The command line as a whole, inside this process: usage, exit codes, what goes where."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import structlog
+
+from dagorch import __version__
+from dagorch.cli.app import run_command
+from dagorch.cli.exits import Exit
+from dagorch.models.orchestration import OrchestratorResult
+from dagorch.providers import SERVICES
+
+Command = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def command(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Command]:
+    """Run a command line in an empty folder without any key; give code, output and errors."""
+    monkeypatch.chdir(tmp_path)
+    for service in SERVICES.values():
+        for name in (*service.key_env, service.base_url_env):
+            monkeypatch.delenv(name, raising=False)
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        code = run_command(arguments)
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    yield run
+    structlog.reset_defaults()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "casade", "x"], "no pattern 'casade'; did you mean 'cascade'?"),
+        (["run", "cascade", ""], "the task is empty"),
+        (["run", "cascade", " \n "], "the task is empty"),
+        (["run", "cascade"], "Missing argument 'TASK'"),
+        (["run", "cascade", "x", "--modle", "m"], "No such option: --modle"),
+        (["run", "cascade", "x", "--belter-count", "many"], "Invalid value for '--belter-count'"),
+        (["run", "cascade", "x", "--belter-count", "0"], "belter_count=0 must be a whole number"),
+        (["run", "cascade", "x", "--timeout", "-1"], "timeout_seconds=-1.0 must be a number of"),
+        (["run", "cascade", "x", "--max-cost", "-1"], "max_cost=-1.0 must be an amount of dollars"),
+        (["run", "cascade", "x", "--provider", "nobody"], "no provider is called 'nobody'"),
+        (["run", "cascade", "x", "--provider", "openai"], "OPENAI_API_KEY"),
+        (["run", "cascade", "x", "--model", "gpt4"], "no provider is known for model 'gpt4'"),
+        (["run", "cascade", "x", "--provider", "scripted", "--out", "a.pdf"], ".pdf cannot be"),
+        (["run", "cascade", "x", "--provider", "scripted", "--out", "no/a.md"], "No such file"),
+        (["graph", "casade"], "no pattern 'casade'; did you mean 'cascade'?"),
+        (["graph", "cascade", "-o", "x.gif"], "its ending must be one of .svg, .dot, .mmd, .png"),
+        (["graph", "cascade", "-o", "no/x.svg"], "No such file or directory"),
+        (["graph", "no_such_module:graph"], "module 'no_such_module' cannot be imported"),
+        (["graph", "os:path", "--belter-count", "2"], "belter_count: options of a pattern"),
+        (["nonsense"], "No such command 'nonsense'"),
+    ],
+)
+def test_wrong_usage_is_one_message_and_code_2(
+    command: Command, tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    code, out, err = command(*arguments)
+    assert code == Exit.USAGE
+    assert message in err
+    assert err.startswith("dagorch: error: ")
+    assert len(err.splitlines()) <= 2
+    assert "Traceback" not in err
+    assert not out
+    assert not list(tmp_path.iterdir())
+
+
+def test_debug_shows_where_an_error_came_from(command: Command) -> None:
+    code, _, err = command("graph", "no_such_module:graph", "--debug")
+    assert code == Exit.USAGE
+    assert "Traceback" in err
+    assert err.splitlines()[-1].startswith("dagorch: error: module 'no_such_module'")
+
+
+def test_version_and_help(command: Command) -> None:
+    assert command("--version") == (0, f"dagorch {__version__}\n", "")
+    code, out, _ = command("--help")
+    assert code == 0
+    assert 'dagorch run cascade "How do bees find their way home?" --provider local' in out
+    code, out, _ = command("run", "-h")
+    assert code == 0
+    assert '  dagorch run cascade "Tea or coffee?" --belter-count 5' in out
+    assert all(len(line) <= 80 for line in out.splitlines())
+    assert command()[0] == Exit.USAGE
+
+
+def test_providers_tells_what_is_ready_and_what_is_missing(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GROQ_API_KEY", "sk-very-secret")
+    code, out, _ = command("providers")
+    lines = {line.split()[0]: line for line in out.splitlines() if line[:1].strip()}
+    assert code == 0
+    assert " yes " in lines["groq"]
+    assert " no " in lines["openai"]
+    assert "set OPENAI_API_KEY" in lines["openai"]
+    assert "sk-very-secret" not in out
+
+
+def test_graph_prints_mermaid_or_writes_a_file(command: Command, tmp_path: Path) -> None:
+    code, out, err = command("graph", "cascade", "--belter-count", "5")
+    assert (code, err) == (0, "")
+    assert out.count("belter_") == 5
+    assert "flowchart" in out
+    for ending in ("svg", "dot", "mmd", "png"):
+        assert command("graph", "cascade", "-o", f"c.{ending}")[:2] == (0, f"drawn: c.{ending}\n")
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+def test_a_run_ends_with_answer_table_and_picture(command: Command, tmp_path: Path) -> None:
+    code, out, err = command("run", "cascade", "Why?", "--provider", "scripted")
+    assert code == 0
+    assert "11 node runs" in out
+    assert "picture of the run: dagorch-run.svg" in out
+    assert "camina_1" in (tmp_path / "dagorch-run.svg").read_text()
+    assert "dagorch: running on scripted" in err
+    assert "belter_3 completed" in err
+    assert "\x1b" not in out + err
+
+
+def test_json_is_alone_on_standard_output(command: Command, tmp_path: Path) -> None:
+    code, out, err = command("run", "cascade", "Why?", "--provider", "scripted", "--json")
+    assert (code, err) == (0, "")
+    result = OrchestratorResult.model_validate_json(out)
+    assert result.status == "completed"
+    assert len(result.agent_results) == 6
+    assert not list(tmp_path.iterdir())
+
+
+def test_quiet_is_the_answer_alone(command: Command, tmp_path: Path) -> None:
+    code, out, err = command("run", "cascade", "Why?", "--provider", "scripted", "-q")
+    assert (code, err) == (0, "")
+    assert "node runs" not in out
+    assert "Why?" in out
+    assert not list(tmp_path.iterdir())
+
+
+def test_counts_are_honoured(command: Command) -> None:
+    counts = ["--belter-count", "4", "--drummer-count", "3", "--camina-count", "2"]
+    _, out, _ = command("run", "cascade", "Why?", "--provider", "scripted", "--json", *counts)
+    tiers = [
+        str(agent.agent_type) for agent in OrchestratorResult.model_validate_json(out).agent_results
+    ]
+    assert tiers == ["belter"] * 4 + ["drummer"] * 3 + ["camina"] * 2
+
+
+def test_out_keeps_everything(command: Command, tmp_path: Path) -> None:
+    code, out, _ = command("run", "cascade", "Why?", "--provider", "scripted", "--out", "bees")
+    assert code == 0
+    assert "kept: bees/answer.md" in out
+    assert sorted(path.name for path in (tmp_path / "bees").iterdir()) == [
+        "answer.md",
+        "graph.svg",
+        "result.json",
+    ]
+    assert not (tmp_path / "dagorch-run.svg").exists()
+
+
+def test_a_picture_that_cannot_be_written_is_only_a_note(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "dagorch-run.svg").mkdir()
+    code, out, err = command("run", "cascade", "Why?", "--provider", "scripted")
+    assert code == 0
+    assert "11 node runs" in out
+    assert "no picture: cannot write" in err

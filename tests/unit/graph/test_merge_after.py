@@ -1,0 +1,50 @@
+"""A merge's `after` against its sources; and options of a policy that would do nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from dagorch import DefinitionError, Graph, Policy
+
+
+async def work() -> int: ...
+
+
+def joined(sources: list[str], after: list[str]) -> Graph:
+    graph = Graph("joined")
+    refs = {id: graph.function(work, id=id) for id in ("a", "b")}
+    graph.merge("merged", [refs[id] for id in sources], after=[refs[id] for id in after])
+    return graph
+
+
+def test_what_is_joined_and_what_is_only_waited_for_are_different_definitions() -> None:
+    assert joined(["a", "b"], []).fingerprint == joined(["a", "b"], []).fingerprint
+    assert joined(["a", "b"], []).fingerprint != joined(["a"], ["b"]).fingerprint
+
+
+def test_the_plan_knows_where_the_sources_end() -> None:
+    plan = joined(["a"], ["b"]).compile()
+    merged = plan.index("merged")
+    assert plan.gates == {merged: plan.in_start[merged] + 1}
+    assert joined(["a", "b"], []).compile().gates == {}
+
+
+def test_a_merge_of_nothing_is_refused_even_if_it_comes_after_something() -> None:
+    with pytest.raises(DefinitionError, match="joins nothing"):
+        joined([], ["a"]).compile()
+
+
+@pytest.mark.parametrize("kind", ["branch", "merge"])
+@pytest.mark.parametrize("option", ["timeout_seconds", "priority"])
+def test_an_option_that_would_do_nothing_is_refused(kind: str, option: str) -> None:
+    policy = Policy(**{option: 1})  # type: ignore[arg-type]
+    graph = Graph("idle")
+    a: Any = graph.function(work, id="a")
+    if kind == "branch":
+        graph.branch("decide", lambda a: "true", a=a, policy=policy)
+    else:
+        graph.merge("decide", [a], policy=policy)
+    with pytest.raises(DefinitionError, match=f"{kind} 'decide' .* so {option}= would do nothing"):
+        graph.compile()
