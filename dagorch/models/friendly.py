@@ -1,4 +1,4 @@
-"""The base of public pydantic models: one clear error for what is wrong with a call; no fields here."""
+"""The base of public pydantic models: one clear error for a wrong call; no fields here."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class ThreeMethods(Protocol):
 
 class CustomGraph:
     """
-    Builds the graph of a task: `decompose`, then an expansion with a node a subtask, then `synthesize`.
+    Builds the graph of a task: `decompose`, an expansion of a node a subtask, `synthesize`.
 
     Args:
         methods: The subclass's object.

@@ -1,4 +1,4 @@
-"""From a run's events to those of an orchestrator's stream, and to the callback; no decisions here."""
+"""From a run's events to an orchestrator's stream, and to the callback; no decisions here."""
 
 from __future__ import annotations
 
@@ -68,6 +68,9 @@ class Stream:
                 failure = failure or error
         if failure is not None:
             raise failure
+
+    def __repr__(self) -> str:
+        return f"<Stream to {self._callback!r}>"
 
     def _translate(self, event: Event) -> Iterator[StreamEvent]:
         kind, path, workflow = event.type, event.path, self._workflow

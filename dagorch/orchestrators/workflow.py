@@ -1,4 +1,4 @@
-"""One workflow: who works in it, what they gave, what it all came to. Running it is the engine's."""
+"""One workflow: who works in it, what they gave, what it came to. Running it is the engine's."""
 
 from __future__ import annotations
 

@@ -72,6 +72,10 @@ class Cascade:
     caminas: Tier = field(default_factory=Tier)
 
 
+_READS: Final = {"drummer": "findings", "camina": "analyses", "merge": "reports"}
+"""What each tier calls that which it reads, in its prompt."""
+
+
 @dataclass(frozen=True, slots=True)
 class AskOne(LLM[str]):
     """An LLM step that is given a list of questions and asks one of them."""
@@ -120,8 +124,8 @@ def cascade_graph(cascade: Cascade, task: str, policy: Policy = DEFAULT_POLICY) 
     Example:
         >>> graph = cascade_graph(Cascade(belters=Tier(2), drummers=Tier(1)), "Why is it blue?")
         >>> [node.id for node in graph]
-        ['decompose', 'questions', 'belter_1', 'belter_2', 'findings_1', 'drummer_1',
-         'analyses_1', 'camina_1']
+        ['decompose', 'questions', 'belter_1', 'belter_2', 'findings', 'drummer_1',
+         'analyses', 'camina_1']
     """
     graph = Graph("dream cascade")
     graph.input("task", str, default=task)
@@ -153,18 +157,12 @@ def cascade_graph(cascade: Cascade, task: str, policy: Policy = DEFAULT_POLICY) 
         )
         for i in range(count)
     ]
-    drummers = _tier(
-        graph, "drummer", cascade.drummers, prompts.ANALYSE, "findings", belters, agent
-    )
-    caminas = _tier(
-        graph, "camina", cascade.caminas, prompts.SYNTHESISE, "analyses", drummers, agent
-    )
-    answer = caminas
-    if len(caminas) > 1:
-        answer = _tier(
-            graph, "merge", replace(planner, count=1), prompts.MERGE, "reports", caminas, policy
-        )
-    graph.output(*answer)
+    parts = [[belters[i] for i in share] for share in shares(count, cascade.drummers.count)]
+    drummers = _tier(graph, "drummer", cascade.drummers, prompts.ANALYSE, parts, agent)
+    answers = _tier(graph, "camina", cascade.caminas, prompts.SYNTHESISE, [drummers], agent)
+    if len(answers) > 1:
+        answers = _tier(graph, "merge", replace(planner, count=1), prompts.MERGE, [answers], policy)
+    graph.output(*answers)
     return graph
 
 
@@ -173,27 +171,27 @@ def _tier(
     name: str,
     tier: Tier,
     prompt: str,
-    reads: str,
-    sources: Sequence[Ref[str]],
+    parts: Sequence[Sequence[Ref[str]]],
     policy: Policy,
 ) -> list[Ref[str]]:
-    """Add a tier: per agent a merge of its share of the sources, and the agent that reads it."""
+    """Add a tier: a merge for each part of the tier before, and the agents that read them in turn."""
 
     def fold(texts: list[str]) -> str:
         return joined(texts, tier.room.read_bytes)
 
-    refs = []
-    for number, share in enumerate(shares(len(sources), tier.count), 1):
-        end = f"_{number}" if tier.count > 1 or name != "merge" else ""
-        read = graph.merge(
-            f"{reads}{end}",
-            [sources[place] for place in share],
-            reducer=fold,
-            tolerate_failures=True,
+    reads = _READS[name]
+    read = [
+        graph.merge(
+            f"{reads}_{n}" if len(parts) > 1 else reads, part, reducer=fold, tolerate_failures=True
         )
-        node = LLM(f"{name}{end}", policy=policy, **_asking(tier, prompt))
-        refs.append(graph.add(node, **{reads: read}))
-    return refs
+        for n, part in enumerate(parts, 1)
+    ]
+    asking = _asking(tier, prompt)
+    ids = [name] if name == "merge" else [f"{name}_{n + 1}" for n in range(tier.count)]
+    return [
+        graph.add(LLM(id, policy=policy, **asking), **{reads: read[n % len(read)]})
+        for n, id in enumerate(ids)
+    ]
 
 
 def _asking(tier: Tier, prompt: str) -> dict[str, Any]:

@@ -71,15 +71,16 @@ def is_question(text: str) -> bool:
 
 def shares(items: int, readers: int) -> list[list[int]]:
     """
-    Deal items round robin; with more readers than items the shares wrap around.
+    Deal items round robin into as many shares as there are readers, but none empty.
+
+    With more readers than items there are fewer shares than readers: they take turns.
 
     Example:
         >>> shares(5, 2), shares(2, 3)
-        ([[0, 2, 4], [1, 3]], [[0], [1], [0]])
+        ([[0, 2, 4], [1, 3]], [[0], [1]])
     """
-    if readers > items:
-        return [[reader % items] for reader in range(readers)]
-    return [list(range(reader, items, readers)) for reader in range(readers)]
+    count = min(items, readers)
+    return [list(range(first, items, count)) for first in range(count)]
 
 
 def joined(texts: Sequence[str], most_bytes: int) -> str:

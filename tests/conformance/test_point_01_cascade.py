@@ -19,7 +19,11 @@ async def test_as_documented(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("XAI_BASE_URL", server.url)
         o = DreamCascadeOrchestrator(
             config=DreamCascadeConfig(
-                belter_count=3, drummer_count=2, camina_count=1, primary_model="grok-3", max_retries=0
+                belter_count=3,
+                drummer_count=2,
+                camina_count=1,
+                primary_model="grok-3",
+                max_retries=0,
             ),
             provider=ProviderFactory.get_provider("xai"),
         )

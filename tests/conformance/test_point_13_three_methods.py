@@ -41,7 +41,9 @@ async def test_it_runs_on_a_provider_of_ones_own(provider: object) -> None:
 
 @pytest.mark.parametrize("name", ["decompose_task", "execute_subtask", "synthesize_results"])
 def test_a_missing_method_fails_at_construction(name: str) -> None:
-    methods = {n: f for n, f in vars(Three).items() if n.endswith(("task", "results")) and n != name}
+    methods = {
+        n: f for n, f in vars(Three).items() if n.endswith(("task", "results")) and n != name
+    }
     lacking = type("Lacking", (BaseOrchestrator,), methods)
     with pytest.raises(DefinitionError, match=rf"orchestrator Lacking: there is no {name}; write"):
         lacking(OrchestratorConfig(), Complete())

@@ -17,7 +17,12 @@ def task(id: str, *needs: str) -> SubTask:
 
 
 async def test_a_subtask_reads_the_results_it_depends_on_and_no_others() -> None:
-    plan = [task("end", "left", "right"), task("left", "start"), task("right", "start"), task("start")]
+    plan = [
+        task("end", "left", "right"),
+        task("left", "start"),
+        task("right", "start"),
+        task("start"),
+    ]
     o = Plain(once(), plan=plan)
     result = await o.execute_workflow("Why?", {"mine": 1})
     seen = {s["id"]: s for s in o.seen}
@@ -100,5 +105,3 @@ def _causes(error: BaseException | None) -> list[BaseException]:
         chain.append(error)
         error = error.__cause__
     return chain
-
-

@@ -16,7 +16,9 @@ class Report(BaseModel):
     pages: int = 3
 
 
-@pytest.mark.parametrize("answer", [{"a": [1, None]}, "text", Report(title="Bees"), ["x"]], ids=repr)
+@pytest.mark.parametrize(
+    "answer", [{"a": [1, None]}, "text", Report(title="Bees"), ["x"]], ids=repr
+)
 async def test_it_becomes_the_result(answer: Any) -> None:
     class Answering(Plain):
         async def synthesize_results(self, agent_results, context=None):

@@ -23,7 +23,9 @@ async def test_num_agents_is_in_the_planners_context_where_it_was_set() -> None:
             count = context.get("num_agents", 1)
             return [SubTask(str(n), "x") for n in range(count)]
 
-    assert len((await Planning(once(num_agents=4), plan=[]).execute_workflow("W")).agent_results) == 4
+    assert (
+        len((await Planning(once(num_agents=4), plan=[]).execute_workflow("W")).agent_results) == 4
+    )
     assert len((await Planning(once(), plan=[]).execute_workflow("W")).agent_results) == 1
 
 

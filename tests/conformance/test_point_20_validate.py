@@ -6,7 +6,12 @@ from typing import Any
 
 import pytest
 
-from dagorch import DefinitionError, DreamCascadeConfig, DreamCascadeOrchestrator, OrchestratorConfig
+from dagorch import (
+    DefinitionError,
+    DreamCascadeConfig,
+    DreamCascadeOrchestrator,
+    OrchestratorConfig,
+)
 from tests.conformance.doubles import talking
 
 CONFIGS = [OrchestratorConfig, DreamCascadeConfig]
@@ -50,7 +55,9 @@ def test_every_problem_is_listed() -> None:
 
 
 @pytest.mark.parametrize("config", CONFIGS)
-@pytest.mark.parametrize(("wrong", "right"), [("max_paralel", "max_parallel"), ("timeout", "timeout_seconds")])
+@pytest.mark.parametrize(
+    ("wrong", "right"), [("max_paralel", "max_parallel"), ("timeout", "timeout_seconds")]
+)
 def test_a_wrong_name_fails_with_a_suggestion(
     config: type[OrchestratorConfig], wrong: str, right: str
 ) -> None:

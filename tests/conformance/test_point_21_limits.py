@@ -128,7 +128,9 @@ def test_so_many_at_once(options: dict, most: int) -> None:
     assert at_once(lambda: Plain(once(**options), plan=FIVE)) == most
 
 
-@pytest.mark.parametrize(("options", "most"), [({"max_parallel": 2}, 2), ({"parallel_execution": False}, 1)])
+@pytest.mark.parametrize(
+    ("options", "most"), [({"max_parallel": 2}, 2), ({"parallel_execution": False}, 1)]
+)
 async def test_of_a_cascade_too(options: dict, most: int) -> None:
     gate = anyio.Event()
 

@@ -64,9 +64,7 @@ CASES: dict[str, tuple[Callable[[], BaseOrchestrator], int, bool]] = {
 
 
 @pytest.mark.parametrize(("make", "agents", "succeeds"), CASES.values(), ids=CASES)
-async def test_the_order(
-    make: Callable[[], BaseOrchestrator], agents: int, succeeds: bool
-) -> None:
+async def test_the_order(make: Callable[[], BaseOrchestrator], agents: int, succeeds: bool) -> None:
     told: list[StreamEvent] = []
     o = make()
     o.stream_callback = told.append

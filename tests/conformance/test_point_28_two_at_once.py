@@ -56,7 +56,9 @@ async def test_of_a_cascade() -> None:
         assert [e.event_type.value for e in (events[0], events[-1])] == [
             "task_started", "task_completed",
         ]  # fmt: skip
-        assert result.total_cost == pytest.approx(sum(a.cost for a in result.agent_results) + _plan(result))
+        assert result.total_cost == pytest.approx(
+            sum(a.cost for a in result.agent_results) + _plan(result)
+        )
     assert len(told) == 2
     assert len({result.task_id for result in results.values()}) == 2
 
@@ -80,7 +82,9 @@ async def test_of_ones_own() -> None:
                 met.set()
             await met.wait()
             assert context["mine"] == context["task"] == subtask.description
-            assert all(r.content == subtask.description.upper() for r in context["results"].values())
+            assert all(
+                r.content == subtask.description.upper() for r in context["results"].values()
+            )
             await self.provider.acomplete([{"role": "user", "content": subtask.description}])
             if subtask.description == "bad" and subtask.id == "other":
                 raise OSError("no")

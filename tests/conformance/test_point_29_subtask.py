@@ -22,7 +22,9 @@ def test_the_type_may_be_a_text_known_or_ones_own() -> None:
 
 
 def test_what_is_wrong_is_told() -> None:
-    with pytest.raises(DefinitionError, match="no field 'dependancies'; did you mean 'dependencies'"):
+    with pytest.raises(
+        DefinitionError, match="no field 'dependancies'; did you mean 'dependencies'"
+    ):
         SubTask(id="a", description="do", dependancies=[])
     with pytest.raises(DefinitionError, match="SubTask needs 'description'"):
         SubTask(id="a")

@@ -18,8 +18,8 @@ async def test_what_a_completed_run_gives() -> None:
     assert [a.content for a in result.agent_results] == ["said by b"] * 3 + ["said by d"] * 2 + [
         "said by c"
     ]
-    assert [a.metadata["tier"] for a in result.agent_results] == ["belter"] * 3 + ["drummer"] * 2 + [
-        "camina"
-    ]
+    assert [a.metadata["tier"] for a in result.agent_results] == ["belter"] * 3 + [
+        "drummer"
+    ] * 2 + ["camina"]
     assert [a.metadata["model"] for a in result.agent_results] == ["b", "b", "b", "d", "d", "c"]
     assert all(a.tokens_used > 0 and a.cost > 0 for a in result.agent_results)

@@ -60,7 +60,9 @@ async def test_of_a_real_run() -> None:
     assert back.run is None
 
 
-@pytest.mark.parametrize("odd", [{1, 2}, datetime(2030, 1, 1, tzinfo=UTC), object(), b"\xff", math.nan])
+@pytest.mark.parametrize(
+    "odd", [{1, 2}, datetime(2030, 1, 1, tzinfo=UTC), object(), b"\xff", math.nan]
+)
 def test_what_json_has_no_word_for_is_written_all_the_same(odd: object) -> None:
     json.loads(AgentResult("a", odd, metadata={"odd": odd}).model_dump_json())
     json.loads(OrchestratorResult("t", "completed", odd).model_dump_json())

@@ -49,7 +49,11 @@ async def test_all_failing_is_a_failure() -> None:
     assert isinstance(partial, OrchestratorResult)
     assert partial.status is TaskStatus.FAILED
     assert partial.result is None
-    assert [agent.status.value for agent in partial.agent_results] == ["failed", "blocked", "failed"]
+    assert [agent.status.value for agent in partial.agent_results] == [
+        "failed",
+        "blocked",
+        "failed",
+    ]
 
 
 async def test_a_failed_synthesis_loses_nothing_that_had_finished() -> None:
