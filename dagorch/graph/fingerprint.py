@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from dagorch.graph.edges import constants, resolve
 from dagorch.graph.plan import Plan
+from dagorch.models.policy import NO_FALLBACK
 from dagorch.models.ref import Ref
 from dagorch.nodes.base import Node
 
@@ -39,7 +40,7 @@ def fingerprint(graph: Graph) -> str:
         current, inside_done = stack.pop()
         if id(current) in known:
             continue
-        bodies = [body for node in current if (body := getattr(node, "body", None)) is not None]
+        bodies = [body for node in current for body in _graphs_in(node)]
         if not inside_done:
             stack.append((current, True))
             stack.extend((body, False) for body in bodies)
@@ -56,6 +57,7 @@ def _definition(graph: Graph, known: Mapping[int, str]) -> dict[str, Any]:
         nodes[id_] = {
             "node": _node(entry.node),
             "body": known[id(body)] if body is not None else None,
+            "fallback": _fallback(entry.node, known),
             "edges": [[e.source, e.parameter, sorted(e.labels)] for e in edges[id_]],
             "joins": len(entry.sources),
             "constants": {k: describe_value(v) for k, v in constants(graph, id_).items()},
@@ -68,6 +70,24 @@ def _definition(graph: Graph, known: Mapping[int, str]) -> dict[str, Any]:
         },
         "outputs": [ref.id for ref in graph.outputs],
     }
+
+
+def _graphs_in(node: Node[Any]) -> list[Any]:
+    """The graphs that a node holds: its body, and its fallback if that is one."""
+    held = (getattr(node, "body", None), node.policy.fallback)
+    return [graph for graph in held if hasattr(graph, "entries")]
+
+
+def _fallback(node: Node[Any], known: Mapping[int, str]) -> Any:
+    """What a node completes with after its last failure; unlike retries, part of what it does."""
+    fallback = node.policy.fallback
+    if fallback is NO_FALLBACK:
+        return None
+    if id(fallback) in known:
+        return {"graph": known[id(fallback)]}
+    if isinstance(fallback, Node):
+        return {"node": _node(fallback)}
+    return {"value": describe_value(fallback)}
 
 
 def _node(node: Node[Any]) -> dict[str, Any]:
