@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
+from dagorch.errors import DefinitionError
 from dagorch.exporters import captions
 from dagorch.exporters.drawing import Arrow, Box, Drawing, Surround
 from dagorch.graph.graph import Graph
@@ -41,7 +42,7 @@ def draw(graph: Graph, result: Result | None = None) -> Drawing:
     Make the drawing of a graph, or with a result of how it ran.
 
     Raises:
-        DefinitionError: The graph does not compile.
+        DefinitionError: The graph does not compile, or the result is of another one.
 
     Cost: O(V + E), with a result also O(node runs).
     """
@@ -74,6 +75,10 @@ class _Artist:
         self._ran = result is not None
         self._runs: Mapping[str, NodeRun] = result.node_runs if result is not None else {}
         self._expansions: Mapping[str, Any] = result.expansions if result is not None else {}
+        if self._ran and not any(node.id in self._runs for node in self._plan.nodes):
+            raise DefinitionError(
+                f"the result is not of graph {graph.name!r}, so it cannot be drawn"
+            )
         self._labels = _labels(self._runs)
         details = _inputs(self._plan) if result is None else _outcome(result)
         self._drawing = Drawing(graph.name, details)
@@ -367,11 +372,10 @@ def _inputs(plan: Plan) -> tuple[str, ...]:
 
 
 def _outcome(result: Result) -> tuple[str, ...]:
-    parts = [
-        result.status,
-        captions.plural(len(result.node_runs), "node run"),
-        captions.seconds(result.duration_seconds),
-    ]
+    ends = Counter(run.end for run in result.node_runs.values())
+    runs = [captions.plural(len(result.node_runs), "node run")]
+    runs += [f"{ends[end]:,} {end}" for end in ("failed", "blocked", "cancelled") if ends[end]]
+    parts = [result.status, ", ".join(runs), captions.seconds(result.duration_seconds)]
     parts += [captions.tokens(result.usage)] if result.usage.total_tokens else []
     parts += [captions.dollars(result.usage.cost_usd)] if result.usage.cost_usd else []
     return (" · ".join(parts),)

@@ -103,8 +103,8 @@ class CustomGraph:
                 )
             if not isinstance(done, AgentResult):
                 raise OutputTypeError(
-                    f"execute_subtask gave a {type(done).__name__} for {subtask.id!r}: {done!r:.80}; "
-                    f"give AgentResult({subtask.id!r}, content)",
+                    f"execute_subtask gave a {type(done).__name__} for {subtask.id!r}: "
+                    f"{done!r:.80}; give AgentResult({subtask.id!r}, content)",
                     path=run.path,
                 )
             if done.subtask_id != subtask.id:

@@ -174,7 +174,7 @@ def _tier(
     parts: Sequence[Sequence[Ref[str]]],
     policy: Policy,
 ) -> list[Ref[str]]:
-    """Add a tier: a merge for each part of the tier before, and the agents that read them in turn."""
+    """Add a tier: a merge for each part of the one before, and agents that read them in turn."""
 
     def fold(texts: list[str]) -> str:
         return joined(texts, tier.room.read_bytes)

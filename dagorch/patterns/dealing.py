@@ -155,7 +155,7 @@ def _tidy(text: str) -> str:
 
 
 def _says_something(question: str) -> bool:
-    """Whether it is more than a stray word: two words, or a few signs of a script without blanks."""
+    """Whether it is more than a stray word: two words, or signs of a script without blanks."""
     letters = sum(character.isalnum() for character in question)
     return letters >= 3 and (" " in question or not question.isascii())
 

@@ -133,6 +133,8 @@ def route(model: str) -> Route | None:
     provider, colon, rest = model.partition(":")
     if colon and rest and provider in PROVIDER_NAMES:
         return Route(provider, rest)
+    if "/" in model:
+        return None
     starts = [
         (start, name)
         for name, known in [*((s.name, s.models) for s in SERVICES.values()), *_OTHERS.items()]

@@ -274,11 +274,10 @@ def _elsewhere(provider: Provider, request: LLMRequest) -> LLMResponse:
     outcome: list[LLMResponse] = []
     failure: list[BaseException] = []
 
+    # Not closed afterwards: it is in use on the other loop, and what it opened on this one
+    # ends with it.
     async def exchange() -> LLMResponse:
-        try:
-            return await provider.exchange(request, lambda text: None)
-        finally:
-            await provider.aclose()
+        return await provider.exchange(request, lambda text: None)
 
     def run() -> None:
         try:

@@ -7,6 +7,7 @@ A bounded queue per listener, so that a slow or failing one never slows or break
 from __future__ import annotations
 
 import inspect
+import logging
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
@@ -136,7 +137,13 @@ class Listener:
         self._failed.add(type(error))
         import structlog
 
-        structlog.get_logger("dagorch").warning(
+        # Over the standard library's logger, so that it lands where the user's logging says, and
+        # on standard error where nothing is said.
+        log = structlog.wrap_logger(
+            logging.getLogger("dagorch"),
+            processors=[structlog.processors.KeyValueRenderer(key_order=["event"])],
+        )
+        log.warning(
             "listener failed",
             listener=repr(self._callback),
             event_type=event.type.value,

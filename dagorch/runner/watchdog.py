@@ -6,6 +6,7 @@ A timer on the loop could not see it.
 
 from __future__ import annotations
 
+import re
 import sys
 import threading
 import time
@@ -23,6 +24,7 @@ __all__ = ["BLOCKED_SECONDS", "Watchdog"]
 BLOCKED_SECONDS: Final = 0.25
 """A node that holds the loop longer than this in one go is warned of."""
 _POLL_SECONDS: Final = BLOCKED_SECONDS / 2
+_NUMBER: Final = re.compile(r"\[\d+\]")
 _LOOP_FILE: Final = __file__.replace("watchdog.py", "loop.py")
 _CALLS_FILE: Final = __file__.replace("watchdog.py", "calling.py")
 _WORKING: Final = frozenset({"_obey_all", "_obey"})
@@ -98,9 +100,10 @@ class Watchdog:
 
     def _warn(self, command: object) -> None:
         path = str(getattr(command, "path", command))
-        if path in self._warned:
+        place = _NUMBER.sub("", path)  # one warning for all items of a map
+        if place in self._warned:
             return
-        self._warned.add(path)
+        self._warned.add(place)
         where = _user_line(sys._current_frames().get(self._loop_thread))
         if where is None:
             return

@@ -1,4 +1,4 @@
-"""What the conformance tests share: a small orchestrator, a cascade whose tiers can be told apart."""
+"""What the conformance tests share: a small orchestrator, a cascade with tiers told apart."""
 
 from __future__ import annotations
 

@@ -91,9 +91,13 @@ async def test_a_missing_key_is_told_before_anything_is_sent(
 @pytest.mark.parametrize("field", ["primary_model", "belter_model", "camina_model"])
 async def test_an_unknown_model_fails_before_the_run_with_the_nearest_name(field: str) -> None:
     given = ScriptedProvider(by_tier, name="xai")
+    config = DreamCascadeConfig(**{field: "gork-3"})
+
+    async def run() -> None:
+        await DreamCascadeOrchestrator(config, given).execute_workflow("Why?")
+
     with pytest.raises(DefinitionError, match="'gork-3'; did you mean 'grok-3'"):
-        o = DreamCascadeOrchestrator(DreamCascadeConfig(**{field: "gork-3"}), given)
-        await o.execute_workflow("Why?")
+        await run()
     assert not given.requests
 
 

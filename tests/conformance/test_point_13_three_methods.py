@@ -1,4 +1,4 @@
-"""Point 13: a subclass with three methods runs with nothing else written; a missing one is named."""
+"""Point 13: a subclass with three methods runs with nothing else; a missing one is named."""
 
 from __future__ import annotations
 

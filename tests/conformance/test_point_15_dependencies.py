@@ -1,4 +1,4 @@
-"""Point 15: dependencies are edges, read in `context["results"]`; wrong ones fail before anything runs."""
+"""Point 15: dependencies are edges, read in `context["results"]`; wrong ones fail first."""
 
 from __future__ import annotations
 

@@ -13,7 +13,6 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -80,7 +79,7 @@ def dagorch(*arguments: str, cwd: Path, env: Mapping[str, str] | None = None) ->
 
 
 def run(server: str, *options: str, cwd: Path, env: Mapping[str, str] | None = None) -> Said:
-    options = ("--base-url", server, "--model", "m", "--timeout", "2", *options)
+    options = ("--base-url", server, "--model", "m", *options)
     return dagorch("run", "cascade", "What about bees?", *options, cwd=cwd, env=env)
 
 
@@ -171,7 +170,8 @@ def test_a_service_that_misbehaves_is_one_message_and_code_1(
     tmp_path: Path, play: Play, message: str
 ) -> None:
     with ModelServer(play) as server:
-        said = run(server.url, cwd=tmp_path, env=environment(OPENAI_API_KEY=KEY))
+        short = ("--timeout", "1.5")  # ends the retries, too
+        said = run(server.url, *short, cwd=tmp_path, env=environment(OPENAI_API_KEY=KEY))
     assert said.code == 1, said.err
     last = said.err.strip().splitlines()[-1]
     assert last.startswith("dagorch: error: ")
@@ -393,9 +393,7 @@ def test_the_first_command_of_the_readme_runs_on_the_embedded_model(tmp_path: Pa
     said = dagorch("run", "cascade", "How do bees find their way home?", *small, cwd=tmp_path)
     assert said.code == 0, said.err
     assert "running on local, smollm2-135m-instruct (no service's key is set)" in said.err
-    result: Any = OrchestratorResult.model_validate_json(
-        (tmp_path / "kept/result.json").read_text()
-    )
+    result = OrchestratorResult.model_validate_json((tmp_path / "kept/result.json").read_text())
     assert result.metadata["tokens_used"] > 0
     assert str(result.result).strip()
     assert not LEAK.search(said.err)

@@ -127,6 +127,7 @@ async def test_failed_blocked_and_cancelled_are_told_apart() -> None:
         "fine": "completed",
     }
     assert "service down" in drawing.boxes["broken"].about
+    assert drawing.details[0].startswith("partial · 3 node runs, 1 failed, 1 blocked · ")
 
 
 async def test_an_llm_node_with_tools_shows_its_calls_after_the_run_only() -> None:
@@ -215,3 +216,8 @@ def test_a_graph_that_does_not_compile_says_why() -> None:
     graph.function(lonely)
     with pytest.raises(DefinitionError, match="'missing' of node 'lonely' is not bound"):
         draw(graph)
+
+
+async def test_a_result_of_another_graph_is_refused() -> None:
+    with pytest.raises(DefinitionError, match="not of graph 'research'"):
+        draw(everything(), await fan(2).run())
