@@ -1,5 +1,5 @@
 """
-What the engine asks of the world, as Protocols.
+What the engine asks of the world, as a Protocol.
 
 Adapters implement them, the runner knows nothing else.
 """
@@ -10,10 +10,9 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Protocol, runtime_checkable
 
-from dagorch.models.events import Event
 from dagorch.models.llm import LLMRequest, LLMResponse
 
-__all__ = ["Clock", "EventSink", "Provider", "Store"]
+__all__ = ["Provider"]
 
 
 @runtime_checkable
@@ -59,38 +58,4 @@ class Provider(Protocol):
 
     async def aclose(self) -> None:
         """Close what is open on this event loop; the provider can be used again."""
-        ...
-
-
-class Clock(Protocol):
-    """Where time comes from. Tests give one that moves only when everything waits."""
-
-    def now(self) -> float:
-        """Seconds, only ever growing, from an arbitrary start."""
-        ...
-
-    async def sleep_until(self, when: float) -> None:
-        """Return when `now()` has reached `when`; at once if it has."""
-        ...
-
-
-class EventSink(Protocol):
-    """A listener: any callable that takes an event, sync or async."""
-
-    def __call__(self, event: Event, /) -> object: ...
-
-
-class Store(Protocol):
-    """
-    Where outcomes are kept so that work once paid for is not paid for again.
-
-    Keys and values are the engine's business; a store keeps bytes under a key.
-    """
-
-    async def get(self, key: str) -> bytes | None:
-        """The bytes kept under `key`, or None."""
-        ...
-
-    async def put(self, key: str, value: bytes) -> None:
-        """Keep `value` under `key`; when this returns it survives a crash of the process."""
         ...

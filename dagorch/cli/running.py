@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import structlog
 from rich.console import Console
 
 from dagorch.cli.choice import choose
@@ -60,19 +59,10 @@ def run_workflow(options: RunOptions) -> int:
     if not silent:
         model = chosen.provider.default_model or "whatever model it serves"
         _say(f"running on {chosen.provider.name}, {model} ({chosen.why})")
-    _log_to_stderr()
     title = f"{graph.name}: {one_line(options.task)}"
     display = display_for(lambda: _planned(graph), title, quiet=silent)
     ended = execute(orchestrator, chosen.provider, options.task, display)
     return _tell(options, ended, destination)
-
-
-def _log_to_stderr() -> None:
-    """Standard output is for the outcome alone."""
-    structlog.configure(
-        processors=[structlog.processors.add_log_level, structlog.processors.LogfmtRenderer()],
-        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
-    )
 
 
 def _planned(graph: Graph) -> Iterable[tuple[str, str]]:

@@ -102,7 +102,7 @@ class Policy:
     on_error: ErrorPolicy = "fail"
     """After the last attempt: `fail` stops the frame; `continue` blocks only what depends on it."""
     fallback: Any = NO_FALLBACK
-    """A value, or a node or graph given the same inputs, to complete with after the last failure."""
+    """A value, or a node or graph given the same inputs, to complete with after a last failure."""
     priority: int | None = None
     """Among ready nodes the higher starts first. None: the container's, 0 at the top."""
     resources: tuple[str, ...] = ()

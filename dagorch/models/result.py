@@ -110,7 +110,7 @@ class Result:
         """Events that slow listeners missed."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle what the run came to; the graph stays behind with its functions, so ids address."""
+        """Pickle what the run came to; the graph stays behind with its functions, ids address."""
         facts = {
             "run_id": self.run_id,
             "graph": None,

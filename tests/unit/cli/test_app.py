@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import structlog
 
 from dagorch import __version__
 from dagorch.cli.app import run_command
@@ -20,7 +19,7 @@ Command = Callable[..., tuple[int, str, str]]
 @pytest.fixture
 def command(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Command]:
+) -> Command:
     """Run a command line in an empty folder without any key; give code, output and errors."""
     monkeypatch.chdir(tmp_path)
     for service in SERVICES.values():
@@ -32,8 +31,7 @@ def command(
         out, err = capsys.readouterr()
         return code, out, err
 
-    yield run
-    structlog.reset_defaults()
+    return run
 
 
 @pytest.mark.parametrize(
