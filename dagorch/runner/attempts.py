@@ -68,6 +68,11 @@ class Attempts:
         self._core = core
         self.calls.bind(feed, clock, core)
 
+    def unbind(self) -> None:
+        """Forget the runner, which has ended: held on to, the two could only be freed together."""
+        self._feed = self.calls.forget
+        self.calls.unbind()
+
     # -- attempts ---------------------------------------------------------------------------
 
     async def perform(self, attempt: StartAttempt) -> Stimulus:

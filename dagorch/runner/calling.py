@@ -62,6 +62,14 @@ class FunctionCalls:
         self._clock = clock
         self._core = core
 
+    def unbind(self) -> None:
+        """Forget the runner; see `Attempts.unbind`."""
+        self._feed = self.forget
+
+    @staticmethod
+    def forget(stimulus: Stimulus) -> None:
+        """Take what comes after the end, from threads that nobody waits for: it changes nothing."""
+
     def context(self, attempt: StartAttempt, deps: Any) -> Context[Any]:
         """What the function of an attempt gets for its parameter annotated `Context`."""
         token = current_token()

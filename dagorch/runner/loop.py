@@ -92,6 +92,7 @@ class Runner:
                 self._drain()
             self._group = None
             self._shared.leave(core.run_id)
+            self._attempts.unbind()
         if self.broken is not None:
             raise self.broken
 

@@ -198,10 +198,13 @@ class Session:
             budgeted=options.max_cost is not None,
         )
         self.runner = Runner(core, attempts, common, self._emit)
-        if self.listeners:
-            await self._run_with_listeners(self.runner)
-        else:
-            await self._run_alone(self.runner)
+        try:
+            if self.listeners:
+                await self._run_with_listeners(self.runner)
+            else:
+                await self._run_alone(self.runner)
+        finally:
+            self.runner = None
         result = result_of(core, self.graph, self.dropped)
         error = run_error(core, result)
         if core.cancelled is not None:

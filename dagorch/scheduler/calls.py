@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from decimal import Decimal
 from typing import TYPE_CHECKING
+from weakref import proxy
 
 from dagorch.errors import BudgetExceededError, RunError
 from dagorch.models.usage import Usage
@@ -30,7 +31,8 @@ class Calls:
     __slots__ = ("_core", "waiting")
 
     def __init__(self, core: Attempting) -> None:
-        self._core = core
+        # A proxy: with a plain reference no core could be freed without the cycle collector.
+        self._core: Attempting = proxy(core)
         self.waiting: deque[Call] = deque()
 
     @property
