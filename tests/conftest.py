@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import signal
 from typing import Final
 
 import pytest
@@ -21,6 +22,11 @@ settings.register_profile(
     "full", max_examples=5_000, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("ci")
+
+# Started in the background, a shell has its children ignore Ctrl-C, and theirs: no Ctrl-C test
+# could pass. With a handler here, the programs that tests start have Python's own again.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(params=BACKENDS)
