@@ -156,6 +156,12 @@ class RunHandle:
         if self._session.runner is not None:
             self._session.runner.cancel(reason)
 
+    @property
+    def questions(self) -> tuple[str, ...]:
+        """The paths of the questions that wait for an answer now."""
+        core = self._session.core
+        return tuple(core.parked()) if core is not None else ()
+
     def answer(self, path: str, value: Any) -> None:
         """
         Answer a parked question.

@@ -12,7 +12,6 @@ from dagorch.errors import BudgetExceededError, NodeTimeoutError
 from dagorch.models.events import EventType
 from dagorch.models.usage import NOTHING_USED, Usage
 from dagorch.scheduler import containers, stimuli
-from dagorch.scheduler.calls import Calls
 from dagorch.scheduler.commands import CancelAttempt, Resource, StartAttempt, WakeRun
 from dagorch.scheduler.deadlines import Due
 from dagorch.scheduler.frames import Frame
@@ -31,8 +30,6 @@ _MONEY = "$"
 
 class Attempting(NodeRuns):
     """What happens to attempts."""
-
-    calls: Calls
 
     def enqueue(self, frame: Frame, index: int) -> None:
         plan = frame.plan

@@ -10,17 +10,14 @@ edges in `propagate.py`, for frames in `containers.py`. This file takes in and g
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from decimal import Decimal
 from heapq import heappop, heappush
 from typing import Any, Final
 
 from dagorch.errors import InvariantError
-from dagorch.graph.plan import SYNC, Plan
+from dagorch.graph.plan import SYNC
 from dagorch.models.events import EventType
 from dagorch.scheduler import containers, stimuli
-from dagorch.scheduler.admission import Admission
 from dagorch.scheduler.attempting import Attempting
-from dagorch.scheduler.calls import Calls
 from dagorch.scheduler.commands import CONTINUE, Command, Finish, StartAttempt
 from dagorch.scheduler.deadlines import Due
 from dagorch.scheduler.frames import Frame
@@ -57,36 +54,6 @@ class Core(Attempting):
         observed: Whether anybody listens; if not, no event is made.
         freeing: Whether values are let go after their last reader.
     """
-
-    def __init__(
-        self,
-        plan: Plan,
-        *,
-        run_id: str = "run",
-        max_parallel: int = 16,
-        max_node_runs: int = 1_000_000,
-        max_cost: Decimal | None = None,
-        timeout_seconds: float | None = None,
-        limits: Mapping[str, int] | None = None,
-        admission: Admission | None = None,
-        seed: int = 0,
-        observed: bool = False,
-        freeing: bool = False,
-    ) -> None:
-        super().__init__(
-            plan,
-            run_id=run_id,
-            max_parallel=max_parallel,
-            max_node_runs=max_node_runs,
-            max_cost=max_cost,
-            timeout_seconds=timeout_seconds,
-            limits=limits,
-            admission=admission,
-            seed=seed,
-            observed=observed,
-            freeing=freeing,
-        )
-        self.calls = Calls(self)
 
     # -- the machine ------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from dagorch.models.events import Event, EventType
 from dagorch.models.usage import NOTHING_USED, Usage
 from dagorch.scheduler.admission import Admission
 from dagorch.scheduler.budget import Budget
+from dagorch.scheduler.calls import Calls
 from dagorch.scheduler.commands import Command, Emit, Resource
 from dagorch.scheduler.deadlines import Deadlines
 from dagorch.scheduler.frames import Frame
@@ -63,6 +64,7 @@ class RunState:
         }
         self.admission = Admission() if admission is None else admission
         self.budget = Budget(max_cost)
+        self.calls = Calls(self)  # type: ignore[arg-type]  # each is a Core, and so can do all that
         self._seed = seed
         self._rng: random.Random | None = None
         self.observed = observed

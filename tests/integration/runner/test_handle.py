@@ -244,7 +244,9 @@ def test_a_question_is_parked_until_it_is_answered(virtual: Any) -> None:
                 handle.answer("titel", "x")
             with pytest.raises(DefinitionError, match="wants bool, not str: 'yes'"):
                 handle.answer("all[0]/sure", "yes")
+            assert set(handle.questions) == {"title", "all[0]/sure", "all[1]/sure"}
             handle.answer("title", "Owls")
+            assert "title" not in handle.questions
             with pytest.raises(DefinitionError, match="is waiting"):
                 handle.answer("title", "Twice")
             handle.answer("all[1]/sure", value=False)
