@@ -219,6 +219,9 @@ def _plan(  # noqa: C901  one pass over the nodes
         bytes(limited),
         bytes(wired),
     )
+    plan.direct = bytes(
+        code <= kinds.SYNC and not bound for code, bound in zip(codes, limited, strict=True)
+    )
     plan.edge_source, plan.edge_target, plan.required = sources, targets, bytes(required)
     plan.edges = len(sources)
     plan.labels, plan.in_start = labels, starts
@@ -252,6 +255,9 @@ def _plan(  # noqa: C901  one pass over the nodes
                 longest = rank
         neg_rank[i] = longest - plan.weights[i]
     plan.neg_rank = neg_rank
+    plan.order, plan.place = None, None
+    if not inner and not any(type(n) is Function and n.expand for n in plan.nodes):
+        plan.order, plan.place = _start_order(plan)
     plan.span = -min(neg_rank, default=0.0)
 
     sinks = tuple(i for i in range(size) if not out[i])
@@ -266,6 +272,17 @@ def _plan(  # noqa: C901  one pass over the nodes
             protected[i] = 1
     plan.protected = bytes(protected)
     return plan
+
+
+def _start_order(plan: Plan) -> tuple[list[int], list[int]]:
+    """Sort the nodes by the key of the ready queue, for one frame; and the place of each."""
+    order = sorted(range(plan.size), key=plan.neg_rank.__getitem__)
+    if plan.priorities:
+        order.sort(key=lambda index: -plan.priorities.get(index, 0))
+    place = [0] * plan.size
+    for at, index in enumerate(order):
+        place[index] = at
+    return order, place
 
 
 def _cancels_alone(node: Node[Any]) -> bool:

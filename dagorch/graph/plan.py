@@ -35,12 +35,11 @@ class Plan:
     """
 
     __slots__ = (
-        "binders", "bodies", "checks", "constants", "contexts", "edge_source", "edge_target",
-        "edges", "fallbacks", "functions", "gates", "in_degree", "in_start", "inner", "inputs",
-        "kinds", "labels", "limited",
-        "name", "neg_rank", "nodes", "out_edges", "output_ids", "outputs", "plain", "priorities",
-        "protected", "required", "resources", "single_output", "size", "sources", "span", "weights",
-        "whole", "wired",
+        "binders", "bodies", "checks", "constants", "contexts", "direct", "edge_source",
+        "edge_target", "edges", "fallbacks", "functions", "gates", "in_degree", "in_start", "inner",
+        "inputs", "kinds", "labels", "limited", "name", "neg_rank", "nodes", "order", "out_edges",
+        "output_ids", "outputs", "place", "plain", "priorities", "protected", "required",
+        "resources", "single_output", "size", "sources", "span", "weights", "whole", "wired",
     )  # fmt: skip
 
     name: str
@@ -78,6 +77,8 @@ class Plan:
 
     Limits, priorities, requests.
     """
+    direct: bytes
+    """Per node, 1 if it is a function without limits: what needs nothing but a slot."""
     binders: list[tuple[tuple[str, int], ...]]
     """Per node, the parameters and the slots that feed them."""
     wired: bytes
@@ -95,6 +96,15 @@ class Plan:
     """Of functions that want a `Context`, the parameter."""
     neg_rank: list[float]
     """Minus the longest remaining path in estimated seconds, the node itself included."""
+    order: list[int] | None
+    """
+    The nodes as they start, were all ready at once.
+
+    None where other frames may have node runs ready between them: something is inside, or may
+    come.
+    """
+    place: list[int] | None
+    """The place of each node in `order`."""
     weights: list[float]
     """Estimated seconds of the node itself."""
     span: float

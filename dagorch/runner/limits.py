@@ -85,7 +85,7 @@ class Shared:
         """Per run under way: what tells it that a resource was freed."""
         self.threads_at_work = 0
         """Sync functions that run in a thread right now; virtual time does not jump meanwhile."""
-        self.chance: random.Random = random.SystemRandom()
+        self.chance = random.Random()
         """Where runs that are given no seed draw theirs."""
         self._resources: WeakKeyDictionary[Any, Resource] = WeakKeyDictionary()
         self._made = 0

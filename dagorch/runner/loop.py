@@ -32,6 +32,7 @@ from dagorch.scheduler.commands import (
     WakeRun,
 )
 from dagorch.scheduler.core import Core
+from dagorch.scheduler.straight import straight
 
 __all__ = ["Runner"]
 
@@ -166,42 +167,55 @@ class Runner:
             self._break(error)
 
     async def _obey_all(self, scope: anyio.CancelScope) -> None:  # noqa: C901  the hot loop, in one piece
-        core, queue, deadlines = self._core, self._core.queue, self._core.deadlines
-        clock, slice = self._clock, self._shared.slice
+        core, free, others = self._core, self._core.queue.free, self._core.queue.others
+        clock, slice, deadlines = self._clock, self._shared.slice, self._core.deadlines
+        road = straight(core)
+        next(road)
+        advance = road.send
         turn = -1
         while True:
             command = core.next()
             if type(command) is StartAttempt:
                 command.worker = scope
-                if (
-                    (queue.free or queue.others)
-                    and not self._called
-                    and core.slots_used < core.max_parallel
-                ):
-                    self._call()
                 if deadlines.earliest < self._timer_at:
                     self._arm_timer()
-                plan, index = command.frame.plan, command.index
-                function = plan.functions[index]
-                try:
-                    if function is None:
-                        stimulus = await self._attempts.perform(command)
-                    else:  # the most common kind, and nothing in between
-                        value = await function(**command.inputs)
-                except Exception as error:
-                    core.handle(stimuli.AttemptFailed(command, error, clock()))
-                except BaseException:
-                    self._given_up(command)
-                    raise
-                else:
+                attempt: StartAttempt | None = command
+                while attempt is not None:
+                    if (
+                        (free or others)
+                        and not self._called
+                        and core.slots_used < core.max_parallel
+                    ):
+                        self._call()
+                    plan, index, inputs = attempt.frame.plan, attempt.index, attempt.inputs
+                    function = plan.functions[index]
+                    try:
+                        if function is None:
+                            stimulus = await self._attempts.perform(attempt)
+                        elif inputs:  # the most common kind, and nothing in between
+                            value = await function(**inputs)
+                        else:
+                            value = await function()
+                    except Exception as error:
+                        core.handle(stimuli.AttemptFailed(attempt, error, clock()))
+                        break
+                    except BaseException:
+                        self._given_up(attempt)
+                        raise
                     if function is None:
                         core.handle(stimulus)
-                    else:
-                        check = plan.checks[index]
-                        if check is None or check(value):
-                            core.succeeded(command, value, clock())
-                        else:
-                            core.handle(self._attempts.wrong_type(command, value))
+                        break
+                    check = plan.checks[index]
+                    now = clock()
+                    if turn != slice.turn:
+                        turn = slice.enter(now)
+                    if check is not None and not check(value):
+                        core.handle(self._attempts.wrong_type(attempt, value))
+                        break
+                    if now >= slice.end:
+                        core.handle(stimuli.AttemptSucceeded(attempt, value, now))
+                        break
+                    attempt = advance((attempt, value, now))
                 if scope.cancel_called:
                     return
             elif command is None:

@@ -159,7 +159,7 @@ class Session:
         queue = Queue()
         self.streams.append(queue)
         if self.core is not None:
-            self.core.observed = True
+            self.core.observe()
             if self.core.finished:
                 queue.close()
         return queue

@@ -34,15 +34,15 @@ class Attempting(NodeRuns):
     def enqueue(self, frame: Frame, index: int) -> None:
         plan = frame.plan
         priority = plan.priorities.get(index, frame.priority) if plan.priorities else frame.priority
-        item = (-priority, plan.neg_rank[index] - frame.tail, frame.serial, index, frame)
         if plan.limited[index]:
+            item = (-priority, plan.neg_rank[index] - frame.tail, frame.serial, index, frame)
             needed = tuple(r.name for r in self._resources(frame, index))
             facts = frame.facts.get(index)
             if facts is not None and facts.prepared is not None and facts.prepared.worst_case_usd:
                 needed += (_MONEY,)
             self.queue.push(item, needed)
         else:
-            self.queue.push(item)
+            self.queue.push_plain(frame, index)
 
     def _resources(self, frame: Frame, index: int) -> tuple[Resource, ...]:
         names = frame.plan.nodes[index].policy.resources
@@ -107,7 +107,7 @@ class Attempting(NodeRuns):
 
     def pass_on(self) -> None:
         """Another run's resource was offered and not taken: let the next in line have it."""
-        self._offered = False
+        self.offered = False
         self.wake(self.admission.withdraw(self.run_id))
         self.calls.serve()  # what still waits stands in line again, at the end of it
         if self.slots_used < self.max_parallel and self.queue.others:

@@ -102,6 +102,8 @@ def open_frame(
     frame = Frame(plan, core.serial, values, parent, index, label, tail, priority)
     if core.freeing:
         frame.count_readers()
+    if core.observed:
+        frame.detour = True
     core.frames[frame.serial] = frame
     core.agenda.append((_begin, frame, 0))
     return frame
@@ -347,7 +349,7 @@ def stop(core: NodeRuns, frame: Frame, error: BaseException | None) -> None:
     """Stop a frame: nothing starts any more, what runs is cancelled, what waits is too."""
     if frame.stopping:
         return
-    frame.stopping = True
+    frame.stopping = frame.detour = True
     frame.stop_error = error
     core.agenda.append((_stop_from, frame, 0))
 

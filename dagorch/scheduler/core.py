@@ -4,25 +4,22 @@ The core: stimuli in, commands out. It decides all and does nothing.
 No clock, loop, thread, logging or user code here: time comes in with each stimulus, chance from
 a seeded generator, and functions of the user's go out as `Evaluate`. What it keeps is in
 `run_state.py`; the rules for node runs are in `noderuns.py`, for attempts in `attempting.py`, for
-edges in `propagate.py`, for frames in `containers.py`. This file takes in and gives out.
+edges in `propagate.py`, for frames in `containers.py`. This file takes in and gives out; what
+most steps are has a straight road of its own, in `straight.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from heapq import heappop, heappush
+from collections.abc import Callable
 from typing import Any, Final
 
 from dagorch.errors import InvariantError
-from dagorch.graph.plan import SYNC
 from dagorch.models.events import EventType
 from dagorch.scheduler import containers, stimuli
 from dagorch.scheduler.attempting import Attempting
-from dagorch.scheduler.commands import CONTINUE, Command, Finish, StartAttempt
+from dagorch.scheduler.commands import CONTINUE, Command, Finish
 from dagorch.scheduler.deadlines import Due
 from dagorch.scheduler.frames import Frame
-from dagorch.scheduler.propagate import judge, release
-from dagorch.scheduler.ready import Item
 from dagorch.scheduler.run_state import describe
 from dagorch.scheduler.states import State
 from dagorch.scheduler.stimuli import Stimulus
@@ -31,10 +28,7 @@ from dagorch.scheduler.story import story
 __all__ = ["Core"]
 
 TRANSITIONS_PER_HANDLE: Final = 1000
-_PENDING, _READY, _RUNNING, _COMPLETED = State.PENDING, State.READY, State.RUNNING, State.COMPLETED
-_FEW: Final = 200
-"""Edges out of a node run that are resolved at once; more of them go on the agenda."""
-_NO_INPUTS: Final[Mapping[str, Any]] = {}
+_COMPLETED = State.COMPLETED
 
 
 class Core(Attempting):
@@ -62,9 +56,9 @@ class Core(Attempting):
         self.now = stimulus.now
         HANDLERS[type(stimulus)](self, stimulus)
         if self.agenda:
-            self._work_off()
+            self.work_off()
 
-    def _work_off(self) -> None:
+    def work_off(self) -> None:
         """Do what is on the agenda, as far as the allowance goes."""
         agenda = self.agenda
         self.allowance = TRANSITIONS_PER_HANDLE
@@ -72,7 +66,7 @@ class Core(Attempting):
             action = agenda.popleft()
             action[0](self, *action[1:])
 
-    def next(self) -> Command | None:  # noqa: C901  the hot road, in one piece
+    def next(self) -> Command | None:
         """Give the next command, or None if there is nothing to do until the next stimulus."""
         if self.outbox:
             return self.outbox.popleft()
@@ -80,21 +74,14 @@ class Core(Attempting):
             return CONTINUE
         if self.calls.waiting:
             self.calls.serve()
-        if self.slots_used < self.max_parallel:
-            queue = self.queue
-            free = queue.free
-            if free and not queue.others and not self.observed:
-                attempt = self._start_plain(free)
-                if attempt is not None:
-                    return attempt
-            elif len(queue):
-                item = self.take()
-                if item is not None:
-                    started = self.start(item)
-                    if not self.outbox:
-                        return started
-                    self.outbox.append(started)
-        if self._offered:
+        if self.slots_used < self.max_parallel and (self.queue.free or self.queue.others):
+            item = self.take()
+            if item is not None:
+                started = self.start(item)
+                if not self.outbox:
+                    return started
+                self.outbox.append(started)
+        if self.offered:
             self.pass_on()
         if self.outbox:
             return self.outbox.popleft()
@@ -104,103 +91,13 @@ class Core(Attempting):
             self._check_quiescence()
         return None
 
-    def _start_plain(self, free: list[Item]) -> StartAttempt | None:
-        """
-        Start the first of those that need nothing but a slot: `take` and `start`, in one and quick.
-
-        The step taken is (READY, RUNNING), checked right here.
-        """
-        while free:
-            _, _, _, index, frame = heappop(free)
-            if frame.state[index] != _READY:
-                continue
-            plan = frame.plan
-            if plan.limited[index]:
-                return self.start((0.0, 0.0, 0, index, frame))
-            frame.state[index] = _RUNNING
-            frame.times[3 * index + 1] = self.now
-            self.slots_used += 1
-            attempt = StartAttempt(
-                frame, index, frame.inputs_of(index) if plan.wired[index] else _NO_INPUTS
-            )
-            frame.running[index] = attempt
-            return attempt
-        return None
-
-    def succeeded(self, attempt: StartAttempt, value: object, now: float) -> None:
-        """
-        Handle `AttemptSucceeded` of an attempt without a bill.
-
-        What nine of ten stimuli are takes a straight road here; whatever is not plain (limits,
-        labels, quorums, listeners, a stopping frame) goes the long way through `handle`.
-        """
-        frame, index = attempt.frame, attempt.index
-        plan = frame.plan
-        if (
-            not plan.plain[index]
-            or plan.limited[index]
-            or frame.stopping
-            or self.observed
-            or self.freeing
-            or self.agenda
-        ):
-            self.handle(stimuli.AttemptSucceeded(attempt, value, now))
-            return
-        self.now = now
-        self.slots_used -= 1
-        state, times, pending = frame.state, frame.times, frame.pending
-        del frame.running[index]
-        state[index] = (
-            _COMPLETED  # the step (RUNNING, COMPLETED): only running node runs have attempts
-        )
-        frame.values[index] = value
-        times[3 * index + 2] = now
-        self.ended_count += 1
-        frame.unended -= 1
-        edges = plan.out_edges[index]
-        if len(edges) > _FEW or frame.closed_edges is not None:
-            self.agenda.append((release, frame, index))
-        elif edges:
-            targets, kinds = plan.edge_target, plan.kinds
-            for edge in edges:
-                target = targets[edge]
-                left = pending[target] - 1
-                pending[target] = left
-                if left:
-                    continue
-                if (
-                    kinds[target] > SYNC
-                    or plan.limited[target]
-                    or frame.marks
-                    or state[target] != _PENDING
-                ):
-                    if state[target] == _PENDING:
-                        judge(self, frame, target)
-                    continue
-                state[target] = _READY  # the step (PENDING, READY), checked above
-                times[3 * target] = now
-                heappush(
-                    self.queue.free,
-                    (
-                        frame.minus_priority,
-                        plan.neg_rank[target] - frame.tail,
-                        frame.serial,
-                        target,
-                        frame,
-                    ),
-                )
-        if not frame.unended:
-            self.agenda.append((containers.close, frame))
-        if self.agenda:
-            self._work_off()
-
     @property
     def has_work(self) -> bool:
         """Whether `next()` may give a command."""
         return bool(
             self.outbox
             or self.agenda
-            or self._offered
+            or self.offered
             or (self.slots_used < self.max_parallel and (self.queue.free or self.queue.others))
         )
 
@@ -220,6 +117,7 @@ class Core(Attempting):
                 {"graph": self.plan.name, "nodes": self.plan.size},
             )
         self.root = containers.open_frame(self, self.plan, dict(s.inputs), None, 0, None)
+        self.queue.root = self.root
         if self.timeout_seconds is not None:
             self.deadlines.add(Due(s.now + self.timeout_seconds, "run", self.root, 0))
 
@@ -244,7 +142,7 @@ class Core(Attempting):
         """Nothing: `handle` goes on with the agenda."""
 
     def on_resource_freed(self, s: stimuli.ResourceFreed) -> None:
-        self._offered = True  # `next` takes it, or passes it on
+        self.offered = True  # `next` takes it, or passes it on
 
     def finish(self, root: Frame) -> None:
         """The root frame has closed: the run is over."""

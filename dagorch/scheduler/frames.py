@@ -109,6 +109,7 @@ class Frame:
         "children",
         "closed_edges",
         "containers",
+        "detour",
         "ended",
         "facts",
         "label",
@@ -160,6 +161,12 @@ class Frame:
         self.unended = size
         self.ended = False
         self.stopping = False
+        self.detour = False
+        """
+        Whether its steps go the long way.
+
+        It stops, edges are closed, values are let go, or somebody listens.
+        """
         self.stop_error: BaseException | None = None
         self.marks: dict[int, list[int]] = {}
         """Per target with an edge that is not live: dead, dead and required, broken."""
@@ -199,6 +206,7 @@ class Frame:
     def count_readers(self) -> None:
         """Begin to let values go: count for each slot the node runs that will read it."""
         plan = self.plan
+        self.detour = True
         self.readers = [0] * len(self.values)
         for index in range(plan.size):
             for slot in plan.slots_read(index):

@@ -34,11 +34,7 @@ def check(core: Core) -> None:
 
     Cost: O(open node runs + edges).
     """
-    queued = {
-        (item[2], item[3])
-        for heap in (core.queue.free, *core.queue.others.values())
-        for item in heap
-    }
+    queued = {(item[2], item[3]) for item in core.queue}
     alarms = {(due.frame.serial, due.index) for due in core.deadlines if due.purpose == "retry"}
     running = 0
     reserved = Decimal(0)

@@ -26,6 +26,7 @@ from dagorch.scheduler.story import story
 __all__ = ["NodeRuns"]
 
 _WIDTH = len(State)
+_PENDING = State.PENDING
 _READY, _RUNNING, _OPEN, _COMPLETED = State.READY, State.RUNNING, State.OPEN, State.COMPLETED
 
 
@@ -60,9 +61,17 @@ class NodeRuns(RunState):
 
     def make_ready(self, frame: Frame, index: int) -> None:
         """Let a node run go ahead: into the queue, or, where it makes no attempts, on at once."""
-        self.move(frame, index, _READY)
         plan = frame.plan
         kind = plan.kinds[index]
+        if (
+            plan.direct[index] and not self.observed and frame.state[index] == _PENDING
+        ):  # most of a wide fan, and so without the calls in between
+            frame.state[index] = _READY
+            frame.times[3 * index] = self.now
+            self.allowance -= 1
+            self.queue.push_plain(frame, index)
+            return
+        self.move(frame, index, _READY)
         if kind < BRANCH:
             if kind == LLM_CALL:
                 facts = frame.facts.get(index)

@@ -50,7 +50,9 @@ def release(core: NodeRuns, frame: Frame, index: int, start: int = 0) -> None:
         left = pending[target] - 1
         pending[target] = left
         core.allowance -= 1
-        if not left or (not simple and plan.kinds[target] == MERGE):
+        if not left and simple and plan.direct[target] and target not in frame.marks:
+            core.make_ready(frame, target)
+        elif not left or (not simple and plan.kinds[target] == MERGE):
             judge(core, frame, target)
 
 
@@ -176,6 +178,7 @@ def close_other_edges(core: NodeRuns, frame: Frame, index: int) -> None:
     plan = frame.plan
     if frame.closed_edges is None:
         frame.closed_edges = set()
+        frame.detour = True
         frame.open_out = [len(edges) for edges in plan.out_edges]
     assert frame.open_out is not None
     for edge in range(plan.in_start[index], plan.in_start[index + 1]):

@@ -79,7 +79,7 @@ class RunState:
         """Work left over when a `handle` had made its share of transitions."""
         self.allowance = 0
         self.outbox: deque[Command] = deque()
-        self.queue = ReadyQueue()
+        self.queue = ReadyQueue(plan)
         self.deadlines = Deadlines()
         self.slots_used = 0
         self.serial = 0
@@ -93,7 +93,8 @@ class RunState:
         self.cancelled: str | None = None
         self.progress = 0.0
         self.event_number = 0
-        self._offered = False
+        self.offered = False
+        """Whether a resource was given back that this run has not taken yet."""
         self._budget_line = False
         """Set while the first in line for money waits: nobody overtakes it."""
 
@@ -103,6 +104,12 @@ class RunState:
         if self._rng is None:
             self._rng = random.Random(self._seed)
         return self._rng
+
+    def observe(self) -> None:
+        """Somebody listens from here on."""
+        self.observed = True
+        for frame in self.frames.values():
+            frame.detour = True
 
     def tell(self, frame: Frame, index: int, to: State) -> None:
         if to >= _COMPLETED:

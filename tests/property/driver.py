@@ -27,6 +27,7 @@ from dagorch.scheduler.commands import (
 )
 from dagorch.scheduler.core import Core
 from dagorch.scheduler.invariants import check
+from dagorch.scheduler.straight import straight
 from tests.property.spec import GraphSpec, NodeSpec, build
 from tests.property.world import World, shown
 
@@ -74,7 +75,7 @@ class Driver:
         parallel: `max_parallel`.
         checked: Whether the invariants are checked after every step.
         observed: Whether somebody listens, so that events are made.
-        quick: Whether a success is told by `Core.succeeded`, as the runner does.
+        quick: Whether a success takes the straight road, as in the runner.
     """
 
     def __init__(
@@ -103,7 +104,9 @@ class Driver:
             timeout_seconds=run_timeout,
             observed=observed,
         )
-        self.quick = quick
+        self._road = straight(self.core) if quick else None
+        if self._road is not None:
+            next(self._road)
         self.now = start
         self.cancel_at = cancel_at
         self.checked = checked
@@ -201,9 +204,12 @@ class Driver:
         spec = self.specs[attempt.frame.plan.nodes[attempt.index].id]
         if end == "value":
             value = self.world.value(spec, dict(attempt.inputs))
-            if self.quick:
-                self.core.succeeded(attempt, value, self.now)
+            if self._road is not None:
+                following = self._road.send((attempt, value, self.now))
                 self._step()
+                if following is not None:
+                    self.seen.commands.append(repr(following))
+                    self._start(following)
             else:
                 self._tell(stimuli.AttemptSucceeded(attempt, value, self.now))
         elif end == "graph":

@@ -122,6 +122,15 @@ def test_the_same_seed_gives_the_same_commands(seed: int) -> None:
     assert commands_of(seed) == commands_of(seed)
 
 
+@pytest.mark.parametrize("seed", range(60))
+def test_the_straight_road_gives_the_commands_of_the_long_way(seed: int) -> None:
+    def commands(*, quick: bool) -> list[str]:
+        chosen = options(seed) | {"quick": quick}
+        return drive(spec_of(seed), world_of(seed), parallel(seed), INPUTS, **chosen).commands
+
+    assert commands(quick=True) == commands(quick=False)
+
+
 def test_another_process_with_other_hashes_gives_the_same_commands() -> None:
     program = (
         "from tests.property.test_core import commands_of, fingerprint;"

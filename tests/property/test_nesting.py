@@ -18,6 +18,7 @@ from dagorch.models.usage import Usage
 from dagorch.scheduler import stimuli
 from dagorch.scheduler.commands import Continue, Evaluate, Prepared, StartAttempt
 from dagorch.scheduler.core import Core
+from dagorch.scheduler.straight import straight
 from tests.property.circumstances import INPUTS, spec_of, world_of
 from tests.property.driver import drive
 from tests.property.graphs import LIMITS
@@ -46,15 +47,19 @@ def little_stack(frames: int) -> Iterator[None]:
 def answer(core: Core, *, value: object = None) -> int:
     """Run to the end, attempts giving back their first input; gives the most frames there were."""
     most = 0
-    while (command := core.next()) is not None:
+    road = straight(core)
+    next(road)
+    started: StartAttempt | None = None
+    while (command := started or core.next()) is not None:
         most = max(most, len(core.frames))
+        started = None
         if isinstance(command, StartAttempt):
             given = next(iter(command.inputs.values()), 0) if value is None else value
             if command.frame.plan.nodes[command.index].id == "wrap":
                 given = [given]
             elif command.frame.plan.nodes[command.index].id == "first":
                 given = given[0]
-            core.succeeded(command, given, core.now)
+            started = road.send((command, given, core.now))
         elif isinstance(command, Evaluate):
             if command.purpose == "prepare":
                 core.handle(
@@ -163,10 +168,14 @@ def bytes_per_node_run(core: Core, count: int, nodes: int, usage: Usage | None =
     gc.collect()
     tracemalloc.start()
     before = tracemalloc.get_traced_memory()[0]
-    while (command := core.next()) is not None:
+    road = straight(core)
+    next(road)
+    started: StartAttempt | None = None
+    while (command := started or core.next()) is not None:
+        started = None
         if isinstance(command, StartAttempt):
             if usage is None:
-                core.succeeded(command, 0, 1.0)
+                started = road.send((command, 0, 1.0))
             else:
                 core.handle(
                     stimuli.AttemptSucceeded(

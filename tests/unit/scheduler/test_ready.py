@@ -11,12 +11,26 @@ from typing import Any
 import pytest
 
 from dagorch import Graph, Policy
+from dagorch.graph.plan import Plan
 from dagorch.scheduler.commands import StartAttempt
+from dagorch.scheduler.frames import Frame
 from dagorch.scheduler.ready import ReadyQueue
 from tests.unit.scheduler.by_hand import ByHand
 
 
 async def work() -> int: ...
+
+
+def nested() -> Plan:
+    """A plan with a plan inside: its queue holds whole items, of any frame."""
+    body = Graph("body")
+    body.function(work)
+    graph = Graph("nested")
+    graph.subgraph(body)
+    return graph.compile()
+
+
+NESTED = nested()
 
 
 def anything(item: object) -> bool:
@@ -40,7 +54,7 @@ def numbers(queue: ReadyQueue, **options: Any) -> list[int]:
 def test_items_come_in_the_order_of_their_keys_whatever_they_need(seed: int) -> None:
     chance = random.Random(seed)
     items = [item(n, chance.randrange(4), chance.randrange(3)) for n in range(40)]
-    queue = ReadyQueue()
+    queue = ReadyQueue(NESTED)
     for each in items:
         queue.push(each, chance.choice(((), ("gpu",), ("gpu", "disk"))))
     assert len(queue) == 40
@@ -49,7 +63,7 @@ def test_items_come_in_the_order_of_their_keys_whatever_they_need(seed: int) -> 
 
 
 def test_what_is_no_longer_ready_is_thrown_away() -> None:
-    queue = ReadyQueue()
+    queue = ReadyQueue(NESTED)
     for number in range(6):
         queue.push(item(number), ("gpu",) if number % 2 else ())
     assert numbers(queue, live=lambda each: each[3] in (2, 3)) == [2, 3]
@@ -58,7 +72,7 @@ def test_what_is_no_longer_ready_is_thrown_away() -> None:
 
 
 def test_a_saturated_set_is_passed_over_and_asked_once() -> None:
-    queue = ReadyQueue()
+    queue = ReadyQueue(NESTED)
     for number in range(3):
         queue.push(item(number), ("gpu",))
     queue.push(item(3), ("disk",))
@@ -74,6 +88,29 @@ def test_a_saturated_set_is_passed_over_and_asked_once() -> None:
     assert queue.pop(anything, admit) == item(4)
     assert queue.pop(anything, admit) is None
     assert len(queue) == 3
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_places_in_the_order_of_a_single_frame_stand_for_the_same_keys(seed: int) -> None:
+    chance = random.Random(seed)
+    graph = Graph("flat")
+    refs: list[Any] = []
+    for place in range(40):
+        policy = Policy(priority=chance.choice((None, None, 1, -1)))
+        after = chance.sample(refs, min(len(refs), chance.randrange(3)))
+        refs.append(graph.function(work, id=f"n{place}", policy=policy, after=after))
+    plan = graph.compile()
+    root = Frame(plan, 1, [], None, 0, None, 0.0, 0)
+    queue = ReadyQueue(plan)
+    queue.root = root
+    items = [
+        (-plan.priorities.get(n, 0), plan.neg_rank[n], root.serial, n, root) for n in range(40)
+    ]
+    for each in chance.sample(items, 40):
+        queue.push(each, chance.choice(((), (), ("gpu",))))
+    assert all(type(entry) is int for entry in queue.free)
+    assert sorted(queue) == sorted(items)
+    assert numbers(queue) == [each[3] for each in sorted(items)]
 
 
 def order(graph: Graph, **options: Any) -> list[str]:

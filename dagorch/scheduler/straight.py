@@ -1,0 +1,116 @@
+"""
+The straight road: a plain node run ends well, and the first ready one starts in its slot.
+
+Most steps of most runs are just that, so they are taken here in one go, over the arrays of the
+frame at hand. Whatever is not plain (limits, labels, quorums, listeners, a stopping frame) goes
+the long way, through `Core.handle` and `Core.next`. docs/adr/0013
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from heapq import heappop, heappush
+from typing import TYPE_CHECKING, Any, Final
+
+from dagorch.scheduler import containers, stimuli
+from dagorch.scheduler.commands import StartAttempt
+from dagorch.scheduler.propagate import judge, release
+from dagorch.scheduler.states import State
+
+if TYPE_CHECKING:
+    from dagorch.scheduler.core import Core
+    from dagorch.scheduler.frames import Frame
+
+__all__ = ["Success", "straight"]
+
+Success = tuple[StartAttempt, object, float]
+"""An attempt, the value that it gave, and when: `AttemptSucceeded` of one without a bill."""
+
+_PENDING, _READY, _RUNNING = int(State.PENDING), int(State.READY), int(State.RUNNING)
+_COMPLETED = int(State.COMPLETED)
+_FEW: Final = 200
+"""Edges out of a node run that are resolved at once; more of them go on the agenda."""
+_NO_INPUTS: Final[Mapping[str, Any]] = {}
+
+
+def straight(core: Core) -> Generator[StartAttempt | None, Success, None]:  # noqa: C901  one road
+    """
+    Take one success after the other, and give for each the attempt that starts in its slot.
+
+    What is given serves as the ticket of the next attempt when that ends here too, for nobody
+    else holds it by then. None: the slot is free, ask `Core.next`. The steps taken are
+    (RUNNING, COMPLETED), (PENDING, READY) and (READY, RUNNING), each checked where it is taken.
+    """
+    queue, outbox, agenda = core.queue, core.outbox, core.agenda
+    free, others, waiting = queue.free, queue.others, core.calls.waiting
+    order, place = core.plan.order, core.plan.place
+    frame: Frame | None = None
+    following: StartAttempt | None = None
+    while True:
+        attempt, value, now = yield following
+        following = None
+        index = attempt.index
+        if attempt.frame is not frame:
+            frame = attempt.frame
+            plan = frame.plan
+            state, times, values, running = frame.state, frame.times, frame.values, frame.running
+            pending, marks = frame.pending, frame.marks
+            direct, plain = plan.direct, plan.plain
+            out_edges, targets = plan.out_edges, plan.edge_target
+        if agenda or frame.detour or not (direct[index] and plain[index]):
+            core.handle(stimuli.AttemptSucceeded(attempt, value, now))
+            del attempt, value  # nothing is kept alive between two ends
+            continue
+        core.now = now
+        state[index] = _COMPLETED  # only running node runs have attempts
+        values[index] = value
+        times[3 * index + 2] = now
+        core.ended_count += 1
+        frame.unended -= 1
+        del running[index]
+        edges = out_edges[index]
+        if len(edges) > _FEW:
+            agenda.append((release, frame, index))
+        else:
+            for edge in edges:
+                target = targets[edge]
+                left = pending[target] - 1
+                pending[target] = left
+                if left or state[target] != _PENDING:
+                    continue
+                if not direct[target] or target in marks:
+                    judge(core, frame, target)
+                    continue
+                state[target] = _READY
+                times[3 * target] = now
+                if place is not None:
+                    heappush(free, place[target])
+                else:
+                    queue.push_plain(frame, target)
+        if not frame.unended:
+            agenda.append((containers.close, frame))
+        if agenda:  # frames open and close there, and deadlines begin
+            core.slots_used -= 1
+            core.work_off()
+            continue
+        # The slot is free: whatever comes first takes it over, if that is plain too.
+        while free and not (outbox or others or waiting or core.offered):
+            if order is not None:
+                index, owner = order[free[0]], frame
+            else:
+                _, _, _, index, owner = free[0]
+            if owner.state[index] != _READY:  # cancelled since
+                heappop(free)
+                continue
+            if not owner.plan.direct[index]:
+                break
+            heappop(free)
+            owner.state[index] = _RUNNING
+            owner.times[3 * index + 1] = now
+            attempt.frame = owner
+            attempt.index = index
+            attempt.inputs = owner.inputs_of(index) if owner.plan.wired[index] else _NO_INPUTS
+            owner.running[index] = following = attempt
+            break
+        if following is None:
+            core.slots_used -= 1
