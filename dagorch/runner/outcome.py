@@ -73,6 +73,9 @@ def result_of(core: Core, graph: Any, dropped_events: int) -> Result:
     def expansions() -> dict[str, Plan]:
         return _expansions(core)
 
+    def loops() -> dict[str, tuple[tuple[Any, ...], bool]]:
+        return _loops(core)
+
     if plan.single_output:
         index = plan.outputs[0]
         output = root.values[index] if root.state[index] == _COMPLETED else None
@@ -89,7 +92,7 @@ def result_of(core: Core, graph: Any, dropped_events: int) -> Result:
         output=output,
         values=_Lazy(values),
         node_runs=_Lazy(node_runs),
-        loops=core.loops,
+        loops=_Lazy(loops),
         expansions=_Lazy(expansions),
         usage=core.usage,
         duration_seconds=core.now - core.started,
@@ -161,33 +164,44 @@ def _node_runs(core: Core) -> dict[str, NodeRun]:
         for index, groups in reversed(children.items()):
             id = plan.nodes[index].id
             for group in reversed(groups):
-                for label, record in sorted(group.records.items(), reverse=True):
-                    number = f"[{label}]" if group.indexed else ""
+                for number, record in reversed(list(group.kept())):
                     stack.append(
                         (f"{prefix}{id}{number}/", group.plan, *unpack(group.plan, record))
                     )
     return runs
 
 
-def _expansions(core: Core) -> dict[str, Plan]:
-    """The plans that were made at run time, by the path of the node run that gave them."""
+def _groups(core: Core) -> Iterator[tuple[str, int, Plan, Group]]:
+    """Every group of frames: the path of its node run, and that one's place in which plan."""
     root = core.root
     assert root is not None
-    found: dict[str, Plan] = {}
     stack: list[tuple[str, Plan, dict[int, list[Group]]]] = [("", core.plan, root.children)]
     while stack:
         prefix, plan, children = stack.pop()
         for index, groups in children.items():
             path = prefix + plan.nodes[index].id
             for group in groups:
-                if group.plan is not plan.bodies.get(
-                    index
-                ) and group.plan is not plan.fallbacks.get(index):
-                    found[path] = group.plan
-                for label, record in group.records.items():
-                    number = f"[{label}]" if group.indexed else ""
+                yield path, index, plan, group
+                for number, record in group.kept():
                     stack.append((f"{path}{number}/", group.plan, unpack(group.plan, record)[3]))
-    return found
+
+
+def _expansions(core: Core) -> dict[str, Plan]:
+    """The plans that were made at run time, by the path of the node run that gave them."""
+    return {
+        path: group.plan
+        for path, index, plan, group in _groups(core)
+        if group.plan is not plan.bodies.get(index) and group.plan is not plan.fallbacks.get(index)
+    }
+
+
+def _loops(core: Core) -> dict[str, tuple[tuple[Any, ...], bool]]:
+    """Of each loop that completed, by path: the state after each pass, and if it converged."""
+    return {
+        path: (group.history, group.converged)
+        for path, _, _, group in _groups(core)
+        if group.history is not None
+    }
 
 
 def _node_run(

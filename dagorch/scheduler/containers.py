@@ -168,7 +168,8 @@ def _next_pass(core: NodeRuns, frame: Frame, index: int, *, done: bool) -> None:
     box.converged = done
     assert node.max_iterations is not None
     if done or box.iteration >= node.max_iterations:
-        core.loops[frame.path_of(index)] = (tuple(box.history), done)
+        assert box.group is not None
+        box.group.history, box.group.converged = tuple(box.history), done
         core.complete(frame, index, box.history[-1])
     else:
         _open_pass(core, frame, index, box.history[-1])
@@ -273,7 +274,7 @@ def _record(parent: Frame, index: int, box: Container, frame: Frame) -> None:
     assert group is not None
     if not group.records:
         parent.children.setdefault(index, []).append(group)
-    group.records[frame.label or 0] = pack(frame)
+    group.keep(frame.label, pack(frame))
 
 
 def verdict(frame: Frame) -> tuple[Any, BaseException | None, bool]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from array import array
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
@@ -57,19 +58,40 @@ class Facts:
 
 
 class Group:
-    """The closed frames of one plan under a node run, in the order of their labels."""
+    """The closed frames of one plan under a node run."""
 
-    __slots__ = ("indexed", "plan", "records")
+    __slots__ = ("converged", "history", "indexed", "plan", "records")
 
     def __init__(self, plan: Plan, indexed: bool) -> None:
         self.plan = plan
         self.indexed = indexed
         """Whether their addresses carry a number: `refine[2]/...`."""
-        self.records: dict[int, Closed] = {}
+        self.records: list[Closed | None] = []
+        """By label; None where a frame of a higher one closed first."""
+        self.history: tuple[Any, ...] | None = None
+        """Of a loop that completed: the state after each pass."""
+        self.converged = False
+
+    def keep(self, label: int | None, record: Closed) -> None:
+        """Keep the record of a frame that has closed."""
+        place = label or 0
+        while len(self.records) <= place:
+            self.records.append(None)
+        self.records[place] = record
+
+    def kept(self) -> Iterator[tuple[str, Closed]]:
+        """Each record, and the number that its address carries, in brackets or empty."""
+        for label, record in enumerate(self.records):
+            if record is not None:
+                yield f"[{label}]" if self.indexed else "", record
 
 
-Closed = bytes | tuple[bytes, dict[int, Facts], dict[int, list[Group]]]
-"""A closed frame: packed states and times and, where there are any, facts and frames inside."""
+Closed = bytes | tuple[Any, ...]
+"""
+A closed frame: packed states and times.
+
+Where there is more, a tuple of these, the facts by node or None, and each group, laid out flat.
+"""
 
 
 class Container:
@@ -283,19 +305,31 @@ def pack(frame: Frame) -> Closed:
                 packed.append(cost)
         else:
             facts[index] = known
-    if facts or frame.children:
-        return b"".join(packed), facts, frame.children
-    return b"".join(packed)
+    record = b"".join(packed)
+    if not facts and not frame.children:
+        return record
+    groups = [
+        (index, group.plan, group.indexed, tuple(group.records), group.history, group.converged)
+        for index, found in frame.children.items()
+        for group in found
+    ]
+    return record, facts or None, *groups
 
 
 def unpack(
     plan: Plan, closed: Closed
 ) -> tuple[bytes, array[float], dict[int, Facts], dict[int, list[Group]]]:
     """The states, times, facts and inner frames of a record."""
-    packed, kept, children = (closed, {}, {}) if isinstance(closed, bytes) else closed
+    packed, kept, *groups = (closed, None) if isinstance(closed, bytes) else closed
+    children: dict[int, list[Group]] = {}
+    for index, body, indexed, records, history, converged in groups:
+        group = Group(body, indexed)
+        group.records = list(records)
+        group.history, group.converged = history, converged
+        children.setdefault(index, []).append(group)
     times: array[float] = array("d")
     times.frombytes(packed[plan.size : 25 * plan.size])
-    facts = dict(kept)
+    facts: dict[int, Facts] = dict(kept or {})
     place = 25 * plan.size
     while place < len(packed):
         index, given, taken, calls, estimated, length = _BILL.unpack_from(packed, place)

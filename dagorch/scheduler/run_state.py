@@ -86,8 +86,6 @@ class RunState:
         self.opened = 0
         self.ended_count = 0
         self.usage: Usage = NOTHING_USED
-        self.loops: dict[str, tuple[tuple[Any, ...], bool]] = {}
-        """Per loop: the state after each pass, and whether it converged."""
         self.finished = False
         self.outcome_error: BaseException | None = None
         self.cancelled: str | None = None

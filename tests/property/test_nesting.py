@@ -202,6 +202,23 @@ def test_a_closed_frame_leaves_at_most_200_bytes_per_node_run() -> None:
     assert bytes_per_node_run(mapping(body, 8), 20_000, 1) <= 200
 
 
+@pytest.mark.parametrize("passes", [1, 2, 5])
+def test_so_does_one_that_holds_the_frames_of_a_loop(passes: int) -> None:
+    inner = Graph("inner")
+    inner.function(step, state=inner.input("state", int))
+    body = Graph("body")
+    body.loop("loop", inner, state=body.input("item", int), max_iterations=passes)
+    assert bytes_per_node_run(mapping(body, 8), 5_000, 1 + passes) <= 200
+
+
+def test_so_does_one_that_holds_the_frame_of_a_subgraph() -> None:
+    inner = Graph("inner")
+    inner.function(step, state=inner.input("item", int))
+    body = Graph("body")
+    body.subgraph(inner, item=body.input("item", int))
+    assert bytes_per_node_run(mapping(body, 8), 5_000, 2) <= 200
+
+
 def test_so_does_one_whose_node_has_a_policy() -> None:
     body = Graph("body")
     body.function(
