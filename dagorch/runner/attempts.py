@@ -6,6 +6,7 @@ And what it cost.
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import inspect
 import sys
@@ -15,11 +16,14 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+import anyio
+
 from dagorch.errors import (
     DagorchWarning,
     DefinitionError,
     ExpansionError,
     OutputTypeError,
+    RunError,
 )
 from dagorch.graph.graph import Graph
 from dagorch.graph.plan import ASYNC, LLM_CALL
@@ -36,7 +40,7 @@ from dagorch.scheduler.commands import Evaluate, Prepared, StartAttempt
 from dagorch.scheduler.core import Core
 from dagorch.scheduler.stimuli import Stimulus
 
-__all__ = ["Attempts"]
+__all__ = ["Attempts", "is_stray"]
 
 
 class Attempts:
@@ -129,7 +133,7 @@ class Attempts:
         )
         return stimuli.AttemptFailed(attempt, error, self._clock())
 
-    def cancelled(self, attempt: StartAttempt) -> Stimulus:
+    def cancelled(self, attempt: StartAttempt) -> stimuli.AttemptCancelled:
         """
         The stimulus of an attempt that was cancelled under way.
 
@@ -140,6 +144,17 @@ class Attempts:
         if prepared is not None:
             usage = worst_case(prepared.provider, prepared.request)
         return stimuli.AttemptCancelled(attempt, self._clock(), usage)
+
+    def strayed(self, attempt: StartAttempt, error: BaseException) -> Stimulus:
+        """The stimulus of an attempt that met a cancellation which was not its own."""
+        failure = RunError(
+            f"node {attempt.path!r} waited for something that was cancelled elsewhere, a task or "
+            "future of its own",
+            path=attempt.path,
+        )
+        failure.__cause__ = error
+        cancelled = self.cancelled(attempt)
+        return stimuli.AttemptFailed(attempt, failure, self._clock(), cancelled.usage)
 
     async def _in_thread(self, attempt: StartAttempt, call: Callable[[], Any]) -> Any:
         key = (attempt.frame.serial, attempt.index)
@@ -210,6 +225,20 @@ class Attempts:
             self._shared.resource_of(provider),
             reservation(provider, request) if self._budgeted else Decimal(0),
         )
+
+
+def is_stray(error: BaseException) -> bool:
+    """
+    Whether a cancellation was meant for something that a node waits for, not for this task.
+
+    On asyncio awaiting a cancelled task raises what being cancelled raises; trio tells the two
+    apart by itself.
+    """
+    if not isinstance(error, asyncio.CancelledError):
+        return False
+    task = asyncio.current_task()
+    own = task is None or task.cancelling() > 0
+    return not own and anyio.current_effective_deadline() != float("-inf")
 
 
 def _expansion(node: Function, value: Any, limits: Mapping[str, Any]) -> Any:

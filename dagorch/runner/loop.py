@@ -17,7 +17,7 @@ from anyio.abc import TaskGroup
 from anyio.lowlevel import checkpoint
 
 from dagorch.errors import DagorchError
-from dagorch.runner.attempts import Attempts
+from dagorch.runner.attempts import Attempts, is_stray
 from dagorch.runner.limits import Shared
 from dagorch.scheduler import stimuli
 from dagorch.scheduler.commands import (
@@ -199,9 +199,12 @@ class Runner:
                     except Exception as error:
                         core.handle(stimuli.AttemptFailed(attempt, error, clock()))
                         break
-                    except BaseException:
-                        self._given_up(attempt)
-                        raise
+                    except BaseException as error:
+                        if not is_stray(error):
+                            self._given_up(attempt)
+                            raise
+                        core.handle(self._attempts.strayed(attempt, error))
+                        break
                     if function is None:
                         core.handle(stimulus)
                         break

@@ -6,13 +6,14 @@ import asyncio
 import random
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Final
 
 import anyio
+import anyio.lowlevel
 import pytest
 
-from dagorch import LLM, Context, Event, Graph, RunError
+from dagorch import LLM, Context, Event, Graph, Policy, Retry, RunError
 from dagorch.models.events import END_EVENTS
 from dagorch.runner.limits import shared
 from dagorch.testing import ScriptedProvider, run_virtual
@@ -205,6 +206,64 @@ def test_runs_beside_a_cancelled_one_go_on(backend: Any) -> None:
 
     for seed in range(10):
         run_virtual(main, seed, backend=backend)
+
+
+async def _waits_for_a_cancelled_task() -> str:
+    task = asyncio.ensure_future(asyncio.sleep(1))
+    task.cancel()
+    await task
+    return "never"
+
+
+def _with_stray(stray: Callable[[], Awaitable[str]], **policy: Any) -> Graph:
+    async def other() -> int:
+        await anyio.lowlevel.checkpoint()
+        return 1
+
+    graph = Graph("stray")
+    graph.function(other, id="other")
+    graph.function(stray, id="stray", policy=Policy(**policy))
+    return graph
+
+
+def test_a_cancelled_task_that_a_node_waits_for_fails_that_node_alone() -> None:
+    graph = _with_stray(_waits_for_a_cancelled_task, on_error="continue")
+    result = asyncio.run(graph.run())
+    assert (result.status, result["other"]) == ("partial", 1)
+    error = result.node_runs["stray"].error
+    assert "'stray' waited for something that was cancelled" in str(error)
+    assert isinstance(error.__cause__, asyncio.CancelledError)
+
+
+def test_it_is_worth_another_attempt() -> None:
+    tries: list[int] = []
+
+    async def second_time_lucky() -> str:
+        tries.append(1)
+        return "done" if len(tries) == 2 else await _waits_for_a_cancelled_task()
+
+    retry = Retry(attempts=2, base_delay_seconds=0)
+    result = asyncio.run(_with_stray(second_time_lucky, retry=retry).run())
+    assert (result["stray"], len(tries)) == ("done", 2)
+
+
+def test_a_stray_cancellation_while_the_run_is_cancelled_is_part_of_it() -> None:
+    ended: list[str] = []
+
+    async def stray() -> str:
+        try:
+            await anyio.sleep(10)
+        finally:
+            ended.append("stray")
+        return "never"
+
+    async def main() -> bool:
+        with anyio.move_on_after(0.01) as scope:
+            await _with_stray(stray).run()
+        return scope.cancelled_caught
+
+    assert asyncio.run(main())
+    assert ended == ["stray"]
 
 
 def test_a_native_cancellation_of_asyncio_goes_through() -> None:
