@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar, overload
 
 from dagorch.errors import NodeEndError, did_you_mean
 from dagorch.models.ref import Ref
-from dagorch.models.usage import NOTHING_USED, Usage
+from dagorch.models.usage import NOTHING_USED, Bill, Usage
 
 __all__ = ["End", "NodeRun", "Result", "RunStatus"]
 
@@ -38,6 +38,9 @@ class NodeRun:
     attempts: int
     """Tries made; 0 for what makes none or never started."""
     usage: Usage = NOTHING_USED
+    """The sum of its bills."""
+    bills: tuple[Bill, ...] = ()
+    """Of every exchange, those of failed attempts too, as they ended."""
     error: BaseException | None = None
     """Why it failed."""
     recovered_from: BaseException | None = None
@@ -129,6 +132,16 @@ class Result:
     @property
     def cost_usd(self) -> Decimal:
         return self.usage.cost_usd
+
+    @property
+    def usage_by_model(self) -> dict[str, Usage]:
+        """What went to each model, by `service:model`, the first used first; `usage` in sum."""
+        sums: dict[str, Usage] = {}
+        for run in self.node_runs.values():
+            for bill in run.bills:
+                name = f"{bill.service}:{bill.model}"
+                sums[name] = sums.get(name, NOTHING_USED) + bill.usage
+        return sums
 
     @overload
     def __getitem__(self, ref: Ref[T]) -> T: ...

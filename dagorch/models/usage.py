@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-__all__ = ["NOTHING_USED", "Usage"]
+__all__ = ["NOTHING_USED", "Bill", "Usage"]
 
 _ZERO = Decimal(0)
 
@@ -43,3 +43,16 @@ class Usage:
 
 
 NOTHING_USED = Usage()
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """What one exchange used up, and with whom."""
+
+    service: str
+    """The provider's name."""
+    model: str
+    """As asked for."""
+    attempt: int
+    """Which of the node run's attempts made it, from 1."""
+    usage: Usage

@@ -31,7 +31,13 @@ from dagorch.models.usage import NOTHING_USED
 from dagorch.nodes.ask import Ask
 from dagorch.nodes.function import Function
 from dagorch.nodes.types import type_name
-from dagorch.runner.calling import FunctionCalls, bill_of_failure, reservation, worst_case
+from dagorch.runner.calling import (
+    FunctionCalls,
+    bill_of_failure,
+    reservation,
+    source_of,
+    worst_case,
+)
 from dagorch.runner.limits import Shared
 from dagorch.runner.providers import Providers
 from dagorch.runner.threads import Job, run_in_thread
@@ -224,6 +230,7 @@ class Attempts:
             provider,
             self._shared.resource_of(provider),
             reservation(provider, request) if self._budgeted else Decimal(0),
+            source_of(provider, request),
         )
 
 

@@ -24,11 +24,11 @@ from dagorch.runner.limits import Shared
 from dagorch.runner.providers import Providers
 from dagorch.runner.threads import Job
 from dagorch.scheduler import stimuli
-from dagorch.scheduler.commands import Call, GrantCall, RefuseCall, StartAttempt
+from dagorch.scheduler.commands import Call, GrantCall, RefuseCall, Source, StartAttempt
 from dagorch.scheduler.core import Core
 from dagorch.scheduler.stimuli import Stimulus
 
-__all__ = ["FunctionCalls", "bill_of_failure", "reservation", "worst_case"]
+__all__ = ["FunctionCalls", "bill_of_failure", "reservation", "source_of", "worst_case"]
 
 _ONE_CALL = Usage(calls=1)
 _GRACE_SECONDS: Final = 0.1
@@ -103,7 +103,8 @@ class FunctionCalls:
     ) -> tuple[Call, Provider]:
         provider = self._providers.for_model(request.model, f"node {attempt.path!r}")
         worst = reservation(provider, request) if self._budgeted else Decimal(0)
-        return Call(attempt, self._shared.resource_of(provider), worst, wait), provider
+        resource, source = self._shared.resource_of(provider), source_of(provider, request)
+        return Call(attempt, resource, worst, wait, source), provider
 
     async def _call(
         self, attempt: StartAttempt, request: LLMRequest, on_text: OnText | None
@@ -229,6 +230,11 @@ def reservation(provider: Provider, request: LLMRequest) -> Decimal:
             "not known, so max_cost cannot be kept; give its price, or run without max_cost"
         )
     return worst
+
+
+def source_of(provider: Provider, request: LLMRequest) -> Source:
+    """Who is to be paid."""
+    return provider.name, request.model or provider.default_model
 
 
 def worst_case(provider: Provider, request: LLMRequest) -> Usage:

@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 from dagorch.errors import BudgetExceededError, RunError
 from dagorch.graph.plan import Plan
 from dagorch.models.result import NodeRun, Result, RunStatus
-from dagorch.models.usage import NOTHING_USED
+from dagorch.models.usage import NOTHING_USED, Bill
 from dagorch.scheduler.containers import missing_output
 from dagorch.scheduler.core import Core
 from dagorch.scheduler.frames import FREED, Facts, Group, unpack
@@ -204,6 +204,11 @@ def _loops(core: Core) -> dict[str, tuple[tuple[Any, ...], bool]]:
     }
 
 
+def _bills(core: Core, known: Facts) -> tuple[Bill, ...]:
+    models = list(core.models)
+    return tuple(Bill(*models[model], attempt, usage) for attempt, model, usage in known.bills)
+
+
 def _node_run(
     core: Core,
     path: str,
@@ -230,6 +235,7 @@ def _node_run(
         ended_seconds=ended - core.started,
         attempts=attempts,
         usage=known.usage if known else NOTHING_USED,
+        bills=_bills(core, known) if known is not None and known.bills else (),
         error=known.error if known and state == State.FAILED else None,
         recovered_from=known.recovered_from if known else None,
         reason=reason(plan, states, facts, index),

@@ -12,7 +12,14 @@ from dagorch.errors import BudgetExceededError, NodeTimeoutError
 from dagorch.models.events import EventType
 from dagorch.models.usage import NOTHING_USED, Usage
 from dagorch.scheduler import containers, stimuli
-from dagorch.scheduler.commands import CancelAttempt, Resource, StartAttempt, WakeRun
+from dagorch.scheduler.commands import (
+    NOBODY,
+    CancelAttempt,
+    Resource,
+    Source,
+    StartAttempt,
+    WakeRun,
+)
 from dagorch.scheduler.deadlines import Due
 from dagorch.scheduler.frames import Frame
 from dagorch.scheduler.noderuns import NodeRuns
@@ -124,7 +131,9 @@ class Attempting(NodeRuns):
         frame, index = attempt.frame, attempt.index
         self.slots_used -= 1
         if usage is not NOTHING_USED:
-            self.book(frame, index, usage)
+            prepared = attempt.prepared
+            source = prepared.source if prepared is not None else NOBODY
+            self.book(frame, index, attempt.number, source, usage)
         if attempt.reserved is not None:
             self.budget.settle(attempt.reserved, usage.cost_usd)
         elif usage is not NOTHING_USED:
@@ -135,11 +144,12 @@ class Attempting(NodeRuns):
             self.deadlines.drop(attempt.due)
         return frame.running.pop(index, None) is attempt
 
-    def book(self, frame: Frame, index: int, usage: Usage) -> None:
-        """Put what was used on the node run's bill and on the run's."""
+    def book(self, frame: Frame, index: int, attempt: int, source: Source, usage: Usage) -> None:
+        """Put what an exchange used on the node run's bill and on the run's."""
         self.usage += usage
         facts = frame.fact(index)
         facts.usage += usage
+        facts.bills.append((attempt, self.models.setdefault(source, len(self.models)), usage))
 
     def on_succeeded(self, s: stimuli.AttemptSucceeded) -> None:
         attempt = s.attempt

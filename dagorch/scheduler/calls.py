@@ -122,7 +122,8 @@ class Calls:
             self.serve()
             return
         core.budget.settle(call.reserved, usage.cost_usd)
-        core.book(call.attempt.frame, call.attempt.index, usage)
+        attempt = call.attempt
+        core.book(attempt.frame, attempt.index, attempt.number, call.source, usage)
         if call.resource is not None:
             core.wake(core.admission.release([call.resource]))
         self.serve()

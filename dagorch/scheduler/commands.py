@@ -17,11 +17,14 @@ if TYPE_CHECKING:
     from dagorch.scheduler.frames import Frame
 
 __all__ = [
-    "CONTINUE", "Call", "CancelAttempt", "Command", "Continue", "Emit", "Evaluate", "Finish",
-    "GrantCall",
-    "Prepared", "Purpose", "RefuseCall", "Resource", "StartAttempt", "WakeRun",
+    "CONTINUE", "NOBODY", "Call", "CancelAttempt", "Command", "Continue", "Emit", "Evaluate",
+    "Finish", "GrantCall", "Prepared", "Purpose", "RefuseCall", "Resource", "Source",
+    "StartAttempt", "WakeRun",
 ]  # fmt: skip
 
+Source = tuple[str, str]
+"""Who answers: the service's name and the model's."""
+NOBODY: Source = ("", "")
 Purpose = Literal["select", "reduce", "until", "prepare", "items", "question"]
 
 
@@ -48,15 +51,21 @@ class Prepared:
     A request, its worst case, what it will hold.
     """
 
-    __slots__ = ("provider", "request", "resource", "worst_case_usd")
+    __slots__ = ("provider", "request", "resource", "source", "worst_case_usd")
 
     def __init__(
-        self, request: Any, provider: Any, resource: Resource | None, worst_case_usd: Decimal
+        self,
+        request: Any,
+        provider: Any,
+        resource: Resource | None,
+        worst_case_usd: Decimal,
+        source: Source = NOBODY,
     ) -> None:
         self.request = request
         self.provider = provider
         self.resource = resource
         self.worst_case_usd = worst_case_usd
+        self.source = source
 
 
 class StartAttempt(Command):
@@ -189,14 +198,20 @@ class Call:
     The ticket of request, grant and bill.
     """
 
-    __slots__ = ("attempt", "reply", "reserved", "resource", "wait", "worst_case_usd")
+    __slots__ = ("attempt", "reply", "reserved", "resource", "source", "wait", "worst_case_usd")
 
     def __init__(
-        self, attempt: StartAttempt, resource: Resource | None, worst_case_usd: Decimal, wait: bool
+        self,
+        attempt: StartAttempt,
+        resource: Resource | None,
+        worst_case_usd: Decimal,
+        wait: bool,
+        source: Source = NOBODY,
     ) -> None:
         self.attempt = attempt
         self.resource = resource
         self.worst_case_usd = worst_case_usd
+        self.source = source
         self.wait = wait
         """False: grant or refuse at once, for the caller stands on the loop."""
         self.reserved: Decimal | None = None

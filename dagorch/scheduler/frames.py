@@ -31,6 +31,7 @@ class Facts:
     """What is remembered of the few node runs that did more than start once and complete."""
 
     __slots__ = (
+        "bills",
         "due",
         "error",
         "failures",
@@ -47,6 +48,9 @@ class Facts:
         self.retries: list[str] = []
         """A line for each, for the story."""
         self.usage: Usage = NOTHING_USED
+        """The sum of its bills."""
+        self.bills: list[tuple[int, int, Usage]] = []
+        """Of each exchange the attempt, the number of the model in `RunState.models`, the usage."""
         self.error: BaseException | None = None
         """Why it failed, or why its last attempt did."""
         self.recovered_from: BaseException | None = None
@@ -268,8 +272,12 @@ class Frame:
         return inputs
 
 
-_BILL = struct.Struct("<IQQI?B")
-"""A bill in a record: index, tokens in and out, calls, estimated, length of the cost behind it."""
+_BILL = struct.Struct("<IHHQQI?B")
+"""
+A bill in a record.
+
+Index, attempt, model, tokens in and out, calls, estimated, length of the cost behind it.
+"""
 
 
 def pack(frame: Frame) -> Closed:
@@ -289,12 +297,13 @@ def pack(frame: Frame) -> Closed:
             and not known.picked
             and not known.failures
         ):
-            usage = known.usage
-            if usage is not NOTHING_USED:
+            for attempt, model, usage in known.bills:
                 cost = str(usage.cost_usd).encode()
                 packed.append(
                     _BILL.pack(
                         index,
+                        attempt,
+                        model,
                         usage.input_tokens,
                         usage.output_tokens,
                         usage.calls,
@@ -332,9 +341,13 @@ def unpack(
     facts: dict[int, Facts] = dict(kept or {})
     place = 25 * plan.size
     while place < len(packed):
-        index, given, taken, calls, estimated, length = _BILL.unpack_from(packed, place)
+        index, attempt, model, given, taken, calls, estimated, length = _BILL.unpack_from(
+            packed, place
+        )
         place += _BILL.size + length
         cost = Decimal(packed[place - length : place].decode())
-        facts[index] = Facts()
-        facts[index].usage = Usage(given, taken, cost, estimated, calls)
+        usage = Usage(given, taken, cost, estimated, calls)
+        known = facts.setdefault(index, Facts())
+        known.usage += usage
+        known.bills.append((attempt, model, usage))
     return packed[: plan.size], times, facts, children

@@ -18,7 +18,7 @@ from dagorch.models.usage import NOTHING_USED, Usage
 from dagorch.scheduler.admission import Admission
 from dagorch.scheduler.budget import Budget
 from dagorch.scheduler.calls import Calls
-from dagorch.scheduler.commands import Command, Emit, Resource
+from dagorch.scheduler.commands import Command, Emit, Resource, Source
 from dagorch.scheduler.deadlines import Deadlines
 from dagorch.scheduler.frames import Frame
 from dagorch.scheduler.ready import ReadyQueue
@@ -86,6 +86,8 @@ class RunState:
         self.opened = 0
         self.ended_count = 0
         self.usage: Usage = NOTHING_USED
+        self.models: dict[Source, int] = {}
+        """Every service and model that was paid, numbered as they came."""
         self.finished = False
         self.outcome_error: BaseException | None = None
         self.cancelled: str | None = None
