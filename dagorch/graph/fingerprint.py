@@ -95,6 +95,8 @@ def _node(node: Node[Any]) -> dict[str, Any]:
     for name in node.__dataclass_fields__:
         if name not in _SKIPPED:
             facts[name] = describe_value(getattr(node, name))
+    if node.policy.fallback_models:
+        facts["fallback_models"] = list(node.policy.fallback_models)
     if node.policy.version is not None:
         facts.pop("fn", None)
         facts["version"] = node.policy.version

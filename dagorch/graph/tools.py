@@ -34,6 +34,7 @@ def conversation(llm: LLM[Any]) -> Graph:
     policy = Policy(
         retry=llm.retry,
         attempt_timeout_seconds=llm.policy.attempt_timeout_seconds,
+        fallback_models=llm.policy.fallback_models,
         resources=llm.policy.resources,
     )
     response = body.add(Turn("call", llm, box.specs, policy=policy))

@@ -17,7 +17,7 @@ from dagorch.models.ref import Ref
 from dagorch.nodes.base import Kind
 from dagorch.nodes.branch import Branch
 from dagorch.nodes.container import Loop, Map
-from dagorch.nodes.function import Function
+from dagorch.nodes.function import Function, context_parameter
 from dagorch.nodes.llm import LLM
 from dagorch.nodes.merge import Merge
 from dagorch.nodes.types import can_flow, type_name
@@ -290,13 +290,22 @@ def _check_parameter(node: Loop | Map, what: str, found: list[str]) -> None:
 def _check_policy(entry: Entry, fallback: Graph | None, found: list[str]) -> None:
     node, policy = entry.node, entry.node.policy
     if node.kind not in _ATTEMPTING:
-        for name in ("retry", "attempt_timeout_seconds", "resources"):
+        for name in ("retry", "fallback_models", "attempt_timeout_seconds", "resources"):
             if getattr(policy, name):
                 found.append(
                     f"{node.kind.value} {node.id!r} makes no attempts, so {name}= would do "
                     "nothing; "
                     "set it on the nodes inside"
                 )
+    if (
+        policy.fallback_models
+        and isinstance(node, Function)
+        and context_parameter(node.signature) is None
+    ):
+        found.append(
+            f"function {node.id!r} has no Context to call a model through, so fallback_models= "
+            "would do nothing"
+        )
     for name in _IDLE_OPTIONS.get(node.kind, ()):
         if getattr(policy, name) is not None:
             found.append(

@@ -83,6 +83,8 @@ class OrchestratorConfig(Friendly):
     """Where you set it: `context["num_agents"]` of your own `decompose_task`."""
     primary_model: Annotated[Model, _or_none(_MODEL, "the provider's own default")] = None
     """The model of every call that names none."""
+    fallback_model: Annotated[Model, _or_none(_MODEL, "no other model")] = None
+    """Answers where a step's own model has failed for good, with as many tries."""
     max_retries: Annotated[Whole, _whole(0)] = 3
     """Further tries of each step after its first; 3 is at most 4 attempts."""
     timeout_seconds: Annotated[SkipValidation[float | None], _or_none(_SECONDS, "no limit")] = 300.0

@@ -89,8 +89,8 @@ class Policy:
     """
     What a node may be told beyond its work. One object, whatever the kind of node.
 
-    Containers (loop, map, subgraph), branches and merges take no `retry`, `resources` or
-    `attempt_timeout_seconds`: they make no attempts.
+    Containers (loop, map, subgraph), branches and merges take no `retry`, `fallback_models`,
+    `resources` or `attempt_timeout_seconds`: they make no attempts.
     """
 
     retry: Retry | None = None
@@ -103,6 +103,13 @@ class Policy:
     """After the last attempt: `fail` stops the frame; `continue` blocks only what depends on it."""
     fallback: Any = NO_FALLBACK
     """A value, or a node or graph given the same inputs, to complete with after a last failure."""
+    fallback_models: tuple[str, ...] = ()
+    """
+    Asked in turn, each with as many attempts, when the model before has failed for good.
+
+    Before `fallback`. `name:model` names the run's provider as well. Of a function: its calls
+    go there.
+    """
     priority: int | None = None
     """Among ready nodes the higher starts first. None: the container's, 0 at the top."""
     resources: tuple[str, ...] = ()
@@ -120,6 +127,12 @@ class Policy:
                 f"on_error={self.on_error!r} is not 'fail' or 'continue'; "
                 "for a substitute value or node use fallback="
             )
+        if isinstance(self.fallback_models, str):
+            raise DefinitionError(
+                f"fallback_models={self.fallback_models!r} is a text; give a tuple of names, "
+                f"({self.fallback_models!r},)"
+            )
+        object.__setattr__(self, "fallback_models", tuple(self.fallback_models))
         if self.fallback is not NO_FALLBACK and self.on_error == "continue":
             raise DefinitionError(
                 "on_error='continue' with a fallback: a recovered node does not fail"

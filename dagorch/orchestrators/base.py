@@ -217,8 +217,16 @@ class BaseOrchestrator:
         """How each step is tried, as the config says."""
         config = self.config
         return Policy(
-            retry=Retry(attempts=config.max_retries + 1), timeout_seconds=config.timeout_seconds
+            retry=Retry(attempts=config.max_retries + 1),
+            timeout_seconds=config.timeout_seconds,
+            fallback_models=tuple(self._routing.address(place) for place in self._fallback),
         )
+
+    @property
+    def _fallback(self) -> tuple[Place, ...]:
+        """Where the fallback model runs, if there is one."""
+        model = self.config.fallback_model
+        return () if model is None else (self._routing.place(model),)
 
     # -- checks -------------------------------------------------------------------------------
 
@@ -258,7 +266,7 @@ class BaseOrchestrator:
         calls_models = any(node.kind is Kind.LLM for node in workflow.graph)
         if self._routing.given is None and not calls_models and workflow.places == (Place(),):
             return None
-        found = self._routing.of_run(workflow.places)
+        found = self._routing.of_run((*workflow.places, *self._fallback))
         if not calls_models:  # functions call by model, not by provider
             found |= {p.model: found[p.provider] for p in workflow.places if p.provider}
         return found

@@ -82,6 +82,11 @@ class Routing:
             return Place("", model)
         return Place(found.provider, found.model)
 
+    def address(self, place: Place) -> str:
+        """Write a place as `name:model`, as a run's policies name models."""
+        name = place.provider or (self.given.name if self.given is not None else "")
+        return f"{name}:{place.model}" if name else place.model
+
     def provider(self, place: Place) -> Provider:
         """
         Give the provider of a place, made if need be.

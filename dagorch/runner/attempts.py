@@ -223,8 +223,10 @@ class Attempts:
 
     def _prepare(self, ticket: Evaluate) -> Prepared:
         node: Any = ticket.frame.plan.nodes[ticket.index]
-        request = node.request(ticket.inputs, ticket.argument)
-        provider = self._providers.of(node)
+        model, failed = ticket.argument
+        request = node.request(ticket.inputs, failed)
+        provider, name = self._providers.of(node, model)
+        request = replace(request, model=name)
         return Prepared(
             request,
             provider,

@@ -100,18 +100,23 @@ class FunctionCalls:
 
     def _request(
         self, attempt: StartAttempt, request: LLMRequest, *, wait: bool
-    ) -> tuple[Call, Provider]:
-        provider = self._providers.for_model(request.model, f"node {attempt.path!r}")
+    ) -> tuple[Call, Provider, LLMRequest]:
+        wanted = request.model
+        if attempt.model:
+            policy = attempt.frame.plan.nodes[attempt.index].policy
+            wanted = policy.fallback_models[attempt.model - 1]
+        provider, model = self._providers.for_model(wanted, f"node {attempt.path!r}")
+        request = replace(request, model=model)
         worst = reservation(provider, request) if self._budgeted else Decimal(0)
         resource, source = self._shared.resource_of(provider), source_of(provider, request)
-        return Call(attempt, resource, worst, wait, source), provider
+        return Call(attempt, resource, worst, wait, source), provider, request
 
     async def _call(
         self, attempt: StartAttempt, request: LLMRequest, on_text: OnText | None
     ) -> LLMResponse:
         if self._core.finished:
             raise _gone(attempt)
-        call, provider = self._request(attempt, request, wait=True)
+        call, provider, request = self._request(attempt, request, wait=True)
         granted = anyio.Event()
         answers: list[BaseException | None] = []
 
@@ -196,7 +201,7 @@ class FunctionCalls:
                 BlockingCallWarning,
                 stacklevel=4,
             )
-        call, provider = self._request(attempt, request, wait=False)
+        call, provider, request = self._request(attempt, request, wait=False)
         answers: list[BaseException | None] = []
         call.reply = answers.append
         self._core.handle(stimuli.CallRequested(call, self._clock()))

@@ -22,7 +22,8 @@ class Providers:
     The providers of one run.
 
     One provider answers every node. Of several, given by name, a node gets the one of its
-    `provider`, else of its `model`, else of that model's service, else the first.
+    `provider`, else the one under its model's name, else, of `name:model`, the one of that name,
+    else the first.
 
     Args:
         given: A provider, a mapping of name to provider, or None.
@@ -40,26 +41,52 @@ class Providers:
             _check(given, "provider")
             self._first = given
 
-    def of(self, node: Any) -> Provider:
-        """The provider of an LLM node. Raises `DefinitionError` if there is none."""
+    def of(self, node: Any, place: int = 0) -> tuple[Provider, str]:
+        """
+        The provider of an LLM node, and the model as it knows it.
+
+        Args:
+            node: Asks.
+            place: Which of its models: 0 its own, then its fallback models.
+
+        Raises:
+            DefinitionError: There is no such provider.
+        """
+        model = node.policy.fallback_models[place - 1] if place else node.model
+        found = self._by_name(model)
+        if found is not None and (place or not node.provider):
+            return found
         if node.provider:
-            if node.provider in self._named:
-                return self._named[node.provider]
-            if self._first is not None and self._first.name == node.provider:
-                return self._first
+            provider = self._called(node.provider)
+            if provider is not None:
+                return provider, model
             near = did_you_mean(node.provider, self._named)
             raise DefinitionError(
                 f"LLM node {node.id!r} wants provider {node.provider!r}, which was not given{near}"
             )
-        return self.for_model(node.model, f"LLM node {node.id!r}")
+        return self.for_model(model, f"LLM node {node.id!r}")
 
-    def for_model(self, model: str, who: str) -> Provider:
-        """The provider of a model."""
-        if model in self._named:
-            return self._named[model]
+    def for_model(self, model: str, who: str) -> tuple[Provider, str]:
+        """The provider of a model, and the model as it knows it."""
+        found = self._by_name(model)
+        if found is not None:
+            return found
         if self._first is None:
             raise DefinitionError(f"{who} calls a model: give run(..., provider=...)")
-        return self._first
+        return self._first, model
+
+    def _by_name(self, model: str) -> tuple[Provider, str] | None:
+        """The provider that a model's name tells."""
+        if model in self._named:
+            return self._named[model], model
+        name, _, rest = model.partition(":")
+        provider = self._called(name) if rest else None
+        return None if provider is None else (provider, rest)
+
+    def _called(self, name: str) -> Provider | None:
+        if self._first is not None and self._first.name == name and name not in self._named:
+            return self._first
+        return self._named.get(name)
 
     def check(self, plan: Plan, *, budgeted: bool) -> None:
         """
@@ -74,24 +101,25 @@ class Providers:
                 continue
             for index, node in enumerate(current.nodes):
                 if current.kinds[index] == LLM_CALL:
-                    problem = self._problem(node, budgeted=budgeted)
-                    if problem:
-                        problems.append(Problem(problem, node.id))
+                    for place in range(len(node.policy.fallback_models) + 1):
+                        problem = self._problem(node, place, budgeted=budgeted)
+                        if problem:
+                            problems.append(Problem(problem, node.id))
         if problems:
             raise DefinitionError(problems)
 
-    def _problem(self, node: Any, *, budgeted: bool) -> str:
+    def _problem(self, node: Any, place: int, *, budgeted: bool) -> str:
         try:
-            provider = self.of(node)
+            provider, model = self.of(node, place)
         except DefinitionError as error:
             return str(error)
         if not budgeted:
             return ""
-        asked = LLMRequest((), model=node.model, max_tokens=node.settings().max_tokens)
+        asked = LLMRequest((), model=model, max_tokens=node.settings().max_tokens)
         if provider.worst_case_usd(asked) is not None:
             return ""
         return (
-            f"LLM node {node.id!r}: the price of {node.model or provider.default_model!r} of "
+            f"LLM node {node.id!r}: the price of {model or provider.default_model!r} of "
             f"{provider.name} is "
             "not known, so max_cost cannot be kept; set its price, set max_tokens, or run without "
             "max_cost"

@@ -7,6 +7,7 @@ Started when slot, resources and money allow, ended with their bill settled, tri
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 from dagorch.errors import BudgetExceededError, NodeTimeoutError
 from dagorch.models.events import EventType
@@ -101,6 +102,7 @@ class Attempting(NodeRuns):
             facts = frame.fact(index)
             attempt.number = facts.failures + 1
             attempt.resources = self._resources(frame, index)
+            attempt.model = facts.model
             attempt.prepared = facts.prepared
             if attempt.prepared is not None and attempt.prepared.worst_case_usd:
                 attempt.reserved = attempt.prepared.worst_case_usd
@@ -185,6 +187,7 @@ class Attempting(NodeRuns):
         node = frame.plan.nodes[index]
         facts = frame.fact(index)
         facts.failures += 1
+        facts.model_failures += 1
         facts.error = error
         if self.observed:
             self.emit(
@@ -195,13 +198,21 @@ class Attempting(NodeRuns):
             return
         retry = getattr(node, "retry", None) or node.policy.retry
         delay = None
+        told: dict[str, Any] = {}
         if retry is not None and not frame.stopping and not attempt.final:
-            delay = next_delay(retry, facts.failures, error, self.rng)
+            delay = next_delay(retry, facts.model_failures, error, self.rng)
             if delay is not None and self._is_too_late(frame, index, self.now + delay):
                 delay = None
+            others = node.policy.fallback_models
+            if delay is None and facts.model < len(others):
+                told["model"] = others[facts.model]
+                facts.model += 1
+                facts.model_failures = 0
+                delay = 0.0
         facts.retries.append(
             f"{self.now - self.started:.3f} s: attempt {attempt.number} failed: {describe(error)}"
             + ("" if delay is None else f"; next in {delay:.3f} s")
+            + "".join(f", with model {model!r}" for model in told.values())
         )
         if delay is None:
             self.fail(frame, index, error)
@@ -209,7 +220,11 @@ class Attempting(NodeRuns):
         self.move(frame, index, State.DELAYED)
         if self.observed:
             self.emit(
-                EventType.NODE_RETRYING, frame, index, attempt.number, {"delay_seconds": delay}
+                EventType.NODE_RETRYING,
+                frame,
+                index,
+                attempt.number,
+                {"delay_seconds": delay, **told},
             )
         if delay > 0:
             self.deadlines.add(Due(self.now + delay, "retry", frame, index, facts.failures))

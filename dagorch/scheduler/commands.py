@@ -77,6 +77,8 @@ class StartAttempt(Command):
     """
 
     number: int = 1
+    model: int = 0
+    """Which model is asked: 0 the node's own, then its fallback models."""
     prepared: Prepared | None = None
     resources: tuple[Resource, ...] = ()
     reserved: Decimal | None = None
@@ -136,7 +138,11 @@ class Evaluate(Command):
         self.inputs = inputs
         """By name, for `select`, `prepare` and `question`."""
         self.argument = argument
-        """For the others; for `prepare`, why the attempt before failed."""
+        """
+        For the others.
+
+        For `prepare`, which of the node's models to ask, and why its attempt before failed.
+        """
 
     @property
     def path(self) -> str:

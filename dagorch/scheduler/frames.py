@@ -35,6 +35,8 @@ class Facts:
         "due",
         "error",
         "failures",
+        "model",
+        "model_failures",
         "picked",
         "prepared",
         "recovered_from",
@@ -45,6 +47,10 @@ class Facts:
     def __init__(self) -> None:
         self.failures = 0
         """Attempts that failed."""
+        self.model = 0
+        """Which model is asked: 0 the node's own, then its fallback models."""
+        self.model_failures = 0
+        """Attempts that failed with that model."""
         self.retries: list[str] = []
         """A line for each, for the story."""
         self.usage: Usage = NOTHING_USED

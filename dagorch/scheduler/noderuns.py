@@ -75,10 +75,10 @@ class NodeRuns(RunState):
         if kind < BRANCH:
             if kind == LLM_CALL:
                 facts = frame.facts.get(index)
-                failed = facts.error if facts is not None else None
-                self.evaluate(
-                    Evaluate(frame, index, "prepare", None, frame.inputs_of(index), failed)
-                )
+                model = facts.model if facts is not None else 0
+                failed = facts.error if facts is not None and facts.model_failures else None
+                inputs = frame.inputs_of(index)
+                self.evaluate(Evaluate(frame, index, "prepare", None, inputs, (model, failed)))
             else:
                 self.enqueue(frame, index)
         elif kind == MERGE:

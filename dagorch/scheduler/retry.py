@@ -25,7 +25,7 @@ def next_delay(
 
     Args:
         retry: The node's rule.
-        failures: Attempts that have failed, this one included.
+        failures: Attempts that have failed with this model, this one included.
         error: Why it failed.
         rng: Draws the jitter.
 

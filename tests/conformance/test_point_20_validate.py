@@ -18,6 +18,7 @@ CONFIGS = [OrchestratorConfig, DreamCascadeConfig]
 BAD: dict[str, list[Any]] = {
     "num_agents": [0, -1, 2.5, "3", None, True, 10**9],
     "primary_model": ["", "  ", 3],
+    "fallback_model": ["", "  ", 3],
     "max_retries": [-1, 1.5, "3", None, False],
     "timeout_seconds": [0, -5, "60", float("nan"), float("inf"), True],
     "enable_streaming": ["yes", 1, None],

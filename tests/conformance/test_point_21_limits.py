@@ -1,4 +1,4 @@
-"""Point 21, without the fallback model: retries, timeouts, and how much happens at once."""
+"""Point 21: retries, the fallback model, timeouts, and how much happens at once."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import anyio
 import pytest
 
 from dagorch import AgentResult, OrchestratorConfig, RunError, SubTask
-from dagorch.errors import NodeTimeoutError
+from dagorch.errors import DefinitionError, NodeTimeoutError, OverloadedError
 from dagorch.models.llm import LLMRequest
-from dagorch.testing import run_virtual
-from tests.conformance.doubles import Plain, by_tier, cascade, once, talking
+from dagorch.testing import ScriptedProvider, run_virtual
+from tests.conformance.doubles import Plain, by_tier, calls, cascade, once, talking
 
 FIVE = [SubTask(str(n), "x") for n in range(5)]
 
@@ -158,3 +158,63 @@ def test_the_retries_of_a_cascade_are_extra_attempts_of_the_same_agents() -> Non
     result = run_virtual(cascade(talking(reply), max_retries=1).execute_workflow, "Why?")
     assert result.status == "completed"
     assert [a.metadata["attempts"] for a in result.agent_results] == [2, 2, 2, 1, 1, 1]
+
+
+def without(*models: str) -> Callable[[LLMRequest], object]:
+    """Replies of a service of which some models do not work."""
+
+    def reply(request: LLMRequest) -> object:
+        if request.model in models:
+            return OverloadedError(f"{request.model} is busy", status=503)
+        return by_tier(request)
+
+    return reply
+
+
+def test_the_fallback_model_answers_where_a_tiers_model_has_failed_for_good() -> None:
+    provider = talking(without("b"))
+    o = cascade(provider, fallback_model="spare", max_retries=1)
+    result = run_virtual(o.execute_workflow, "Why?")
+    assert result.status == "completed"
+    belters = [a for a in result.agent_results if a.subtask_id.startswith("belter")]
+    assert [(a.content, a.metadata["attempts"]) for a in belters] == [("said by spare", 3)] * 3
+    assert calls(provider) == {"plan": 1, "b": 6, "spare": 3, "d": 2, "c": 1}
+
+
+def test_it_answers_for_the_planner_too_before_the_tasks_own_questions_do() -> None:
+    provider = talking(without("p"))
+    result = run_virtual(cascade(provider, fallback_model="spare").execute_workflow, "Why?")
+    assert result.metadata["planned"]
+
+
+def test_it_may_be_another_services() -> None:
+    spare = ScriptedProvider("said by the other", name="other")
+    config = OrchestratorConfig(max_retries=0, fallback_model="other:large")
+    o = Asking(config, talking(without("")), providers={"other": spare}, plan=FIVE[:1])
+    result = run_virtual(o.execute_workflow, "Why?")
+    assert result.agent_results[0].content == "said by the other"
+    assert [request.model for request in spare.requests] == ["large"]
+
+
+def test_it_answers_what_an_own_subclass_asks() -> None:
+    provider = talking(without("", "main"))
+    config = OrchestratorConfig(max_retries=1, primary_model="main", fallback_model="spare")
+    result = run_virtual(Asking(config, provider, plan=FIVE[:2]).execute_workflow, "Why?")
+    assert [a.content for a in result.agent_results] == ["said by spare"] * 2
+    assert [request.model for request in provider.requests].count("main") == 4
+
+
+def test_an_unknown_fallback_model_is_told_before_anything_runs() -> None:
+    provider = ScriptedProvider("x", name="openai")
+    o = Asking(OrchestratorConfig(fallback_model="gtp-4"), provider, plan=FIVE)
+    with pytest.raises(DefinitionError, match="gtp-4"):
+        run_virtual(o.execute_workflow, "Why?")
+    assert provider.requests == []
+
+
+class Asking(Plain):
+    """Asks its provider for every subtask."""
+
+    async def execute_subtask(self, subtask, context=None):
+        reply = await self.provider.acomplete([{"role": "user", "content": "Well?"}])
+        return AgentResult(subtask_id=subtask.id, content=reply.content)
