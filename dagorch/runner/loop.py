@@ -167,7 +167,8 @@ class Runner:
             self._break(error)
 
     async def _obey_all(self, scope: anyio.CancelScope) -> None:  # noqa: C901  the hot loop, in one piece
-        core, free, others = self._core, self._core.queue.free, self._core.queue.others
+        core, queue = self._core, self._core.queue
+        line, heap, others = queue.line, queue.heap, queue.others
         clock, slice, deadlines = self._clock, self._shared.slice, self._core.deadlines
         road = straight(core)
         next(road)
@@ -182,7 +183,7 @@ class Runner:
                 attempt: StartAttempt | None = command
                 while attempt is not None:
                     if (
-                        (free or others)
+                        (line or heap or others)
                         and not self._called
                         and core.slots_used < core.max_parallel
                     ):
@@ -209,13 +210,13 @@ class Runner:
                         core.handle(stimulus)
                         break
                     check = plan.checks[index]
-                    now = clock()
-                    if turn != slice.turn:
-                        turn = slice.enter(now)
                     if check is not None and not check(value):
                         core.handle(self._attempts.wrong_type(attempt, value))
                         break
-                    if now >= slice.end:
+                    now = clock()
+                    if turn != slice.turn:  # it waited, and everybody else had a turn
+                        turn = slice.enter(now)
+                    elif now >= slice.end:  # no attempt must be on hand while this steps aside
                         core.handle(stimuli.AttemptSucceeded(attempt, value, now))
                         break
                     attempt = advance((attempt, value, now))

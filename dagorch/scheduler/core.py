@@ -74,7 +74,7 @@ class Core(Attempting):
             return CONTINUE
         if self.calls.waiting:
             self.calls.serve()
-        if self.slots_used < self.max_parallel and (self.queue.free or self.queue.others):
+        if self.slots_used < self.max_parallel and self.queue:
             item = self.take()
             if item is not None:
                 started = self.start(item)
@@ -98,7 +98,7 @@ class Core(Attempting):
             self.outbox
             or self.agenda
             or self.offered
-            or (self.slots_used < self.max_parallel and (self.queue.free or self.queue.others))
+            or (self.slots_used < self.max_parallel and self.queue)
         )
 
     @property

@@ -42,7 +42,7 @@ def straight(core: Core) -> Generator[StartAttempt | None, Success, None]:  # no
     (RUNNING, COMPLETED), (PENDING, READY) and (READY, RUNNING), each checked where it is taken.
     """
     queue, outbox, agenda = core.queue, core.outbox, core.agenda
-    free, others, waiting = queue.free, queue.others, core.calls.waiting
+    line, heap, others, waiting = queue.line, queue.heap, queue.others, core.calls.waiting
     order, place = core.plan.order, core.plan.place
     frame: Frame | None = None
     following: StartAttempt | None = None
@@ -83,10 +83,14 @@ def straight(core: Core) -> Generator[StartAttempt | None, Success, None]:  # no
                     continue
                 state[target] = _READY
                 times[3 * target] = now
-                if place is not None:
-                    heappush(free, place[target])
-                else:
+                if place is None:
                     queue.push_plain(frame, target)
+                else:
+                    entry = place[target]
+                    if not line or line[-1] < entry:
+                        line.append(entry)
+                    else:
+                        heappush(heap, entry)
         if not frame.unended:
             agenda.append((containers.close, frame))
         if agenda:  # frames open and close there, and deadlines begin
@@ -94,17 +98,22 @@ def straight(core: Core) -> Generator[StartAttempt | None, Success, None]:  # no
             core.work_off()
             continue
         # The slot is free: whatever comes first takes it over, if that is plain too.
-        while free and not (outbox or others or waiting or core.offered):
+        while (line or heap) and not (outbox or others or waiting or core.offered):
+            out_of_line = heap and (not line or heap[0] < line[0])
+            entry = heap[0] if out_of_line else line[0]
             if order is not None:
-                index, owner = order[free[0]], frame
+                index, owner = order[entry], frame
             else:
-                _, _, _, index, owner = free[0]
-            if owner.state[index] != _READY:  # cancelled since
-                heappop(free)
-                continue
-            if not owner.plan.direct[index]:
+                _, _, _, index, owner = entry
+            ready = owner.state[index] == _READY  # else it was cancelled since
+            if ready and not owner.plan.direct[index]:
                 break
-            heappop(free)
+            if out_of_line:
+                heappop(heap)
+            else:
+                line.popleft()
+            if not ready:
+                continue
             owner.state[index] = _RUNNING
             owner.times[3 * index + 1] = now
             attempt.frame = owner

@@ -67,7 +67,7 @@ def test_what_is_no_longer_ready_is_thrown_away() -> None:
     for number in range(6):
         queue.push(item(number), ("gpu",) if number % 2 else ())
     assert numbers(queue, live=lambda each: each[3] in (2, 3)) == [2, 3]
-    assert not queue.free
+    assert not queue.line and not queue.heap
     assert not queue.others
 
 
@@ -108,7 +108,7 @@ def test_places_in_the_order_of_a_single_frame_stand_for_the_same_keys(seed: int
     ]
     for each in chance.sample(items, 40):
         queue.push(each, chance.choice(((), (), ("gpu",))))
-    assert all(type(entry) is int for entry in queue.free)
+    assert all(type(entry) is int for entry in (*queue.line, *queue.heap))
     assert sorted(queue) == sorted(items)
     assert numbers(queue) == [each[3] for each in sorted(items)]
 
