@@ -40,7 +40,7 @@ def to_networkx(graph: Graph) -> networkx.DiGraph[str]:
     drawn: networkx.DiGraph[str] = networkx.DiGraph(name=graph.name)
     for id, entry in graph.entries.items():
         drawn.add_node(id, node=entry.node, kind=entry.node.kind.value)
-    for id, edges in resolve(graph).items():
+    for id, edges in resolve(graph).by_node().items():
         for edge in edges:
             if not edge.is_node:
                 continue
@@ -83,7 +83,7 @@ def critical_path(graph: Graph, seconds: Mapping[str, float]) -> CriticalPath:
     """
     graph.compile()
     _check_seconds(graph, seconds)
-    edges = resolve(graph)
+    edges = resolve(graph).by_node()
     order: list[str] = []
     placed: set[str] = set()
     stack: list[str] = list(graph.entries)[::-1]

@@ -50,7 +50,7 @@ def fingerprint(graph: Graph) -> str:
 
 
 def _definition(graph: Graph, known: Mapping[int, str]) -> dict[str, Any]:
-    edges = resolve(graph)
+    edges = resolve(graph).by_node()
     nodes = {}
     for id_, entry in graph.entries.items():
         body = getattr(entry.node, "body", None)
@@ -60,7 +60,7 @@ def _definition(graph: Graph, known: Mapping[int, str]) -> dict[str, Any]:
             "fallback": _fallback(entry.node, known),
             "edges": [[e.source, e.parameter, sorted(e.labels)] for e in edges[id_]],
             "joins": len(entry.sources),
-            "constants": {k: describe_value(v) for k, v in constants(graph, id_).items()},
+            "constants": {k: describe_value(v) for k, v in constants(entry).items()},
         }
     return {
         "nodes": nodes,

@@ -251,7 +251,7 @@ class Graph(Verbs, Doors):
         """The ids of nodes that nothing reads or comes after, in the order added."""
         from dagorch.graph.edges import resolve
 
-        read = {edge.source for edges in resolve(self).values() for edge in edges if edge.is_node}
+        read = set(resolve(self).sources).difference(self._inputs)
         return [id for id in self._entries if id not in read]
 
     # -- compiling --------------------------------------------------------------------------

@@ -36,7 +36,7 @@ class Plan:
 
     __slots__ = (
         "binders", "bodies", "checks", "constants", "contexts", "direct", "edge_source",
-        "edge_target", "edges", "fallbacks", "functions", "gates", "in_degree", "in_start", "inner",
+        "edge_target", "edges", "fallbacks", "flat", "functions", "gates", "in_degree", "in_start", "inner",
         "inputs", "kinds", "labels", "limited", "name", "neg_rank", "nodes", "order", "out_edges",
         "output_ids", "outputs", "place", "plain", "priorities", "protected", "required",
         "resources", "single_output", "size", "sources", "span", "weights", "whole", "wired",
@@ -96,13 +96,10 @@ class Plan:
     """Of functions that want a `Context`, the parameter."""
     neg_rank: list[float]
     """Minus the longest remaining path in estimated seconds, the node itself included."""
+    flat: bool
+    """Whether the root frame is all that there will be: nothing inside, no expansion."""
     order: list[int] | None
-    """
-    The nodes as they start, were all ready at once.
-
-    None where other frames may have node runs ready between them: something is inside, or may
-    come.
-    """
+    """The nodes as they start, were all ready at once; None if the plan is not flat."""
     place: list[int] | None
     """The place of each node in `order`."""
     weights: list[float]
@@ -124,7 +121,7 @@ class Plan:
     """
     Whether attempts are cancelled only all together.
 
-    Nothing inside, no timeout, no quorum, no expansion.
+    It is flat and has no timeout and no quorum.
     """
     protected: bytes
     """Per node, 1 if it is a sink, an output or kept: never cancelled because nobody waits."""

@@ -6,12 +6,10 @@ Every problem at once, each with its node, its place and the nearest right name.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from dagorch.errors import DefinitionError, Problem, did_you_mean
-from dagorch.graph.edges import Edge
 from dagorch.models.policy import DEFAULT_POLICY
 from dagorch.models.ref import Ref
 from dagorch.nodes.base import Kind
@@ -23,9 +21,11 @@ from dagorch.nodes.merge import Merge
 from dagorch.nodes.types import can_flow, type_name
 
 if TYPE_CHECKING:
+    from dagorch.graph.edges import Wiring
     from dagorch.graph.graph import Entry, Graph
+    from dagorch.nodes.signature import ParameterSpec
 
-__all__ = ["RUN_OPTIONS", "Checked", "check"]
+__all__ = ["RUN_OPTIONS", "check", "cycle_problem"]
 
 RUN_OPTIONS = frozenset(
     {
@@ -44,18 +44,8 @@ _IDLE_OPTIONS = {
 """Options of a policy that nothing would come of."""
 
 
-@dataclass(slots=True)
-class Checked:
-    """What checking found out."""
-
-    problems: list[Problem]
-    order: list[str]
-    """A topological order of the node ids; incomplete if there is a cycle."""
-    cycle: tuple[str, ...] = field(default=())
-
-
-def check(graph: Graph, edges: Mapping[str, list[Edge]], fallbacks: Mapping[str, Graph]) -> Checked:
-    """Check one graph; those inside it are checked on their own."""
+def check(graph: Graph, wiring: Wiring, fallbacks: Mapping[str, Graph]) -> list[Problem]:
+    """Check one graph but for cycles; the graphs inside it are checked on their own."""
     problems = list(graph.problems)
     if not graph.entries:
         problems.append(Problem(f"graph {graph.name!r} has no nodes"))
@@ -64,16 +54,7 @@ def check(graph: Graph, edges: Mapping[str, list[Edge]], fallbacks: Mapping[str,
             problems.append(
                 Problem(f"input {name!r} has the name of an option of run(); give it another", name)
             )
-    for id, entry in graph.entries.items():
-        found: list[str] = []
-        _check_bindings(graph, entry, found)
-        _check_edges(graph, entry, edges[id], found)
-        kind = entry.node.kind
-        if kind is not Kind.FUNCTION:
-            _check_kind(graph, entry, edges[id], found)
-        if entry.node.policy is not DEFAULT_POLICY:
-            _check_policy(entry, fallbacks.get(id), found)
-        problems += [Problem(text, id, entry.where) for text in found]
+    problems += _check_nodes(graph, wiring, fallbacks)
     for ref in graph.outputs:
         if not isinstance(ref, Ref) or ref.graph is not graph:
             problems.append(Problem(f"output {ref!r} is not a ref of graph {graph.name!r}"))
@@ -81,27 +62,46 @@ def check(graph: Graph, edges: Mapping[str, list[Edge]], fallbacks: Mapping[str,
             problems.append(
                 Problem(f"output {ref.id!r} is an input; the value of a graph comes from its nodes")
             )
-    order, cycle = _order(graph, edges)
-    if cycle:
-        shown = " -> ".join(cycle)
-        problems.append(
-            Problem(
-                f"the nodes {shown} form a cycle; to repeat steps use graph.loop(...)",
-                cycle[0],
-                graph.entries[cycle[0]].where,
-            )
-        )
-    return Checked(problems, order, cycle)
+    return problems
 
 
-def _check_bindings(graph: Graph, entry: Entry, found: list[str]) -> None:
+def _check_nodes(graph: Graph, wiring: Wiring, fallbacks: Mapping[str, Graph]) -> Iterator[Problem]:
+    found: list[str] = []
+    spans = zip(wiring.takes, wiring.starts, wiring.starts[1:], strict=False)
+    for (id, entry), (parameters, start, stop) in zip(graph.entries.items(), spans, strict=True):
+        node = entry.node
+        if isinstance(node, Function) and node.signature.problem:
+            found.append(f"function node {id!r}: {node.signature.problem}")
+        if parameters or entry.bindings:
+            _check_bindings(graph, entry, parameters, found)
+        if start != stop:
+            _check_refs(graph, entry, found)
+            _check_edges(graph, entry, wiring, range(start, stop), found)
+        if node.kind is not Kind.FUNCTION:
+            _check_kind(entry, found)
+        if node.policy is not DEFAULT_POLICY:
+            _check_policy(entry, fallbacks.get(id), found)
+        if found:
+            yield from [Problem(text, id, entry.where) for text in found]
+            found.clear()
+
+
+def cycle_problem(graph: Graph, cycle: tuple[str, ...]) -> Problem:
+    """Say which nodes form a cycle, the first of them named again as the last."""
+    return Problem(
+        f"the nodes {' -> '.join(cycle)} form a cycle; to repeat steps use graph.loop(...)",
+        cycle[0],
+        graph.entries[cycle[0]].where,
+    )
+
+
+def _check_bindings(
+    graph: Graph, entry: Entry, parameters: tuple[ParameterSpec, ...], found: list[str]
+) -> None:
     """Every parameter has a source, and every binding a parameter."""
     node = entry.node
     id = node.id
     bindings = entry.bindings
-    if isinstance(node, Function) and node.signature.problem:
-        found.append(f"function node {id!r}: {node.signature.problem}")
-    parameters = node.parameters()
     if bindings:
         names = [spec.name for spec in parameters]
         open_ended = isinstance(node, Function) and node.signature.accepts_any_keyword
@@ -156,49 +156,54 @@ def _check_ref(graph: Graph, id: str, name: str, ref: Ref[Any], found: list[str]
         )
 
 
-def _check_edges(graph: Graph, entry: Entry, edges: list[Edge], found: list[str]) -> None:  # noqa: C901  a list of checks
-    """Sources exist, labels are a branch's, and types can match."""
+def _check_refs(graph: Graph, entry: Entry, found: list[str]) -> None:
+    """What a node comes after, or joins, is of this graph."""
     id = entry.node.id
     for ref in (*entry.after, *entry.sources):
         if isinstance(ref, Ref):
             _check_ref(graph, id, "after", ref, found)
         elif not isinstance(ref, str):
             found.append(f"node {id!r}: after={ref!r:.60} is neither a ref nor an id")
-    specs = None
-    for edge in edges:
-        source = edge.source
-        if not edge.is_node:
-            if edge.parameter is None:
+
+
+def _check_edges(
+    graph: Graph, entry: Entry, wiring: Wiring, places: range, found: list[str]
+) -> None:
+    """Sources exist, labels are a branch's, and types can match."""
+    id, inputs, entries = entry.node.id, graph.inputs, graph.entries
+    wanted_types: dict[str, Any] | None = None
+    for place in places:
+        source, parameter = wiring.sources[place], wiring.parameters[place]
+        if source in inputs:
+            if parameter is None:
                 found.append(
                     f"node {id!r} comes after {source!r}, which is an input; only nodes have an "
                     "order"
                 )
                 continue
-            given = graph.inputs[source].annotation
-        elif source not in graph.entries:
-            known = did_you_mean(source, graph.entries)
+            given = inputs[source].annotation
+        elif source not in entries:
+            known = did_you_mean(source, entries)
             found.append(
                 f"node {id!r} depends on {source!r}, which is not in graph {graph.name!r}{known}"
             )
             continue
         else:
-            other = graph.entries[source].node
-            if edge.labels:
-                _check_labels(id, other, edge.labels, found)
-            if edge.parameter is None:
+            if wiring.labels and place in wiring.labels:
+                _check_labels(id, entries[source].node, wiring.labels[place], found)
+            if parameter is None:
                 continue
-            given = other.output_type()
+            given = entries[source].node.output_type()
         if given is Any:
             continue
-        if specs is None:
-            specs = {spec.name: spec for spec in entry.node.parameters()}
-        spec = specs.get(edge.parameter or "")
-        wanted = spec.annotation if spec else Any
-        if isinstance(entry.node, Map) and edge.parameter == entry.node.parameter:
+        if wanted_types is None:
+            wanted_types = {spec.name: spec.annotation for spec in entry.node.parameters()}
+        wanted = wanted_types.get(parameter, Any)
+        if isinstance(entry.node, Map) and parameter == entry.node.parameter:
             _check_items(entry.node, source, given, found)
         elif wanted is not Any and not can_flow(given, wanted):
             found.append(
-                f"input {edge.parameter!r} of node {id!r} takes {type_name(wanted)}, "
+                f"input {parameter!r} of node {id!r} takes {type_name(wanted)}, "
                 f"but {source!r} gives {type_name(given)}"
             )
 
@@ -237,19 +242,16 @@ def _check_labels(id: str, source: Any, labels: frozenset[str], found: list[str]
         )
 
 
-def _check_kind(graph: Graph, entry: Entry, edges: list[Edge], found: list[str]) -> None:
+def _check_kind(entry: Entry, found: list[str]) -> None:
     node = entry.node
     id = node.id
     if isinstance(node, Merge):
-        joined = edges[
-            : len(entry.sources)
-        ]  # what follows is `after`, which is waited for but not joined
+        joined = len(entry.sources)  # `after` is waited for but not joined
         if not joined:
             found.append(f"merge {id!r} joins nothing, so it can never fire; give it sources")
-        elif node.quorum > len(joined):
+        elif node.quorum > joined:
             found.append(
-                f"merge {id!r} waits for {node.quorum} of {len(joined)} sources, so it can never "
-                "fire"
+                f"merge {id!r} waits for {node.quorum} of {joined} sources, so it can never fire"
             )
     elif isinstance(node, Loop):
         if node.max_iterations is None:
@@ -320,41 +322,3 @@ def _check_policy(entry: Entry, fallback: Graph | None, found: list[str]) -> Non
                     f"fallback {fallback.name!r} of node {node.id!r} needs {spec.name!r}; "
                     f"a fallback gets the node's own inputs only{did_you_mean(spec.name, names)}"
                 )
-
-
-def _order(graph: Graph, edges: Mapping[str, list[Edge]]) -> tuple[list[str], tuple[str, ...]]:
-    """A topological order (Kahn, 1962) and, if there is none, a cycle."""
-    entries = graph.entries
-    waiting: dict[str, int] = {}
-    successors: dict[str, list[str]] = {}
-    order: list[str] = []
-    for id in entries:
-        count = 0
-        for edge in edges[id]:
-            if edge.is_node and edge.source in entries:
-                count += 1
-                successors.setdefault(edge.source, []).append(id)
-        if count:
-            waiting[id] = count
-        else:
-            order.append(id)
-    for id in order:
-        for other in successors.get(id, ()):
-            waiting[other] -= 1
-            if not waiting[other]:
-                del waiting[other]
-                order.append(other)
-    if not waiting:
-        return order, ()
-    start = next(iter(waiting))
-    trail: dict[str, None] = {}
-    while (
-        start not in trail
-    ):  # every waiting node has a waiting predecessor: walk back till one repeats
-        trail[start] = None
-        start = next(e.source for e in edges[start] if e.source in waiting)
-    walked = list(trail)
-    cycle = walked[walked.index(start) :][::-1]
-    first = cycle.index(min(cycle))
-    cycle = cycle[first:] + cycle[:first]
-    return order, (*cycle, cycle[0])

@@ -67,7 +67,8 @@ def test_what_is_no_longer_ready_is_thrown_away() -> None:
     for number in range(6):
         queue.push(item(number), ("gpu",) if number % 2 else ())
     assert numbers(queue, live=lambda each: each[3] in (2, 3)) == [2, 3]
-    assert not queue.line and not queue.heap
+    assert not queue.line
+    assert not queue.heap
     assert not queue.others
 
 

@@ -1,0 +1,239 @@
+"""
+Layout: one checked graph as the arrays of a plan.
+
+What is inside it has been laid out before; nothing is checked here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from dagorch.graph import plan as kinds
+from dagorch.graph.edges import Wiring, constants
+from dagorch.graph.order import Order
+from dagorch.graph.plan import Plan
+from dagorch.models.policy import DEFAULT_POLICY
+from dagorch.nodes.base import Kind, Node
+from dagorch.nodes.function import Function, context_parameter
+from dagorch.nodes.llm import LLM
+from dagorch.nodes.merge import Merge
+from dagorch.nodes.types import value_check
+
+if TYPE_CHECKING:
+    from dagorch.graph.graph import Entry, Graph
+
+__all__ = ["lay_out"]
+
+_CODES = {
+    Kind.LLM: kinds.LLM_CALL,
+    Kind.BRANCH: kinds.BRANCH,
+    Kind.MERGE: kinds.MERGE,
+    Kind.LOOP: kinds.LOOP,
+    Kind.MAP: kinds.MAP,
+    Kind.SUBGRAPH: kinds.SUBGRAPH,
+    Kind.ASK: kinds.ASK,
+}
+_NO_BINDER: tuple[tuple[str, int], ...] = ()
+
+
+def lay_out(
+    graph: Graph,
+    wiring: Wiring,
+    order: Order,
+    bodies: Mapping[str, Plan],
+    fallbacks: Mapping[str, Plan],
+) -> Plan:
+    """
+    Lay one checked graph out.
+
+    Args:
+        graph: Without problems.
+        wiring: Its edges.
+        order: Theirs.
+        bodies: The plans of what nodes hold, by the node's id.
+        fallbacks: The plans of their fallbacks, by the node's id.
+
+    Cost: O(V + E).
+    """
+    plan = Plan()
+    plan.name = graph.name
+    plan.size = len(graph.entries)
+    plan.nodes = tuple([entry.node for entry in graph.entries.values()])
+    plan.inputs = {i.name: i.default for i in graph.inputs.values()}
+    slot_of = wiring.slot_of
+    plan.bodies = {slot_of[id]: body for id, body in bodies.items()}
+    plan.fallbacks = {slot_of[id]: body for id, body in fallbacks.items()}
+    plan.outputs = tuple([slot_of[ref.id] for ref in graph.outputs])
+    _lay_edges(plan, wiring, order)
+    _lay_nodes(plan, graph, wiring)
+    _lay_ranks(plan, order)
+    _lay_order(plan)
+    return plan
+
+
+def _lay_edges(plan: Plan, wiring: Wiring, order: Order) -> None:
+    plan.edges = len(order.sources)
+    plan.edge_source, plan.edge_target = order.sources, order.targets
+    plan.in_start, plan.in_degree, plan.out_edges = order.starts, order.in_degree, order.out_edges
+    plan.required = bytes([wiring.required[place] for place in order.places])
+    plan.labels = {}
+    if wiring.labels:
+        for edge, place in enumerate(order.places):
+            if place in wiring.labels:
+                plan.labels[edge] = wiring.labels[place]
+    plan.sources = tuple([i for i, count in enumerate(order.in_degree) if not count])
+    sinks = tuple([i for i, leaving in enumerate(order.out_edges) if not leaving])
+    plan.outputs = plan.outputs or sinks
+    plan.output_ids = tuple([plan.nodes[i].id for i in plan.outputs])
+    plan.single_output = len(plan.outputs) == 1
+    protected = bytearray(plan.size)
+    for i in (*sinks, *plan.outputs):
+        protected[i] = 1
+    plan.protected = bytes(protected)
+
+
+class _Columns:
+    """What the walk over the nodes has found so far; of most, a byte a node."""
+
+    __slots__ = (
+        "expands", "kept", "kinds", "limited", "plain", "priorities", "resources", "whole", "wired",
+    )  # fmt: skip
+
+    def __init__(self, plan: Plan) -> None:
+        self.kinds, self.wired = bytearray(plan.size), bytearray(plan.size)
+        self.limited, self.kept = bytearray(plan.size), bytearray(plan.protected)
+        self.plain = bytearray(b"\x01") * plan.size
+        self.whole = True
+        self.expands = False
+        self.priorities: dict[int, int] = {}
+        self.resources: dict[str, str] = {}
+
+
+def _lay_nodes(plan: Plan, graph: Graph, wiring: Wiring) -> None:
+    """One walk over the nodes; the usual kind, a function without a policy, comes cheapest."""
+    plan.checks, plan.functions = [None] * plan.size, [None] * plan.size
+    plan.binders = [_NO_BINDER] * plan.size
+    plan.contexts, plan.constants, plan.gates = {}, {}, {}
+    columns = _Columns(plan)
+    for i, entry in enumerate(graph.entries.values()):
+        node = entry.node
+        if type(node) is Function:
+            _lay_function(plan, columns, i, node)
+        else:
+            _lay_other(plan, columns, i, entry)
+        if wiring.takes[i] or entry.bindings is not None:
+            _lay_values(plan, columns, i, entry, wiring)
+        if node.policy is not DEFAULT_POLICY:
+            _lay_policy(plan, columns, i, node)
+    for edge in plan.labels:
+        columns.plain[plan.edge_source[edge]] = 0
+    plan.kinds, plan.wired = bytes(columns.kinds), bytes(columns.wired)
+    plan.limited, plan.plain = bytes(columns.limited), bytes(columns.plain)
+    plan.protected, plan.priorities = bytes(columns.kept), columns.priorities
+
+    inner: dict[int, Plan] = {}
+    for body in (*plan.bodies.values(), *plan.fallbacks.values()):
+        inner[id(body)] = body
+        inner.update((id(deeper), deeper) for deeper in body.inner)
+    plan.inner = tuple(inner.values())
+    plan.flat = not inner and not columns.expands
+    plan.whole = plan.flat and columns.whole
+    plan.direct = bytes(
+        [code <= kinds.SYNC and not bound for code, bound in zip(plan.kinds, plan.limited)]
+    )
+    inside = {name: user for body in plan.inner for name, user in body.resources.items()}
+    plan.resources = {**inside, **columns.resources}
+
+
+def _lay_function(plan: Plan, columns: _Columns, i: int, node: Function) -> None:
+    signature = node.signature
+    columns.kinds[i] = kinds.ASYNC if signature.is_async else kinds.SYNC
+    if node.expand:
+        columns.expands = True
+    else:
+        plan.checks[i] = value_check(signature.returns)
+    context = context_parameter(signature)
+    if context is not None:
+        plan.contexts[i] = context
+    elif signature.is_async and not node.expand:
+        plan.functions[i] = node.fn
+
+
+def _lay_other(plan: Plan, columns: _Columns, i: int, entry: Entry) -> None:
+    node = entry.node
+    columns.kinds[i] = _CODES[node.kind]
+    if isinstance(node, Merge):
+        start, stop = plan.in_start[i], plan.in_start[i + 1]
+        if entry.after:
+            plan.gates[i] = start + len(entry.sources)
+        if node.quorum > 0:
+            columns.whole = False
+        if entry.after or node.quorum > 0:
+            for source in plan.edge_source[start:stop]:
+                columns.plain[source] = 0
+    elif isinstance(node, LLM):
+        if i in plan.bodies:
+            columns.kinds[i] = kinds.SUBGRAPH
+        else:
+            columns.limited[i] = 1
+    elif node.kind is Kind.ASK:
+        plan.checks[i] = value_check(node.output_type())
+
+
+def _lay_values(plan: Plan, columns: _Columns, i: int, entry: Entry, wiring: Wiring) -> None:
+    """Note what feeds each parameter: slots, or constants."""
+    plan.binders[i] = tuple(
+        [
+            (name, wiring.slots[place])
+            for place in range(wiring.starts[i], wiring.starts[i + 1])
+            if (name := wiring.parameters[place]) is not None
+        ]
+    )
+    constant = constants(entry)
+    if constant:
+        plan.constants[i] = constant
+    columns.wired[i] = bool(plan.binders[i] or constant)
+
+
+def _lay_policy(plan: Plan, columns: _Columns, i: int, node: Node[Any]) -> None:
+    policy = node.policy
+    columns.limited[i] = 1
+    columns.kept[i] |= policy.keep
+    if policy.priority is not None:
+        columns.priorities[i] = policy.priority
+    if not (policy.timeout_seconds is policy.attempt_timeout_seconds is None):
+        columns.whole = False
+    for name in policy.resources:
+        columns.resources[name] = node.id
+
+
+def _lay_ranks(plan: Plan, order: Order) -> None:
+    """Estimate each node's seconds, and the longest path from it."""
+    plan.weights = [1.0] * plan.size
+    for i, body in plan.bodies.items():
+        plan.weights[i] = body.span
+    neg_rank, targets = [0.0] * plan.size, plan.edge_target
+    for i in reversed(order.nodes):
+        longest = 0.0
+        for edge in plan.out_edges[i]:
+            rank = neg_rank[targets[edge]]
+            if rank < longest:
+                longest = rank
+        neg_rank[i] = longest - plan.weights[i]
+    plan.neg_rank = neg_rank
+    plan.span = -min(neg_rank, default=0.0)
+
+
+def _lay_order(plan: Plan) -> None:
+    """Sort the nodes by the key of the ready queue, where they are all that can be ready."""
+    plan.order = plan.place = None
+    if not plan.flat:
+        return
+    plan.order = sorted(range(plan.size), key=plan.neg_rank.__getitem__)
+    if plan.priorities:
+        plan.order.sort(key=lambda index: -plan.priorities.get(index, 0))
+    plan.place = [0] * plan.size
+    for at, index in enumerate(plan.order):
+        plan.place[index] = at
+
