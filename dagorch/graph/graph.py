@@ -163,7 +163,17 @@ class Graph(Verbs, Doors):
         code, line = (frame.f_code.co_filename, frame.f_lineno) if frame else ("", 0)
         if isinstance(after, (Ref, str)):
             after = (after,)
-        entry = Entry(node, bindings or None, tuple(after), sources, code, line)
+        # A node of this graph by its id alone: tuples of texts are none of the collector's
+        # business, and a ref that the user drops is gone.
+        after = tuple(
+            [
+                other.id
+                if isinstance(other, Ref) and other.graph is self and not other.labels
+                else other
+                for other in after
+            ]
+        )
+        entry = Entry(node, bindings or None, after, sources, code, line)
         body = getattr(node, "body", None)
         if isinstance(body, Graph):
             self.depth = max(self.depth, body.depth + 1)

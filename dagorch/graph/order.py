@@ -47,9 +47,13 @@ class Order:
             for node, (start, stop) in enumerate(pairwise(wiring.starts))
             for _ in range(start, stop)
         ]
-        self.places = [place for place, source in enumerate(wiring.slots) if 0 <= source < size]
-        self.sources = [wiring.slots[place] for place in self.places]
-        self.targets = [into[place] for place in self.places]
+        slots = wiring.slots
+        self.places: Sequence[int] = range(len(slots))
+        self.sources, self.targets = slots, into
+        if min(slots, default=0) < 0 or max(slots, default=0) >= size:  # unknown, or an input
+            self.places = [place for place, slot in enumerate(slots) if 0 <= slot < size]
+            self.sources = [slots[place] for place in self.places]
+            self.targets = [into[place] for place in self.places]
         self.in_degree = _counts(self.targets, size)
         self.starts = [0, *accumulate(self.in_degree)]
         # A counting sort by source: no list for each node, which the collector would walk.

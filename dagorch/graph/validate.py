@@ -67,6 +67,7 @@ def check(graph: Graph, wiring: Wiring, fallbacks: Mapping[str, Graph]) -> list[
 
 def _check_nodes(graph: Graph, wiring: Wiring, fallbacks: Mapping[str, Graph]) -> Iterator[Problem]:
     found: list[str] = []
+    open_to_doubt = _open_to_doubt(wiring)
     spans = zip(wiring.takes, wiring.starts, wiring.starts[1:], strict=False)
     for (id, entry), (parameters, start, stop) in zip(graph.entries.items(), spans, strict=True):
         node = entry.node
@@ -76,7 +77,8 @@ def _check_nodes(graph: Graph, wiring: Wiring, fallbacks: Mapping[str, Graph]) -
             _check_bindings(graph, entry, parameters, found)
         if start != stop:
             _check_refs(graph, entry, found)
-            _check_edges(graph, entry, wiring, range(start, stop), found)
+            if 1 in open_to_doubt[start:stop]:
+                _check_edges(graph, entry, wiring, range(start, stop), found)
         if node.kind is not Kind.FUNCTION:
             _check_kind(entry, found)
         if node.policy is not DEFAULT_POLICY:
@@ -84,6 +86,19 @@ def _check_nodes(graph: Graph, wiring: Wiring, fallbacks: Mapping[str, Graph]) -
         if found:
             yield from [Problem(text, id, entry.where) for text in found]
             found.clear()
+
+
+def _open_to_doubt(wiring: Wiring) -> bytearray:
+    """Per edge, 1 if it does more than put one node after another."""
+    marks = bytearray(
+        [
+            parameter is not None or not 0 <= slot < wiring.size
+            for parameter, slot in zip(wiring.parameters, wiring.slots, strict=True)
+        ]
+    )
+    for place in wiring.labels:
+        marks[place] = 1
+    return marks
 
 
 def cycle_problem(graph: Graph, cycle: tuple[str, ...]) -> Problem:
@@ -159,10 +174,12 @@ def _check_ref(graph: Graph, id: str, name: str, ref: Ref[Any], found: list[str]
 def _check_refs(graph: Graph, entry: Entry, found: list[str]) -> None:
     """What a node comes after, or joins, is of this graph."""
     id = entry.node.id
-    for ref in (*entry.after, *entry.sources):
+    for ref in (*entry.after, *entry.sources) if entry.sources else entry.after:
+        if isinstance(ref, str):
+            continue
         if isinstance(ref, Ref):
             _check_ref(graph, id, "after", ref, found)
-        elif not isinstance(ref, str):
+        else:
             found.append(f"node {id!r}: after={ref!r:.60} is neither a ref nor an id")
 
 

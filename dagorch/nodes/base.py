@@ -68,7 +68,8 @@ def check_id(id: object) -> None:
     """Refuse an id that a path could not hold."""
     if not isinstance(id, str) or not id:
         raise DefinitionError(f"a node's id must be a text that is not empty, not {id!r}")
-    if _FORBIDDEN.search(id):
+    # The quick test tells most ids: no letter of an identifier is forbidden.
+    if not id.isidentifier() and _FORBIDDEN.search(id):
         raise DefinitionError(
             f"node id {id!r} has a character of '/', '[', ']' or a control character, "
             "which addresses such as 'refine[2]/critic' need for themselves"

@@ -108,11 +108,12 @@ class Function(Node[Any]):
 
     def __post_init__(self) -> None:
         Node.__post_init__(self)
-        if not callable(self.fn):
+        fn = self.fn
+        if not callable(fn):
             raise DefinitionError(
-                f"function node {self.id!r} was given {self.fn!r}, which is not callable"
+                f"function node {self.id!r} was given {fn!r}, which is not callable"
             )
-        object.__setattr__(self, "_signature", signature_of(self.fn))
+        object.__setattr__(self, "_signature", signature_of(fn))
 
     @property
     def signature(self) -> FunctionSignature:

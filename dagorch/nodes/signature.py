@@ -6,11 +6,11 @@ import inspect
 import sys
 import types
 import typing
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Annotated, Any, ForwardRef, Literal, get_args, get_origin
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 __all__ = ["FunctionSignature", "ParameterSpec", "signature_of"]
 
@@ -29,7 +29,7 @@ class ParameterSpec:
     kind: ParameterKind = "any"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class FunctionSignature:
     """What a function takes and gives, as far as its definition tells."""
 
@@ -52,7 +52,7 @@ def signature_of(fn: Callable[..., Any]) -> FunctionSignature:
     Give what a callable takes and gives: functions, methods, classes, partials, objects.
 
     Decorators are looked through by `__wrapped__`; string annotations are resolved in the
-    function's module and closure. Kept per function for as long as the function lives, unless
+    function's module and closure. Kept for the last functions asked for while they live, unless
     an annotation was unresolved: asked again, it may be defined by then.
 
     Args:
@@ -74,12 +74,13 @@ def signature_of(fn: Callable[..., Any]) -> FunctionSignature:
     # A bound method is a new object each time it is read: its function is the key. An object
     # with a `__call__` may be unhashable, its class's function is not.
     target: Any = fn
-    if isinstance(fn, types.MethodType):
-        target = fn.__func__
-    elif not isinstance(fn, _OWN_KEYS) and callable(fn):
-        target = type(fn).__call__
+    if not isinstance(fn, _OWN_KEYS):
+        if isinstance(fn, types.MethodType):
+            target = fn.__func__
+        elif callable(fn):
+            target = type(fn).__call__
     bound = target is not fn
-    plain = isinstance(target, types.FunctionType) and _OVERRIDES.isdisjoint(target.__dict__)
+    plain = isinstance(target, types.FunctionType) and not _looks_unlike_its_code(target)
     cache, key = (_BOUND if bound else _FREE, target) if plain else (_FREE, fn)
     try:
         known = cache.get(key)
@@ -89,15 +90,18 @@ def signature_of(fn: Callable[..., Any]) -> FunctionSignature:
         known = _read_plain(target, int(bound)) if plain else _read_foreign(fn)
         # A class's signature returns the class: kept, it would keep its own key alive.
         if not known.unresolved and not isinstance(fn, type):
+            if len(cache) >= _KEPT:
+                cache.clear()
             cache[key] = known
     return known
 
 
+# Of a program with many functions, an entry for each would cost the cycle collector more than
+# reading a function again does.
+_KEPT = 1_000
 _FREE: WeakKeyDictionary[Any, FunctionSignature] = WeakKeyDictionary()
 _BOUND: WeakKeyDictionary[Any, FunctionSignature] = WeakKeyDictionary()
 _OWN_KEYS = (types.FunctionType, type)
-# Attributes that make a function look unlike its code; `inspect` knows what they mean.
-_OVERRIDES = frozenset({"__wrapped__", "__signature__", "_is_coroutine_mark"})
 _KINDS: dict[Any, ParameterKind] = {
     inspect.Parameter.POSITIONAL_ONLY: "positional-only",
     inspect.Parameter.POSITIONAL_OR_KEYWORD: "any",
@@ -105,12 +109,22 @@ _KINDS: dict[Any, ParameterKind] = {
 }
 
 
+def _looks_unlike_its_code(fn: types.FunctionType) -> bool:
+    # `inspect` knows what these attributes mean. Asked for one by one, as reading `__dict__`
+    # makes one for each function that has none yet.
+    return (
+        hasattr(fn, "__wrapped__")
+        or hasattr(fn, "__signature__")
+        or hasattr(fn, "_is_coroutine_mark")
+    )
+
+
 class _Scope:
     """Resolves the annotations of one function, and remembers which could not be."""
 
     __slots__ = ("module", "names", "unresolved")
 
-    def __init__(self, module: dict[str, Any], names: Mapping[str, Any]) -> None:
+    def __init__(self, module: dict[str, Any], names: dict[str, Any]) -> None:
         self.module = module
         self.names = names
         self.unresolved: list[str] = []
@@ -149,7 +163,7 @@ def _has_forward_reference(note: Any) -> bool:
     return any(map(_has_forward_reference, args))
 
 
-def _hint(note: Any, module: dict[str, Any], names: Mapping[str, Any]) -> Any:
+def _hint(note: Any, module: dict[str, Any], names: dict[str, Any]) -> Any:
     def holder() -> None: ...
 
     holder.__annotations__ = {"note": note}
@@ -158,37 +172,67 @@ def _hint(note: Any, module: dict[str, Any], names: Mapping[str, Any]) -> Any:
 
 def _read_plain(fn: types.FunctionType, skipped: int) -> FunctionSignature:
     code, notes = fn.__code__, fn.__annotations__
+    count, flags = code.co_argcount, code.co_flags
+    named = count + code.co_kwonlyargcount
+    names = code.co_varnames[: named + 1 if flags & inspect.CO_VARARGS else named]
+    keyword_defaults = tuple(fn.__kwdefaults__ or ())
+    defaults = len(fn.__defaults__ or ())
+    shape = (names, skipped, count, code.co_posonlyargcount, flags, defaults, keyword_defaults)
+
     scope = _Scope(fn.__globals__, _enclosed(fn))
-    count, only = code.co_argcount, code.co_posonlyargcount
-    optional = count - len(fn.__defaults__ or ())
-    names = code.co_varnames
-    parameters = [
-        ParameterSpec(
-            name,
-            scope.resolve(name, notes[name]) if name in notes else Any,
-            index < optional,
-            "positional-only" if index < only else "any",
-        )
-        for index, name in enumerate(names[skipped:count], skipped)
-    ]
-    star = count + code.co_kwonlyargcount
-    defaults = fn.__kwdefaults__ or {}
-    for name in names[count:star]:
-        note = scope.resolve(name, notes[name]) if name in notes else Any
-        parameters.append(ParameterSpec(name, note, name not in defaults, "keyword-only"))
+    found: list[Any] = []
+    shared = True
+    for name in (*names[skipped:named], "return"):
+        note = notes.get(name, Any)
+        if type(note) is not type and note is not Any:
+            note = scope.resolve(name, note)
+            shared = shared and isinstance(note, type)
+        found.append(note)
+    if scope.unresolved or not shared:
+        return _from_shape(shape, found, tuple(scope.unresolved))
+    key = (shape, *map(id, found))
+    known = _SHARED.get(key)
+    if known is None:
+        _SHARED[key] = known = _from_shape(shape, found, ())
+    return known
+
+
+# What there is to know of a plain function's parameters but their types: all names, that of
+# `*args` last; how many of them are given already, how many may, and how many must be given by
+# position; the code's flags; how many have defaults by position, and which do by keyword.
+_Shape = tuple[tuple[str, ...], int, int, int, int, int, tuple[str, ...]]
+
+# Functions of one shape have one signature if their annotations are the same classes, whose ids
+# hold as long as the signature does. Other annotations are mostly new objects in each function.
+_SHARED: WeakValueDictionary[tuple[Any, ...], FunctionSignature] = WeakValueDictionary()
+
+
+def _from_shape(shape: _Shape, found: list[Any], unresolved: tuple[str, ...]) -> FunctionSignature:
+    names, skipped, count, only, flags, defaults, keyword_defaults = shape
+    parameters = []
+    for index, note in enumerate(found[:-1], skipped):
+        name = names[index]
+        if index < count:
+            required = index < count - defaults
+            kind: ParameterKind = "positional-only" if index < only else "any"
+        else:
+            required = name not in keyword_defaults
+            kind = "keyword-only"
+        parameters.append(ParameterSpec(name, note, required, kind))
     return _signature(
         parameters,
-        scope,
-        star=names[star] if code.co_flags & inspect.CO_VARARGS else "",
-        any_keyword=bool(code.co_flags & inspect.CO_VARKEYWORDS),
-        returns=notes.get("return", Any),
-        is_async=bool(code.co_flags & inspect.CO_COROUTINE),
+        found[-1],
+        unresolved,
+        star=names[-1] if flags & inspect.CO_VARARGS else "",
+        any_keyword=bool(flags & inspect.CO_VARKEYWORDS),
+        is_async=bool(flags & inspect.CO_COROUTINE),
     )
 
 
 def _enclosed(fn: types.FunctionType) -> dict[str, Any]:
     """Give the names that only the function sees: type parameters (3.12) and its closure."""
-    names: dict[str, Any] = {t.__name__: t for t in getattr(fn, "__type_params__", ())}
+    parameters = getattr(fn, "__type_params__", ())
+    names: dict[str, Any] = {t.__name__: t for t in parameters} if parameters else {}
     if fn.__closure__:
         for name, cell in zip(fn.__code__.co_freevars, fn.__closure__, strict=True):
             try:
@@ -223,23 +267,24 @@ def _read_foreign(fn: Callable[..., Any]) -> FunctionSignature:
             required = parameter.default is inspect.Parameter.empty
             parameters.append(ParameterSpec(name, note, required, _KINDS[parameter.kind]))
     returns = fn if isinstance(fn, type) else found.return_annotation
+    returns = Any if returns is inspect.Signature.empty else scope.resolve("return", returns)
     return _signature(
         parameters,
-        scope,
+        returns,
+        tuple(scope.unresolved),
         star=star,
         any_keyword=any_keyword,
-        returns=Any if returns is inspect.Signature.empty else returns,
         is_async=any(map(inspect.iscoroutinefunction, (called, type(called).__call__))),
     )
 
 
 def _signature(
     parameters: list[ParameterSpec],
-    scope: _Scope,
+    returns: Any,
+    unresolved: tuple[str, ...],
     *,
     star: str,
     any_keyword: bool,
-    returns: Any,
     is_async: bool,
 ) -> FunctionSignature:
     problem = ""
@@ -248,12 +293,9 @@ def _signature(
         problem = f"parameter {only!r} is positional-only; nodes receive inputs by name"
     elif star:
         problem = f"parameter '*{star}' has no names; nodes receive inputs by name"
-    returns = scope.resolve("return", returns)
     if not is_async:
         origin = get_origin(returns) or returns
         if isinstance(origin, type) and issubclass(origin, Awaitable):
             # Awaitable[T], Future[T], Coroutine[Y, S, T]: what awaiting gives comes last.
             returns, is_async = (get_args(returns) or (Any,))[-1], True
-    return FunctionSignature(
-        tuple(parameters), any_keyword, returns, is_async, problem, tuple(scope.unresolved)
-    )
+    return FunctionSignature(tuple(parameters), any_keyword, returns, is_async, problem, unresolved)
