@@ -14,8 +14,6 @@ from dagorch.graph.edges import Wiring
 
 __all__ = ["Order"]
 
-_NO_EDGES: tuple[int, ...] = ()
-
 
 class Order:
     """
@@ -63,10 +61,8 @@ class Order:
         for edge, source in enumerate(self.sources):
             by_source[free[source]] = edge
             free[source] += 1
-        self.out_edges = [
-            tuple(by_source[start:stop]) if start != stop else _NO_EDGES
-            for start, stop in pairwise(bounds)
-        ]
+        grouped = tuple(by_source)
+        self.out_edges = [grouped[start:stop] for start, stop in pairwise(bounds)]
         self.nodes = self._topological()
         self.cycle = self._cycle() if len(self.nodes) < size else []
 

@@ -673,6 +673,59 @@ def test_signatures_keep_nothing_alive() -> None:
     assert [reference() for reference in references] == [None, None]
 
 
+def test_functions_of_one_shape_share_a_signature() -> None:
+    def make() -> Callable[..., Any]:
+        async def fn(a: int, *, b: Report | None = None, c: str = "") -> Report: ...
+
+        return fn
+
+    def plain() -> Callable[..., Any]:
+        async def fn(a: int, *, c: str = "") -> Report: ...
+
+        return fn
+
+    one, two = plain(), plain()
+    assert signature_of(one) is signature_of(two)
+    assert signature_of(make()) == signature_of(make())
+
+
+def test_one_shape_of_other_types_defaults_or_names_is_another_signature() -> None:
+    def first(a: int, b: int = 1) -> int: ...
+    def types(a: int, b: str = "") -> int: ...
+    def names(a: int, c: int = 1) -> int: ...
+    def defaults(a: int, b: int) -> int: ...
+    def returns(a: int, b: int = 1) -> str: ...
+    def keywords(a: int, *, b: int = 1) -> int: ...
+    def star(a: int, b: int = 1, *c: int) -> int: ...
+    def positional(a: int, b: int = 1, /) -> int: ...
+    async def awaited(a: int, b: int = 1) -> int: ...
+
+    all_of_them = [first, types, names, defaults, returns, keywords, star, positional, awaited]
+    found = [signature_of(fn) for fn in all_of_them]
+    assert len(set(found)) == len(found)
+    assert [p.name for p in signature_of(Tool.fetch).parameters] == ["self", "url", "tries"]
+    assert [p.name for p in signature_of(Tool().fetch).parameters] == ["url", "tries"]
+
+
+def test_unions_are_told_as_each_function_writes_them() -> None:
+    def one(a: int | str) -> None: ...
+    def two(a: str | int) -> None: ...
+
+    told = [type_name(signature_of(fn).parameters[0].annotation) for fn in (one, two)]
+    assert told == ["int | str", "str | int"]
+
+
+def test_signatures_stay_right_when_more_functions_come_than_are_kept() -> None:
+    def make(number: int) -> Callable[..., Any]:
+        def fn(a: list[int]) -> int:
+            return number
+
+        return fn
+
+    made = [make(number) for number in range(2_500)]
+    assert {signature_of(fn) for fn in [*made, *made]} == {signature_of(made[0])}
+
+
 def test_records_are_frozen_and_slotted() -> None:
     signature = signature_of(lambda a: a)
     for record in (signature, signature.parameters[0]):
