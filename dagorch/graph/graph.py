@@ -6,13 +6,14 @@ Checking and compiling are next door.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Iterator, Mapping
+from types import CodeType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from dagorch.errors import DefinitionError, Problem
 from dagorch.graph.builder import Verbs
 from dagorch.graph.doors import Doors
+from dagorch.graph.written import told, written_here
 from dagorch.models.ref import BranchRef, Ref
 from dagorch.nodes.base import Node, check_id
 from dagorch.nodes.branch import Branch
@@ -55,7 +56,7 @@ class Input:
 class Entry:
     """A node in its graph: what feeds it, what it comes after, and where the user wrote it."""
 
-    __slots__ = ("after", "bindings", "code", "line", "node", "sources")
+    __slots__ = ("after", "bindings", "code", "node", "offset", "sources")
 
     def __init__(
         self,
@@ -63,8 +64,8 @@ class Entry:
         bindings: dict[str, Any] | None,
         after: tuple[Any, ...],
         sources: tuple[Ref[Any], ...],
-        code: str,
-        line: int,
+        code: CodeType | str,
+        offset: int,
     ) -> None:
         self.node = node
         self.bindings = bindings
@@ -73,11 +74,16 @@ class Entry:
         self.sources = sources
         """Of a merge: what it joins, in edge order."""
         self.code = code
-        self.line = line
+        self.offset = offset
+        """Together a place as `written.py` knows it."""
 
     @property
     def where(self) -> str:
-        return f"{self.code}:{self.line}" if self.code else ""
+        return told(self.code, self.offset)
+
+    def __getstate__(self) -> tuple[None, dict[str, Any]]:
+        state = {name: getattr(self, name) for name in self.__slots__}
+        return None, state | {"code": self.where, "offset": 0}  # code cannot be pickled
 
 
 class Graph(Verbs, Doors):
@@ -131,7 +137,9 @@ class Graph(Verbs, Doors):
         check_id(name)
         self._changed()
         if name in self._inputs or name in self._entries:
-            self._problems.append(Problem(f"the name {name!r} is given twice", name, _caller()))
+            self._problems.append(
+                Problem(f"the name {name!r} is given twice", name, told(*written_here()))
+            )
         self._inputs[name] = Input(name, annotation, default)
         return Ref(self, name)
 
@@ -159,8 +167,7 @@ class Graph(Verbs, Doors):
                 f"graph {self.name!r}: {node!r:.60} is no node; wrap a function with "
                 "graph.function(...)"
             )
-        frame = _user_frame()
-        code, line = (frame.f_code.co_filename, frame.f_lineno) if frame else ("", 0)
+        code, offset = written_here()
         if isinstance(after, (Ref, str)):
             after = (after,)
         # A node of this graph by its id alone: tuples of texts are none of the collector's
@@ -173,7 +180,7 @@ class Graph(Verbs, Doors):
                 for other in after
             ]
         )
-        entry = Entry(node, bindings or None, after, sources, code, line)
+        entry = Entry(node, bindings or None, after, sources, code, offset)
         body = getattr(node, "body", None)
         if isinstance(body, Graph):
             self.depth = max(self.depth, body.depth + 1)
@@ -297,19 +304,3 @@ class Graph(Verbs, Doors):
 
             self._nx = to_networkx(self)
         return self._nx
-
-
-_HERE = __file__[: -len("graph/graph.py")]
-
-
-def _user_frame() -> Any:
-    """The nearest frame outside this package: where the user wrote the node."""
-    frame = sys._getframe(2)
-    while frame is not None and frame.f_code.co_filename.startswith(_HERE):
-        frame = frame.f_back  # type: ignore[assignment]  # None ends the walk
-    return frame
-
-
-def _caller() -> str:
-    frame = _user_frame()
-    return f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame else ""
