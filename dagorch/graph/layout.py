@@ -139,9 +139,8 @@ def _lay_nodes(plan: Plan, graph: Graph, wiring: Wiring) -> None:
     plan.inner = tuple(inner.values())
     plan.flat = not inner and not columns.expands
     plan.whole = plan.flat and columns.whole
-    plan.direct = bytes(
-        [code <= kinds.SYNC and not bound for code, bound in zip(plan.kinds, plan.limited)]
-    )
+    pairs = zip(plan.kinds, plan.limited, strict=True)
+    plan.direct = bytes([code <= kinds.SYNC and not limited for code, limited in pairs])
     inside = {name: user for body in plan.inner for name, user in body.resources.items()}
     plan.resources = {**inside, **columns.resources}
 
@@ -236,4 +235,3 @@ def _lay_order(plan: Plan) -> None:
     plan.place = [0] * plan.size
     for at, index in enumerate(plan.order):
         plan.place[index] = at
-

@@ -36,10 +36,11 @@ class Plan:
 
     __slots__ = (
         "binders", "bodies", "checks", "constants", "contexts", "direct", "edge_source",
-        "edge_target", "edges", "fallbacks", "flat", "functions", "gates", "in_degree", "in_start", "inner",
-        "inputs", "kinds", "labels", "limited", "name", "neg_rank", "nodes", "order", "out_edges",
-        "output_ids", "outputs", "place", "plain", "priorities", "protected", "required",
-        "resources", "single_output", "size", "sources", "span", "weights", "whole", "wired",
+        "edge_target", "edges", "fallbacks", "flat", "functions", "gates", "in_degree", "in_start",
+        "inner", "inputs", "kinds", "labels", "limited", "name", "neg_rank", "nodes", "order",
+        "out_edges", "output_ids", "outputs", "place", "plain", "priorities", "protected",
+        "required", "resources", "single_output", "size", "sources", "span", "weights", "whole",
+        "wired",
     )  # fmt: skip
 
     name: str
