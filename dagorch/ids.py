@@ -13,6 +13,7 @@ Path = NewType("Path", str)
 RunId = NewType("RunId", str)
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_PAIRS = tuple(a + b for a in _ALPHABET for b in _ALPHABET)
 
 
 def new_run_id(chance: int, now: float) -> RunId:
@@ -30,4 +31,4 @@ def new_run_id(chance: int, now: float) -> RunId:
         True
     """
     number = (int(now * 1000) << 35) | (chance & 0x7FFFFFFFF)
-    return RunId("".join([_ALPHABET[(number >> shift) & 31] for shift in range(75, -1, -5)]))
+    return RunId("".join([_PAIRS[(number >> shift) & 1023] for shift in range(70, -1, -10)]))

@@ -153,20 +153,17 @@ class Runner:
         core = self._core
         # To the last command, not to the last node run: somebody has to tell of the end.
         while group is not None and self.broken is None and (core.outbox or not core.finished):
-            if self._core.plan.whole:  # whatever cancels one attempt cancels them all
-                await self._work_in(group.cancel_scope)
-            else:
-                with anyio.CancelScope() as scope:
-                    await self._work_in(scope)
-
-    async def _work_in(self, scope: anyio.CancelScope) -> None:
-        """Do what the core says until the run is over or this scope is cancelled."""
-        try:
-            await self._obey_all(scope)
-        except DagorchError as error:  # an InvariantError: the engine itself is wrong
-            self._break(error)
+            try:
+                if core.plan.whole:  # whatever cancels one attempt cancels them all
+                    await self._obey_all(group.cancel_scope)
+                else:
+                    with anyio.CancelScope() as scope:
+                        await self._obey_all(scope)
+            except DagorchError as error:  # an InvariantError: the engine itself is wrong
+                self._break(error)
 
     async def _obey_all(self, scope: anyio.CancelScope) -> None:  # noqa: C901  the hot loop, in one piece
+        """Do what the core says until the run is over or this scope is cancelled."""
         core, queue = self._core, self._core.queue
         line, heap, others = queue.line, queue.heap, queue.others
         clock, slice, deadlines = self._clock, self._shared.slice, self._core.deadlines

@@ -33,7 +33,7 @@ from dagorch.scheduler.core import Core
 __all__ = ["Session", "single_error"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Options:
     """How a graph is run; see `dagorch.graph.doors.Doors` for what each means."""
 

@@ -13,7 +13,7 @@ import time
 import warnings
 from collections.abc import Callable
 from types import FrameType
-from typing import Final
+from typing import Any, Final
 
 from anyio.lowlevel import current_token
 
@@ -28,12 +28,16 @@ _NUMBER: Final = re.compile(r"\[\d+\]")
 _LOOP_FILE: Final = __file__.replace("watchdog.py", "loop.py")
 _CALLS_FILE: Final = __file__.replace("watchdog.py", "calling.py")
 _WORKING: Final = frozenset({"_obey_all", "_obey"})
-"""The runner's functions that call the user's; each holds the command it obeys in `command`."""
+"""The runner's functions that call the user's; each has the command it obeys in `command`."""
 _OURS: Final = (
     __file__[: -len("runner/watchdog.py")],
     threading.__file__[: -len("threading.py")],
     "<frozen",
 )
+
+
+_Seen = tuple[Any, Any, int]
+"""A command, its frame and its node: on the straight road one ticket serves several in turn."""
 
 
 class Watchdog:
@@ -67,14 +71,14 @@ class Watchdog:
         self._runs -= 1
 
     def _look(self) -> None:
-        suspect: object | None = None
+        suspect: _Seen | None = None
         while True:
             time.sleep(_POLL_SECONDS)
             if not self._runs:
                 self._thread = None
                 return
             found = self._inside()
-            if found is None or found is not suspect:
+            if found is None or found != suspect:
                 suspect = found
                 continue
             alive = threading.Event()
@@ -82,19 +86,19 @@ class Watchdog:
                 self._soon(alive.set)
             except RuntimeError:  # the loop has gone
                 return
-            if not alive.wait(_POLL_SECONDS) and self._inside() is suspect:
-                self._warn(suspect)
+            if not alive.wait(_POLL_SECONDS) and self._inside() == suspect:
+                self._warn(found[0])
 
-    def _inside(self) -> object | None:
-        """The command whose user code the loop's thread is in, if any."""
+    def _inside(self) -> _Seen | None:
+        """The command whose user code the loop's thread is in, if any, and whose node run's."""
         frame = sys._current_frames().get(self._loop_thread)
         while frame is not None:
             code = frame.f_code
             if code.co_name == "_call_on_the_loop" and code.co_filename == _CALLS_FILE:
                 return None  # it waits for its answer on purpose, and has said so
             if code.co_name in _WORKING and code.co_filename == _LOOP_FILE:
-                command: object = frame.f_locals.get("command")
-                return command
+                command: Any = frame.f_locals.get("command")
+                return command, getattr(command, "frame", None), getattr(command, "index", 0)
             frame = frame.f_back
         return None
 

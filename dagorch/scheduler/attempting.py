@@ -39,6 +39,8 @@ _MONEY = "$"
 class Attempting(NodeRuns):
     """What happens to attempts."""
 
+    __slots__ = ()
+
     def enqueue(self, frame: Frame, index: int) -> None:
         plan = frame.plan
         priority = plan.priorities.get(index, frame.priority) if plan.priorities else frame.priority

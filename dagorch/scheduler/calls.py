@@ -6,7 +6,6 @@ Asked for, reserved, admitted, and settled like any attempt.
 
 from __future__ import annotations
 
-from collections import deque
 from decimal import Decimal
 from typing import TYPE_CHECKING
 from weakref import proxy
@@ -33,7 +32,7 @@ class Calls:
     def __init__(self, core: Attempting) -> None:
         # A proxy: with a plain reference no core could be freed without the cycle collector.
         self._core: Attempting = proxy(core)
-        self.waiting: deque[Call] = deque()
+        self.waiting: list[Call] = []
 
     @property
     def waits_for_money(self) -> bool:

@@ -49,6 +49,8 @@ class Core(Attempting):
         freeing: Whether values are let go after their last reader.
     """
 
+    __slots__ = ()
+
     # -- the machine ------------------------------------------------------------------------
 
     def handle(self, stimulus: Stimulus) -> None:

@@ -33,6 +33,8 @@ _READY, _RUNNING, _OPEN, _COMPLETED = State.READY, State.RUNNING, State.OPEN, St
 class NodeRuns(RunState):
     """What happens to node runs, whatever their kind."""
 
+    __slots__ = ()
+
     def move(self, frame: Frame, index: int, to: State) -> None:
         """Take one legal step; every step of every node run is taken here."""
         now = frame.state[index]

@@ -39,6 +39,15 @@ _END_EVENTS = {
 class RunState:
     """The memory of a `Core`; see there for the arguments."""
 
+    # Slots: a thousand runs at once have a thousand of these, and each step reads a dozen.
+    __slots__ = (
+        "__weakref__", "_budget_line", "_rng", "_seed", "admission", "agenda", "allowance",
+        "budget", "calls", "cancelled", "deadlines", "ended_count", "event_number", "finished",
+        "frames", "freeing", "limits", "max_node_runs", "max_parallel", "models", "now",
+        "observed", "offered", "opened", "outbox", "outcome_error", "plan", "progress", "queue",
+        "root", "run_id", "serial", "slots_used", "started", "timeout_seconds", "usage",
+    )  # fmt: skip
+
     def __init__(
         self,
         plan: Plan,

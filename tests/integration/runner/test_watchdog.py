@@ -59,6 +59,23 @@ async def test_blocking_before_the_first_await_and_inside_a_map_is_noticed_too()
     assert len(caught) == 1
 
 
+async def test_a_node_that_took_over_the_slot_of_another_is_told_from_it() -> None:
+    graph = Graph("chain")
+
+    async def polite() -> int:
+        return 1
+
+    async def rude(polite: int) -> int:
+        time.sleep(TOO_LONG)
+        return polite
+
+    graph.function(polite)
+    graph.function(rude)
+    with pytest.warns(BlockingCallWarning, match="node 'rude'") as caught:
+        await graph.run()
+    assert len(caught) == 1
+
+
 async def test_a_blocking_condition_is_named_by_its_node() -> None:
     graph = Graph("blocks")
 
