@@ -237,6 +237,8 @@ class ProviderError(RunError):
         request_id: The service's own id of the request; empty if none was given.
         retryable: Whether the same request may succeed later.
         retry_after_seconds: The pause the service asked for, or None.
+        rate_limits: What the service said of its limits (`dagorch.models.rates.RateLimits`), or
+            None if nothing.
     """
 
     retryable = False
@@ -250,6 +252,7 @@ class ProviderError(RunError):
         status: int | None = None,
         request_id: str = "",
         retry_after_seconds: float | None = None,
+        rate_limits: Any = None,
     ) -> None:
         super().__init__(message)
         self.service = service
@@ -257,6 +260,7 @@ class ProviderError(RunError):
         self.status = status
         self.request_id = request_id
         self.retry_after_seconds = retry_after_seconds
+        self.rate_limits = rate_limits
 
 
 class AuthenticationError(ProviderError):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal
 
+from dagorch.models.rates import RateLimits
 from dagorch.models.usage import NOTHING_USED, Usage
 
 __all__ = ["FinishReason", "LLMRequest", "LLMResponse", "Message", "Role", "ToolCall", "ToolSpec"]
@@ -77,6 +78,8 @@ class LLMResponse:
     finish_reason: FinishReason = "stop"
     tool_calls: tuple[ToolCall, ...] = ()
     request_id: str = ""
+    rate_limits: RateLimits | None = None
+    """What the service said of its limits with this answer; None if nothing."""
 
     @property
     def cost(self) -> float:

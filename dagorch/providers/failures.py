@@ -31,6 +31,7 @@ from dagorch.errors import (
     RefusedError,
 )
 from dagorch.providers.http import Timeouts, TransportFailure
+from dagorch.providers.rate_headers import rate_limits
 
 __all__ = ["Failures", "Secret", "retry_after_seconds"]
 
@@ -214,7 +215,7 @@ class Failures:
         status: int | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> ProviderError:
-        headers = headers or {}
+        headers, now = headers or {}, time.time()
         request_id = self.request_id(headers)
         who = f"{self.service} ({self.model})" if self.model else self.service
         tail = f" [request {request_id}]" if request_id else ""
@@ -224,7 +225,8 @@ class Failures:
             model=self.model,
             status=status,
             request_id=request_id,
-            retry_after_seconds=retry_after_seconds(headers, time.time()),
+            retry_after_seconds=retry_after_seconds(headers, now),
+            rate_limits=rate_limits(headers, now),
         )
 
 

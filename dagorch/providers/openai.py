@@ -7,6 +7,7 @@ at once, and its silences can be told apart. Retries, limits and budgets are the
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from dataclasses import replace
@@ -28,6 +29,7 @@ from dagorch.providers.openai_wire import (
     request_body,
 )
 from dagorch.providers.prices import Price, PriceTable
+from dagorch.providers.rate_headers import rate_limits
 
 if TYPE_CHECKING:
     import httpx
@@ -158,7 +160,8 @@ class OpenAIProvider(BaseProvider):
             raise failures.from_transport(TransportFailure("closed"))
         if not builder.has_choice:
             raise failures.malformed("no choices", "", headers)
-        return self._response(model, builder, failures.request_id(headers))
+        response = self._response(model, builder, failures.request_id(headers))
+        return replace(response, rate_limits=rate_limits(headers, time.time()))
 
     def _response(self, model: str, builder: ReplyBuilder, request_id: str) -> LLMResponse:
         tokens = (builder.input_tokens, builder.output_tokens, builder.cached_tokens)

@@ -32,6 +32,7 @@ from dagorch.errors import (
     RefusedError,
 )
 from dagorch.models.llm import LLMRequest, LLMResponse, Message, ToolSpec
+from dagorch.models.rates import RateLimits, RateWindow
 from dagorch.models.usage import Usage
 from dagorch.providers import OpenAIProvider, Timeouts
 from tests.servers import (
@@ -412,6 +413,16 @@ async def test_the_requests_own_id_is_told_and_survives_pickling() -> None:
     assert str(error).endswith("[request req_42]")
     copied = pickle.loads(pickle.dumps(error))
     assert (copied.request_id, copied.status, str(copied)) == ("req_42", 500, str(error))
+
+
+async def test_the_services_limits_come_with_answers_and_with_errors() -> None:
+    said = {"x-ratelimit-limit-requests": "60", "x-ratelimit-remaining-requests": "0"}
+    expected = RateLimits(requests=RateWindow(60, 0))
+    with ModelServer(stream(delta("x", finish="stop"), headers=said)) as server:
+        assert (await ask(server)).rate_limits == expected
+    named = {name.replace("-", "_"): value for name, value in said.items()}
+    error = await failure(reply(429, b"slow down", **named))
+    assert pickle.loads(pickle.dumps(error)).rate_limits == expected
 
 
 # ---- the key ----
