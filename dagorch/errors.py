@@ -239,6 +239,9 @@ class ProviderError(RunError):
         retry_after_seconds: The pause the service asked for, or None.
         rate_limits: What the service said of its limits (`dagorch.models.rates.RateLimits`), or
             None if nothing.
+        answer_begun: Whether a part of an answer had come, which the service may well bill.
+        usage: What the service counted for it (`dagorch.models.usage.Usage`), or None where it
+            did not say.
     """
 
     retryable = False
@@ -253,6 +256,8 @@ class ProviderError(RunError):
         request_id: str = "",
         retry_after_seconds: float | None = None,
         rate_limits: Any = None,
+        answer_begun: bool = False,
+        usage: Any = None,
     ) -> None:
         super().__init__(message)
         self.service = service
@@ -261,6 +266,8 @@ class ProviderError(RunError):
         self.request_id = request_id
         self.retry_after_seconds = retry_after_seconds
         self.rate_limits = rate_limits
+        self.answer_begun = answer_begun
+        self.usage = usage
 
 
 class AuthenticationError(ProviderError):

@@ -10,7 +10,16 @@ from typing import Any, Literal
 from dagorch.models.rates import RateLimits
 from dagorch.models.usage import NOTHING_USED, Usage
 
-__all__ = ["FinishReason", "LLMRequest", "LLMResponse", "Message", "Role", "ToolCall", "ToolSpec"]
+__all__ = [
+    "FinishReason",
+    "LLMRequest",
+    "LLMResponse",
+    "Message",
+    "Role",
+    "Thought",
+    "ToolCall",
+    "ToolSpec",
+]
 
 Role = Literal["system", "user", "assistant", "tool"]
 FinishReason = Literal["stop", "length", "tool_calls", "refused", "other"]
@@ -24,6 +33,24 @@ class ToolCall:
     name: str
     arguments: str
     """JSON text, as the model wrote it; not checked."""
+    signature: str = ""
+    """What the service wants back with the call, unread; Gemini's reasoning models do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Thought:
+    """
+    A model's reasoning before an answer, to be sent back with it unchanged.
+
+    Anthropic's models refuse the results of tools that they called after thinking, unless the
+    thinking comes along.
+    """
+
+    text: str
+    """What it thought; where `hidden`, the service's own cipher for it."""
+    signature: str = ""
+    """Shows the service that the text is its own."""
+    hidden: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +65,10 @@ class Message:
     """Of an assistant: the tools it wants called."""
     tool_call_id: str = ""
     """Of a tool: the call that this answers."""
+    is_error: bool = False
+    """Of a tool: it failed, and the content says how."""
+    thoughts: tuple[Thought, ...] = ()
+    """Of an assistant: the reasoning that came with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +111,12 @@ class LLMResponse:
     request_id: str = ""
     rate_limits: RateLimits | None = None
     """What the service said of its limits with this answer; None if nothing."""
+    cached_tokens: int = 0
+    """Of the input tokens, those that the service read from its cache."""
+    reasoning_tokens: int = 0
+    """Of the output tokens, those that went into reasoning, where the service says."""
+    thoughts: tuple[Thought, ...] = ()
+    """Reasoning that wants to be sent back where the conversation goes on."""
 
     @property
     def cost(self) -> float:

@@ -22,7 +22,7 @@ _ROLES: dict[str, Role] = {
     "assistant": "assistant",
     "tool": "tool",
 }
-_KEYS = ("role", "content", "tool_calls", "tool_call_id")
+_KEYS = ("role", "content", "tool_calls", "tool_call_id", "is_error")
 _OPTIONS = tuple(f.name for f in fields(LLMRequest) if f.name not in ("messages", "model"))
 
 
@@ -64,7 +64,7 @@ def parse_messages(messages: MessagesLike) -> tuple[Message, ...]:
 
     A message is a `Message` or a dict with `role` and `content`; content is text, or a list of
     `text` and `image_url` parts. An assistant's may have `tool_calls`, a tool's must have
-    `tool_call_id`. Keys whose value is None count as absent.
+    `tool_call_id` and may say `is_error`. Keys whose value is None count as absent.
 
     Raises:
         DefinitionError: Names the message and what is wrong with it.
@@ -116,10 +116,19 @@ def _message(raw: object, where: str) -> Message:
             if role == "tool"
             else f"{where} has a tool_call_id, which only a tool's message may"
         )
+    if given.get("is_error") and role != "tool":
+        raise DefinitionError(f"{where} says is_error, which only a tool's message may")
     if "content" not in given and not calls:
         raise DefinitionError(f"{where} has no 'content'")
     text, images = _content(given.get("content", ""), f"{where}.content")
-    return Message(role, text, images, calls, str(given.get("tool_call_id", "")))
+    return Message(
+        role,
+        text,
+        images,
+        calls,
+        str(given.get("tool_call_id", "")),
+        is_error=bool(given.get("is_error")),
+    )
 
 
 def _content(raw: object, where: str) -> tuple[str, tuple[str, ...]]:

@@ -128,10 +128,7 @@ class LLM(Node[T], Generic[T]):
     def opening(self, inputs: Mapping[str, Any]) -> tuple[Message, ...]:
         """The turns that a conversation begins with, filled in."""
         turns = [
-            Message(
-                t.role, Template(t.content).render(inputs), t.images, t.tool_calls, t.tool_call_id
-            )
-            for t in self._turns()
+            replace(turn, content=Template(turn.content).render(inputs)) for turn in self._turns()
         ]
         if self.history is not None:
             earlier = messages_of(inputs[self.history], f"history of LLM node {self.id!r}")
@@ -139,7 +136,7 @@ class LLM(Node[T], Generic[T]):
             turns[at:at] = earlier
         if self.images is not None:
             last = turns[-1]
-            turns[-1] = Message(last.role, last.content, last.images + tuple(inputs[self.images]))
+            turns[-1] = replace(last, images=last.images + tuple(inputs[self.images]))
         return tuple(turns)
 
     def request(self, inputs: Mapping[str, Any], failed: BaseException | None = None) -> LLMRequest:

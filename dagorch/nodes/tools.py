@@ -102,7 +102,8 @@ class Toolbox:
         tool = self.handlers.get(call.name)
         if tool is None:
             known = ", ".join(self.handlers)
-            return _said(call, f"error: no tool {call.name!r}; there are {known}")
+            said = f"error: no tool {call.name!r}; there are {known}"
+            return Message("tool", said, tool_call_id=call.id, is_error=True)
         try:
             arguments = json.loads(call.arguments or "{}")
             if not isinstance(arguments, dict):
@@ -117,7 +118,12 @@ class Toolbox:
         self, state: Conversation, response: LLMResponse, answers: list[Message]
     ) -> Conversation:
         """Add what was said in this round."""
-        said = Message("assistant", response.content, tool_calls=response.tool_calls)
+        said = Message(
+            "assistant",
+            response.content,
+            tool_calls=response.tool_calls,
+            thoughts=response.thoughts,
+        )
         done = None if response.tool_calls else response
         return Conversation((*state.messages, said, *answers), done)
 
@@ -144,7 +150,8 @@ async def _awaited(call: ToolCall, answer: Awaitable[Any]) -> Message:
 
 
 def _went_wrong(call: ToolCall, error: Exception) -> Message:
-    return _said(call, f"error: {type(error).__name__}: {error}")
+    said = f"error: {type(error).__name__}: {error}"
+    return Message("tool", said, tool_call_id=call.id, is_error=True)
 
 
 def answered(state: Conversation) -> bool:

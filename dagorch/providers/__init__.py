@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dagorch.providers.adapter import adapt
+    from dagorch.providers.anthropic import AnthropicProvider
     from dagorch.providers.base import BaseProvider, CallDoors, TextStream
     from dagorch.providers.factory import ProviderFactory, ProviderInfo
+    from dagorch.providers.gemini import GeminiProvider
     from dagorch.providers.http import Timeouts
+    from dagorch.providers.http_provider import HttpProvider
     from dagorch.providers.local import LocalProvider
     from dagorch.providers.openai import OpenAIProvider
     from dagorch.providers.registry import SERVICES, Route, Service, route
@@ -17,8 +20,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SERVICES",
+    "AnthropicProvider",
     "BaseProvider",
     "CallDoors",
+    "GeminiProvider",
+    "HttpProvider",
     "LocalProvider",
     "OpenAIProvider",
     "ProviderFactory",
@@ -34,8 +40,11 @@ __all__ = [
 
 _HOMES = {
     "SERVICES": "registry",
+    "AnthropicProvider": "anthropic",
     "BaseProvider": "base",
     "CallDoors": "base",
+    "GeminiProvider": "gemini",
+    "HttpProvider": "http_provider",
     "LocalProvider": "local",
     "OpenAIProvider": "openai",
     "ProviderFactory": "factory",

@@ -11,11 +11,15 @@ import os
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 from urllib.parse import urlsplit
 
 from dagorch.errors import DefinitionError
+from dagorch.providers.anthropic import AnthropicProvider
 from dagorch.providers.base import BaseProvider
+from dagorch.providers.gemini import GeminiProvider
 from dagorch.providers.http import Timeouts, is_loopback
+from dagorch.providers.http_provider import HttpProvider
 from dagorch.providers.local import LocalProvider, local_missing
 from dagorch.providers.local_model import MODEL_NAME
 from dagorch.providers.openai import OpenAIProvider
@@ -23,6 +27,7 @@ from dagorch.providers.prices import LOOSE_NAMES, Price
 from dagorch.providers.registry import (
     PROVIDER_NAMES,
     SERVICES,
+    DialectName,
     Service,
     route,
     unknown_model,
@@ -33,6 +38,11 @@ from dagorch.providers.scripted import SCRIPTED_MODEL, ScriptedProvider
 __all__ = ["ProviderFactory", "ProviderInfo"]
 
 _PROBE_SECONDS = 0.2
+_SPEAKING: Final[Mapping[DialectName, type[HttpProvider]]] = {
+    "openai": OpenAIProvider,
+    "anthropic": AnthropicProvider,
+    "gemini": GeminiProvider,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +101,14 @@ class ProviderFactory:
         if service is None:
             raise unknown_provider(name)
         address = base_url or os.environ.get(service.base_url_env) or service.base_url
-        is_own = address.rstrip("/") == service.base_url
+        is_own = service.is_at(address)
         key = api_key or _key(service)
         if is_own and service.key_env and not key:
             raise DefinitionError(
                 f"provider {name!r} needs a key: set the environment variable "
                 f"{' or '.join(service.key_env)}, or give api_key"
             )
-        return OpenAIProvider(
+        return _SPEAKING[service.dialect](
             address,
             name=name,
             api_key=key,
@@ -156,7 +166,7 @@ def _missing(service: Service) -> str:
     address = os.environ.get(service.base_url_env) or service.base_url
     if is_loopback(address) and not _listens(address):
         return f"no server listens at {address}"
-    if address.rstrip("/") == service.base_url and service.key_env and not _key(service):
+    if service.is_at(address) and service.key_env and not _key(service):
         return f"set {' or '.join(service.key_env)}"
     return ""
 

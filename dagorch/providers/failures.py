@@ -7,8 +7,6 @@ No message holds the key, also not where the service echoed it.
 
 from __future__ import annotations
 
-import html
-import json
 import re
 import time
 from collections.abc import Mapping
@@ -30,41 +28,26 @@ from dagorch.errors import (
     RateLimitedError,
     RefusedError,
 )
+from dagorch.models.usage import Usage
+from dagorch.providers.faults import Fault, read_body, read_error
 from dagorch.providers.http import Timeouts, TransportFailure
 from dagorch.providers.rate_headers import rate_limits
+from dagorch.providers.secret import Secret
 
-__all__ = ["Failures", "Secret", "retry_after_seconds"]
+__all__ = ["Failures", "retry_after_seconds"]
 
 _TOO_LONG = re.compile(
-    r"context[ _](length|size|window)|exceeds? the (available|maximum) context|"
-    r"(prompt|input|request)( \S+){0,3} (is )?too (long|large)|too many (input )?tokens|"
-    r"reduce the length",
+    r"context[ _](length|size|window|limit)|exceeds? the (available|maximum) context|"
+    r"token count( \S+){0,2} exceeds|(prompt|input|request)( \S+){0,3} (is )?too (long|large)|"
+    r"too many (input )?tokens|reduce the length",
     re.IGNORECASE,
 )
+_NO_CREDIT = re.compile(
+    r"insufficient_quota|insufficient (balance|credit|funds)|credit balance|available credits",
+    re.IGNORECASE,
+)
+_NOT_HERE = re.compile(r"unsupported_country|location is not supported", re.IGNORECASE)
 _EXCERPT_CHARS = 300
-
-
-class Secret:
-    """A key that no repr, log or traceback shows; empty is no key."""
-
-    __slots__ = ("_value",)
-
-    def __init__(self, value: str = "") -> None:
-        self._value = value
-
-    def __bool__(self) -> bool:
-        return bool(self._value)
-
-    def __repr__(self) -> str:
-        return "Secret('***')" if self._value else "Secret('')"
-
-    def reveal(self) -> str:
-        """Give the key itself, for the one header that carries it."""
-        return self._value
-
-    def scrub(self, text: str) -> str:
-        """Give `text` without the key."""
-        return text.replace(self._value, "***") if self._value else text
 
 
 def retry_after_seconds(headers: Mapping[str, str], now: float) -> float | None:
@@ -101,13 +84,15 @@ class Failures:
     model: str
     address: str
     """Of the service, without a user's name or password."""
+    dialect: str
+    """The name of what is spoken there."""
     key: Secret
     key_env: str
     """The environment variable that holds the key; empty if none does."""
     timeouts: Timeouts
 
-    def from_transport(self, failure: TransportFailure) -> ProviderError:
-        """Say how the connection failed."""
+    def from_transport(self, failure: TransportFailure, *, begun: bool = False) -> ProviderError:
+        """Say how the connection failed; `begun` if a part of the answer had come."""
         timeouts = self.timeouts
         kind: type[ProviderError] = ProviderConnectionError
         match failure.problem:
@@ -139,35 +124,59 @@ class Failures:
                 )
             case _:
                 text = f"no exchange with {self.address}: {failure.detail or 'unknown reason'}"
-        return self._make(kind, text)
+        return self._make(kind, text, answer_begun=begun)
 
     def from_status(self, status: int, headers: Mapping[str, str], body: bytes) -> ProviderError:
         """Say what a reply without success means."""
-        error, said = _read_error(body)
+        fault = read_body(body)
         if 300 <= status < 400:
-            said = f"a redirect to {headers.get('location', 'nowhere')}"
-        return self._judged(status, _code(error), said, headers)
+            fault = Fault(f"a redirect to {headers.get('location', 'nowhere')}")
+        return self._judged(status, fault, headers)
 
     def from_event(
-        self, error: Mapping[str, Any] | str, headers: Mapping[str, str]
+        self,
+        error: Mapping[str, Any] | str,
+        headers: Mapping[str, str],
+        *,
+        begun: bool = False,
     ) -> ProviderError:
-        """Say what an error means that came in the middle of a reply with status 200."""
-        facts = error if isinstance(error, Mapping) else {"message": error}
-        code = _code(facts)
-        number = next((int(c) for c in code.split() if re.fullmatch(r"[45]\d\d", c)), 0)
-        if not number:
-            number = 429 if "rate_limit" in code else 400 if "invalid_request" in code else 500
-        return self._judged(number, code, str(facts.get("message") or code or error), headers)
+        """Say what an error means that came in a reply with status 200."""
+        fault = read_error(error)
+        return self._judged(fault.status, fault, headers, answer_begun=begun)
 
-    def malformed(self, found: str, text: str, headers: Mapping[str, str]) -> ProviderError:
+    def malformed(
+        self,
+        found: str,
+        text: str,
+        headers: Mapping[str, str],
+        *,
+        begun: bool = False,
+        usage: Usage | None = None,
+    ) -> ProviderError:
         """Say that a reply with status 200 is not what the protocol promises."""
         excerpt = self.key.scrub(" ".join(text.split()))[:_EXCERPT_CHARS]
         return self._make(
             MalformedReplyError,
             f"answered with {found}{f': {excerpt!r}' if excerpt else ''}; "
-            f"is {self.address} an OpenAI-compatible service?",
+            f"does {self.address} speak {self.dialect}?",
             status=200,
             headers=headers,
+            answer_begun=begun,
+            usage=usage,
+        )
+
+    def refused(
+        self, because: str, request_id: str, headers: Mapping[str, str], usage: Usage | None
+    ) -> ProviderError:
+        """Say that nothing was answered because the model or a filter did not want to."""
+        return self._make(
+            RefusedError,
+            f"refused to answer ({self.key.scrub(because)[:_EXCERPT_CHARS]}); reword the request",
+            status=200,
+            headers=headers,
+            request_id=request_id,
+            answer_begun=True,
+            usage=usage,
         )
 
     def request_id(self, headers: Mapping[str, str]) -> str:
@@ -175,26 +184,49 @@ class Failures:
         return self.key.scrub(headers.get("x-request-id") or headers.get("request-id") or "")
 
     def _judged(
-        self, status: int, code: str, said: str, headers: Mapping[str, str]
+        self,
+        status: int,
+        fault: Fault,
+        headers: Mapping[str, str],
+        *,
+        answer_begun: bool = False,
     ) -> ProviderError:
-        kind, advice = self._kind(status, code, said)
-        text = f"answered {status}: {self.key.scrub(said)[:_EXCERPT_CHARS] or 'nothing more'}"
-        return self._make(kind, f"{text}; {advice}", status=status, headers=headers)
+        kind, advice = self._kind(status, fault.code, fault.message)
+        said = self.key.scrub(fault.message)[:_EXCERPT_CHARS]
+        return self._make(
+            kind,
+            f"answered {status}: {said or 'nothing more'}; {advice}",
+            status=status,
+            headers=headers,
+            request_id=fault.request_id,
+            pause=fault.retry_after_seconds,
+            answer_begun=answer_begun,
+        )
 
     def _kind(self, status: int, code: str, said: str) -> tuple[type[ProviderError], str]:
         """Find the kind of error, and what to do about it."""
-        if status in (400, 413, 422) and (_TOO_LONG.search(f"{code} {said}") or status == 413):
+        whole = f"{code} {said}"
+        if status in (400, 413, 422) and (_TOO_LONG.search(whole) or status == 413):
             return ContextTooLongError, "shorten the messages or use a model that reads more"
         if "content_filter" in code or "content_policy" in code:
             return RefusedError, "reword the request"
-        if status == 402 or "insufficient_quota" in code:
+        if status == 402 or (status < 500 and _NO_CREDIT.search(whole)):
             return PermissionDeniedError, "the account has no credit left; top it up"
-        if status == 401:
+        if _NOT_HERE.search(whole):
+            return PermissionDeniedError, "the service is not offered where you are"
+        if status == 401 or self._is_about_the_key(code, said):
             if not self.key:
                 where = f"put it in {self.key_env}" if self.key_env else "give the provider api_key"
                 return AuthenticationError, f"no key was sent; {where}"
             where = f" in {self.key_env}" if self.key_env else ""
             return AuthenticationError, f"the key{where} was not accepted; check it"
+        return self._kind_by_status(status)
+
+    def _is_about_the_key(self, code: str, said: str) -> bool:
+        """Whether it is, where the status does not say so: Google's are 400, or 403 without one."""
+        return "API_KEY_INVALID" in code or (not self.key and "unregistered callers" in said)
+
+    def _kind_by_status(self, status: int) -> tuple[type[ProviderError], str]:
         if status == 403:
             return PermissionDeniedError, "the key may not do this; check its rights"
         if status == 404 or 300 <= status < 400:
@@ -214,39 +246,24 @@ class Failures:
         *,
         status: int | None = None,
         headers: Mapping[str, str] | None = None,
+        request_id: str = "",
+        pause: float | None = None,
+        answer_begun: bool = False,
+        usage: Usage | None = None,
     ) -> ProviderError:
         headers, now = headers or {}, time.time()
-        request_id = self.request_id(headers)
+        request_id = self.request_id(headers) or self.key.scrub(request_id)
         who = f"{self.service} ({self.model})" if self.model else self.service
         tail = f" [request {request_id}]" if request_id else ""
+        wait = retry_after_seconds(headers, now)
         return kind(
             self.key.scrub(f"{who}: {text}{tail}"),
             service=self.service,
             model=self.model,
             status=status,
             request_id=request_id,
-            retry_after_seconds=retry_after_seconds(headers, now),
+            retry_after_seconds=pause if wait is None else wait,
             rate_limits=rate_limits(headers, now),
+            answer_begun=answer_begun,
+            usage=usage,
         )
-
-
-def _read_error(body: bytes) -> tuple[Mapping[str, Any], str]:
-    """Find the error's facts and its message in a body of any kind."""
-    text = body.decode("utf-8", "replace").strip()
-    try:
-        parsed = json.loads(text)
-    except ValueError:
-        if title := re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL):
-            return {}, f"an HTML page, {html.unescape(title[1]).strip()!r}"
-        return {}, " ".join(text.split())
-    if isinstance(parsed, list) and parsed:
-        parsed = parsed[0]  # Gemini wraps its errors in a list
-    error = parsed.get("error", parsed) if isinstance(parsed, dict) else parsed
-    if not isinstance(error, dict):
-        return {}, str(error)
-    return error, str(error.get("message") or error.get("detail") or json.dumps(error))
-
-
-def _code(error: Mapping[str, Any]) -> str:
-    """Give what a program can tell an error by."""
-    return " ".join(str(error[name]) for name in ("code", "type") if error.get(name))

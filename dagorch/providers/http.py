@@ -60,7 +60,12 @@ class Timeouts:
 
 
 class TransportFailure(Exception):  # noqa: N818 - a fact to be mapped, never shown to a user
-    """An exchange failed below HTTP; the httpx error, if there was one, is the cause."""
+    """
+    An exchange failed below HTTP.
+
+    The cause is a copy of the httpx error, if there was one: the error itself leads to frames
+    and to a request that hold the key.
+    """
 
     def __init__(self, problem: TransportProblem, detail: str = "") -> None:
         super().__init__(problem, detail)
@@ -71,9 +76,16 @@ class TransportFailure(Exception):  # noqa: N818 - a fact to be mapped, never sh
 class HttpReply:
     """A status, headers with lower-case names, and a body that is still arriving."""
 
-    def __init__(self, response: httpx.Response, waited: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        response: httpx.Response,
+        waited: Callable[[], None],
+        scrub: Callable[[str], str],
+    ) -> None:
         self.status = response.status_code
-        self.headers: Mapping[str, str] = {k.lower(): v for k, v in response.headers.items()}
+        self.headers: Mapping[str, str] = {
+            name.lower(): scrub(value) for name, value in response.headers.items()
+        }
         self._response = response
         self._bytes = response.aiter_bytes()
         self._waited = waited
@@ -127,6 +139,7 @@ class HttpClient:
     Args:
         base_url: What paths are appended to.
         sign: Adds the key to a request, so that it lies in no dict that could be printed.
+        scrub: Takes the key out of a text; what a service echoes of it ends here.
         headers: Sent with each request.
         max_connections: Requests under way at once; a further one waits. None is no bound.
         timeouts: How long each silence is borne.
@@ -138,6 +151,7 @@ class HttpClient:
         base_url: str,
         *,
         sign: Callable[[httpx.Request], httpx.Request],
+        scrub: Callable[[str], str] = str,
         headers: Mapping[str, str],
         max_connections: int | None,
         timeouts: Timeouts,
@@ -145,6 +159,7 @@ class HttpClient:
     ) -> None:
         self._base_url = base_url.rstrip("/")
         self._sign = sign
+        self._scrub = scrub
         self._headers = dict(headers)
         self._places = anyio.CapacityLimiter(max_connections or float("inf"))
         self._timeouts = timeouts
@@ -193,19 +208,11 @@ class HttpClient:
                         response = await stack.enter_async_context(
                             client.stream("POST", url, content=body)
                         )
-                    reply = HttpReply(response, waited)
+                    reply = HttpReply(response, waited, self._scrub)
                     stack.push_async_callback(reply.close)
                     yield reply
-            except httpx.ConnectTimeout as error:
-                raise TransportFailure("connect_timeout") from error
-            except httpx.ConnectError as error:
-                raise TransportFailure(_why_no_connection(error), str(error)) from error
-            except httpx.NetworkError as error:
-                raise TransportFailure("closed", str(error)) from error
-            except httpx.RemoteProtocolError as error:
-                raise TransportFailure("closed", str(error)) from error
             except (httpx.RequestError, httpx.InvalidURL) as error:
-                raise TransportFailure("other", str(error)) from error
+                raise TransportFailure(*_problem(error)) from _copy(error)
         if scope.cancelled_caught:
             raise TransportFailure(phase)
 
@@ -335,6 +342,24 @@ def is_loopback(url: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost" or host.endswith(".localhost")
+
+
+def _problem(error: httpx.RequestError | httpx.InvalidURL) -> tuple[TransportProblem, str]:
+    """Find what went wrong, and httpx's words for it."""
+    import httpx
+
+    if isinstance(error, httpx.ConnectTimeout):
+        return "connect_timeout", ""
+    if isinstance(error, httpx.ConnectError):
+        return _why_no_connection(error), str(error)
+    if isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError):
+        return "closed", str(error)
+    return "other", str(error)
+
+
+def _copy(error: httpx.RequestError | httpx.InvalidURL) -> Exception:
+    """Give an error that says the same and knows neither its frames nor its request."""
+    return type(error)(str(error))
 
 
 def _why_no_connection(error: BaseException) -> TransportProblem:

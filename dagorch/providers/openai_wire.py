@@ -2,47 +2,20 @@
 
 from __future__ import annotations
 
-import codecs
-import json
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final
 
-from dagorch.models.llm import FinishReason, LLMRequest, Message, ToolCall
+from dagorch.models.llm import FinishReason, LLMRequest, Message
+from dagorch.providers.dialect import Call, Dialect, OnText, Reply
 
-__all__ = ["EventLines", "ReplyBuilder", "WireError", "encode", "request_body"]
+__all__ = ["OPENAI", "OpenAIReply", "request_body"]
 
-_MOST_EVENT_CHARS = 4_000_000
-"""No single event is that long; a service that sends one without end must not fill the memory."""
-
-_WANTS_COMPLETION_TOKENS = re.compile(r"(.*/)?(o\d|gpt-5)")
+_WANTS_COMPLETION_TOKENS: Final = re.compile(r"(.*/)?(o\d|gpt-5)")
 """Models of OpenAI that refuse `max_tokens` and take the same number under its newer name."""
 
-_FINISH: Mapping[str, FinishReason] = {
-    "stop": "stop",
-    "end_turn": "stop",
-    "eos": "stop",
-    "length": "length",
-    "max_tokens": "length",
-    "tool_calls": "tool_calls",
-    "function_call": "tool_calls",
-    "content_filter": "refused",
-    "refusal": "refused",
-}
 
-
-class WireError(Exception):
-    """What came is not what the protocol promises; told to the user by whoever knows the key."""
-
-    def __init__(self, found: str, text: str = "") -> None:
-        super().__init__(found)
-        self.found = found
-        self.text = text
-        """As it came: whole, since a key that is cut in two is no longer recognised."""
-
-
-def request_body(request: LLMRequest, model: str) -> dict[str, Any]:
+def request_body(request: LLMRequest, model: str, _limit: int | None = None) -> dict[str, Any]:
     """
     Give the JSON object to send.
 
@@ -84,13 +57,6 @@ def request_body(request: LLMRequest, model: str) -> dict[str, Any]:
         ]
     body |= request.extra
     return body | {"stream": True, "stream_options": {"include_usage": True}}
-
-
-def encode(body: Mapping[str, Any]) -> bytes:
-    """Give the bytes of a JSON object, in UTF-8 and without blanks."""
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(
-        "utf-8", "surrogatepass"
-    )
 
 
 def _message(message: Message) -> dict[str, Any]:
@@ -139,119 +105,46 @@ def _is_strict(schema: Any) -> bool:
     return not isinstance(schema, list) or all(_is_strict(part) for part in schema)
 
 
-class EventLines:
-    """Server-sent events out of bytes that are cut anywhere; gives each event's data."""
+class OpenAIReply(Reply):
+    """An answer from chunks, or from one whole completion."""
 
-    def __init__(self) -> None:
-        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        self._rest = ""
-        self._data: list[str] = []
+    FINISH: ClassVar[Mapping[str, FinishReason]] = {
+        "stop": "stop",
+        "end_turn": "stop",
+        "eos": "stop",
+        "length": "length",
+        "max_tokens": "length",
+        "tool_calls": "tool_calls",
+        "function_call": "tool_calls",
+        "content_filter": "refused",
+        "refusal": "refused",
+    }
 
-    def feed(self, chunk: bytes) -> Iterator[str]:
-        """
-        Take the next bytes and give the data of each event that they complete.
+    def __init__(self, on_text: OnText) -> None:
+        super().__init__(on_text)
+        self._refusals: list[str] = []
 
-        Raises:
-            WireError: An event is too long to be one.
-        """
-        self._rest += self._decoder.decode(chunk)
-        *lines, self._rest = re.split(r"\r\n|\n|\r(?=.)", self._rest, flags=re.DOTALL)
-        for line in lines:
-            yield from self._line(line)
-        if len(self._rest) + sum(map(len, self._data)) > _MOST_EVENT_CHARS:
-            raise WireError("an event of more than four million characters")
+    def _error_in(self, event: Mapping[str, Any]) -> Any:
+        if "choices" not in event and ("message" in event or event.get("object") == "error"):
+            return event.get("error") or event
+        return event.get("error")
 
-    def end(self) -> Iterator[str]:
-        """Give the data of a last event that lacks its empty line."""
-        yield from self._line(self._rest.rstrip("\r"))
-        yield from self._line("")
-
-    def _line(self, line: str) -> Iterator[str]:
-        if not line:
-            if self._data:
-                yield "\n".join(self._data)
-            self._data = []
-        # Some servers name a failure's field `error`, as llama.cpp did for years.
-        elif (name := line.partition(":")[0]) in ("data", "error"):
-            self._data.append(line[len(name) + 1 :].removeprefix(" "))
-
-
-@dataclass(slots=True)
-class _Call:
-    id: str = ""
-    name: str = ""
-    arguments: str = ""
-
-
-@dataclass(slots=True)
-class ReplyBuilder:
-    """
-    Puts an answer together from its chunks.
-
-    A whole completion, which a server sends that knows no streaming, counts as one chunk.
-    """
-
-    on_text: Callable[[str], None]
-    done: bool = False
-    """The service said that nothing more comes."""
-    model: str = ""
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cached_tokens: int = 0
-    has_usage: bool = False
-    finish: str = ""
-    _texts: list[str] = field(default_factory=list)
-    _refusals: list[str] = field(default_factory=list)
-    _calls: dict[int, _Call] = field(default_factory=dict)
-    _has_choice: bool = False
-
-    def feed(self, data: str) -> Mapping[str, Any] | str | None:
-        """
-        Take one event's data.
-
-        Returns:
-            The `error` that the service reports in it, as the service wrote it; else None.
-
-        Raises:
-            WireError: The data is not a JSON object in the protocol's shape.
-        """
-        if data.strip() == "[DONE]":
-            self.done = True
-            return None
-        try:
-            chunk = json.loads(data)
-        except ValueError:
-            raise WireError("an event that is not JSON", data) from None
-        if not isinstance(chunk, dict):
-            raise WireError("an event that is no JSON object", data)
-        if chunk.get("error"):
-            error = chunk["error"]
-            return error if isinstance(error, dict) else str(error)
-        if "choices" not in chunk and ("message" in chunk or chunk.get("object") == "error"):
-            return chunk
-        try:
-            self._take(chunk)
-        except (AttributeError, LookupError, TypeError, ValueError):
-            raise WireError("an event in another shape", data) from None
-        return None
-
-    def _take(self, chunk: dict[str, Any]) -> None:
-        self.model = chunk.get("model") or self.model
-        if usage := chunk.get("usage"):
+    def _take(self, event: dict[str, Any]) -> None:
+        self.id = event.get("id") or self.id
+        self.model = event.get("model") or self.model
+        if usage := event.get("usage"):
             self._count(usage)
-        for choice in chunk.get("choices") or ():
+        for choice in event.get("choices") or ():
             if choice.get("index", 0) != 0:
                 continue  # `n` in `extra` asks for more answers than a response can hold
-            self._has_choice = True
+            self.has_answer = True
             self.finish = choice.get("finish_reason") or self.finish
             delta = choice.get("delta") or choice.get("message") or {}
-            if text := delta.get("content"):
-                self._texts.append(text)
-                self.on_text(text)
+            self._say(delta.get("content") or "")
             if text := delta.get("refusal"):
                 self._refusals.append(text)
             for position, piece in enumerate(delta.get("tool_calls") or ()):
-                call = self._calls.setdefault(piece.get("index", position), _Call())
+                call = self.calls.setdefault(piece.get("index", position), Call())
                 function = piece.get("function") or {}
                 call.id = piece.get("id") or call.id
                 call.name += function.get("name") or ""
@@ -266,34 +159,34 @@ class ReplyBuilder:
             int(usage.get("completion_tokens") or 0),
             int(usage.get("total_tokens") or 0) - self.input_tokens,
         )
-        details = usage.get("prompt_tokens_details") or {}
-        self.cached_tokens = int(details.get("cached_tokens") or 0)
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether the service ended the answer, rather than the connection ending under it."""
-        return self.done or bool(self.finish)
-
-    @property
-    def has_choice(self) -> bool:
-        """Whether anything was answered, be it nothing but an end."""
-        return self._has_choice
+        read = (usage.get("prompt_tokens_details") or {}).get("cached_tokens")
+        self.cached_tokens = int(read or usage.get("prompt_cache_hit_tokens") or 0)  # DeepSeek's
+        thought = (usage.get("completion_tokens_details") or {}).get("reasoning_tokens")
+        self.reasoning_tokens = int(thought or 0)
 
     @property
     def content(self) -> str:
         """The text so far; a refusal's text where the model gave nothing else."""
-        return "".join(self._texts) or "".join(self._refusals)
-
-    @property
-    def tool_calls(self) -> tuple[ToolCall, ...]:
-        """The calls so far, in the service's order."""
-        return tuple(ToolCall(c.id, c.name, c.arguments) for _, c in sorted(self._calls.items()))
+        return super().content or "".join(self._refusals)
 
     @property
     def finish_reason(self) -> FinishReason:
         """Why the answer ended, in dagorch's words."""
-        if self._refusals:
-            return "refused"
-        if self._calls and self.finish in ("stop", ""):
-            return "tool_calls"  # some servers say `stop` where they mean this
-        return _FINISH.get(self.finish, "other")
+        return "refused" if self._refusals else super().finish_reason
+
+
+def _bounds(body: Mapping[str, Any]) -> tuple[int, int | None]:
+    most = body.get("max_completion_tokens", body.get("max_tokens"))
+    return int(body.get("n") or 1), most
+
+
+OPENAI: Final = Dialect(
+    name="OpenAI's chat completions",
+    service="openai",
+    path=lambda _model: "/chat/completions",
+    key_header=lambda key: ("authorization", f"Bearer {key}"),
+    request_body=request_body,
+    bounds=_bounds,
+    reply=OpenAIReply,
+    image_tokens=50_000,  # gpt-4o-mini makes 48,169 of one of full size
+)

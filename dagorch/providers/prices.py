@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 from dagorch.errors import DefinitionError
 
-__all__ = ["LOOSE_NAMES", "Price", "PriceTable", "Rates"]
+__all__ = ["LOOSE_NAMES", "Price", "PriceTable", "Rates", "known_output_limit"]
 
 Price = tuple[float | Decimal | str, float | Decimal | str]
 """Dollars per million tokens: of input, of output."""
@@ -39,8 +39,14 @@ _OUTPUT_LIMITS: Mapping[str, int] = {
     "claude-3-7": 64_000,
     "claude-3": 4_096,
     "claude-haiku-4-5": 64_000,
+    "claude-opus-4-0": 32_000,
+    "claude-opus-4-1": 32_000,
+    "claude-opus-4-2": 32_000,
     "claude-opus-4-5": 64_000,
     "claude-sonnet-4": 64_000,
+    "gemini-2.0": 8_192,
+    "gemini-2.5": 65_536,
+    "gemini-3": 65_536,
     "gpt-3.5": 4_096,
     "gpt-4-turbo": 4_096,
     "gpt-4.1": 32_768,
@@ -91,7 +97,14 @@ class PriceTable:
         self._own = {model: _own_price(model, pair) for model, pair in (prices or {}).items()}
 
     def cost_usd(
-        self, model: str, input_tokens: int, output_tokens: int, cached_tokens: int = 0
+        self,
+        model: str,
+        input_tokens: int,
+        output_tokens: int,
+        cached_tokens: int = 0,
+        *,
+        cache_written_tokens: int = 0,
+        cache_written_1h_tokens: int = 0,
     ) -> Decimal | None:
         """
         Give what an exchange cost, or None where the model's price is unknown.
@@ -101,14 +114,24 @@ class PriceTable:
             input_tokens: All of them, the cached ones too.
             output_tokens: All of them, silent reasoning too.
             cached_tokens: Input read from the service's cache, often cheaper.
+            cache_written_tokens: Input that the service put into its cache, at times dearer.
+            cache_written_1h_tokens: Of those, what it keeps for an hour.
         """
         if model in self._own:
             per_input, per_output = self._own[model]
             return (input_tokens * per_input + output_tokens * per_output) / _MILLION
         if self._free:
             return Decimal(0)
+        read = min(cached_tokens, input_tokens)
+        written = min(cache_written_tokens, input_tokens - read)
         found = _look_up(
-            self._service, model, input_tokens, output_tokens, min(cached_tokens, input_tokens)
+            self._service,
+            model,
+            input_tokens=input_tokens,
+            output_tokens=output_tokens,
+            cache_read_tokens=read,
+            cache_write_tokens=written,
+            cache_write_1h_tokens=min(cache_written_1h_tokens, written),
         )
         return None if found is None else found.total_price
 
@@ -123,12 +146,25 @@ class PriceTable:
 
     def output_limit(self, model: str) -> int | None:
         """Give the most tokens that `model` writes in one answer, or None where unknown."""
-        name = LOOSE_NAMES.get(model, model).rpartition("/")[2]
-        known = [prefix for prefix in _OUTPUT_LIMITS if name.startswith(prefix)]
-        if known:
-            return _OUTPUT_LIMITS[max(known, key=len)]
-        found = None if self._free else _look_up(self._service, model, 1, 1, 0)
+        if known := known_output_limit(model):
+            return known
+        found = None if self._free else _look_up(self._service, model)
         return None if found is None else found.model.context_window
+
+
+def known_output_limit(model: str) -> int | None:
+    """
+    Give the most that `model` may be asked to write, or None where its service's page is unknown.
+
+    Unlike `PriceTable.output_limit` this is no mere bound: the service takes it as `max_tokens`.
+
+    Example:
+        >>> known_output_limit("claude-3.5"), known_output_limit("house-blend")
+        (8192, None)
+    """
+    name = LOOSE_NAMES.get(model, model).rpartition("/")[2]
+    known = [prefix for prefix in _OUTPUT_LIMITS if name.startswith(prefix)]
+    return _OUTPUT_LIMITS[max(known, key=len)] if known else None
 
 
 def _own_price(model: str, pair: Any) -> tuple[Decimal, Decimal]:
@@ -145,18 +181,14 @@ def _own_price(model: str, pair: Any) -> tuple[Decimal, Decimal]:
     return per_input, per_output
 
 
-def _look_up(
-    service: str, model: str, input_tokens: int, output_tokens: int, cached_tokens: int
-) -> PriceCalculation | None:
+def _look_up(service: str, model: str, **tokens: int) -> PriceCalculation | None:
+    """Price tokens of each kind, where none are given one of input and of output."""
     from genai_prices import Usage, calc_price
 
+    counted = {name: count for name, count in tokens.items() if count or "write" not in name}
     try:
         return calc_price(
-            Usage(
-                input_tokens=input_tokens,
-                cache_read_tokens=cached_tokens,
-                output_tokens=output_tokens,
-            ),
+            Usage(**(counted or {"input_tokens": 1, "output_tokens": 1})),
             LOOSE_NAMES.get(model, model),
             provider_id=service or None,
         )
@@ -167,7 +199,7 @@ def _look_up(
 @lru_cache(maxsize=256)
 def _dearest(service: str, model: str, day: int) -> Rates | None:
     """Look through the hours of `day` and the next: some services are cheaper at night."""
-    found = _look_up(service, model, 1, 1, 0)
+    found = _look_up(service, model)
     if found is None:
         return None
     start = datetime.fromordinal(day).replace(tzinfo=UTC)

@@ -7,20 +7,22 @@ Nothing is made or read from the environment here; that is the factory's.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from dagorch.errors import DefinitionError, did_you_mean
 
-__all__ = ["PROVIDER_NAMES", "SERVICES", "Route", "Service", "route"]
+__all__ = ["PROVIDER_NAMES", "SERVICES", "DialectName", "Route", "Service", "route"]
+
+DialectName = Literal["openai", "anthropic", "gemini"]
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One service that speaks OpenAI's chat completions."""
+    """One service, and how it is reached."""
 
     name: str
     base_url: str
-    """Before `/chat/completions`, as the service's own page documents it."""
+    """Before the path that its dialect adds, as the service's own page documents it."""
     key_env: tuple[str, ...] = ()
     """Environment variables that may hold the key, the usual one first; empty needs none."""
     default_model: str = ""
@@ -29,11 +31,21 @@ class Service:
     """Its name in genai-prices; empty looks at models alone."""
     models: tuple[str, ...] = ()
     """How the names of its models begin."""
+    dialect: DialectName = "openai"
+    """What it speaks; most took over OpenAI's."""
 
     @property
     def own_machine(self) -> bool:
         """Whether the user runs it, so that it needs no key and costs nothing."""
         return not self.key_env
+
+    def is_at(self, address: str) -> bool:
+        """Whether `address` is the service itself, however its end is written."""
+
+        def start(url: str) -> str:
+            return url.rstrip("/").removesuffix("/v1")
+
+        return start(address) == start(self.base_url)
 
     @property
     def base_url_env(self) -> str:
@@ -52,8 +64,8 @@ SERVICES: Final = {
             ("gpt-", "chatgpt-", "o1", "o3", "o4"),
         ),
         Service(
-            "anthropic", "https://api.anthropic.com/v1", ("ANTHROPIC_API_KEY",),
-            "claude-sonnet-4-5", "anthropic", ("claude",),
+            "anthropic", "https://api.anthropic.com", ("ANTHROPIC_API_KEY",),
+            "claude-sonnet-4-5", "anthropic", ("claude",), "anthropic",
         ),
         Service(
             "groq", "https://api.groq.com/openai/v1", ("GROQ_API_KEY",),
@@ -65,8 +77,9 @@ SERVICES: Final = {
             ("mistral", "ministral", "magistral", "codestral", "devstral", "pixtral", "open-mi"),
         ),
         Service(
-            "gemini", "https://generativelanguage.googleapis.com/v1beta/openai",
+            "gemini", "https://generativelanguage.googleapis.com/v1beta",
             ("GEMINI_API_KEY", "GOOGLE_API_KEY"), "gemini-2.5-flash", "google", ("gemini",),
+            "gemini",
         ),
         Service(
             "cohere", "https://api.cohere.ai/compatibility/v1",

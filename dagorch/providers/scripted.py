@@ -20,7 +20,8 @@ from dagorch.errors import DefinitionError
 from dagorch.models.llm import LLMRequest, LLMResponse
 from dagorch.models.usage import Usage
 from dagorch.providers.base import BaseProvider
-from dagorch.providers.openai_wire import encode, request_body
+from dagorch.providers.openai_wire import request_body
+from dagorch.providers.wire import encode
 
 __all__ = ["SCRIPTED_MODEL", "Reply", "Script", "ScriptedProvider"]
 

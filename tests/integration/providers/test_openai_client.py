@@ -327,7 +327,7 @@ async def test_no_model_is_the_callers_mistake() -> None:
         (stream(b"{truncat"), MalformedReplyError, "not JSON: '{truncat'"),
         (stream(b"[1]"), MalformedReplyError, "no JSON object"),
         (stream({"choices": [{"delta": "text"}]}), MalformedReplyError, "another shape"),
-        (stream(usage(1, 0)), MalformedReplyError, "no choices"),
+        (stream(usage(1, 0)), MalformedReplyError, "no answer"),
         (hang_up, ProviderConnectionError, "closed the connection"),
         (stream(delta("half"), cut=True), ProviderConnectionError, "closed the connection"),
         (stream(delta("half"), done=False), ProviderConnectionError, "before its answer was"),

@@ -11,7 +11,15 @@ import pytest
 import dagorch.providers
 from dagorch.errors import DefinitionError
 from dagorch.ports import Provider
-from dagorch.providers import OpenAIProvider, ProviderFactory, ScriptedProvider, factory
+from dagorch.providers import (
+    AnthropicProvider,
+    GeminiProvider,
+    HttpProvider,
+    OpenAIProvider,
+    ProviderFactory,
+    ScriptedProvider,
+    factory,
+)
 from dagorch.providers.prices import LOOSE_NAMES
 from dagorch.providers.registry import PROVIDER_NAMES, SERVICES, route
 
@@ -28,9 +36,9 @@ def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
-def made(name: str, **options: str) -> OpenAIProvider:
+def made(name: str, **options: str) -> HttpProvider:
     provider = ProviderFactory.get_provider(name, **options)
-    assert isinstance(provider, OpenAIProvider)
+    assert isinstance(provider, HttpProvider)
     return provider
 
 
@@ -44,6 +52,12 @@ def test_every_service_makes_a_provider(name: str) -> None:
     assert isinstance(provider, Provider)
     assert (provider.name, provider.default_model) == (name, SERVICES[name].default_model)
     assert SERVICES[name].base_url in repr(provider)
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_service_is_spoken_to_in_its_own_dialect(name: str) -> None:
+    kinds = {"anthropic": AnthropicProvider, "gemini": GeminiProvider}
+    assert type(made(name, api_key="k")) is kinds.get(name, OpenAIProvider)
 
 
 def test_the_key_and_the_address_come_from_the_environment(

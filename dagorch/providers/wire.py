@@ -1,0 +1,103 @@
+"""What the dialects' bodies have in common: JSON bytes, images, arguments, instructions."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import unquote_to_bytes
+
+from dagorch.errors import DefinitionError
+from dagorch.models.llm import ToolCall
+
+__all__ = ["WireError", "arguments_of", "encode", "inline_image", "instruction", "merged"]
+
+_BROKEN: Final = "INVALID_JSON"
+"""Where a service wants a call's arguments as an object, the name for text that is none."""
+
+
+class WireError(Exception):
+    """What came is not what the protocol promises; told to the user by whoever knows the key."""
+
+    def __init__(self, found: str, text: str = "") -> None:
+        super().__init__(found)
+        self.found = found
+        self.text = text
+        """As it came: whole, since a key that is cut in two is no longer recognised."""
+
+
+def encode(body: Mapping[str, Any]) -> bytes:
+    """Give the bytes of a JSON object, in UTF-8 and without blanks."""
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(
+        "utf-8", "surrogatepass"
+    )
+
+
+def inline_image(url: str) -> tuple[str, str] | None:
+    """
+    Give an image's media type and its bytes in base64, or None if `url` points elsewhere.
+
+    Raises:
+        DefinitionError: It is a `data:` URL, and broken.
+
+    Example:
+        >>> inline_image("data:image/png;base64,iVBORw==")
+        ('image/png', 'iVBORw==')
+        >>> inline_image("https://example.org/cat.png") is None
+        True
+    """
+    if not url.startswith("data:"):
+        return None
+    head, comma, data = url[len("data:") :].partition(",")
+    media_type, *options = head.split(";")
+    if not comma or not media_type:
+        raise DefinitionError(
+            f"the image {url[:40]!r} is no data: URL; write it as data:image/png;base64,..."
+        )
+    if "base64" in options:
+        return media_type, unquote_to_bytes(data).decode("ascii", "replace")
+    return media_type, base64.b64encode(unquote_to_bytes(data)).decode("ascii")
+
+
+def arguments_of(call: ToolCall) -> dict[str, Any]:
+    """
+    Give a call's arguments as the object that some services want back.
+
+    What a model wrote and is no object is shown to it as it was.
+
+    Example:
+        >>> arguments_of(ToolCall("a", "look", '{"x": 1}'))
+        {'x': 1}
+        >>> arguments_of(ToolCall("a", "look", '{"x": '))
+        {'INVALID_JSON': '{"x": '}
+    """
+    try:
+        arguments = json.loads(call.arguments or "{}")
+    except ValueError:
+        arguments = None
+    return arguments if isinstance(arguments, dict) else {_BROKEN: call.arguments}
+
+
+def instruction(schema: Mapping[str, Any]) -> str:
+    """Say in words that a reply must fit a schema, to a service that cannot be held to it."""
+    return (
+        "Reply with one JSON value that fits the following JSON Schema, and with nothing else: "
+        f"no words around it, no code fence.\n{json.dumps(schema, ensure_ascii=False)}"
+    )
+
+
+def merged(body: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    Give `body` with the user's own fields; objects on both sides become one.
+
+    Example:
+        >>> merged({"a": {"x": 1}, "b": 2}, {"a": {"y": 3}, "b": 4})
+        {'a': {'x': 1, 'y': 3}, 'b': 4}
+    """
+    whole = dict(body)
+    for name, value in extra.items():
+        ours = whole.get(name)
+        both = isinstance(ours, Mapping) and isinstance(value, Mapping)
+        whole[name] = {**ours, **value} if both else value  # type: ignore[dict-item]
+    return whole
