@@ -1,0 +1,507 @@
+"""One suite for all dialects, each against a real server on loopback that speaks it."""
+
+from __future__ import annotations
+
+import gc
+import json
+import pickle
+from decimal import Decimal
+from typing import Any
+
+import anyio
+import pytest
+
+from dagorch.errors import (
+    AuthenticationError,
+    BadRequestError,
+    ContextTooLongError,
+    MalformedReplyError,
+    NotFoundError,
+    OverloadedError,
+    PermissionDeniedError,
+    ProviderConnectionError,
+    ProviderError,
+    ProviderTimeoutError,
+    RateLimitedError,
+    RefusedError,
+)
+from dagorch.models.llm import LLMResponse
+from dagorch.models.rates import RateLimits, RateWindow
+from dagorch.models.usage import Usage
+from dagorch.providers import Timeouts
+from tests.servers import (
+    ModelServer,
+    Play,
+    bytes_of,
+    event,
+    hang_up,
+    nobody,
+    reply,
+    silent,
+    stream,
+)
+from tests.speech import SPEECHES, Asked, Speech
+
+pytestmark = pytest.mark.anyio
+
+HI = [{"role": "user", "content": "Hi"}]
+CODES = {
+    "openai": {
+        400: "invalid_request_error", 401: "invalid_api_key", 403: "forbidden",
+        404: "model_not_found", 429: "rate_limit_exceeded", 500: "server_error",
+        503: "overloaded",
+    },
+    "anthropic": {
+        400: "invalid_request_error", 401: "authentication_error", 403: "permission_error",
+        404: "not_found_error", 413: "request_too_large", 429: "rate_limit_error",
+        500: "api_error", 504: "timeout_error", 529: "overloaded_error",
+    },
+    "gemini": {
+        400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED",
+        404: "NOT_FOUND", 429: "RESOURCE_EXHAUSTED", 500: "INTERNAL", 503: "UNAVAILABLE",
+        504: "DEADLINE_EXCEEDED",
+    },
+}  # fmt: skip
+KINDS: dict[int, type[ProviderError]] = {
+    400: BadRequestError,
+    401: AuthenticationError,
+    403: PermissionDeniedError,
+    404: NotFoundError,
+    413: ContextTooLongError,
+    429: RateLimitedError,
+}
+
+
+@pytest.fixture(params=SPEECHES, ids=lambda speech: speech.name)
+def speech(request: pytest.FixtureRequest) -> Speech:
+    found: Speech = request.param
+    return found
+
+
+async def ask(speech: Speech, server: ModelServer | str, **options: Any) -> LLMResponse:
+    async with speech.provider(server, **options) as asked:
+        return await asked.acomplete(HI)
+
+
+async def failure(speech: Speech, *plays: Play, **options: Any) -> ProviderError:
+    with ModelServer(*plays) as server, pytest.raises(ProviderError) as raised:
+        await ask(speech, server, **options)
+    return raised.value
+
+
+# ---- answers ----
+
+
+async def test_an_answer_with_its_usage_and_price(speech: Speech) -> None:
+    with ModelServer(speech.says(given=1_000, written=100)) as server:
+        response = await ask(speech, server, api_key="sk-1", prices={speech.model: (1, 10)})
+    assert (response.content, response.model) == ("Hello there", "served-model")
+    assert response.usage == Usage(1_000, 100, Decimal("0.002"), calls=1)
+    assert response.finish_reason == "stop"
+    seen = server.seen[0]
+    assert seen.path == speech.path
+    assert "sk-1" in seen.headers[speech.key_header]
+    assert seen.headers["content-type"] == "application/json"
+
+
+async def test_without_a_key_none_is_sent(speech: Speech) -> None:
+    with ModelServer(speech.says()) as server:
+        await ask(speech, server)
+    assert speech.key_header not in server.seen[0].headers
+
+
+def test_three_doors_into_one_exchange(speech: Speech, anyio_backend_name: str) -> None:
+    async def both() -> tuple[str, list[str], str]:
+        async with speech.provider(server) as asked:
+            whole = (await asked.acomplete(HI)).content
+            async with asked.stream(HI) as pieces:
+                texts = [text async for text in pieces]
+            return whole, texts, pieces.response.content
+
+    with ModelServer(speech.says("one two three")) as server:
+        found = anyio.run(both, backend=anyio_backend_name)
+        assert found == ("one two three", ["one ", "two ", "three"], "one two three")
+        assert speech.provider(server).complete(HI).content == "one two three"
+        server.wait_until(lambda s: s.open == 0)
+    bodies = [seen.json for seen in server.seen]
+    assert bodies[0] == bodies[1] == bodies[2]
+
+
+async def test_a_stream_cut_anywhere_even_inside_a_letter(speech: Speech) -> None:
+    text = "Grüße, 世界 🌍"
+    events = [*speech.half(text), *speech.ending("stop", 1, 2)]
+    raw = [json.dumps(said, ensure_ascii=False).encode() for said in events]
+    with ModelServer(bytes_of(b": hello\r\n\r\n" + b"".join(map(event, raw)))) as server:
+        response = await ask(speech, server)
+    assert (response.content, response.usage.total_tokens) == (text, 3)
+
+
+async def test_parallel_tool_calls(speech: Speech) -> None:
+    calls = [Asked("id_a", "look", {"x": 1}), Asked("id_b", "find", {"of": "ü"})]
+    with ModelServer(speech.asks(calls)) as server:
+        response = await ask(speech, server)
+    assert response.finish_reason == "tool_calls"
+    assert [(c.id, c.name, json.loads(c.arguments)) for c in response.tool_calls] == [
+        ("id_a", "look", {"x": 1}),
+        ("id_b", "find", {"of": "ü"}),
+    ]
+
+
+async def test_calls_without_ids_get_different_ones(speech: Speech) -> None:
+    calls = [Asked("", "look", {}), Asked("", "look", {})]
+    with ModelServer(speech.asks(calls)) as server:
+        response = await ask(speech, server)
+    ids = [call.id for call in response.tool_calls]
+    assert len(set(ids)) == 2
+    assert all(ids)
+
+
+async def test_truncation_is_told_from_an_end(speech: Speech) -> None:
+    play = stream(*speech.half(), *speech.ending("length", 1, 2), done=speech.done)
+    with ModelServer(play) as server:
+        response = await ask(speech, server)
+    assert (response.content, response.finish_reason) == ("half", "length")
+
+
+async def test_usage_that_never_came_is_marked(speech: Speech) -> None:
+    ended = speech.ending("stop", 1, 2)
+    for said in ended:
+        said.pop("usage", None)
+        said.pop("usageMetadata", None)
+    with ModelServer(stream(*speech.half(), *ended, done=speech.done)) as server:
+        response = await ask(speech, server)
+    assert response.usage.estimated
+    assert response.usage.cost_usd == 0
+
+
+# ---- failures, in every phase ----
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 413, 429, 500, 502, 503, 504, 529])
+async def test_each_status_has_its_kind(speech: Speech, status: int) -> None:
+    code = CODES[speech.name].get(status, "unknown")
+    error = await failure(speech, speech.fails(status, code, "words of its own"))
+    assert type(error) is KINDS.get(status, OverloadedError)
+    assert (error.service, error.model, error.status) == (speech.name, speech.model, status)
+    assert error.retryable == (status == 429 or status >= 500)
+    assert f"answered {status}: words of its own; " in str(error)
+    assert not error.answer_begun
+    copied = pickle.loads(pickle.dumps(error))
+    assert (vars(copied), str(copied)) == (vars(error), str(error))
+
+
+@pytest.mark.parametrize("status", [401, 429, 500, 503, 529])
+async def test_an_error_in_the_middle_of_a_stream_has_the_kind_of_its_code(
+    speech: Speech, status: int
+) -> None:
+    code = CODES[speech.name].get(status, "overloaded_error")
+    said = speech.failure(status, code, "words of its own")
+    error = await failure(speech, stream(*speech.half(), said, done=False))
+    assert type(error) is KINDS.get(status, OverloadedError)
+    assert "words of its own" in str(error)
+    assert error.answer_begun
+
+
+async def test_an_error_instead_of_a_stream_has_begun_nothing(speech: Speech) -> None:
+    error = await failure(speech, stream(speech.failure(529, "overloaded", "no"), done=False))
+    assert type(error) is OverloadedError
+    assert not error.answer_begun
+
+
+@pytest.mark.parametrize(
+    ("play", "kind", "words"),
+    [
+        (hang_up, ProviderConnectionError, "closed the connection"),
+        (
+            reply(200, b"<!doctype html><title>Log in</title>", content_type="text/html"),
+            MalformedReplyError,
+            "an HTML page",
+        ),
+        (
+            reply(502, b"<html><head><title>Bad &amp; gateway</title></head></html>"),
+            OverloadedError,
+            "an HTML page, 'Bad & gateway'",
+        ),
+        (reply(200, b"certainly!"), MalformedReplyError, "no JSON: 'certainly!'"),
+        (reply(200, b"[" * 100_000), MalformedReplyError, "no JSON"),
+        (reply(200, b'{"a":' * 50_000), MalformedReplyError, "not JSON"),
+        (stream(b"{truncat"), MalformedReplyError, "not JSON: '{truncat'"),
+        (stream(b"[1]"), MalformedReplyError, "no JSON object"),
+        (stream(done=True), MalformedReplyError, "no answer"),
+        (stream(done=False), ProviderConnectionError, "before its answer was"),
+        (reply(500, b""), OverloadedError, "nothing more"),
+        (reply(307, b"", location="http://127.0.0.1/login"), NotFoundError, "a redirect to"),
+    ],
+)
+async def test_what_is_no_answer_at_all(
+    speech: Speech, play: Play, kind: type[ProviderError], words: str
+) -> None:
+    error = await failure(speech, play)
+    assert type(error) is kind
+    assert words in str(error)
+    assert not error.answer_begun
+
+
+async def test_what_breaks_off_after_half_of_it(speech: Speech) -> None:
+    half = speech.half()
+    last = json.dumps(half[-1]).encode()
+
+    for play in (stream(*half, cut=True), stream(*half, done=False)):
+        error = await failure(speech, play)
+        assert type(error) is ProviderConnectionError
+        assert "before its answer was complete" in str(error)
+        assert error.answer_begun
+    error = await failure(speech, stream(*half, last[: len(last) // 2], done=False))
+    assert type(error) is MalformedReplyError
+    assert error.answer_begun
+
+
+async def test_another_shape_is_no_crash(speech: Speech) -> None:
+    shapes = {
+        "openai": {"choices": [{"delta": "text"}]},
+        "anthropic": {"type": "content_block_delta", "index": 9, "delta": {"type": "text_delta"}},
+        "gemini": {"candidates": [{"content": {"parts": ["text"]}}]},
+    }
+    error = await failure(speech, stream(shapes[speech.name], done=False))
+    assert type(error) is MalformedReplyError
+    assert "another shape" in str(error)
+
+
+async def test_silences(speech: Speech) -> None:
+    error = await failure(speech, silent, timeouts=Timeouts(first_byte_seconds=0.2))
+    assert type(error) is ProviderTimeoutError
+    assert "no first byte within 0.2 s" in str(error)
+    assert not error.answer_begun
+    held = stream(*speech.half(), hold=True)
+    error = await failure(speech, held, timeouts=Timeouts(between_chunks_seconds=0.2))
+    assert type(error) is ProviderTimeoutError
+    assert "silent for 0.2 s" in str(error)
+    assert error.answer_begun
+
+
+async def test_a_connection_that_stays_open_after_the_end_is_no_failure(speech: Speech) -> None:
+    play = stream(*speech.half(), *speech.ending("stop", 1, 2), hold=True)
+    timeouts = Timeouts(between_chunks_seconds=0.2)
+    with ModelServer(play) as server:
+        assert (await ask(speech, server, timeouts=timeouts)).content == "half"
+
+
+async def test_nobody_listens(speech: Speech) -> None:
+    with nobody() as url, pytest.raises(ProviderConnectionError, match="is the server running"):
+        await ask(speech, url)
+
+
+async def test_pauses_and_limits_come_with_an_error(speech: Speech) -> None:
+    headers = {"retry_after": "7", "x_ratelimit_remaining_requests": "0"}
+    code = CODES[speech.name][429]
+    error = await failure(speech, speech.fails(429, code, **headers))
+    assert error.retry_after_seconds == 7.0
+    assert error.rate_limits == RateLimits(requests=RateWindow(remaining=0))
+
+
+# ---- connections ----
+
+
+async def test_a_connection_serves_many_requests(speech: Speech) -> None:
+    with ModelServer(speech.says()) as server:
+        async with speech.provider(server) as asked:
+            for _ in range(5):
+                await asked.acomplete(HI)
+    assert (len(server.seen), server.connections) == (5, 1)
+
+
+async def test_cancelling_in_the_middle_hangs_up(speech: Speech) -> None:
+    with ModelServer(stream(*speech.half(), hold=True)) as server:
+        async with speech.provider(server) as asked, asked.stream(HI) as pieces:
+            assert await anext(pieces) == "half"
+        await anyio.to_thread.run_sync(server.wait_until, lambda s: s.open == 0)
+    gc.collect()
+
+
+async def test_fifty_at_once(speech: Speech) -> None:
+    with ModelServer(speech.says()) as server:
+        async with speech.provider(server) as asked, anyio.create_task_group() as group:
+            for _ in range(50):
+                group.start_soon(asked.acomplete, HI)
+    assert len(server.seen) == 50
+
+
+# ---- what one dialect alone has ----
+
+ANTHROPIC = next(speech for speech in SPEECHES if speech.name == "anthropic")
+GEMINI = next(speech for speech in SPEECHES if speech.name == "gemini")
+
+
+async def test_anthropics_request_ids() -> None:
+    error = await failure(ANTHROPIC, ANTHROPIC.fails(529, "overloaded_error"))
+    assert error.request_id == "req_7"
+    assert str(error).endswith("[request req_7]")
+    error = await failure(ANTHROPIC, ANTHROPIC.fails(500, "api_error", request_id="req_8"))
+    assert error.request_id == "req_8"
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "said", "kind"),
+    [
+        (400, "invalid_request_error", "prompt is too long: 9 tokens > 8", ContextTooLongError),
+        (
+            400,
+            "invalid_request_error",
+            "input length and `max_tokens` exceed context limit: 9 + 9 > 8",
+            ContextTooLongError,
+        ),
+        (400, "invalid_request_error", "Your credit balance is too low", PermissionDeniedError),
+        (402, "billing_error", "pay", PermissionDeniedError),
+    ],
+)
+async def test_anthropics_own_words(
+    status: int, code: str, said: str, kind: type[ProviderError]
+) -> None:
+    assert type(await failure(ANTHROPIC, ANTHROPIC.fails(status, code, said))) is kind
+
+
+def google(status: int, name: str, message: str, *details: dict[str, Any]) -> Play:
+    error = {"code": status, "message": message, "status": name, "details": list(details)}
+    return reply(status, [{"error": error}])
+
+
+async def test_googles_pause_is_in_the_body() -> None:
+    retry = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "32.5s"}
+    error = await failure(GEMINI, google(429, "RESOURCE_EXHAUSTED", "quota", retry))
+    assert (type(error), error.retry_after_seconds) == (RateLimitedError, 32.5)
+
+
+@pytest.mark.parametrize(
+    ("play", "key", "kind", "words"),
+    [
+        (
+            google(400, "INVALID_ARGUMENT", "API key not valid.", {"reason": "API_KEY_INVALID"}),
+            "sk-wrong",
+            AuthenticationError,
+            "the key in GEMINI_API_KEY was not accepted",
+        ),
+        (
+            google(403, "PERMISSION_DENIED", "Method doesn't allow unregistered callers"),
+            "",
+            AuthenticationError,
+            "no key was sent; put it in GEMINI_API_KEY",
+        ),
+        (
+            google(
+                400,
+                "INVALID_ARGUMENT",
+                "The input token count (9) exceeds the maximum number of tokens allowed (8).",
+            ),
+            "sk-1",
+            ContextTooLongError,
+            "shorten",
+        ),
+        (
+            google(400, "FAILED_PRECONDITION", "User location is not supported for the API use."),
+            "sk-1",
+            PermissionDeniedError,
+            "not offered where you are",
+        ),
+    ],
+)
+async def test_googles_own_words(
+    play: Play, key: str, kind: type[ProviderError], words: str
+) -> None:
+    error = await failure(GEMINI, play, api_key=key, key_env="GEMINI_API_KEY")
+    assert type(error) is kind
+    assert words in str(error)
+
+
+async def test_a_blocked_prompt_is_a_refusal_with_its_bill() -> None:
+    blocked = {
+        "promptFeedback": {"blockReason": "PROHIBITED_CONTENT"},
+        "usageMetadata": {"promptTokenCount": 7, "totalTokenCount": 7},
+        "responseId": "resp-9",
+    }
+    error = await failure(
+        GEMINI, stream(blocked, done=False), prices={GEMINI.model: (1_000_000, 1)}
+    )
+    assert type(error) is RefusedError
+    assert "the prompt is blocked: PROHIBITED_CONTENT" in str(error)
+    assert (error.request_id, error.retryable) == ("resp-9", False)
+    assert error.usage == Usage(7, 0, Decimal(7), calls=1)
+
+
+@pytest.mark.parametrize(
+    ("speech", "finish"),
+    [
+        (ANTHROPIC, "refusal"),
+        (GEMINI, "SAFETY"),
+        (GEMINI, "RECITATION"),
+        (SPEECHES[0], "content_filter"),
+    ],
+)
+async def test_a_filter_that_leaves_words_ends_them_and_one_that_leaves_none_is_an_error(
+    speech: Speech, finish: str
+) -> None:
+    ended = speech.ending(finish, 3, 2)
+    with ModelServer(stream(*speech.half(), *ended, done=speech.done)) as server:
+        response = await ask(speech, server)
+    assert (response.content, response.finish_reason) == ("half", "refused")
+    error = await failure(speech, stream(*speech.opening(), *ended, done=speech.done))
+    assert type(error) is RefusedError
+    assert finish in str(error)
+    assert (error.usage.input_tokens, error.usage.output_tokens) == (3, 2)
+
+
+async def test_a_refusals_explanation_is_told() -> None:
+    ended = ANTHROPIC.ending("refusal", 3, 0)
+    ended[0]["delta"]["stop_details"] = {
+        "type": "refusal", "category": "bio", "explanation": "It is about toxins.",
+    }  # fmt: skip
+    error = await failure(ANTHROPIC, stream(*ANTHROPIC.opening(), *ended, done=False))
+    assert "refused to answer (It is about toxins.)" in str(error)
+
+
+async def test_a_call_that_the_model_could_not_spell_is_worth_another_try() -> None:
+    play = stream(*GEMINI.ending("MALFORMED_FUNCTION_CALL", 3, 2), done=False)
+    error = await failure(GEMINI, play)
+    assert type(error) is MalformedReplyError
+    assert "'MALFORMED_FUNCTION_CALL'" in str(error)
+    assert error.retryable
+
+
+async def test_every_kind_of_token_is_counted_and_priced() -> None:
+    told = ANTHROPIC.opening()
+    told[0]["message"]["usage"] |= {
+        "input_tokens": 10, "cache_read_input_tokens": 1_000, "cache_creation_input_tokens": 500,
+        "cache_creation": {"ephemeral_5m_input_tokens": 100, "ephemeral_1h_input_tokens": 400},
+    }  # fmt: skip
+    told.append(ANTHROPIC.piece("x"))
+    ended = ANTHROPIC.ending("stop", 10, 30)
+    ended[0]["usage"]["output_tokens_details"] = {"thinking_tokens": 20}
+    with ModelServer(stream(*told, *ended, done=False)) as server:
+        response = await ask(ANTHROPIC, server, price_service="anthropic")
+    assert (response.usage.input_tokens, response.usage.output_tokens) == (1_510, 30)
+    assert (response.cached_tokens, response.reasoning_tokens) == (1_000, 20)
+    # claude-haiku-4-5: 1 in, 5 out, 0.10 read, 1.25 and 2 written, dollars per million.
+    micro = 10 * 1 + 1_000 * Decimal("0.1") + 100 * Decimal("1.25") + 400 * 2 + 30 * 5
+    assert response.usage.cost_usd == micro / 1_000_000
+
+
+async def test_geminis_thoughts_are_output_and_its_cache_is_input() -> None:
+    ended = GEMINI.ending("stop", 0, 0)
+    ended[0]["usageMetadata"] = {
+        "promptTokenCount": 100, "cachedContentTokenCount": 60, "toolUsePromptTokenCount": 5,
+        "candidatesTokenCount": 10, "thoughtsTokenCount": 40, "totalTokenCount": 155,
+    }  # fmt: skip
+    thought = GEMINI.piece("hidden")
+    thought["candidates"][0]["content"]["parts"][0]["thought"] = True
+    with ModelServer(stream(thought, GEMINI.piece("x"), *ended, done=False)) as server:
+        response = await ask(GEMINI, server)
+    assert response.content == "x"
+    assert (response.usage.input_tokens, response.usage.output_tokens) == (105, 50)
+    assert (response.cached_tokens, response.reasoning_tokens) == (60, 40)
+
+
+async def test_an_address_with_the_protocols_version_is_anthropics_too() -> None:
+    with ModelServer(ANTHROPIC.says()) as server:
+        await ask(ANTHROPIC, server.url)
+        await ask(ANTHROPIC, server.url.removesuffix("/v1"))
+    assert [seen.path for seen in server.seen] == ["/v1/messages", "/v1/messages"]
+    assert server.seen[0].headers["anthropic-version"] == "2023-06-01"
