@@ -8,6 +8,7 @@ the bytes mean is the dialect's.
 
 from __future__ import annotations
 
+import base64
 import time
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
@@ -45,7 +46,9 @@ class HttpProvider(BaseProvider):
     A service that is reached over HTTP; `OpenAIProvider` and its siblings say in which dialect.
 
     Args:
-        base_url: The service's address, before the path that the dialect adds.
+        base_url: The service's address, before the path that the dialect adds. A login in it
+            (`https://me:secret@host`) is sent as basic authorization, unless the key takes its
+            place.
         name: The service's name, for limits and messages; empty is the dialect's maker.
         api_key: None or empty sends none.
         default_model: What a request without a model gets.
@@ -81,11 +84,13 @@ class HttpProvider(BaseProvider):
     ) -> None:
         name = name or self.DIALECT.service
         super().__init__(name, default_model, max_concurrency)
-        tidy = base_url.strip().rstrip("/")
-        self._base_url = tidy.removesuffix(self.DIALECT.address_end)
-        self._address = _address(self._base_url)
-        password = urlsplit(self._base_url).password or ""
-        self._key = Secret((api_key or "").strip(), password, unquote(password))
+        tidy = base_url.strip().rstrip("/").removesuffix(self.DIALECT.address_end)
+        self._base_url, login = _without_login(tidy)
+        self._login = Secret(_basic(login))
+        password = login.partition(":")[2]
+        self._key = Secret(
+            (api_key or "").strip(), self._login.reveal(), password, unquote(password)
+        )
         if not (self._key.reveal().isascii() and self._key.reveal().isprintable()):
             raise DefinitionError(
                 f"the key of {name!r} has characters that no key has"
@@ -99,7 +104,7 @@ class HttpProvider(BaseProvider):
 
     @property
     def base_url(self) -> str:
-        """The service's address, before the path that the dialect adds."""
+        """The service's address, before the path that the dialect adds; without a login."""
         return self._base_url
 
     def _new_client(self) -> HttpClient:
@@ -119,6 +124,8 @@ class HttpProvider(BaseProvider):
         )
 
     def _sign(self, request: httpx.Request) -> httpx.Request:
+        if self._login:
+            request.headers["authorization"] = f"Basic {self._login.reveal()}"
         if self._key:
             name, value = self.DIALECT.key_header(self._key.reveal())
             request.headers[name] = value
@@ -156,7 +163,7 @@ class HttpProvider(BaseProvider):
         failures = Failures(
             self.name,
             model,
-            self._address,
+            self._base_url,
             self.DIALECT.name,
             self._key,
             self._key_env,
@@ -208,11 +215,11 @@ class HttpProvider(BaseProvider):
                 return failures.malformed(found, reply.because, headers, begun=True, usage=counted)
         return LLMResponse(
             content=content,
-            model=reply.model or model,
+            model=self._key.scrub(reply.model) or model,
             usage=usage,
             finish_reason=finish,
             tool_calls=calls,
-            request_id=failures.request_id(headers) or reply.id,
+            request_id=failures.request_id(headers) or self._key.scrub(reply.id),
             rate_limits=rate_limits(headers, time.time()),
             cached_tokens=reply.cached_tokens,
             reasoning_tokens=reply.reasoning_tokens,
@@ -276,7 +283,7 @@ class HttpProvider(BaseProvider):
 
     def __repr__(self) -> str:
         kind = type(self).__name__
-        return f"<{kind} {self.name!r} model={self.default_model!r} at {self._address}>"
+        return f"<{kind} {self.name!r} model={self.default_model!r} at {self._base_url}>"
 
 
 async def _read_stream(arriving: HttpReply, reply: Reply) -> Mapping[str, Any] | str | None:
@@ -310,12 +317,18 @@ async def _read_whole(arriving: HttpReply, reply: Reply) -> Mapping[str, Any] | 
     return error
 
 
-def _address(base_url: str) -> str:
-    """Give the address to show: without a user's name and password, which are secrets."""
+def _without_login(base_url: str) -> tuple[str, str]:
+    """Give the address to use and to show, and the `user:password` that stood in it."""
     parts = urlsplit(base_url)
+    login, _, host = parts.netloc.rpartition("@")
     if parts.scheme not in ("http", "https") or not parts.hostname:
         shown = base_url.rpartition("@")[2]
         raise DefinitionError(
             f"base_url {shown!r} is no address; give one such as https://api.example.com/v1"
         )
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    return f"{parts.scheme}://{host}{parts.path}", login
+
+
+def _basic(login: str) -> str:
+    """Give the word that carries a login in a header; empty for none."""
+    return base64.b64encode(unquote(login).encode()).decode("ascii") if login else ""

@@ -12,8 +12,8 @@ from pydantic import BaseModel, Field, ValidationError
 
 from dagorch.models.llm import LLMRequest, Message, Role, Thought, ToolCall, ToolSpec
 from dagorch.nodes.tools import tool_spec
-from dagorch.providers.dialect import Dialect
 from dagorch.providers.anthropic_wire import ANTHROPIC
+from dagorch.providers.dialect import Dialect
 from dagorch.providers.gemini_wire import GEMINI
 from dagorch.providers.openai_wire import OPENAI
 from tests.conformance.providers.theirs import check_request

@@ -8,7 +8,6 @@ from pydantic import BaseModel
 
 from dagorch.models.llm import LLMRequest, Message, ToolCall
 from dagorch.providers.openai_wire import OpenAIReply, request_body
-from dagorch.providers.wire import encode
 
 HI = (Message("user", "Hi"),)
 
@@ -77,11 +76,6 @@ def test_a_conversation_with_tools() -> None:
         },
         {"role": "tool", "content": "seen", "tool_call_id": "a"},
     ]
-
-
-def test_bytes_are_utf8_and_survive_half_a_surrogate() -> None:
-    assert encode({"a": "ü"}) == '{"a":"ü"}'.encode()
-    assert encode({"a": "\ud800"})
 
 
 def built(*chunks: dict[str, Any]) -> OpenAIReply:

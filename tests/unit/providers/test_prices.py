@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from dagorch.errors import DefinitionError
 from dagorch.models.llm import LLMRequest, Message, ToolSpec
-from dagorch.providers import OpenAIProvider
-from dagorch.providers.prices import PriceTable
+from dagorch.providers import AnthropicProvider, GeminiProvider, HttpProvider, OpenAIProvider
+from dagorch.providers.prices import PriceTable, known_output_limit
 from dagorch.providers.registry import SERVICES
 
 MILLION = 1_000_000
@@ -60,6 +60,32 @@ def test_cached_input_is_cheaper_and_never_more_than_all() -> None:
     assert all_cached == all_fresh / 2
 
 
+def test_what_is_put_into_a_cache_is_dearer() -> None:
+    table = PriceTable("anthropic")
+    model = "claude-haiku-4-5"
+    plain = table.cost_usd(model, 1_000, 0)
+    assert plain == Decimal("0.001")
+    assert table.cost_usd(model, 1_000, 0, cache_written_tokens=1_000) == plain * Decimal("1.25")
+    kept = table.cost_usd(model, 1_000, 0, cache_written_tokens=900, cache_written_1h_tokens=900)
+    assert kept == plain * Decimal("0.1") + plain * Decimal("0.9") * 2
+
+
+@pytest.mark.parametrize(
+    ("model", "limit"),
+    [
+        ("claude-3.5", 8_192),
+        ("claude-opus-4-1-20250805", 32_000),
+        ("claude-opus-4-20250514", 32_000),
+        ("claude-sonnet-4-5", 64_000),
+        ("gemini-2.5-flash", 65_536),
+        ("google/gemini-3-pro-preview", 65_536),
+        ("claude-opus-9", None),
+    ],
+)
+def test_limits_from_the_services_own_pages(model: str, limit: int | None) -> None:
+    assert known_output_limit(model) == limit
+
+
 def test_a_machine_of_ones_own_is_free() -> None:
     table = PriceTable(free=True)
     assert table.cost_usd("anything", 1_000, 1_000) == 0
@@ -76,12 +102,17 @@ DEFAULTS = [(s.price_service, s.default_model) for s in SERVICES.values() if s.p
     sent=st.integers(0, 2_000_000),
     written=st.integers(0, 200_000),
     cached=st.integers(0, 2_000_000),
+    kept=st.integers(0, 2_000_000),
+    kept_1h=st.integers(0, 2_000_000),
 )
 def test_no_exchange_costs_more_than_the_dearest_rates(
-    pair: tuple[str, str], sent: int, written: int, cached: int
+    pair: tuple[str, str], sent: int, written: int, cached: int, kept: int, kept_1h: int
 ) -> None:
     table = PriceTable(pair[0])
-    cost, dearest = table.cost_usd(pair[1], sent, written, cached), table.dearest(pair[1])
+    cost = table.cost_usd(
+        pair[1], sent, written, cached, cache_written_tokens=kept, cache_written_1h_tokens=kept_1h
+    )
+    dearest = table.dearest(pair[1])
     assert cost is not None
     assert dearest is not None
     most = sent * dearest.input_usd + written * dearest.output_usd + dearest.request_usd
@@ -135,3 +166,42 @@ def test_without_a_bound_the_models_own_limit_counts() -> None:
     assert bounded is not None
     assert bounded - unbounded == len(',"max_tokens":16384') * Decimal("0.00000015")
     assert provider("m", prices={"m": (1, 1)}).worst_case_usd(request()) is None
+
+
+KINDS = (OpenAIProvider, AnthropicProvider, GeminiProvider)
+
+
+def worst(kind: type[HttpProvider], price: tuple[int, int], asked: LLMRequest) -> Decimal:
+    provider = kind("http://127.0.0.1", default_model="m", prices={"m": price})
+    found = provider.worst_case_usd(asked)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_in_every_dialect_a_byte_counts_as_a_token_and_an_image_by_its_bound(
+    kind: type[HttpProvider],
+) -> None:
+    price = (1_000_000, 0)
+    short, long = (worst(kind, price, request(text, max_tokens=5)) for text in ("a", "aü🌍"))
+    assert long - short == 2 + 4
+    images = LLMRequest((Message("user", "a", images=(f"data:image/png;base64,{'A' * 9_000}",)),))
+    plain = LLMRequest((Message("user", "a"),))
+    assert worst(kind, price, images) - worst(kind, price, plain) == kind.DIALECT.image_tokens
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_in_every_dialect_the_bound_on_output_counts(kind: type[HttpProvider]) -> None:
+    assert worst(kind, (0, 1_000_000), request(max_tokens=7)) == 7
+    explained = worst(kind, (1_000_000, 0), request(json_schema={"type": "object"}))
+    assert explained > 1_000
+
+
+def test_anthropics_bound_is_sent_and_so_it_counts() -> None:
+    assert worst(AnthropicProvider, (0, 1_000_000), request()) == 8_192
+    assert worst(AnthropicProvider, (0, 1_000_000), request(extra={"max_tokens": 9})) == 9
+
+
+def test_geminis_candidates_count() -> None:
+    several = request(max_tokens=5, extra={"generationConfig": {"candidateCount": 3}})
+    assert worst(GeminiProvider, (0, 1_000_000), several) == 15

@@ -1,0 +1,212 @@
+"""A marker key through every path that a provider has; nothing that can be read shows it."""
+
+from __future__ import annotations
+
+import base64
+import gc
+import json
+import logging
+import pickle
+import traceback
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from dagorch import LLM, Graph, RunError
+from dagorch.errors import DefinitionError, ProviderError
+from dagorch.exporters import to_dot, to_mermaid
+from dagorch.models.policy import Policy, Retry
+from dagorch.providers import HttpProvider, Timeouts, secret
+from dagorch.providers.secret import Secret
+from tests.servers import ModelServer, Play, hang_up, nobody, reply, silent, stream
+from tests.speech import SPEECHES, Asked, Speech
+
+MARKER = "sk-MARKER-0123456789abcdef"
+HI = [{"role": "user", "content": "Hi"}]
+ECHO = {"x_request_id": MARKER, "request_id": MARKER, "location": f"http://127.0.0.1/?k={MARKER}"}
+
+
+def plays_of(speech: Speech) -> dict[str, Play]:
+    """Every way in which a service can answer, with the key in all that it says."""
+    said = f"Incorrect API key provided: {MARKER}."
+    head = {name.replace("_", "-"): value for name, value in ECHO.items()}
+    tail = speech.ending("stop", 1, 2)
+    filtered = {"openai": "content_filter", "anthropic": "refusal", "gemini": "SAFETY"}
+    plays: dict[str, Play] = {
+        f"status {status}": speech.fails(status, f"code_{MARKER}", said, **ECHO)
+        for status in (302, 400, 401, 402, 403, 404, 408, 413, 429, 500, 503, 529)
+    }
+    return plays | {
+        "plain words": reply(500, said.encode(), **ECHO),
+        "a key cut by the excerpt": reply(500, f"{'x' * 290}{MARKER}".encode(), **ECHO),
+        "a page": reply(403, f"<title>{MARKER}</title>".encode(), **ECHO),
+        "a page that says 200": reply(200, f"<html>{MARKER}</html>".encode(), **ECHO),
+        "no JSON": reply(200, MARKER.encode(), **ECHO),
+        "an event that is no JSON": stream(f"{'x' * 280}{MARKER}".encode(), headers=head),
+        "an event in another shape": stream(
+            {"choices": MARKER, "candidates": MARKER, "type": "message_start", "message": MARKER},
+            headers=head,
+        ),
+        "an error first": stream(speech.failure(429, MARKER, said), done=False, headers=head),
+        "an error in the middle": stream(
+            *speech.half(), speech.failure(529, MARKER, said), done=False, headers=head
+        ),
+        "an end in the middle": stream(*speech.half(), cut=True, headers=head),
+        "silence in the middle": stream(*speech.half(), hold=True, headers=head),
+        "silence": silent,
+        "no answer": hang_up,
+        "a refusal": stream(
+            *speech.opening(),
+            *speech.ending(filtered[speech.name], 1, 2),
+            done=speech.done,
+            headers=head,
+        ),
+        "an answer": stream(*speech.half(), *tail, done=speech.done, headers=head),
+        "a call": speech.asks([Asked("id_a", "look", {})]),
+    }
+
+
+def everything_of(error: BaseException) -> Iterator[str]:
+    """All that an error can be made to say, and all whom it leads to."""
+    seen: set[int] = set()
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        current = waiting.pop()
+        if current is None or id(current) in seen:
+            continue
+        seen.add(id(current))
+        yield from (str(current), repr(current), repr(current.args), repr(vars(current)))
+        yield from traceback.format_exception(current)
+        # With the variables of every frame, as crash reporters send them.
+        yield from traceback.TracebackException.from_exception(
+            current, capture_locals=True, max_group_depth=99
+        ).format()
+        told = getattr(current, "_request", None)  # httpx's errors know their request
+        if told is not None:
+            yield repr(told.headers.raw)
+        waiting += [current.__cause__, current.__context__]
+        if isinstance(current, BaseExceptionGroup):
+            waiting += current.exceptions
+    yield repr(pickle.dumps(error))
+
+
+async def told_by(provider: HttpProvider) -> list[str]:
+    """Ask through every door, and through a graph, and give all that comes of it."""
+    told = [repr(provider), str(provider), repr(vars(provider))]
+
+    async def read() -> Any:
+        async with provider.stream(HI) as pieces:
+            told.extend([text async for text in pieces])
+        return pieces.response
+
+    for ask in (lambda: provider.acomplete(HI), read):
+        try:
+            told.append(repr(await ask()))
+        except ProviderError as error:
+            told += everything_of(error)
+            told.append(repr([error.request_id, error.service, error.model]))
+    graph = Graph("ask")
+    graph.add(LLM("answer", prompt="Hi", policy=Policy(retry=Retry(attempts=1))))
+    told += [to_dot(graph), to_mermaid(graph), repr(graph.compile())]
+    try:
+        async with graph.stream(provider=provider) as events:
+            async for event in events:
+                told.append(repr(event))
+            result = events.result
+        told += [repr(result), repr(result.usage), to_dot(graph, result)]
+    except RunError as error:
+        told += everything_of(error)
+        told.append(repr(error.partial_results))
+    return told
+
+
+def shows(texts: list[str]) -> list[str]:
+    return [text for text in texts if MARKER in text or MARKER[:20] in text]
+
+
+@pytest.mark.parametrize("speech", SPEECHES, ids=lambda speech: speech.name)
+@pytest.mark.parametrize("name", plays_of(SPEECHES[0]))
+async def test_nothing_shows_the_key(
+    speech: Speech, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    timeouts = Timeouts(first_byte_seconds=0.2, between_chunks_seconds=0.2)
+    with ModelServer(plays_of(speech)[name]) as server:
+        async with speech.provider(server, api_key=MARKER, timeouts=timeouts) as provider:
+            told = await told_by(provider)
+        assert MARKER in server.seen[0].headers[speech.key_header], "it is sent, to be sure"
+    assert len(told) > 10
+    assert any(record.name.startswith("httpcore") for record in caplog.records)
+    told += [record.getMessage() for record in caplog.records]
+    told += [repr(vars(record)) for record in caplog.records]
+    assert not shows(told)
+
+
+@pytest.mark.parametrize("speech", SPEECHES, ids=lambda speech: speech.name)
+@pytest.mark.parametrize("address", ["nobody", "no such host", "no TLS"])
+async def test_nothing_shows_the_key_where_there_is_no_service(
+    speech: Speech, address: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    with ModelServer() as server, nobody() as closed:
+        url = {
+            "nobody": closed,
+            "no such host": "http://no-such-host.invalid",
+            "no TLS": server.url.replace("http:", "https:"),
+        }[address]
+        url = url.replace("://", f"://me:{MARKER}@")
+        async with speech.provider(url, api_key=MARKER) as provider:
+            told = await told_by(provider)
+    told += [repr(vars(record)) for record in caplog.records]
+    assert not shows(told)
+
+
+@pytest.mark.parametrize("speech", SPEECHES, ids=lambda speech: speech.name)
+async def test_a_login_in_the_address_is_sent_and_shown_nowhere(
+    speech: Speech, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    echo = {"x-echo": f"me:{MARKER}"}
+    with ModelServer(speech.says(headers=echo)) as server:
+        async with speech.provider(server.url.replace("://", f"://me:{MARKER}@")) as provider:
+            told = await told_by(provider)
+    sent = server.seen[0].headers["authorization"]
+    assert base64.b64decode(sent.removeprefix("Basic ")).decode() == f"me:{MARKER}"
+    told += [record.getMessage() for record in caplog.records]
+    assert not shows(told)
+    assert not [text for text in told if sent.removeprefix("Basic ") in text]
+
+
+@pytest.mark.parametrize("speech", SPEECHES, ids=lambda speech: speech.name)
+def test_a_key_that_no_header_can_carry_is_refused_without_showing_it(speech: Speech) -> None:
+    with pytest.raises(DefinitionError, match="KEY_ENV") as raised:
+        speech.provider("http://127.0.0.1", api_key=f"{MARKER}\n{MARKER}", key_env="KEY_ENV")
+    assert not shows([str(raised.value), repr(vars(raised.value))])
+
+
+def test_a_forgotten_key_costs_the_logs_nothing_more() -> None:
+    gc.collect()
+    before = len(secret._HIDDEN)
+    one = Secret(MARKER)
+    one.hide_in_logs()
+    assert len(secret._HIDDEN) == before + 1
+    del one
+    gc.collect()
+    assert len(secret._HIDDEN) == before
+
+
+def test_a_placeholder_is_no_key_to_hide(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    Secret("k").hide_in_logs()
+    logging.getLogger("httpx").info("a kept %s", "key")
+    assert caplog.messages == ["a kept key"]
+
+
+def test_a_secret_shows_nothing_of_itself() -> None:
+    one = Secret(MARKER, "other")
+    assert not shows([repr(one), str(one), f"{one}"])
+    assert one.scrub(f"{MARKER} and another") == "*** and an***"
+    assert not Secret()
+    assert Secret().scrub("as it was") == "as it was"
+    assert json.dumps(repr(Secret()))
