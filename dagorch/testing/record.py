@@ -17,6 +17,8 @@ from pydantic import TypeAdapter
 from dagorch import errors
 from dagorch.errors import DefinitionError, ProviderError
 from dagorch.models.llm import LLMRequest, LLMResponse
+from dagorch.models.rates import RateLimits
+from dagorch.models.usage import Usage
 from dagorch.ports import Provider
 from dagorch.providers.base import BaseProvider
 
@@ -32,7 +34,19 @@ _KEY: Final = re.compile(
     r"\b(?:sk|pk|rk|xai|gsk|hf|pplx|key)[-_][A-Za-z0-9_-]{16,}"
     r"|\bAIza[A-Za-z0-9_-]{20,}|\bBearer\s+[A-Za-z0-9._~+/=-]{8,}"
 )
-_FACTS: Final = ("service", "model", "status", "request_id", "retry_after_seconds")
+_FACTS: Final = (
+    "service",
+    "model",
+    "status",
+    "request_id",
+    "retry_after_seconds",
+    "answer_begun",
+)
+_RECORDS: Final[Mapping[str, TypeAdapter[Any]]] = {
+    "rate_limits": TypeAdapter(RateLimits | None),
+    "usage": TypeAdapter(Usage | None),
+}
+"""Facts of an error that are records themselves."""
 
 
 class _Scrubber:
@@ -237,9 +251,13 @@ def _difference(left: Any, right: Any, place: str) -> tuple[str, Any, Any]:
 
 
 def _error_to_json(error: Exception) -> dict[str, Any]:
-    facts = (
-        {name: getattr(error, name) for name in _FACTS} if isinstance(error, ProviderError) else {}
-    )
+    facts: dict[str, Any] = {}
+    if isinstance(error, ProviderError):
+        facts = {name: getattr(error, name) for name in _FACTS}
+        facts |= {
+            name: kind.dump_python(getattr(error, name), mode="json")
+            for name, kind in _RECORDS.items()
+        }
     return {"type": type(error).__name__, "message": str(error), "facts": facts}
 
 
@@ -248,7 +266,11 @@ def _error_from_json(plain: Mapping[str, Any]) -> Exception:
     name, message = plain["type"], plain["message"]
     kind = getattr(errors, name, None) or getattr(builtins, name, None)
     if isinstance(kind, type) and issubclass(kind, ProviderError):
-        return kind(message, **plain["facts"])
+        facts = {
+            name: _RECORDS[name].validate_python(value) if name in _RECORDS else value
+            for name, value in plain["facts"].items()
+        }
+        return kind(message, **facts)
     if isinstance(kind, type) and issubclass(kind, Exception):
         return kind(message)
     return ProviderError(f"{name}: {message}")

@@ -27,6 +27,14 @@ HI = [{"role": "user", "content": "Hi"}]
 ECHO = {"x_request_id": MARKER, "request_id": MARKER, "location": f"http://127.0.0.1/?k={MARKER}"}
 
 
+@pytest.fixture(autouse=True)
+def every_log(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have everything logged, also where import-linter ran before and turned loggers off."""
+    caplog.set_level(logging.DEBUG)
+    for name in secret._FOREIGN_LOGGERS:
+        monkeypatch.setattr(logging.getLogger(name), "disabled", False)
+
+
 def plays_of(speech: Speech) -> dict[str, Play]:
     """Every way in which a service can answer, with the key in all that it says."""
     said = f"Incorrect API key provided: {MARKER}."
@@ -130,7 +138,6 @@ def shows(texts: list[str]) -> list[str]:
 async def test_nothing_shows_the_key(
     speech: Speech, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.DEBUG)
     timeouts = Timeouts(first_byte_seconds=0.2, between_chunks_seconds=0.2)
     with ModelServer(plays_of(speech)[name]) as server:
         async with speech.provider(server, api_key=MARKER, timeouts=timeouts) as provider:
@@ -148,7 +155,6 @@ async def test_nothing_shows_the_key(
 async def test_nothing_shows_the_key_where_there_is_no_service(
     speech: Speech, address: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.DEBUG)
     with ModelServer() as server, nobody() as closed:
         url = {
             "nobody": closed,
@@ -166,7 +172,6 @@ async def test_nothing_shows_the_key_where_there_is_no_service(
 async def test_a_login_in_the_address_is_sent_and_shown_nowhere(
     speech: Speech, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.DEBUG)
     echo = {"x-echo": f"me:{MARKER}"}
     with ModelServer(speech.says(headers=echo)) as server:
         async with speech.provider(server.url.replace("://", f"://me:{MARKER}@")) as provider:
@@ -197,7 +202,6 @@ def test_a_forgotten_key_costs_the_logs_nothing_more() -> None:
 
 
 def test_a_placeholder_is_no_key_to_hide(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.DEBUG)
     Secret("k").hide_in_logs()
     logging.getLogger("httpx").info("a kept %s", "key")
     assert caplog.messages == ["a kept key"]

@@ -14,6 +14,7 @@ import pytest
 from dagorch import LLM, Graph
 from dagorch.errors import DefinitionError, OverloadedError, ProviderError, RateLimitedError
 from dagorch.models.llm import LLMResponse, ToolCall, ToolSpec
+from dagorch.models.rates import RateLimits, RateWindow
 from dagorch.models.usage import Usage
 from dagorch.testing import RecordingProvider, ReplayProvider, ScriptedProvider
 
@@ -83,8 +84,10 @@ async def test_a_request_that_was_not_recorded_names_the_nearest(path: Path) -> 
 
 async def test_failures_are_played_back_with_their_facts(path: Path) -> None:
     limited = RateLimitedError(
-        "slow down", service="s", model="m", status=429, request_id="r", retry_after_seconds=7.5
-    )
+        "slow down", service="s", model="m", status=429, request_id="r", retry_after_seconds=7.5,
+        rate_limits=RateLimits(requests=RateWindow(60, 0, 7.5)), answer_begun=True,
+        usage=Usage(3, 2, Decimal("0.1"), calls=1),
+    )  # fmt: skip
     script = [limited, TimeoutError("late"), StrangeError("odd"), "fine"]
     recording = RecordingProvider(ScriptedProvider(script), path)
     for kind in (RateLimitedError, TimeoutError, StrangeError):
