@@ -9,7 +9,14 @@ from typing import Any, ClassVar, Final
 from dagorch.models.llm import FinishReason, LLMRequest, Message, Thought
 from dagorch.providers.anthropic_schema import narrowed
 from dagorch.providers.dialect import Call, Dialect, OnText, Reply
-from dagorch.providers.wire import arguments_of, inline_image, instruction, merged
+from dagorch.providers.wire import (
+    arguments_of,
+    count_of,
+    inline_image,
+    instruction,
+    merged,
+    text_of,
+)
 
 __all__ = ["ANTHROPIC", "AnthropicReply", "request_body"]
 
@@ -173,21 +180,23 @@ class AnthropicReply(Reply):
 
     def _open(self, message: Mapping[str, Any]) -> None:
         self.has_answer = True
-        self.id = message.get("id") or ""
-        self.model = message.get("model") or ""
+        self.id = text_of(message.get("id"))
+        self.model = text_of(message.get("model"))
         self._count(message.get("usage") or {})
 
     def _block(self, index: int, block: Mapping[str, Any]) -> None:
         match block["type"]:
             case "text":
-                self._say(block.get("text") or "")
+                self._say(block.get("text"))
             case "tool_use":
-                self.calls[index] = Call(block["id"], block["name"], whole=block.get("input"))
+                self.calls[int(index)] = Call(
+                    text_of(block["id"]), text_of(block["name"]), whole=block.get("input")
+                )
             case "thinking":
-                thought = Thought(block.get("thinking") or "", block.get("signature") or "")
-                self._thinking[index] = thought
+                text, signature = text_of(block.get("thinking")), text_of(block.get("signature"))
+                self._thinking[int(index)] = Thought(text, signature)
             case "redacted_thinking":
-                self._thinking[index] = Thought(block["data"], hidden=True)
+                self._thinking[int(index)] = Thought(text_of(block["data"]), hidden=True)
             case _:
                 pass
 
@@ -207,26 +216,27 @@ class AnthropicReply(Reply):
                 pass
 
     def _end(self, delta: Mapping[str, Any]) -> None:
-        self.finish = delta.get("stop_reason") or self.finish
+        self.finish = text_of(delta.get("stop_reason")) or self.finish
         details = delta.get("stop_details") or {}
-        self.because = details.get("explanation") or details.get("category") or self.because
+        because = details.get("explanation") or details.get("category")
+        self.because = text_of(because) or self.because
 
     def _count(self, usage: Mapping[str, Any]) -> None:
         """Take counts, each the latest total of its kind; those not given stay as they were."""
         self._counts |= {name: count for name, count in usage.items() if count is not None}
 
         def total(name: str) -> int:
-            return int(self._counts.get(name) or 0)
+            return count_of(self._counts.get(name))
 
         self.cached_tokens = total("cache_read_input_tokens")
         self.cache_written_tokens = total("cache_creation_input_tokens")
         written = self._counts.get("cache_creation") or {}
-        self.cache_written_1h_tokens = int(written.get("ephemeral_1h_input_tokens") or 0)
+        self.cache_written_1h_tokens = count_of(written.get("ephemeral_1h_input_tokens"))
         # Its `input_tokens` are those that no cache had to do with.
         self.input_tokens = total("input_tokens") + self.cached_tokens + self.cache_written_tokens
         self.output_tokens = total("output_tokens")
         details = self._counts.get("output_tokens_details") or {}
-        self.reasoning_tokens = int(details.get("thinking_tokens") or 0)
+        self.reasoning_tokens = count_of(details.get("thinking_tokens"))
 
     @property
     def thoughts(self) -> tuple[Thought, ...]:

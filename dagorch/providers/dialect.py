@@ -14,7 +14,7 @@ from secrets import token_hex
 from typing import Any, ClassVar
 
 from dagorch.models.llm import FinishReason, LLMRequest, Thought, ToolCall
-from dagorch.providers.wire import WireError
+from dagorch.providers.wire import WireError, text_of
 
 __all__ = ["Call", "Dialect", "Reply"]
 
@@ -121,7 +121,7 @@ class Reply(ABC):
             return error if isinstance(error, dict) else str(error)
         try:
             self._take(event)
-        except (AttributeError, LookupError, TypeError, ValueError):
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
             raise WireError("an event in another shape", data) from None
         for text in self._texts[self._told :]:
             self._on_text(text)
@@ -135,10 +135,10 @@ class Reply(ABC):
     def _take(self, event: dict[str, Any]) -> None:
         """Take one event; any of Python's own errors means that it has another shape."""
 
-    def _say(self, text: str) -> None:
+    def _say(self, text: Any) -> None:
         """Take a piece of the answer's text."""
-        if text:
-            self._texts.append(text)
+        if piece := text_of(text):
+            self._texts.append(piece)
 
     @property
     def is_whole(self) -> bool:

@@ -10,7 +10,14 @@ from urllib.parse import quote, urlsplit
 
 from dagorch.models.llm import FinishReason, LLMRequest, Message
 from dagorch.providers.dialect import Call, Dialect, Reply
-from dagorch.providers.wire import arguments_of, inline_image, instruction, merged
+from dagorch.providers.wire import (
+    arguments_of,
+    count_of,
+    inline_image,
+    instruction,
+    merged,
+    text_of,
+)
 
 __all__ = ["GEMINI", "GeminiReply", "request_body"]
 
@@ -138,43 +145,42 @@ class GeminiReply(Reply):
     }
 
     def _take(self, event: dict[str, Any]) -> None:
-        self.id = event.get("responseId") or self.id
-        self.model = event.get("modelVersion") or self.model
+        self.id = text_of(event.get("responseId")) or self.id
+        self.model = text_of(event.get("modelVersion")) or self.model
         if usage := event.get("usageMetadata"):
             self._count(usage)
         feedback = event.get("promptFeedback") or {}
         if reason := feedback.get("blockReason"):
             self.has_answer = True
             self.finish = "PROMPT_BLOCKED"
-            self.because = feedback.get("blockReasonMessage") or f"the prompt is blocked: {reason}"
+            self.because = f"the prompt is blocked: {reason}"
         for candidate in event.get("candidates") or ():
             if candidate.get("index", 0) != 0:
                 continue  # `candidateCount` in `extra` asks for more than a response can hold
             self.has_answer = True
-            self.finish = candidate.get("finishReason") or self.finish
-            self.because = candidate.get("finishMessage") or self.because
+            self.finish = text_of(candidate.get("finishReason")) or self.finish
+            self.because = text_of(candidate.get("finishMessage")) or self.because
             for part in (candidate.get("content") or {}).get("parts") or ():
                 self._part(part)
 
     def _part(self, part: Mapping[str, Any]) -> None:
         if part.get("thought"):
             return  # a summary of its reasoning, which is no part of the answer
-        self._say(part.get("text") or "")
+        self._say(part.get("text"))
         if function := part.get("functionCall"):
             self.calls[len(self.calls)] = Call(
-                function.get("id") or "",
-                function["name"],
+                text_of(function.get("id")),
+                text_of(function["name"]),
                 whole=function.get("args"),
-                signature=part.get("thoughtSignature") or "",
+                signature=text_of(part.get("thoughtSignature")),
             )
 
     def _count(self, usage: Mapping[str, Any]) -> None:
         """Take the totals so far; the last chunk has those of the whole answer."""
 
         def total(name: str) -> int:
-            return int(usage.get(name) or 0)
+            return count_of(usage.get(name))
 
-        self.has_usage = True
         self.input_tokens = total("promptTokenCount") + total("toolUsePromptTokenCount")
         self.reasoning_tokens = total("thoughtsTokenCount")
         self.output_tokens = max(
@@ -182,6 +188,7 @@ class GeminiReply(Reply):
             total("totalTokenCount") - self.input_tokens,
         )
         self.cached_tokens = total("cachedContentTokenCount")
+        self.has_usage = True
 
 
 def _path(model: str) -> str:

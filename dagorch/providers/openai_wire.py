@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Final
 
 from dagorch.models.llm import FinishReason, LLMRequest, Message
 from dagorch.providers.dialect import Call, Dialect, OnText, Reply
+from dagorch.providers.wire import count_of, text_of
 
 __all__ = ["OPENAI", "OpenAIReply", "request_body"]
 
@@ -130,39 +131,40 @@ class OpenAIReply(Reply):
         return event.get("error")
 
     def _take(self, event: dict[str, Any]) -> None:
-        self.id = event.get("id") or self.id
-        self.model = event.get("model") or self.model
+        self.id = text_of(event.get("id")) or self.id
+        self.model = text_of(event.get("model")) or self.model
         if usage := event.get("usage"):
             self._count(usage)
         for choice in event.get("choices") or ():
             if choice.get("index", 0) != 0:
                 continue  # `n` in `extra` asks for more answers than a response can hold
             self.has_answer = True
-            self.finish = choice.get("finish_reason") or self.finish
+            self.finish = text_of(choice.get("finish_reason")) or self.finish
             delta = choice.get("delta") or choice.get("message") or {}
-            self._say(delta.get("content") or "")
-            if text := delta.get("refusal"):
+            self._say(delta.get("content"))
+            if text := text_of(delta.get("refusal")):
                 self._refusals.append(text)
             for position, piece in enumerate(delta.get("tool_calls") or ()):
-                call = self.calls.setdefault(piece.get("index", position), Call())
+                call = self.calls.setdefault(int(piece.get("index", position)), Call())
                 function = piece.get("function") or {}
-                call.id = piece.get("id") or call.id
-                call.name += function.get("name") or ""
-                call.arguments += function.get("arguments") or ""
+                call.id = text_of(piece.get("id")) or call.id
+                call.name += text_of(function.get("name"))
+                call.arguments += text_of(function.get("arguments"))
 
     def _count(self, usage: Mapping[str, Any]) -> None:
-        self.has_usage = True
-        self.input_tokens = int(usage.get("prompt_tokens") or 0)
+        self.input_tokens = count_of(usage.get("prompt_tokens"))
         # Some services leave silent reasoning out of completion_tokens, but bill it and have
         # it in the total.
         self.output_tokens = max(
-            int(usage.get("completion_tokens") or 0),
-            int(usage.get("total_tokens") or 0) - self.input_tokens,
+            count_of(usage.get("completion_tokens")),
+            count_of(usage.get("total_tokens")) - self.input_tokens,
         )
         read = (usage.get("prompt_tokens_details") or {}).get("cached_tokens")
-        self.cached_tokens = int(read or usage.get("prompt_cache_hit_tokens") or 0)  # DeepSeek's
+        # The other name is DeepSeek's.
+        self.cached_tokens = count_of(read or usage.get("prompt_cache_hit_tokens"))
         thought = (usage.get("completion_tokens_details") or {}).get("reasoning_tokens")
-        self.reasoning_tokens = int(thought or 0)
+        self.reasoning_tokens = count_of(thought)
+        self.has_usage = True
 
     @property
     def content(self) -> str:

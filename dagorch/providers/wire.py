@@ -11,7 +11,16 @@ from urllib.parse import unquote_to_bytes
 from dagorch.errors import DefinitionError
 from dagorch.models.llm import ToolCall
 
-__all__ = ["WireError", "arguments_of", "encode", "inline_image", "instruction", "merged"]
+__all__ = [
+    "WireError",
+    "arguments_of",
+    "count_of",
+    "encode",
+    "inline_image",
+    "instruction",
+    "merged",
+    "text_of",
+]
 
 _BROKEN: Final = "INVALID_JSON"
 """Where a service wants a call's arguments as an object, the name for text that is none."""
@@ -25,6 +34,30 @@ class WireError(Exception):
         self.found = found
         self.text = text
         """As it came: whole, since a key that is cut in two is no longer recognised."""
+
+
+def text_of(value: Any) -> str:
+    """
+    Give text that came, empty for none.
+
+    Raises:
+        TypeError: It is something else.
+    """
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise TypeError(f"a {type(value).__name__} where text belongs")
+    return value
+
+
+def count_of(value: Any) -> int:
+    """
+    Give a number of tokens that came, 0 for none and for less than none.
+
+    Raises:
+        ArithmeticError, TypeError, ValueError: It is no number.
+    """
+    return 0 if value is None else max(0, int(value))
 
 
 def encode(body: Mapping[str, Any]) -> bytes:

@@ -1,0 +1,94 @@
+"""Whatever a service sends is read or refused; nothing else can happen."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dagorch.models.llm import Thought, ToolCall
+from dagorch.providers.anthropic_wire import AnthropicReply
+from dagorch.providers.dialect import Reply
+from dagorch.providers.faults import Fault, read_body, read_error
+from dagorch.providers.gemini_wire import GeminiReply
+from dagorch.providers.openai_wire import OpenAIReply
+from dagorch.providers.wire import WireError
+
+# Names that the dialects look for, with values of every kind below them.
+NAMES = [
+    "id", "model", "usage", "choices", "index", "delta", "message", "content", "refusal",
+    "finish_reason", "tool_calls", "function", "name", "arguments", "prompt_tokens",
+    "completion_tokens", "total_tokens", "prompt_tokens_details", "completion_tokens_details",
+    "cached_tokens", "reasoning_tokens", "error", "object", "type", "content_block", "text",
+    "partial_json", "thinking", "signature", "data", "input", "stop_reason", "stop_details",
+    "explanation", "input_tokens", "output_tokens", "cache_creation", "candidates", "parts",
+    "finishReason", "finishMessage", "functionCall", "args", "thought", "thoughtSignature",
+    "promptFeedback", "blockReason", "usageMetadata", "promptTokenCount", "responseId",
+    "modelVersion", "details", "retryDelay", "reason", "code", "status", "request_id",
+]  # fmt: skip
+TYPES = [
+    "message_start", "content_block_start", "content_block_delta", "message_delta",
+    "message_stop", "message", "text", "tool_use", "thinking", "redacted_thinking",
+    "text_delta", "input_json_delta", "thinking_delta", "signature_delta", "ping",
+]  # fmt: skip
+
+scalars = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-5, 5),
+    st.sampled_from([1.5, 1e400, -1e400]),
+    st.sampled_from(TYPES),
+    st.text(max_size=3),
+)
+values = st.recursive(
+    scalars,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(st.sampled_from(NAMES), inner, max_size=5),
+    ),
+    max_leaves=25,
+)
+events = st.dictionaries(st.sampled_from(NAMES), values, min_size=1, max_size=6)
+
+
+@pytest.mark.parametrize("kind", [OpenAIReply, AnthropicReply, GeminiReply])
+@given(sent=st.lists(events, max_size=5))
+def test_no_event_breaks_what_puts_the_answer_together(
+    kind: type[Reply], sent: list[dict[str, Any]]
+) -> None:
+    heard: list[str] = []
+    reply = kind(heard.append)
+    for event in sent:
+        try:
+            error = reply.feed(json.dumps(event))
+        except WireError:
+            break
+        if error is not None:
+            assert isinstance(read_error(error), Fault)
+    assert all(isinstance(text, str) for text in heard)
+    assert isinstance(reply.content, str)
+    assert all(isinstance(call, ToolCall) for call in reply.tool_calls)
+    for call in reply.tool_calls:
+        assert all(
+            isinstance(part, str) for part in (call.id, call.name, call.arguments, call.signature)
+        )
+    assert all(isinstance(thought, Thought) for thought in reply.thoughts)
+    assert reply.finish_reason in ("stop", "length", "tool_calls", "refused", "other")
+    assert all(isinstance(said, str) for said in (reply.model, reply.id, reply.because))
+    counts = (
+        reply.input_tokens, reply.output_tokens, reply.cached_tokens, reply.reasoning_tokens,
+        reply.cache_written_tokens, reply.cache_written_1h_tokens,
+    )  # fmt: skip
+    assert all(isinstance(count, int) and count >= 0 for count in counts)
+
+
+@given(body=st.one_of(st.binary(max_size=50), values.map(lambda value: json.dumps(value).encode())))
+def test_every_body_of_a_failure_can_be_read(body: bytes) -> None:
+    fault = read_body(body)
+    assert isinstance(fault.message, str)
+    assert isinstance(fault.request_id, str)
+    assert 400 <= fault.status <= 599
+    assert fault.retry_after_seconds is None or fault.retry_after_seconds >= 0
