@@ -42,6 +42,8 @@ TransportProblem = Literal[
 
 _IDLE_KEPT = 32
 """Connections kept open for later; more than httpx's 20, since a fan of 32 agents is ordinary."""
+_SLACK = 0.05
+"""How much of a silence between chunks may be cut from the next."""
 _DRAIN_SECONDS = 1.0
 """Wait for a reply's end after its last useful byte, so that its connection can be used again."""
 
@@ -164,6 +166,7 @@ class HttpClient:
         self._places = anyio.CapacityLimiter(max_connections or float("inf"))
         self._timeouts = timeouts
         self._idle: list[httpx.AsyncClient] = []
+        self._urls: dict[str, httpx.URL] = {}
         self._closed = False
         self._prepare = prepare
         self._preparing = anyio.Lock()
@@ -184,18 +187,23 @@ class HttpClient:
         import httpx
 
         phase: TransportProblem = "first_byte_timeout"
+        silence = self._timeouts.between_chunks_seconds
         with anyio.CancelScope() as scope:
 
             def waited() -> None:
                 nonlocal phase
                 phase = "chunk_timeout"
-                scope.deadline = anyio.current_time() + self._timeouts.between_chunks_seconds
+                deadline = anyio.current_time() + silence
+                # A timer is set anew only where it makes a difference: an answer has thousands
+                # of chunks, and each setting takes as long as reading one.
+                if abs(deadline - scope.deadline) > silence * _SLACK:
+                    scope.deadline = deadline
 
             try:
                 async with AsyncExitStack() as stack:
                     client, reused = await stack.enter_async_context(self._connection())
                     scope.deadline = anyio.current_time() + self._timeouts.first_byte_seconds
-                    url = f"{self._base_url}{path}"
+                    url = self._url(path)
                     try:
                         response = await stack.enter_async_context(
                             client.stream("POST", url, content=body)
@@ -215,6 +223,15 @@ class HttpClient:
                 raise TransportFailure(*_problem(error)) from _copy(error)
         if scope.cancelled_caught:
             raise TransportFailure(phase)
+
+    def _url(self, path: str) -> httpx.URL:
+        """Give the whole address, parsed once: there is a path for each model at most."""
+        import httpx
+
+        url = self._urls.get(path)
+        if url is None:
+            url = self._urls[path] = httpx.URL(f"{self._base_url}{path}")
+        return url
 
     async def _be_prepared(self) -> None:
         """Import httpx and read the certificates where the loop does not stand still for it."""

@@ -12,14 +12,18 @@ from dagorch.models.rates import RateLimits, RateWindow
 
 __all__ = ["rate_limits", "seconds_until"]
 
-_FAMILIES: Final = (
-    # OpenAI's, taken over by Groq, xAI and many more.
-    ("x-ratelimit-{part}-{kind}", ("requests", "tokens")),
-    (
-        "anthropic-ratelimit-{kind}-{part}",
-        ("requests", "tokens", "input-tokens", "output-tokens"),
-    ),
+_PARTS: Final = ("limit", "remaining", "reset")
+_KINDS: Final = ("requests", "tokens", "input-tokens", "output-tokens")
+_HEADERS: Final = tuple(
+    (kind.replace("-", "_"), tuple(pattern.format(part=part, kind=kind) for part in _PARTS))
+    for pattern, kinds in (
+        # OpenAI's, taken over by Groq, xAI and many more.
+        ("x-ratelimit-{part}-{kind}", _KINDS[:2]),
+        ("anthropic-ratelimit-{kind}-{part}", _KINDS),
+    )
+    for kind in kinds
 )
+"""The names of a limit's headers, beside the field that they fill."""
 _UNITS: Final = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0, "ms": 0.001, "us": 1e-6}
 _PIECE: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|us|d|h|m|s)")
 _DURATION: Final = re.compile(rf"(?:{_PIECE.pattern})+")
@@ -45,16 +49,14 @@ def rate_limits(headers: Mapping[str, str], now: float) -> RateLimits | None:
         >>> rate_limits({"content-type": "application/json"}, now=0.0) is None
         True
     """
+    if not any("ratelimit-" in name for name in headers):
+        return None
     found: dict[str, RateWindow] = {}
-    for pattern, kinds in _FAMILIES:
-        for kind in kinds:
-            limit, remaining, reset = (
-                headers.get(pattern.format(part=part, kind=kind), "").strip()
-                for part in ("limit", "remaining", "reset")
-            )
-            window = RateWindow(_count(limit), _count(remaining), seconds_until(reset, now))
-            if window != RateWindow():
-                found[kind.replace("-", "_")] = window
+    for field, names in _HEADERS:
+        limit, remaining, reset = (headers.get(name, "").strip() for name in names)
+        window = RateWindow(_count(limit), _count(remaining), seconds_until(reset, now))
+        if window != RateWindow():
+            found[field] = window
     return RateLimits(**found) if found else None
 
 

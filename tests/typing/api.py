@@ -30,9 +30,12 @@ from dagorch import (
     SubTask,
     TaskStatus,
 )
+from dagorch.models.llm import Thought
+from dagorch.models.rates import RateLimits
 from dagorch.models.result import NodeRun, Result
 from dagorch.models.usage import Usage
 from dagorch.nodes import Function
+from dagorch.providers import AnthropicProvider
 from dagorch.testing import ScriptedProvider, run_virtual
 
 
@@ -167,6 +170,12 @@ async def runs(graph: Graph, title: Ref[str], report: Ref[Report], views: Ref[li
     async with provider.stream([{"role": "user", "content": "Count."}]) as pieces:
         async for text in pieces:
             assert_type(text, str)
+
+    claude = AnthropicProvider("https://example.org", default_model="claude-haiku-4-5")
+    answer = await claude.acomplete([{"role": "user", "content": "Count."}], max_tokens=5)
+    assert_type(answer.rate_limits, RateLimits | None)
+    assert_type(answer.cached_tokens, int)
+    assert_type(answer.thoughts, tuple[Thought, ...])
 
 
 def failures(graph: Graph, error: RunError) -> None:

@@ -19,6 +19,7 @@ def test_dicts_and_messages_mix() -> None:
             Message("user", "Hi"),
             {"role": "assistant", "content": None, "tool_calls": [CALL], "refusal": None},
             {"role": "tool", "tool_call_id": "a", "content": "seen"},
+            {"role": "tool", "tool_call_id": "b", "content": "no such place", "is_error": True},
         ]
     )
     assert parsed == (
@@ -26,6 +27,7 @@ def test_dicts_and_messages_mix() -> None:
         Message("user", "Hi"),
         Message("assistant", "", tool_calls=(ToolCall("a", "look", '{"x": 1}'),)),
         Message("tool", "seen", tool_call_id="a"),
+        Message("tool", "no such place", tool_call_id="b", is_error=True),
     )
 
 
@@ -69,6 +71,7 @@ def test_arguments_given_as_an_object_become_text() -> None:
         ([{"role": "assistant", "tool_calls": [{"id": "a"}]}], r"tool_calls\[0\] is not"),
         ([{"role": "tool", "content": "x"}], "no 'tool_call_id'"),
         ([{**USER, "tool_call_id": "a"}], "only a tool's"),
+        ([{**USER, "is_error": True}], "says is_error, which only a tool's"),
     ],
 )
 def test_what_is_wrong_is_named(messages: Any, words: str) -> None:
