@@ -165,7 +165,7 @@ class Runner:
     async def _obey_all(self, scope: anyio.CancelScope) -> None:  # noqa: C901  the hot loop, in one piece
         """Do what the core says until the run is over or this scope is cancelled."""
         core, queue = self._core, self._core.queue
-        line, heap, others = queue.line, queue.heap, queue.others
+        line, heap, others, outbox = queue.line, queue.heap, queue.others, core.outbox
         clock, slice, deadlines = self._clock, self._shared.slice, self._core.deadlines
         road = straight(core)
         next(road)
@@ -179,10 +179,9 @@ class Runner:
                     self._arm_timer()
                 attempt: StartAttempt | None = command
                 while attempt is not None:
-                    if (
-                        (line or heap or others)
-                        and not self._called
-                        and core.slots_used < core.max_parallel
+                    if not self._called and (
+                        outbox
+                        or ((line or heap or others) and core.slots_used < core.max_parallel)
                     ):
                         self._call()
                     plan, index, inputs = attempt.frame.plan, attempt.index, attempt.inputs

@@ -6,13 +6,16 @@ Started when slot, resources and money allow, ended with their bill settled, tri
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from decimal import Decimal
 from typing import Any
 
 from dagorch.errors import BudgetExceededError, NodeTimeoutError
 from dagorch.models.events import EventType
+from dagorch.models.limits import NO_DEMAND
 from dagorch.models.usage import NOTHING_USED, Usage
 from dagorch.scheduler import containers, stimuli
+from dagorch.scheduler.admission import Permit
 from dagorch.scheduler.commands import (
     NOBODY,
     CancelAttempt,
@@ -32,6 +35,7 @@ from dagorch.scheduler.states import State
 __all__ = ["Attempting"]
 
 _READY, _RUNNING, _OPEN, _COMPLETED = State.READY, State.RUNNING, State.OPEN, State.COMPLETED
+_NEVER = float("inf")
 _MONEY = "$"
 """Among the resources of what costs something, so that it is not free to start."""
 
@@ -64,6 +68,12 @@ class Attempting(NodeRuns):
 
     def take(self) -> Item | None:
         self._budget_line = self.calls.waits_for_money
+        blocked = self._blocked
+        blocked.clear()
+        self._waits.clear()
+        if self.calls.waiting:
+            blocked |= self.calls.blocked
+            self._waits |= self.calls.waits
         return self.queue.pop(_is_ready, self._admit)
 
     def _admit(self, item: Item) -> bool:
@@ -73,12 +83,13 @@ class Attempting(NodeRuns):
         If so, all of it is taken.
         """
         frame, index = item[4], item[3]
+        resources = self._resources(frame, index)
+        blocked = self._blocked
+        if blocked and not blocked.isdisjoint(name for r in resources for name in r.names):
+            return False
         facts = frame.facts.get(index)
-        worst = (
-            facts.prepared.worst_case_usd
-            if facts is not None and facts.prepared is not None
-            else None
-        )
+        prepared = facts.prepared if facts is not None else None
+        worst = prepared.worst_case_usd if prepared is not None else None
         if worst:
             if self._budget_line:
                 return False
@@ -87,11 +98,29 @@ class Attempting(NodeRuns):
                 if not self.budget.reserved:
                     self.budget_exceeded(frame.path_of(index), worst)
                 return False
-        if self.admission.acquire(self.run_id, self._resources(frame, index)):
+        demand = prepared.demand if prepared is not None else NO_DEMAND
+        permit = self.admission.acquire(self.run_id, resources, self.now, demand)
+        if permit.wake:
+            self.wake(permit.wake)
+        if isinstance(permit, Permit):
+            self._permit = permit
             return True
+        blocked.add(permit.lacking)
+        self._waits.add(permit.name)
+        self.come_back(permit.until)
         if worst:
             self.budget.settle(worst, Decimal(0))
         return False
+
+    def come_back(self, until: float) -> None:
+        """Ask again at that time for what was refused; infinity: when woken."""
+        due = self._comes_back
+        if until == _NEVER or (due is not None and not due.dropped and due.when <= until):
+            return
+        if due is not None:
+            self.deadlines.drop(due)
+        assert self.root is not None
+        self._comes_back = self.deadlines.add(Due(until, "admission", self.root, 0))
 
     def start(self, item: Item) -> StartAttempt:
         frame, index = item[4], item[3]
@@ -105,6 +134,7 @@ class Attempting(NodeRuns):
             attempt.number = facts.failures + 1
             attempt.resources = self._resources(frame, index)
             attempt.model = facts.model
+            attempt.permit, self._permit = self._permit, None
             attempt.prepared = facts.prepared
             if attempt.prepared is not None and attempt.prepared.worst_case_usd:
                 attempt.reserved = attempt.prepared.worst_case_usd
@@ -117,16 +147,27 @@ class Attempting(NodeRuns):
         return attempt
 
     def pass_on(self) -> None:
-        """Another run's resource was offered and not taken: let the next in line have it."""
-        self.offered = False
-        self.wake(self.admission.withdraw(self.run_id))
-        self.calls.serve()  # what still waits stands in line again, at the end of it
-        if self.slots_used < self.max_parallel and self.queue.others:
-            item = self.take()
-            if item is not None:
-                self.outbox.appendleft(self.start(item))
+        """
+        Take what can be had now, and leave the lines that nothing waits in any more.
 
-    def wake(self, runs: list[str]) -> None:
+        It may have been cancelled, or there is no slot for it: the next in line shall not wait
+        for that.
+        """
+        if self.agenda:  # it may yet change what there is to start
+            self.offered = True
+            return
+        self.offered = False
+        self.calls.serve()
+        waits: Collection[str] = self.calls.waits
+        while self.slots_used < self.max_parallel and not self.agenda and len(self.queue):
+            item = self.take()
+            if item is None:
+                waits = self._waits
+                break
+            self.outbox.append(self.start(item))
+        self.wake(self.admission.leave(self.run_id, self.now, waits))
+
+    def wake(self, runs: Iterable[str]) -> None:
         """Tell other runs that what they wait for was given back."""
         self.outbox.extend(WakeRun(run) for run in runs if run != self.run_id)
 
@@ -142,8 +183,8 @@ class Attempting(NodeRuns):
             self.budget.settle(attempt.reserved, usage.cost_usd)
         elif usage is not NOTHING_USED:
             self.budget.settle(Decimal(0), usage.cost_usd)
-        if attempt.resources:
-            self.wake(self.admission.release(attempt.resources))
+        if attempt.permit is not None:
+            self.wake(self.admission.release(attempt.permit, self.now, usage))
         if attempt.due is not None:
             self.deadlines.drop(attempt.due)
         return frame.running.pop(index, None) is attempt
@@ -154,6 +195,11 @@ class Attempting(NodeRuns):
         facts = frame.fact(index)
         facts.usage += usage
         facts.bills.append((attempt, self.models.setdefault(source, len(self.models)), usage))
+
+    def on_reply_began(self, s: stimuli.ReplyBegan) -> None:
+        permit = s.ticket.permit
+        if permit is not None:
+            self.wake(self.admission.heard(permit, s.now, s.rates, s.pause_seconds))
 
     def on_succeeded(self, s: stimuli.AttemptSucceeded) -> None:
         attempt = s.attempt
@@ -264,6 +310,8 @@ class Attempting(NodeRuns):
                         f"the run took longer than its timeout_seconds={self.timeout_seconds:g}"
                     )
                 )
+            elif due.purpose == "admission":
+                self.give_way()
             elif due.purpose == "retry":
                 if (
                     frame.state[index] == State.DELAYED
@@ -272,6 +320,8 @@ class Attempting(NodeRuns):
                     self.make_ready(frame, index)
             elif frame.state[index] < _COMPLETED:
                 self._timed_out(frame, index, due)
+        if self.offered:
+            self.pass_on()
 
     def _timed_out(self, frame: Frame, index: int, due: Due) -> None:
         node, path = frame.plan.nodes[index], frame.path_of(index)
@@ -294,6 +344,8 @@ class Attempting(NodeRuns):
                 box.stop_error = error
                 containers.stop_container(self, frame, index)
         else:
+            if state == _READY:
+                self.give_way()
             frame.tickets.pop(index, None)
             self.fail(frame, index, error)
 

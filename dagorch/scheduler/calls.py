@@ -12,6 +12,7 @@ from weakref import proxy
 
 from dagorch.errors import BudgetExceededError, RunError
 from dagorch.models.usage import Usage
+from dagorch.scheduler.admission import Refusal
 from dagorch.scheduler.commands import Call, GrantCall, RefuseCall
 
 if TYPE_CHECKING:
@@ -27,12 +28,16 @@ class Calls:
     They use their attempt's slot.
     """
 
-    __slots__ = ("_core", "waiting")
+    __slots__ = ("_core", "blocked", "waiting", "waits")
 
     def __init__(self, core: Attempting) -> None:
         # A proxy: with a plain reference no core could be freed without the cycle collector.
         self._core: Attempting = proxy(core)
         self.waiting: list[Call] = []
+        self.blocked: set[str] = set()
+        """Resources that some of them wait for: nobody overtakes them there."""
+        self.waits: set[str] = set()
+        """What they stand in line for."""
 
     @property
     def waits_for_money(self) -> bool:
@@ -46,36 +51,36 @@ class Calls:
 
     def requested(self, call: Call) -> None:
         """Grant, refuse, or put in line."""
+        core = self._core
         if call.wait:
             self.waiting.append(call)
             self.serve()
         elif self.waiting or not self._grant(call):
+            core.give_way()
             error = self._never_paid(call) or RunError(
                 f"node {call.attempt.path!r} made a synchronous call on the event loop that would "
                 "have to wait; use the async call, or make the node a plain def",
                 path=call.attempt.path,
             )
-            self._core.outbox.append(RefuseCall(call, error))
+            core.outbox.append(RefuseCall(call, error))
 
     def serve(self) -> None:
         """Grant what can be: a full resource holds up its own line, lack of money everybody."""
         core = self._core
-        saturated: set[str] = set()
+        self.blocked.clear()
+        self.waits.clear()
         for call in tuple(self.waiting):
-            name = "" if call.resource is None else call.resource.name
+            names = () if call.resource is None else call.resource.names
             error: RunError | None
             if call.attempt.cancelling:
                 error = RunError(f"node {call.attempt.path!r} is being cancelled")
-            elif name in saturated:
+            elif not self.blocked.isdisjoint(names):
                 continue
             elif self._grant(call):
                 self.waiting.remove(call)
                 continue
-            elif core.budget.fits(
-                call.worst_case_usd
-            ):  # so the resource is full, others may not be
-                saturated.add(name)
-                continue
+            elif core.budget.fits(call.worst_case_usd):
+                continue  # so a resource is full, others may not be
             else:
                 error = self._never_paid(call)
                 if error is None:
@@ -101,9 +106,16 @@ class Calls:
         core = self._core
         if not core.budget.reserve(call.worst_case_usd):
             return False
-        if call.resource is not None and not core.admission.acquire(core.run_id, [call.resource]):
-            core.budget.settle(call.worst_case_usd, Decimal(0))
-            return False
+        if call.resource is not None:
+            permit = core.admission.acquire(core.run_id, [call.resource], core.now, call.demand)
+            core.wake(permit.wake)
+            if isinstance(permit, Refusal):
+                self.blocked.add(permit.lacking)
+                self.waits.add(permit.name)
+                core.come_back(permit.until)
+                core.budget.settle(call.worst_case_usd, Decimal(0))
+                return False
+            call.permit = permit
         call.reserved = call.worst_case_usd
         core.outbox.append(GrantCall(call))
         return True
@@ -118,11 +130,12 @@ class Calls:
         core = self._core
         if call.reserved is None:
             self.withdrawn(call)
+            core.give_way()
             self.serve()
             return
         core.budget.settle(call.reserved, usage.cost_usd)
         attempt = call.attempt
         core.book(attempt.frame, attempt.index, attempt.number, call.source, usage)
-        if call.resource is not None:
-            core.wake(core.admission.release([call.resource]))
+        if call.permit is not None:
+            core.wake(core.admission.release(call.permit, core.now, usage))
         self.serve()

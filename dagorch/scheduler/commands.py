@@ -11,8 +11,10 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
 from dagorch.models.events import Event
+from dagorch.models.limits import NO_DEMAND, Demand, Limits
 
 if TYPE_CHECKING:
+    from dagorch.scheduler.admission import Permit
     from dagorch.scheduler.deadlines import Due
     from dagorch.scheduler.frames import Frame
 
@@ -35,13 +37,35 @@ class Command:
 
 
 class Resource:
-    """A bounded thing that attempts hold: a provider, or a name with a limit of the run's."""
+    """
+    A bounded thing that attempts hold: a service, a model of it, a name with a limit of the run's.
 
-    __slots__ = ("capacity", "name")
+    Args:
+        name: Under which its holders are counted.
+        capacity: How many may hold it at once; None is no bound.
+        is_service: Whether it has rates, and can ask for pauses.
+        limits: Its rates; None of a service is none known.
+        within: What is held with it: a model's service.
+    """
 
-    def __init__(self, name: str, capacity: int | None) -> None:
+    __slots__ = ("capacity", "is_service", "limits", "name", "names", "within")
+
+    def __init__(
+        self,
+        name: str,
+        capacity: int | None,
+        *,
+        is_service: bool = False,
+        limits: Limits | None = None,
+        within: Resource | None = None,
+    ) -> None:
         self.name = name
         self.capacity = capacity
+        self.is_service = is_service or limits is not None
+        self.limits = limits
+        self.within = within
+        self.names: tuple[str, ...] = (name, *(within.names if within is not None else ()))
+        """Its own and those of what is held with it."""
 
 
 class Prepared:
@@ -51,7 +75,7 @@ class Prepared:
     A request, its worst case, what it will hold.
     """
 
-    __slots__ = ("provider", "request", "resource", "source", "worst_case_usd")
+    __slots__ = ("demand", "provider", "request", "resource", "source", "worst_case_usd")
 
     def __init__(
         self,
@@ -60,12 +84,14 @@ class Prepared:
         resource: Resource | None,
         worst_case_usd: Decimal,
         source: Source = NOBODY,
+        demand: Demand = NO_DEMAND,
     ) -> None:
         self.request = request
         self.provider = provider
         self.resource = resource
         self.worst_case_usd = worst_case_usd
         self.source = source
+        self.demand = demand
 
 
 class StartAttempt(Command):
@@ -81,6 +107,8 @@ class StartAttempt(Command):
     """Which model is asked: 0 the node's own, then its fallback models."""
     prepared: Prepared | None = None
     resources: tuple[Resource, ...] = ()
+    permit: Permit | None = None
+    """What it holds of them."""
     reserved: Decimal | None = None
     cancelling: bool = False
     stop_error: BaseException | None = None
@@ -204,7 +232,10 @@ class Call:
     The ticket of request, grant and bill.
     """
 
-    __slots__ = ("attempt", "reply", "reserved", "resource", "source", "wait", "worst_case_usd")
+    __slots__ = (
+        "attempt", "demand", "permit", "reply", "reserved", "resource", "source", "wait",
+        "worst_case_usd",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -213,6 +244,7 @@ class Call:
         worst_case_usd: Decimal,
         wait: bool,
         source: Source = NOBODY,
+        demand: Demand = NO_DEMAND,
     ) -> None:
         self.attempt = attempt
         self.resource = resource
@@ -220,6 +252,9 @@ class Call:
         self.source = source
         self.wait = wait
         """False: grant or refuse at once, for the caller stands on the loop."""
+        self.demand = demand
+        self.permit: Permit | None = None
+        """What it holds, once it is granted."""
         self.reserved: Decimal | None = None
         self.reply: Any = None
         """The runner's."""

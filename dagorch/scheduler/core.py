@@ -80,7 +80,7 @@ class Core(Attempting):
             item = self.take()
             if item is not None:
                 started = self.start(item)
-                if not self.outbox:
+                if not self.outbox and not self.offered:
                     return started
                 self.outbox.append(started)
         if self.offered:
@@ -144,13 +144,13 @@ class Core(Attempting):
         """Nothing: `handle` goes on with the agenda."""
 
     def on_resource_freed(self, s: stimuli.ResourceFreed) -> None:
-        self.offered = True  # `next` takes it, or passes it on
+        self.pass_on()
 
     def finish(self, root: Frame) -> None:
         """The root frame has closed: the run is over."""
         self.finished = True
         self.outcome_error = root.stop_error
-        self.wake(self.admission.withdraw(self.run_id))
+        self.wake(self.admission.leave(self.run_id, self.now))
         if self.cancelled is not None:
             kind, data = EventType.RUN_CANCELLED, {"reason": self.cancelled}
         elif (error := containers.verdict(root)[1]) is not None:
@@ -192,6 +192,7 @@ HANDLERS: Final[dict[type[Stimulus], Callable[[Core, Any], None]]] = {
     stimuli.ResourceFreed: Core.on_resource_freed,
     stimuli.Answered: Core.on_answered,
     stimuli.TokensArrived: Core.on_tokens,
+    stimuli.ReplyBegan: Core.on_reply_began,
     stimuli.CallRequested: lambda core, s: core.calls.requested(s.call),
     stimuli.CallEnded: lambda core, s: core.calls.ended(s.call, s.usage),
 }

@@ -45,7 +45,7 @@ def check(core: Core) -> None:
         running += len(frame.running)
         for attempt in frame.running.values():
             reserved += attempt.reserved or Decimal(0)
-            held.update(r.name for r in attempt.resources if r.capacity is not None)
+            held.update(name for r in attempt.resources for name in r.names)
     _must(
         core.slots_used <= core.max_parallel, f"{core.slots_used} slots used of {core.max_parallel}"
     )
@@ -59,6 +59,7 @@ def check(core: Core) -> None:
     )
     for name, count in held.items():
         _must(core.admission.held(name) >= count, f"{name} is held more often than admitted")
+    core.admission.check()
     _must(not core.finished or not core.frames, "the run is finished, but a frame is open")
     _must(0.0 <= core.progress <= 100.0, f"progress is {core.progress}")
 

@@ -162,6 +162,8 @@ class NodeRuns(RunState):
             containers.stop_container(self, frame, index)
         else:
             frame.tickets.pop(index, None)
+            if state == _READY and frame.plan.limited[index]:
+                self.give_way()
             self.end(frame, index, State.CANCELLED)
 
     def container_stopped(self, frame: Frame, index: int) -> None:

@@ -15,11 +15,11 @@ from typing import Any
 from dagorch.graph.plan import Plan
 from dagorch.models.events import Event, EventType
 from dagorch.models.usage import NOTHING_USED, Usage
-from dagorch.scheduler.admission import Admission
+from dagorch.scheduler.admission import Admission, Permit
 from dagorch.scheduler.budget import Budget
 from dagorch.scheduler.calls import Calls
 from dagorch.scheduler.commands import Command, Emit, Resource, Source
-from dagorch.scheduler.deadlines import Deadlines
+from dagorch.scheduler.deadlines import Deadlines, Due
 from dagorch.scheduler.frames import Frame
 from dagorch.scheduler.ready import ReadyQueue
 from dagorch.scheduler.states import State
@@ -41,7 +41,8 @@ class RunState:
 
     # Slots: a thousand runs at once have a thousand of these, and each step reads a dozen.
     __slots__ = (
-        "__weakref__", "_budget_line", "_rng", "_seed", "admission", "agenda", "allowance",
+        "__weakref__", "_blocked", "_budget_line", "_comes_back", "_permit", "_rng", "_seed",
+        "_waits", "admission", "agenda", "allowance",
         "budget", "calls", "cancelled", "deadlines", "ended_count", "event_number", "finished",
         "frames", "freeing", "limits", "max_node_runs", "max_parallel", "models", "now",
         "observed", "offered", "opened", "outbox", "outcome_error", "plan", "progress", "queue",
@@ -103,7 +104,15 @@ class RunState:
         self.progress = 0.0
         self.event_number = 0
         self.offered = False
-        """Whether a resource was given back that this run has not taken yet."""
+        """Set when this run may have to let others go first that stand behind it in a line."""
+        self._blocked: set[str] = set()
+        """Resources that something of better rank waits for: nobody overtakes it there."""
+        self._waits: set[str] = set()
+        """What this run stands in line for."""
+        self._permit: Permit | None = None
+        """Of what is about to start."""
+        self._comes_back: Due | None = None
+        """When to ask again for what only time is lacking for."""
         self._budget_line = False
         """Set while the first in line for money waits: nobody overtakes it."""
 
@@ -119,6 +128,10 @@ class RunState:
         self.observed = True
         for frame in self.frames.values():
             frame.detour = True
+
+    def give_way(self) -> None:
+        """Have it looked at again in which lines this run still waits for something."""
+        self.offered = True
 
     def tell(self, frame: Frame, index: int, to: State) -> None:
         if to >= _COMPLETED:

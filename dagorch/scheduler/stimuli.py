@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from dagorch.models.rates import RateLimits
 from dagorch.models.usage import NOTHING_USED, Usage
 
 if TYPE_CHECKING:
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 __all__ = [
     "Answered", "AttemptCancelled", "AttemptFailed", "AttemptSucceeded", "CallEnded",
     "CallRequested",
-    "Continued", "Evaluated", "EvaluationFailed", "Expanded", "ResourceFreed", "RunCancelled",
+    "Continued", "Evaluated", "EvaluationFailed", "Expanded", "ReplyBegan", "ResourceFreed",
+    "RunCancelled",
     "RunStarted", "Stimulus", "TimerFired", "TokensArrived",
 ]  # fmt: skip
 
@@ -172,6 +174,26 @@ class TokensArrived(Stimulus):
     def __init__(self, attempt: StartAttempt, text: str, now: float) -> None:
         self.attempt = attempt
         self.text = text
+        self.now = now
+
+
+class ReplyBegan(Stimulus):
+    """A service has begun to answer an attempt or a call, or has refused it."""
+
+    __slots__ = ("pause_seconds", "rates", "ticket")
+
+    def __init__(
+        self,
+        ticket: StartAttempt | Call,
+        now: float,
+        rates: RateLimits | None = None,
+        pause_seconds: float | None = None,
+    ) -> None:
+        self.ticket = ticket
+        self.rates = rates
+        """What it said of its limits."""
+        self.pause_seconds = pause_seconds
+        """Its `Retry-After`."""
         self.now = now
 
 

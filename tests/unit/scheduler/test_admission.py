@@ -12,7 +12,7 @@ import pytest
 
 from dagorch import LLM, Graph
 from dagorch.scheduler import stimuli
-from dagorch.scheduler.admission import Admission
+from dagorch.scheduler.admission import Admission, Refusal
 from dagorch.scheduler.commands import Resource, WakeRun
 from tests.unit.scheduler.by_hand import ByHand
 
@@ -30,8 +30,9 @@ def test_a_resource_is_held_up_to_its_capacity() -> None:
 def test_one_without_capacity_is_never_full() -> None:
     admission = Admission()
     endless = Resource("endless", None)
-    assert all(admission.acquire("a", [endless]) for _ in range(100))
-    assert admission.release([endless]) == []
+    permits = [admission.acquire("a", [endless]) for _ in range(100)]
+    assert all(permits)
+    assert admission.release(permits[0]) == []
 
 
 def test_all_of_a_set_is_taken_or_nothing() -> None:
@@ -44,31 +45,91 @@ def test_all_of_a_set_is_taken_or_nothing() -> None:
 
 def test_whoever_was_refused_first_is_woken_and_cannot_be_overtaken() -> None:
     admission = Admission()
-    assert admission.acquire("a", [GPU])
+    permit = admission.acquire("a", [GPU])
+    assert permit
     assert not admission.acquire("b", [GPU])
     assert not admission.acquire("c", [GPU])
-    assert admission.release([GPU]) == ["b"]
+    assert admission.release(permit) == ["b"]
     assert not admission.acquire("a", [GPU]), "it is free, but b comes first"
     assert admission.acquire("b", [GPU])
 
 
-def test_who_withdraws_lets_the_next_go() -> None:
+def test_who_leaves_lets_the_next_go() -> None:
     admission = Admission()
-    admission.acquire("a", [GPU])
+    permit = admission.acquire("a", [GPU])
     admission.acquire("b", [GPU])
     admission.acquire("c", [GPU])
-    admission.release([GPU])
-    assert admission.withdraw("b") == ["c"]
+    admission.release(permit)
+    assert admission.leave("b") == ["c"]
     assert admission.acquire("c", [GPU])
+
+
+def test_who_takes_one_of_several_that_are_free_has_the_next_woken() -> None:
+    admission = Admission()
+    held = [admission.acquire("a", [DISK]) for _ in range(2)]
+    admission.acquire("b", [DISK])
+    admission.acquire("c", [DISK])
+    assert [admission.release(permit) for permit in held] == [["b"], ["b"]]
+    assert admission.acquire("b", [DISK]).wake == ("c",)
+
+
+def tree() -> tuple[Resource, Resource, Resource]:
+    """A service with room for two, a model of it with room for one, another without bound."""
+    whole = Resource("service", 2)
+    return whole, Resource("one", 1, within=whole), Resource("other", None, within=whole)
+
+
+def test_one_of_a_model_is_one_of_its_service() -> None:
+    admission = Admission()
+    whole, one, other = tree()
+    first, second = admission.acquire("a", [one]), admission.acquire("a", [other])
+    assert admission.held("service") == 2
+    refusal = admission.acquire("a", [whole])
+    assert isinstance(refusal, Refusal)
+    assert refusal.lacking == "service"
+    admission.release(first)
+    admission.release(second)
+    assert admission.leave("a") == []
+    assert not admission._lanes
+
+
+def test_a_full_model_holds_up_its_own_line_only() -> None:
+    admission = Admission()
+    _, one, other = tree()
+    held = admission.acquire("a", [one])
+    refusal = admission.acquire("b", [one])
+    assert isinstance(refusal, Refusal)
+    assert (refusal.name, refusal.lacking) == ("one", "one")
+    elsewhere = admission.acquire("c", [other])
+    assert elsewhere, "b waits for the model, not for the service"
+    assert admission.release(held) == ["b"]
+    assert not admission.acquire("c", [other]), "what is left of the service is for b"
+    assert admission.acquire("b", [one])
+    assert admission.release(elsewhere) == ["c"]
+
+
+def test_who_waits_for_the_whole_service_is_overtaken_by_nobody() -> None:
+    admission = Admission()
+    whole, one, other = tree()
+    held = [admission.acquire("a", [whole]), admission.acquire("a", [other])]
+    for run, wanted in (("b", one), ("c", other), ("d", whole)):
+        refusal = admission.acquire(run, [wanted])
+        assert isinstance(refusal, Refusal)
+        assert refusal.lacking == "service"
+    assert admission.release(held[0]) == ["b"]
+    assert not admission.acquire("d", [whole])
+    taken = admission.acquire("b", [one])
+    assert taken
+    assert admission.release(taken) == ["c"]
 
 
 def test_nothing_is_kept_of_what_nobody_holds_or_waits_for() -> None:
     admission = Admission()
-    admission.acquire("a", [GPU])
+    first = admission.acquire("a", [GPU])
     admission.acquire("b", [GPU])
-    admission.release([GPU])
-    admission.acquire("b", [GPU])
-    admission.release([GPU])
+    admission.release(first)
+    second = admission.acquire("b", [GPU])
+    admission.release(second)
     assert not admission._lanes
 
 

@@ -72,7 +72,7 @@ def _overspent(hand: ByHand) -> None:
 
 
 def _resource_lost(hand: ByHand) -> None:
-    hand.core.admission.release([Resource("service", 2)])
+    hand.core.admission._lanes["service"].held -= 1
 
 
 def _finished_early(hand: ByHand) -> None:
