@@ -10,9 +10,46 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Protocol, runtime_checkable
 
+from dagorch.models.limits import Demand, Limits
 from dagorch.models.llm import LLMRequest, LLMResponse
+from dagorch.models.rates import RateLimits
 
-__all__ = ["Provider"]
+__all__ = ["Listening", "Paced", "Provider"]
+
+
+class Listening:
+    """
+    What the engine gives `Provider.exchange` as `on_text`: it also hears when a reply begins.
+
+    A provider that sees the reply's headers says so at once, for the engine counts what it sent
+    against the service's limits until one window after that. One that does not is taken to
+    have been answered with its first text, or at the end.
+
+    Args:
+        on_text: Called with each piece of text.
+        on_reply: Called once, with what the reply's headers say of the service's limits.
+    """
+
+    __slots__ = ("_on_reply", "_on_text", "answered")
+
+    def __init__(
+        self, on_text: Callable[[str], None], on_reply: Callable[[RateLimits | None], None]
+    ) -> None:
+        self._on_text = on_text
+        self._on_reply = on_reply
+        self.answered = False
+
+    def __call__(self, text: str) -> None:
+        """Take a piece of text."""
+        if not self.answered:
+            self.reply_began(None)
+        self._on_text(text)
+
+    def reply_began(self, rates: RateLimits | None) -> None:
+        """Take in that the reply's headers are there."""
+        if not self.answered:
+            self.answered = True
+            self._on_reply(rates)
 
 
 @runtime_checkable
@@ -50,6 +87,7 @@ class Provider(Protocol):
         Args:
             request: What to send.
             on_text: Called with each piece of the answer's text as it arrives; must not block.
+                The engine's own is a `Listening`, which a provider may tell more.
 
         Raises:
             ProviderError: The service failed, told apart by kind.
@@ -58,4 +96,23 @@ class Provider(Protocol):
 
     async def aclose(self) -> None:
         """Close what is open on this event loop; the provider can be used again."""
+        ...
+
+
+@runtime_checkable
+class Paced(Protocol):
+    """
+    What a provider may know of its service's rates.
+
+    Not part of `Provider`: one without it is bounded by `max_concurrency` and by what the
+    service itself says.
+    """
+
+    @property
+    def limits(self) -> Limits | None:
+        """What the service permits; None is nothing known."""
+        ...
+
+    def demand(self, request: LLMRequest) -> Demand:
+        """What a request asks of the service's tokens."""
         ...

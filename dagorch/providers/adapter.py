@@ -15,6 +15,7 @@ from typing import Any
 import anyio
 
 from dagorch.errors import DefinitionError, MalformedReplyError
+from dagorch.models.limits import Limits
 from dagorch.models.llm import LLMRequest, LLMResponse, Message
 from dagorch.models.usage import Usage
 from dagorch.ports import Provider
@@ -65,10 +66,12 @@ class AdaptedProvider(BaseProvider):
         name = getattr(inner, "name", None)
         model = getattr(inner, "default_model", None) or getattr(inner, "model", None)
         bound = getattr(inner, "max_concurrency", None)
+        limits = getattr(inner, "limits", None)
         super().__init__(
             name if isinstance(name, str) and name else type(inner).__name__.lower(),
             model if isinstance(model, str) else "",
             bound if isinstance(bound, int) else None,
+            limits if isinstance(limits, Limits) else None,
         )
         self._inner = inner
         self._call: Callable[..., Any] = getattr(inner, method)

@@ -22,6 +22,7 @@ from anyio.lowlevel import current_token
 from anyio.streams.memory import MemoryObjectReceiveStream
 
 from dagorch.errors import DefinitionError
+from dagorch.models.limits import Demand, Limits
 from dagorch.models.llm import LLMRequest, LLMResponse
 from dagorch.models.messages import MessagesLike, build_request
 
@@ -173,16 +174,22 @@ class BaseProvider(CallDoors):
         name: The service's name; limits are kept under it.
         default_model: What a request without a model gets.
         max_concurrency: Exchanges under way at once, at least 1; None is no bound.
+        limits: The service's rates, and those of its models; None is none known.
     """
 
     def __init__(
-        self, name: str, default_model: str = "", max_concurrency: int | None = None
+        self,
+        name: str,
+        default_model: str = "",
+        max_concurrency: int | None = None,
+        limits: Limits | None = None,
     ) -> None:
         if max_concurrency is not None and max_concurrency < 1:
             raise DefinitionError(f"max_concurrency is {max_concurrency}; give at least 1, or None")
         self._name = name
         self._default_model = default_model
         self._max_concurrency = max_concurrency
+        self._limits = limits
 
     @property
     def name(self) -> str:
@@ -198,6 +205,15 @@ class BaseProvider(CallDoors):
     def max_concurrency(self) -> int | None:
         """How many exchanges may be under way at once; None is no bound."""
         return self._max_concurrency
+
+    @property
+    def limits(self) -> Limits | None:
+        """The service's rates, and those of its models; None is none known."""
+        return self._limits
+
+    def demand(self, request: LLMRequest) -> Demand:
+        """What a request asks of the service's tokens."""
+        return Demand.of(request)
 
     def worst_case_usd(self, request: LLMRequest) -> Decimal | None:
         """The most that this request can cost, or None where the price is unknown."""

@@ -15,6 +15,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from dagorch.errors import DefinitionError
+from dagorch.models.limits import Limits
 from dagorch.providers.anthropic import AnthropicProvider
 from dagorch.providers.base import BaseProvider
 from dagorch.providers.gemini import GeminiProvider
@@ -69,6 +70,7 @@ class ProviderFactory:
         prices: Mapping[str, Price] | None = None,
         max_concurrency: int | None = 100,
         timeouts: Timeouts | None = None,
+        limits: Limits | None = None,
     ) -> BaseProvider:
         """
         Make the provider called `name`.
@@ -84,6 +86,8 @@ class ProviderFactory:
             prices: `{model: (input, output)}` in dollars per million tokens.
             max_concurrency: Exchanges under way at once with a service.
             timeouts: How long each silence of a service is borne.
+            limits: Requests and tokens per window that your account has with a service, and
+                with single models of it; the engine keeps to them over all runs of an event loop.
 
         Raises:
             DefinitionError: The name is unknown, or a key is missing; the message names the
@@ -96,7 +100,7 @@ class ProviderFactory:
         if name == "local":
             return _local(model)
         if name == "scripted":
-            return ScriptedProvider(default_model=model or SCRIPTED_MODEL)
+            return ScriptedProvider(default_model=model or SCRIPTED_MODEL, limits=limits)
         service = SERVICES.get(name)
         if service is None:
             raise unknown_provider(name)
@@ -121,6 +125,7 @@ class ProviderFactory:
             aliases=LOOSE_NAMES if is_own else None,
             key_env=service.key_env[0] if service.key_env else "",
             timeouts=timeouts,
+            limits=limits,
         )
 
     @staticmethod

@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import unquote, urlsplit
 
 from dagorch.errors import DefinitionError, ProviderError
+from dagorch.models.limits import Limits
 from dagorch.models.llm import LLMRequest, LLMResponse
 from dagorch.models.usage import Usage
+from dagorch.ports import Listening
 from dagorch.providers.base import BaseProvider
 from dagorch.providers.dialect import Dialect, Reply
 from dagorch.providers.failures import Failures
@@ -59,6 +61,7 @@ class HttpProvider(BaseProvider):
         aliases: What users call a model -> what the service does.
         key_env: The environment variable to name where the key is at fault.
         timeouts: How long each silence is borne.
+        limits: The service's rates, and those of its models; None is none known.
 
     Raises:
         DefinitionError: The address or the key cannot be one.
@@ -81,9 +84,10 @@ class HttpProvider(BaseProvider):
         aliases: Mapping[str, str] | None = None,
         key_env: str = "",
         timeouts: Timeouts | None = None,
+        limits: Limits | None = None,
     ) -> None:
         name = name or self.DIALECT.service
-        super().__init__(name, default_model, max_concurrency)
+        super().__init__(name, default_model, max_concurrency, limits)
         tidy = base_url.strip().rstrip("/").removesuffix(self.DIALECT.address_end)
         self._base_url, login = _without_login(tidy)
         self._login = Secret(_basic(login))
@@ -181,6 +185,8 @@ class HttpProvider(BaseProvider):
                 if arriving.status != 200:
                     error = await arriving.read(_ERROR_BYTES)
                     return failures.from_status(arriving.status, headers, error)
+                if isinstance(on_text, Listening):
+                    on_text.reply_began(rate_limits(headers, time.time()))
                 streams = "event-stream" in headers.get("content-type", "")
                 said = await (_read_stream if streams else _read_whole)(arriving, reply)
         except TransportFailure as failure:

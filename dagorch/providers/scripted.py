@@ -17,6 +17,7 @@ from typing import Any, TypeAlias, cast
 import anyio
 
 from dagorch.errors import DefinitionError
+from dagorch.models.limits import Limits
 from dagorch.models.llm import LLMRequest, LLMResponse
 from dagorch.models.usage import Usage
 from dagorch.providers.base import BaseProvider
@@ -56,6 +57,7 @@ class ScriptedProvider(BaseProvider):
         price_per_token: Dollars for a word, of input as of output.
         output_limit: Words after which a reply is cut where the request sets no `max_tokens`.
         max_concurrency: What the engine is told; `peak` shows whether it was kept.
+        limits: The rates that the engine is told.
 
     Attributes:
         requests: Every request, in the order of arrival, failed ones too.
@@ -81,8 +83,9 @@ class ScriptedProvider(BaseProvider):
         price_per_token: Decimal | float = 0,
         output_limit: int = 4_096,
         max_concurrency: int | None = None,
+        limits: Limits | None = None,
     ) -> None:
-        super().__init__(name, default_model, max_concurrency)
+        super().__init__(name, default_model, max_concurrency, limits)
         self._script = script
         self._used = 0
         self._latency = latency_seconds

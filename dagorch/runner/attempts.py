@@ -40,6 +40,7 @@ from dagorch.runner.calling import (
 )
 from dagorch.runner.limits import Shared
 from dagorch.runner.providers import Providers
+from dagorch.runner.replies import Ear
 from dagorch.runner.threads import Job, run_in_thread
 from dagorch.scheduler import stimuli
 from dagorch.scheduler.commands import Evaluate, Prepared, StartAttempt
@@ -95,13 +96,14 @@ class Attempts:
             if kind == LLM_CALL:
                 prepared = attempt.prepared
                 assert prepared is not None
+                ear = Ear(attempt, self.calls.on_text(attempt), self._feed, self._clock)
                 try:
-                    response = await prepared.provider.exchange(
-                        prepared.request, self.calls.on_text(attempt)
-                    )
+                    response = await prepared.provider.exchange(prepared.request, ear)
                 except Exception as error:
                     usage = bill_of_failure(prepared.provider, prepared.request, error)
+                    ear.failed(error)
                     raise
+                ear.complete(response)
                 usage = replace(response.usage, calls=1)
                 value = node.parse(response)
             else:
@@ -227,12 +229,14 @@ class Attempts:
         request = node.request(ticket.inputs, failed)
         provider, name = self._providers.of(node, model)
         request = replace(request, model=name)
+        resource, demand = self._shared.asked_of(provider, request)
         return Prepared(
             request,
             provider,
-            self._shared.resource_of(provider),
+            resource,
             reservation(provider, request) if self._budgeted else Decimal(0),
             source_of(provider, request),
+            demand,
         )
 
 

@@ -22,6 +22,7 @@ from dagorch.nodes.function import Context
 from dagorch.ports import Provider
 from dagorch.runner.limits import Shared
 from dagorch.runner.providers import Providers
+from dagorch.runner.replies import Ear
 from dagorch.runner.threads import Job
 from dagorch.scheduler import stimuli
 from dagorch.scheduler.commands import Call, GrantCall, RefuseCall, Source, StartAttempt
@@ -108,8 +109,9 @@ class FunctionCalls:
         provider, model = self._providers.for_model(wanted, f"node {attempt.path!r}")
         request = replace(request, model=model)
         worst = reservation(provider, request) if self._budgeted else Decimal(0)
-        resource, source = self._shared.resource_of(provider), source_of(provider, request)
-        return Call(attempt, resource, worst, wait, source), provider, request
+        resource, demand = self._shared.asked_of(provider, request)
+        source = source_of(provider, request)
+        return Call(attempt, resource, worst, wait, source, demand), provider, request
 
     async def _call(
         self, attempt: StartAttempt, request: LLMRequest, on_text: OnText | None
@@ -132,11 +134,14 @@ class FunctionCalls:
             if answers[0] is not None:
                 raise answers[0]
             usage = worst_case(provider, request)  # until the truth is known
+            ear = Ear(call, _both(self.on_text(attempt), on_text), self._feed, self._clock)
             try:
-                response = await provider.exchange(request, _both(self.on_text(attempt), on_text))
+                response = await provider.exchange(request, ear)
             except Exception as error:
                 usage = bill_of_failure(provider, request, error)
+                ear.failed(error)
                 raise
+            ear.complete(response)
             usage = replace(response.usage, calls=1)
             return response
         finally:
@@ -212,11 +217,14 @@ class FunctionCalls:
         if answers[0] is not None:
             raise answers[0]
         usage = worst_case(provider, request)
+        ear = Ear(call, _ignore, self._feed, self._clock)
         try:
             response = _elsewhere(provider, request)
+            ear.complete(response)
             usage = replace(response.usage, calls=1)
         except Exception as error:
             usage = bill_of_failure(provider, request, error)
+            ear.failed(error)
             raise
         finally:
             self._feed(stimuli.CallEnded(call, usage, self._clock()))
@@ -286,6 +294,10 @@ def _both(first: OnText, second: OnText | None) -> OnText:
         second(text)
 
     return hand_on
+
+
+def _ignore(_text: str) -> None:
+    """Take text that came in another thread's loop."""
 
 
 def _elsewhere(provider: Provider, request: LLMRequest) -> LLMResponse:

@@ -15,7 +15,9 @@ from weakref import WeakKeyDictionary
 
 from anyio.lowlevel import RunVar
 
-from dagorch.ports import Provider
+from dagorch.models.limits import NO_LIMITS, Demand, Limits
+from dagorch.models.llm import LLMRequest
+from dagorch.ports import Paced, Provider
 from dagorch.runner.watchdog import Watchdog
 from dagorch.scheduler.admission import Admission
 from dagorch.scheduler.commands import Resource
@@ -87,7 +89,9 @@ class Shared:
         """Sync functions that run in a thread right now; virtual time does not jump meanwhile."""
         self.chance = random.Random()
         """Where runs that are given no seed draw theirs."""
-        self._resources: WeakKeyDictionary[Any, Resource] = WeakKeyDictionary()
+        self._services: WeakKeyDictionary[Any, _Service] = WeakKeyDictionary()
+        self._unweak: dict[int, tuple[Any, _Service]] = {}
+        """The same for providers that cannot be a weak key; these are kept."""
         self._made = 0
 
     def __contains__(self, run: str) -> bool:
@@ -114,15 +118,52 @@ class Shared:
         if freed is not None:
             freed()
 
-    def resource_of(self, provider: Provider) -> Resource | None:
-        """What an exchange with this provider holds; None if it knows no bound."""
-        if provider.max_concurrency is None:
-            return None
-        found = self._resources.get(provider)
-        if found is None:
+    def asked_of(self, provider: Provider, request: LLMRequest) -> tuple[Resource, Demand]:
+        """What an exchange holds, one of the model within the service, and what it asks for."""
+        try:
+            service = self._services.get(provider)
+        except TypeError:
+            service = self._unweak.get(id(provider), (None, None))[1]
+        if service is None:
             self._made += 1
-            name = f"{provider.name}#{self._made}"
-            found = self._resources[provider] = Resource(name, provider.max_concurrency)
+            service = _Service(provider, f"{provider.name}#{self._made}")
+            try:
+                self._services[provider] = service
+            except TypeError:
+                self._unweak[id(provider)] = (provider, service)
+        return service.of(request.model or provider.default_model), service.demand(request)
+
+
+class _Service:
+    """The resources of one provider: itself, and each of its models."""
+
+    def __init__(self, provider: Provider, name: str) -> None:
+        paced = provider if isinstance(provider, Paced) else None
+        self.demand = Demand.of if paced is None else paced.demand
+        limits = None if paced is None else paced.limits
+        self._limits = limits if isinstance(limits, Limits) else NO_LIMITS
+        bounds = [
+            bound
+            for bound in (provider.max_concurrency, self._limits.concurrency)
+            if bound is not None
+        ]
+        self._whole = Resource(
+            name, min(bounds, default=None), is_service=True, limits=self._limits
+        )
+        self._models: dict[str, Resource] = {}
+
+    def of(self, model: str) -> Resource:
+        """One model of it, which has pauses of its own."""
+        found = self._models.get(model)
+        if found is None:
+            limits = self._limits.of(model)
+            found = self._models[model] = Resource(
+                f"{self._whole.name}/{model}",
+                limits.concurrency if limits is not None else None,
+                is_service=True,
+                limits=limits,
+                within=self._whole,
+            )
         return found
 
 

@@ -180,8 +180,7 @@ class Runner:
                 attempt: StartAttempt | None = command
                 while attempt is not None:
                     if not self._called and (
-                        outbox
-                        or ((line or heap or others) and core.slots_used < core.max_parallel)
+                        outbox or ((line or heap or others) and core.slots_used < core.max_parallel)
                     ):
                         self._call()
                     plan, index, inputs = attempt.frame.plan, attempt.index, attempt.inputs

@@ -19,7 +19,7 @@ from dagorch.errors import DefinitionError, ProviderError
 from dagorch.models.llm import LLMRequest, LLMResponse
 from dagorch.models.rates import RateLimits
 from dagorch.models.usage import Usage
-from dagorch.ports import Provider
+from dagorch.ports import Paced, Provider
 from dagorch.providers.base import BaseProvider
 
 __all__ = ["RecordingProvider", "ReplayProvider"]
@@ -102,7 +102,8 @@ class RecordingProvider(BaseProvider):
     """
 
     def __init__(self, inner: Provider, path: str | Path, *, secrets: Iterable[str] = ()) -> None:
-        super().__init__(inner.name, inner.default_model, inner.max_concurrency)
+        limits = inner.limits if isinstance(inner, Paced) else None
+        super().__init__(inner.name, inner.default_model, inner.max_concurrency, limits)
         self._inner = inner
         self._path = Path(path)
         self._scrub = _Scrubber(secrets)
