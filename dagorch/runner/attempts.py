@@ -235,8 +235,8 @@ class Attempts:
             provider,
             resource,
             reservation(provider, request) if self._budgeted else Decimal(0),
-            source_of(provider, request),
             demand,
+            source_of(provider, request),
         )
 
 

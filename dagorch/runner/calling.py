@@ -111,7 +111,7 @@ class FunctionCalls:
         worst = reservation(provider, request) if self._budgeted else Decimal(0)
         resource, demand = self._shared.asked_of(provider, request)
         source = source_of(provider, request)
-        return Call(attempt, resource, worst, wait, source, demand), provider, request
+        return Call(attempt, resource, worst, wait, demand, source), provider, request
 
     async def _call(
         self, attempt: StartAttempt, request: LLMRequest, on_text: OnText | None

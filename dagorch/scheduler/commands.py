@@ -83,8 +83,8 @@ class Prepared:
         provider: Any,
         resource: Resource | None,
         worst_case_usd: Decimal,
-        source: Source = NOBODY,
         demand: Demand = NO_DEMAND,
+        source: Source = NOBODY,
     ) -> None:
         self.request = request
         self.provider = provider
@@ -243,8 +243,8 @@ class Call:
         resource: Resource | None,
         worst_case_usd: Decimal,
         wait: bool,
-        source: Source = NOBODY,
         demand: Demand = NO_DEMAND,
+        source: Source = NOBODY,
     ) -> None:
         self.attempt = attempt
         self.resource = resource
