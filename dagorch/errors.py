@@ -239,6 +239,7 @@ class ProviderError(RunError):
         retry_after_seconds: The pause the service asked for, or None.
         rate_limits: What the service said of its limits (`dagorch.models.rates.RateLimits`), or
             None if nothing.
+        sent: Whether the request may have reached the service.
         answer_begun: Whether a part of an answer had come, which the service may well bill.
         usage: What the service counted for it (`dagorch.models.usage.Usage`), or None where it
             did not say.
@@ -256,6 +257,7 @@ class ProviderError(RunError):
         request_id: str = "",
         retry_after_seconds: float | None = None,
         rate_limits: Any = None,
+        sent: bool = True,
         answer_begun: bool = False,
         usage: Any = None,
     ) -> None:
@@ -266,6 +268,7 @@ class ProviderError(RunError):
         self.request_id = request_id
         self.retry_after_seconds = retry_after_seconds
         self.rate_limits = rate_limits
+        self.sent = sent
         self.answer_begun = answer_begun
         self.usage = usage
 

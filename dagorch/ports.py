@@ -14,7 +14,7 @@ from dagorch.models.limits import Demand, Limits
 from dagorch.models.llm import LLMRequest, LLMResponse
 from dagorch.models.rates import RateLimits
 
-__all__ = ["Listening", "Paced", "Provider"]
+__all__ = ["Bounded", "Listening", "Paced", "Provider"]
 
 
 class Listening:
@@ -96,6 +96,27 @@ class Provider(Protocol):
 
     async def aclose(self) -> None:
         """Close what is open on this event loop; the provider can be used again."""
+        ...
+
+
+@runtime_checkable
+class Bounded(Protocol):
+    """
+    What a provider may know of the size of an exchange.
+
+    Not part of `Provider`: without it a run can have no ceiling of tokens.
+    """
+
+    def bounds(self, request: LLMRequest) -> tuple[int, int | None]:
+        """
+        Give the most tokens that a request can have, and that its answer can.
+
+        The second is None where nothing bounds the answer.
+        """
+        ...
+
+    def max_output_tokens(self, model: str = "") -> int | None:
+        """Give the most tokens that a model writes in one answer, or None where unknown."""
         ...
 
 

@@ -24,7 +24,10 @@ class Doors:
     Options:
         provider: What answers LLM nodes: a provider, or a mapping of model or provider name to one.
         max_parallel: Attempts that hold a slot at once, whatever the nesting (default 16).
-        max_cost: A hard ceiling in dollars.
+        max_cost: A hard ceiling in dollars: a call starts only if its worst case still fits.
+        max_tokens: The same in tokens of input and output together.
+        downgrade: A cheaper model to ask before a ceiling stops the run, or one for each model
+            (`{"gpt-4o": "gpt-4o-mini"}`); `name:model` names one of the run's providers as well.
         max_node_runs: Bound on node runs (default 1,000,000).
         timeout_seconds: Of the whole run.
         deps: Anything; functions read it as `context.deps`. No part of any key.
@@ -38,7 +41,7 @@ class Doors:
     Raises (all doors):
         DefinitionError: The graph or an option is wrong; nothing was run.
         RunError: The run stopped; `.partial_results` holds everything that finished.
-        BudgetExceededError: So, because the next call could have broken `max_cost`.
+        BudgetExceededError: So, because the next call could have broken a ceiling.
     """
 
     __slots__ = ()

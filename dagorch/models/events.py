@@ -30,6 +30,7 @@ class EventType(StrEnum):
     NODE_TOKENS = "node_tokens"
     ATTEMPT_FAILED = "attempt_failed"
     NODE_RETRYING = "node_retrying"
+    NODE_DOWNGRADED = "node_downgraded"
     NODE_PARKED = "node_parked"
     NODE_COMPLETED = "node_completed"
     NODE_FAILED = "node_failed"

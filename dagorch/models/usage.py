@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-__all__ = ["NOTHING_USED", "Bill", "Usage"]
+__all__ = ["NOTHING_USED", "NO_AMOUNT", "Amount", "Bill", "Usage"]
 
 _ZERO = Decimal(0)
 
@@ -43,6 +43,32 @@ class Usage:
 
 
 NOTHING_USED = Usage()
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """
+    Money and tokens that something may use up; false if it is nothing.
+
+    Example:
+        >>> Amount(Decimal("0.50"), 900) - Amount(Decimal("0.10"))
+        Amount(cost_usd=Decimal('0.40'), tokens=900)
+    """
+
+    cost_usd: Decimal = _ZERO
+    tokens: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.cost_usd or self.tokens)
+
+    def __add__(self, other: Amount) -> Amount:
+        return Amount(self.cost_usd + other.cost_usd, self.tokens + other.tokens)
+
+    def __sub__(self, other: Amount) -> Amount:
+        return Amount(self.cost_usd - other.cost_usd, self.tokens - other.tokens)
+
+
+NO_AMOUNT = Amount()
 
 
 @dataclass(frozen=True, slots=True)

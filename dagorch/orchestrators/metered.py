@@ -17,7 +17,7 @@ from typing import Any
 from dagorch.models.llm import LLMRequest, LLMResponse
 from dagorch.models.messages import MessagesLike, build_request
 from dagorch.nodes.function import Context
-from dagorch.ports import Provider
+from dagorch.ports import Bounded, Provider
 from dagorch.providers.base import CallDoors
 
 __all__ = ["MeteredProvider", "seated"]
@@ -76,6 +76,16 @@ class MeteredProvider(CallDoors):
     def worst_case_usd(self, request: LLMRequest) -> Decimal | None:
         """The most that this request can cost, or None where the price is unknown."""
         return self._find().worst_case_usd(self._complete_request(request))
+
+    def bounds(self, request: LLMRequest) -> tuple[int, int | None]:
+        """The most tokens that this request can have, and its answer; None is no bound."""
+        inner, request = self._find(), self._complete_request(request)
+        return inner.bounds(request) if isinstance(inner, Bounded) else (0, None)
+
+    def max_output_tokens(self, model: str = "") -> int | None:
+        """The most tokens that a model writes in one answer, or None where unknown."""
+        inner = self._find()
+        return inner.max_output_tokens(model or self._model) if isinstance(inner, Bounded) else None
 
     async def exchange(self, request: LLMRequest, on_text: Callable[[str], None]) -> LLMResponse:
         """Send the request once, as the node that is at work."""

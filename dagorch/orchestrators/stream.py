@@ -27,6 +27,7 @@ _SAID: Final = {
     EventType.NODE_TOKENS: "{node} writes",
     EventType.ATTEMPT_FAILED: "{node}: try {attempt} failed: {error}",
     EventType.NODE_RETRYING: "{node} is tried again in {delay_seconds:.1f} s",
+    EventType.NODE_DOWNGRADED: "{node} asks the cheaper {model}",
     EventType.NODE_PARKED: "{node} asks: {question}",
     EventType.NODE_FAILED: "{node} failed: {error}",
 }

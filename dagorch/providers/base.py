@@ -13,6 +13,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from decimal import Decimal
 from types import TracebackType
 from typing import Any, Self
@@ -25,8 +26,14 @@ from dagorch.errors import DefinitionError
 from dagorch.models.limits import Demand, Limits
 from dagorch.models.llm import LLMRequest, LLMResponse
 from dagorch.models.messages import MessagesLike, build_request
+from dagorch.providers.openai_wire import request_body
+from dagorch.providers.wire import encode
 
 __all__ = ["BaseProvider", "CallDoors", "TextStream"]
+
+
+_IMAGE_TOKENS = 50_000
+"""The most that an image counts as with any service; gpt-4o-mini makes 48,169 of a large one."""
 
 
 def _ignore(_text: str) -> None:
@@ -217,6 +224,24 @@ class BaseProvider(CallDoors):
 
     def worst_case_usd(self, request: LLMRequest) -> Decimal | None:
         """The most that this request can cost, or None where the price is unknown."""
+        return None
+
+    def bounds(self, request: LLMRequest) -> tuple[int, int | None]:
+        """
+        The most tokens that a request can have, and its answer; None where nothing bounds that.
+
+        A token is at least a byte of what is sent, here of OpenAI's chat completions.
+        """
+        # A data: URL's bytes are no tokens; its image has a bound of its own.
+        words = tuple(replace(message, images=()) for message in request.messages)
+        model = request.model or self.default_model
+        sent = len(encode(request_body(replace(request, messages=words), model)))
+        images = sum(len(message.images) for message in request.messages)
+        most = request.max_tokens or self.max_output_tokens(request.model)
+        return sent + images * _IMAGE_TOKENS, most
+
+    def max_output_tokens(self, model: str = "") -> int | None:
+        """The most tokens that a model writes in one answer, or None where unknown."""
         return None
 
     async def aclose(self) -> None:

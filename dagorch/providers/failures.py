@@ -124,7 +124,8 @@ class Failures:
                 )
             case _:
                 text = f"no exchange with {self.address}: {failure.detail or 'unknown reason'}"
-        return self._make(kind, text, answer_begun=begun)
+        sent = failure.problem not in ("refused", "unresolved", "insecure", "connect_timeout")
+        return self._make(kind, text, sent=sent, answer_begun=begun)
 
     def from_status(self, status: int, headers: Mapping[str, str], body: bytes) -> ProviderError:
         """Say what a reply without success means."""
@@ -248,6 +249,7 @@ class Failures:
         headers: Mapping[str, str] | None = None,
         request_id: str = "",
         pause: float | None = None,
+        sent: bool = True,
         answer_begun: bool = False,
         usage: Usage | None = None,
     ) -> ProviderError:
@@ -264,6 +266,7 @@ class Failures:
             request_id=request_id,
             retry_after_seconds=pause if wait is None else wait,
             rate_limits=rate_limits(headers, now),
+            sent=sent,
             answer_begun=answer_begun,
             usage=usage,
         )

@@ -264,23 +264,27 @@ class HttpProvider(BaseProvider):
         rates = self._prices.dearest(model)
         if rates is None:
             return None
+        sent, most = self.bounds(request)
+        if rates.output_usd == 0:
+            most = 0
+        if most is None:
+            return None
+        return sent * rates.input_usd + most * rates.output_usd + rates.request_usd
+
+    def bounds(self, request: LLMRequest) -> tuple[int, int | None]:
+        model = request.model or self.default_model
         # A data: URL's bytes are no tokens; its image has a bound of its own.
         words = tuple(replace(message, images=()) for message in request.messages)
         body = self._body(replace(request, messages=words), model)
         answers, most = self.DIALECT.bounds(body)
         if most is None:
             most = self.max_output_tokens(model)
-        if rates.output_usd == 0:
-            most = 0
-        if most is None:
-            return None
         images = sum(len(message.images) for message in request.messages)
         tokens = len(encode(body)) + images * self.DIALECT.image_tokens
         tokens += _EXPLAINED_TOKENS if request.tools or request.json_schema else 0
-        return tokens * rates.input_usd + answers * most * rates.output_usd + rates.request_usd
+        return tokens, None if most is None else answers * most
 
     def max_output_tokens(self, model: str = "") -> int | None:
-        """Give the most tokens that a model writes in one answer, or None where unknown."""
         return self._prices.output_limit(model or self.default_model)
 
     async def aclose(self) -> None:

@@ -149,6 +149,10 @@ class LocalProvider(BaseProvider):
         """Nothing: it is your own machine."""
         return Decimal(0)
 
+    def max_output_tokens(self, model: str = "") -> int | None:
+        """What its context holds."""
+        return self._context_tokens
+
     async def aclose(self) -> None:
         """Close this event loop's connections, and the server if no other provider uses it."""
         client, self._client = self._client, None

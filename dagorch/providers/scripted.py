@@ -21,8 +21,6 @@ from dagorch.models.limits import Limits
 from dagorch.models.llm import LLMRequest, LLMResponse
 from dagorch.models.usage import Usage
 from dagorch.providers.base import BaseProvider
-from dagorch.providers.openai_wire import request_body
-from dagorch.providers.wire import encode
 
 __all__ = ["SCRIPTED_MODEL", "Reply", "Script", "ScriptedProvider"]
 
@@ -172,5 +170,9 @@ class ScriptedProvider(BaseProvider):
 
     def worst_case_usd(self, request: LLMRequest) -> Decimal | None:
         """Give the price of the request's bytes and of as many words as a reply may have."""
-        sent = len(encode(request_body(request, request.model or self.default_model)))
-        return (sent + (request.max_tokens or self._output_limit)) * self._price
+        sent, most = self.bounds(request)
+        return (sent + (most or 0)) * self._price
+
+    def max_output_tokens(self, model: str = "") -> int | None:
+        """Give the script's `output_limit`."""
+        return self._output_limit

@@ -13,7 +13,6 @@ import sys
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from decimal import Decimal
 from typing import Any
 
 import anyio
@@ -31,14 +30,10 @@ from dagorch.models.usage import NOTHING_USED
 from dagorch.nodes.ask import Ask
 from dagorch.nodes.function import Function
 from dagorch.nodes.types import type_name
-from dagorch.runner.calling import (
-    FunctionCalls,
-    bill_of_failure,
-    reservation,
-    source_of,
-    worst_case,
-)
+from dagorch.runner.bills import assumed, of_answer, of_failure
+from dagorch.runner.calling import FunctionCalls
 from dagorch.runner.limits import Shared
+from dagorch.runner.preparing import Preparing
 from dagorch.runner.providers import Providers
 from dagorch.runner.replies import Ear
 from dagorch.runner.threads import Job, run_in_thread
@@ -56,19 +51,21 @@ class Attempts:
 
     Args:
         providers: Who answers LLM nodes.
-        shared: For the resources of providers.
+        shared: Where threads at work are counted.
+        preparing: Gives what the core decides on before an exchange.
         deps: Handed to functions in their `Context`.
-        budgeted: Whether worst cases are needed.
     """
 
-    def __init__(self, providers: Providers, shared: Shared, deps: Any, *, budgeted: bool) -> None:
+    def __init__(
+        self, providers: Providers, shared: Shared, preparing: Preparing, deps: Any
+    ) -> None:
         self._providers = providers
         self._shared = shared
+        self._preparing = preparing
         self._deps = deps
-        self._budgeted = budgeted
         self._abandoned: dict[tuple[int, int], Job] = {}
         """Threads that outlived their attempt, by frame and node."""
-        self.calls = FunctionCalls(providers, shared, budgeted=budgeted)
+        self.calls = FunctionCalls(providers, shared, preparing)
 
     def bind(
         self, feed: Callable[[Stimulus], None], clock: Callable[[], float], core: Core
@@ -100,12 +97,12 @@ class Attempts:
                 try:
                     response = await prepared.provider.exchange(prepared.request, ear)
                 except Exception as error:
-                    usage = bill_of_failure(prepared.provider, prepared.request, error)
+                    usage = of_failure(prepared.provider, prepared.request, error)
                     ear.failed(error)
                     raise
                 ear.complete(response)
-                usage = replace(response.usage, calls=1)
-                value = node.parse(response)
+                usage = of_answer(prepared.provider, prepared.request, response)
+                value = node.parse(replace(response, usage=usage))
             else:
                 inputs = attempt.inputs
                 if plan.contexts and index in plan.contexts:
@@ -150,7 +147,7 @@ class Attempts:
         usage = NOTHING_USED
         prepared = attempt.prepared
         if prepared is not None:
-            usage = worst_case(prepared.provider, prepared.request)
+            usage = assumed(prepared.provider, prepared.request)
         return stimuli.AttemptCancelled(attempt, self._clock(), usage)
 
     def strayed(self, attempt: StartAttempt, error: BaseException) -> Stimulus:
@@ -225,19 +222,13 @@ class Attempts:
 
     def _prepare(self, ticket: Evaluate) -> Prepared:
         node: Any = ticket.frame.plan.nodes[ticket.index]
-        model, failed = ticket.argument
+        place, failed = ticket.argument
         request = node.request(ticket.inputs, failed)
-        provider, name = self._providers.of(node, model)
-        request = replace(request, model=name)
-        resource, demand = self._shared.asked_of(provider, request)
-        return Prepared(
-            request,
-            provider,
-            resource,
-            reservation(provider, request) if self._budgeted else Decimal(0),
-            demand,
-            source_of(provider, request),
-        )
+        provider, model = self._providers.of(node, place)
+        own = self._providers.of(node)[0] if place else provider
+        # Fields of one service's own are not another's.
+        extra = request.extra if own is provider else {}
+        return self._preparing.prepare(provider, replace(request, model=model, extra=extra))
 
 
 def is_stray(error: BaseException) -> bool:

@@ -7,31 +7,31 @@ import threading
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
-from decimal import Decimal
 from typing import Any, Final
 
 import anyio
 from anyio import from_thread
 from anyio.lowlevel import current_token
 
-from dagorch.errors import BlockingCallWarning, DefinitionError, ProviderError, RunError
+from dagorch.errors import BlockingCallWarning, RunError
 from dagorch.graph.plan import ASYNC
 from dagorch.models.llm import LLMRequest, LLMResponse
-from dagorch.models.usage import NOTHING_USED, Usage
+from dagorch.models.usage import NOTHING_USED
 from dagorch.nodes.function import Context
 from dagorch.ports import Provider
+from dagorch.runner.bills import assumed, of_answer, of_failure
 from dagorch.runner.limits import Shared
+from dagorch.runner.preparing import Preparing
 from dagorch.runner.providers import Providers
 from dagorch.runner.replies import Ear
 from dagorch.runner.threads import Job
 from dagorch.scheduler import stimuli
-from dagorch.scheduler.commands import Call, GrantCall, RefuseCall, Source, StartAttempt
+from dagorch.scheduler.commands import Call, GrantCall, RefuseCall, StartAttempt
 from dagorch.scheduler.core import Core
 from dagorch.scheduler.stimuli import Stimulus
 
-__all__ = ["FunctionCalls", "bill_of_failure", "reservation", "source_of", "worst_case"]
+__all__ = ["FunctionCalls"]
 
-_ONE_CALL = Usage(calls=1)
 _GRACE_SECONDS: Final = 0.1
 """How long a thread whose call was cancelled may take to notice, before it counts as abandoned."""
 
@@ -45,14 +45,14 @@ class FunctionCalls:
 
     Args:
         providers: Who answers.
-        shared: For the resources of providers.
-        budgeted: Whether worst cases are needed.
+        shared: Where threads at work are counted.
+        preparing: Gives what the core decides on.
     """
 
-    def __init__(self, providers: Providers, shared: Shared, *, budgeted: bool) -> None:
+    def __init__(self, providers: Providers, shared: Shared, preparing: Preparing) -> None:
         self._providers = providers
         self._shared = shared
-        self._budgeted = budgeted
+        self._preparing = preparing
         self._of_threads: dict[StartAttempt, dict[anyio.CancelScope, anyio.Event]] = {}
         """Per attempt in a thread: the calls it waits for, and what is set when they have ended."""
         self._warned: set[str] = set()
@@ -99,26 +99,21 @@ class FunctionCalls:
 
         return on_text
 
-    def _request(
-        self, attempt: StartAttempt, request: LLMRequest, *, wait: bool
-    ) -> tuple[Call, Provider, LLMRequest]:
+    def _request(self, attempt: StartAttempt, request: LLMRequest, *, wait: bool) -> Call:
         wanted = request.model
         if attempt.model:
             policy = attempt.frame.plan.nodes[attempt.index].policy
             wanted = policy.fallback_models[attempt.model - 1]
         provider, model = self._providers.for_model(wanted, f"node {attempt.path!r}")
-        request = replace(request, model=model)
-        worst = reservation(provider, request) if self._budgeted else Decimal(0)
-        resource, demand = self._shared.asked_of(provider, request)
-        source = source_of(provider, request)
-        return Call(attempt, resource, worst, wait, demand, source), provider, request
+        prepared = self._preparing.prepare(provider, replace(request, model=model))
+        return Call(attempt, prepared, wait=wait)
 
     async def _call(
         self, attempt: StartAttempt, request: LLMRequest, on_text: OnText | None
     ) -> LLMResponse:
         if self._core.finished:
             raise _gone(attempt)
-        call, provider, request = self._request(attempt, request, wait=True)
+        call = self._request(attempt, request, wait=True)
         granted = anyio.Event()
         answers: list[BaseException | None] = []
 
@@ -133,17 +128,18 @@ class FunctionCalls:
             await granted.wait()
             if answers[0] is not None:
                 raise answers[0]
-            usage = worst_case(provider, request)  # until the truth is known
+            provider, request = call.prepared.provider, call.prepared.request
+            usage = assumed(provider, request)  # until the truth is known
             ear = Ear(call, _both(self.on_text(attempt), on_text), self._feed, self._clock)
             try:
-                response = await provider.exchange(request, ear)
+                response: LLMResponse = await provider.exchange(request, ear)
             except Exception as error:
-                usage = bill_of_failure(provider, request, error)
+                usage = of_failure(provider, request, error)
                 ear.failed(error)
                 raise
             ear.complete(response)
-            usage = replace(response.usage, calls=1)
-            return response
+            usage = of_answer(provider, request, response)
+            return replace(response, usage=usage)
         finally:
             self._feed(stimuli.CallEnded(call, usage, self._clock()))
 
@@ -206,7 +202,7 @@ class FunctionCalls:
                 BlockingCallWarning,
                 stacklevel=4,
             )
-        call, provider, request = self._request(attempt, request, wait=False)
+        call = self._request(attempt, request, wait=False)
         answers: list[BaseException | None] = []
         call.reply = answers.append
         self._core.handle(stimuli.CallRequested(call, self._clock()))
@@ -216,53 +212,20 @@ class FunctionCalls:
             self.answer(command)
         if answers[0] is not None:
             raise answers[0]
-        usage = worst_case(provider, request)
+        provider, request = call.prepared.provider, call.prepared.request
+        usage = assumed(provider, request)
         ear = Ear(call, _ignore, self._feed, self._clock)
         try:
             response = _elsewhere(provider, request)
             ear.complete(response)
-            usage = replace(response.usage, calls=1)
+            usage = of_answer(provider, request, response)
         except Exception as error:
-            usage = bill_of_failure(provider, request, error)
+            usage = of_failure(provider, request, error)
             ear.failed(error)
             raise
         finally:
             self._feed(stimuli.CallEnded(call, usage, self._clock()))
-        return response
-
-
-# -- bills ------------------------------------------------------------------------------------
-
-
-def reservation(provider: Provider, request: LLMRequest) -> Decimal:
-    """What to set aside under a ceiling. Raises `DefinitionError` where the price is not known."""
-    worst = provider.worst_case_usd(request)
-    if worst is None:
-        raise DefinitionError(
-            f"the price of model {request.model or provider.default_model!r} of {provider.name} is "
-            "not known, so max_cost cannot be kept; give its price, or run without max_cost"
-        )
-    return worst
-
-
-def source_of(provider: Provider, request: LLMRequest) -> Source:
-    """Who is to be paid."""
-    return provider.name, request.model or provider.default_model
-
-
-def worst_case(provider: Provider, request: LLMRequest) -> Usage:
-    """The bill of an exchange whose usage never arrived."""
-    worst = provider.worst_case_usd(request)
-    return Usage(cost_usd=worst or Decimal(0), estimated=True, calls=1)
-
-
-def bill_of_failure(provider: Provider, request: LLMRequest, error: Exception) -> Usage:
-    """A refusal with a status is not billed by services; an answer that broke off may be."""
-    if isinstance(error, ProviderError) and (error.status or 0) >= 400:
-        return _ONE_CALL
-    if not isinstance(error, ProviderError):
-        return _ONE_CALL
-    return worst_case(provider, request)
+        return replace(response, usage=usage)
 
 
 # -- odds -------------------------------------------------------------------------------------

@@ -6,7 +6,8 @@ Found out before the run, so that nothing is paid for in vain.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from dagorch.errors import DefinitionError, Problem, did_you_mean
@@ -88,9 +89,15 @@ class Providers:
             return self._first
         return self._named.get(name)
 
-    def check(self, plan: Plan, *, budgeted: bool) -> None:
+    def check(
+        self, plan: Plan, bounded: Callable[[Provider, LLMRequest], object] | None = None
+    ) -> None:
         """
         See that every LLM node of a plan and of those inside it is provided for.
+
+        Args:
+            plan: Asks.
+            bounded: Looks at what would be sent to a provider; raises what is wrong with it.
 
         Raises:
             DefinitionError: All that are not.
@@ -102,28 +109,28 @@ class Providers:
             for index, node in enumerate(current.nodes):
                 if current.kinds[index] == LLM_CALL:
                     for place in range(len(node.policy.fallback_models) + 1):
-                        problem = self._problem(node, place, budgeted=budgeted)
+                        problem = self._problem(node, place, bounded)
                         if problem:
                             problems.append(Problem(problem, node.id))
         if problems:
             raise DefinitionError(problems)
 
-    def _problem(self, node: Any, place: int, *, budgeted: bool) -> str:
+    def _problem(
+        self,
+        node: Any,
+        place: int,
+        bounded: Callable[[Provider, LLMRequest], object] | None,
+    ) -> str:
         try:
             provider, model = self.of(node, place)
         except DefinitionError as error:
             return str(error)
-        if not budgeted:
-            return ""
-        asked = LLMRequest((), model=model, max_tokens=node.settings().max_tokens)
-        if provider.worst_case_usd(asked) is not None:
-            return ""
-        return (
-            f"LLM node {node.id!r}: the price of {model or provider.default_model!r} of "
-            f"{provider.name} is "
-            "not known, so max_cost cannot be kept; set its price, set max_tokens, or run without "
-            "max_cost"
-        )
+        try:
+            if bounded is not None:
+                bounded(provider, replace(node.settings(), messages=(), model=model))
+        except DefinitionError as error:
+            return f"LLM node {node.id!r}: {error}"
+        return ""
 
 
 def _check(provider: Any, name: str) -> None:

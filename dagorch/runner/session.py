@@ -20,12 +20,16 @@ from dagorch.graph.graph import NO_DEFAULT, Graph
 from dagorch.graph.plan import Plan
 from dagorch.ids import RunId, new_run_id
 from dagorch.models.events import Event
+from dagorch.models.llm import LLMRequest
 from dagorch.models.result import Result
 from dagorch.nodes.types import type_name, value_check
+from dagorch.ports import Provider
 from dagorch.runner.attempts import Attempts
+from dagorch.runner.bills import capped, worst_case
 from dagorch.runner.limits import shared
 from dagorch.runner.loop import Runner
 from dagorch.runner.outcome import result_of, run_error
+from dagorch.runner.preparing import Downgrade, Preparing
 from dagorch.runner.providers import Providers
 from dagorch.runner.stream import Listener, Queue
 from dagorch.scheduler.core import Core
@@ -40,6 +44,8 @@ class Options:
     provider: Any = None
     max_parallel: int = 16
     max_cost: Any = None
+    max_tokens: int | None = None
+    downgrade: Downgrade = None
     max_node_runs: int = 1_000_000
     timeout_seconds: float | None = None
     deps: Any = None
@@ -72,7 +78,17 @@ class Options:
                 found.append(f"max_cost={self.max_cost!r} must be dollars of at least 0")
         except InvalidOperation:
             found.append(f"max_cost={self.max_cost!r} is not an amount of dollars")
+        if self.max_tokens is not None and (
+            not isinstance(self.max_tokens, int) or self.max_tokens < 0
+        ):
+            found.append(f"max_tokens={self.max_tokens!r} must be a whole number of at least 0")
+        if self.downgrade and not self.has_ceiling:
+            found.append("downgrade= does nothing without a ceiling; give max_cost or max_tokens")
         return found
+
+    @property
+    def has_ceiling(self) -> bool:
+        return self.max_cost is not None or self.max_tokens is not None
 
     @property
     def ceiling(self) -> Decimal | None:
@@ -140,7 +156,31 @@ class Session:
                 )
         if problems:
             raise DefinitionError(problems, subject=f"graph {graph.name!r}")
-        self.providers.check(self.plan, budgeted=self.options.max_cost is not None)
+        self._check_models()
+
+    def _check_models(self) -> None:
+        """See that every model that the plan names can be asked, and its bill be bounded."""
+        options, providers = self.options, self.providers
+
+        def bounded(provider: Provider, request: LLMRequest) -> None:
+            worst_case(
+                provider,
+                capped(provider, request),
+                money=options.max_cost is not None,
+                tokens=options.max_tokens is not None,
+            )
+
+        providers.check(self.plan, bounded if options.has_ceiling else None)
+        downgrade = options.downgrade
+        for name in (
+            downgrade.values()
+            if isinstance(downgrade, Mapping)
+            else [downgrade]
+            if downgrade
+            else ()
+        ):
+            provider, model = providers.for_model(name, "downgrade")
+            bounded(provider, LLMRequest((), model=model, max_tokens=1))
 
     @property
     def dropped(self) -> int:
@@ -184,6 +224,7 @@ class Session:
             max_parallel=options.max_parallel,
             max_node_runs=options.max_node_runs,
             max_cost=options.ceiling,
+            max_tokens=options.max_tokens,
             timeout_seconds=options.timeout_seconds,
             limits=options.limits,
             admission=common.admission,
@@ -191,12 +232,14 @@ class Session:
             observed=observed,
             freeing=options.retain == "outputs",
         )
-        attempts = Attempts(
+        preparing = Preparing(
             self.providers,
             common,
-            options.deps,
-            budgeted=options.max_cost is not None,
+            money=options.max_cost is not None,
+            tokens=options.max_tokens is not None,
+            downgrade=options.downgrade,
         )
+        attempts = Attempts(self.providers, common, preparing, options.deps)
         self.runner = Runner(core, attempts, common, self._emit)
         try:
             if self.listeners:

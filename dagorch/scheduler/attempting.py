@@ -7,13 +7,12 @@ Started when slot, resources and money allow, ended with their bill settled, tri
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from decimal import Decimal
 from typing import Any
 
 from dagorch.errors import BudgetExceededError, NodeTimeoutError
 from dagorch.models.events import EventType
 from dagorch.models.limits import NO_DEMAND
-from dagorch.models.usage import NOTHING_USED, Usage
+from dagorch.models.usage import NO_AMOUNT, NOTHING_USED, Amount, Usage
 from dagorch.scheduler import containers, stimuli
 from dagorch.scheduler.admission import Permit
 from dagorch.scheduler.commands import (
@@ -52,7 +51,7 @@ class Attempting(NodeRuns):
             item = (-priority, plan.neg_rank[index] - frame.tail, frame.serial, index, frame)
             needed = tuple(r.name for r in self._resources(frame, index))
             facts = frame.facts.get(index)
-            if facts is not None and facts.prepared is not None and facts.prepared.worst_case_usd:
+            if facts is not None and facts.prepared is not None and facts.prepared.worst:
                 needed += (_MONEY,)
             self.queue.push(item, needed)
         else:
@@ -89,14 +88,17 @@ class Attempting(NodeRuns):
             return False
         facts = frame.facts.get(index)
         prepared = facts.prepared if facts is not None else None
-        worst = prepared.worst_case_usd if prepared is not None else None
-        if worst:
+        worst = prepared.worst if prepared is not None else NO_AMOUNT
+        if prepared is not None and worst:
             if self._budget_line:
                 return False
             if not self.budget.reserve(worst):
                 self._budget_line = True
                 if not self.budget.reserved:
-                    self.budget_exceeded(frame.path_of(index), worst)
+                    if prepared.cheaper is not None:
+                        self.agenda.append((Attempting.downgrade, frame, index))
+                    else:
+                        self.budget_exceeded(frame.path_of(index), worst)
                 return False
         demand = prepared.demand if prepared is not None else NO_DEMAND
         permit = self.admission.acquire(self.run_id, resources, self.now, demand)
@@ -109,8 +111,21 @@ class Attempting(NodeRuns):
         self._waits.add(permit.name)
         self.come_back(permit.until)
         if worst:
-            self.budget.settle(worst, Decimal(0))
+            self.budget.settle(worst, NOTHING_USED)
         return False
+
+    def downgrade(self, frame: Frame, index: int) -> None:
+        """Turn to the cheaper model of what waits for more money than there will be."""
+        facts = frame.facts[index]
+        prepared = facts.prepared
+        if frame.state[index] != _READY or prepared is None or prepared.cheaper is None:
+            return
+        self.queue.remove(frame, index)
+        facts.prepared = prepared.cheaper
+        if self.observed:
+            data = dict(zip(("service", "model"), prepared.cheaper.source, strict=True))
+            self.emit(EventType.NODE_DOWNGRADED, frame, index, 0, data)
+        self.enqueue(frame, index)
 
     def come_back(self, until: float) -> None:
         """Ask again at that time for what was refused; infinity: when woken."""
@@ -136,8 +151,8 @@ class Attempting(NodeRuns):
             attempt.model = facts.model
             attempt.permit, self._permit = self._permit, None
             attempt.prepared = facts.prepared
-            if attempt.prepared is not None and attempt.prepared.worst_case_usd:
-                attempt.reserved = attempt.prepared.worst_case_usd
+            if attempt.prepared is not None and attempt.prepared.worst:
+                attempt.reserved = attempt.prepared.worst
             seconds = plan.nodes[index].policy.attempt_timeout_seconds
             if seconds is not None:
                 attempt.due = self.deadlines.add(
@@ -180,9 +195,9 @@ class Attempting(NodeRuns):
             source = prepared.source if prepared is not None else NOBODY
             self.book(frame, index, attempt.number, source, usage)
         if attempt.reserved is not None:
-            self.budget.settle(attempt.reserved, usage.cost_usd)
+            self.budget.settle(attempt.reserved, usage)
         elif usage is not NOTHING_USED:
-            self.budget.settle(Decimal(0), usage.cost_usd)
+            self.budget.settle(NO_AMOUNT, usage)
         if attempt.permit is not None:
             self.wake(self.admission.release(attempt.permit, self.now, usage))
         if attempt.due is not None:
@@ -354,15 +369,9 @@ class Attempting(NodeRuns):
         assert self.root is not None
         containers.stop(self, self.root, error)
 
-    def budget_exceeded(self, path: str, worst: Decimal) -> None:
+    def budget_exceeded(self, path: str, worst: Amount) -> None:
         """Stop the run: nothing is reserved, and the next call does not fit."""
-        self.stop_run(
-            BudgetExceededError(
-                f"node {path!r} could cost up to ${worst}, but of max_cost=${self.budget.ceiling} "
-                f"${self.budget.spent} are spent; raise max_cost or lower max_tokens",
-                path=path,
-            )
-        )
+        self.stop_run(BudgetExceededError(f"node {path!r} {self.budget.told(worst)}", path=path))
 
 
 def _is_ready(item: Item) -> bool:

@@ -1,5 +1,5 @@
 """
-The budget: money reserved before it is spent, so that a ceiling holds.
+The budget: money and tokens reserved before they are spent, so that a ceiling holds.
 
 It decides nothing but whether a sum fits.
 """
@@ -8,48 +8,76 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-__all__ = ["Budget"]
+from dagorch.models.usage import NO_AMOUNT, Amount, Usage
 
-_ZERO = Decimal(0)
+__all__ = ["Budget"]
 
 
 class Budget:
     """
-    What a run has spent, what is reserved for work under way, and the ceiling over both.
+    What a run has spent, what is reserved for work under way, and the ceilings over both.
+
+    Args:
+        max_cost: Dollars; None is no ceiling.
+        max_tokens: Tokens of input and output together; None is no ceiling.
 
     Example:
         >>> budget = Budget(Decimal("1.00"))
-        >>> budget.reserve(Decimal("0.70")), budget.reserve(Decimal("0.70"))
+        >>> most = Amount(Decimal("0.70"))
+        >>> budget.reserve(most), budget.reserve(most)
         (True, False)
-        >>> budget.settle(Decimal("0.70"), Decimal("0.10"))
-        >>> budget.reserve(Decimal("0.70"))
+        >>> budget.settle(most, Usage(cost_usd=Decimal("0.10")))
+        >>> budget.reserve(most)
         True
     """
 
-    __slots__ = ("ceiling", "reserved", "spent")
+    __slots__ = ("max_cost", "max_tokens", "reserved", "spent")
 
-    def __init__(self, ceiling: Decimal | None = None) -> None:
-        self.ceiling = ceiling
-        """Dollars; None is no ceiling."""
-        self.reserved = _ZERO
-        self.spent = _ZERO
+    def __init__(self, max_cost: Decimal | None = None, max_tokens: int | None = None) -> None:
+        self.max_cost = max_cost
+        self.max_tokens = max_tokens
+        self.reserved = NO_AMOUNT
+        self.spent = NO_AMOUNT
 
-    def fits(self, worst_case: Decimal) -> bool:
-        """Whether a sum fits under the ceiling with what is spent and reserved."""
-        return self.ceiling is None or self.spent + self.reserved + worst_case <= self.ceiling
+    def _holds(self, amount: Amount) -> bool:
+        return (self.max_cost is None or amount.cost_usd <= self.max_cost) and (
+            self.max_tokens is None or amount.tokens <= self.max_tokens
+        )
 
-    def reserve(self, worst_case: Decimal) -> bool:
-        """Set money aside if it fits."""
-        if not self.fits(worst_case):
+    @property
+    def is_kept(self) -> bool:
+        """Whether what is spent and reserved is within the ceilings, as it always must be."""
+        return self._holds(self.spent + self.reserved)
+
+    def fits(self, worst: Amount) -> bool:
+        """Whether a sum fits under the ceilings with what is spent and reserved."""
+        return self._holds(self.spent + self.reserved + worst)
+
+    def reserve(self, worst: Amount) -> bool:
+        """Set a sum aside if it fits."""
+        if not self.fits(worst):
             return False
-        self.reserved += worst_case
+        self.reserved += worst
         return True
 
-    def never_fits(self, worst_case: Decimal) -> bool:
+    def never_fits(self, worst: Amount) -> bool:
         """Whether the sum would not fit even if everything reserved came back."""
-        return self.ceiling is not None and self.spent + worst_case > self.ceiling
+        return not self._holds(self.spent + worst)
 
-    def settle(self, reserved: Decimal, actual: Decimal) -> None:
+    def settle(self, reserved: Amount, usage: Usage) -> None:
         """Give back what was set aside and book what was really spent."""
         self.reserved -= reserved
-        self.spent += actual
+        self.spent += Amount(usage.cost_usd, usage.total_tokens)
+
+    def told(self, worst: Amount) -> str:
+        """Say in words why a sum does not fit, and what to do."""
+        if self.max_cost is not None and self.spent.cost_usd + worst.cost_usd > self.max_cost:
+            return (
+                f"could cost up to ${worst.cost_usd}, but of max_cost=${self.max_cost} "
+                f"${self.spent.cost_usd} are spent; raise max_cost or lower the node's max_tokens"
+            )
+        return (
+            f"could use up to {worst.tokens:,} tokens, but of the run's max_tokens="
+            f"{self.max_tokens:,} {self.spent.tokens:,} are used; raise it or lower the node's "
+            "max_tokens"
+        )

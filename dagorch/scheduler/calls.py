@@ -6,12 +6,11 @@ Asked for, reserved, admitted, and settled like any attempt.
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import TYPE_CHECKING
 from weakref import proxy
 
 from dagorch.errors import BudgetExceededError, RunError
-from dagorch.models.usage import Usage
+from dagorch.models.usage import NOTHING_USED, Usage
 from dagorch.scheduler.admission import Refusal
 from dagorch.scheduler.commands import Call, GrantCall, RefuseCall
 
@@ -44,10 +43,7 @@ class Calls:
         """Whether the first in line waits for a reservation to come back."""
         if not self.waiting:
             return False
-        budget = self._core.budget
-        ceiling = budget.ceiling
-        worst = self.waiting[0].worst_case_usd
-        return ceiling is not None and budget.spent + budget.reserved + worst > ceiling
+        return not self._core.budget.fits(self.waiting[0].prepared.worst)
 
     def requested(self, call: Call) -> None:
         """Grant, refuse, or put in line."""
@@ -70,7 +66,8 @@ class Calls:
         self.blocked.clear()
         self.waits.clear()
         for call in tuple(self.waiting):
-            names = () if call.resource is None else call.resource.names
+            resource = call.prepared.resource
+            names = () if resource is None else resource.names
             error: RunError | None
             if call.attempt.cancelling:
                 error = RunError(f"node {call.attempt.path!r} is being cancelled")
@@ -79,7 +76,7 @@ class Calls:
             elif self._grant(call):
                 self.waiting.remove(call)
                 continue
-            elif core.budget.fits(call.worst_case_usd):
+            elif core.budget.fits(call.prepared.worst):
                 continue  # so a resource is full, others may not be
             else:
                 error = self._never_paid(call)
@@ -91,32 +88,34 @@ class Calls:
     def _never_paid(self, call: Call) -> BudgetExceededError | None:
         """Stop the run if nothing is reserved that could come back and the call does not fit."""
         core = self._core
-        if core.budget.reserved or not core.budget.never_fits(call.worst_case_usd):
+        worst = call.prepared.worst
+        if core.budget.reserved or not core.budget.never_fits(worst):
             return None
         path = call.attempt.path
-        error = BudgetExceededError(
-            f"a call of node {path!r} could cost up to ${call.worst_case_usd}, but of "
-            f"max_cost=${core.budget.ceiling} ${core.budget.spent} are spent",
-            path=path,
-        )
+        error = BudgetExceededError(f"a call of node {path!r} {core.budget.told(worst)}", path=path)
         core.stop_run(error)
         return error
 
     def _grant(self, call: Call) -> bool:
         core = self._core
-        if not core.budget.reserve(call.worst_case_usd):
-            return False
-        if call.resource is not None:
-            permit = core.admission.acquire(core.run_id, [call.resource], core.now, call.demand)
+        while not core.budget.reserve(call.prepared.worst):
+            cheaper = call.prepared.cheaper
+            if cheaper is None or core.budget.reserved:
+                return False
+            call.prepared = cheaper
+        prepared = call.prepared
+        if prepared.resource is not None:
+            asked = [prepared.resource]
+            permit = core.admission.acquire(core.run_id, asked, core.now, prepared.demand)
             core.wake(permit.wake)
             if isinstance(permit, Refusal):
                 self.blocked.add(permit.lacking)
                 self.waits.add(permit.name)
                 core.come_back(permit.until)
-                core.budget.settle(call.worst_case_usd, Decimal(0))
+                core.budget.settle(prepared.worst, NOTHING_USED)
                 return False
             call.permit = permit
-        call.reserved = call.worst_case_usd
+        call.reserved = prepared.worst
         core.outbox.append(GrantCall(call))
         return True
 
@@ -133,9 +132,9 @@ class Calls:
             core.give_way()
             self.serve()
             return
-        core.budget.settle(call.reserved, usage.cost_usd)
+        core.budget.settle(call.reserved, usage)
         attempt = call.attempt
-        core.book(attempt.frame, attempt.index, attempt.number, call.source, usage)
+        core.book(attempt.frame, attempt.index, attempt.number, call.prepared.source, usage)
         if call.permit is not None:
             core.wake(core.admission.release(call.permit, core.now, usage))
         self.serve()

@@ -7,11 +7,11 @@ Each doubles as the ticket to report back with.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
 from dagorch.models.events import Event
 from dagorch.models.limits import NO_DEMAND, Demand, Limits
+from dagorch.models.usage import NO_AMOUNT, Amount
 
 if TYPE_CHECKING:
     from dagorch.scheduler.admission import Permit
@@ -70,28 +70,37 @@ class Resource:
 
 class Prepared:
     """
-    What the runner gives for `Evaluate("prepare")`.
+    An exchange that is ready to be made: what it sends, to whom, and what that may take.
 
-    A request, its worst case, what it will hold.
+    Args:
+        request: What is sent; the runner's.
+        provider: Who answers it; the runner's.
+        resource: What it holds; None is nothing.
+        worst: The most that it can use up, as far as there are ceilings.
+        demand: What it asks of the service's rates.
+        source: Who is paid.
+        cheaper: The same of a cheaper model, to turn to before a ceiling stops the run.
     """
 
-    __slots__ = ("demand", "provider", "request", "resource", "source", "worst_case_usd")
+    __slots__ = ("cheaper", "demand", "provider", "request", "resource", "source", "worst")
 
     def __init__(
         self,
         request: Any,
         provider: Any,
         resource: Resource | None,
-        worst_case_usd: Decimal,
+        worst: Amount = NO_AMOUNT,
         demand: Demand = NO_DEMAND,
         source: Source = NOBODY,
+        cheaper: Prepared | None = None,
     ) -> None:
         self.request = request
         self.provider = provider
         self.resource = resource
-        self.worst_case_usd = worst_case_usd
-        self.source = source
+        self.worst = worst
         self.demand = demand
+        self.source = source
+        self.cheaper = cheaper
 
 
 class StartAttempt(Command):
@@ -109,7 +118,7 @@ class StartAttempt(Command):
     resources: tuple[Resource, ...] = ()
     permit: Permit | None = None
     """What it holds of them."""
-    reserved: Decimal | None = None
+    reserved: Amount | None = None
     cancelling: bool = False
     stop_error: BaseException | None = None
     """Why it was told to stop, if that is a failure of its own (a timeout)."""
@@ -230,32 +239,22 @@ class Call:
     A call that a function node makes through its provider.
 
     The ticket of request, grant and bill.
+
+    Args:
+        attempt: Makes it.
+        prepared: The exchange; of a granted call, the one to be made.
+        wait: False: grant or refuse at once, for the caller stands on the loop.
     """
 
-    __slots__ = (
-        "attempt", "demand", "permit", "reply", "reserved", "resource", "source", "wait",
-        "worst_case_usd",
-    )  # fmt: skip
+    __slots__ = ("attempt", "permit", "prepared", "reply", "reserved", "wait")
 
-    def __init__(
-        self,
-        attempt: StartAttempt,
-        resource: Resource | None,
-        worst_case_usd: Decimal,
-        wait: bool,
-        demand: Demand = NO_DEMAND,
-        source: Source = NOBODY,
-    ) -> None:
+    def __init__(self, attempt: StartAttempt, prepared: Prepared, *, wait: bool) -> None:
         self.attempt = attempt
-        self.resource = resource
-        self.worst_case_usd = worst_case_usd
-        self.source = source
+        self.prepared = prepared
         self.wait = wait
-        """False: grant or refuse at once, for the caller stands on the loop."""
-        self.demand = demand
         self.permit: Permit | None = None
         """What it holds, once it is granted."""
-        self.reserved: Decimal | None = None
+        self.reserved: Amount | None = None
         self.reply: Any = None
         """The runner's."""
 

@@ -41,6 +41,7 @@ class Core(Attempting):
         max_parallel: Slots.
         max_node_runs: Bound on node runs, those of bodies included.
         max_cost: Ceiling in dollars, or None.
+        max_tokens: Ceiling in tokens, or None.
         timeout_seconds: Of the run.
         limits: Bounds of the resources that policies name.
         admission: Shared by all runs of an event loop.

@@ -7,10 +7,10 @@ Each rule recounts from scratch what the core keeps count of.
 from __future__ import annotations
 
 from collections import Counter
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from dagorch.errors import InvariantError
+from dagorch.models.usage import NO_AMOUNT
 from dagorch.scheduler.containers import open_container
 from dagorch.scheduler.frames import MISSING, Frame
 from dagorch.scheduler.propagate import release
@@ -37,26 +37,23 @@ def check(core: Core) -> None:
     queued = {(item[2], item[3]) for item in core.queue}
     alarms = {(due.frame.serial, due.index) for due in core.deadlines if due.purpose == "retry"}
     running = 0
-    reserved = Decimal(0)
+    reserved = NO_AMOUNT
     held: Counter[str] = Counter()
     for frame in core.frames.values():
         _check_frame(core, frame)
         _check_waiting(core, frame, queued, alarms)
         running += len(frame.running)
         for attempt in frame.running.values():
-            reserved += attempt.reserved or Decimal(0)
+            reserved += attempt.reserved or NO_AMOUNT
             held.update(name for r in attempt.resources for name in r.names)
     _must(
         core.slots_used <= core.max_parallel, f"{core.slots_used} slots used of {core.max_parallel}"
     )
     _must(core.slots_used == running, f"{core.slots_used} slots used by {running} running attempts")
     _must(core.opened <= core.max_node_runs, "more node runs than max_node_runs")
-    _must(core.budget.reserved >= reserved >= 0, "more is reserved by attempts than by the budget")
-    ceiling = core.budget.ceiling
-    _must(
-        ceiling is None or core.budget.spent + core.budget.reserved <= ceiling,
-        "the ceiling is broken",
-    )
+    rest = core.budget.reserved - reserved
+    _must(rest.cost_usd >= 0 <= rest.tokens, "more is reserved by attempts than by the budget")
+    _must(core.budget.is_kept, "a ceiling is broken")
     for name, count in held.items():
         _must(core.admission.held(name) >= count, f"{name} is held more often than admitted")
     core.admission.check()

@@ -100,6 +100,15 @@ class ReadyQueue:
                 return best
             refused.append(best_key)
 
+    def remove(self, frame: Frame, index: int) -> None:
+        """Take out one that needs resources, since what it needs has changed. Cost: O(waiting)."""
+        for key, heap in self.others.items():
+            kept = [item for item in heap if item[4] is not frame or item[3] != index]
+            if len(kept) < len(heap):
+                heapq.heapify(kept)
+                self.others[key] = kept
+                return
+
     def _first(self, live: Callable[[Item], bool]) -> Item | None:
         """Look at the first of those that need nothing but a slot."""
         line, heap = self.line, self.heap

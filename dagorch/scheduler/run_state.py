@@ -57,6 +57,7 @@ class RunState:
         max_parallel: int = 16,
         max_node_runs: int = 1_000_000,
         max_cost: Decimal | None = None,
+        max_tokens: int | None = None,
         timeout_seconds: float | None = None,
         limits: Mapping[str, int] | None = None,
         admission: Admission | None = None,
@@ -73,7 +74,7 @@ class RunState:
             name: Resource(f"{run_id}/{name}", bound) for name, bound in (limits or {}).items()
         }
         self.admission = Admission() if admission is None else admission
-        self.budget = Budget(max_cost)
+        self.budget = Budget(max_cost, max_tokens)
         self.calls = Calls(self)  # type: ignore[arg-type]  # each is a Core, and so can do all that
         self._seed = seed
         self._rng: random.Random | None = None

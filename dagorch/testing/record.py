@@ -19,7 +19,7 @@ from dagorch.errors import DefinitionError, ProviderError
 from dagorch.models.llm import LLMRequest, LLMResponse
 from dagorch.models.rates import RateLimits
 from dagorch.models.usage import Usage
-from dagorch.ports import Paced, Provider
+from dagorch.ports import Bounded, Paced, Provider
 from dagorch.providers.base import BaseProvider
 
 __all__ = ["RecordingProvider", "ReplayProvider"]
@@ -132,6 +132,7 @@ class RecordingProvider(BaseProvider):
         line = {
             "request": self._scrub.request(request),
             "worst_case_usd": None if worst is None else str(worst),
+            "max_output_tokens": self.max_output_tokens(request.model),
             **self._scrub(outcome),
         }
         with self._path.open("a", encoding="utf-8") as file:
@@ -140,6 +141,14 @@ class RecordingProvider(BaseProvider):
     def worst_case_usd(self, request: LLMRequest) -> Decimal | None:
         """What the other provider says."""
         return self._inner.worst_case_usd(request)
+
+    def bounds(self, request: LLMRequest) -> tuple[int, int | None]:
+        inner = self._inner
+        return inner.bounds(request) if isinstance(inner, Bounded) else super().bounds(request)
+
+    def max_output_tokens(self, model: str = "") -> int | None:
+        inner = self._inner
+        return inner.max_output_tokens(model) if isinstance(inner, Bounded) else None
 
     async def aclose(self) -> None:
         """Close the other provider."""
@@ -212,6 +221,15 @@ class ReplayProvider(BaseProvider):
         known = lines or [line for several in self._recorded.values() for line in several]
         worst = [line["worst_case_usd"] for _, line in known]
         return max(map(Decimal, worst)) if worst and None not in worst else None
+
+    def max_output_tokens(self, model: str = "") -> int | None:
+        """What was recorded of the model."""
+        for several in self._recorded.values():
+            for _, line in several:
+                if line["request"].get("model", "") == model:
+                    most: int | None = line.get("max_output_tokens")
+                    return most
+        return None
 
     def _nearest(self, key: str) -> str:
         """Name the recorded request that differs least, and where it does."""

@@ -243,7 +243,7 @@ class Driver:
         path = ticket.frame.path_of(ticket.index)
         try:
             if ticket.purpose == "prepare":
-                value: Any = Prepared(None, None, None, self.core.budget.spent)
+                value: Any = Prepared(None, None, None)
             elif ticket.purpose == "question":
                 value = "?"
                 spec = self.specs[ticket.frame.plan.nodes[ticket.index].id]

@@ -62,11 +62,7 @@ def answer(core: Core, *, value: object = None) -> int:
             started = road.send((command, given, core.now))
         elif isinstance(command, Evaluate):
             if command.purpose == "prepare":
-                core.handle(
-                    stimuli.Evaluated(
-                        command, Prepared(None, None, None, core.budget.spent), core.now
-                    )
-                )
+                core.handle(stimuli.Evaluated(command, Prepared(None, None, None), core.now))
             else:
                 assert command.function is not None
                 core.handle(
@@ -183,9 +179,7 @@ def bytes_per_node_run(core: Core, count: int, nodes: int, usage: Usage | None =
                     )
                 )
         elif isinstance(command, Evaluate):
-            core.handle(
-                stimuli.Evaluated(command, Prepared(None, None, None, core.budget.spent), 1.0)
-            )
+            core.handle(stimuli.Evaluated(command, Prepared(None, None, None), 1.0))
         else:
             core.handle(stimuli.Continued(1.0))
         del command

@@ -292,7 +292,7 @@ def test_a_model_without_a_price_cannot_be_called_under_a_ceiling(virtual: Any) 
     async def run() -> None:
         await graph.run(provider=Unpriced("a"), max_cost=1)
 
-    with pytest.raises(RunError, match="price of model 'scripted' of scripted is not known"):
+    with pytest.raises(RunError, match="price of 'scripted' of scripted is not known"):
         virtual(run)
 
 

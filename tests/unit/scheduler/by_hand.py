@@ -10,7 +10,7 @@ from typing import Any
 
 from dagorch import Graph
 from dagorch.graph.plan import LLM_CALL
-from dagorch.models.usage import NOTHING_USED, Usage
+from dagorch.models.usage import NOTHING_USED, Amount, Usage
 from dagorch.scheduler import stimuli
 from dagorch.scheduler.commands import (
     CancelAttempt,
@@ -87,7 +87,7 @@ class ByHand:
     def _evaluated(self, ticket: Evaluate) -> stimuli.Stimulus:
         try:
             if ticket.purpose == "prepare":
-                value: Any = Prepared("request", None, self.resource, self.price)
+                value: Any = Prepared("request", None, self.resource, Amount(self.price))
             elif ticket.purpose == "question":
                 value = "?"
             elif ticket.purpose == "select":

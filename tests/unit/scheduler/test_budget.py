@@ -10,6 +10,7 @@ import pytest
 
 from dagorch import LLM, Graph
 from dagorch.errors import BudgetExceededError
+from dagorch.models.usage import Amount, Usage
 from dagorch.scheduler.budget import Budget
 from dagorch.scheduler.states import State
 from tests.unit.scheduler.by_hand import ByHand, cost
@@ -22,30 +23,54 @@ def asking(count: int, **options: object) -> ByHand:
     return ByHand(graph, **options).start()  # type: ignore[arg-type]
 
 
+def usd(dollars: str) -> Amount:
+    return Amount(Decimal(dollars))
+
+
 def test_reserved_and_spent_stay_within_the_ceiling() -> None:
     budget = Budget(Decimal("1.00"))
-    assert budget.reserve(Decimal("0.60"))
-    assert not budget.reserve(Decimal("0.41"))
-    assert budget.reserve(Decimal("0.40"))
-    budget.settle(Decimal("0.60"), Decimal("0.05"))
-    assert (budget.spent, budget.reserved) == (Decimal("0.05"), Decimal("0.40"))
-    assert budget.fits(Decimal("0.55"))
-    assert not budget.fits(Decimal("0.56"))
+    assert budget.reserve(usd("0.60"))
+    assert not budget.reserve(usd("0.41"))
+    assert budget.reserve(usd("0.40"))
+    budget.settle(usd("0.60"), cost("0.05"))
+    assert (budget.spent, budget.reserved) == (Amount(Decimal("0.05"), 15), usd("0.40"))
+    assert budget.fits(usd("0.55"))
+    assert not budget.fits(usd("0.56"))
 
 
 def test_what_never_fits_is_told_from_what_may_fit_later() -> None:
     budget = Budget(Decimal("1.00"))
-    budget.reserve(Decimal("0.90"))
-    assert not budget.fits(Decimal("0.50"))
-    assert not budget.never_fits(Decimal("0.50"))
-    budget.settle(Decimal("0.90"), Decimal("0.80"))
-    assert budget.never_fits(Decimal("0.50"))
+    budget.reserve(usd("0.90"))
+    assert not budget.fits(usd("0.50"))
+    assert not budget.never_fits(usd("0.50"))
+    budget.settle(usd("0.90"), cost("0.80"))
+    assert budget.never_fits(usd("0.50"))
+
+
+def test_tokens_have_a_ceiling_of_their_own() -> None:
+    budget = Budget(max_tokens=100)
+    assert budget.reserve(Amount(Decimal(5), 60))
+    assert not budget.reserve(Amount(Decimal(0), 41))
+    assert not budget.never_fits(Amount(Decimal(0), 100))
+    budget.settle(Amount(Decimal(5), 60), Usage(20, 30))
+    assert budget.never_fits(Amount(Decimal(0), 51))
+    assert "up to 51 tokens, but of the run's max_tokens=100 50 are used" in budget.told(
+        Amount(Decimal(0), 51)
+    )
+
+
+def test_of_two_ceilings_either_holds() -> None:
+    budget = Budget(Decimal(1), 100)
+    assert not budget.fits(Amount(Decimal(2), 1))
+    assert not budget.fits(Amount(Decimal("0.5"), 101))
+    assert budget.fits(Amount(Decimal(1), 100))
+    assert "could cost up to $2" in budget.told(Amount(Decimal(2), 1))
 
 
 def test_without_a_ceiling_everything_fits() -> None:
     budget = Budget()
-    assert budget.reserve(Decimal("1e9"))
-    assert not budget.never_fits(Decimal("1e9"))
+    assert budget.reserve(usd("1e9"))
+    assert not budget.never_fits(usd("1e9"))
 
 
 def test_an_attempt_waits_while_a_reservation_may_come_back() -> None:
@@ -56,7 +81,7 @@ def test_an_attempt_waits_while_a_reservation_may_come_back() -> None:
     hand.succeed("n1", "hi", cost("0.10")).succeed("n2", "hi", cost("0.10"))
     assert hand.core.finished
     assert hand.core.outcome_error is None
-    assert hand.core.budget.spent == Decimal("0.30")
+    assert hand.core.budget.spent == Amount(Decimal("0.30"), 45)
 
 
 def test_the_run_stops_once_nothing_is_reserved_and_the_next_does_not_fit() -> None:
@@ -94,7 +119,7 @@ def test_a_failed_attempt_costs_too() -> None:
     hand = asking(1, price="0.40", max_cost=Decimal("1.00"))
     hand.fail("n0", OSError("no"), cost("0.30")).wait(5)
     hand.succeed("n0", "hi", cost("0.20"))
-    assert hand.core.budget.spent == Decimal("0.50")
+    assert hand.core.budget.spent == Amount(Decimal("0.50"), 30)
     assert hand.core.usage.cost_usd == Decimal("0.50")
 
 

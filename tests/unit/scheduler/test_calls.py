@@ -11,9 +11,10 @@ import pytest
 
 from dagorch import Graph
 from dagorch.errors import BudgetExceededError
+from dagorch.models.usage import Amount
 from dagorch.scheduler import stimuli
 from dagorch.scheduler.admission import Admission
-from dagorch.scheduler.commands import Call, GrantCall, RefuseCall, Resource, WakeRun
+from dagorch.scheduler.commands import Call, GrantCall, Prepared, RefuseCall, Resource, WakeRun
 from dagorch.scheduler.states import State
 from tests.unit.scheduler.by_hand import ByHand, cost
 
@@ -31,7 +32,8 @@ def pair(**options: object) -> ByHand:
 def call(
     hand: ByHand, path: str, resource: Resource | None = None, usd: str = "0", *, wait: bool = True
 ) -> Call:
-    made = Call(hand.running[path], resource, Decimal(usd), wait)
+    prepared = Prepared(None, None, resource, Amount(Decimal(usd)))
+    made = Call(hand.running[path], prepared, wait=wait)
     hand.tell(stimuli.CallRequested(made, hand.now))
     return made
 
@@ -48,9 +50,12 @@ def test_a_call_is_granted_and_billed() -> None:
     hand = pair(max_cost=Decimal("1"))
     made = call(hand, "a", usd="0.40")
     assert granted(hand) == [made]
-    assert hand.core.budget.reserved == Decimal("0.40")
+    assert hand.core.budget.reserved == Amount(Decimal("0.40"))
     hand.tell(stimuli.CallEnded(made, cost("0.10"), hand.now))
-    assert (hand.core.budget.reserved, hand.core.budget.spent) == (0, Decimal("0.10"))
+    assert (hand.core.budget.reserved.cost_usd, hand.core.budget.spent.cost_usd) == (
+        0,
+        Decimal("0.10"),
+    )
     assert hand.core.usage.cost_usd == Decimal("0.10")
 
 
@@ -169,7 +174,7 @@ def test_a_grant_is_settled_once_even_after_the_run_was_stopped(usd: str) -> Non
     hand.tell(stimuli.CallEnded(made, cost(usd), hand.now))
     hand.stopped("a").stopped("b")
     assert hand.core.finished
-    assert hand.core.budget.reserved == 0
+    assert not hand.core.budget.reserved
     assert hand.core.admission.held("service") == 0
 
 

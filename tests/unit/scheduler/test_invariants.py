@@ -12,6 +12,7 @@ import pytest
 
 from dagorch import LLM, Graph, Policy, Retry
 from dagorch.errors import InvariantError
+from dagorch.models.usage import Amount
 from dagorch.scheduler.commands import Resource
 from dagorch.scheduler.frames import MISSING, Container
 from dagorch.scheduler.invariants import check
@@ -64,11 +65,11 @@ def _too_many_node_runs(hand: ByHand) -> None:
 
 
 def _reservation_lost(hand: ByHand) -> None:
-    hand.core.budget.reserved -= Decimal("0.01")
+    hand.core.budget.reserved -= Amount(Decimal("0.01"))
 
 
 def _overspent(hand: ByHand) -> None:
-    hand.core.budget.spent = Decimal("0.61")
+    hand.core.budget.spent = Amount(Decimal("0.61"))
 
 
 def _resource_lost(hand: ByHand) -> None:
@@ -134,7 +135,7 @@ CORRUPTIONS: dict[str, Callable[[ByHand], None]] = {
     "3 slots used by 4 running attempts": _slot_lost,
     "more node runs than max_node_runs": _too_many_node_runs,
     "more is reserved by attempts than by the budget": _reservation_lost,
-    "the ceiling is broken": _overspent,
+    "a ceiling is broken": _overspent,
     "service is held more often than admitted": _resource_lost,
     "the run is finished, but a frame is open": _finished_early,
     "progress is 100.5": _too_far,

@@ -19,6 +19,7 @@ import pytest
 from dagorch import LLM, Graph, Policy
 from dagorch.models.limits import Demand, Limits
 from dagorch.models.rates import RateLimits, RateWindow
+from dagorch.models.usage import Amount
 from dagorch.scheduler import stimuli
 from dagorch.scheduler.admission import Admission
 from dagorch.scheduler.commands import Evaluate, Prepared, Resource, StartAttempt, WakeRun
@@ -40,7 +41,7 @@ class Asking(ByHand):
 
     def _evaluated(self, ticket: Evaluate) -> stimuli.Stimulus:
         resource, demand = self.asks(ticket.path)
-        prepared = Prepared("request", None, resource, self.price, demand)
+        prepared = Prepared("request", None, resource, Amount(self.price), demand)
         return stimuli.Evaluated(ticket, prepared, self.now)
 
 
