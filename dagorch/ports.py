@@ -28,15 +28,20 @@ class Listening:
     Args:
         on_text: Called with each piece of text.
         on_reply: Called once, with what the reply's headers say of the service's limits.
+        on_resend: Asked before the same is sent once more on another connection.
     """
 
-    __slots__ = ("_on_reply", "_on_text", "answered")
+    __slots__ = ("_on_reply", "_on_resend", "_on_text", "answered")
 
     def __init__(
-        self, on_text: Callable[[str], None], on_reply: Callable[[RateLimits | None], None]
+        self,
+        on_text: Callable[[str], None],
+        on_reply: Callable[[RateLimits | None], None],
+        on_resend: Callable[[], bool] = lambda: True,
     ) -> None:
         self._on_text = on_text
         self._on_reply = on_reply
+        self._on_resend = on_resend
         self.answered = False
 
     def __call__(self, text: str) -> None:
@@ -44,6 +49,14 @@ class Listening:
         if not self.answered:
             self.reply_began(None)
         self._on_text(text)
+
+    def may_send_again(self) -> bool:
+        """
+        Whether a request may go out once more, whose connection broke as it was used again.
+
+        The service may have counted it. If not, the exchange fails as one without a reply.
+        """
+        return self._on_resend()
 
     def reply_began(self, rates: RateLimits | None) -> None:
         """Take in that the reply's headers are there."""

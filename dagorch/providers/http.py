@@ -173,11 +173,15 @@ class HttpClient:
         self._prepared = False
 
     @asynccontextmanager
-    async def post(self, path: str, body: bytes) -> AsyncIterator[HttpReply]:
+    async def post(
+        self, path: str, body: bytes, may_resend: Callable[[], bool] = lambda: True
+    ) -> AsyncIterator[HttpReply]:
         """
         Send `body` as JSON and give the reply as soon as its headers are there.
 
-        Leaving the block before the reply's end closes the connection.
+        A kept connection that breaks before any reply is replaced once, if `may_resend` says so:
+        the service may have seen the request. Leaving the block before the reply's end closes
+        the connection.
 
         Raises:
             TransportFailure: From here or from reading the reply.
@@ -209,7 +213,7 @@ class HttpClient:
                             client.stream("POST", url, content=body)
                         )
                     except (httpx.RemoteProtocolError, httpx.NetworkError):
-                        if not reused:
+                        if not (reused and may_resend()):
                             raise
                         # Closed as it was used again: servers end a kept connection when they
                         # like (llama.cpp's after five requests). This one is new.

@@ -176,17 +176,17 @@ class HttpProvider(BaseProvider):
         body = encode(self._body(request, model))
         path = self.DIALECT.path(self._aliases.get(model, model))
         client = await self._clients.get()
+        listening = on_text if isinstance(on_text, Listening) else Listening(on_text, _ignore)
         reply = self.DIALECT.reply(on_text)
         headers: Mapping[str, str] = {}
         said: Mapping[str, Any] | str | None = None
         try:
-            async with client.post(path, body) as arriving:
+            async with client.post(path, body, listening.may_send_again) as arriving:
                 headers = arriving.headers
                 if arriving.status != 200:
                     error = await arriving.read(_ERROR_BYTES)
                     return failures.from_status(arriving.status, headers, error)
-                if isinstance(on_text, Listening):
-                    on_text.reply_began(rate_limits(headers, time.time()))
+                listening.reply_began(rate_limits(headers, time.time()))
                 streams = "event-stream" in headers.get("content-type", "")
                 said = await (_read_stream if streams else _read_whole)(arriving, reply)
         except TransportFailure as failure:
@@ -294,6 +294,10 @@ class HttpProvider(BaseProvider):
     def __repr__(self) -> str:
         kind = type(self).__name__
         return f"<{kind} {self.name!r} model={self.default_model!r} at {self._base_url}>"
+
+
+def _ignore(_rates: object) -> None:
+    """Take what a service says of its limits where nobody keeps them."""
 
 
 async def _read_stream(arriving: HttpReply, reply: Reply) -> Mapping[str, Any] | str | None:

@@ -38,7 +38,7 @@ class Ear(Listening):
         feed: Callable[[Stimulus], None],
         clock: Callable[[], float],
     ) -> None:
-        super().__init__(on_text, self._tell)
+        super().__init__(on_text, self._tell, self._ask)
         self._ticket = ticket
         self._feed = feed
         self._clock = clock
@@ -49,6 +49,11 @@ class Ear(Listening):
         permit = self._ticket.permit
         if permit is not None and (rates is not None or pause_seconds is not None or permit.counts):
             self._feed(stimuli.ReplyBegan(self._ticket, self._clock(), rates, pause_seconds))
+
+    def _ask(self) -> bool:
+        asked = stimuli.SendingAgain(self._ticket, self._clock())
+        self._feed(asked)
+        return asked.granted
 
     def complete(self, response: LLMResponse) -> None:
         """Hear what an answer says that was not heard when it began."""

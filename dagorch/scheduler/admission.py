@@ -84,6 +84,10 @@ class Permit:
         """Whether it matters when the reply begins."""
         return any(lane.bucket is not None and lane.bucket.counts for lane, _ in self._lanes)
 
+    def renew(self, lanes: list[tuple[_Lane, Charge | None]]) -> None:
+        """Hold the same with other charges."""
+        self._lanes = lanes
+
     def __iter__(self) -> Iterator[tuple[_Lane, Charge | None]]:
         return iter(self._lanes)
 
@@ -187,12 +191,31 @@ class Admission:
             if narrowest:
                 narrowest = False
                 if rates is not None:
-                    lane.bucket.hear(rates, now)
+                    lane.bucket.hear(rates, charge, now)
                 if pause_seconds is not None:
                     lane.bucket.pause(pause_seconds, now)
             if lane.root is lane:
                 _call(lane, now, wake)
         return list(wake)
+
+    def again(self, permit: Permit, now: float) -> bool:
+        """
+        Charge an exchange once more that has to be sent again, if there is room and nobody waits.
+
+        The service may have counted what was sent before.
+        """
+        for lane, charge in permit:
+            if lane.bucket is None or charge is None:
+                continue
+            if lane.root.line or lane.bucket.when(charge.demand, now) > now:
+                return False
+        permit.renew(
+            [
+                (lane, lane.bucket.renew(charge, now) if lane.bucket and charge else charge)
+                for lane, charge in permit
+            ]
+        )
+        return True
 
     def release(
         self, permit: Permit | Refusal, now: float = 0.0, usage: Usage = NOTHING_USED

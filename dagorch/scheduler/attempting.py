@@ -216,6 +216,10 @@ class Attempting(NodeRuns):
         if permit is not None:
             self.wake(self.admission.heard(permit, s.now, s.rates, s.pause_seconds))
 
+    def on_sending_again(self, s: stimuli.SendingAgain) -> None:
+        permit = s.ticket.permit
+        s.granted = permit is None or self.admission.again(permit, s.now)
+
     def on_succeeded(self, s: stimuli.AttemptSucceeded) -> None:
         attempt = s.attempt
         if self._end_attempt(attempt, s.usage):

@@ -194,6 +194,7 @@ HANDLERS: Final[dict[type[Stimulus], Callable[[Core, Any], None]]] = {
     stimuli.Answered: Core.on_answered,
     stimuli.TokensArrived: Core.on_tokens,
     stimuli.ReplyBegan: Core.on_reply_began,
+    stimuli.SendingAgain: Core.on_sending_again,
     stimuli.CallRequested: lambda core, s: core.calls.requested(s.call),
     stimuli.CallEnded: lambda core, s: core.calls.ended(s.call, s.usage),
 }

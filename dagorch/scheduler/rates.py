@@ -37,10 +37,11 @@ _FADING: Final = 0.9
 class Charge:
     """What one exchange was charged."""
 
-    __slots__ = ("bytes", "output", "prompt", "until")
+    __slots__ = ("demand", "output", "prompt", "serial", "until")
 
-    def __init__(self, demand: Demand, prompt: int) -> None:
-        self.bytes = demand.prompt_bytes
+    def __init__(self, demand: Demand, prompt: int, serial: int) -> None:
+        self.serial = serial
+        self.demand = demand
         self.prompt = prompt
         self.output = demand.output_tokens
         self.until: float | None = None
@@ -54,21 +55,24 @@ class Charge:
 class _Told:
     """One limit as the service's own headers describe it: so much is left until a time."""
 
-    __slots__ = ("left", "limit", "period", "until")
+    __slots__ = ("latest", "left", "limit", "period", "until")
 
     def __init__(self) -> None:
         self.limit: int | None = None
         self.left: float = _NEVER
         self.until = -_NEVER
+        self.latest = 0
+        """How many exchanges had been sent when a reply was last taken at its word."""
         self.period = 0.0
         """The longest way to a reset that was told of."""
 
-    def hear(self, window: RateWindow, under_way: int, now: float) -> None:
+    def hear(self, window: RateWindow, under_way: int, serial: int, sent: int, now: float) -> None:
         """
-        Take in what a reply says.
+        Take in what the reply to an exchange says.
 
         What is under way may or may not have been counted by then; it is taken as not counted,
-        which is mended by the reply that it is under way to.
+        which is mended by the reply that it is under way to. Exchanges and their replies overtake
+        each other, so of those under way together none can say that more is left than another.
         """
         if window.limit is not None:
             self.limit = window.limit
@@ -78,8 +82,12 @@ class _Told:
             self.left, self.until = _NEVER, -_NEVER
             return
         self.period = max(self.period, window.reset_seconds)
-        self.left = window.remaining - under_way
-        self.until = now + window.reset_seconds
+        left = window.remaining - under_way
+        until = now + window.reset_seconds
+        if serial <= self.latest:
+            self.left, self.until = min(self.left, left), max(self.until, until)
+        else:
+            self.left, self.until, self.latest = left, until, sent
 
     def when(self, need: int, under_way: int, now: float) -> float:
         if self.left == _NEVER:
@@ -111,7 +119,7 @@ class Bucket:
 
     __slots__ = (
         "_flying", "_flying_output", "_flying_prompt", "_log", "_logged_tokens", "_seen_bytes",
-        "_seen_tokens", "_told", "limits", "paused_until",
+        "_seen_tokens", "_sent", "_told", "limits", "paused_until",
     )  # fmt: skip
 
     def __init__(self, limits: Limits) -> None:
@@ -122,6 +130,8 @@ class Bucket:
         self._logged_tokens = 0
         self._flying = self._flying_prompt = self._flying_output = 0
         """Of charges whose replies have not."""
+        self._sent = 0
+        """How many ever were."""
         self._seen_bytes = self._seen_tokens = 0.0
         self._told: dict[str, _Told] = {}
 
@@ -225,13 +235,19 @@ class Bucket:
     def charge(self, demand: Demand, now: float) -> Charge:
         """Count an exchange that is being sent."""
         prompt = self._tokens_of(demand)
-        made = Charge(demand, prompt)
+        self._sent += 1
+        made = Charge(demand, prompt, self._sent)
         self._flying += 1
         self._flying_prompt += made.prompt
         self._flying_output += made.output
         for kind, told in self._told.items():
             told.left -= self._need(kind, demand, prompt)
         return made
+
+    def renew(self, charge: Charge, now: float) -> Charge:
+        """Count an exchange that is sent once more."""
+        self.answered(charge, now)
+        return self.charge(charge.demand, now)
 
     def answered(self, charge: Charge, now: float) -> None:
         """Let an exchange's charge run out one window after now: its reply has begun."""
@@ -259,8 +275,9 @@ class Bucket:
         self.answered(charge, now)
         if usage.estimated or not usage.input_tokens:
             return
-        if charge.bytes:
-            self._seen_bytes = self._seen_bytes * _FADING + charge.bytes
+        sent = charge.demand.prompt_bytes
+        if sent:
+            self._seen_bytes = self._seen_bytes * _FADING + sent
             self._seen_tokens = self._seen_tokens * _FADING + usage.input_tokens
         self._expire(now)
         before = charge.tokens
@@ -269,15 +286,19 @@ class Bucket:
         if self.counts and charge.until is not None and charge.until > now:
             self._logged_tokens += charge.tokens - before
 
-    def hear(self, rates: RateLimits, now: float) -> None:
-        """Take in what a reply says of the service's limits; it knows better than the count."""
+    def hear(self, rates: RateLimits, charge: Charge, now: float) -> None:
+        """
+        Take in what the reply to an exchange says of the service's limits.
+
+        It knows better than the count here: others may use the same account.
+        """
         for kind in ("requests", "tokens", "input_tokens", "output_tokens"):
             window: RateWindow | None = getattr(rates, kind)
             if window is not None:
                 told = self._told.get(kind)
                 if told is None:
                     told = self._told[kind] = _Told()
-                told.hear(window, self._under_way(kind), now)
+                told.hear(window, self._under_way(kind), charge.serial, self._sent, now)
 
     def pause(self, seconds: float, now: float) -> None:
         """Let nothing go for a while, as a `Retry-After` asks; a pause is never cut short."""

@@ -21,7 +21,7 @@ __all__ = [
     "CallRequested",
     "Continued", "Evaluated", "EvaluationFailed", "Expanded", "ReplyBegan", "ResourceFreed",
     "RunCancelled",
-    "RunStarted", "Stimulus", "TimerFired", "TokensArrived",
+    "RunStarted", "SendingAgain", "Stimulus", "TimerFired", "TokensArrived",
 ]  # fmt: skip
 
 
@@ -194,6 +194,21 @@ class ReplyBegan(Stimulus):
         """What it said of its limits."""
         self.pause_seconds = pause_seconds
         """Its `Retry-After`."""
+        self.now = now
+
+
+class SendingAgain(Stimulus):
+    """
+    A connection broke as it was used again, and the exchange would be sent on another.
+
+    Decided at once: the answer is in `granted`.
+    """
+
+    __slots__ = ("granted", "ticket")
+
+    def __init__(self, ticket: StartAttempt | Call, now: float) -> None:
+        self.ticket = ticket
+        self.granted = False
         self.now = now
 
 

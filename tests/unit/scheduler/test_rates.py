@@ -115,7 +115,7 @@ def test_a_pause_holds_everything_up_and_is_never_cut_short() -> None:
 def test_a_pause_of_hours_is_a_quota_and_not_waited_for() -> None:
     bucket = Bucket(Limits())
     bucket.pause(LONGEST_PAUSE_SECONDS + 1, 0.0)
-    bucket.hear(RateLimits(requests=RateWindow(14_400, 0, 80_000.0)), 0.0)
+    bucket.hear(RateLimits(requests=RateWindow(14_400, 0, 80_000.0)), spent(bucket, 0.0), 0.0)
     assert bucket.when(NO_DEMAND, 1.0) == 1.0
 
 
@@ -123,7 +123,7 @@ def test_nothing_goes_after_the_service_said_that_nothing_is_left() -> None:
     bucket = Bucket(Limits(requests=100))
     charge = bucket.charge(NO_DEMAND, 0.0)
     bucket.answered(charge, 1.0)
-    bucket.hear(RateLimits(requests=RateWindow(100, 0, 8.0)), 1.0)
+    bucket.hear(RateLimits(requests=RateWindow(100, 0, 8.0)), charge, 1.0)
     assert bucket.when(NO_DEMAND, 2.0) == 9.0
     assert bucket.when(NO_DEMAND, 9.0) == 9.0
 
@@ -132,19 +132,32 @@ def test_what_is_under_way_counts_against_what_is_left() -> None:
     bucket = Bucket(Limits())
     first, second = bucket.charge(NO_DEMAND, 0.0), bucket.charge(NO_DEMAND, 0.0)
     bucket.answered(first, 1.0)
-    bucket.hear(RateLimits(requests=RateWindow(10, 2, 8.0)), 1.0)
+    bucket.hear(RateLimits(requests=RateWindow(10, 2, 8.0)), first, 1.0)
     assert bucket.when(NO_DEMAND, 1.0) == 1.0, "2 left, 1 under way"
-    bucket.charge(NO_DEMAND, 1.0)
+    third = bucket.charge(NO_DEMAND, 1.0)
     assert bucket.when(NO_DEMAND, 1.0) == 9.0
     bucket.answered(second, 2.0)
-    bucket.hear(RateLimits(requests=RateWindow(10, 2, 7.0)), 2.0)
-    assert bucket.when(NO_DEMAND, 2.0) == 2.0, "it had been counted"
+    bucket.hear(RateLimits(requests=RateWindow(10, 2, 7.0)), second, 2.0)
+    assert bucket.when(NO_DEMAND, 2.0) == 9.0, "they were under way together"
+    bucket.answered(third, 3.0)
+    bucket.hear(RateLimits(requests=RateWindow(10, 1, 6.0)), third, 3.0)
+    assert bucket.when(NO_DEMAND, 3.0) == 3.0, "it was sent when the first was known"
+
+
+def test_replies_that_overtake_each_other_leave_the_lesser_count() -> None:
+    bucket = Bucket(Limits())
+    first, second = bucket.charge(NO_DEMAND, 0.0), bucket.charge(NO_DEMAND, 0.0)
+    bucket.answered(second, 1.0)
+    bucket.hear(RateLimits(requests=RateWindow(10, 1, 8.0)), second, 1.0)
+    assert bucket.when(NO_DEMAND, 1.0) == 9.0, "1 left, 1 under way"
+    bucket.answered(first, 2.0)
+    bucket.hear(RateLimits(requests=RateWindow(10, 2, 7.0)), first, 2.0)
+    assert bucket.when(NO_DEMAND, 2.0) == 9.0, "it was said before the other"
 
 
 def test_after_its_reset_a_service_permits_what_it_said_is_its_limit() -> None:
     bucket = Bucket(Limits())
-    bucket.answered(bucket.charge(NO_DEMAND, 0.0), 0.0)
-    bucket.hear(RateLimits(requests=RateWindow(3, 0, 8.0)), 0.0)
+    bucket.hear(RateLimits(requests=RateWindow(3, 0, 8.0)), spent(bucket, 0.0), 0.0)
     for _ in range(3):
         assert bucket.when(NO_DEMAND, 8.0) == 8.0
         bucket.charge(NO_DEMAND, 8.0)
@@ -153,8 +166,7 @@ def test_after_its_reset_a_service_permits_what_it_said_is_its_limit() -> None:
 
 def test_tokens_left_hold_up_only_who_needs_more() -> None:
     bucket = Bucket(Limits())
-    bucket.answered(bucket.charge(NO_DEMAND, 0.0), 0.0)
-    bucket.hear(RateLimits(tokens=RateWindow(1_000, 100, 8.0)), 0.0)
+    bucket.hear(RateLimits(tokens=RateWindow(1_000, 100, 8.0)), spent(bucket, 0.0), 0.0)
     assert bucket.when(Demand(output_tokens=100), 1.0) == 1.0
     assert bucket.when(Demand(output_tokens=101), 1.0) == 8.0
 
@@ -164,7 +176,7 @@ def test_input_and_output_may_have_limits_apart() -> None:
     rates = RateLimits(
         input_tokens=RateWindow(1_000, 50, 4.0), output_tokens=RateWindow(1_000, 60, 8.0)
     )
-    bucket.hear(rates, 0.0)
+    bucket.hear(rates, spent(bucket, 0.0), 0.0)
     assert bucket.when(Demand(50, 60), 1.0) == 1.0
     assert bucket.when(Demand(51, 60), 1.0) == 4.0
     assert bucket.when(Demand(51, 61), 1.0) == 8.0
@@ -172,7 +184,7 @@ def test_input_and_output_may_have_limits_apart() -> None:
 
 def test_headers_without_a_reset_say_nothing() -> None:
     bucket = Bucket(Limits())
-    bucket.hear(RateLimits(requests=RateWindow(10, 0, None)), 0.0)
+    bucket.hear(RateLimits(requests=RateWindow(10, 0, None)), spent(bucket, 0.0), 0.0)
     assert bucket.when(NO_DEMAND, 0.0) == 0.0
 
 

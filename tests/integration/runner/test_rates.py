@@ -1,0 +1,312 @@
+"""
+Runs against real servers that keep to limits: none is exceeded, and what is permitted is used.
+
+The small sizes always run, and only look out for gross waste, since a busy machine's pauses are
+not the code's; `-m full` has every way of counting, many runs, faults by chance, and the figures.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from functools import partial
+from statistics import median
+from typing import Any
+
+import anyio
+import pytest
+
+from dagorch import LLM, Context, Graph, Policy, Retry, RunError
+from dagorch.errors import (
+    MalformedReplyError,
+    OverloadedError,
+    ProviderConnectionError,
+    ProviderTimeoutError,
+    RateLimitedError,
+)
+from dagorch.models.limits import Limits
+from dagorch.providers.http import Timeouts
+from dagorch.providers.openai import OpenAIProvider
+from dagorch.testing import ScriptedProvider
+from tests.limit_server import FAULTS, LimitedService
+from tests.servers import ModelServer, answer, reply
+from tests.unit.scheduler.services import SERVICES
+
+QUICK = Timeouts(connect_seconds=5, first_byte_seconds=0.3, between_chunks_seconds=0.3)
+PERSISTENT = Policy(
+    retry=Retry(attempts=20, base_delay_seconds=0.05, multiplier=1.5, max_delay_seconds=3)
+)
+HI = [{"role": "user", "content": "Hello, who are you?"}]  # 5 tokens at the test's services
+A_CALL = 25
+
+
+def talk(nodes: int, policy: Policy = PERSISTENT, **options: Any) -> Graph:
+    graph = Graph("talk")
+    for number in range(nodes):
+        graph.add(
+            LLM(
+                f"n{number}",
+                prompt="Hello, who are you?",
+                max_tokens=20,
+                policy=policy,
+                **options,
+            )
+        )
+    return graph
+
+
+def provider_of(server: ModelServer, limits: Limits | None, **options: Any) -> OpenAIProvider:
+    return OpenAIProvider(
+        server.url, name="limited", default_model="m", limits=limits, timeouts=QUICK, **options
+    )
+
+
+async def run_all(graph: Graph, runs: int, **options: Any) -> None:
+    async with anyio.create_task_group() as group:
+        for _ in range(runs):
+            group.start_soon(partial(graph.run, max_parallel=64, **options))
+
+
+async def used_by(
+    service: LimitedService, limits: Limits, runs: int, nodes: int, **options: Any
+) -> float:
+    """Run against a service, see that it refused nothing, and give the share that was used."""
+    with ModelServer(service) as server:
+        await run_all(talk(nodes), runs, provider=provider_of(server, limits, **options))
+    assert service.refused == []
+    return service.used()
+
+
+# -- what is permitted, and no more --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("runs", [1, 20])
+async def test_requests(runs: int) -> None:
+    service = LimitedService("sliding window", requests=20, window=0.3)
+    limits = Limits(requests=20, window_seconds=0.3)
+    assert await used_by(service, limits, runs, 60 // runs) > 0.7
+
+
+async def test_tokens() -> None:
+    service = LimitedService("token buckets", tokens=40 * A_CALL, window=0.3)
+    limits = Limits(tokens=40 * A_CALL, window_seconds=0.3)
+    assert await used_by(service, limits, 1, 120) > 0.7
+
+
+async def test_limits_of_one_model() -> None:
+    service = LimitedService("fixed windows", requests=10, window=0.2)
+    limits = Limits(models={"m": Limits(requests=10, window_seconds=0.2)})
+    assert await used_by(service, limits, 2, 20) > 0.6
+
+
+async def test_concurrency() -> None:
+    service = LimitedService(concurrency=4, first_byte=0.005)
+    with ModelServer(service) as server:
+        await run_all(talk(10), 5, provider=provider_of(server, Limits(concurrency=4)))
+    assert service.refused == []
+    assert service.peak == 4
+
+
+async def test_two_hundred_runs_at_once() -> None:
+    service = LimitedService("fixed windows", requests=100, window=1.0)
+    limits = Limits(requests=100, window_seconds=1.0)
+    assert await used_by(service, limits, 200, 1) > 0.7
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("kind", SERVICES)
+@pytest.mark.parametrize("runs", [1, 200])
+async def test_requests_in_full(kind: str, runs: int) -> None:
+    service = LimitedService(kind, requests=50, window=1.0, first_byte=0.005, seed=runs)
+    share = await used_by(service, Limits(requests=50, window_seconds=1.0), runs, 400 // runs)
+    assert share >= 0.95
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("kind", SERVICES)
+@pytest.mark.parametrize("runs", [1, 200])
+async def test_tokens_in_full(kind: str, runs: int) -> None:
+    service = LimitedService(kind, tokens=100 * A_CALL, window=2.0, first_byte=0.005, seed=runs)
+    share = await used_by(
+        service, Limits(tokens=100 * A_CALL, window_seconds=2.0), runs, 400 // runs
+    )
+    assert share >= 0.95
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("kind", SERVICES)
+@pytest.mark.parametrize("runs", [1, 200])
+async def test_with_faults_by_chance_in_full(kind: str, runs: int) -> None:
+    chance = random.Random(runs)
+    service = LimitedService(
+        kind,
+        requests=100,
+        tokens=120 * A_CALL,
+        window=2.0,
+        fault=lambda: chance.choice(list(FAULTS)) if chance.random() < 0.1 else "",
+    )
+    limits = Limits(requests=100, tokens=120 * A_CALL, window_seconds=2.0)
+    assert await used_by(service, limits, runs, 400 // runs) >= 0.95
+    assert len(service.met) > 6
+
+
+# -- others are not held up ----------------------------------------------------------------------
+
+
+async def test_another_service_is_answered_as_ever() -> None:
+    """A node of another service waits neither for slots nor for the line of the limited one."""
+    limited, free = LimitedService(requests=5, window=0.4), LimitedService(first_byte=0.005)
+    graph = talk(15, PERSISTENT)
+    for number in range(20):
+        graph.add(LLM(f"other{number}", prompt="Hello", provider="free", max_tokens=1))
+    with ModelServer(limited) as one, ModelServer(free) as other:
+        providers = {
+            "limited": provider_of(one, Limits(requests=5, window_seconds=0.4)),
+            "free": OpenAIProvider(other.url, name="free", default_model="m"),
+        }
+        result = await graph.run(provider=providers, max_parallel=6)
+    runs = [result.get(f"other{number}") for number in range(20)]
+    ends = [run.ended_seconds for run in runs]
+    waits = [run.ended_seconds - (run.started_seconds or 0.0) for run in runs]
+    assert limited.refused == []
+    assert max(ends) < 0.6, "long before the limited ones, the last of which begin after 0.8 s"
+    assert median(waits) < 0.1
+    assert result.duration_seconds > 0.8
+
+
+# -- what a service says -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [429, 503])
+async def test_a_pause_in_seconds_holds_for_all_who_wait(status: int) -> None:
+    refusal = reply(status, {"error": {"message": "later"}}, retry_after="0.4")
+    with ModelServer(refusal, answer()) as server:
+        provider = provider_of(server, None)
+        begin = time.monotonic()
+        await run_all(talk(3), 1, provider=provider)
+        assert time.monotonic() - begin > 0.4
+        first = len(server.seen)
+    assert first <= 3 + 3, "those that were under way with the refused one, and then each once"
+
+
+async def test_nobody_starts_while_a_service_pauses() -> None:
+    refusal = reply(429, {"error": {"message": "later"}}, retry_after="0.5")
+    with ModelServer(refusal, answer()) as server:
+        graph = talk(6)
+        provider = provider_of(server, None, max_concurrency=1)
+        result = await graph.run(provider=provider)
+        times = sorted(run.ended_seconds for run in result.node_runs.values())
+        assert times[0] > 0.5
+        assert len(server.seen) == 7
+
+
+async def test_a_pause_until_a_date() -> None:
+    service = LimitedService(requests=2, window=0.3, says="date")
+    with ModelServer(service) as server:
+        await run_all(talk(4), 1, provider=provider_of(server, None))
+    assert len(service.admitted) == 4
+    assert len(service.refused) <= 2
+
+
+async def test_a_services_own_headers_do_where_no_limits_were_given() -> None:
+    service = LimitedService("fixed windows", requests=10, window=0.5, says="headers")
+    with ModelServer(service) as server:
+        await run_all(talk(40), 1, provider=provider_of(server, None))
+    begin = service.admitted[0][0]
+    late = [when - begin for when in service.refused if when > begin + 0.6]
+    assert late == [], "after the first burst, in which nobody had said anything"
+
+
+async def test_calls_of_functions_are_admitted_like_nodes() -> None:
+    service = LimitedService("sliding window", requests=10, window=0.4)
+
+    async def ask(context: Context[None]) -> None:
+        for _ in range(5):
+            await context.acomplete(HI, max_tokens=20)
+
+    graph = talk(10)
+    for number in range(4):
+        graph.function(ask, id=f"ask{number}")
+    with ModelServer(service) as server:
+        limits = Limits(requests=10, window_seconds=0.4)
+        await run_all(graph, 1, provider=provider_of(server, limits))
+    assert service.refused == []
+    assert len(service.admitted) == 30
+
+
+# -- faults --------------------------------------------------------------------------------------
+
+ERRORS: dict[str, type[Exception]] = {
+    "429": RateLimitedError,
+    "429 with a pause": RateLimitedError,
+    "500": OverloadedError,
+    "503": OverloadedError,
+    "closed before the answer": ProviderConnectionError,
+    "closed in the head": ProviderConnectionError,
+    "closed in the stream": ProviderConnectionError,
+    "closed in an event": ProviderConnectionError,
+    "an error in the stream": OverloadedError,
+    "nonsense in the stream": MalformedReplyError,
+    "no first byte": ProviderTimeoutError,
+    "silent in the stream": ProviderTimeoutError,
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_every_fault_ends_in_its_error_or_in_a_retry_that_succeeds(fault: str) -> None:
+    once = Policy(retry=Retry(attempts=1))
+    with ModelServer(FAULTS[fault]) as server:
+        with pytest.raises(RunError) as caught:
+            await talk(1, once).run(provider=provider_of(server, None))
+        assert type(caught.value.__cause__) is ERRORS[fault]
+    again = Policy(retry=Retry(attempts=3, base_delay_seconds=0.01))
+    with ModelServer(FAULTS[fault], answer()) as server:
+        limits = Limits(requests=100, tokens=10_000)
+        result = await talk(1, again).run(provider=provider_of(server, limits))
+    assert result.get("n0").attempts == 2
+
+
+# -- on virtual time -----------------------------------------------------------------------------
+
+
+def test_a_minutes_limit_takes_minutes(virtual: Any) -> None:
+    provider = ScriptedProvider("ok", latency_seconds=1, limits=Limits(requests=10))
+    result = virtual(partial(talk(35).run, provider=provider))
+    # Ten at once, whose replies begin after a second; then ten each 61 s.
+    assert result.duration_seconds == pytest.approx(3 * 61 + 1)
+    assert provider.peak == 10
+
+
+def test_two_providers_limits_are_apart(virtual: Any) -> None:
+    slow = ScriptedProvider("s", name="slow", latency_seconds=1, limits=Limits(requests=1))
+    quick = ScriptedProvider("q", name="quick", latency_seconds=1, limits=Limits(requests=60))
+    graph = Graph("both")
+    for number in range(3):
+        graph.add(LLM(f"slow{number}", prompt="x", provider="slow", policy=Policy(priority=9)))
+        graph.add(LLM(f"quick{number}", prompt="x", provider="quick"))
+    result = virtual(partial(graph.run, provider={"slow": slow, "quick": quick}, max_parallel=2))
+    assert [result.get(f"quick{n}").ended_seconds for n in range(3)] == [1.0, 2.0, 2.0]
+    assert result.duration_seconds == pytest.approx(2 * 61 + 1)
+
+
+def test_an_unmeasurable_provider_is_bounded_too(virtual: Any) -> None:
+    """One that is no weak key and no hash key, and knows nothing of rates."""
+
+    class Own:
+        __slots__ = ("inner",)
+        __hash__ = None  # type: ignore[assignment]
+        name, default_model, max_concurrency = "own", "m", 2
+
+        def __init__(self) -> None:
+            self.inner = ScriptedProvider("ok", latency_seconds=1)
+
+        def worst_case_usd(self, request: Any) -> None:
+            return None
+
+        async def exchange(self, request: Any, on_text: Any) -> Any:
+            return await self.inner.exchange(request, on_text)
+
+    provider = Own()
+    result = virtual(partial(talk(6).run, provider=provider))
+    assert provider.inner.peak == 2
+    assert result.duration_seconds == pytest.approx(3)

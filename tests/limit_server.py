@@ -1,0 +1,238 @@
+"""
+A model service that keeps to limits, for `tests.servers.ModelServer` to play.
+
+It charges a request's prompt and its `max_tokens` when it admits it, over windows of seconds,
+however its kind counts, and refuses the rest with a 429. It writes down what it did. A prompt's
+tokens are a quarter of its characters, and it says so in its usage.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from email.utils import formatdate
+from typing import Any, Literal
+
+from tests.servers import DONE, STREAM, Play, Seen, Wire, delta, event, reply, usage
+from tests.unit.scheduler.services import SERVICES, Service
+
+__all__ = ["FAULTS", "LimitedService", "prompt_tokens"]
+
+Says = Literal["nothing", "seconds", "date", "headers"]
+
+
+def prompt_tokens(body: Mapping[str, Any]) -> int:
+    """What this service makes of a prompt."""
+    return math.ceil(sum(len(message["content"]) for message in body["messages"]) / 4)
+
+
+def _milliseconds(seconds: float) -> str:
+    """Seconds in thousandths, rounded up: who comes back then must not be early."""
+    return f"{math.ceil(seconds * 1000) / 1000:.3f}"
+
+
+async def _reset(_seen: Seen, _wire: Wire) -> None:
+    """Close the connection instead of answering."""
+
+
+async def _cut_head(_seen: Seen, wire: Wire) -> None:
+    wire.writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/ev")
+    await wire.writer.drain()
+
+
+async def _cut_stream(_seen: Seen, wire: Wire) -> None:
+    await wire.head(200, STREAM)
+    await wire.chunk(event(delta("Hel")))
+
+
+async def _cut_event(_seen: Seen, wire: Wire) -> None:
+    await wire.head(200, STREAM)
+    await wire.chunk(event(delta("Hel")) + b'data: {"choi')
+
+
+async def _error_event(_seen: Seen, wire: Wire) -> None:
+    await wire.head(200, STREAM)
+    await wire.chunk(event(delta("Hel")))
+    await wire.chunk(event({"error": {"message": "overloaded", "code": 503}}))
+    await wire.end()
+
+
+async def _no_json(_seen: Seen, wire: Wire) -> None:
+    await wire.head(200, STREAM)
+    await wire.chunk(b"data: {nonsense}\n\n")
+    await wire.end()
+
+
+async def _slow(_seen: Seen, wire: Wire) -> None:
+    """No first byte, for longer than the client waits."""
+    await wire.hung_up()
+
+
+async def _stalled(_seen: Seen, wire: Wire) -> None:
+    """No second one."""
+    await wire.head(200, STREAM)
+    await wire.chunk(event(delta("Hel")))
+    await wire.hung_up()
+
+
+FAULTS: dict[str, Play] = {
+    "429": reply(429, {"error": {"message": "by chance"}}),
+    "429 with a pause": reply(429, {"error": {"message": "by chance"}}, retry_after="0.05"),
+    "500": reply(500, {"error": {"message": "oops"}}),
+    "503": reply(503, {"error": {"message": "busy"}}),
+    "closed before the answer": _reset,
+    "closed in the head": _cut_head,
+    "closed in the stream": _cut_stream,
+    "closed in an event": _cut_event,
+    "an error in the stream": _error_event,
+    "nonsense in the stream": _no_json,
+    "no first byte": _slow,
+    "silent in the stream": _stalled,
+}
+
+
+class LimitedService:
+    """
+    Args:
+        kind: How it counts, one of `SERVICES`.
+        requests: Permitted in a window.
+        tokens: Permitted in a window.
+        window: Seconds.
+        concurrency: Permitted at once; None is any number.
+        says: How a refusal tells when to come back; `headers` are on every reply.
+        first_byte: Seconds to the head of an answer; the rest takes as long again.
+        fault: A name of `FAULTS` that a request meets after it was admitted, or "".
+
+    Attributes:
+        admitted: When, and how many tokens were charged, by the monotonic clock.
+        refused: When a limit was exceeded: the 429s that could have been avoided.
+        met: Faults played.
+        peak: Most under way at once.
+    """
+
+    def __init__(
+        self,
+        kind: str = "sliding window",
+        *,
+        requests: int = 10**6,
+        tokens: int = 10**9,
+        window: float = 1.0,
+        concurrency: int | None = None,
+        says: Says = "seconds",
+        first_byte: float = 0.0,
+        fault: Callable[[], str] = lambda: "",
+        seed: int = 0,
+    ) -> None:
+        self.limits = (requests, tokens)
+        self.window = window
+        self._service: Service = SERVICES[kind](
+            requests, tokens, window, time.monotonic() - random.Random(seed).random() * window
+        )
+        self._concurrency = concurrency
+        self._says = says
+        self._first_byte = first_byte
+        self._fault = fault
+        self._under_way = self.peak = 0
+        self.admitted: list[tuple[float, int]] = []
+        self.refused: list[float] = []
+        self.met: Counter[str] = Counter()
+
+    async def __call__(self, seen: Seen, wire: Wire) -> None:
+        now = time.monotonic()
+        body = seen.json
+        size = prompt_tokens(body) + (body.get("max_tokens") or 0)
+        full = self._concurrency is not None and self._under_way >= self._concurrency
+        if full or not self._service.admits(size, now):
+            self.refused.append(now)
+            await self._refuse(seen, wire)
+            return
+        self.admitted.append((now, size))
+        self._under_way += 1
+        self.peak = max(self.peak, self._under_way)
+        try:
+            fault = self._fault()
+            if fault:
+                self.met[fault] += 1
+                await FAULTS[fault](seen, wire)
+            else:
+                await self._answer(body, wire)
+        finally:
+            self._under_way -= 1
+
+    async def _answer(self, body: Mapping[str, Any], wire: Wire) -> None:
+        if self._first_byte:
+            await asyncio.sleep(self._first_byte)
+        await wire.head(200, {**STREAM, **self._headers()})
+        if self._first_byte:
+            await asyncio.sleep(self._first_byte)
+        await wire.chunk(event(delta("Hello ")) + event(delta("there", finish="stop")))
+        wire.writer.write(b"%x\r\n%s\r\n" % self._last(prompt_tokens(body)))
+        await wire.end()
+
+    @staticmethod
+    def _last(prompt: int) -> tuple[int, bytes]:
+        data = event(usage(prompt, 2)) + DONE
+        return len(data), data
+
+    def _left(self, now: float) -> tuple[int, int, float]:
+        """Requests and tokens left, and how long until all that is counted has left the window."""
+        counted = [(when, size) for when, size in self.admitted if when > now - self.window]
+        reset = counted[-1][0] + self.window - now if counted else 0.0
+        return (
+            self.limits[0] - len(counted),
+            self.limits[1] - sum(size for _, size in counted),
+            max(0.0, reset),
+        )
+
+    def _headers(self) -> dict[str, str]:
+        if self._says != "headers":
+            return {}
+        requests, tokens, reset = self._left(time.monotonic())
+        return {
+            "x-ratelimit-limit-requests": str(self.limits[0]),
+            "x-ratelimit-remaining-requests": str(requests),
+            "x-ratelimit-reset-requests": f"{_milliseconds(reset)}s",
+            "x-ratelimit-limit-tokens": str(self.limits[1]),
+            "x-ratelimit-remaining-tokens": str(tokens),
+            "x-ratelimit-reset-tokens": f"{_milliseconds(reset)}s",
+        }
+
+    async def _refuse(self, seen: Seen, wire: Wire) -> None:
+        headers = self._headers()
+        now = time.monotonic()
+        first = next((when for when, _ in self.admitted if when > now - self.window), now)
+        wait = max(0.0, first + self.window - now)
+        if self._says in ("seconds", "headers"):
+            headers["retry_after"] = _milliseconds(wait)
+        elif self._says == "date":
+            headers["retry_after"] = formatdate(math.ceil(time.time() + wait), usegmt=True)
+        await reply(429, {"error": {"message": "too many requests"}}, **headers)(seen, wire)
+
+    # -- what it saw ------------------------------------------------------------------------
+
+    def used(self) -> float:
+        """
+        The share of what it permits that was used once the first window was full.
+
+        A window over the mean time in which a window's worth was admitted, from each admission
+        on. Admissions come in bursts, so a plain count over time would depend on where it ends.
+        """
+        gaps: list[float] = []
+        ahead = worth = 0
+        for place, (when, size) in enumerate(self.admitted):
+            # What is admitted after this one, up to and with the one that makes the window full.
+            while ahead < len(self.admitted) and not (
+                ahead - place >= self.limits[0] or worth >= self.limits[1]
+            ):
+                worth += self.admitted[ahead][1]
+                ahead += 1
+            if ahead == len(self.admitted):
+                break
+            gaps.append(self.admitted[ahead][0] - when)
+            worth -= size
+        assert len(gaps) > len(self.admitted) / 3, "too few to tell"
+        return self.window / (sum(gaps) / len(gaps))
