@@ -44,11 +44,20 @@ class Ear(Listening):
         self._clock = clock
         self._knows_rates = False
 
-    def _tell(self, rates: RateLimits | None, pause_seconds: float | None = None) -> None:
+    def _tell(
+        self,
+        rates: RateLimits | None,
+        pause_seconds: float | None = None,
+        *,
+        refused: bool = False,
+    ) -> None:
         self._knows_rates = rates is not None
         permit = self._ticket.permit
-        if permit is not None and (rates is not None or pause_seconds is not None or permit.counts):
-            self._feed(stimuli.ReplyBegan(self._ticket, self._clock(), rates, pause_seconds))
+        if permit is not None and (
+            refused or rates is not None or pause_seconds is not None or permit.counts
+        ):
+            now = self._clock()
+            self._feed(stimuli.ReplyBegan(self._ticket, now, rates, pause_seconds, refused=refused))
 
     def _ask(self) -> bool:
         asked = stimuli.SendingAgain(self._ticket, self._clock())
@@ -69,6 +78,8 @@ class Ear(Listening):
         if isinstance(error, RateLimitedError | OverloadedError):
             pause = error.retry_after_seconds
         rates = error.rate_limits if isinstance(error.rate_limits, RateLimits) else None
-        if rates is not None or pause is not None:
+        # 529 is Anthropic's word for overloaded.
+        refused = isinstance(error, RateLimitedError) or error.status in (503, 529)
+        if refused or rates is not None or pause is not None:
             self.answered = True
-            self._tell(rates, pause)
+            self._tell(rates, pause, refused=refused)

@@ -16,6 +16,7 @@ from typing import Final
 from dagorch.models.limits import NO_DEMAND, NO_LIMITS, Demand
 from dagorch.models.rates import RateLimits
 from dagorch.models.usage import NOTHING_USED, Usage
+from dagorch.scheduler.adapting import Adaptive
 from dagorch.scheduler.commands import Resource
 from dagorch.scheduler.rates import Bucket, Charge
 
@@ -39,12 +40,16 @@ class _Waiting:
 class _Lane:
     """One resource: how many hold it; of a whole service also who waits, the longest first."""
 
-    __slots__ = ("bucket", "capacity", "held", "inner", "line", "name", "outer", "root")
+    __slots__ = (
+        "adaptive", "bucket", "capacity", "held", "inner", "line", "name", "outer", "root",
+    )  # fmt: skip
 
     def __init__(self, resource: Resource, outer: _Lane | None) -> None:
         self.name = resource.name
         self.capacity = resource.capacity
         self.bucket = Bucket(resource.limits or NO_LIMITS) if resource.is_service else None
+        self.adaptive = Adaptive() if resource.is_service and outer is not None else None
+        """Of a model of a service: what it seems to bear at once."""
         self.held = 0
         self.outer = outer
         self.root: _Lane = self if outer is None else outer.root
@@ -56,7 +61,18 @@ class _Lane:
         """When there is room here: now, at a time, or when something is given back."""
         if self.capacity is not None and self.held >= self.capacity:
             return _NEVER
+        if self.adaptive is not None and self.held and self.held + 1 > self.adaptive.most:
+            return _NEVER
         return now if self.bucket is None else self.bucket.when(demand, now)
+
+    def knows(self) -> bool:
+        """Whether somebody said what the service permits, here or around."""
+        lane: _Lane | None = self
+        while lane is not None:
+            if lane.bucket is not None and lane.bucket.knows:
+                return True
+            lane = lane.outer
+        return False
 
     def lacking(self, demand: Demand, now: float) -> tuple[_Lane | None, float]:
         """The narrowest of this lane and those around it without room, and when it has some."""
@@ -72,12 +88,14 @@ class _Lane:
 class Permit:
     """What an exchange or an attempt holds; given back with `Admission.release`."""
 
-    __slots__ = ("_lanes", "wake")
+    __slots__ = ("_lanes", "refused", "wake")
 
     def __init__(self, lanes: list[tuple[_Lane, Charge | None]], wake: tuple[str, ...]) -> None:
         self._lanes = lanes
         self.wake = wake
         """Runs that come next, and have to be told so."""
+        self.refused = False
+        """Whether the service would not have it."""
 
     @property
     def counts(self) -> bool:
@@ -175,15 +193,21 @@ class Admission:
         now: float,
         rates: RateLimits | None = None,
         pause_seconds: float | None = None,
+        *,
+        refused: bool = False,
     ) -> list[str]:
         """
         Take in that a reply has begun, and what it said of the service's limits.
+
+        A refusal, as too much, of a service of which nobody said what it permits has fewer
+        exchanges under way at once from then on.
 
         What it said holds for the first of the permit's services, the narrowest: a model's own
         where there is one. Returns the runs to wake.
         """
         wake: dict[str, None] = {}
         narrowest = True
+        permit.refused = permit.refused or refused
         for lane, charge in permit:
             if lane.bucket is None or charge is None:
                 continue
@@ -194,6 +218,10 @@ class Admission:
                     lane.bucket.hear(rates, charge, now)
                 if pause_seconds is not None:
                     lane.bucket.pause(pause_seconds, now)
+                if refused and lane.adaptive is not None and not lane.knows():
+                    wait = lane.adaptive.refused(charge.serial, lane.bucket.sent, lane.held, now)
+                    if pause_seconds is None:
+                        lane.bucket.pause(wait, now)
             if lane.root is lane:
                 _call(lane, now, wake)
         return list(wake)
@@ -225,6 +253,8 @@ class Admission:
         if isinstance(permit, Permit):
             for lane, charge in permit:
                 lane.held -= 1
+                if lane.adaptive is not None and usage.output_tokens and not permit.refused:
+                    lane.adaptive.went_well(now)
                 if lane.bucket is not None and charge is not None:
                     lane.bucket.settle(charge, now, usage)
             for lane, _ in permit:
@@ -277,6 +307,7 @@ class Admission:
             not lane.held
             and not lane.inner
             and not lane.root.line
+            and (lane.adaptive is None or lane.adaptive.is_idle(now))
             and (lane.bucket is None or lane.bucket.is_idle(now))
             and self._lanes.get(lane.name) is lane
         ):

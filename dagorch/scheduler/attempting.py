@@ -214,7 +214,9 @@ class Attempting(NodeRuns):
     def on_reply_began(self, s: stimuli.ReplyBegan) -> None:
         permit = s.ticket.permit
         if permit is not None:
-            self.wake(self.admission.heard(permit, s.now, s.rates, s.pause_seconds))
+            self.wake(
+                self.admission.heard(permit, s.now, s.rates, s.pause_seconds, refused=s.refused)
+            )
 
     def on_sending_again(self, s: stimuli.SendingAgain) -> None:
         permit = s.ticket.permit

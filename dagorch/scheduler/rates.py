@@ -136,6 +136,16 @@ class Bucket:
         self._told: dict[str, _Told] = {}
 
     @property
+    def sent(self) -> int:
+        """How many exchanges ever were."""
+        return self._sent
+
+    @property
+    def knows(self) -> bool:
+        """Whether somebody said what the service permits."""
+        return self.counts or bool(self._told)
+
+    @property
     def counts(self) -> bool:
         """Whether it matters to the count when a reply begins."""
         return self.limits.requests is not None or self.limits.tokens is not None

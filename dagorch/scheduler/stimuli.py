@@ -180,7 +180,7 @@ class TokensArrived(Stimulus):
 class ReplyBegan(Stimulus):
     """A service has begun to answer an attempt or a call, or has refused it."""
 
-    __slots__ = ("pause_seconds", "rates", "ticket")
+    __slots__ = ("pause_seconds", "rates", "refused", "ticket")
 
     def __init__(
         self,
@@ -188,8 +188,12 @@ class ReplyBegan(Stimulus):
         now: float,
         rates: RateLimits | None = None,
         pause_seconds: float | None = None,
+        *,
+        refused: bool = False,
     ) -> None:
         self.ticket = ticket
+        self.refused = refused
+        """Whether it would have no more now: a 429 or a 503."""
         self.rates = rates
         """What it said of its limits."""
         self.pause_seconds = pause_seconds

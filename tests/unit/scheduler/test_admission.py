@@ -11,8 +11,10 @@ from collections import Counter, deque
 import pytest
 
 from dagorch import LLM, Graph
+from dagorch.models.limits import Limits
+from dagorch.models.usage import Usage
 from dagorch.scheduler import stimuli
-from dagorch.scheduler.admission import Admission, Refusal
+from dagorch.scheduler.admission import Admission, Permit, Refusal
 from dagorch.scheduler.commands import Resource, WakeRun
 from tests.unit.scheduler.by_hand import ByHand
 
@@ -130,6 +132,89 @@ def test_nothing_is_kept_of_what_nobody_holds_or_waits_for() -> None:
     admission.release(first)
     second = admission.acquire("b", [GPU])
     admission.release(second)
+    assert not admission._lanes
+
+
+# -- limits that nobody gave ----------------------------------------------------------------------
+
+
+def model(limits: Limits | None = None) -> Resource:
+    whole = Resource("service", None, is_service=True, limits=limits)
+    return Resource("model", None, is_service=True, within=whole)
+
+
+def taken(admission: Admission, resource: Resource, now: float) -> list[Permit]:
+    """As many as can be had."""
+    permits = []
+    while len(permits) < 100 and isinstance(
+        permit := admission.acquire("a", [resource], now), Permit
+    ):
+        permits.append(permit)
+    admission.leave("a", now)
+    return permits
+
+
+def test_refusals_that_belong_together_halve_what_is_under_way_once() -> None:
+    admission, one = Admission(), model()
+    permits = taken(admission, one, 0.0)
+    assert len(permits) == 100, "there is no bound before a service refuses"
+    for permit in permits[50:]:
+        admission.heard(permit, 1.0, refused=True)
+    for permit in permits:
+        admission.release(permit, 2.0)
+    assert len(taken(admission, one, 3.0)) == 50
+
+
+def test_the_bound_grows_by_one_with_each_round_that_went_well() -> None:
+    admission, one = Admission(), model()
+    permits = taken(admission, one, 0.0)
+    admission.heard(permits[0], 1.0, refused=True)
+    for permit in permits:
+        admission.release(permit, 1.0)
+    for expected in (50, 50, 51, 52):
+        permits = taken(admission, one, 2.0)
+        assert len(permits) == expected
+        for permit in permits:
+            admission.release(permit, 2.0, Usage(5, 5, calls=1))
+
+
+def test_where_one_at_a_time_is_too_much_the_waits_double_until_one_goes_well() -> None:
+    admission, one = Admission(), model()
+    now = 0.0
+    waits = []
+    for _ in range(5):
+        permit = admission.acquire("a", [one], now)
+        assert isinstance(permit, Permit)
+        admission.heard(permit, now, refused=True)
+        admission.release(permit, now)
+        refusal = admission.acquire("a", [one], now)
+        if isinstance(refusal, Refusal):
+            waits.append(round(refusal.until - now, 3))
+            now = refusal.until
+            admission.leave("a", now)
+        else:
+            admission.release(refusal, now)
+    assert waits == [0.1, 0.2, 0.4, 0.8]
+
+
+def test_where_limits_are_known_nothing_is_guessed() -> None:
+    admission, one = Admission(), model(Limits(requests=1_000))
+    permits = taken(admission, one, 0.0)
+    admission.heard(permits[0], 1.0, refused=True)
+    for permit in permits:
+        admission.release(permit, 1.0)
+    assert len(taken(admission, one, 2.0)) == 100
+
+
+def test_what_was_found_out_is_forgotten_when_nobody_asked_for_long() -> None:
+    admission, one = Admission(), model()
+    permits = taken(admission, one, 0.0)
+    admission.heard(permits[0], 1.0, refused=True)
+    for permit in permits:
+        admission.release(permit, 1.0)
+    admission.leave("a", 600.0)
+    assert set(admission._lanes) == {"service", "model"}
+    admission.leave("a", 602.0)
     assert not admission._lanes
 
 
