@@ -10,7 +10,7 @@ per node.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import anyio
 from anyio.abc import TaskGroup
@@ -197,8 +197,7 @@ class Runner:
                         break
                     except BaseException as error:
                         if not is_stray(error):
-                            self._given_up(attempt)
-                            raise
+                            self._given_up(attempt, error)
                         core.handle(self._attempts.strayed(attempt, error))
                         break
                     if function is None:
@@ -232,13 +231,26 @@ class Runner:
             elif core.now >= slice.end:
                 await checkpoint()
 
-    def _given_up(self, attempt: StartAttempt) -> None:
-        """An attempt was cancelled: by the core, or from outside, and then the whole run is."""
-        core = self._core
+    def _given_up(self, attempt: StartAttempt, error: BaseException) -> NoReturn:
+        """
+        An attempt was cancelled: by the core, or from outside, and then the whole run is.
+
+        What went wrong in it besides is the attempt's; only the cancellation goes on.
+        """
+        core, now = self._core, self._clock()
+        cancelled, rest = error, None
+        if isinstance(error, BaseExceptionGroup):
+            parts = error.split(anyio.get_cancelled_exc_class())
+            if parts[0] is not None and isinstance(parts[1], Exception):
+                cancelled, rest = parts
         if not attempt.cancelling:
-            core.handle(stimuli.RunCancelled("cancelled from outside", self._clock()))
-        core.handle(self._attempts.cancelled(attempt))
+            core.handle(stimuli.RunCancelled("cancelled from outside", now))
+        ended = self._attempts.cancelled(attempt)
+        core.handle(
+            ended if rest is None else stimuli.AttemptFailed(attempt, rest, now, ended.usage)
+        )
         self._kick()
+        raise cancelled
 
     async def _rest(self) -> None:
         """Wait to be called."""

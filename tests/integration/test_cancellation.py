@@ -57,7 +57,8 @@ async def settle(world: World, before: set[Any], patience: float = 0) -> None:
     assert world.active == 0, "a node's own clean-up has not run"
     assert world.provider.active == 0, "an exchange goes on"
     common = shared()
-    assert not common.admission._lanes, f"resources held: {common.admission._lanes}"
+    left = [(lane.name, lane.held, [*lane.line]) for lane in common.admission._lanes.values()]
+    assert not any(held or waiting for _, held, waiting in left), f"resources held: {left}"
     assert common.count == 0, "a run is still known"
     assert common.threads_at_work == 0
 
@@ -66,7 +67,7 @@ def check_core(world: World, core: Any) -> None:
     """The core's own books are closed too."""
     assert core.finished
     assert core.slots_used == 0
-    assert core.budget.reserved == 0
+    assert not core.budget.reserved
     assert not core.frames
     assert not core.outbox
     assert not core.calls.waiting
@@ -264,6 +265,35 @@ def test_a_stray_cancellation_while_the_run_is_cancelled_is_part_of_it() -> None
 
     assert asyncio.run(main())
     assert ended == ["stray"]
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_an_error_beside_the_cancellation_of_a_nodes_own_tasks_does_not_get_out(
+    backend: Any,
+) -> None:
+    async def clumsy() -> None:
+        try:
+            await anyio.sleep(10)
+        finally:
+            raise OSError("while cleaning up")
+
+    async def two_at_once() -> None:
+        async with anyio.create_task_group() as group:
+            group.start_soon(clumsy)
+            await anyio.sleep(10)
+
+    async def main() -> None:
+        graph = Graph("clumsy")
+        graph.function(two_at_once, id="clumsy")
+        async with graph.start() as run:
+            await anyio.sleep(1)
+            run.cancel("enough")
+            with pytest.raises(RunError, match="enough") as caught:
+                await run.result()
+        result = caught.value.partial_results
+        assert result.get("clumsy").end == "cancelled"
+
+    run_virtual(main, backend=backend)
 
 
 def test_a_native_cancellation_of_asyncio_goes_through() -> None:

@@ -1,0 +1,230 @@
+"""Ceilings of money and tokens: what is sent under them, what they stop, what comes before that."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from dagorch import LLM, BudgetExceededError, Context, DefinitionError, Event, Graph, Policy, Retry
+from dagorch.errors import (
+    OverloadedError,
+    ProviderConnectionError,
+    ProviderError,
+    RateLimitedError,
+    RefusedError,
+)
+from dagorch.models.llm import LLMRequest, LLMResponse
+from dagorch.models.messages import build_request
+from dagorch.models.usage import Usage
+from dagorch.providers import adapt
+from dagorch.testing import ScriptedProvider
+
+CENT = Decimal("0.01")
+HI = [{"role": "user", "content": "Hi"}]
+
+
+def asking(*ids: str, after: bool = False, **options: Any) -> Graph:
+    graph = Graph("asking")
+    before: list[Any] = []
+    for id in ids:
+        before = [graph.add(LLM(id, prompt="Hi", **options), after=before if after else [])]
+    return graph
+
+
+def dear(**options: Any) -> ScriptedProvider:
+    """A cent a word; its model `small` a hundredth of that."""
+
+    class Dear(ScriptedProvider):
+        def price(self, request: LLMRequest) -> Decimal:
+            return CENT / 100 if request.model == "small" else CENT
+
+        def worst_case_usd(self, request: LLMRequest) -> Decimal:
+            sent, most = self.bounds(request)
+            return (sent + (most or 0)) * self.price(request)
+
+        async def exchange(self, request: LLMRequest, on_text: Any) -> LLMResponse:
+            answer = await super().exchange(request, on_text)
+            used = answer.usage
+            cost = used.total_tokens * self.price(request)
+            usage = Usage(used.input_tokens, used.output_tokens, cost, calls=1)
+            return LLMResponse(answer.content, answer.model, usage)
+
+    return Dear("a few words", **options)
+
+
+def worst(provider: ScriptedProvider, model: str = "") -> Decimal:
+    """What a node that says "Hi" may cost, with three words for an answer."""
+    found = provider.worst_case_usd(LLMRequest(build_request(HI, model, {}).messages, model, 3))
+    assert found is not None
+    return found
+
+
+PAID = 4 * CENT
+"""What it then does cost: a word said, three answered."""
+
+
+# -- what is sent -----------------------------------------------------------------------------
+
+
+async def test_under_a_ceiling_every_request_bounds_its_answer() -> None:
+    async def ask(context: Context[None]) -> str:
+        return (await context.acomplete(HI)).content
+
+    graph = asking("own", "models")
+    graph.function(ask, id="call")
+    graph.add(LLM("bounded", prompt="Hi", max_tokens=7))
+    for ceiling in ({"max_cost": 100}, {"max_tokens": 100_000}):
+        provider = dear(output_limit=50)
+        await graph.run(provider=provider, **ceiling)
+        assert sorted(request.max_tokens or 0 for request in provider.requests) == [7, 50, 50, 50]
+    provider = dear(output_limit=50)
+    await graph.run(provider=provider)
+    assert sorted(request.max_tokens or 0 for request in provider.requests) == [0, 0, 0, 7]
+
+
+# -- tokens -----------------------------------------------------------------------------------
+
+
+async def test_a_ceiling_of_tokens_is_never_broken_and_keeps_what_was_paid_for() -> None:
+    provider = ScriptedProvider("a few words")
+    graph = asking(*(f"n{place}" for place in range(20)), after=True, max_tokens=3)
+    most = sum(provider.bounds(LLMRequest(build_request(HI, "", {}).messages, "", 3)))  # type: ignore[arg-type]
+    with pytest.raises(BudgetExceededError, match=f"of the run's max_tokens={most + 9} 12 are"):
+        await graph.run(provider=provider, max_tokens=most + 9)
+    assert len(provider.requests) == 3, "with 0, 4 and 8 tokens used the next still fits"
+
+
+async def test_what_nothing_bounds_cannot_run_under_a_ceiling_of_tokens() -> None:
+    class Own:
+        def complete(self, messages: Any) -> str:
+            raise AssertionError("nothing must be sent")
+
+    with pytest.raises(DefinitionError, match="nothing bounds the answers of '' of own"):
+        await asking("ask").run(provider=adapt(Own()), max_tokens=1_000)
+
+
+@pytest.mark.parametrize("wrong", [-1, 1.5, "many"])
+async def test_a_ceiling_that_is_none_is_told(wrong: object) -> None:
+    with pytest.raises(DefinitionError, match="max_tokens=.* must be a whole number"):
+        await asking("ask").run(provider=ScriptedProvider("x"), max_tokens=wrong)
+
+
+# -- a cheaper model first --------------------------------------------------------------------
+
+
+async def test_a_cheaper_model_is_asked_before_a_ceiling_stops_the_run() -> None:
+    events: list[Event] = []
+    provider = dear()
+    graph = asking("first", "second", after=True, max_tokens=3)
+    result = await graph.run(
+        provider=provider, max_cost=worst(provider), downgrade="small", on_event=events.append
+    )
+    assert [request.model for request in provider.requests] == ["", "small"]
+    assert list(result.usage_by_model) == ["scripted:scripted", "scripted:small"]
+    told = [event for event in events if event.type == "node_downgraded"]
+    assert [(event.path, event.data["model"]) for event in told] == [("second", "small")]
+
+
+async def test_so_it_is_for_a_functions_calls() -> None:
+    async def ask(context: Context[None]) -> int:
+        for _ in range(4):
+            await context.acomplete(HI, max_tokens=3)
+        return 4
+
+    graph = Graph("calls")
+    graph.function(ask)
+    provider = dear()
+    await graph.run(provider=provider, max_cost=worst(provider), downgrade={"scripted": "small"})
+    assert [request.model for request in provider.requests] == ["", "small", "small", "small"]
+
+
+async def test_where_the_cheaper_model_does_not_fit_either_the_run_stops() -> None:
+    provider = dear()
+    graph = asking("first", "second", after=True, max_tokens=3)
+    with pytest.raises(BudgetExceededError, match="second"):
+        downgrade = {"scripted:scripted": "other"}
+        await graph.run(provider=provider, max_cost=worst(provider), downgrade=downgrade)
+    assert len(provider.requests) == 1
+
+
+async def test_the_dearer_model_waits_for_what_may_come_back_before_that() -> None:
+    provider = dear()
+    graph = asking("one", "two", max_tokens=3)
+    await graph.run(provider=provider, max_cost=worst(provider) + PAID, downgrade="small")
+    assert [request.model for request in provider.requests] == ["", ""]
+
+
+async def test_a_cheaper_model_may_be_another_services() -> None:
+    large, small = dear(name="large"), ScriptedProvider("ok", name="small")
+    graph = asking("first", "second", after=True, max_tokens=3)
+    providers = {"large": large, "small": small}
+    await graph.run(provider=providers, max_cost=worst(large), downgrade="small:tiny")
+    assert [request.model for request in small.requests] == ["tiny"]
+
+
+async def test_downgrade_without_a_ceiling_would_do_nothing() -> None:
+    with pytest.raises(DefinitionError, match="downgrade= does nothing without a ceiling"):
+        await asking("ask").run(provider=dear(), downgrade="small")
+
+
+# -- bills ------------------------------------------------------------------------------------
+
+
+def failing(error: Exception) -> ScriptedProvider:
+    return ScriptedProvider([error, "yes"], price_per_token=CENT)
+
+
+WORST = 3
+
+
+@pytest.mark.parametrize(
+    ("error", "billed"),
+    [
+        (RateLimitedError("429", status=429), "nothing"),
+        (OverloadedError("500", status=500), "nothing"),
+        (ProviderConnectionError("refused", sent=False), "nothing"),
+        (ProviderConnectionError("closed"), "worst"),
+        (OverloadedError("in the middle", status=500, answer_begun=True), "worst"),
+        (ProviderError("odd", usage=Usage(5, 2, Decimal("0.07"))), "counted"),
+    ],
+)
+async def test_a_failure_is_billed_at_what_it_may_have_cost(error: Exception, billed: str) -> None:
+    error.retryable = True  # type: ignore[attr-defined]
+    policy = Policy(retry=Retry(attempts=2, base_delay_seconds=0))
+    graph = asking("ask", max_tokens=WORST, policy=policy)
+    provider = failing(error)
+    bill = (await graph.run(provider=provider)).get("ask").bills[0].usage
+    if billed == "nothing":
+        assert bill == Usage(calls=1)
+    elif billed == "counted":
+        assert bill == Usage(5, 2, Decimal("0.07"), calls=1)
+    else:
+        assert bill.cost_usd == provider.worst_case_usd(provider.requests[0])
+        assert bill.output_tokens == WORST
+        assert bill.estimated
+
+
+async def test_usage_that_never_arrived_is_billed_at_the_reservation() -> None:
+    silent = LLMResponse("yes", "m", Usage(estimated=True))
+    provider = ScriptedProvider(lambda request: silent, price_per_token=CENT)
+
+    async def ask(context: Context[None]) -> float:
+        return (await context.acomplete(HI, max_tokens=WORST)).cost
+
+    graph = asking("ask", max_tokens=WORST)
+    graph.function(ask, id="call")
+    result = await graph.run(provider=provider, max_cost=10)
+    for id in ("ask", "call"):
+        usage = result.get(id).usage
+        assert usage.estimated
+        assert usage.cost_usd == provider.worst_case_usd(provider.requests[0])
+    assert result["call"] == float(result.get("call").usage.cost_usd), "the caller sees it too"
+
+
+async def test_a_refusal_that_was_counted_costs_what_was_counted() -> None:
+    refused = RefusedError("no", status=200, answer_begun=True, usage=Usage(9, 1, CENT))
+    graph = asking("ask", policy=Policy(fallback="none"))
+    result = await graph.run(provider=ScriptedProvider([refused]))
+    assert result.usage == Usage(9, 1, CENT, calls=1)
