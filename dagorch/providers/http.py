@@ -179,9 +179,8 @@ class HttpClient:
         """
         Send `body` as JSON and give the reply as soon as its headers are there.
 
-        A kept connection that breaks before any reply is replaced once, if `may_resend` says so:
-        the service may have seen the request. Leaving the block before the reply's end closes
-        the connection.
+        A kept connection that breaks before any reply is replaced once, if `may_resend` lets it: the
+        request may have been seen. Leaving the block before the reply's end closes the connection.
 
         Raises:
             TransportFailure: From here or from reading the reply.

@@ -107,7 +107,7 @@ async def test_what_nothing_bounds_cannot_run_under_a_ceiling_of_tokens() -> Non
 
 @pytest.mark.parametrize("wrong", [-1, 1.5, "many"])
 async def test_a_ceiling_that_is_none_is_told(wrong: object) -> None:
-    with pytest.raises(DefinitionError, match="max_tokens=.* must be a whole number"):
+    with pytest.raises(DefinitionError, match=r"max_tokens=.* must be a whole number"):
         await asking("ask").run(provider=ScriptedProvider("x"), max_tokens=wrong)
 
 
@@ -143,8 +143,8 @@ async def test_so_it_is_for_a_functions_calls() -> None:
 async def test_where_the_cheaper_model_does_not_fit_either_the_run_stops() -> None:
     provider = dear()
     graph = asking("first", "second", after=True, max_tokens=3)
+    downgrade = {"scripted:scripted": "other"}
     with pytest.raises(BudgetExceededError, match="second"):
-        downgrade = {"scripted:scripted": "other"}
         await graph.run(provider=provider, max_cost=worst(provider), downgrade=downgrade)
     assert len(provider.requests) == 1
 
