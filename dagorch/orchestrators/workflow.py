@@ -10,6 +10,7 @@ from dagorch.graph.graph import Graph
 from dagorch.models.orchestration import OrchestratorResult
 from dagorch.models.result import NodeRun, Result
 from dagorch.models.task import AgentResult, AgentType, TaskStatus
+from dagorch.models.usage import NOTHING_USED, Usage
 from dagorch.orchestrators.routing import Place
 
 __all__ = ["Agent", "Workflow"]
@@ -78,11 +79,30 @@ class Workflow:
                 "failed": failed,
                 "tokens_used": result.usage.total_tokens,
                 "cost_estimated": result.usage.estimated,
+                "usage_by_model": {
+                    name: _plain(usage) for name, usage in result.usage_by_model.items()
+                },
+                "usage_by_tier": {
+                    role: _plain(usage) for role, usage in self._by_tier(result).items()
+                },
                 "dropped_events": result.dropped_events,
                 **self.facts(result),
             },
             run=result,
         )
+
+    def _by_tier(self, result: Result) -> dict[str, Usage]:
+        """What went to the agents of each role, and to the rest: planning and synthesis."""
+        sums: dict[str, Usage] = {}
+        for path, run in result.node_runs.items():
+            if not run.bills:
+                continue
+            ends = [at for at, letter in enumerate(path) if letter == "/"]
+            owner = (self.agents.get(path[:end]) for end in (*ends, len(path)))
+            agent = next((found for found in owner if found is not None), None)
+            role = str(agent.role) if agent is not None else "orchestrator"
+            sums[role] = sums.get(role, NOTHING_USED) + run.usage
+        return sums
 
     def _agent_result(self, path: str, agent: Agent, run: NodeRun, result: Result) -> AgentResult:
         told = self.given.get(path)
@@ -102,6 +122,15 @@ class Workflow:
                 "metadata": {**facts, **told.metadata},
             }
         )
+
+
+def _plain(usage: Usage) -> dict[str, Any]:
+    return {
+        "calls": usage.calls,
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "cost": float(usage.cost_usd),
+    }
 
 
 def _status(result: Result, failure: BaseException | None, failed: list[str]) -> TaskStatus:

@@ -179,7 +179,7 @@ class HttpClient:
         """
         Send `body` as JSON and give the reply as soon as its headers are there.
 
-        A kept connection that breaks before any reply is replaced once, if `may_resend` lets it: the
+        A kept connection that breaks before any reply is replaced once, if `may_resend`: the
         request may have been seen. Leaving the block before the reply's end closes the connection.
 
         Raises:

@@ -7,7 +7,7 @@ import pytest
 
 from dagorch import AgentResult, BudgetExceededError, SubTask
 from dagorch.testing import ScriptedProvider
-from tests.conformance.doubles import HI, Plain, once
+from tests.conformance.doubles import HI, Plain, by_tier, cascade, once, talking
 
 PLAN = [SubTask("a", "x"), SubTask("b", "y")]
 
@@ -40,6 +40,19 @@ async def test_each_call_is_on_the_bill_of_its_agent_and_of_the_run() -> None:
     assert result.total_cost == pytest.approx(0.24)
     assert result.metadata["tokens_used"] == 24
     assert result.run.usage.calls == 6
+
+
+async def test_the_bill_is_told_by_model_and_by_tier_too() -> None:
+    result = await Asking(once(), priced(), plan=PLAN).execute_workflow("Why?")
+    four = {"calls": 4, "input_tokens": 4, "output_tokens": 12, "cost": pytest.approx(0.16)}
+    two = {"calls": 2, "input_tokens": 2, "output_tokens": 6, "cost": pytest.approx(0.08)}
+    assert result.metadata["usage_by_tier"] == {"orchestrator": two, "analyst": four}
+    assert result.metadata["usage_by_model"]["scripted:scripted"]["calls"] == 6
+    provider = talking(by_tier, price_per_token=0.01)
+    tiers = (await cascade(provider).execute_workflow("Why?")).metadata["usage_by_tier"]
+    assert {role: usage["calls"] for role, usage in tiers.items()} == {
+        "orchestrator": 1, "belter": 3, "drummer": 2, "camina": 1,
+    }  # fmt: skip
 
 
 async def test_they_hold_the_ceiling() -> None:
