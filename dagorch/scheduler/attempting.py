@@ -220,7 +220,10 @@ class Attempting(NodeRuns):
 
     def on_sending_again(self, s: stimuli.SendingAgain) -> None:
         permit = s.ticket.permit
-        s.granted = permit is None or self.admission.again(permit, s.now)
+        if s.ticket.reserved:  # for one exchange; what is tried again is an attempt of its own
+            s.granted = False
+        else:
+            s.granted = permit is None or self.admission.again(permit, s.now)
 
     def on_succeeded(self, s: stimuli.AttemptSucceeded) -> None:
         attempt = s.attempt
