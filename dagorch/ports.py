@@ -14,7 +14,7 @@ from dagorch.models.limits import Demand, Limits
 from dagorch.models.llm import LLMRequest, LLMResponse
 from dagorch.models.rates import RateLimits
 
-__all__ = ["Bounded", "Listening", "Paced", "Provider"]
+__all__ = ["Bounded", "Listening", "Paced", "Provider", "Router"]
 
 
 class Listening:
@@ -149,4 +149,39 @@ class Paced(Protocol):
 
     def demand(self, request: LLMRequest) -> Demand:
         """What a request asks of the service's tokens."""
+        ...
+
+
+@runtime_checkable
+class Router(Protocol):
+    """
+    Something that finds the provider of a model by the model's name.
+
+    A run asks it before anything starts, for all that is known by then, and again where a
+    function names a model of its own. Finding sends and opens nothing.
+    """
+
+    def find(self, model: str, home: str = "") -> tuple[Provider, str]:
+        """
+        The provider of a model, and the model's name as that provider knows it.
+
+        Args:
+            model: Its name, or `provider:model`; empty is the default provider's own default.
+            home: The name of the provider that has it if its own name tells none.
+
+        Raises:
+            DefinitionError: There is none, or something is missing before it can be used.
+        """
+        ...
+
+    def named(self, provider: str, model: str) -> tuple[Provider, str]:
+        """The provider of that name, whatever the model is called; raises as `find`."""
+        ...
+
+    def enter(self) -> None:
+        """A run that uses it begins on this event loop."""
+        ...
+
+    async def leave(self) -> None:
+        """Such a run has ended, and the last of a loop closes there what the router had made."""
         ...

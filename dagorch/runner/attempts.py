@@ -25,7 +25,7 @@ from dagorch.errors import (
     RunError,
 )
 from dagorch.graph.graph import Graph
-from dagorch.graph.plan import ASYNC, LLM_CALL
+from dagorch.graph.plan import ASYNC, LLM_CALL, Plan
 from dagorch.models.usage import NOTHING_USED
 from dagorch.nodes.ask import Ask
 from dagorch.nodes.function import Function
@@ -117,15 +117,23 @@ class Attempts:
                     if inspect.isawaitable(value):  # a lambda around a coroutine function, say
                         value = await value
                 if node.expand:
-                    return stimuli.Expanded(
-                        attempt, _expansion(node, value, self._core.limits), self._clock()
-                    )
+                    expansion = _expansion(node, value, self._core.limits)
+                    self._check_providers(node, expansion)
+                    return stimuli.Expanded(attempt, expansion, self._clock())
                 check = plan.checks[index]
                 if check is not None and not check(value):
                     return self.wrong_type(attempt, value)
         except Exception as error:
             return stimuli.AttemptFailed(attempt, error, self._clock(), usage)
         return stimuli.AttemptSucceeded(attempt, value, self._clock(), usage)
+
+    def _check_providers(self, node: Function, expansion: Plan) -> None:
+        try:
+            self._providers.check(expansion, budgeted=self._budgeted)
+        except DefinitionError as error:
+            raise ExpansionError(
+                f"the graph that node {node.id!r} returned cannot be run: {error}"
+            ) from error
 
     def wrong_type(self, attempt: StartAttempt, value: Any) -> Stimulus:
         """The stimulus of an attempt whose function did not keep its annotation."""

@@ -1,46 +1,43 @@
 """
-Which of a run's providers answers which node.
+Which provider answers which node of a run.
 
-Found out before the run, so that nothing is paid for in vain.
+Found out before the run, so that nothing is paid for in vain; by names alone, a router's work.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from dagorch.errors import DefinitionError, Problem, did_you_mean
+from dagorch.errors import DefinitionError, Problem
 from dagorch.graph.plan import LLM_CALL, Plan
 from dagorch.models.llm import LLMRequest
 from dagorch.ports import Provider
+from dagorch.runner.given import Given, router_of
 
 __all__ = ["Providers"]
+
+_SHOWN = 3
+"""Nodes that a message names, of those with the same problem."""
 
 
 class Providers:
     """
-    The providers of one run.
+    The providers of one run, as its router finds them.
 
-    One provider answers every node. Of several, given by name, a node gets the one of its
-    `provider`, else the one under its model's name, else, of `name:model`, the one of that name,
-    else the first.
+    An LLM node with a `provider` gets the one of that name. Its fallback models, and the model of
+    any other node, go by the model's name.
 
     Args:
-        given: A provider, a mapping of name to provider, or None.
+        given: A router, a provider, a mapping of name to provider, or None.
+
+    Raises:
+        DefinitionError: It is none of these.
     """
 
-    def __init__(self, given: Provider | Mapping[str, Provider] | None) -> None:
-        self._named: dict[str, Provider] = {}
-        self._first: Provider | None = None
-        if isinstance(given, Mapping):
-            self._named = dict(given)
-            for name, provider in self._named.items():
-                _check(provider, name)
-            self._first = next(iter(self._named.values()), None)
-        elif given is not None:
-            _check(given, "provider")
-            self._first = given
+    def __init__(self, given: Any) -> None:
+        self.router = router_of(given)
 
     def of(self, node: Any, place: int = 0) -> tuple[Provider, str]:
         """
@@ -53,47 +50,27 @@ class Providers:
         Raises:
             DefinitionError: There is no such provider.
         """
-        model = node.policy.fallback_models[place - 1] if place else node.model
-        found = self._by_name(model)
-        if found is not None and (place or not node.provider):
-            return found
+        if place:
+            return self.router.find(node.policy.fallback_models[place - 1], node.provider)
         if node.provider:
-            provider = self._called(node.provider)
-            if provider is not None:
-                return provider, model
-            near = did_you_mean(node.provider, self._named)
-            raise DefinitionError(
-                f"LLM node {node.id!r} wants provider {node.provider!r}, which was not given{near}"
-            )
-        return self.for_model(model, f"LLM node {node.id!r}")
+            return self.router.named(node.provider, node.model)
+        return self.router.find(node.model)
 
     def for_model(self, model: str, who: str) -> tuple[Provider, str]:
-        """The provider of a model, and the model as it knows it."""
-        found = self._by_name(model)
-        if found is not None:
-            return found
-        if self._first is None:
-            raise DefinitionError(f"{who} calls a model: give run(..., provider=...)")
-        return self._first, model
-
-    def _by_name(self, model: str) -> tuple[Provider, str] | None:
-        """The provider that a model's name tells."""
-        if model in self._named:
-            return self._named[model], model
-        name, _, rest = model.partition(":")
-        provider = self._called(name) if rest else None
-        return None if provider is None else (provider, rest)
-
-    def _called(self, name: str) -> Provider | None:
-        if self._first is not None and self._first.name == name and name not in self._named:
-            return self._first
-        return self._named.get(name)
+        """The provider of a model that a function names, and the model as it knows it."""
+        try:
+            return self.router.find(model)
+        except DefinitionError as error:
+            raise DefinitionError(_told(who, error)) from None
 
     def check(
         self, plan: Plan, bounded: Callable[[Provider, LLMRequest], object] | None = None
     ) -> None:
         """
-        See that every LLM node of a plan and of those inside it is provided for.
+        See that every node of a plan and of those inside it is provided for.
+
+        Of functions only the fallback models are known; what they ask for themselves is found
+        when they do.
 
         Args:
             plan: Asks.
@@ -102,18 +79,31 @@ class Providers:
         Raises:
             DefinitionError: All that are not.
         """
-        problems: list[Problem] = []
+        routed = not isinstance(self.router, Given)
+        found: dict[str, list[str]] = {}
         for current in (plan, *plan.inner):
-            if LLM_CALL not in current.kinds:
+            if not routed and LLM_CALL not in current.kinds:
                 continue
-            for index, node in enumerate(current.nodes):
-                if current.kinds[index] == LLM_CALL:
+            for kind, node in zip(current.kinds, current.nodes, strict=True):
+                if kind == LLM_CALL:
                     for place in range(len(node.policy.fallback_models) + 1):
-                        problem = self._problem(node, place, bounded)
-                        if problem:
-                            problems.append(Problem(problem, node.id))
-        if problems:
-            raise DefinitionError(problems)
+                        if problem := self._problem(node, place, bounded):
+                            found.setdefault(problem, []).append(node.id)
+                elif routed and node.policy.fallback_models:
+                    for problem in self._unknown(node.policy.fallback_models):
+                        found.setdefault(problem, []).append(node.id)
+        if found:
+            raise DefinitionError(
+                [Problem(_told(_who(ids), problem), ids[0]) for problem, ids in found.items()]
+            )
+
+    def _unknown(self, models: Sequence[str]) -> Iterator[str]:
+        """Say of each model that has no provider what is wrong."""
+        for model in models:
+            try:
+                self.router.find(model)
+            except DefinitionError as error:
+                yield str(error)
 
     def _problem(
         self,
@@ -123,22 +113,19 @@ class Providers:
     ) -> str:
         try:
             provider, model = self.of(node, place)
-        except DefinitionError as error:
-            return str(error)
-        try:
             if bounded is not None:
                 bounded(provider, replace(node.settings(), messages=(), model=model))
         except DefinitionError as error:
-            return f"LLM node {node.id!r}: {error}"
+            return str(error)
         return ""
 
 
-def _check(provider: Any, name: str) -> None:
-    missing = [
-        part for part in ("name", "exchange", "worst_case_usd") if not hasattr(provider, part)
-    ]
-    if missing:
-        raise DefinitionError(
-            f"{name}: {type(provider).__name__} is no provider, it has no {' or '.join(missing)}; "
-            "dagorch.providers.adapt(...) makes one of any object with complete or acomplete"
-        )
+def _who(ids: list[str]) -> str:
+    """Name the nodes that have one problem in common."""
+    shown = ", ".join(map(repr, ids[:_SHOWN]))
+    more = f" and {len(ids) - _SHOWN} more" if len(ids) > _SHOWN else ""
+    return f"node{'s' if len(ids) > 1 else ''} {shown}{more}"
+
+
+def _told(who: str, problem: object) -> str:
+    return f"{who}: {problem}"

@@ -241,6 +241,8 @@ class Session:
         )
         attempts = Attempts(self.providers, common, preparing, options.deps)
         self.runner = Runner(core, attempts, common, self._emit)
+        router = self.providers.router
+        router.enter()
         try:
             if self.listeners:
                 await self._run_with_listeners(self.runner)
@@ -248,6 +250,7 @@ class Session:
                 await self._run_alone(self.runner)
         finally:
             self.runner = None
+            await router.leave()
         result = result_of(core, self.graph, self.dropped)
         error = run_error(core, result)
         if core.cancelled is not None:
