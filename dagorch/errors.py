@@ -60,18 +60,20 @@ __all__ = [
 ]
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
+def did_you_mean(name: str, known: Iterable[str], most: int = 1) -> str:
     """
-    Give `; did you mean 'x'?` for the nearest known name, or an empty string.
+    Give `; did you mean 'x'?` for the nearest known names, at most so many, or an empty string.
 
     Example:
         >>> did_you_mean("sumary", ["summary", "title"])
         "; did you mean 'summary'?"
+        >>> did_you_mean("gpt4", ["gpt-4", "gpt-4o", "grok-3"], most=3)
+        "; did you mean 'gpt-4' or 'gpt-4o'?"
         >>> did_you_mean("zzz", ["summary"])
         ''
     """
-    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    near = difflib.get_close_matches(name, dict.fromkeys(known), n=most, cutoff=0.6)
+    return f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
 
 
 def _rebuild(cls: type[DagorchError], args: tuple[Any, ...], facts: dict[str, Any]) -> DagorchError:

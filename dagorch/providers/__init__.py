@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from dagorch.providers.local import LocalProvider
     from dagorch.providers.openai import OpenAIProvider
     from dagorch.providers.registry import SERVICES, Route, Service, route
+    from dagorch.providers.router import Router
     from dagorch.providers.scripted import ScriptedProvider
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "ProviderFactory",
     "ProviderInfo",
     "Route",
+    "Router",
     "ScriptedProvider",
     "Service",
     "TextStream",
@@ -50,6 +52,7 @@ _HOMES = {
     "ProviderFactory": "factory",
     "ProviderInfo": "factory",
     "Route": "registry",
+    "Router": "router",
     "ScriptedProvider": "scripted",
     "Service": "registry",
     "TextStream": "base",

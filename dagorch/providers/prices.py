@@ -7,7 +7,7 @@ imported at the first question, since that takes 0.3 s.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 from dagorch.errors import DefinitionError
 
-__all__ = ["LOOSE_NAMES", "Price", "PriceTable", "Rates", "known_output_limit"]
+__all__ = ["LOOSE_NAMES", "Price", "PriceTable", "Rates", "known_output_limit", "priced_models"]
 
 Price = tuple[float | Decimal | str, float | Decimal | str]
 """Dollars per million tokens: of input, of output."""
@@ -165,6 +165,13 @@ def known_output_limit(model: str) -> int | None:
     name = LOOSE_NAMES.get(model, model).rpartition("/")[2]
     known = [prefix for prefix in _OUTPUT_LIMITS if name.startswith(prefix)]
     return _OUTPUT_LIMITS[max(known, key=len)] if known else None
+
+
+def priced_models(services: Collection[str]) -> list[str]:
+    """Give the names of all models whose prices are known, of these services of genai-prices."""
+    from genai_prices.data import providers
+
+    return [model.id for found in providers if found.id in services for model in found.models]
 
 
 def _own_price(model: str, pair: Any) -> tuple[Decimal, Decimal]:

@@ -6,6 +6,7 @@ Nothing is made or read from the environment here; that is the factory's.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -167,9 +168,9 @@ def unknown_model(model: str) -> DefinitionError:
     )
 
 
-def unknown_provider(name: str) -> DefinitionError:
-    """Make the error for a provider's name that is not in `PROVIDER_NAMES`."""
+def unknown_provider(name: str, known: Iterable[str] = PROVIDER_NAMES) -> DefinitionError:
+    """Make the error for a provider's name that is not among those known."""
+    known = tuple(dict.fromkeys(known))
     return DefinitionError(
-        f"no provider is called {name!r}{did_you_mean(name, PROVIDER_NAMES)}; "
-        f"known: {', '.join(PROVIDER_NAMES)}"
+        f"no provider is called {name!r}{did_you_mean(name, known)}; known: {', '.join(known)}"
     )
