@@ -11,8 +11,6 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final, Self
 
-import anyio
-
 from dagorch.errors import DagorchWarning, DefinitionError, Problem, RunError
 from dagorch.graph.graph import Graph
 from dagorch.models.config import OrchestratorConfig
@@ -20,12 +18,11 @@ from dagorch.models.events import Event
 from dagorch.models.orchestration import OrchestratorResult, StreamEvent
 from dagorch.models.policy import Policy, Retry
 from dagorch.models.task import AgentResult, SubTask
-from dagorch.nodes.base import Kind
 from dagorch.orchestrators.custom import CustomGraph
 from dagorch.orchestrators.metered import MeteredProvider
-from dagorch.orchestrators.routing import Place, Routing
 from dagorch.orchestrators.stream import Stream
 from dagorch.orchestrators.workflow import Workflow
+from dagorch.providers.router import Router
 from dagorch.runner.api import RunHandle
 
 __all__ = ["BaseOrchestrator"]
@@ -52,7 +49,7 @@ class BaseOrchestrator:
     Args:
         config: None is the pattern's config as it comes.
         provider: One of dagorch's, or any object with `complete` or `acomplete`. None will do
-            for drawing, and for a subclass that calls no model.
+            for drawing, and for a subclass that calls no model. A `Router` is used as it is.
         providers: Further ones by name, for models that are not the provider's.
 
     Attributes:
@@ -106,10 +103,9 @@ class BaseOrchestrator:
         self.config = self.config_class() if config is None else config
         self._check_config()
         self._warn_of_unused()
-        self._routing = Routing(provider, providers)
+        self._router = _router_of(provider, providers)
         self._under_way: set[RunHandle] = set()
-        primary = self._routing.place(self.config.primary_model)
-        self.provider = MeteredProvider(lambda: self._routing.provider(primary), primary.model)
+        self.provider = MeteredProvider(self._router, self.config.primary_model or "")
 
     # -- what a subclass writes ---------------------------------------------------------------
 
@@ -164,6 +160,8 @@ class BaseOrchestrator:
                 with what had finished.
         """
         workflow = self._prepared(task, context)
+        for model in workflow.models:
+            self._router.find(model)
         config = self.config
         listeners: list[Callable[[Event], Any]] = []
         if self.stream_callback is not None and config.enable_streaming:
@@ -171,7 +169,7 @@ class BaseOrchestrator:
         if (listener := on_event or self.on_event) is not None:
             listeners.append(listener)
         start = workflow.graph.start(
-            provider=self._providers(workflow),
+            provider=self._router,
             max_parallel=config.max_parallel if config.parallel_execution else 1,
             max_cost=config.max_cost,
             deps=workflow,
@@ -187,9 +185,6 @@ class BaseOrchestrator:
             raise
         finally:
             self._under_way.discard(start)
-            if not self._under_way:
-                with anyio.CancelScope(shield=True):
-                    await self._routing.close_made()
         return workflow.outcome(result)
 
     def cancel(self, reason: str = "cancelled") -> None:
@@ -209,8 +204,8 @@ class BaseOrchestrator:
         told = {**context, "task": task}
         if "num_agents" in config.model_fields_set:
             told["num_agents"] = config.num_agents
-        place = self._routing.place(config.primary_model)
-        return CustomGraph(self, self.provider, self._policy).workflow(task, told, place)
+        steps = CustomGraph(self, self.provider, self._policy)
+        return steps.workflow(task, told, config.primary_model or "")
 
     @property
     def _policy(self) -> Policy:
@@ -219,14 +214,8 @@ class BaseOrchestrator:
         return Policy(
             retry=Retry(attempts=config.max_retries + 1),
             timeout_seconds=config.timeout_seconds,
-            fallback_models=tuple(self._routing.address(place) for place in self._fallback),
+            fallback_models=() if config.fallback_model is None else (config.fallback_model,),
         )
-
-    @property
-    def _fallback(self) -> tuple[Place, ...]:
-        """Where the fallback model runs, if there is one."""
-        model = self.config.fallback_model
-        return () if model is None else (self._routing.place(model),)
 
     # -- checks -------------------------------------------------------------------------------
 
@@ -262,11 +251,10 @@ class BaseOrchestrator:
                 stacklevel=3,
             )
 
-    def _providers(self, workflow: Workflow) -> Mapping[str, Any] | None:
-        calls_models = any(node.kind is Kind.LLM for node in workflow.graph)
-        if self._routing.given is None and not calls_models and workflow.places == (Place(),):
-            return None
-        found = self._routing.of_run((*workflow.places, *self._fallback))
-        if not calls_models:  # functions call by model, not by provider
-            found |= {p.model: found[p.provider] for p in workflow.places if p.provider}
-        return found
+
+def _router_of(provider: Any, providers: Mapping[str, Any] | None) -> Router:
+    if not isinstance(provider, Router):
+        return Router(provider, providers)
+    if providers:
+        raise DefinitionError("providers= beside a Router: give them to the Router itself")
+    return provider

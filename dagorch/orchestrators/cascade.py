@@ -9,7 +9,6 @@ from dagorch.models.config import DreamCascadeConfig, OrchestratorConfig
 from dagorch.models.result import Result
 from dagorch.models.task import AgentType
 from dagorch.orchestrators.base import BaseOrchestrator
-from dagorch.orchestrators.routing import Place
 from dagorch.orchestrators.workflow import Agent, Workflow
 from dagorch.patterns.cascade import AMPLE, TIGHT, Cascade, Room, Tier, cascade_graph
 
@@ -28,7 +27,8 @@ class DreamCascadeOrchestrator(BaseOrchestrator):
 
     Args:
         config: A `DreamCascadeConfig`; None is the default one.
-        provider: Answers every model that is its own service's. None will do for drawing.
+        provider: Answers every model that is its own service's. None will do for drawing. A
+            `Router` may stand here as well.
         providers: Further ones by name (`{"groq": ...}`), for the tiers' models.
 
     Example:
@@ -47,18 +47,13 @@ class DreamCascadeOrchestrator(BaseOrchestrator):
     config: DreamCascadeConfig
 
     def _workflow(self, task: str, context: Mapping[str, Any]) -> Workflow:
-        config, routing = self.config, self._routing
-        primary = routing.place(config.primary_model)
-        places = {
+        config = self.config
+        primary = config.primary_model or ""
+        models = {
             AgentType.PLANNER: primary,
-            **{
-                role: routing.place(model) if model is not None else primary
-                for role, model in (
-                    (AgentType.BELTER, config.belter_model),
-                    (AgentType.DRUMMER, config.drummer_model),
-                    (AgentType.CAMINA, config.camina_model),
-                )
-            },
+            AgentType.BELTER: config.belter_model or primary,
+            AgentType.DRUMMER: config.drummer_model or primary,
+            AgentType.CAMINA: config.camina_model or primary,
         }
         counts = {
             AgentType.PLANNER: 1,
@@ -67,11 +62,10 @@ class DreamCascadeOrchestrator(BaseOrchestrator):
             AgentType.CAMINA: config.camina_count,
         }
         tiers = {
-            role: Tier(counts[role], place.provider, place.model, self._room(place))
-            for role, place in places.items()
+            role: Tier(counts[role], model, self._room(model)) for role, model in models.items()
         }
         graph = cascade_graph(Cascade(*tiers.values()), task, self._policy)
-        agents = dict(self._agents(counts, places))
+        agents = dict(self._agents(counts, models))
         answer = "merge" if config.camina_count > 1 else "camina_1"
 
         def facts(result: Result) -> dict[str, Any]:
@@ -80,7 +74,7 @@ class DreamCascadeOrchestrator(BaseOrchestrator):
                 "belter_count": config.belter_count,
                 "drummer_count": config.drummer_count,
                 "camina_count": config.camina_count,
-                "models": {str(role): self._model(place) for role, place in places.items()},
+                "models": {str(role): self._called(model) for role, model in models.items()},
                 "questions": result.values.get("questions", []),
                 "planned": "decompose" in result and not result.get("decompose").recovered_from,
             }
@@ -91,29 +85,28 @@ class DreamCascadeOrchestrator(BaseOrchestrator):
             planning="decompose",
             synthesis=answer,
             agents=agents,
-            places=tuple(places.values()),
             facts=facts,
         )
 
     def _agents(
-        self, counts: Mapping[AgentType, int], places: Mapping[AgentType, Place]
+        self, counts: Mapping[AgentType, int], models: Mapping[AgentType, str]
     ) -> Iterator[tuple[str, Agent]]:
         for role in (AgentType.BELTER, AgentType.DRUMMER, AgentType.CAMINA):
-            model = self._model(places[role])
+            model = self._called(models[role])
             for number in range(1, counts[role] + 1):
                 id = f"{role}_{number}"
                 yield id, Agent(id, role, id, {"tier": str(role), "model": model})
 
-    def _model(self, place: Place) -> str:
-        """The name of the model at a place, as far as it is known."""
-        given = self._routing.given
-        return place.model or (given.default_model if given is not None else "")
+    def _called(self, model: str) -> str:
+        """The name of a model at its provider, as far as it is known."""
+        found, default = self._router.route(model), self._router.default
+        name = model if found is None else found.model
+        return name or (default.default_model if default is not None else "")
 
-    def _room(self, place: Place) -> Room:
-        """How much the model at a place can take; only the embedded one is known to be small."""
-        given = self._routing.given
-        name = place.provider or (given.name if given is not None else "")
-        return TIGHT if name == "local" else AMPLE
+    def _room(self, model: str) -> Room:
+        """How much a model can take; only the embedded one is known to be small."""
+        found = self._router.route(model)
+        return TIGHT if found is not None and found.provider == "local" else AMPLE
 
 
 BeltalowdaOrchestrator = DreamCascadeOrchestrator

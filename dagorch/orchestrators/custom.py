@@ -15,7 +15,6 @@ from dagorch.models.policy import Policy
 from dagorch.models.task import AgentResult, SubTask, TaskStatus
 from dagorch.nodes.function import Context
 from dagorch.orchestrators.metered import MeteredProvider, seated
-from dagorch.orchestrators.routing import Place
 from dagorch.orchestrators.workflow import Agent, Workflow
 from dagorch.patterns.subtasks import node_ids, subtask_graph
 
@@ -53,7 +52,7 @@ class CustomGraph:
         self._policy = policy
         self._context: Mapping[str, Any] = {}
 
-    def workflow(self, task: str, context: Mapping[str, Any], place: Place) -> Workflow:
+    def workflow(self, task: str, context: Mapping[str, Any], model: str) -> Workflow:
         """Give the graph of a task, and who is to be watched in it."""
         self._context = context
         policy = self._policy
@@ -67,7 +66,7 @@ class CustomGraph:
             graph,
             planning="decompose",
             synthesis="synthesize",
-            places=(place,),
+            models=(model,) if model else (),
             facts=lambda _: {"orchestrator": name},
         )
 

@@ -19,6 +19,7 @@ from dagorch.models.messages import MessagesLike, build_request
 from dagorch.nodes.function import Context
 from dagorch.ports import Bounded, Provider
 from dagorch.providers.base import CallDoors
+from dagorch.providers.router import Router
 
 __all__ = ["MeteredProvider", "seated"]
 
@@ -50,32 +51,34 @@ class MeteredProvider(CallDoors):
     The provider of an orchestrator, with every call reserved, admitted and billed by its run.
 
     Args:
-        find: Gives the provider that answers a call without a model.
-        model: What a call without a model asks for; empty is that provider's default.
+        router: Finds who answers.
+        model: What a call without a model asks for; empty is the default provider's own default.
     """
 
-    def __init__(self, find: Callable[[], Provider], model: str = "") -> None:
-        self._find = find
+    def __init__(self, router: Router, model: str = "") -> None:
+        self._router = router
         self._model = model
 
     @property
     def name(self) -> str:
         """The service's name."""
-        return self._find().name
+        return self._found().name
 
     @property
     def default_model(self) -> str:
         """What a call without a model asks for."""
-        return self._model or self._find().default_model
+        provider, model = self._router.find(self._model)
+        return model or provider.default_model
 
     @property
     def max_concurrency(self) -> int | None:
         """How many exchanges may be under way at once; None is no bound."""
-        return self._find().max_concurrency
+        return self._found().max_concurrency
 
     def worst_case_usd(self, request: LLMRequest) -> Decimal | None:
         """The most that this request can cost, or None where the price is unknown."""
-        return self._find().worst_case_usd(self._complete_request(request))
+        provider, request = self._addressed(self._complete_request(request))
+        return provider.worst_case_usd(request)
 
     def bounds(self, request: LLMRequest) -> tuple[int, int | None]:
         """The most tokens that this request can have, and its answer; None is no bound."""
@@ -92,7 +95,8 @@ class MeteredProvider(CallDoors):
         request = self._complete_request(request)
         context = self._context()
         if context is None:
-            return await self._find().exchange(request, on_text)
+            provider, request = self._addressed(request)
+            return await provider.exchange(request, on_text)
         return await context.exchange(request, on_text)
 
     def complete(
@@ -108,7 +112,16 @@ class MeteredProvider(CallDoors):
 
     async def aclose(self) -> None:
         """Close what is open on this event loop; the provider can be used again."""
-        await self._find().aclose()
+        await self._found().aclose()
+        await self._router.aclose()
+
+    def _found(self) -> Provider:
+        """Give the provider that answers a call without a model."""
+        return self._router.find(self._model)[0]
+
+    def _addressed(self, request: LLMRequest) -> tuple[Provider, LLMRequest]:
+        provider, model = self._router.find(request.model)
+        return provider, replace(request, model=model)
 
     def _complete_request(self, request: LLMRequest) -> LLMRequest:
         return request if request.model or not self._model else replace(request, model=self._model)
@@ -120,4 +133,4 @@ class MeteredProvider(CallDoors):
         return seat.context if seat is not None else None
 
     def __repr__(self) -> str:
-        return f"<MeteredProvider around {self._find()!r}>"
+        return f"<MeteredProvider of {self._router!r}>"

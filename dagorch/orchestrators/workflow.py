@@ -11,7 +11,6 @@ from dagorch.models.orchestration import OrchestratorResult
 from dagorch.models.result import NodeRun, Result
 from dagorch.models.task import AgentResult, AgentType, TaskStatus
 from dagorch.models.usage import NOTHING_USED, Usage
-from dagorch.orchestrators.routing import Place
 
 __all__ = ["Agent", "Workflow"]
 
@@ -46,8 +45,8 @@ class Workflow:
     """Path of the node that gives the answer."""
     agents: dict[str, Agent] = field(default_factory=dict)
     """By the path of their node."""
-    places: tuple[Place, ...] = ()
-    """Where its calls may go."""
+    models: tuple[str, ...] = ()
+    """What its functions call, as far as that is known before."""
     facts: Callable[[Result], Mapping[str, Any]] = lambda _: {}
     """What the pattern tells in the result's metadata."""
     given: dict[str, AgentResult] = field(default_factory=dict)

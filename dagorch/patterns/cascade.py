@@ -57,8 +57,8 @@ class Tier:
     """The agents of one tier, and their model."""
 
     count: int = 1
-    provider: str = ""
     model: str = ""
+    """As a run's router or provider knows it."""
     room: Room = AMPLE
 
 
@@ -200,7 +200,6 @@ def _asking(tier: Tier, prompt: str) -> dict[str, Any]:
     answers = prompt in (prompts.SYNTHESISE, prompts.MERGE)
     return {
         "prompt": prompt,
-        "provider": tier.provider,
         "model": tier.model,
         "max_tokens": room.answer_tokens if answers else room.write_tokens,
         "temperature": room.temperature,
