@@ -43,6 +43,7 @@ Examples:
   dagorch run cascade "Why is the sky blue?"
   dagorch run cascade "Tea or coffee?" --belter-count 5 --drummer-count 2
   dagorch run cascade "Compare heat pumps" --provider xai --max-cost 0.50
+  dagorch run cascade "Why?" --model claude-3.5 --fallback-model gpt-4
   dagorch run cascade "Summarise RFC 9110" --base-url http://localhost:8000/v1
   dagorch run cascade "Why is the sky blue?" --json | jq .result
 \b
@@ -136,7 +137,15 @@ def run(
         ),
     ] = None,
     model: Annotated[
-        str | None, typer.Option(help="The model of every call, or the path of a .gguf file.")
+        str | None,
+        typer.Option(
+            help="The model of every call; its name finds the service, unless that is given. "
+            "Or the path of a .gguf file."
+        ),
+    ] = None,
+    fallback_model: Annotated[
+        str | None,
+        typer.Option(help="Asked where the model has failed for good; may be another service's."),
     ] = None,
     base_url: Annotated[
         str | None, typer.Option(help="Address of any server that speaks OpenAI's protocol.")
@@ -173,7 +182,15 @@ def run(
     from dagorch.cli.patterns import Settings
     from dagorch.cli.running import RunOptions, run_workflow
 
-    settings = Settings(belter_count, drummer_count, camina_count, max_parallel, timeout, max_cost)
+    settings = Settings(
+        belter_count,
+        drummer_count,
+        camina_count,
+        max_parallel,
+        timeout,
+        max_cost,
+        fallback_model=fallback_model,
+    )
     return run_workflow(
         RunOptions(pattern, task, settings, provider, model, base_url, out, as_json, quiet, debug)
     )

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from dagorch.errors import DefinitionError
-from dagorch.providers import SERVICES, ProviderFactory
+from dagorch.ports import Provider
+from dagorch.providers import SERVICES, ProviderFactory, Router
 from dagorch.providers.base import BaseProvider
 from dagorch.providers.http import is_loopback
 from dagorch.providers.openai import OpenAIProvider
@@ -21,8 +22,12 @@ _CONNECT_SECONDS = 2.0
 class Chosen:
     """A provider, and for the user why it is this one."""
 
-    provider: BaseProvider
+    router: Router
+    """Finds it, and those of the other models that a workflow names."""
+    provider: Provider
     why: str
+    model: str | None = None
+    """What the workflow must ask for; None is the provider's own default."""
 
 
 def choose(name: str | None, model: str | None, base_url: str | None) -> Chosen:
@@ -36,31 +41,33 @@ def choose(name: str | None, model: str | None, base_url: str | None) -> Chosen:
         DefinitionError: The name or the model is unknown, a key is missing, or nothing listens at
             an address on this machine.
     """
-    if name is not None:
-        chosen = Chosen(
-            ProviderFactory.get_provider(name, model=model, base_url=base_url), "--provider"
-        )
-    elif base_url is not None:
-        chosen = Chosen(OpenAIProvider(base_url, default_model=model or ""), "--base-url")
-    elif model is not None and model.endswith(".gguf"):
-        chosen = Chosen(ProviderFactory.get_provider("local", model=model), "--model is a file")
-    elif model is not None:
-        chosen = Chosen(ProviderFactory.provider_for_model(model), f"it has the model {model}")
+    if model is not None and name is None and base_url is None and not model.endswith(".gguf"):
+        router = Router()
+        provider, model = router.find(model)
+        chosen = Chosen(router, provider, f"it has the model {model}", model)
     else:
-        chosen = _first_ready()
+        given, why = _given(name, model, base_url)
+        chosen = Chosen(Router(given), given, why)
     _check_address(chosen.provider)
     return chosen
 
 
-def _first_ready() -> Chosen:
+def _given(name: str | None, model: str | None, base_url: str | None) -> tuple[BaseProvider, str]:
+    """Make the provider that is meant where no model's name tells it."""
+    if name is not None:
+        return ProviderFactory.get_provider(name, model=model, base_url=base_url), "--provider"
+    if base_url is not None:
+        return OpenAIProvider(base_url, default_model=model or ""), "--base-url"
+    if model is not None:
+        return ProviderFactory.get_provider("local", model=model), "--model is a file"
     for info in ProviderFactory.list_providers():
         service = SERVICES.get(info.name)
         if service is not None and service.key_env and info.ready:
-            return Chosen(ProviderFactory.get_provider(info.name), "its key is set")
-    return Chosen(ProviderFactory.get_provider("local"), "no service's key is set")
+            return ProviderFactory.get_provider(info.name), "its key is set"
+    return ProviderFactory.get_provider("local"), "no service's key is set"
 
 
-def _check_address(provider: BaseProvider) -> None:
+def _check_address(provider: Provider) -> None:
     """See whether somebody listens, where that can be known for nothing: on this machine."""
     address = getattr(provider, "base_url", "")
     if not address or not is_loopback(address):

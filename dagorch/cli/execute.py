@@ -14,7 +14,7 @@ from dagorch.cli.display import Display
 from dagorch.errors import RunError
 from dagorch.models.orchestration import OrchestratorResult
 from dagorch.orchestrators import BaseOrchestrator
-from dagorch.providers.base import BaseProvider
+from dagorch.ports import Provider
 
 __all__ = ["Ended", "execute"]
 
@@ -29,7 +29,7 @@ class Ended:
 
 
 def execute(
-    orchestrator: BaseOrchestrator, provider: BaseProvider, task: str, display: Display
+    orchestrator: BaseOrchestrator, provider: Provider, task: str, display: Display
 ) -> Ended:
     """
     Run a workflow and show it.

@@ -23,6 +23,8 @@ class Settings:
     max_parallel: int | None = None
     timeout_seconds: float | None = None
     max_cost: float | None = None
+    primary_model: str | None = None
+    fallback_model: str | None = None
 
     def given(self) -> dict[str, Any]:
         """Those that were set."""

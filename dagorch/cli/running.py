@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -52,12 +52,15 @@ def run_workflow(options: RunOptions) -> int:
     """
     orchestrator_for(options.pattern, options.settings).graph(options.task)  # wrong words first
     chosen = choose(options.provider, options.model, options.base_url)
-    orchestrator = orchestrator_for(options.pattern, options.settings, chosen.provider)
+    if options.settings.fallback_model is not None:
+        chosen.router.find(options.settings.fallback_model)  # an unknown one is told at once
+    settings = replace(options.settings, primary_model=chosen.model)
+    orchestrator = orchestrator_for(options.pattern, settings, chosen.router)
     graph = orchestrator.graph(options.task)
     destination = Destination(options.out) if options.out is not None else None
     silent = options.quiet or options.as_json
     if not silent:
-        model = chosen.provider.default_model or "whatever model it serves"
+        model = chosen.model or chosen.provider.default_model or "whatever model it serves"
         _say(f"running on {chosen.provider.name}, {model} ({chosen.why})")
     title = f"{graph.name}: {one_line(options.task)}"
     display = display_for(lambda: _planned(graph), title, quiet=silent)

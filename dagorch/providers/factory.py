@@ -1,5 +1,5 @@
 """
-Providers by name or by model: the one place that reads keys and addresses from the environment.
+Providers by name: the one place that reads keys and addresses from the environment.
 
 It reads them when it is asked, never at import, and knows no service by itself: those are the
 registry's data.
@@ -30,8 +30,6 @@ from dagorch.providers.registry import (
     SERVICES,
     DialectName,
     Service,
-    route,
-    unknown_model,
     unknown_provider,
 )
 from dagorch.providers.scripted import SCRIPTED_MODEL, ScriptedProvider
@@ -127,23 +125,6 @@ class ProviderFactory:
             timeouts=timeouts,
             limits=limits,
         )
-
-    @staticmethod
-    def provider_for_model(model: str) -> BaseProvider:
-        """
-        Make the provider that serves `model`, with that model as its default.
-
-        Args:
-            model: A name that tells its service (`grok-3`, `gpt-4`, `claude-3.5`,
-                `groq-llama`), or `provider:model`.
-
-        Raises:
-            DefinitionError: No service is known for it, or its key is missing.
-        """
-        found = route(model)
-        if found is None:
-            raise unknown_model(model)
-        return ProviderFactory.get_provider(found.provider, model=found.model)
 
     @staticmethod
     def list_providers() -> list[ProviderInfo]:

@@ -158,16 +158,6 @@ def route(model: str) -> Route | None:
     return Route(max(starts, key=lambda pair: len(pair[0]))[1], model) if starts else None
 
 
-def unknown_model(model: str) -> DefinitionError:
-    """Make the error for a model that `route` does not know."""
-    known = [start for service in SERVICES.values() for start in service.models]
-    defaults = [service.default_model for service in SERVICES.values() if service.default_model]
-    return DefinitionError(
-        f"no provider is known for model {model!r}{did_you_mean(model, [*known, *defaults])}; "
-        f"write it as 'provider:{model}' with one of: {', '.join(PROVIDER_NAMES)}"
-    )
-
-
 def unknown_provider(name: str, known: Iterable[str] = PROVIDER_NAMES) -> DefinitionError:
     """Make the error for a provider's name that is not among those known."""
     known = tuple(dict.fromkeys(known))

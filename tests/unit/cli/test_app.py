@@ -12,6 +12,7 @@ from dagorch.cli.app import run_command
 from dagorch.cli.exits import Exit
 from dagorch.models.orchestration import OrchestratorResult
 from dagorch.providers import SERVICES
+from tests.servers import ModelServer, answer, reply
 
 Command = Callable[..., tuple[int, str, str]]
 
@@ -49,6 +50,16 @@ def command(
         (["run", "cascade", "x", "--provider", "nobody"], "no provider is called 'nobody'"),
         (["run", "cascade", "x", "--provider", "openai"], "OPENAI_API_KEY"),
         (["run", "cascade", "x", "--model", "gpt4"], "no provider is known for model 'gpt4'"),
+        (["run", "cascade", "x", "--model", "gork-3"], "'gork-3'; did you mean 'grok-3'"),
+        (["run", "cascade", "x", "--model", "claude-3.5"], "ANTHROPIC_API_KEY"),
+        (
+            ["run", "cascade", "x", "--provider", "scripted", "--fallback-model", "gork-3"],
+            "'gork-3'; did you mean 'grok-3'",
+        ),
+        (
+            ["run", "cascade", "x", "--provider", "scripted", "--fallback-model", "gpt-4"],
+            "OPENAI_API_KEY",
+        ),
         (["run", "cascade", "x", "--provider", "scripted", "--out", "a.pdf"], ".pdf cannot be"),
         (["run", "cascade", "x", "--provider", "scripted", "--out", "no/a.md"], "No such file"),
         (["graph", "casade"], "no pattern 'casade'; did you mean 'cascade'?"),
@@ -149,6 +160,24 @@ def test_counts_are_honoured(command: Command) -> None:
         str(agent.agent_type) for agent in OrchestratorResult.model_validate_json(out).agent_results
     ]
     assert tiers == ["belter"] * 4 + ["drummer"] * 3 + ["camina"] * 2
+
+
+def test_a_model_finds_its_service_and_the_fallback_model_another(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = reply(404, {"error": {"message": "no such model"}})
+    with ModelServer(gone) as anthropic, ModelServer(answer("Bees dance.")) as openai:
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", anthropic.url)
+        monkeypatch.setenv("OPENAI_BASE_URL", openai.url)
+        models = ["--model", "claude-3.5", "--fallback-model", "gpt-4"]
+        code, out, err = command("run", "cascade", "Why?", *models)
+        anthropic.wait_until(lambda server: not server.open)
+        openai.wait_until(lambda server: not server.open)
+    assert code == 0, err
+    assert out.startswith("Bees dance.")
+    assert "running on anthropic, claude-3.5 (it has the model claude-3.5)" in err
+    assert {seen.json["model"] for seen in anthropic.seen} == {"claude-3.5"}
+    assert {seen.json["model"] for seen in openai.seen} == {"gpt-4"}
 
 
 def test_out_keeps_everything(command: Command, tmp_path: Path) -> None:

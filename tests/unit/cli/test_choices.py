@@ -74,8 +74,11 @@ def test_without_any_key_the_local_model_is_chosen() -> None:
 @pytest.mark.usefixtures("no_keys")
 def test_a_model_alone_tells_its_service(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XAI_API_KEY", "k")
-    provider = choose(None, "grok-3-mini", None).provider
-    assert (provider.name, provider.default_model) == ("xai", "grok-3-mini")
+    chosen = choose(None, "grok-3-mini", None)
+    assert (chosen.provider.name, chosen.model) == ("xai", "grok-3-mini")
+    named = choose("xai", "grok-3-mini", None)
+    assert (named.provider.default_model, named.model) == ("grok-3-mini", None)
+    assert named.router.default is named.provider
 
 
 def test_an_address_alone_is_any_server() -> None:

@@ -17,7 +17,6 @@ from dagorch.providers import (
     HttpProvider,
     OpenAIProvider,
     ProviderFactory,
-    ScriptedProvider,
     factory,
 )
 from dagorch.providers.prices import LOOSE_NAMES
@@ -116,21 +115,6 @@ def test_a_model_finds_its_service(model: str, provider: str, name: str) -> None
 @pytest.mark.parametrize("model", ["llama3.2:1b", "org/model", "", ":", "ollama:"])
 def test_a_model_of_many_services_or_of_none(model: str) -> None:
     assert route(model) is None
-    with pytest.raises(DefinitionError, match="no provider is known for model"):
-        ProviderFactory.provider_for_model(model)
-
-
-def test_an_unknown_model_gets_the_nearest_name() -> None:
-    with pytest.raises(DefinitionError, match=r"'cloude-3'; did you mean 'claude'\?.*openrouter"):
-        ProviderFactory.provider_for_model("cloude-3")
-
-
-def test_a_models_provider_has_it_as_its_default(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XAI_API_KEY", "k")
-    assert ProviderFactory.provider_for_model("grok-3-mini").default_model == "grok-3-mini"
-    scripted = ProviderFactory.provider_for_model("scripted:m")
-    assert isinstance(scripted, ScriptedProvider)
-    assert scripted.default_model == "m"
 
 
 def test_what_is_ready_and_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
