@@ -22,7 +22,8 @@ class Doors:
     How a `Graph` is run. Every door takes the graph's inputs by name, and these options.
 
     Options:
-        provider: What answers LLM nodes: a provider, or a mapping of model or provider name to one.
+        provider: What answers LLM nodes: a provider; a mapping of model or provider name to one;
+            or a `dagorch.providers.Router`, which finds each model's by name.
         max_parallel: Attempts that hold a slot at once, whatever the nesting (default 16).
         max_cost: A hard ceiling in dollars: a call starts only if its worst case still fits.
         max_tokens: The same in tokens of input and output together.

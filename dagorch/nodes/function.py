@@ -57,11 +57,12 @@ class Context(Generic[D]):
 
         Args:
             messages: Dicts with `role` and `content`, or `Message`s.
-            model: None is the provider's default.
+            model: Found among the run's providers by name; None is the default one's own.
             options: Fields of `LLMRequest`, such as `max_tokens`.
 
         Raises:
-            DefinitionError: A message or an option is malformed, or the run has no provider.
+            DefinitionError: A message or an option is malformed, or the run has no provider for
+                the model.
             BudgetExceededError: The call's worst case does not fit under the run's ceiling.
             ProviderError: The service failed.
         """

@@ -48,7 +48,7 @@ class LLM(Node[T], Generic[T]):
         images: Name of an input that holds image URLs, shown with the last turn.
         output: The type of the value: `str`, or what the reply is parsed into (a pydantic model,
             `list[str]`, a dataclass). Its JSON Schema is sent where the service supports that.
-        model: The model's name; empty is the provider's default.
+        model: The model's name, or `provider:model`; empty is the provider's default.
         provider: Which of the run's providers, by name; empty goes by the model.
         max_tokens: Bound on the reply's tokens.
         temperature: Sampling temperature, 0 for the likeliest reply.

@@ -35,7 +35,8 @@ from dagorch.models.rates import RateLimits
 from dagorch.models.result import NodeRun, Result
 from dagorch.models.usage import Usage
 from dagorch.nodes import Function
-from dagorch.providers import AnthropicProvider
+from dagorch.ports import Provider
+from dagorch.providers import AnthropicProvider, Router
 from dagorch.testing import ScriptedProvider, run_virtual
 
 
@@ -170,6 +171,10 @@ async def runs(graph: Graph, title: Ref[str], report: Ref[Report], views: Ref[li
     async with provider.stream([{"role": "user", "content": "Count."}]) as pieces:
         async for text in pieces:
             assert_type(text, str)
+
+    router = Router(provider, {"mine": provider})
+    assert_type(router.find("grok-3"), tuple[Provider, str])
+    await graph.run(question="Why?", provider=router)
 
     claude = AnthropicProvider("https://example.org", default_model="claude-haiku-4-5")
     answer = await claude.acomplete([{"role": "user", "content": "Count."}], max_tokens=5)
