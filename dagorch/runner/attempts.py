@@ -129,7 +129,7 @@ class Attempts:
 
     def _check_providers(self, node: Function, expansion: Plan) -> None:
         try:
-            self._providers.check(expansion, budgeted=self._budgeted)
+            self._providers.check(expansion, self._preparing.bounded)
         except DefinitionError as error:
             raise ExpansionError(
                 f"the graph that node {node.id!r} returned cannot be run: {error}"

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from dagorch.models.llm import LLMRequest
+from dagorch.models.usage import NO_AMOUNT, Amount
 from dagorch.ports import Provider
 from dagorch.runner.bills import capped, worst_case
-from dagorch.runner.limits import Shared
-from dagorch.runner.providers import Providers
+from dagorch.runner.limits import shared
+from dagorch.runner.providers import Bounded, Providers
 from dagorch.scheduler.commands import Prepared
 
 __all__ = ["Downgrade", "Preparing"]
@@ -24,7 +25,6 @@ class Preparing:
 
     Args:
         providers: Who answers.
-        shared: For the resources of providers.
         money: Whether there is a ceiling on cost.
         tokens: Whether there is one on tokens.
         downgrade: What to turn to before a ceiling stops the run.
@@ -33,17 +33,27 @@ class Preparing:
     def __init__(
         self,
         providers: Providers,
-        shared: Shared,
         *,
         money: bool = False,
         tokens: bool = False,
         downgrade: Downgrade = None,
     ) -> None:
         self._providers = providers
-        self._shared = shared
         self._money = money
         self._tokens = tokens
         self._downgrade = downgrade
+
+    @property
+    def bounded(self) -> Bounded | None:
+        """What looks at a request under a ceiling; None if there is none."""
+        return self._bounded if self._money or self._tokens else None
+
+    def check_downgrade(self) -> None:
+        """See that every cheaper model can be asked. Raises `DefinitionError`."""
+        downgrade = self._downgrade or {}
+        for name in downgrade.values() if isinstance(downgrade, Mapping) else [downgrade]:
+            provider, model = self._providers.for_model(name, "downgrade")
+            self._bounded(provider, LLMRequest((), model=model, max_tokens=1))
 
     def prepare(self, provider: Provider, request: LLMRequest) -> Prepared:
         """
@@ -63,16 +73,17 @@ class Preparing:
         return prepared
 
     def _prepared(self, provider: Provider, request: LLMRequest) -> Prepared:
-        worst = None
+        worst = NO_AMOUNT
         if self._money or self._tokens:
-            request = capped(provider, request)
-            worst = worst_case(provider, request, money=self._money, tokens=self._tokens)
-        resource, demand = self._shared.asked_of(provider, request)
+            request, worst = self._bounded(provider, request)
+        resource, demand = shared().asked_of(provider, request)
         source = provider.name, request.model or provider.default_model
-        prepared = Prepared(request, provider, resource, demand=demand, source=source)
-        if worst is not None:
-            prepared.worst = worst
-        return prepared
+        return Prepared(request, provider, resource, worst, demand, source)
+
+    def _bounded(self, provider: Provider, request: LLMRequest) -> tuple[LLMRequest, Amount]:
+        """Bound a request's answer, and give the most that both can use up."""
+        request = capped(provider, request)
+        return request, worst_case(provider, request, money=self._money, tokens=self._tokens)
 
     def _cheaper_model(self, source: tuple[str, str]) -> str | None:
         downgrade = self._downgrade

@@ -6,7 +6,7 @@ Found out before the run, so that nothing is paid for in vain; by names alone, a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -20,6 +20,9 @@ __all__ = ["Providers"]
 
 _SHOWN = 3
 """Nodes that a message names, of those with the same problem."""
+
+
+Bounded = Callable[[Provider, LLMRequest], object]
 
 
 class Providers:
@@ -63,9 +66,7 @@ class Providers:
         except DefinitionError as error:
             raise DefinitionError(_told(who, error)) from None
 
-    def check(
-        self, plan: Plan, bounded: Callable[[Provider, LLMRequest], object] | None = None
-    ) -> None:
+    def check(self, plan: Plan, bounded: Bounded | None = None) -> None:
         """
         See that every node of a plan and of those inside it is provided for.
 
@@ -74,43 +75,47 @@ class Providers:
 
         Args:
             plan: Asks.
-            bounded: Looks at what would be sent to a provider; raises what is wrong with it.
+            bounded: Under a ceiling, looks at what would be sent to a provider and raises what is
+                wrong with it.
 
         Raises:
             DefinitionError: All that are not.
         """
         routed = not isinstance(self.router, Given)
         found: dict[str, list[str]] = {}
+        known: dict[Hashable, list[str]] = {}
         for current in (plan, *plan.inner):
             if not routed and LLM_CALL not in current.kinds:
                 continue
             for kind, node in zip(current.kinds, current.nodes, strict=True):
-                if kind == LLM_CALL:
-                    for place in range(len(node.policy.fallback_models) + 1):
-                        if problem := self._problem(node, place, bounded):
-                            found.setdefault(problem, []).append(node.id)
-                elif routed and node.policy.fallback_models:
-                    for problem in self._unknown(node.policy.fallback_models):
-                        found.setdefault(problem, []).append(node.id)
+                if kind != LLM_CALL and not (routed and node.policy.fallback_models):
+                    continue
+                # Nodes that ask the same are looked at once: there may be thousands.
+                key = _asked(node, kind, budgeted=bounded is not None)
+                if key not in known:
+                    problems = self._problems(node, kind, bounded)
+                    known[key] = list(dict.fromkeys(problems))
+                for problem in known[key]:
+                    found.setdefault(problem, []).append(node.id)
         if found:
             raise DefinitionError(
                 [Problem(_told(_who(ids), problem), ids[0]) for problem, ids in found.items()]
             )
 
-    def _unknown(self, models: Sequence[str]) -> Iterator[str]:
-        """Say of each model that has no provider what is wrong."""
-        for model in models:
+    def _problems(self, node: Any, kind: int, bounded: Bounded | None) -> Iterator[str]:
+        """Say of each model of a node that is known beforehand what is wrong with it, if so."""
+        if kind == LLM_CALL:
+            for place in range(len(node.policy.fallback_models) + 1):
+                if problem := self._problem(node, place, bounded):
+                    yield problem
+            return
+        for model in node.policy.fallback_models:
             try:
                 self.router.find(model)
             except DefinitionError as error:
                 yield str(error)
 
-    def _problem(
-        self,
-        node: Any,
-        place: int,
-        bounded: Callable[[Provider, LLMRequest], object] | None,
-    ) -> str:
+    def _problem(self, node: Any, place: int, bounded: Bounded | None) -> str:
         try:
             provider, model = self.of(node, place)
             if bounded is not None:
@@ -118,6 +123,15 @@ class Providers:
         except DefinitionError as error:
             return str(error)
         return ""
+
+
+def _asked(node: Any, kind: int, *, budgeted: bool) -> Hashable:
+    """What decides whether a node is provided for."""
+    fallback: tuple[str, ...] = node.policy.fallback_models
+    if kind != LLM_CALL:
+        return fallback
+    most = node.settings().max_tokens if budgeted else None
+    return node.provider, node.model, fallback, most
 
 
 def _who(ids: list[str]) -> str:

@@ -20,12 +20,9 @@ from dagorch.graph.graph import NO_DEFAULT, Graph
 from dagorch.graph.plan import Plan
 from dagorch.ids import RunId, new_run_id
 from dagorch.models.events import Event
-from dagorch.models.llm import LLMRequest
 from dagorch.models.result import Result
 from dagorch.nodes.types import type_name, value_check
-from dagorch.ports import Provider
 from dagorch.runner.attempts import Attempts
-from dagorch.runner.bills import capped, worst_case
 from dagorch.runner.limits import shared
 from dagorch.runner.loop import Runner
 from dagorch.runner.outcome import result_of, run_error
@@ -111,6 +108,12 @@ class Session:
         self.options = Options(**{k: v for k, v in given.items() if k in _OPTION_NAMES})
         self.inputs = {k: v for k, v in given.items() if k not in _OPTION_NAMES}
         self.providers = Providers(self.options.provider)
+        self.preparing = Preparing(
+            self.providers,
+            money=self.options.max_cost is not None,
+            tokens=self.options.max_tokens is not None,
+            downgrade=self.options.downgrade,
+        )
         self._check()
         self.listeners = [Listener(callback) for callback in self.options.listeners]
         self.streams: list[Queue] = []
@@ -156,31 +159,8 @@ class Session:
                 )
         if problems:
             raise DefinitionError(problems, subject=f"graph {graph.name!r}")
-        self._check_models()
-
-    def _check_models(self) -> None:
-        """See that every model that the plan names can be asked, and its bill be bounded."""
-        options, providers = self.options, self.providers
-
-        def bounded(provider: Provider, request: LLMRequest) -> None:
-            worst_case(
-                provider,
-                capped(provider, request),
-                money=options.max_cost is not None,
-                tokens=options.max_tokens is not None,
-            )
-
-        providers.check(self.plan, bounded if options.has_ceiling else None)
-        downgrade = options.downgrade
-        for name in (
-            downgrade.values()
-            if isinstance(downgrade, Mapping)
-            else [downgrade]
-            if downgrade
-            else ()
-        ):
-            provider, model = providers.for_model(name, "downgrade")
-            bounded(provider, LLMRequest((), model=model, max_tokens=1))
+        self.providers.check(self.plan, self.preparing.bounded)
+        self.preparing.check_downgrade()
 
     @property
     def dropped(self) -> int:
@@ -232,14 +212,7 @@ class Session:
             observed=observed,
             freeing=options.retain == "outputs",
         )
-        preparing = Preparing(
-            self.providers,
-            common,
-            money=options.max_cost is not None,
-            tokens=options.max_tokens is not None,
-            downgrade=options.downgrade,
-        )
-        attempts = Attempts(self.providers, common, preparing, options.deps)
+        attempts = Attempts(self.providers, common, self.preparing, options.deps)
         self.runner = Runner(core, attempts, common, self._emit)
         router = self.providers.router
         router.enter()

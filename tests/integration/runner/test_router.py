@@ -223,6 +223,21 @@ async def test_all_that_is_unknown_or_has_no_key_is_told_before_anything_is_sent
     assert not any(server.seen for server in services.values())
 
 
+async def test_thousands_of_nodes_with_one_problem_are_looked_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    router = Router()
+    asked: list[str] = []
+    find = router.find
+    monkeypatch.setattr(router, "find", lambda model, home="": asked.append(model) or find(model))
+    graph = Graph("wide")
+    for n in range(2_000):
+        graph.add(LLM(f"bad_{n}", prompt="Well?", model="gork-3"))
+    with pytest.raises(DefinitionError, match="'bad_2' and 1997 more: no provider is known"):
+        await graph.run(provider=router)
+    assert asked == ["gork-3"]
+
+
 async def test_a_node_that_names_no_model_needs_a_default() -> None:
     graph = Graph("bare")
     graph.add(LLM("ask", prompt="Well?"))
