@@ -82,13 +82,13 @@ class MeteredProvider(CallDoors):
 
     def bounds(self, request: LLMRequest) -> tuple[int, int | None]:
         """The most tokens that this request can have, and its answer; None is no bound."""
-        inner, request = self._find(), self._complete_request(request)
-        return inner.bounds(request) if isinstance(inner, Bounded) else (0, None)
+        provider, request = self._addressed(self._complete_request(request))
+        return provider.bounds(request) if isinstance(provider, Bounded) else (0, None)
 
     def max_output_tokens(self, model: str = "") -> int | None:
         """The most tokens that a model writes in one answer, or None where unknown."""
-        inner = self._find()
-        return inner.max_output_tokens(model or self._model) if isinstance(inner, Bounded) else None
+        provider, model = self._router.find(model or self._model)
+        return provider.max_output_tokens(model) if isinstance(provider, Bounded) else None
 
     async def exchange(self, request: LLMRequest, on_text: Callable[[str], None]) -> LLMResponse:
         """Send the request once, as the node that is at work."""
