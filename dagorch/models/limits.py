@@ -81,13 +81,16 @@ class Demand:
 
     Example:
         >>> Demand.of(LLMRequest((), max_tokens=100))
-        Demand(prompt_bytes=0, output_tokens=100)
+        Demand(prompt_bytes=0, output_tokens=100, patience_seconds=inf)
     """
 
     prompt_bytes: int = 0
     """Of all text that is sent: messages, tools, schema; images at a bound."""
     output_tokens: int = 0
     """The request's `max_tokens`; 0 where it sets none, since services then charge what comes."""
+    patience_seconds: float = math.inf
+    """How long a pause that the service asks for is waited for; past a longer one the call goes
+    out, and fails with what the service says."""
 
     @classmethod
     def of(cls, request: LLMRequest) -> Demand:

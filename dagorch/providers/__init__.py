@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dagorch.models.limits import Limits
     from dagorch.providers.adapter import adapt
     from dagorch.providers.anthropic import AnthropicProvider
     from dagorch.providers.base import BaseProvider, CallDoors, TextStream
@@ -26,6 +27,7 @@ __all__ = [
     "CallDoors",
     "GeminiProvider",
     "HttpProvider",
+    "Limits",
     "LocalProvider",
     "OpenAIProvider",
     "ProviderFactory",
@@ -47,6 +49,7 @@ _HOMES = {
     "CallDoors": "base",
     "GeminiProvider": "gemini",
     "HttpProvider": "http_provider",
+    "Limits": "base",
     "LocalProvider": "local",
     "OpenAIProvider": "openai",
     "ProviderFactory": "factory",

@@ -29,7 +29,7 @@ from dagorch.models.messages import MessagesLike, build_request
 from dagorch.providers.openai_wire import request_body
 from dagorch.providers.wire import encode
 
-__all__ = ["BaseProvider", "CallDoors", "TextStream"]
+__all__ = ["BaseProvider", "CallDoors", "Limits", "TextStream"]
 
 
 _IMAGE_TOKENS = 50_000

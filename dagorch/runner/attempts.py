@@ -236,7 +236,7 @@ class Attempts:
         own = self._providers.of(node)[0] if place else provider
         # Fields of one service's own are not another's.
         extra = request.extra if own is provider else {}
-        return self._preparing.prepare(provider, replace(request, model=model, extra=extra))
+        return self._preparing.prepare(provider, replace(request, model=model, extra=extra), node)
 
 
 def is_stray(error: BaseException) -> bool:

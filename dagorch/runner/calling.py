@@ -100,12 +100,12 @@ class FunctionCalls:
         return on_text
 
     def _request(self, attempt: StartAttempt, request: LLMRequest, *, wait: bool) -> Call:
+        node = attempt.frame.plan.nodes[attempt.index]
         wanted = request.model
         if attempt.model:
-            policy = attempt.frame.plan.nodes[attempt.index].policy
-            wanted = policy.fallback_models[attempt.model - 1]
+            wanted = node.policy.fallback_models[attempt.model - 1]
         provider, model = self._providers.for_model(wanted, f"node {attempt.path!r}")
-        prepared = self._preparing.prepare(provider, replace(request, model=model))
+        prepared = self._preparing.prepare(provider, replace(request, model=model), node)
         return Call(attempt, prepared, wait=wait)
 
     async def _call(

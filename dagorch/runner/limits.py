@@ -7,9 +7,11 @@ Its clock, their slice of its time, admission to resources, the watchdog.
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
@@ -17,6 +19,8 @@ from anyio.lowlevel import RunVar
 
 from dagorch.models.limits import NO_LIMITS, Demand, Limits
 from dagorch.models.llm import LLMRequest
+from dagorch.models.policy import Retry
+from dagorch.nodes.base import Node
 from dagorch.ports import Paced, Provider
 from dagorch.runner.watchdog import Watchdog
 from dagorch.scheduler.admission import Admission
@@ -25,6 +29,7 @@ from dagorch.scheduler.commands import Resource
 __all__ = ["SLICE_SECONDS", "Shared", "Slice", "shared"]
 
 
+_RETRY: Final = Retry()
 SLICE_SECONDS: Final = 0.003
 """
 How long all runs of a loop together may keep it in one turn before others get theirs.
@@ -118,7 +123,9 @@ class Shared:
         if freed is not None:
             freed()
 
-    def asked_of(self, provider: Provider, request: LLMRequest) -> tuple[Resource, Demand]:
+    def asked_of(
+        self, provider: Provider, request: LLMRequest, node: Node[Any]
+    ) -> tuple[Resource, Demand]:
         """What an exchange holds, one of the model within the service, and what it asks for."""
         try:
             service = self._services.get(provider)
@@ -131,7 +138,23 @@ class Shared:
                 self._services[provider] = service
             except TypeError:
                 self._unweak[id(provider)] = (provider, service)
-        return service.of(request.model or provider.default_model), service.demand(request)
+        demand = replace(service.demand(request), patience_seconds=_patience(node))
+        return service.of(request.model or provider.default_model), demand
+
+
+def _patience(node: Node[Any]) -> float:
+    """
+    How long a node waits for a service that asked for a pause.
+
+    As long as it would wait for it itself, had it been refused: a `Retry-After` past its
+    deadline or its longest delay fails at once.
+    """
+    policy = node.policy
+    retry = getattr(node, "retry", None) or policy.retry or _RETRY
+    return min(
+        retry.max_delay_seconds,
+        math.inf if policy.timeout_seconds is None else policy.timeout_seconds,
+    )
 
 
 class _Service:

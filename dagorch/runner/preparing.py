@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from dagorch.models.llm import LLMRequest
 from dagorch.models.usage import NO_AMOUNT, Amount
+from dagorch.nodes.base import Node
 from dagorch.ports import Provider
 from dagorch.runner.bills import capped, worst_case
 from dagorch.runner.limits import shared
@@ -55,28 +57,29 @@ class Preparing:
             provider, model = self._providers.for_model(name, "downgrade")
             self._bounded(provider, LLMRequest((), model=model, max_tokens=1))
 
-    def prepare(self, provider: Provider, request: LLMRequest) -> Prepared:
+    def prepare(self, provider: Provider, request: LLMRequest, node: Node[Any]) -> Prepared:
         """
-        Give all that the core needs to let a request go ahead.
+        Give all that the core needs to let a node's request go ahead.
 
         Raises:
             DefinitionError: A ceiling cannot be kept, since a price or a size is not known.
         """
-        prepared = self._prepared(provider, request)
+        prepared = self._prepared(provider, request, node)
         cheaper = self._cheaper_model(prepared.source) if self._downgrade else None
         if cheaper is not None:
             other, model = self._providers.for_model(cheaper, "downgrade")
             if (other.name, model or other.default_model) != prepared.source:
                 # Fields of one service's own are not another's.
                 extra = request.extra if other is provider else {}
-                prepared.cheaper = self._prepared(other, replace(request, model=model, extra=extra))
+                cheap = replace(request, model=model, extra=extra)
+                prepared.cheaper = self._prepared(other, cheap, node)
         return prepared
 
-    def _prepared(self, provider: Provider, request: LLMRequest) -> Prepared:
+    def _prepared(self, provider: Provider, request: LLMRequest, node: Node[Any]) -> Prepared:
         worst = NO_AMOUNT
         if self._money or self._tokens:
             request, worst = self._bounded(provider, request)
-        resource, demand = shared().asked_of(provider, request)
+        resource, demand = shared().asked_of(provider, request, node)
         source = provider.name, request.model or provider.default_model
         return Prepared(request, provider, resource, worst, demand, source)
 

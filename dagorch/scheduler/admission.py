@@ -321,6 +321,11 @@ class Admission:
         lane = self._lanes.get(name)
         return lane.held if lane else 0
 
+    @property
+    def at_rest(self) -> bool:
+        """Whether nobody holds anything and nobody waits."""
+        return not any(lane.held or lane.line for lane in self._lanes.values())
+
     def check(self) -> None:
         """Recount every service. Raises `InvariantError` if what is kept is not what is."""
         for lane in self._lanes.values():

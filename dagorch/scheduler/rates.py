@@ -171,7 +171,9 @@ class Bucket:
         really takes may be less, and if not the service says so.
         """
         self._expire(now)
-        at = max(now, self.paused_until)
+        at = now
+        if self.paused_until - now <= demand.patience_seconds:
+            at = max(now, self.paused_until)
         limits = self.limits
         if limits.requests is not None:
             over = self._flying + len(self._log) + 1 - limits.requests
@@ -186,9 +188,9 @@ class Bucket:
                 if over > 0:
                     at = max(at, self._time_until_free(over))
             for kind, told in self._told.items():
-                at = max(
-                    at, told.when(self._need(kind, demand, prompt), self._under_way(kind), now)
-                )
+                when = told.when(self._need(kind, demand, prompt), self._under_way(kind), now)
+                if when - now <= demand.patience_seconds:
+                    at = max(at, when)
         return at
 
     def _moment_of(self, count: int) -> float:

@@ -57,8 +57,7 @@ async def settle(world: World, before: set[Any], patience: float = 0) -> None:
     assert world.active == 0, "a node's own clean-up has not run"
     assert world.provider.active == 0, "an exchange goes on"
     common = shared()
-    left = [(lane.name, lane.held, [*lane.line]) for lane in common.admission._lanes.values()]
-    assert not any(held or waiting for _, held, waiting in left), f"resources held: {left}"
+    assert common.admission.at_rest, f"resources held: {common.admission._lanes}"
     assert common.count == 0, "a run is still known"
     assert common.threads_at_work == 0
 

@@ -112,6 +112,21 @@ def test_a_pause_holds_everything_up_and_is_never_cut_short() -> None:
     assert bucket.when(NO_DEMAND, 21.0) == 21.0
 
 
+def test_who_would_not_bear_the_pause_goes_to_hear_it_for_itself() -> None:
+    bucket = Bucket(Limits())
+    bucket.pause(60.0, 0.0)
+    bucket.hear(RateLimits(requests=RateWindow(10, 0, 30.0)), spent_in_a_pause(bucket), 0.0)
+    assert bucket.when(Demand(patience_seconds=60.0), 1.0) == 60.0
+    assert bucket.when(Demand(patience_seconds=40.0), 1.0) == 30.0
+    assert bucket.when(Demand(patience_seconds=20.0), 1.0) == 1.0
+
+
+def spent_in_a_pause(bucket: Bucket) -> Charge:
+    charge = bucket.charge(NO_DEMAND, 0.0)
+    bucket.answered(charge, 0.0)
+    return charge
+
+
 def test_a_pause_of_hours_is_a_quota_and_not_waited_for() -> None:
     bucket = Bucket(Limits())
     bucket.pause(LONGEST_PAUSE_SECONDS + 1, 0.0)
