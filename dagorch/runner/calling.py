@@ -16,7 +16,7 @@ from anyio.lowlevel import current_token
 from dagorch.errors import BlockingCallWarning, RunError
 from dagorch.graph.plan import ASYNC
 from dagorch.models.llm import LLMRequest, LLMResponse
-from dagorch.models.usage import NOTHING_USED
+from dagorch.models.usage import NOTHING_USED, Usage
 from dagorch.nodes.function import Context
 from dagorch.ports import Provider
 from dagorch.runner.bills import assumed, of_answer, of_failure
@@ -122,14 +122,14 @@ class FunctionCalls:
             granted.set()
 
         call.reply = reply
-        usage = NOTHING_USED
+        usage: Usage | None = NOTHING_USED
         self._feed(stimuli.CallRequested(call, self._clock()))
         try:
             await granted.wait()
             if answers[0] is not None:
                 raise answers[0]
             provider, request = call.prepared.provider, call.prepared.request
-            usage = assumed(provider, request)  # until the truth is known
+            usage = None  # until the truth is known
             ear = Ear(call, _both(self.on_text(attempt), on_text), self._feed, self._clock)
             try:
                 response: LLMResponse = await provider.exchange(request, ear)
@@ -141,6 +141,8 @@ class FunctionCalls:
             usage = of_answer(provider, request, response)
             return replace(response, usage=usage)
         finally:
+            if usage is None:  # cancelled under way
+                usage = assumed(call.prepared.provider, call.prepared.request)
             self._feed(stimuli.CallEnded(call, usage, self._clock()))
 
     def answer(self, command: GrantCall | RefuseCall) -> None:

@@ -85,19 +85,19 @@ async def used_by(
 async def test_requests(runs: int) -> None:
     service = LimitedService("sliding window", requests=20, window=0.3)
     limits = Limits(requests=20, window_seconds=0.3)
-    assert await used_by(service, limits, runs, 60 // runs) > 0.7
+    assert await used_by(service, limits, runs, 60 // runs) > 0.5
 
 
 async def test_tokens() -> None:
     service = LimitedService("token buckets", tokens=40 * A_CALL, window=0.3)
     limits = Limits(tokens=40 * A_CALL, window_seconds=0.3)
-    assert await used_by(service, limits, 1, 120) > 0.7
+    assert await used_by(service, limits, 1, 120) > 0.5
 
 
 async def test_limits_of_one_model() -> None:
     service = LimitedService("fixed windows", requests=10, window=0.2)
     limits = Limits(models={"m": Limits(requests=10, window_seconds=0.2)})
-    assert await used_by(service, limits, 2, 20) > 0.6
+    assert await used_by(service, limits, 2, 20) > 0.4
 
 
 async def test_concurrency() -> None:
@@ -111,7 +111,7 @@ async def test_concurrency() -> None:
 async def test_two_hundred_runs_at_once() -> None:
     service = LimitedService("fixed windows", requests=100, window=1.0)
     limits = Limits(requests=100, window_seconds=1.0)
-    assert await used_by(service, limits, 200, 1) > 0.7
+    assert await used_by(service, limits, 200, 1) > 0.5
 
 
 @pytest.mark.full
