@@ -30,7 +30,7 @@ from dagorch.models.usage import NOTHING_USED
 from dagorch.nodes.ask import Ask
 from dagorch.nodes.function import Function
 from dagorch.nodes.types import type_name
-from dagorch.runner.bills import assumed, of_answer, of_failure
+from dagorch.runner.bills import assumed, billed, of_failure
 from dagorch.runner.calling import FunctionCalls
 from dagorch.runner.limits import Shared
 from dagorch.runner.preparing import Preparing
@@ -101,8 +101,9 @@ class Attempts:
                     ear.failed(error)
                     raise
                 ear.complete(response)
-                usage = of_answer(prepared.provider, prepared.request, response)
-                value = node.parse(replace(response, usage=usage))
+                response = billed(prepared.provider, prepared.request, response)
+                usage = response.usage
+                value = node.parse(response)
             else:
                 inputs = attempt.inputs
                 if plan.contexts and index in plan.contexts:
@@ -233,10 +234,11 @@ class Attempts:
         place, failed = ticket.argument
         request = node.request(ticket.inputs, failed)
         provider, model = self._providers.of(node, place)
-        own = self._providers.of(node)[0] if place else provider
-        # Fields of one service's own are not another's.
-        extra = request.extra if own is provider else {}
-        return self._preparing.prepare(provider, replace(request, model=model, extra=extra), node)
+        if place and request.extra and self._providers.of(node)[0] is not provider:
+            request = replace(request, extra={})  # fields of one service's own are not another's
+        if model != request.model:
+            request = replace(request, model=model)
+        return self._preparing.prepare(provider, request, node)
 
 
 def is_stray(error: BaseException) -> bool:

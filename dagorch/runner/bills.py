@@ -11,7 +11,7 @@ from dagorch.models.llm import LLMRequest, LLMResponse
 from dagorch.models.usage import Amount, Usage
 from dagorch.ports import Bounded, Provider
 
-__all__ = ["assumed", "capped", "of_answer", "of_failure", "worst_case"]
+__all__ = ["assumed", "billed", "capped", "of_failure", "worst_case"]
 
 _FREE: Final = Usage(calls=1)
 
@@ -80,12 +80,14 @@ def assumed(provider: Provider, request: LLMRequest, written: str = "") -> Usage
     )
 
 
-def of_answer(provider: Provider, request: LLMRequest, response: LLMResponse) -> Usage:
-    """Give the bill of an answer: what the service counted, else the worst case."""
+def billed(provider: Provider, request: LLMRequest, response: LLMResponse) -> LLMResponse:
+    """Give an answer with its bill: what the service counted, else the worst case."""
     usage = response.usage
     if usage.estimated and not usage.total_tokens and not usage.cost_usd:
-        return assumed(provider, request, response.content)
-    return replace(usage, calls=1)
+        usage = assumed(provider, request, response.content)
+    elif usage.calls != 1:
+        usage = replace(usage, calls=1)
+    return response if usage is response.usage else replace(response, usage=usage)
 
 
 def of_failure(provider: Provider, request: LLMRequest, error: Exception) -> Usage:

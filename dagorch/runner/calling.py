@@ -19,7 +19,7 @@ from dagorch.models.llm import LLMRequest, LLMResponse
 from dagorch.models.usage import NOTHING_USED, Usage
 from dagorch.nodes.function import Context
 from dagorch.ports import Provider
-from dagorch.runner.bills import assumed, of_answer, of_failure
+from dagorch.runner.bills import assumed, billed, of_failure
 from dagorch.runner.limits import Shared
 from dagorch.runner.preparing import Preparing
 from dagorch.runner.providers import Providers
@@ -138,8 +138,9 @@ class FunctionCalls:
                 ear.failed(error)
                 raise
             ear.complete(response)
-            usage = of_answer(provider, request, response)
-            return replace(response, usage=usage)
+            response = billed(provider, request, response)
+            usage = response.usage
+            return response
         finally:
             if usage is None:  # cancelled under way
                 usage = assumed(call.prepared.provider, call.prepared.request)
@@ -220,14 +221,15 @@ class FunctionCalls:
         try:
             response = _elsewhere(provider, request)
             ear.complete(response)
-            usage = of_answer(provider, request, response)
+            response = billed(provider, request, response)
+            usage = response.usage
         except Exception as error:
             usage = of_failure(provider, request, error)
             ear.failed(error)
             raise
         finally:
             self._feed(stimuli.CallEnded(call, usage, self._clock()))
-        return replace(response, usage=usage)
+        return response
 
 
 # -- odds -------------------------------------------------------------------------------------
