@@ -10,13 +10,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.report import SuiteResult, render, render_header, write_json
-from benchmarks.suites import Options, build, concurrent, fair, imports, speed
+from benchmarks.suites import Options, build, client, concurrent, fair, imports, speed
 
 SUITES: Mapping[str, Callable[[Options], SuiteResult]] = {
     "speed": speed.run,
     "build": build.run,
     "concurrent": concurrent.run,
     "fair": fair.run,
+    "client": client.run,
     "import": imports.run,
 }
 

@@ -21,6 +21,7 @@ from benchmarks.measure import GC_HANDLING, Spread
 PACKAGES = (
     "dagorch", "anyio", "trio", "pydantic", "networkx",
     "apache-hamilton", "langgraph", "pydantic-graph",
+    "httpx", "openai", "anthropic", "google-genai",
 )  # fmt: skip
 
 Kind = Literal["portable", "machine"]

@@ -43,13 +43,7 @@ class Subject:
 
     def missing(self) -> str | None:
         """Give why a required name cannot be imported, None if all can."""
-        for required in self.requires:
-            module, _, name = required.partition(":")
-            try:
-                getattr(importlib.import_module(module), name)
-            except (ImportError, AttributeError) as error:
-                return str(error)
-        return None
+        return missing_import(self.requires)
 
     def too_large(self, shape: Shape) -> str | None:
         """Give the reason why this shape is not tried, if there is one."""
@@ -57,6 +51,17 @@ class Subject:
         if bound is None or shape.node_count <= bound:
             return None
         return f"over {bound:,} nodes: {self.why}"
+
+
+def missing_import(requires: Sequence[str]) -> str | None:
+    """Give why a name, written as `module:name`, cannot be imported; None if all can."""
+    for required in requires:
+        module, _, name = required.partition(":")
+        try:
+            getattr(importlib.import_module(module), name)
+        except (ImportError, AttributeError) as error:
+            return str(error)
+    return None
 
 
 async def noop() -> int:
