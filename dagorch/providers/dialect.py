@@ -14,7 +14,7 @@ from secrets import token_hex
 from typing import Any, ClassVar
 
 from dagorch.models.llm import FinishReason, LLMRequest, Thought, ToolCall
-from dagorch.providers.wire import WireError, text_of
+from dagorch.providers.wire import WireError, parse, text_of
 
 __all__ = ["Call", "Dialect", "Reply"]
 
@@ -90,7 +90,6 @@ class Reply(ABC):
     def __init__(self, on_text: OnText) -> None:
         self._on_text = on_text
         self._texts: list[str] = []
-        self._told = 0
         self.done = self.has_answer = self.has_usage = False
         self.model = self.id = self.finish = self.because = ""
         self.input_tokens = self.output_tokens = 0
@@ -112,20 +111,20 @@ class Reply(ABC):
             self.done = True
             return None
         try:
-            event = json.loads(data)
+            event = parse(data)
         except (ValueError, RecursionError):
             raise WireError("an event that is not JSON", data) from None
         if not isinstance(event, dict):
             raise WireError("an event that is no JSON object", data)
         if error := self._error_in(event):
             return error if isinstance(error, dict) else str(error)
+        told = len(self._texts)
         try:
             self._take(event)
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
             raise WireError("an event in another shape", data) from None
-        for text in self._texts[self._told :]:
+        for text in self._texts[told:]:
             self._on_text(text)
-        self._told = len(self._texts)
         return None
 
     def _error_in(self, event: Mapping[str, Any]) -> Any:

@@ -131,17 +131,22 @@ class OpenAIReply(Reply):
         return event.get("error")
 
     def _take(self, event: dict[str, Any]) -> None:
-        self.id = text_of(event.get("id")) or self.id
-        self.model = text_of(event.get("model")) or self.model
+        # Most chunks say once more what is known, and nothing but a piece of text.
+        if (said := event.get("id")) != self.id:
+            self.id = text_of(said) or self.id
+        if (said := event.get("model")) != self.model:
+            self.model = text_of(said) or self.model
         if usage := event.get("usage"):
             self._count(usage)
         for choice in event.get("choices") or ():
             if choice.get("index", 0) != 0:
                 continue  # `n` in `extra` asks for more answers than a response can hold
             self.has_answer = True
-            self.finish = text_of(choice.get("finish_reason")) or self.finish
+            if (said := choice.get("finish_reason")) is not None:
+                self.finish = text_of(said) or self.finish
             delta = choice.get("delta") or choice.get("message") or {}
-            self._say(delta.get("content"))
+            if (said := delta.get("content")) is not None:
+                self._say(said)
             if text := text_of(delta.get("refusal")):
                 self._refusals.append(text)
             for position, piece in enumerate(delta.get("tool_calls") or ()):

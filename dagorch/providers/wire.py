@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
+from pydantic_core import from_json
+
 from dagorch.errors import DefinitionError
 from dagorch.models.llm import ToolCall
 
@@ -19,6 +21,7 @@ __all__ = [
     "inline_image",
     "instruction",
     "merged",
+    "parse",
     "text_of",
 ]
 
@@ -58,6 +61,19 @@ def count_of(value: Any) -> int:
         ArithmeticError, TypeError, ValueError: It is no number.
     """
     return 0 if value is None else max(0, int(value))
+
+
+def parse(text: str) -> Any:
+    """
+    Read JSON; an answer is hundreds of small pieces of it, so by the fastest reader at hand.
+
+    Raises:
+        RecursionError, ValueError: It is no JSON, or too deep.
+    """
+    try:
+        return from_json(text)
+    except ValueError:
+        return json.loads(text)  # takes half an emoji too, which a stream may cut anywhere
 
 
 def encode(body: Mapping[str, Any]) -> bytes:

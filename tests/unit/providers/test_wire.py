@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from dagorch.errors import DefinitionError
 from dagorch.models.llm import ToolCall
 from dagorch.providers.faults import Fault, read_body, read_error
-from dagorch.providers.wire import arguments_of, encode, inline_image, merged
+from dagorch.providers.wire import arguments_of, encode, inline_image, merged, parse
 
 
 @pytest.mark.parametrize(
@@ -96,3 +98,23 @@ def test_every_shape_of_a_failure(body: bytes, fault: Fault) -> None:
 )
 def test_the_status_that_an_event_amounts_to(code: object, status: int) -> None:
     assert read_error({"code": code, "message": "m"}).status == status
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ('{"a": [1, 2.5, null, true]}', {"a": [1, 2.5, None, True]}),
+        ('"half an emoji: \\ud83d"', "half an emoji: \ud83d"),
+        ("123456789012345678901234567890", 123456789012345678901234567890),
+        (" [] ", []),
+        ('{"a": 1, "a": 2}', {"a": 2}),
+    ],
+)
+def test_json_is_read_as_python_reads_it(text: str, value: object) -> None:
+    assert parse(text) == value == json.loads(text)
+
+
+@pytest.mark.parametrize("text", ["", "{", "{'a': 1}", "[1] 2", "nul"])
+def test_what_is_no_json_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=":"):
+        parse(text)
