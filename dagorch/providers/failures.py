@@ -30,7 +30,7 @@ from dagorch.errors import (
 )
 from dagorch.models.usage import Usage
 from dagorch.providers.faults import Fault, read_body, read_error
-from dagorch.providers.http import Timeouts, TransportFailure
+from dagorch.providers.http_reply import Timeouts, TransportFailure
 from dagorch.providers.rate_headers import rate_limits
 from dagorch.providers.secret import Secret
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import base64
 import time
 from collections.abc import Callable, Mapping
-from contextlib import aclosing
 from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -25,7 +24,9 @@ from dagorch.ports import Listening
 from dagorch.providers.base import BaseProvider
 from dagorch.providers.dialect import Dialect, Reply
 from dagorch.providers.failures import Failures
-from dagorch.providers.http import HttpClient, HttpReply, PerLoop, Timeouts, TransportFailure
+from dagorch.providers.http import HttpClient, Timeouts, TransportFailure
+from dagorch.providers.http_reply import HttpReply
+from dagorch.providers.per_loop import PerLoop
 from dagorch.providers.prices import Price, PriceTable, known_output_limit
 from dagorch.providers.rate_headers import rate_limits
 from dagorch.providers.secret import Secret
@@ -303,13 +304,18 @@ def _ignore(_rates: object) -> None:
 async def _read_stream(arriving: HttpReply, reply: Reply) -> Mapping[str, Any] | str | None:
     """Feed each event to the reply until the service is done; give the error that it reports."""
     lines = EventLines()
-    async with aclosing(arriving.chunks()) as chunks:
-        async for chunk in chunks:
-            for data in lines.feed(chunk):
-                if (error := reply.feed(data)) is not None:
-                    return error
-            if reply.done:
-                break
+    error: Mapping[str, Any] | str | None = None
+
+    def take(chunk: bytes) -> bool:
+        nonlocal error
+        for data in lines.feed(chunk):
+            if (error := reply.feed(data)) is not None:
+                return True
+        return reply.done
+
+    await arriving.feed(take)
+    if error is not None:
+        return error
     if reply.done:
         await arriving.drain()
         return None

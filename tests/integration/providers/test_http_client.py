@@ -1,0 +1,93 @@
+"""What passes between the client and a server below the dialects: bytes, proxies, order."""
+
+from __future__ import annotations
+
+import gzip
+
+import anyio
+import pytest
+
+from dagorch.providers import OpenAIProvider
+from tests.servers import DONE, ModelServer, Seen, Wire, answer, delta, event, stream, usage
+
+pytestmark = pytest.mark.anyio
+
+HI = [{"role": "user", "content": "Hi"}]
+
+
+async def test_a_compressed_answer_is_read() -> None:
+    body = gzip.compress(event(delta("Hello", finish="stop")) + event(usage(3, 2)) + DONE)
+
+    async def compressed(_seen: Seen, wire: Wire) -> None:
+        await wire.head(
+            200,
+            {
+                "content-type": "text/event-stream",
+                "content-encoding": "gzip",
+                "transfer-encoding": "chunked",
+            },
+        )
+        for start in range(0, len(body), 10):
+            await wire.chunk(body[start : start + 10])
+        await wire.end()
+
+    with ModelServer(compressed) as server:
+        async with OpenAIProvider(server.url, default_model="m") as provider:
+            replies = [await provider.acomplete(HI) for _ in range(2)]
+        assert "gzip" in server.seen[0].headers["accept-encoding"]
+    assert [reply.content for reply in replies] == ["Hello", "Hello"]
+    assert server.connections == 1
+
+
+async def test_the_environments_proxy_carries_the_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    with ModelServer() as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url.removesuffix("/v1"))
+        monkeypatch.delenv("no_proxy", raising=False)
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        async with OpenAIProvider("http://api.example.com/v1", default_model="m") as provider:
+            for _ in range(2):
+                assert (await provider.acomplete(HI)).content == "Hello there"
+    assert [seen.path for seen in proxy.seen] == ["http://api.example.com/v1/chat/completions"] * 2
+    assert proxy.seen[0].headers["host"] == "api.example.com"
+    assert proxy.connections == 1
+
+
+async def test_cookies_are_not_kept() -> None:
+    with ModelServer(stream(delta("x", finish="stop"), headers={"set-cookie": "a=b"})) as server:
+        async with OpenAIProvider(server.url, default_model="m") as provider:
+            for _ in range(2):
+                await provider.acomplete(HI)
+    assert [seen.headers.get("cookie") for seen in server.seen] == [None, None]
+
+
+async def test_of_many_that_begin_together_the_first_is_asked_while_the_last_connect() -> None:
+    connections: list[int] = []
+
+    async def counted(seen: Seen, wire: Wire) -> None:
+        connections.append(server.connections)
+        await answer()(seen, wire)
+
+    with ModelServer(counted) as server:
+        async with OpenAIProvider(server.url, default_model="m", max_concurrency=400) as provider:
+            await provider.acomplete(HI)
+            connections.clear()
+            async with anyio.create_task_group() as group:
+                for _ in range(400):
+                    group.start_soon(provider.acomplete, HI)
+    assert len(connections) == 400
+    assert connections[0] < 300
+
+
+async def test_one_that_is_cancelled_while_it_waits_in_line_leaves_its_place() -> None:
+    with ModelServer() as server:
+        async with OpenAIProvider(server.url, default_model="m", max_concurrency=100) as provider:
+            await provider.acomplete(HI)
+            async with anyio.create_task_group() as group:
+                for _ in range(100):
+                    group.start_soon(provider.acomplete, HI)
+                await anyio.lowlevel.checkpoint()
+                await anyio.lowlevel.checkpoint()
+                group.cancel_scope.cancel()
+            async with anyio.create_task_group() as group:
+                for _ in range(100):
+                    group.start_soon(provider.acomplete, HI)
