@@ -3,8 +3,9 @@ A model service on loopback in a process of its own, so that none of its work co
 
 Lean on purpose, and not a server for anything else: it reads whole requests, looks at nothing
 but their path, and answers each dialect with the same twenty words and a count of tokens.
-`/{pace}/...` says how: `whole` in one write, `stream` an event a turn of its loop, `slow` in one
-write after a second. It ends when its standard input does, and after a few minutes in any case.
+`/{pace}/...` says how: `whole` in one write, `stream` an event a turn of its loop, `after-1.5` in
+one write after so many seconds. It ends when its standard input does, and after half an hour in
+any case.
 """
 
 from __future__ import annotations
@@ -22,7 +23,6 @@ from typing import Any
 WORDS = tuple(f"word{number} " for number in range(20))
 ANSWER = "".join(WORDS)
 INPUT_TOKENS = 12
-SLOW_SECONDS = 1.0
 MOST_SECONDS = 1_800.0
 BACKLOG = 4_096
 
@@ -196,8 +196,8 @@ class _Connection(asyncio.Protocol):
         if pace == b"stream":
             self._chunk(iter(chunks))
         else:
-            delay = SLOW_SECONDS if pace == b"slow" else 0.0
-            _after(delay, lambda: self._transport.write(b"".join(chunks)))
+            seconds = float(pace.partition(b"-")[2] or 0.0)
+            _after(seconds, lambda: self._transport.write(b"".join(chunks)))
 
     def _chunk(self, chunks: Iterator[bytes]) -> None:
         """Write the next chunk, and see to it that the others follow."""
