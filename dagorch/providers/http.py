@@ -1,8 +1,8 @@
 """
 HTTP and nothing else: streaming POSTs, connections on a stack, foreign errors mapped once.
 
-With `http_reply` the only module of the package that knows httpx, and it imports it when the
-first request is made. What the bytes mean is somebody else's business.
+With `http_reply` and `http_body` the only module of the package that knows httpx, which is
+imported when the first request is made. What the bytes mean is somebody else's business.
 """
 
 from __future__ import annotations
@@ -85,11 +85,11 @@ class HttpClient:
             }
         }  # fmt: skip
         self._idle: list[httpx.AsyncHTTPTransport] = []
-        self._urls: dict[str, httpx.URL] = {}
+        self._targets: dict[str, tuple[httpx.URL, httpx.Headers]] = {}
         self._closed = False
         self._proxy: str | None = None
         self._prepare = prepare
-        self._preparing = anyio.Lock()
+        self._preparing: anyio.Event | None = None
         self._prepared = False
 
     @asynccontextmanager
@@ -138,12 +138,19 @@ class HttpClient:
         """Send one request; it knows the key, and lives in no frame that outlasts this one."""
         import httpx
 
-        url = self._urls.get(path)
-        if url is None:  # parsed once: there is a path for each model at most
-            url = self._urls[path] = httpx.URL(f"{self._base_url}{path}")
+        from dagorch.providers.http_body import Body
+
+        known = self._targets.get(path)
+        if known is None:  # made once: there is a path for each model at most
+            url = httpx.URL(f"{self._base_url}{path}")
+            host = url.netloc.decode("ascii")
+            known = self._targets[path] = url, httpx.Headers({"host": host, **self._headers})
+        url, headers = known
+        # Given as a stream, since httpx takes five times as long to find out what bytes are.
         request = httpx.Request(
-            "POST", url, headers=self._headers, content=body, extensions=self._extensions
+            "POST", url, headers=headers, stream=Body(body), extensions=self._extensions
         )
+        request.headers["content-length"] = str(len(body))
         return await transport.handle_async_request(self._sign(request))
 
     async def _be_prepared(self) -> None:
@@ -154,13 +161,20 @@ class HttpClient:
             self._make()  # what carries requests is imported with the first: 100 ms and more
             self._prepare()
 
-        async with self._preparing:
-            if not self._prepared:
+        while not self._prepared:
+            if self._preparing is not None:
+                await self._preparing.wait()
+                continue
+            self._preparing = anyio.Event()
+            try:
                 # A limiter of its own: the loop's common one may be full of users' functions.
                 await anyio.to_thread.run_sync(
                     slow, abandon_on_cancel=True, limiter=anyio.CapacityLimiter(1)
                 )
                 self._prepared = True
+            finally:
+                self._preparing.set()
+                self._preparing = None
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[tuple[httpx.AsyncHTTPTransport, bool]]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
+import socket
 
 import anyio
 import pytest
@@ -91,3 +93,15 @@ async def test_one_that_is_cancelled_while_it_waits_in_line_leaves_its_place() -
             async with anyio.create_task_group() as group:
                 for _ in range(100):
                     group.start_soon(provider.acomplete, HI)
+
+
+async def test_a_request_that_is_cancelled_while_it_is_sent_leaves_nothing_behind() -> None:
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen(1)
+        url = f"http://127.0.0.1:{deaf.getsockname()[1]}/v1"
+        async with OpenAIProvider(url, default_model="m") as provider:
+            with anyio.move_on_after(0.2) as scope:
+                await provider.acomplete([{"role": "user", "content": "x" * 20_000_000}])
+    assert scope.cancelled_caught
+    gc.collect()  # a generator left open would warn here, and a warning is an error
