@@ -10,7 +10,7 @@ told in wall time and in the client's own CPU.
 Then a thousand calls at once, on one provider, at a service that takes one or two seconds to
 answer: over connections that are made for them, and over the same ones once more. The target is
 for two seconds, a short answer of a large model: where it is one, the client's own work of half a
-second before the first answer and half a second after it leaves no room, see ADR 0014.
+second before the first answer and half a second after it leaves no room, see ADR 0016.
 """
 
 from __future__ import annotations

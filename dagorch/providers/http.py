@@ -48,7 +48,7 @@ class HttpClient:
     POSTs to one service on one event loop; see `PerLoop`.
 
     Each connection is an httpx transport of its own, taken from a stack: neither httpx's pool
-    nor its client scales or is needed, see ADR 0008 and ADR 0014.
+    nor its client scales or is needed, see ADR 0008 and ADR 0016.
 
     Args:
         base_url: What paths are appended to.
