@@ -79,6 +79,18 @@ class Rates:
     """A request, whatever its length; some search services ask for it."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Flat:
+    """What a request costs, and a token of each kind."""
+
+    request_usd: Decimal
+    input_usd: Decimal
+    output_usd: Decimal
+    read_usd: Decimal
+    written_usd: Decimal
+    written_1h_usd: Decimal
+
+
 class PriceTable:
     """
     Prices of one service's models.
@@ -124,6 +136,16 @@ class PriceTable:
             return Decimal(0)
         read = min(cached_tokens, input_tokens)
         written = min(cache_written_tokens, input_tokens - read)
+        if flat := _flat(self._service, model, _today()):
+            written_1h = min(cache_written_1h_tokens, written)
+            return (
+                flat.request_usd
+                + flat.input_usd * (input_tokens - read - written)
+                + flat.output_usd * output_tokens
+                + flat.read_usd * read
+                + flat.written_usd * (written - written_1h)
+                + flat.written_1h_usd * written_1h
+            )
         found = _look_up(
             self._service,
             model,
@@ -142,7 +164,7 @@ class PriceTable:
             return Rates(per_input / _MILLION, per_output / _MILLION)
         if self._free:
             return Rates(Decimal(0), Decimal(0))
-        return _dearest(self._service, model, datetime.now(UTC).date().toordinal())
+        return _dearest(self._service, model, _today())
 
     def output_limit(self, model: str) -> int | None:
         """Give the most tokens that `model` writes in one answer, or None where unknown."""
@@ -201,6 +223,43 @@ def _look_up(service: str, model: str, **tokens: int) -> PriceCalculation | None
         )
     except LookupError:
         return None
+
+
+@lru_cache(maxsize=256)
+def _flat(service: str, model: str, _day: int) -> _Flat | None:
+    """
+    Ask once what a model costs, or give None where that depends on hour, date or length.
+
+    genai-prices works a price out anew each time, which takes as long as a tenth of a call.
+    """
+    from genai_prices.types import ModelPrice
+
+    found = _look_up(service, model)
+    if found is None or not isinstance(found.model.prices, ModelPrice):
+        return None
+    rates = [rate for rate in vars(found.model_price).values() if rate is not None]
+    if not all(isinstance(rate, Decimal) for rate in rates):
+        return None
+
+    def asked(**tokens: int) -> Decimal:
+        priced = _look_up(service, model, **tokens)
+        assert priced is not None
+        return priced.total_price
+
+    request = 2 * asked(input_tokens=1) - asked(input_tokens=2)
+    written = {"input_tokens": 1, "cache_write_tokens": 1}
+    return _Flat(
+        request,
+        asked(input_tokens=1) - request,
+        asked(output_tokens=1) - request,
+        asked(input_tokens=1, cache_read_tokens=1) - request,
+        asked(**written) - request,
+        asked(**written, cache_write_1h_tokens=1) - request,
+    )
+
+
+def _today() -> int:
+    return datetime.now(UTC).date().toordinal()
 
 
 @lru_cache(maxsize=256)

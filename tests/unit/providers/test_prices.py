@@ -1,15 +1,23 @@
 from __future__ import annotations
 
+import random
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from genai_prices.data_snapshot import get_snapshot
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dagorch.errors import DefinitionError
 from dagorch.models.llm import LLMRequest, Message, ToolSpec
-from dagorch.providers import AnthropicProvider, GeminiProvider, HttpProvider, OpenAIProvider
+from dagorch.providers import (
+    AnthropicProvider,
+    GeminiProvider,
+    HttpProvider,
+    OpenAIProvider,
+    prices,
+)
 from dagorch.providers.prices import PriceTable, known_output_limit
 from dagorch.providers.registry import SERVICES
 
@@ -205,3 +213,35 @@ def test_anthropics_bound_is_sent_and_so_it_counts() -> None:
 def test_geminis_candidates_count() -> None:
     several = request(max_tokens=5, extra={"generationConfig": {"candidateCount": 3}})
     assert worst(GeminiProvider, (0, 1_000_000), several) == 15
+
+
+def test_a_flat_price_is_what_genai_prices_says() -> None:
+    known = [(maker, model) for maker in get_snapshot().providers for model in maker.models]
+    chance, flat = random.Random(0), 0
+    for maker, model in chance.sample(known, 300):
+        if prices._flat(maker.id, model.id, 0) is None:
+            continue
+        flat += 1
+        tokens = chance.randint(1, 1_000_000)
+        read = chance.randint(0, tokens)
+        written = chance.randint(0, tokens - read)
+        written_1h = chance.randint(0, written)
+        said = prices._look_up(
+            maker.id,
+            model.id,
+            input_tokens=tokens,
+            output_tokens=1_234,
+            cache_read_tokens=read,
+            cache_write_tokens=written,
+            cache_write_1h_tokens=written_1h,
+        )
+        assert said is not None
+        assert said.total_price == PriceTable(maker.id).cost_usd(
+            model.id,
+            tokens,
+            1_234,
+            read,
+            cache_written_tokens=written,
+            cache_written_1h_tokens=written_1h,
+        )
+    assert flat > 150
