@@ -15,6 +15,7 @@ from dagorch.models.limits import NO_DEMAND
 from dagorch.models.usage import NO_AMOUNT, NOTHING_USED, Amount, Usage
 from dagorch.scheduler import containers, stimuli
 from dagorch.scheduler.admission import Permit
+from dagorch.scheduler.calls import NOTHING
 from dagorch.scheduler.commands import (
     NOBODY,
     CancelAttempt,
@@ -66,13 +67,11 @@ class Attempting(NodeRuns):
         return needed
 
     def take(self) -> Item | None:
-        self._budget_line = self.calls.waits_for_money
-        blocked = self._blocked
-        blocked.clear()
-        self._waits.clear()
-        if self.calls.waiting:
-            blocked |= self.calls.blocked
-            self._waits |= self.calls.waits
+        if self.queue.others:
+            self._budget_line = self.calls.waits_for_money
+            waiting = self.calls.waiting
+            self._blocked = self.calls.blocked if waiting else NOTHING
+            self._waits = self.calls.waits if waiting else NOTHING
         return self.queue.pop(_is_ready, self._admit)
 
     def _admit(self, item: Item) -> bool:
@@ -107,8 +106,8 @@ class Attempting(NodeRuns):
         if isinstance(permit, Permit):
             self._permit = permit
             return True
-        blocked.add(permit.lacking)
-        self._waits.add(permit.name)
+        self._blocked |= {permit.lacking}
+        self._waits |= {permit.name}
         self.come_back(permit.until)
         if worst:
             self.budget.settle(worst, NOTHING_USED)

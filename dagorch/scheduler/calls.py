@@ -6,7 +6,7 @@ Asked for, reserved, admitted, and settled like any attempt.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from weakref import proxy
 
 from dagorch.errors import BudgetExceededError, RunError
@@ -17,7 +17,11 @@ from dagorch.scheduler.commands import Call, GrantCall, RefuseCall
 if TYPE_CHECKING:
     from dagorch.scheduler.attempting import Attempting
 
-__all__ = ["Calls"]
+__all__ = ["NOTHING", "Calls"]
+
+
+NOTHING: Final[frozenset[str]] = frozenset()
+"""What most runs wait for, all their life."""
 
 
 class Calls:
@@ -33,9 +37,9 @@ class Calls:
         # A proxy: with a plain reference no core could be freed without the cycle collector.
         self._core: Attempting = proxy(core)
         self.waiting: list[Call] = []
-        self.blocked: set[str] = set()
+        self.blocked = NOTHING
         """Resources that some of them wait for: nobody overtakes them there."""
-        self.waits: set[str] = set()
+        self.waits = NOTHING
         """What they stand in line for."""
 
     @property
@@ -63,8 +67,7 @@ class Calls:
     def serve(self) -> None:
         """Grant what can be: a full resource holds up its own line, lack of money everybody."""
         core = self._core
-        self.blocked.clear()
-        self.waits.clear()
+        self.blocked = self.waits = NOTHING
         for call in tuple(self.waiting):
             resource = call.prepared.resource
             names = () if resource is None else resource.names
@@ -109,8 +112,8 @@ class Calls:
             permit = core.admission.acquire(core.run_id, asked, core.now, prepared.demand)
             core.wake(permit.wake)
             if isinstance(permit, Refusal):
-                self.blocked.add(permit.lacking)
-                self.waits.add(permit.name)
+                self.blocked |= {permit.lacking}
+                self.waits |= {permit.name}
                 core.come_back(permit.until)
                 core.budget.settle(prepared.worst, NOTHING_USED)
                 return False

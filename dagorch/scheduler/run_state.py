@@ -17,7 +17,7 @@ from dagorch.models.events import Event, EventType
 from dagorch.models.usage import NOTHING_USED, Usage
 from dagorch.scheduler.admission import Admission, Permit
 from dagorch.scheduler.budget import Budget
-from dagorch.scheduler.calls import Calls
+from dagorch.scheduler.calls import NOTHING, Calls
 from dagorch.scheduler.commands import Command, Emit, Resource, Source
 from dagorch.scheduler.deadlines import Deadlines, Due
 from dagorch.scheduler.frames import Frame
@@ -106,9 +106,9 @@ class RunState:
         self.event_number = 0
         self.offered = False
         """Set when this run may have to let others go first that stand behind it in a line."""
-        self._blocked: set[str] = set()
+        self._blocked = NOTHING
         """Resources that something of better rank waits for: nobody overtakes it there."""
-        self._waits: set[str] = set()
+        self._waits = NOTHING
         """What this run stands in line for."""
         self._permit: Permit | None = None
         """Of what is about to start."""
