@@ -135,7 +135,7 @@ def run_error(core: Core, result: Result) -> RunError | None:
     if isinstance(cause, RunError) and (index is None or ceiling):
         cause.partial_results = result
         return cause
-    path = "" if index is None else root.path_of(index)
+    path = "" if index is None else root.path_of(index) + _inside(root.children, index, cause)
     told = () if index is None else story(core, root, index)
     name = type(cause).__name__
     error = RunError(
@@ -146,6 +146,18 @@ def run_error(core: Core, result: Result) -> RunError | None:
     )
     error.__cause__ = cause
     return error
+
+
+def _inside(children: dict[int, list[Group]], index: int, cause: BaseException) -> str:
+    """Give the rest of the address of what failed, where that is inside the node run named."""
+    for group in reversed(children.get(index, [])):
+        for number, record in reversed(list(group.kept())):
+            _, _, facts, inner = unpack(group.plan, record)
+            for place, known in facts.items():
+                if known.error is cause:
+                    found = f"{number}/{group.plan.nodes[place].id}"
+                    return found + _inside(inner, place, cause)
+    return ""
 
 
 def _node_runs(core: Core) -> dict[str, NodeRun]:

@@ -8,6 +8,7 @@ import pytest
 
 from dagorch import Context, Graph, Policy, Retry
 from dagorch.errors import DefinitionError, NodeEndError, OutputTypeError, RunError
+from dagorch.nodes import Function
 
 
 def sums() -> Graph:
@@ -290,3 +291,24 @@ async def test_two_runs_of_one_graph_at_once_share_nothing() -> None:
         n: n + 1 for n in range(20)
     }
     assert len({result.run_id for result in results.values()}) == 20
+
+
+async def test_a_failure_inside_a_container_is_told_with_its_whole_address() -> None:
+    async def shrink(state: int) -> int:
+        return 10 // (state - 1)
+
+    inner = Graph("inner")
+    inner.function(shrink, state=inner.input("state", int))
+    body = Graph("body")
+    body.subgraph(inner, id="step", state=body.input("state", int))
+    graph = Graph("outer")
+    graph.loop("passes", body, state=6, max_iterations=5)
+    with pytest.raises(RunError, match=r"'passes\[3\]/step/shrink' failed: Zero") as caught:
+        await graph.run(provider=None)
+    assert caught.value.path == "passes[3]/step/shrink"
+    assert caught.value.partial_results.get("passes[3]/step/shrink").end == "failed"
+    wide = Graph("wide")
+    wide.map(Function("shrink", shrink), over=[3, 2, 1, 0], max_parallel=1)
+    with pytest.raises(RunError) as caught:
+        await wide.run()
+    assert caught.value.path == "shrink[2]/shrink"
