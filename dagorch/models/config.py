@@ -62,6 +62,18 @@ _SWITCH = Rule("True or False", lambda value: isinstance(value, bool))
 Whole = SkipValidation[int]
 Switch = SkipValidation[bool]
 Model = SkipValidation[str | None]
+_STEPS = Rule(
+    "None, or a list of names, all different",
+    lambda value: (
+        value is None
+        or (
+            isinstance(value, list | tuple)
+            and bool(value)
+            and all(isinstance(name, str) and bool(name.strip()) for name in value)
+            and len(set(value)) == len(value)
+        )
+    ),
+)
 _TIER = _or_none(_MODEL, "primary_model")
 
 
@@ -80,7 +92,11 @@ class OrchestratorConfig(Friendly):
     model_config = ConfigDict(ser_json_inf_nan="strings")
 
     num_agents: Annotated[Whole, _AGENTS] = 5
-    """Where you set it: `context["num_agents"]` of your own `decompose_task`."""
+    """
+    Where you set it: of your own pattern `context["num_agents"]` of `decompose_task`.
+
+    Of a Sequential it must be the number of steps.
+    """
     primary_model: Annotated[Model, _or_none(_MODEL, "the provider's own default")] = None
     """The model of every call that names none."""
     fallback_model: Annotated[Model, _or_none(_MODEL, "no other model")] = None
@@ -97,6 +113,8 @@ class OrchestratorConfig(Friendly):
     """Steps at once."""
     max_cost: Annotated[SkipValidation[float | None], _or_none(_DOLLARS, "no ceiling")] = None
     """Dollars that a workflow never exceeds."""
+    steps: Annotated[SkipValidation[list[str] | None], _STEPS] = None
+    """Of a Sequential, in order; also of an Iterative's pass. Your own have `context["steps"]`."""
 
     def validate(self) -> list[str]:  # type: ignore[override]  # pydantic's old name for model_validate
         """Give what is wrong, a message a field; empty when all is well."""

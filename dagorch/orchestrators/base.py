@@ -204,6 +204,8 @@ class BaseOrchestrator:
         told = {**context, "task": task}
         if "num_agents" in config.model_fields_set:
             told["num_agents"] = config.num_agents
+        if config.steps is not None:
+            told["steps"] = list(config.steps)
         steps = CustomGraph(self, self.provider, self._policy)
         return steps.workflow(task, told, config.primary_model or "")
 

@@ -9,8 +9,9 @@ from dagorch.models.config import DreamCascadeConfig, OrchestratorConfig
 from dagorch.models.result import Result
 from dagorch.models.task import AgentType
 from dagorch.orchestrators.base import BaseOrchestrator
+from dagorch.orchestrators.models import model_name, room_of
 from dagorch.orchestrators.workflow import Agent, Workflow
-from dagorch.patterns.cascade import AMPLE, TIGHT, Cascade, Room, Tier, cascade_graph
+from dagorch.patterns.cascade import Cascade, Tier, cascade_graph
 
 __all__ = ["BeltalowdaOrchestrator", "DreamCascadeOrchestrator"]
 
@@ -42,7 +43,7 @@ class DreamCascadeOrchestrator(BaseOrchestrator):
     """
 
     config_class: ClassVar[type[OrchestratorConfig]] = DreamCascadeConfig
-    unused_fields: ClassVar[frozenset[str]] = frozenset({"num_agents"})
+    unused_fields: ClassVar[frozenset[str]] = frozenset({"num_agents", "steps"})
 
     config: DreamCascadeConfig
 
@@ -62,7 +63,8 @@ class DreamCascadeOrchestrator(BaseOrchestrator):
             AgentType.CAMINA: config.camina_count,
         }
         tiers = {
-            role: Tier(counts[role], model, self._room(model)) for role, model in models.items()
+            role: Tier(counts[role], model, room_of(self._router, model))
+            for role, model in models.items()
         }
         graph = cascade_graph(Cascade(*tiers.values()), task, self._policy)
         agents = dict(self._agents(counts, models))
@@ -74,7 +76,9 @@ class DreamCascadeOrchestrator(BaseOrchestrator):
                 "belter_count": config.belter_count,
                 "drummer_count": config.drummer_count,
                 "camina_count": config.camina_count,
-                "models": {str(role): self._called(model) for role, model in models.items()},
+                "models": {
+                    str(role): model_name(self._router, model) for role, model in models.items()
+                },
                 "questions": result.values.get("questions", []),
                 "planned": "decompose" in result and not result.get("decompose").recovered_from,
             }
@@ -92,21 +96,10 @@ class DreamCascadeOrchestrator(BaseOrchestrator):
         self, counts: Mapping[AgentType, int], models: Mapping[AgentType, str]
     ) -> Iterator[tuple[str, Agent]]:
         for role in (AgentType.BELTER, AgentType.DRUMMER, AgentType.CAMINA):
-            model = self._called(models[role])
+            model = model_name(self._router, models[role])
             for number in range(1, counts[role] + 1):
                 id = f"{role}_{number}"
                 yield id, Agent(id, role, id, {"tier": str(role), "model": model})
-
-    def _called(self, model: str) -> str:
-        """The name of a model at its provider, as far as it is known."""
-        found, default = self._router.route(model), self._router.default
-        name = model if found is None else found.model
-        return name or (default.default_model if default is not None else "")
-
-    def _room(self, model: str) -> Room:
-        """How much a model can take; only the embedded one is known to be small."""
-        found = self._router.route(model)
-        return TIGHT if found is not None and found.provider == "local" else AMPLE
 
 
 BeltalowdaOrchestrator = DreamCascadeOrchestrator

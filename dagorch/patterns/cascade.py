@@ -25,31 +25,9 @@ from dagorch.patterns.dealing import (
     joined,
     shares,
 )
+from dagorch.patterns.room import AMPLE, TIGHT, Room
 
 __all__ = ["AMPLE", "TIGHT", "Cascade", "Room", "Tier", "cascade_graph"]
-
-
-@dataclass(frozen=True, slots=True)
-class Room:
-    """How much a tier's model may write, and read of the tier before."""
-
-    write_tokens: int
-    """Of a finding or an analysis."""
-    answer_tokens: int
-    read_bytes: int
-    exact_plan: bool = False
-    """Whether the plan's schema demands the very number of questions; not every service can."""
-    temperature: float | None = None
-    """None is the service's own; some models take no other."""
-    extra: Mapping[str, Any] = field(default_factory=dict)
-    """Fields of the service's own."""
-
-
-AMPLE: Final = Room(1_500, 3_000, 60_000)
-TIGHT: Final = Room(
-    250, 450, 4_000, exact_plan=True, temperature=0.2, extra={"repeat_penalty": 1.1}
-)
-"""For a small model of llama.cpp's: its context is 4,096 tokens, and it likes to repeat itself."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ BAD: dict[str, list[Any]] = {
     "parallel_execution": ["no", 0, None],
     "max_parallel": [0, -2, 1.5, "4", None],
     "max_cost": [-0.01, "1.00", float("nan"), True],
+    "steps": [[], "research", [""], ["a", "a"], [1], {"a": 1}],
     "belter_count": [0, "x", None, 10**9],
     "drummer_count": [0, "x", None],
     "camina_count": [0, "x", None],
