@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from dagorch.nodes.llm import LLM
     from dagorch.orchestrators.base import BaseOrchestrator
     from dagorch.orchestrators.cascade import BeltalowdaOrchestrator, DreamCascadeOrchestrator
+    from dagorch.orchestrators.conditional import ConditionalOrchestrator
+    from dagorch.orchestrators.iterative import IterativeOrchestrator
+    from dagorch.orchestrators.sequential import SequentialOrchestrator
     from dagorch.providers.factory import ProviderFactory
 
 _HOME = {
@@ -31,6 +34,7 @@ _HOME = {
     "BeltalowdaConfig": "dagorch.models.config",
     "BeltalowdaOrchestrator": "dagorch.orchestrators.cascade",
     "BudgetExceededError": "dagorch.errors",
+    "ConditionalOrchestrator": "dagorch.orchestrators.conditional",
     "Context": "dagorch.nodes.function",
     "DagorchError": "dagorch.errors",
     "DefinitionError": "dagorch.errors",
@@ -39,6 +43,7 @@ _HOME = {
     "Event": "dagorch.models.events",
     "EventType": "dagorch.models.events",
     "Graph": "dagorch.graph.graph",
+    "IterativeOrchestrator": "dagorch.orchestrators.iterative",
     "LLM": "dagorch.nodes.llm",
     "OrchestratorConfig": "dagorch.models.config",
     "OrchestratorResult": "dagorch.models.orchestration",
@@ -47,6 +52,7 @@ _HOME = {
     "Ref": "dagorch.models.ref",
     "Retry": "dagorch.models.policy",
     "RunError": "dagorch.errors",
+    "SequentialOrchestrator": "dagorch.orchestrators.sequential",
     "StreamEvent": "dagorch.models.orchestration",
     "SubTask": "dagorch.models.task",
     "TaskStatus": "dagorch.models.task",
@@ -60,6 +66,7 @@ __all__ = [
     "BeltalowdaConfig",
     "BeltalowdaOrchestrator",
     "BudgetExceededError",
+    "ConditionalOrchestrator",
     "Context",
     "DagorchError",
     "DefinitionError",
@@ -68,6 +75,7 @@ __all__ = [
     "Event",
     "EventType",
     "Graph",
+    "IterativeOrchestrator",
     "OrchestratorConfig",
     "OrchestratorResult",
     "Policy",
@@ -75,6 +83,7 @@ __all__ = [
     "Ref",
     "Retry",
     "RunError",
+    "SequentialOrchestrator",
     "StreamEvent",
     "SubTask",
     "TaskStatus",

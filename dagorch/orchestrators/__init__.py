@@ -11,23 +11,32 @@ if TYPE_CHECKING:
     from dagorch.models.config import BeltalowdaConfig, DreamCascadeConfig, OrchestratorConfig
     from dagorch.orchestrators.base import BaseOrchestrator
     from dagorch.orchestrators.cascade import BeltalowdaOrchestrator, DreamCascadeOrchestrator
+    from dagorch.orchestrators.conditional import ConditionalOrchestrator
+    from dagorch.orchestrators.iterative import IterativeOrchestrator
+    from dagorch.orchestrators.sequential import SequentialOrchestrator
 
 _HOME = {
     "BaseOrchestrator": "dagorch.orchestrators.base",
     "BeltalowdaConfig": "dagorch.models.config",
     "BeltalowdaOrchestrator": "dagorch.orchestrators.cascade",
+    "ConditionalOrchestrator": "dagorch.orchestrators.conditional",
     "DreamCascadeConfig": "dagorch.models.config",
     "DreamCascadeOrchestrator": "dagorch.orchestrators.cascade",
+    "IterativeOrchestrator": "dagorch.orchestrators.iterative",
     "OrchestratorConfig": "dagorch.models.config",
+    "SequentialOrchestrator": "dagorch.orchestrators.sequential",
 }
 
 __all__ = [
     "BaseOrchestrator",
     "BeltalowdaConfig",
     "BeltalowdaOrchestrator",
+    "ConditionalOrchestrator",
     "DreamCascadeConfig",
     "DreamCascadeOrchestrator",
+    "IterativeOrchestrator",
     "OrchestratorConfig",
+    "SequentialOrchestrator",
 ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -50,6 +50,8 @@ class Stream:
         self._workflow = workflow
         self._began = datetime.now(UTC)
         self._synthesis_started = False
+        self._created: set[str] = set()
+        """Paths of the agents that were told of."""
         self._is_async = inspect.iscoroutinefunction(callback) or inspect.iscoroutinefunction(
             getattr(callback, "__call__", None)  # noqa: B004  # its kind is asked, not whether it is there
         )
@@ -77,6 +79,8 @@ class Stream:
         kind, path, workflow = event.type, event.path, self._workflow
         if kind is EventType.RUN_STARTED:
             yield self._tell(event, EventType.TASK_STARTED, f"Started: {workflow.task}", {})
+            if workflow.planning == "":
+                yield from self._create(event, workflow.agents)
             return
         if kind is EventType.RUN_COMPLETED:
             yield self._tell(event, EventType.TASK_COMPLETED, "Completed", {})
@@ -87,23 +91,30 @@ class Stream:
             yield self._tell(event, EventType.ERROR, f"{word}: {why}", {"error": str(why)})
             return
         agent = workflow.agents.get(path)
+        if agent is not None and workflow.planning is None and kind is EventType.NODE_READY:
+            yield from self._create(event, [path])
         if kind is EventType.NODE_STARTED and path == workflow.synthesis and agent is None:
             yield from self._start_synthesis(event)
         yield self._tell(event, kind, _message(event), {**event.data, "node": path})
         if kind not in _ENDS:
             return
         if path == workflow.planning:
-            for created in workflow.agents.values():
-                yield self._tell(
-                    event, EventType.SUBTASK_CREATED, f"Created {created.name}", _facts(created)
-                )
-        if agent is not None:
+            yield from self._create(event, workflow.agents)
+        if agent is not None and path in self._created:
             facts = {**_facts(agent), "status": _ENDS[kind], **event.data}
             message = f"{agent.name} {_ENDS[kind]}"
             yield self._tell(event, EventType.SUBTASK_COMPLETED, message, facts)
         if path == workflow.synthesis and kind is EventType.NODE_COMPLETED:
             yield from self._start_synthesis(event)
             yield self._tell(event, EventType.SYNTHESIS_COMPLETED, "The answer is there", {})
+
+    def _create(self, event: Event, paths: Iterable[str]) -> Iterator[StreamEvent]:
+        for path in paths:
+            agent = self._workflow.agents[path]
+            self._created.add(path)
+            yield self._tell(
+                event, EventType.SUBTASK_CREATED, f"Created {agent.name}", _facts(agent)
+            )
 
     def _start_synthesis(self, event: Event) -> Iterator[StreamEvent]:
         if not self._synthesis_started:

@@ -39,8 +39,12 @@ class Workflow:
 
     task: str
     graph: Graph
-    planning: str
-    """Path of the node after which every agent is known."""
+    planning: str | None
+    """
+    Path of the node after which every agent is known; empty where all are before the run.
+
+    None: each when its turn has come, and those whose turn never comes take no part.
+    """
     synthesis: str
     """Path of the node that gives the answer."""
     agents: dict[str, Agent] = field(default_factory=dict)
@@ -58,7 +62,9 @@ class Workflow:
         cost = float(result.cost_usd)
         for path, agent in self.agents.items():
             run = result.node_runs.get(path)
-            if run is None or (run.end == "cancelled" and run.started_seconds is None):
+            if run is None or run.end == "skipped":  # a pass or a branch that was not taken
+                continue
+            if run.end == "cancelled" and run.started_seconds is None:
                 continue
             told = self._agent_result(path, agent, run, result)
             if not run.usage.calls:

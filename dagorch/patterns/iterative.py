@@ -1,0 +1,115 @@
+"""Iterative as a graph: a loop whose every pass reads what the pass before it gave."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from dagorch.graph.graph import Graph
+from dagorch.models.policy import DEFAULT_POLICY, Policy
+from dagorch.nodes.template import as_text
+from dagorch.patterns import step_prompts as prompts
+from dagorch.patterns.steps import DEFAULT_ASKED, Asked, Step, add_steps
+
+__all__ = ["PREVIOUS", "Pass", "iterative_graph", "results_of"]
+
+PREVIOUS: Final = "previous answer"
+"""What a pass calls the one before, among the names of what it is told."""
+
+
+class Pass:
+    """What one pass came to; the state of the loop. As text, what it gave."""
+
+    __slots__ = ("converged", "iteration", "results")
+
+    def __init__(self, iteration: int = 0, results: Any = None, *, converged: bool = False) -> None:
+        self.iteration = iteration
+        """1 for the first; 0 is what was before it."""
+        self.results = results
+        self.converged = converged
+
+    def __str__(self) -> str:
+        results = self.results
+        return as_text(results.get("content", results) if isinstance(results, dict) else results)
+
+    def __repr__(self) -> str:
+        return f"<Pass {self.iteration}{' converged' if self.converged else ''}>"
+
+
+def iterative_graph(
+    steps: Sequence[Step],
+    check: Callable[..., Any],
+    check_id: str,
+    max_iterations: int,
+    task: str,
+    asked: Asked = DEFAULT_ASKED,
+    policy: Policy = DEFAULT_POLICY,
+    check_policy: Policy = DEFAULT_POLICY,
+) -> Graph:
+    """
+    Build the graph of an Iterative; its value is what the last pass gave.
+
+    Args:
+        steps: Of one pass, at least one. They read the pass before under the name `PREVIOUS`.
+        check: A node's function that makes the `Pass` of what the steps gave, which it is told
+            as a step would be.
+        check_id: Of its node; it names the condition wherever that fails.
+        max_iterations: The most passes.
+        task: What is to be done; the default of the graph's input of that name.
+        asked: The model of steps without a function.
+        policy: Of every step.
+        check_policy: Of the check.
+
+    Example:
+        >>> graph = iterative_graph([Step("improve")], lambda **told: Pass(1), "good?", 3, "Tea?")
+        >>> [node.id for node in graph], [node.id for node in graph.node("passes").body]
+        (['passes', 'answer'], ['improve', 'good?'])
+    """
+    body = Graph("pass")
+    last = body.input("last", Pass)
+    body.input("task", str)
+    found = add_steps(body, steps, asked, policy, told={PREVIOUS: last}, prompt=prompts.IMPROVE)
+    told: dict[str, Any] = {f"told_{n}": ref for n, ref in enumerate([last, *found], 1)}
+    names = (PREVIOUS, *(step.name for step in steps))
+    body.output(body.function(check, id=check_id, policy=check_policy, names=names, **told))
+    graph = Graph("iterative")
+    graph.input("task", str, default=task)
+    passes = graph.loop(
+        "passes", body, last=Pass(), until=_converged, max_iterations=max_iterations
+    )
+    graph.merge("answer", [passes], reducer=_results)
+    return graph
+
+
+def results_of(reply: str, iteration: int) -> dict[str, Any]:
+    """
+    Give what a pass of a model's came to: its text, and the fields of a JSON object in it.
+
+    Example:
+        >>> results_of('Better now. {"score": 0.9}', 2)
+        {'score': 0.9, 'content': 'Better now. {"score": 0.9}', 'iteration': 2}
+    """
+    return {**_fields(reply), "content": reply, "iteration": iteration}
+
+
+def _fields(reply: str) -> dict[str, Any]:
+    """Read the first JSON object in a text, whatever stands around it."""
+    decoder = json.JSONDecoder()
+    start = reply.find("{")
+    while start >= 0:
+        try:
+            found, _ = decoder.raw_decode(reply, start)
+        except (ValueError, RecursionError):
+            start = reply.find("{", start + 1)
+            continue
+        return dict(found)
+    return {}
+
+
+def _converged(last: Pass) -> bool:
+    return last.converged
+
+
+def _results(passes: list[Pass]) -> Any:
+    return passes[0].results
