@@ -7,6 +7,7 @@ Nothing runs by itself here, and the graph is made elsewhere: of a subclass with
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final, Self
@@ -250,8 +251,16 @@ class BaseOrchestrator:
             warnings.warn(
                 f"{type(self).__name__} has no use for {', '.join(unused)} of its config",
                 DagorchWarning,
-                stacklevel=3,
+                stacklevel=_users_level(),
             )
+
+
+def _users_level() -> int:
+    """Give the `stacklevel` that names the line outside dagorch, however many classes are between."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_globals["__name__"].startswith("dagorch."):
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def _router_of(provider: Any, providers: Mapping[str, Any] | None) -> Router:

@@ -7,10 +7,13 @@ import warnings
 import pytest
 
 from dagorch import (
+    ConditionalOrchestrator,
     DefinitionError,
     DreamCascadeConfig,
     DreamCascadeOrchestrator,
+    IterativeOrchestrator,
     OrchestratorConfig,
+    SequentialOrchestrator,
     SubTask,
 )
 from dagorch.errors import DagorchWarning
@@ -43,3 +46,43 @@ def test_a_field_that_the_pattern_cannot_use_is_told_once() -> None:
 def test_the_cascade_wants_its_own_config() -> None:
     with pytest.raises(DefinitionError, match="takes a DreamCascadeConfig"):
         DreamCascadeOrchestrator(OrchestratorConfig(), talking("x"))
+
+
+async def test_steps_are_in_the_context_of_ones_own_where_they_were_set() -> None:
+    o = Plain(once(steps=["x", "y"]), plan=[SubTask("a", "x")])
+    await o.execute_workflow("Why?")
+    assert o.seen[0]["steps"] == ["x", "y"]
+    assert "steps" not in (await _context(Plain(once(), plan=[SubTask("a", "x")])))
+
+
+async def _context(o: Plain) -> dict[str, object]:
+    await o.execute_workflow("Why?")
+    return o.seen[0]
+
+
+WAYS = {"condition": "Is it?", "true_branch": "Do.", "false_branch": "Do not."}
+
+
+@pytest.mark.parametrize(
+    ("make", "unused"),
+    [
+        (SequentialOrchestrator, "max_parallel, parallel_execution"),
+        (IterativeOrchestrator, "max_parallel, num_agents, parallel_execution"),
+        (
+            lambda config: ConditionalOrchestrator(config, **WAYS),
+            "max_parallel, num_agents, parallel_execution, steps",
+        ),
+    ],
+    ids=["sequential", "iterative", "conditional"],
+)
+def test_of_the_patterns_each_field_is_of_use_or_told(make: object, unused: str) -> None:
+    every = {name: field.default for name, field in OrchestratorConfig.model_fields.items()}
+    config = OrchestratorConfig(**{**every, "steps": ["a"], "num_agents": 1})
+    with pytest.warns(DagorchWarning, match=f"no use for {unused} of its config") as caught:
+        make(config)
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fields = {} if unused.endswith("steps") else {"steps": ["a"]}
+        make(OrchestratorConfig(max_retries=1, fallback_model="x", max_cost=1, **fields))

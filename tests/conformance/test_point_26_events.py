@@ -4,13 +4,28 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from dagorch import EventType, StreamEvent
-from tests.conformance.doubles import by_tier, cascade, talking
+from tests.conformance.doubles import by_tier, cascade, once, talking
+from tests.conformance.patterns import KINDS, of_models
+
+MAKE = {
+    "cascade": lambda: cascade(talking(by_tier)),
+    **{kind: lambda kind=kind: of_models(kind, once(), talking("a b c")) for kind in KINDS},
+}
+WRITE = {
+    "cascade": {"belter_1", "drummer_1", "camina_1"},
+    "sequential": {"one", "two", "three"},
+    "conditional": {"true_1", "true_2", "true_3"},
+    "iterative": {"passes[0]/improve", "passes[1]/improve", "passes[2]/improve"},
+}
 
 
-async def test_each_has_all_of_it() -> None:
+@pytest.mark.parametrize("kind", MAKE)
+async def test_each_has_all_of_it(kind: str) -> None:
     told: list[StreamEvent] = []
-    o = cascade(talking(by_tier))
+    o = MAKE[kind]()
     o.stream_callback = told.append
     before = datetime.now(UTC)
     result = await o.execute_workflow("Why?")
@@ -30,5 +45,5 @@ async def test_each_has_all_of_it() -> None:
         assert (event.progress == 100) is (event.event_type is EventType.TASK_COMPLETED)
     assert [e.timestamp for e in told] == sorted(e.timestamp for e in told)
     tokens = [e for e in told if e.event_type is EventType.NODE_TOKENS]
-    assert {e.data["node"] for e in tokens} >= {"belter_1", "drummer_1", "camina_1"}
+    assert {e.data["node"] for e in tokens} >= WRITE[kind]
     assert all(e.data["text"] for e in tokens)

@@ -12,6 +12,7 @@ import pytest
 from dagorch import BaseOrchestrator, EventType, RunError, StreamEvent, SubTask
 from dagorch.models.llm import LLMRequest
 from tests.conformance.doubles import PLAN, Plain, by_tier, cascade, once, talking
+from tests.conformance.patterns import of_handlers
 
 E = EventType
 
@@ -48,6 +49,15 @@ def failing_cascade(*tiers: str, **fields: Any) -> BaseOrchestrator:
     return cascade(talking(reply), **fields)
 
 
+def pattern(kind: str, bad: int = 0) -> BaseOrchestrator:
+    async def work(number: int, context: dict[str, Any]) -> str:
+        if number == bad:
+            raise OSError("no")
+        return "fine"
+
+    return of_handlers(kind, once(), work)
+
+
 CASES: dict[str, tuple[Callable[[], BaseOrchestrator], int, bool]] = {
     "custom": (custom, 3, True),
     "custom, one fails": (lambda: custom("c"), 3, True),
@@ -60,6 +70,12 @@ CASES: dict[str, tuple[Callable[[], BaseOrchestrator], int, bool]] = {
     "cascade, belters fail": (lambda: failing_cascade("b"), 6, False),
     "cascade, caminas fail": (lambda: failing_cascade("c"), 6, False),
     "cascade, the merge fails": (lambda: failing_cascade("p", camina_count=2), 7, False),
+    "sequential": (lambda: pattern("sequential"), 3, True),
+    "sequential, a step fails": (lambda: pattern("sequential", 2), 3, False),
+    "conditional": (lambda: pattern("conditional"), 3, True),
+    "conditional, a step fails": (lambda: pattern("conditional", 2), 2, False),
+    "iterative": (lambda: pattern("iterative"), 3, True),
+    "iterative, a pass fails": (lambda: pattern("iterative", 2), 2, False),
 }
 
 

@@ -11,6 +11,7 @@ import pytest
 from dagorch import OrchestratorResult, RunError, StreamEvent, SubTask
 from dagorch.models.llm import LLMRequest
 from tests.conformance.doubles import HI, PLAN, Plain, cascade, once, talking
+from tests.conformance.patterns import KINDS, of_handlers
 
 
 async def both(o: Any, *tasks: str) -> dict[str, OrchestratorResult | RunError]:
@@ -113,3 +114,35 @@ async def test_one_that_fails_leaves_the_other_alone() -> None:
     good = results["good"]
     assert isinstance(good, OrchestratorResult)
     assert good.status == "completed"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_of_the_patterns(kind: str) -> None:
+    """Each workflow's steps see its own task and outputs, and each has its own bill."""
+    met = anyio.Event()
+    waiting = 0
+
+    async def work(number: int, context: dict[str, Any]) -> str:
+        nonlocal waiting
+        waiting += 1
+        if waiting == 2:
+            met.set()
+        await met.wait()
+        assert context["mine"] == context["task"]
+        assert all(context["task"] in text for text in context["results"].values())
+        assert context["task"] in (context.get("previous") or context["task"])
+        reply = await o.provider.acomplete([{"role": "user", "content": context["task"]}])
+        return f"{number}: {reply.content}"
+
+    provider = talking(lambda r: r.messages[-1].content, price_per_token=1)
+    o = of_handlers(kind, once(), work, provider)
+    told: dict[str, list[StreamEvent]] = defaultdict(list)
+    o.stream_callback = lambda event: told[event.task_id].append(event)
+    tasks = [f"task-{n}" for n in range(20)]
+    results = await both(o, *tasks)
+    for task in tasks:
+        result = results[task]
+        assert isinstance(result, OrchestratorResult)
+        assert [a.content for a in result.agent_results] == [f"{n}: {task}" for n in (1, 2, 3)]
+        assert result.total_cost == pytest.approx(6)
+        assert told[result.task_id][0].message == f"Started: {task}"
