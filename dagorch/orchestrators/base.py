@@ -7,7 +7,7 @@ Nothing runs by itself here, and the graph is made elsewhere: of a subclass with
 
 from __future__ import annotations
 
-import sys
+import inspect
 import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final, Self
@@ -23,6 +23,7 @@ from dagorch.orchestrators.custom import CustomGraph
 from dagorch.orchestrators.metered import MeteredProvider
 from dagorch.orchestrators.stream import Stream
 from dagorch.orchestrators.workflow import Workflow
+from dagorch.providers.adapter import adapt
 from dagorch.providers.router import Router
 from dagorch.runner.api import RunHandle
 
@@ -174,6 +175,7 @@ class BaseOrchestrator:
             max_parallel=config.max_parallel if config.parallel_execution else 1,
             max_cost=config.max_cost,
             deps=workflow,
+            **workflow.inputs,
             on_event=listeners,
         )
         self._under_way.add(start)
@@ -196,6 +198,24 @@ class BaseOrchestrator:
         """
         for run in self._under_way:
             run.cancel(reason)
+
+    def use(self, provider: Any, model: str | None = None) -> None:
+        """
+        Have another default provider answer from now on.
+
+        Args:
+            provider: One of dagorch's, or any object with `complete` or `acomplete`.
+            model: What a call that names no model asks for; None leaves it as it is.
+        """
+        self._router.default = adapt(provider)
+        if model is not None:
+            self.config = self.config.model_copy(update={"primary_model": model})
+        self.provider = MeteredProvider(self._router, self.config.primary_model or "")
+
+    @property
+    def has_provider(self) -> bool:
+        """Whether there is a default provider, which answers calls that name no model."""
+        return self._router.default is not None
 
     # -- for patterns -------------------------------------------------------------------------
 
@@ -256,9 +276,9 @@ class BaseOrchestrator:
 
 
 def _users_level() -> int:
-    """Give the `stacklevel` that names the line outside dagorch, however many classes are between."""
-    frame, level = sys._getframe(1), 1
-    while frame.f_back is not None and frame.f_globals["__name__"].startswith("dagorch."):
+    """Give the caller's `stacklevel` of the line outside dagorch, whatever is in between."""
+    frame, level = inspect.currentframe(), 0
+    while frame is not None and frame.f_globals["__name__"].startswith("dagorch."):
         frame, level = frame.f_back, level + 1
     return level
 

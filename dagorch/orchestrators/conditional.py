@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 from dagorch.errors import DefinitionError, RunError, did_you_mean
 from dagorch.models.config import OrchestratorConfig
@@ -19,11 +19,10 @@ from dagorch.orchestrators.handlers import (
 from dagorch.orchestrators.models import asked
 from dagorch.orchestrators.workflow import Agent, Workflow
 from dagorch.patterns.conditional import Decision, conditional_graph
+from dagorch.patterns.deciding import YES_OR_NO
 from dagorch.patterns.steps import Step
 
 __all__ = ["ConditionalOrchestrator"]
-
-_YES_OR_NO: Final = (("yes", "true"), ("no", "false"))
 
 
 class ConditionalOrchestrator(BaseOrchestrator):
@@ -131,7 +130,7 @@ class ConditionalOrchestrator(BaseOrchestrator):
         policy, handler = only_calls_again(self._policy), self._condition
         if handler is None:
             words = tuple((label, label) for label in self._branches)
-            labels = _YES_OR_NO if self._what == "condition" else words
+            labels = YES_OR_NO if self._what == "condition" else words
             return Decision(self._what, None, self._question, labels, policy=self._policy)
         name = f"{self._what} {described(handler.function)}"
 

@@ -22,7 +22,7 @@ from dagorch.orchestrators.handlers import (
 from dagorch.orchestrators.models import asked
 from dagorch.orchestrators.sequential import handlers_of
 from dagorch.orchestrators.workflow import Agent, Workflow
-from dagorch.patterns.iterative import PREVIOUS, Pass, iterative_graph, results_of
+from dagorch.patterns.iterative import PREVIOUS, VERDICT, Pass, iterative_graph, results_of
 from dagorch.patterns.steps import Step
 
 __all__ = ["IterativeOrchestrator"]
@@ -45,8 +45,8 @@ class IterativeOrchestrator(BaseOrchestrator):
             sequence of these, and gives what the last of them gives.
         provider: Answers passes without a handler, and `self.provider`'s calls.
         max_iterations: The most passes, 1 to 10,000.
-        convergence_fn: Gets what a pass gave, sync or async; true ends the loop. None: always all
-            passes.
+        convergence_fn: Gets what a pass gave, sync or async; true ends the loop. Or a question
+            about the answer, to which a model says yes or no. None: always all passes.
         handler: `handler(step, context)` of a pass of one step, called as a Sequential's is;
             `context["previous"]` is what the pass before gave (None in the first),
             `context["iteration"]` counts from 1. None: a model improves on its own answer.
@@ -79,7 +79,7 @@ class IterativeOrchestrator(BaseOrchestrator):
         provider: Any = None,
         *,
         max_iterations: int = 5,
-        convergence_fn: Callable[[Any], Any] | None = None,
+        convergence_fn: Callable[[Any], Any] | str | None = None,
         handler: Callable[..., Any] | None = None,
         step_handlers: Mapping[str, Callable[..., Any]] | None = None,
         providers: Mapping[str, Any] | None = None,
@@ -91,17 +91,20 @@ class IterativeOrchestrator(BaseOrchestrator):
                 f"max_iterations={max_iterations!r:.60} must be a whole number "
                 f"from 1 to {MOST_ITERATIONS:,}"
             )
-        if convergence_fn is not None and not callable(convergence_fn):
+        asks = isinstance(convergence_fn, str) and bool(convergence_fn.strip())
+        if convergence_fn is not None and not callable(convergence_fn) and not asks:
             raise DefinitionError(
                 f"convergence_fn={convergence_fn!r:.60} cannot be called; "
-                "give a function of what a pass gave"
+                "give a function of what a pass gave, or a question"
             )
         self.max_iterations = max_iterations
-        self._convergence = convergence_fn
+        self._convergence = None if isinstance(convergence_fn, str) else convergence_fn
+        self._question = convergence_fn.strip() if isinstance(convergence_fn, str) else ""
         self._steps = list(self.config.steps or step_handlers or [_ONE_STEP])
         self._handlers = handlers_of(step_handlers, self._steps)
-        if PREVIOUS in self._steps:
-            raise DefinitionError(f"a step cannot be called {PREVIOUS!r}: the pass before is")
+        for name in (PREVIOUS, VERDICT):
+            if name in self._steps:
+                raise DefinitionError(f"a step cannot be called {name!r}; the loop has one so")
         if handler is not None:
             if len(self._steps) > 1 or self._handlers:
                 raise DefinitionError(
@@ -139,6 +142,7 @@ class IterativeOrchestrator(BaseOrchestrator):
             asked(self._router, primary),
             self._policy,
             only_calls_again(self._policy),
+            self._question,
         )
         body: Any = graph.node("passes")
         ids |= zip(self._steps, (node.id for node in body.body), strict=False)
@@ -172,7 +176,9 @@ class IterativeOrchestrator(BaseOrchestrator):
             return results_of(told[last], told[PREVIOUS].iteration + 1) if by_model else told[last]
 
         def call(told: Mapping[str, Any]) -> Any:
-            return self._convergence is not None and self._convergence(results(told))
+            if self._convergence is None:
+                return told.get(VERDICT) == "true"
+            return self._convergence(results(told))
 
         def end(_run: Context[Any], told: Mapping[str, Any], outcome: Any) -> Pass:
             return Pass(told[PREVIOUS].iteration + 1, results(told), converged=bool(outcome))

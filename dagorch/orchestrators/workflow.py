@@ -46,9 +46,11 @@ class Workflow:
     None: each when its turn has come, and those whose turn never comes take no part.
     """
     synthesis: str
-    """Path of the node that gives the answer."""
+    """Path of the node that gives the answer; empty where that is the graph's own value."""
     agents: dict[str, Agent] = field(default_factory=dict)
     """By the path of their node."""
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    """What the run is given beside the defaults of the graph's inputs."""
     models: tuple[str, ...] = ()
     """What its functions call, as far as that is known before."""
     facts: Callable[[Result], Mapping[str, Any]] = lambda _: {}
@@ -74,7 +76,7 @@ class Workflow:
         return OrchestratorResult(
             task_id=result.run_id,
             status=_status(result, failure, failed),
-            result=None if failure is not None else result.values.get(self.synthesis),
+            result=None if failure is not None else self._answer(result),
             agent_results=agents,
             total_cost=cost,
             execution_time=result.duration_seconds,
@@ -95,6 +97,9 @@ class Workflow:
             },
             run=result,
         )
+
+    def _answer(self, result: Result) -> Any:
+        return result.values.get(self.synthesis) if self.synthesis else result.output
 
     def _by_tier(self, result: Result) -> dict[str, Usage]:
         """What went to the agents of each role, and to the rest: planning and synthesis."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from dagorch.graph.graph import Graph
 from dagorch.models.policy import DEFAULT_POLICY, Policy
 from dagorch.models.ref import Ref
 from dagorch.patterns import step_prompts as prompts
-from dagorch.patterns.deciding import Deciding
+from dagorch.patterns.deciding import deciding
 from dagorch.patterns.steps import DEFAULT_ASKED, Asked, Step, add_steps
 
 __all__ = ["Decision", "conditional_graph"]
@@ -62,15 +62,9 @@ def conditional_graph(
     if decision.work is not None:
         label = graph.function(decision.work, id=decision.id, policy=decision.policy)
     else:
-        words = tuple(word for word, _ in decision.labels)
-        choosing = Deciding(
-            decision.id,
-            labels=decision.labels,
-            output=Literal[words],  # type: ignore[arg-type]  # a type made of what is known now
-            policy=decision.policy,
-            **asked.asking(prompts.DECIDE),
-        )
-        label = graph.add(choosing, question=decision.question, choices=", ".join(words))
+        asking = asked.asking(prompts.DECIDE)
+        node, words = deciding(decision.id, decision.labels, asking, decision.policy)
+        label = graph.add(node, question=decision.question, choices=words)
     branch = graph.branch("branch", _as_it_is, tuple(branches), label=label)
     refs = {
         name: add_steps(graph, steps, asked, policy, after=branch[name])

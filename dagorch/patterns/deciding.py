@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final, Literal
 
 from dagorch.errors import InvalidOutputError
 from dagorch.models.llm import LLMResponse
+from dagorch.models.policy import Policy
 from dagorch.nodes.llm import LLM
 
-__all__ = ["Deciding"]
+__all__ = ["YES_OR_NO", "Deciding", "deciding"]
+
+YES_OR_NO: Final = (("yes", "true"), ("no", "false"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,3 +51,12 @@ class Deciding(LLM[Any]):
                     reply=response.content,
                 ) from None
             return words[opening[1] if opening else found[0]]
+
+
+def deciding(
+    id: str, labels: tuple[tuple[str, str], ...], asking: Mapping[str, Any], policy: Policy
+) -> tuple[Deciding, str]:
+    """Give a node that decides between these words, and the words as its prompt lists them."""
+    words = tuple(word for word, _ in labels)
+    output: Any = Literal[words]
+    return Deciding(id, labels=labels, output=output, policy=policy, **asking), ", ".join(words)

@@ -10,12 +10,15 @@ from dagorch.graph.graph import Graph
 from dagorch.models.policy import DEFAULT_POLICY, Policy
 from dagorch.nodes.template import as_text
 from dagorch.patterns import step_prompts as prompts
+from dagorch.patterns.deciding import YES_OR_NO, deciding
 from dagorch.patterns.steps import DEFAULT_ASKED, Asked, Step, add_steps
 
-__all__ = ["PREVIOUS", "Pass", "iterative_graph", "results_of"]
+__all__ = ["PREVIOUS", "VERDICT", "Pass", "iterative_graph", "results_of"]
 
 PREVIOUS: Final = "previous answer"
 """What a pass calls the one before, among the names of what it is told."""
+VERDICT: Final = "verdict"
+"""What the check calls a model's verdict, `true` or `false`, among those names."""
 
 
 class Pass:
@@ -46,6 +49,7 @@ def iterative_graph(
     asked: Asked = DEFAULT_ASKED,
     policy: Policy = DEFAULT_POLICY,
     check_policy: Policy = DEFAULT_POLICY,
+    question: str = "",
 ) -> Graph:
     """
     Build the graph of an Iterative; its value is what the last pass gave.
@@ -60,6 +64,8 @@ def iterative_graph(
         asked: The model of steps without a function.
         policy: Of every step.
         check_policy: Of the check.
+        question: What a model is asked of each pass, to be answered with yes or no; the check is
+            told that under the name `VERDICT`. Empty: nothing is asked.
 
     Example:
         >>> graph = iterative_graph([Step("improve")], lambda **told: Pass(1), "good?", 3, "Tea?")
@@ -70,9 +76,13 @@ def iterative_graph(
     last = body.input("last", Pass)
     body.input("task", str)
     found = add_steps(body, steps, asked, policy, told={PREVIOUS: last}, prompt=prompts.IMPROVE)
+    names = [PREVIOUS, *(step.name for step in steps)]
+    if question:
+        judge, words = deciding(VERDICT, YES_OR_NO, asked.asking(prompts.JUDGE), policy)
+        found.append(body.add(judge, answer=found[-1], question=question, choices=words))
+        names.append(VERDICT)
     told: dict[str, Any] = {f"told_{n}": ref for n, ref in enumerate([last, *found], 1)}
-    names = (PREVIOUS, *(step.name for step in steps))
-    body.output(body.function(check, id=check_id, policy=check_policy, names=names, **told))
+    body.output(body.function(check, id=check_id, policy=check_policy, names=tuple(names), **told))
     graph = Graph("iterative")
     graph.input("task", str, default=task)
     passes = graph.loop(

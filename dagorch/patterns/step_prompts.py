@@ -6,7 +6,7 @@ What was found before comes first and the order last, for small models follow wh
 
 from __future__ import annotations
 
-__all__ = ["DECIDE", "IMPROVE", "LAST", "STEP"]
+__all__ = ["DECIDE", "IMPROVE", "JUDGE", "LAST", "STEP"]
 
 STEP = """\
 {told}Task: {task}
@@ -27,5 +27,12 @@ and add what is missing. Reply with the answer, and nothing else."""
 
 DECIDE = """\
 Task: {task}
+
+{question} Reply with one of these words: {choices}."""
+
+JUDGE = """\
+Task: {task}
+
+Answer to it: {answer}
 
 {question} Reply with one of these words: {choices}."""

@@ -185,3 +185,18 @@ async def test_a_sync_condition_does_not_run_on_the_loop() -> None:
 def test_what_cannot_be_is_told_at_once(options: dict[str, Any], message: str) -> None:
     with pytest.raises(DefinitionError, match=message):
         IterativeOrchestrator(once(), talking("x"), **options)
+
+
+async def test_a_question_is_the_models_to_answer() -> None:
+    verdicts = iter(["no", "No.", "Yes, it is."])
+
+    def reply(request: LLMRequest) -> str:
+        return next(verdicts) if request.json_schema else f"answer {len(provider.requests)}"
+
+    provider = talking(reply)
+    o = IterativeOrchestrator(once(steps=["judge"]), provider, convergence_fn="Is it short?")
+    result = await o.execute_workflow("Better!")
+    assert (result.metadata["iterations"], result.metadata["converged"]) == (3, True)
+    asked = provider.requests[1].messages[-1].content
+    assert asked.startswith("Task: Better!\n\nAnswer to it: answer 1\n\nIs it short? Reply with")
+    assert len(result.agent_results) == 3
