@@ -38,6 +38,10 @@ Run a workflow and watch it.
 
 \b
 cascade: a plan of questions, a search for each, analyses, a synthesis.
+sequential: steps one after the other, each reading those before.
+conditional: a question to the model picks one of two ways.
+iterative: an answer improved on until it is good enough.
+MODULE:NAME: your own Graph or orchestrator, or a function that returns one.
 \b
 Examples:
   dagorch run cascade "Why is the sky blue?"
@@ -46,6 +50,11 @@ Examples:
   dagorch run cascade "Why?" --model claude-3.5 --fallback-model gpt-4
   dagorch run cascade "Summarise RFC 9110" --base-url http://localhost:8000/v1
   dagorch run cascade "Why is the sky blue?" --json | jq .result
+  dagorch run sequential "Tea or coffee?" --steps "research, weigh up, advise"
+  dagorch run conditional "My code hangs" --condition "Is it about code?"
+    --true-branch "List causes" --true-branch Advise --false-branch Reply
+  dagorch run iterative "Explain DNS" --until "Is it simple enough?"
+  dagorch run my_project.flows:compare "Tea or coffee?"
 \b
 The outcome goes to standard output, progress and errors to standard error.
 Ctrl-C stops the run and shows what had finished.
@@ -54,6 +63,7 @@ _GRAPH_HELP: Final = """
 Draw a workflow before it runs; without -o, print it as Mermaid.
 
 \b
+Patterns: cascade, sequential, conditional, iterative.
 MODULE:NAME is a Graph, an orchestrator, or a function that returns one.
 Loops and maps are drawn as frames, what only a run will tell as a placeholder.
 Nothing is run.
@@ -63,6 +73,19 @@ Examples:
   dagorch graph cascade --belter-count 8
   dagorch graph my_project.flows:compare -o compare.png
 """
+
+# Of patterns, and of both commands or one.
+_STEPS: Final = typer.Option(
+    help="Of sequential, or of each pass of iterative: names, with commas between. "
+    "[default: research, analyze, synthesize]"
+)
+_CONDITION: Final = typer.Option(help="Of conditional: a question that is answered by yes or no.")
+_TRUE_BRANCH: Final = typer.Option(help="What to do on yes, in words; again for a further step.")
+_FALSE_BRANCH: Final = typer.Option(help="What to do on no, in words; again for a further step.")
+_MAX_ITERATIONS: Final = typer.Option(help="Of iterative: the most passes. [default: 5]")
+_UNTIL: Final = typer.Option(
+    help="Of iterative: a question about the answer; yes ends it. [default: all passes]"
+)
 
 app = typer.Typer(
     name="dagorch",
@@ -128,7 +151,7 @@ def _root(
 
 @app.command(help=_RUN_HELP, short_help="Run a workflow and watch it.")
 def run(
-    pattern: Annotated[str, typer.Argument(metavar="PATTERN", help="Which workflow: cascade.")],
+    pattern: Annotated[str, typer.Argument(metavar="PATTERN|MODULE:NAME", help="Which workflow.")],
     task: Annotated[str, typer.Argument(metavar="TASK", help="What is to be done, in words.")],
     provider: Annotated[
         str | None,
@@ -157,6 +180,12 @@ def run(
         int | None, typer.Option(help="Analyses, each of its share of the searches. [default: 2]")
     ] = None,
     camina_count: Annotated[int | None, typer.Option(help="Syntheses. [default: 1]")] = None,
+    steps: Annotated[str | None, _STEPS] = None,
+    condition: Annotated[str | None, _CONDITION] = None,
+    true_branch: Annotated[list[str] | None, _TRUE_BRANCH] = None,
+    false_branch: Annotated[list[str] | None, _FALSE_BRANCH] = None,
+    max_iterations: Annotated[int | None, _MAX_ITERATIONS] = None,
+    until: Annotated[str | None, _UNTIL] = None,
     max_parallel: Annotated[int | None, typer.Option(help="Steps at once. [default: 8]")] = None,
     timeout: Annotated[
         float | None, typer.Option(help="Seconds for each step, retries included. [default: 300]")
@@ -190,6 +219,12 @@ def run(
         timeout,
         max_cost,
         fallback_model=fallback_model,
+        steps=steps,
+        condition=condition,
+        true_branch=tuple(true_branch) if true_branch else None,
+        false_branch=tuple(false_branch) if false_branch else None,
+        max_iterations=max_iterations,
+        until=until,
     )
     return run_workflow(
         RunOptions(pattern, task, settings, provider, model, base_url, out, as_json, quiet, debug)
@@ -208,13 +243,24 @@ def graph(
     belter_count: Annotated[int | None, typer.Option(help="Of cascade. [default: 3]")] = None,
     drummer_count: Annotated[int | None, typer.Option(help="Of cascade. [default: 2]")] = None,
     camina_count: Annotated[int | None, typer.Option(help="Of cascade. [default: 1]")] = None,
+    steps: Annotated[str | None, _STEPS] = None,
+    max_iterations: Annotated[int | None, _MAX_ITERATIONS] = None,
+    until: Annotated[str | None, _UNTIL] = None,
     debug: Annotated[bool, typer.Option("--debug", help="Show where an error came from.")] = False,
 ) -> None:
     """Hand the options of `dagorch graph` on."""
     from dagorch.cli.drawing import draw
     from dagorch.cli.patterns import Settings
 
-    draw(target, Settings(belter_count, drummer_count, camina_count), out)
+    settings = Settings(
+        belter_count,
+        drummer_count,
+        camina_count,
+        steps=steps,
+        max_iterations=max_iterations,
+        until=until,
+    )
+    draw(target, settings, out)
 
 
 @app.command(short_help="Show what a workflow can run on here.")

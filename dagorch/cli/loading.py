@@ -1,4 +1,4 @@
-"""A graph found by `module:name` in the user's own code, whatever stands under that name."""
+"""What is found by `module:name` in the user's own code: a graph, or what makes one of a task."""
 
 from __future__ import annotations
 
@@ -11,14 +11,20 @@ from dagorch.errors import DefinitionError, did_you_mean
 from dagorch.graph.graph import Graph
 from dagorch.orchestrators import BaseOrchestrator
 
-__all__ = ["load_graph"]
+__all__ = ["load", "load_graph"]
 
 _SOME_TASK = "the task"
 
 
 def load_graph(target: str) -> Graph:
+    """Import a graph, or that of an orchestrator; otherwise as `load`."""
+    found = load(target)
+    return found.graph(_SOME_TASK) if isinstance(found, BaseOrchestrator) else found
+
+
+def load(target: str) -> Graph | BaseOrchestrator:
     """
-    Import a graph; the current folder is looked in first.
+    Import a graph or an orchestrator; the current folder is looked in first.
 
     Args:
         target: `module:name`, where the name is a `Graph`, an orchestrator, or a function or
@@ -40,9 +46,7 @@ def load_graph(target: str) -> Graph:
             found = found()
         except Exception as error:
             raise DefinitionError(f"{target} was called and failed: {_said(error)}") from error
-    if isinstance(found, BaseOrchestrator):
-        found = found.graph(_SOME_TASK)
-    if not isinstance(found, Graph):
+    if not isinstance(found, Graph | BaseOrchestrator):
         raise DefinitionError(
             f"{target} is a {type(found).__name__}; "
             "name a Graph, an orchestrator, or a function that returns one of them"

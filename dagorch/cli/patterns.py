@@ -7,10 +7,26 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from dagorch.errors import DefinitionError, did_you_mean
-from dagorch.models.config import DreamCascadeConfig
-from dagorch.orchestrators import BaseOrchestrator, DreamCascadeOrchestrator
+from dagorch.models.config import DreamCascadeConfig, OrchestratorConfig
+from dagorch.orchestrators import (
+    BaseOrchestrator,
+    ConditionalOrchestrator,
+    DreamCascadeOrchestrator,
+    IterativeOrchestrator,
+    SequentialOrchestrator,
+)
 
-__all__ = ["PATTERNS", "Settings", "orchestrator_for"]
+__all__ = ["PATTERNS", "Pattern", "Settings", "orchestrator_for"]
+
+_STEPS: Final = ("research", "analyze", "synthesize")
+_WAYS: Final = {
+    "condition": "Does it take several facts or steps to answer this well?",
+    "true_branch": (
+        "List the facts, figures and points of view that matter",
+        "Write the answer, using the notes",
+    ),
+    "false_branch": ("Answer in a few sentences",),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +41,13 @@ class Settings:
     max_cost: float | None = None
     primary_model: str | None = None
     fallback_model: str | None = None
+    steps: str | None = None
+    """Names, with commas between."""
+    condition: str | None = None
+    true_branch: tuple[str, ...] | None = None
+    false_branch: tuple[str, ...] | None = None
+    max_iterations: int | None = None
+    until: str | None = None
 
     def given(self) -> dict[str, Any]:
         """Those that were set."""
@@ -32,11 +55,56 @@ class Settings:
         return {name: value for name, value in values.items() if value is not None}
 
 
-def _cascade(settings: Settings, provider: Any) -> BaseOrchestrator:
-    return DreamCascadeOrchestrator(DreamCascadeConfig(**settings.given()), provider)
+def _cascade(config: dict[str, Any], own: dict[str, Any], provider: Any) -> BaseOrchestrator:
+    return DreamCascadeOrchestrator(DreamCascadeConfig(**config, **own), provider)
 
 
-PATTERNS: Final[Mapping[str, Callable[[Settings, Any], BaseOrchestrator]]] = {"cascade": _cascade}
+def _sequential(config: dict[str, Any], own: dict[str, Any], provider: Any) -> BaseOrchestrator:
+    steps = _names(own.get("steps"))
+    return SequentialOrchestrator(OrchestratorConfig(**config, steps=steps or _STEPS), provider)
+
+
+def _conditional(config: dict[str, Any], own: dict[str, Any], provider: Any) -> BaseOrchestrator:
+    if missing := [name for name in _WAYS if own and name not in own]:
+        raise DefinitionError(
+            f"conditional lacks {' and '.join(map(_option, missing))}: give all of "
+            f"{', '.join(map(_option, _WAYS))}, or none of them"
+        )
+    return ConditionalOrchestrator(OrchestratorConfig(**config), provider, **(own or _WAYS))
+
+
+def _iterative(config: dict[str, Any], own: dict[str, Any], provider: Any) -> BaseOrchestrator:
+    steps = {"steps": _names(own["steps"])} if "steps" in own else {}
+    options = {"max_iterations": own["max_iterations"]} if "max_iterations" in own else {}
+    return IterativeOrchestrator(
+        OrchestratorConfig(**config, **steps),
+        provider,
+        convergence_fn=own.get("until"),
+        **options,
+    )
+
+
+def _names(listed: str | None) -> list[str]:
+    return [name.strip() for name in listed.split(",")] if listed is not None else []
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A pattern as the command knows it."""
+
+    make: Callable[[dict[str, Any], dict[str, Any], Any], BaseOrchestrator]
+    """Gets the fields of every config, those of its own, and the provider."""
+    options: tuple[str, ...]
+    """Settings of its own."""
+
+
+PATTERNS: Final[Mapping[str, Pattern]] = {
+    "cascade": Pattern(_cascade, ("belter_count", "drummer_count", "camina_count")),
+    "sequential": Pattern(_sequential, ("steps",)),
+    "conditional": Pattern(_conditional, tuple(_WAYS)),
+    "iterative": Pattern(_iterative, ("max_iterations", "until", "steps")),
+}
+_ANYONES: Final = frozenset(OrchestratorConfig.model_fields) - {"steps"}
 
 
 def orchestrator_for(pattern: str, settings: Settings, provider: Any = None) -> BaseOrchestrator:
@@ -44,12 +112,25 @@ def orchestrator_for(pattern: str, settings: Settings, provider: Any = None) -> 
     Make the orchestrator of a pattern.
 
     Raises:
-        DefinitionError: There is no such pattern, or a setting is not what it must be.
+        DefinitionError: There is no such pattern, it has no use for a setting, or a setting is
+            not what it must be.
     """
-    make = PATTERNS.get(pattern)
-    if make is None:
+    found = PATTERNS.get(pattern)
+    if found is None:
         known = ", ".join(PATTERNS)
         raise DefinitionError(
-            f"no pattern {pattern!r}{did_you_mean(pattern, PATTERNS) or f'; there is {known}'}"
+            f"no pattern {pattern!r}{did_you_mean(pattern, PATTERNS) or f'; there are {known}'}"
         )
-    return make(settings, provider)
+    given = settings.given()
+    own = {name: value for name, value in given.items() if name not in _ANYONES}
+    if alien := [_option(name) for name in own if name not in found.options]:
+        raise DefinitionError(
+            f"{pattern} has no use for {', '.join(alien)}; "
+            f"it has {', '.join(map(_option, found.options))}"
+        )
+    config = {name: value for name, value in given.items() if name in _ANYONES}
+    return found.make(config, own, provider)
+
+
+def _option(name: str) -> str:
+    return "--" + name.replace("_", "-")

@@ -72,7 +72,11 @@ def print_table(console: Console, result: OrchestratorResult) -> None:
 
 
 def _rows(run: Result, result: OrchestratorResult) -> Iterator[_Row]:
-    tiers = {agent.subtask_id: str(agent.agent_type or "") for agent in result.agent_results}
+    tiers = {
+        agent.subtask_id: str(agent.agent_type or "")
+        for agent in result.agent_results
+        if agent.agent_type != agent.subtask_id  # a step of a sequence, which has no other name
+    }
     for path, node_run in run.node_runs.items():
         yield _Row(
             shorten(one_line(path), 28),
@@ -152,6 +156,8 @@ def markdown(task: str, result: OrchestratorResult) -> str:
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, dict) and isinstance(value.get("content"), str):
+        value = value["content"]  # a pass of an Iterative; JSON has the rest
     if isinstance(value, str):
         return value
     from dagorch.models.task import plain

@@ -15,12 +15,15 @@ from dagorch.cli.display import display_for
 from dagorch.cli.execute import Ended, execute
 from dagorch.cli.exits import Exit, exit_for, say_error
 from dagorch.cli.out import Destination
+from dagorch.cli.own import own_orchestrator
 from dagorch.cli.patterns import Settings, orchestrator_for
 from dagorch.cli.report import print_answer, print_parts, print_table
 from dagorch.errors import DagorchError
 from dagorch.graph.graph import Graph
 from dagorch.models.orchestration import OrchestratorResult
 from dagorch.models.task import TaskStatus
+from dagorch.orchestrators import BaseOrchestrator
+from dagorch.ports import Provider
 
 __all__ = ["RunOptions", "run_workflow"]
 
@@ -50,22 +53,41 @@ def run_workflow(options: RunOptions) -> int:
     Raises:
         DefinitionError: Something is wrong that could be found out before anything was paid for.
     """
-    orchestrator_for(options.pattern, options.settings).graph(options.task)  # wrong words first
-    chosen = choose(options.provider, options.model, options.base_url)
-    if options.settings.fallback_model is not None:
-        chosen.router.find(options.settings.fallback_model)  # an unknown one is told at once
-    settings = replace(options.settings, primary_model=chosen.model)
-    orchestrator = orchestrator_for(options.pattern, settings, chosen.router)
+    orchestrator, provider, note = _prepared(options)
     graph = orchestrator.graph(options.task)
     destination = Destination(options.out) if options.out is not None else None
     silent = options.quiet or options.as_json
     if not silent:
-        model = chosen.model or chosen.provider.default_model or "whatever model it serves"
-        _say(f"running on {chosen.provider.name}, {model} ({chosen.why})")
+        _say(note)
     title = f"{graph.name}: {one_line(options.task)}"
     display = display_for(lambda: _planned(graph), title, quiet=silent)
-    ended = execute(orchestrator, chosen.provider, options.task, display)
+    ended = execute(orchestrator, provider, options.task, display)
     return _tell(options, ended, destination)
+
+
+def _prepared(options: RunOptions) -> tuple[BaseOrchestrator, Provider, str]:
+    """Make the orchestrator that is meant; what is to be closed after it; and what it runs on."""
+    pattern, settings = options.pattern, options.settings
+    own = own_orchestrator(pattern, settings) if ":" in pattern else None
+    (own or orchestrator_for(pattern, settings)).graph(options.task)  # wrong words first
+    told = (options.provider, options.model, options.base_url)
+    if own is not None and own.has_provider and not any(told):
+        return own, own.provider, f"running on {own.provider.name} (the provider it was made with)"
+    chosen = choose(*told)
+    if settings.fallback_model is not None:
+        chosen.router.find(settings.fallback_model)  # an unknown one is told at once
+    if own is not None:
+        own.use(chosen.provider, chosen.model)
+        orchestrator = own
+    else:
+        settings = replace(settings, primary_model=chosen.model)
+        orchestrator = orchestrator_for(pattern, settings, chosen.router)
+    model = chosen.model or chosen.provider.default_model or "whatever model it serves"
+    return (
+        orchestrator,
+        chosen.provider,
+        f"running on {chosen.provider.name}, {model} ({chosen.why})",
+    )
 
 
 def _planned(graph: Graph) -> Iterable[tuple[str, str]]:

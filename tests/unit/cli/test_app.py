@@ -62,6 +62,17 @@ def command(
         ),
         (["run", "cascade", "x", "--provider", "scripted", "--out", "a.pdf"], ".pdf cannot be"),
         (["run", "cascade", "x", "--provider", "scripted", "--out", "no/a.md"], "No such file"),
+        (["run", "sequential", "x", "--steps", "a,,b"], "steps=['a', '', 'b'] must be"),
+        (["run", "sequential", "x", "--steps", "a,a"], "all different"),
+        (["run", "sequential", "x", "--belter-count", "2"], "no use for --belter-count; it has"),
+        (["run", "cascade", "x", "--steps", "a"], "no use for --steps; it has --belter-count"),
+        (["run", "iterative", "x", "--max-iterations", "0"], "max_iterations=0 must be a whole"),
+        (["run", "iterative", "x", "--until", " "], "convergence_fn=' ' cannot be called"),
+        (["run", "conditional", "x", "--condition", "Is it?"], "lacks --true-branch and --false"),
+        (["run", "sequential", ""], "the task is empty"),
+        (["run", "no_such_module:graph", "x"], "module 'no_such_module' cannot be imported"),
+        (["run", "os:path", "x"], "os:path is a module; name a Graph, an orchestrator"),
+        (["graph", "iterative", "--steps", "a,a"], "all different"),
         (["graph", "casade"], "no pattern 'casade'; did you mean 'cascade'?"),
         (["graph", "cascade", "-o", "x.gif"], "its ending must be one of .svg, .dot, .mmd, .png"),
         (["graph", "cascade", "-o", "no/x.svg"], "No such file or directory"),
@@ -160,6 +171,123 @@ def test_counts_are_honoured(command: Command) -> None:
         str(agent.agent_type) for agent in OrchestratorResult.model_validate_json(out).agent_results
     ]
     assert tiers == ["belter"] * 4 + ["drummer"] * 3 + ["camina"] * 2
+
+
+PATTERNS = {
+    "sequential": (["--steps", "find, weigh up"], ["find", "weigh up"]),
+    "conditional": ([], ["true_1", "true_2"]),
+    "iterative": (["--until", "Is it good?", "--max-iterations", "4"], ["improve_1"]),
+}
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_the_other_patterns_run(command: Command, pattern: str) -> None:
+    options, agents = PATTERNS[pattern]
+    with ModelServer(answer("Yes, bees dance.")) as server:
+        where = ["--base-url", server.url, "--model", "m"]
+        code, out, err = command("run", pattern, "Why?", *where, *options)
+        assert code == 0, err
+        assert out.startswith("Yes, bees dance.\n")
+        assert "dagorch: running on openai, m (--base-url)" in err
+        assert "picture of the run: dagorch-run.svg" in out
+        code, out, err = command("run", pattern, "Why?", *where, *options, "--json")
+    result = OrchestratorResult.model_validate_json(out)
+    assert (code, err, result.status) == (0, "", "completed")
+    assert [agent.subtask_id for agent in result.agent_results] == agents
+    assert command("graph", pattern, "-o", "x.svg")[:2] == (0, "drawn: x.svg\n")
+
+
+def test_the_way_that_is_taken_is_the_models_to_say(command: Command) -> None:
+    ways = ["--true-branch", "List causes", "--true-branch", "Advise", "--false-branch", "Reply"]
+    ways += ["--condition", "Is it about code?"]
+    for said, taken in (("yes", ["true_1", "true_2"]), ("no", ["false"])):
+        with ModelServer(answer(said)) as server:
+            where = ["--base-url", server.url, "--model", "m"]
+            _, out, _ = command("run", "conditional", "It hangs", *where, *ways, "--json")
+        result = OrchestratorResult.model_validate_json(out)
+        assert [agent.subtask_id for agent in result.agent_results] == taken
+        prompts = [str(seen.json["messages"][-1]["content"]) for seen in server.seen]
+        assert "Is it about code? Reply with one of these words: yes, no." in prompts[0]
+        assert ("Advise" if taken[-1] == "true_2" else "Reply") in prompts[-1]
+
+
+OWN = """
+from dagorch import Graph, LLM, OrchestratorConfig, SequentialOrchestrator
+from dagorch.testing import ScriptedProvider
+
+graph = Graph("mine")
+question = graph.input("question", str)
+graph.add(LLM("reply", prompt="Well? {question}"))
+
+several = Graph("several")
+several.input("left", str)
+several.input("right", str)
+several.add(LLM("reply", prompt="{left} {right}"))
+
+alone = Graph("alone")
+
+@alone.function
+async def only() -> str:
+    return "nothing asked"
+
+def steps(provider=None):
+    config = OrchestratorConfig(steps=["one", "two"])
+    return SequentialOrchestrator(
+        config, provider, step_handlers={"one": lambda context: "from the handler"}
+    )
+
+def own_provider():
+    return steps(ScriptedProvider("from my own"))
+"""
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Give the name of a module with workflows of a user's own, in the current folder."""
+    name = f"own_{tmp_path.name.replace('-', '_')}"
+    (tmp_path / f"{name}.py").write_text(OWN)
+    monkeypatch.syspath_prepend(tmp_path)
+    return name
+
+
+@pytest.mark.filterwarnings("default:graph .alone. takes no task")
+def test_a_graph_of_ones_own_runs_with_the_task_as_its_input(command: Command, own: str) -> None:
+    options = ["--provider", "scripted", "--json", "--max-parallel", "2"]
+    code, out, err = command("run", f"{own}:graph", "Why?", *options)
+    result = OrchestratorResult.model_validate_json(out)
+    assert (code, err, result.result) == (0, "", "Well? Why?")
+    assert [(a.subtask_id, a.agent_type, a.content) for a in result.agent_results] == [
+        ("reply", "llm", "Well? Why?")
+    ]
+    code, out, err = command("run", f"{own}:alone", "Why?", "--provider", "scripted", "-q")
+    assert (code, out) == (0, "nothing asked\n")
+    assert "warning: graph 'alone' takes no task" in err
+
+
+def test_an_orchestrator_of_ones_own_runs_on_its_provider_or_the_one_named(
+    command: Command, own: str
+) -> None:
+    code, out, err = command("run", f"{own}:own_provider", "Why?", "--max-cost", "5")
+    assert (code, out.splitlines()[0]) == (0, "from my own")
+    assert "running on scripted (the provider it was made with)" in err
+    with ModelServer(answer("from the server")) as server:
+        where = ["--base-url", server.url, "--model", "m"]
+        for name in ("steps", "own_provider"):
+            code, out, err = command("run", f"{own}:{name}", "Why?", *where)
+            assert (code, out.splitlines()[0]) == (0, "from the server"), err
+    assert {seen.json["model"] for seen in server.seen} == {"m"}
+
+
+def test_what_a_workflow_of_ones_own_cannot_be_told(command: Command, own: str) -> None:
+    for name, options, message in (
+        ("graph", ["--timeout", "5"], "--timeout: the graph"),
+        ("steps", ["--steps", "a"], "--steps: the orchestrator"),
+        ("several", [], "call the one that gets the task 'task'"),
+        ("steps", ["--max-cost", "-1"], "max_cost=-1.0 must be"),
+    ):
+        code, out, err = command("run", f"{own}:{name}", "Why?", "--provider", "scripted", *options)
+        assert (code, out) == (Exit.USAGE, "")
+        assert message in err
 
 
 def test_a_model_finds_its_service_and_the_fallback_model_another(

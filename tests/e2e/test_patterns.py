@@ -1,0 +1,54 @@
+"""The smaller patterns through the command, in a process of its own, against a loopback server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from dagorch.models.orchestration import OrchestratorResult
+from tests.e2e.test_cli import LEAK, Said, by_prompt, dagorch, prompt_of
+from tests.servers import ModelServer, answer, reply
+
+
+def pattern(name: str, *options: str, cwd: Path) -> tuple[Said, ModelServer]:
+    """Run one of the smaller patterns on a service that says yes, then what it was asked last."""
+    with ModelServer(answer("Yes. Bees dance.")) as server:
+        where = ("--base-url", server.url, "--model", "m")
+        said = dagorch("run", name, "What about bees?", *where, *options, cwd=cwd)
+    return said, server
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "calls", "last"),
+    [
+        ("sequential", ("--steps", "find,tell"), 2, "the last step of the task: tell."),
+        ("conditional", (), 3, "Write the answer, using the notes"),
+        ("iterative", ("--max-iterations", "3"), 3, "better than any answer above"),
+        ("iterative", ("--until", "Is it short?"), 2, "Is it short? Reply with one of"),
+    ],
+)
+def test_each_pattern_ends_with_answer_table_and_picture(
+    tmp_path: Path, name: str, options: tuple[str, ...], calls: int, last: str
+) -> None:
+    said, server = pattern(name, *options, "--out", "kept", cwd=tmp_path)
+    assert said.code == 0, said.err
+    assert said.out.startswith("Yes. Bees dance.\n")
+    assert len(server.seen) == calls
+    assert last in prompt_of(server.seen[-1])
+    assert not LEAK.search(said.out + said.err)
+    result = OrchestratorResult.model_validate_json((tmp_path / "kept/result.json").read_text())
+    assert result.status == "completed"
+    assert "Yes. Bees dance." in (tmp_path / "kept/answer.md").read_text()
+    ElementTree.parse(tmp_path / "kept/graph.svg")
+
+
+def test_a_step_that_fails_is_code_1_and_what_finished_is_shown(tmp_path: Path) -> None:
+    bad = reply(400, {"error": {"message": "too hard"}})
+    with ModelServer(by_prompt({"step of the task: find": answer("Nectar.")}, bad)) as server:
+        where = ("--base-url", server.url, "--model", "m", "--steps", "find,tell")
+        said = dagorch("run", "sequential", "What about bees?", *where, cwd=tmp_path)
+    assert said.code == 1
+    assert "-- find --\nNectar.\n" in said.out
+    assert said.err.strip().splitlines()[-1].startswith("dagorch: error: node 'tell' failed: Bad")
