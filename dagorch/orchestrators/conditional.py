@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from dagorch.errors import DefinitionError, RunError, did_you_mean
@@ -10,6 +10,7 @@ from dagorch.models.config import OrchestratorConfig
 from dagorch.nodes.function import Context
 from dagorch.orchestrators.base import BaseOrchestrator
 from dagorch.orchestrators.handlers import (
+    AnyHandler,
     Handler,
     described,
     node_function,
@@ -68,10 +69,10 @@ class ConditionalOrchestrator(BaseOrchestrator):
         config: OrchestratorConfig | None = None,
         provider: Any = None,
         *,
-        condition: Callable[..., Any] | str | None = None,
+        condition: AnyHandler | str | None = None,
         true_branch: Any = None,
         false_branch: Any = None,
-        selector: Callable[..., Any] | str | None = None,
+        selector: AnyHandler | str | None = None,
         branches: Mapping[str, Any] | None = None,
         providers: Mapping[str, Any] | None = None,
     ) -> None:

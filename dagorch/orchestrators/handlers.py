@@ -22,8 +22,18 @@ from dagorch.nodes.signature import signature_of
 from dagorch.orchestrators.metered import MeteredProvider, seated
 from dagorch.patterns.iterative import Pass
 
-__all__ = ["Handler", "Keep", "described", "node_function", "only_calls_again", "step_function"]
+__all__ = [
+    "AnyHandler",
+    "Handler",
+    "Keep",
+    "described",
+    "node_function",
+    "only_calls_again",
+    "step_function",
+]
 
+AnyHandler = Callable[[str, dict[str, Any]], Any] | Callable[[dict[str, Any]], Any]
+"""A user's function of a step's name and the context, or of the context alone."""
 Keep = Callable[[Context[Any], Mapping[str, Any]], None]
 """Is told of a node at work what steps gave, by name."""
 End = Callable[[Context[Any], Mapping[str, Any], Any], Any]

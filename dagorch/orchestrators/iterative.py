@@ -12,6 +12,7 @@ from dagorch.models.task import AgentResult
 from dagorch.nodes.function import Context
 from dagorch.orchestrators.base import BaseOrchestrator
 from dagorch.orchestrators.handlers import (
+    AnyHandler,
     Handler,
     Keep,
     described,
@@ -80,8 +81,8 @@ class IterativeOrchestrator(BaseOrchestrator):
         *,
         max_iterations: int = 5,
         convergence_fn: Callable[[Any], Any] | str | None = None,
-        handler: Callable[..., Any] | None = None,
-        step_handlers: Mapping[str, Callable[..., Any]] | None = None,
+        handler: AnyHandler | None = None,
+        step_handlers: Mapping[str, AnyHandler] | None = None,
         providers: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(config, provider, providers=providers)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from dagorch.errors import DefinitionError, Problem, did_you_mean
 from dagorch.models.config import OrchestratorConfig
 from dagorch.orchestrators.base import BaseOrchestrator
-from dagorch.orchestrators.handlers import Handler, step_function
+from dagorch.orchestrators.handlers import AnyHandler, Handler, step_function
 from dagorch.orchestrators.models import asked
 from dagorch.orchestrators.workflow import Agent, Workflow
 from dagorch.patterns.sequential import sequential_graph
@@ -57,7 +57,7 @@ class SequentialOrchestrator(BaseOrchestrator):
         config: OrchestratorConfig | None = None,
         provider: Any = None,
         *,
-        step_handlers: Mapping[str, Callable[..., Any]] | None = None,
+        step_handlers: Mapping[str, AnyHandler] | None = None,
         providers: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(config, provider, providers=providers)
@@ -107,7 +107,7 @@ class SequentialOrchestrator(BaseOrchestrator):
 
 
 def handlers_of(
-    given: Mapping[str, Callable[..., Any]] | None, steps: Any, option: str = "step_handlers"
+    given: Mapping[str, AnyHandler] | None, steps: Any, option: str = "step_handlers"
 ) -> dict[str, Handler]:
     """
     Check handlers given by step.

@@ -14,11 +14,13 @@ from dagorch import (
     LLM,
     AgentResult,
     BaseOrchestrator,
+    ConditionalOrchestrator,
     Context,
     DreamCascadeConfig,
     DreamCascadeOrchestrator,
     Event,
     Graph,
+    IterativeOrchestrator,
     OrchestratorConfig,
     OrchestratorResult,
     Policy,
@@ -26,6 +28,7 @@ from dagorch import (
     Ref,
     Retry,
     RunError,
+    SequentialOrchestrator,
     StreamEvent,
     SubTask,
     TaskStatus,
@@ -246,3 +249,23 @@ async def orchestrators() -> None:
     own = Letters(OrchestratorConfig(max_parallel=2))
     own.stream_callback = tell
     assert_type(config.validate(), list[str])
+
+
+async def patterns() -> None:
+    def handler(step: str, context: dict[str, Any]) -> str:
+        return step
+
+    async def alone(context: dict[str, Any]) -> dict[str, float]:
+        return {"score": 1.0}
+
+    config = OrchestratorConfig(num_agents=2, steps=["a", "b"])
+    steps = SequentialOrchestrator(config, ScriptedProvider("x"), step_handlers={"a": handler})
+    assert_type(await steps.execute_workflow("Why?", {"mine": 1}), OrchestratorResult)
+    ConditionalOrchestrator(
+        condition=lambda context: True, true_branch=[handler, "Say it."], false_branch=alone
+    )
+    ConditionalOrchestrator(selector="Which?", branches={"a": handler, "b": alone})
+    IterativeOrchestrator(
+        config, None, max_iterations=5, convergence_fn=lambda results: results["score"] > 0.9,
+        handler=alone,
+    )  # fmt: skip
