@@ -16,6 +16,8 @@ Every error dagorch raises, in one tree; no behaviour beyond carrying facts.
     |       +-- AuthenticationError, PermissionDeniedError, NotFoundError, BadRequestError,
     |           ContextTooLongError, RateLimitedError, OverloadedError, ProviderTimeoutError,
     |           ProviderConnectionError, MalformedReplyError, RefusedError
+    |   +-- SourceError          what a swarm searches did not answer as it should
+    |       +-- SourceUnavailableError, SourceLimitedError, SourceRefusedError, SourceReplyError
     +-- InvariantError           dagorch itself: a rule of the engine was broken; please report
 
 Facts sit in attributes and survive pickling; a message says what was found, where, and what to do.
@@ -56,6 +58,11 @@ __all__ = [
     "RateLimitedError",
     "RefusedError",
     "RunError",
+    "SourceError",
+    "SourceLimitedError",
+    "SourceRefusedError",
+    "SourceReplyError",
+    "SourceUnavailableError",
     "did_you_mean",
 ]
 
@@ -327,6 +334,48 @@ class MalformedReplyError(ProviderError):
 
 class RefusedError(ProviderError):
     """The model or a filter of the service refused to answer."""
+
+
+class SourceError(RunError):
+    """
+    What was searched did not answer as it should.
+
+    Attributes:
+        source: The source's name (`arxiv`).
+        status: HTTP status, or None where no reply came.
+        retry_after_seconds: The pause that the service asked for, or None.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        source: str = "",
+        status: int | None = None,
+        retry_after_seconds: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.source = source
+        self.status = status
+        self.retry_after_seconds = retry_after_seconds
+
+
+class SourceUnavailableError(SourceError, ConnectionError):
+    """It could not be reached, was silent for too long, or failed (5xx)."""
+
+
+class SourceLimitedError(SourceError):
+    """It was asked too often (429); `retry_after_seconds` where the service said so."""
+
+
+class SourceRefusedError(SourceError):
+    """It does not take the search as it is (other 4xx), or there is nothing to search."""
+
+    retryable = False
+
+
+class SourceReplyError(SourceError):
+    """What came back is not what its interface promises."""
 
 
 class InvariantError(DagorchError):

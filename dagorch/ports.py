@@ -6,15 +6,16 @@ Adapters implement them, the runner knows nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import Protocol, runtime_checkable
 
+from dagorch.models.finding import Finding
 from dagorch.models.limits import Demand, Limits
 from dagorch.models.llm import LLMRequest, LLMResponse
 from dagorch.models.rates import RateLimits
 
-__all__ = ["Bounded", "Listening", "Paced", "Provider", "Router"]
+__all__ = ["Bounded", "Listening", "Paced", "Provider", "Router", "Source"]
 
 
 class Listening:
@@ -184,4 +185,32 @@ class Router(Protocol):
 
     async def leave(self) -> None:
         """Such a run has ended, and the last of a loop closes there what the router had made."""
+        ...
+
+
+@runtime_checkable
+class Source(Protocol):
+    """
+    Something that can be searched: a service, a folder, whatever a user's class knows of.
+
+    A source does one search and reports it truly. It does not retry: the engine does. Where its
+    service wants pauses between requests it keeps them itself, for all that use it.
+    """
+
+    @property
+    def name(self) -> str:
+        """What its findings are said to come from."""
+        ...
+
+    def search(self, query: str, limit: int) -> Awaitable[list[Finding]] | list[Finding]:
+        """
+        Find what is nearest to a question; write it `async`, or else it runs in a thread.
+
+        Args:
+            query: Plain words, no search language.
+            limit: At most so many findings, the best first.
+
+        Raises:
+            SourceError: What is searched did not answer as it should.
+        """
         ...

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 
-from dagorch.errors import ProviderError
+from dagorch.errors import ProviderError, SourceError
 from dagorch.models.policy import Retry
 
 __all__ = ["next_delay"]
@@ -35,7 +35,7 @@ def next_delay(
     """
     if failures >= retry.attempts or not retry.covers(error):
         return None
-    if isinstance(error, ProviderError) and error.retry_after_seconds is not None:
+    if isinstance(error, ProviderError | SourceError) and error.retry_after_seconds is not None:
         wait = error.retry_after_seconds
         return wait if wait <= retry.max_delay_seconds else None
     if getattr(error, "retry_at_once", False):

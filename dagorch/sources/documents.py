@@ -1,0 +1,121 @@
+"""A user's own files read into title and text, and cut into passages; no index here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+from dagorch.sources.text import read_page, tidy
+
+__all__ = ["ENDINGS", "Document", "can_read_pdf", "passages", "read_document"]
+
+ENDINGS: Final = frozenset(
+    {".txt", ".text", ".md", ".markdown", ".rst", ".html", ".htm", ".xhtml", ".pdf"}
+)
+MOST_BYTES: Final = 20_000_000
+PASSAGE_CHARACTERS: Final = 1_200
+_HTML: Final = frozenset({".html", ".htm", ".xhtml"})
+_BREAKS: Final = ("\n\n", "\n", ". ", " ")
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One file, read."""
+
+    title: str
+    text: str
+
+
+def can_read_pdf() -> bool:
+    """Whether the library for PDF files is installed."""
+    return find_spec("pypdf") is not None
+
+
+def read_document(path: Path) -> Document:
+    """
+    Read a file by its ending.
+
+    Raises:
+        OSError: It cannot be read.
+        ValueError: It is too large, holds bytes that are no text, or is a broken PDF file.
+    """
+    if path.stat().st_size > MOST_BYTES:
+        raise ValueError(f"it has more than {MOST_BYTES:,} bytes")
+    if path.suffix.lower() == ".pdf":
+        return _read_pdf(path)
+    raw = path.read_bytes()
+    text = _decoded(raw)
+    if path.suffix.lower() in _HTML:
+        page = read_page(text)
+        return Document(page.title or _name(path), page.text)
+    text = tidy(text, len(text) + 1)
+    return Document(_heading(text) or _name(path), text)
+
+
+def _decoded(raw: bytes) -> str:
+    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return raw.decode("utf-16", errors="replace")
+    if b"\0" in raw[:4_096]:
+        raise ValueError("it holds bytes that are no text")
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return raw.decode("cp1252", errors="replace")
+
+
+def _read_pdf(path: Path) -> Document:
+    if not can_read_pdf():
+        raise ValueError("PDF files are read with pypdf; install dagorch[pdf]")
+    import pypdf
+
+    try:
+        reader = pypdf.PdfReader(path)
+        title = str((reader.metadata or {}).get("/Title") or "")
+        text = "\n\n".join(page.extract_text() for page in reader.pages)
+    except Exception as error:  # a broken file raises whatever the library stumbles over
+        raise ValueError(f"it is no PDF file that pypdf can read: {error}") from error
+    return Document(tidy(title, 300) or _name(path), tidy(text, len(text) + 1))
+
+
+def _heading(text: str) -> str:
+    """The title of a Markdown or reStructuredText file: its first line, where that looks so."""
+    first, _, rest = text.partition("\n")
+    marked = re.match(r"#{1,6} +(.+?)[# ]*$", first)
+    if marked is not None:
+        return marked[1][:300]
+    if first and re.match(r"([=\-~^*])\1{2,}\s*(\n|$)", rest):
+        return first[:300]
+    return ""
+
+
+def _name(path: Path) -> str:
+    return re.sub(r"[_\-]+", " ", path.stem).strip() or path.name
+
+
+def passages(text: str, most: int = PASSAGE_CHARACTERS) -> Iterator[str]:
+    r"""
+    Cut a text into pieces of at most so many characters, between paragraphs where that can be.
+
+    Example:
+        >>> list(passages("One two three.\n\nFour five six seven.", 24))
+        ['One two three.', 'Four five six seven.']
+        >>> list(passages("x" * 50, 24))
+        ['xxxxxxxxxxxxxxxxxxxxxxxx', 'xxxxxxxxxxxxxxxxxxxxxxxx', 'xx']
+    """
+    start = 0
+    while start < len(text):
+        end = start + most
+        if end < len(text):
+            for between in _BREAKS:
+                at = text.rfind(between, start + most // 3, end)
+                if at >= 0:
+                    end = at + len(between)
+                    break
+        piece = text[start:end].strip()
+        if piece:
+            yield piece
+        start = end
