@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, Final
 
-__all__ = ["MOST_CHARACTERS", "clip", "deal_questions", "is_question", "joined", "shares"]
+__all__ = ["MOST_CHARACTERS", "clip", "deal_questions", "fitted", "is_question", "joined", "shares"]
 
 MOST_CHARACTERS: Final = 300
 """Of a question; what is longer is no question."""
@@ -95,6 +95,20 @@ def joined(texts: Sequence[str], most_bytes: int) -> str:
         >>> joined(["Short.", "This one is a good deal longer."], 24)
         '1. Short.\n\n2. This one is a…'
     """
+    cut = fitted(texts, most_bytes)
+    if len(cut) == 1:
+        return cut[0]
+    return "\n\n".join(f"{number}. {text}" for number, text in enumerate(cut, 1))
+
+
+def fitted(texts: Sequence[str], most_bytes: int) -> list[str]:
+    """
+    Cut texts so that they fit together; what short ones leave is the long ones'.
+
+    Example:
+        >>> fitted(["Short.", "This one is a good deal longer."], 24)
+        ['Short.', 'This one is a…']
+    """
     wanted = [len(text.strip().encode()) for text in texts]
     room = most_bytes
     given = [0] * len(texts)
@@ -102,10 +116,7 @@ def joined(texts: Sequence[str], most_bytes: int) -> str:
         left = len(texts) - sum(1 for size in given if size)
         given[place] = max(1, min(wanted[place], room // max(1, left)))
         room -= given[place]
-    cut = [clip(text, size, in_bytes=True) for text, size in zip(texts, given, strict=True)]
-    if len(cut) == 1:
-        return cut[0]
-    return "\n\n".join(f"{number}. {text}" for number, text in enumerate(cut, 1))
+    return [clip(text, size, in_bytes=True) for text, size in zip(texts, given, strict=True)]
 
 
 def clip(text: str, most: int, *, in_bytes: bool = False) -> str:
