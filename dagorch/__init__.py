@@ -12,8 +12,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dagorch.errors import BudgetExceededError, DagorchError, DefinitionError, RunError
     from dagorch.graph.graph import Graph
-    from dagorch.models.config import BeltalowdaConfig, DreamCascadeConfig, OrchestratorConfig
+    from dagorch.models.config import (
+        BeltalowdaConfig,
+        DreamCascadeConfig,
+        DreamSwarmConfig,
+        OrchestratorConfig,
+        SwarmConfig,
+    )
     from dagorch.models.events import Event, EventType
+    from dagorch.models.finding import Finding
     from dagorch.models.orchestration import OrchestratorResult, StreamEvent
     from dagorch.models.policy import Policy, Retry
     from dagorch.models.ref import Ref
@@ -25,6 +32,7 @@ if TYPE_CHECKING:
     from dagorch.orchestrators.conditional import ConditionalOrchestrator
     from dagorch.orchestrators.iterative import IterativeOrchestrator
     from dagorch.orchestrators.sequential import SequentialOrchestrator
+    from dagorch.orchestrators.swarm import DreamSwarmOrchestrator, SwarmOrchestrator
     from dagorch.providers.factory import ProviderFactory
 
 _HOME = {
@@ -40,8 +48,11 @@ _HOME = {
     "DefinitionError": "dagorch.errors",
     "DreamCascadeConfig": "dagorch.models.config",
     "DreamCascadeOrchestrator": "dagorch.orchestrators.cascade",
+    "DreamSwarmConfig": "dagorch.models.config",
+    "DreamSwarmOrchestrator": "dagorch.orchestrators.swarm",
     "Event": "dagorch.models.events",
     "EventType": "dagorch.models.events",
+    "Finding": "dagorch.models.finding",
     "Graph": "dagorch.graph.graph",
     "IterativeOrchestrator": "dagorch.orchestrators.iterative",
     "LLM": "dagorch.nodes.llm",
@@ -55,6 +66,8 @@ _HOME = {
     "SequentialOrchestrator": "dagorch.orchestrators.sequential",
     "StreamEvent": "dagorch.models.orchestration",
     "SubTask": "dagorch.models.task",
+    "SwarmConfig": "dagorch.models.config",
+    "SwarmOrchestrator": "dagorch.orchestrators.swarm",
     "TaskStatus": "dagorch.models.task",
 }
 
@@ -72,8 +85,11 @@ __all__ = [
     "DefinitionError",
     "DreamCascadeConfig",
     "DreamCascadeOrchestrator",
+    "DreamSwarmConfig",
+    "DreamSwarmOrchestrator",
     "Event",
     "EventType",
+    "Finding",
     "Graph",
     "IterativeOrchestrator",
     "OrchestratorConfig",
@@ -86,6 +102,8 @@ __all__ = [
     "SequentialOrchestrator",
     "StreamEvent",
     "SubTask",
+    "SwarmConfig",
+    "SwarmOrchestrator",
     "TaskStatus",
 ]
 

@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated, Any, Final
 
-from pydantic import ConfigDict, SkipValidation
+from pydantic import ConfigDict, Field, SkipValidation
 
 from dagorch.models.friendly import Friendly
 
-__all__ = ["BeltalowdaConfig", "DreamCascadeConfig", "OrchestratorConfig", "Rule"]
+__all__ = [
+    "BeltalowdaConfig", "DreamCascadeConfig", "DreamSwarmConfig", "OrchestratorConfig", "Rule",
+    "SwarmConfig",
+]  # fmt: skip
 
 MOST_AGENTS: Final = 10_000
 """Of one tier: enough for any use, and a slip of the finger is told before it fills the memory."""
@@ -56,6 +59,15 @@ _AGENTS = _whole(1, MOST_AGENTS)
 _SECONDS = Rule("a number of seconds above 0", lambda value: _number(value) and value > 0)
 _DOLLARS = Rule("an amount of dollars of at least 0", lambda value: _number(value) and value >= 0)
 _MODEL = Rule("the name of a model", lambda value: isinstance(value, str) and bool(value.strip()))
+_DOMAINS = Rule(
+    "a list of names, each once",
+    lambda value: (
+        isinstance(value, list | tuple)
+        and bool(value)
+        and all(isinstance(name, str) and name.strip() for name in value)
+        and len(set(value)) == len(value)
+    ),
+)
 _SWITCH = Rule("True or False", lambda value: isinstance(value, bool))
 
 # Not checked when it is made, so that a bad value is told by `validate()`, with all others.
@@ -150,4 +162,27 @@ class DreamCascadeConfig(OrchestratorConfig):
 
 
 BeltalowdaConfig = DreamCascadeConfig
+"""The older name."""
+
+
+class DreamSwarmConfig(OrchestratorConfig):
+    """
+    What a Dream Swarm may be told: how many agents, and where they search.
+
+    Example:
+        >>> DreamSwarmConfig(num_agents=3, domains=["arxiv", "arxiv"]).validate()
+        ["domains=['arxiv', 'arxiv'] must be a list of names, each once"]
+    """
+
+    num_agents: Annotated[Whole, _AGENTS] = 5
+    """Agents that read and cite; a domain's agents share what it gives."""
+    domains: Annotated[SkipValidation[list[str]], _DOMAINS] = Field(
+        default_factory=lambda: ["arxiv", "github", "news", "wikipedia"]
+    )
+    """Names of sources, dealt round robin. Left unset: those that are given, if any are."""
+    findings_per_agent: Annotated[Whole, _whole(1, 100)] = 5
+    """That an agent reads of each of its domains, at most."""
+
+
+SwarmConfig = DreamSwarmConfig
 """The older name."""

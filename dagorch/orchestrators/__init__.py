@@ -8,12 +8,19 @@ from typing import TYPE_CHECKING, Any
 from dagorch.errors import did_you_mean
 
 if TYPE_CHECKING:
-    from dagorch.models.config import BeltalowdaConfig, DreamCascadeConfig, OrchestratorConfig
+    from dagorch.models.config import (
+        BeltalowdaConfig,
+        DreamCascadeConfig,
+        DreamSwarmConfig,
+        OrchestratorConfig,
+        SwarmConfig,
+    )
     from dagorch.orchestrators.base import BaseOrchestrator
     from dagorch.orchestrators.cascade import BeltalowdaOrchestrator, DreamCascadeOrchestrator
     from dagorch.orchestrators.conditional import ConditionalOrchestrator
     from dagorch.orchestrators.iterative import IterativeOrchestrator
     from dagorch.orchestrators.sequential import SequentialOrchestrator
+    from dagorch.orchestrators.swarm import DreamSwarmOrchestrator, SwarmOrchestrator
 
 _HOME = {
     "BaseOrchestrator": "dagorch.orchestrators.base",
@@ -22,9 +29,13 @@ _HOME = {
     "ConditionalOrchestrator": "dagorch.orchestrators.conditional",
     "DreamCascadeConfig": "dagorch.models.config",
     "DreamCascadeOrchestrator": "dagorch.orchestrators.cascade",
+    "DreamSwarmConfig": "dagorch.models.config",
+    "DreamSwarmOrchestrator": "dagorch.orchestrators.swarm",
     "IterativeOrchestrator": "dagorch.orchestrators.iterative",
     "OrchestratorConfig": "dagorch.models.config",
     "SequentialOrchestrator": "dagorch.orchestrators.sequential",
+    "SwarmConfig": "dagorch.models.config",
+    "SwarmOrchestrator": "dagorch.orchestrators.swarm",
 }
 
 __all__ = [
@@ -34,9 +45,13 @@ __all__ = [
     "ConditionalOrchestrator",
     "DreamCascadeConfig",
     "DreamCascadeOrchestrator",
+    "DreamSwarmConfig",
+    "DreamSwarmOrchestrator",
     "IterativeOrchestrator",
     "OrchestratorConfig",
     "SequentialOrchestrator",
+    "SwarmConfig",
+    "SwarmOrchestrator",
 ]
 
 

@@ -47,6 +47,8 @@ class Workflow:
     """
     synthesis: str
     """Path of the node that gives the answer; empty where that is the graph's own value."""
+    answer: str = ""
+    """Path of the node whose value is the result, where that is another one."""
     agents: dict[str, Agent] = field(default_factory=dict)
     """By the path of their node."""
     inputs: Mapping[str, Any] = field(default_factory=dict)
@@ -55,6 +57,8 @@ class Workflow:
     """What its functions call, as far as that is known before."""
     facts: Callable[[Result], Mapping[str, Any]] = lambda _: {}
     """What the pattern tells in the result's metadata."""
+    adjust: Callable[[str, AgentResult, Result], AgentResult] = lambda _path, told, _result: told
+    """What the pattern makes of an agent's result, by the path of its node."""
     given: dict[str, AgentResult] = field(default_factory=dict)
     """What agents gave, by path, where the run does not keep it."""
 
@@ -68,14 +72,18 @@ class Workflow:
                 continue
             if run.end == "cancelled" and run.started_seconds is None:
                 continue
-            told = self._agent_result(path, agent, run, result)
+            told = self.adjust(path, self._agent_result(path, agent, run, result), result)
             if not run.usage.calls:
                 cost += told.cost  # what it paid for elsewhere
             agents.append(told)
-        failed = [told.subtask_id for told in agents if told.status is not TaskStatus.COMPLETED]
+        whole = (TaskStatus.COMPLETED, TaskStatus.SKIPPED)
+        failed = [
+            told.subtask_id for told in agents if told.status not in (*whole, TaskStatus.PARTIAL)
+        ]
+        is_partial = any(told.status not in whole for told in agents)
         return OrchestratorResult(
             task_id=result.run_id,
-            status=_status(result, failure, failed),
+            status=_status(result, failure, is_partial),
             result=None if failure is not None else self._answer(result),
             agent_results=agents,
             total_cost=cost,
@@ -99,7 +107,8 @@ class Workflow:
         )
 
     def _answer(self, result: Result) -> Any:
-        return result.values.get(self.synthesis) if self.synthesis else result.output
+        path = self.answer or self.synthesis
+        return result.values.get(path) if path else result.output
 
     def _by_tier(self, result: Result) -> dict[str, Usage]:
         """What went to the agents of each role, and to the rest: planning and synthesis."""
@@ -143,7 +152,7 @@ def _plain(usage: Usage) -> dict[str, Any]:
     }
 
 
-def _status(result: Result, failure: BaseException | None, failed: list[str]) -> TaskStatus:
+def _status(result: Result, failure: BaseException | None, is_partial: bool) -> TaskStatus:
     if failure is not None:
         return TaskStatus.CANCELLED if result.status == "cancelled" else TaskStatus.FAILED
-    return TaskStatus.PARTIAL if failed or result.status == "partial" else TaskStatus.COMPLETED
+    return TaskStatus.PARTIAL if is_partial or result.status == "partial" else TaskStatus.COMPLETED
