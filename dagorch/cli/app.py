@@ -38,6 +38,7 @@ Run a workflow and watch it.
 
 \b
 cascade: a plan of questions, a search for each, analyses, a synthesis.
+swarm: agents that search real sources, read what was found, and cite it.
 sequential: steps one after the other, each reading those before.
 conditional: a question to the model picks one of two ways.
 iterative: an answer improved on until it is good enough.
@@ -50,6 +51,8 @@ Examples:
   dagorch run cascade "Why?" --model claude-3.5 --fallback-model gpt-4
   dagorch run cascade "Summarise RFC 9110" --base-url http://localhost:8000/v1
   dagorch run cascade "Why is the sky blue?" --json | jq .result
+  dagorch run swarm "How do bees navigate?" --agents 4 --domains arxiv,wikipedia
+  dagorch run swarm "What did we decide on heating?" --folder ~/notes
   dagorch run sequential "Tea or coffee?" --steps "research, weigh up, advise"
   dagorch run conditional "My code hangs" --condition "Is it about code?"
     --true-branch "List causes" --true-branch Advise --false-branch Reply
@@ -71,6 +74,7 @@ Nothing is run.
 Examples:
   dagorch graph cascade -o cascade.svg
   dagorch graph cascade --belter-count 8
+  dagorch graph swarm --agents 3 --domains arxiv,news -o swarm.svg
   dagorch graph my_project.flows:compare -o compare.png
 """
 
@@ -86,6 +90,19 @@ _MAX_ITERATIONS: Final = typer.Option(help="Of iterative: the most passes. [defa
 _UNTIL: Final = typer.Option(
     help="Of iterative: a question about the answer; yes ends it. [default: all passes]"
 )
+Agents = Annotated[
+    int | None, typer.Option("--agents", help="Of swarm: agents that read. [default: 5]")
+]
+Domains = Annotated[
+    str | None,
+    typer.Option(
+        help="Of swarm: where to search, as arxiv,crossref,github,hackernews,news,wikipedia. "
+        "[default: arxiv,github,news,wikipedia, or the folder alone]"
+    ),
+]
+Folder = Annotated[
+    Path | None, typer.Option(help="Of swarm: a folder of your own documents to search.")
+]
 
 app = typer.Typer(
     name="dagorch",
@@ -186,6 +203,9 @@ def run(
     false_branch: Annotated[list[str] | None, _FALSE_BRANCH] = None,
     max_iterations: Annotated[int | None, _MAX_ITERATIONS] = None,
     until: Annotated[str | None, _UNTIL] = None,
+    agents: Agents = None,
+    domains: Domains = None,
+    folder: Folder = None,
     max_parallel: Annotated[int | None, typer.Option(help="Steps at once. [default: 8]")] = None,
     timeout: Annotated[
         float | None, typer.Option(help="Seconds for each step, retries included. [default: 300]")
@@ -225,6 +245,9 @@ def run(
         false_branch=tuple(false_branch) if false_branch else None,
         max_iterations=max_iterations,
         until=until,
+        num_agents=agents,
+        domains=domains,
+        folder=folder,
     )
     return run_workflow(
         RunOptions(pattern, task, settings, provider, model, base_url, out, as_json, quiet, debug)
@@ -246,6 +269,9 @@ def graph(
     steps: Annotated[str | None, _STEPS] = None,
     max_iterations: Annotated[int | None, _MAX_ITERATIONS] = None,
     until: Annotated[str | None, _UNTIL] = None,
+    agents: Agents = None,
+    domains: Domains = None,
+    folder: Folder = None,
     debug: Annotated[bool, typer.Option("--debug", help="Show where an error came from.")] = False,
 ) -> None:
     """Hand the options of `dagorch graph` on."""
@@ -259,6 +285,9 @@ def graph(
         steps=steps,
         max_iterations=max_iterations,
         until=until,
+        num_agents=agents,
+        domains=domains,
+        folder=folder,
     )
     draw(target, settings, out)
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from dagorch.errors import DefinitionError, did_you_mean
-from dagorch.models.config import DreamCascadeConfig, OrchestratorConfig
+from dagorch.models.config import DreamCascadeConfig, DreamSwarmConfig, OrchestratorConfig
 from dagorch.orchestrators import (
     BaseOrchestrator,
     ConditionalOrchestrator,
     DreamCascadeOrchestrator,
+    DreamSwarmOrchestrator,
     IterativeOrchestrator,
     SequentialOrchestrator,
 )
+from dagorch.sources import get_source
 
 __all__ = ["PATTERNS", "Pattern", "Settings", "orchestrator_for"]
 
@@ -48,6 +51,11 @@ class Settings:
     false_branch: tuple[str, ...] | None = None
     max_iterations: int | None = None
     until: str | None = None
+    num_agents: int | None = None
+    domains: str | None = None
+    """Names with commas in between."""
+    folder: Path | None = None
+    """Of documents, for the domain `files`."""
 
     def given(self) -> dict[str, Any]:
         """Those that were set."""
@@ -84,6 +92,21 @@ def _iterative(config: dict[str, Any], own: dict[str, Any], provider: Any) -> Ba
     )
 
 
+def _swarm(config: dict[str, Any], own: dict[str, Any], provider: Any) -> BaseOrchestrator:
+    names = [name for name in _names(own.pop("domains", None)) if name]
+    folder: Path | None = own.pop("folder", None)
+    sources = {}
+    if folder is not None:
+        sources["files"] = get_source("files", folder=folder)
+        names += ["files"] if "files" not in names else []
+    elif "files" in names:
+        raise DefinitionError("the domain 'files' needs --folder, with your documents in it")
+    domains = {"domains": names} if names else {}
+    return DreamSwarmOrchestrator(
+        DreamSwarmConfig(**config, **own, **domains), provider, sources=sources
+    )
+
+
 def _names(listed: str | None) -> list[str]:
     return [name.strip() for name in listed.split(",")] if listed is not None else []
 
@@ -100,11 +123,12 @@ class Pattern:
 
 PATTERNS: Final[Mapping[str, Pattern]] = {
     "cascade": Pattern(_cascade, ("belter_count", "drummer_count", "camina_count")),
+    "swarm": Pattern(_swarm, ("num_agents", "domains", "folder")),
     "sequential": Pattern(_sequential, ("steps",)),
     "conditional": Pattern(_conditional, tuple(_WAYS)),
     "iterative": Pattern(_iterative, ("max_iterations", "until", "steps")),
 }
-_ANYONES: Final = frozenset(OrchestratorConfig.model_fields) - {"steps"}
+_ANYONES: Final = frozenset(OrchestratorConfig.model_fields) - {"steps", "num_agents"}
 
 
 def orchestrator_for(pattern: str, settings: Settings, provider: Any = None) -> BaseOrchestrator:
@@ -133,4 +157,4 @@ def orchestrator_for(pattern: str, settings: Settings, provider: Any = None) -> 
 
 
 def _option(name: str) -> str:
-    return "--" + name.replace("_", "-")
+    return "--agents" if name == "num_agents" else "--" + name.replace("_", "-")
