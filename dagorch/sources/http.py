@@ -204,24 +204,40 @@ class Web:
                 ) as client,
                 client.stream("GET", self.base_url + path, params=parameters) as response,
             ):
-                body = bytearray()
-                async for chunk in response.aiter_bytes():
-                    body += chunk
-                    if len(body) > self._most_bytes:
-                        raise self._error(
-                            SourceReplyError,
-                            f"{self.base_url} sent more than {self._most_bytes:,} bytes",
-                            response.status_code,
-                        )
+                body = await self._read(response)
                 if response.is_success:
-                    return Reply(self.source, self.base_url, bytes(body))
-                raise self._refusal(response.status_code, response.headers, bytes(body))
+                    return Reply(self.source, self.base_url, body)
+                raise self._refusal(response.status_code, response.headers, body)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             said = self._sign.scrub(str(error)) or type(error).__name__
         raise self._error(
             SourceUnavailableError,
             f"no exchange with {self.base_url}: {said}; check the address and the network",
         )
+
+    async def _read(self, response: httpx.Response) -> bytes:
+        """Read the whole body, up to the bound."""
+        import httpx
+
+        body = bytearray()
+        chunks = response.aiter_bytes()
+        try:
+            async for chunk in chunks:
+                body += chunk
+                if len(body) > self._most_bytes:
+                    raise self._error(
+                        SourceReplyError,
+                        f"{self.base_url} sent more than {self._most_bytes:,} bytes",
+                        response.status_code,
+                    )
+        finally:
+            # Reading on after hanging up ends httpx's nested generators, of which trio warns.
+            with anyio.CancelScope(shield=True):
+                await response.aclose()
+                with suppress(httpx.HTTPError, httpx.StreamError):
+                    async for _ in chunks:
+                        pass
+        return bytes(body)
 
     def _refusal(self, status: int, headers: Mapping[str, str], body: bytes) -> SourceError:
         """Say what a reply without success means, and keep the pause it asks for."""
