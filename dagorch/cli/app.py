@@ -38,7 +38,8 @@ Run a workflow and watch it.
 
 \b
 cascade: a plan of questions, a search for each, analyses, a synthesis.
-swarm: agents that search real sources, read what was found, and cite it.
+swarm: agents that search real sources, read what was found, and cite it;
+domains are arxiv, crossref, github, hackernews, news and wikipedia.
 sequential: steps one after the other, each reading those before.
 conditional: a question to the model picks one of two ways.
 iterative: an answer improved on until it is good enough.
@@ -96,8 +97,8 @@ Agents = Annotated[
 Domains = Annotated[
     str | None,
     typer.Option(
-        help="Of swarm: where to search, as arxiv,crossref,github,hackernews,news,wikipedia. "
-        "[default: arxiv,github,news,wikipedia, or the folder alone]"
+        help="Of swarm: where to search, with commas in between. "
+        "[default: arxiv, github, news and wikipedia, or the folder alone]"
     ),
 ]
 Folder = Annotated[

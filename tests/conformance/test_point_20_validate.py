@@ -10,11 +10,12 @@ from dagorch import (
     DefinitionError,
     DreamCascadeConfig,
     DreamCascadeOrchestrator,
+    DreamSwarmConfig,
     OrchestratorConfig,
 )
 from tests.conformance.doubles import talking
 
-CONFIGS = [OrchestratorConfig, DreamCascadeConfig]
+CONFIGS = [OrchestratorConfig, DreamCascadeConfig, DreamSwarmConfig]
 BAD: dict[str, list[Any]] = {
     "num_agents": [0, -1, 2.5, "3", None, True, 10**9],
     "primary_model": ["", "  ", 3],
@@ -32,6 +33,8 @@ BAD: dict[str, list[Any]] = {
     "belter_model": ["", 1],
     "drummer_model": ["", 1],
     "camina_model": ["", 1],
+    "domains": [[], "arxiv", None, ["arxiv", ""], ["arxiv", "arxiv"], [1]],
+    "findings_per_agent": [0, 101, "x", None],
 }
 
 

@@ -13,6 +13,7 @@ from dagorch import BaseOrchestrator, EventType, RunError, StreamEvent, SubTask
 from dagorch.models.llm import LLMRequest
 from tests.conformance.doubles import PLAN, Plain, by_tier, cascade, once, talking
 from tests.conformance.patterns import of_handlers
+from tests.conformance.swarms import Shelf, citing, shelves, swarm
 
 E = EventType
 
@@ -69,6 +70,18 @@ CASES: dict[str, tuple[Callable[[], BaseOrchestrator], int, bool]] = {
     "cascade, no plan": (lambda: cascade(talking("no plan")), 6, True),
     "cascade, belters fail": (lambda: failing_cascade("b"), 6, False),
     "cascade, caminas fail": (lambda: failing_cascade("c"), 6, False),
+    "swarm": (lambda: swarm(talking(citing), num_agents=5), 5, True),
+    "swarm, a source fails": (
+        lambda: swarm(talking(citing), shelves(news=Shelf("news", error=OSError())), num_agents=4),
+        4, True,
+    ),
+    "swarm, all sources fail": (
+        lambda: swarm(talking(citing), {"a": Shelf("a", error=OSError("no"))}, num_agents=2),
+        2, False,
+    ),
+    "swarm, nothing is found": (
+        lambda: swarm(talking(citing), {"a": Shelf("a", [])}, num_agents=2), 2, False
+    ),
     "cascade, the merge fails": (lambda: failing_cascade("p", camina_count=2), 7, False),
     "sequential": (lambda: pattern("sequential"), 3, True),
     "sequential, a step fails": (lambda: pattern("sequential", 2), 3, False),
@@ -76,7 +89,7 @@ CASES: dict[str, tuple[Callable[[], BaseOrchestrator], int, bool]] = {
     "conditional, a step fails": (lambda: pattern("conditional", 2), 2, False),
     "iterative": (lambda: pattern("iterative"), 3, True),
     "iterative, a pass fails": (lambda: pattern("iterative", 2), 2, False),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(("make", "agents", "succeeds"), CASES.values(), ids=CASES)

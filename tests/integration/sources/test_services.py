@@ -139,8 +139,8 @@ def test_an_address_that_is_none_is_told_at_once() -> None:
 
 
 PAGED: list[tuple[Service, list[bytes], str, list[str]]] = [
-    (SERVICES["arxiv"], [services.arxiv(*range(1, 10), total=12), services.arxiv(1, 2, 3, total=12)],
-     "start", ["0", "11"]),
+    (SERVICES["arxiv"], [services.arxiv(*range(1, 10), total=12),
+                         services.arxiv(1, 2, 3, total=12)], "start", ["0", "11"]),
     (SERVICES["github"], [services.github(*range(11), total=12), services.github(99, total=12)],
      "page", ["1", "2"]),
     (SERVICES["hackernews"], [services.hackernews(*range(9), pages=2),
@@ -183,15 +183,19 @@ async def test_the_words_of_a_question_are_no_operators() -> None:
 
 
 async def test_an_error_that_arxiv_puts_in_a_feed() -> None:
-    with ModelServer(reply(200, services.ARXIV_ERROR)) as server:
-        with pytest.raises(SourceRefusedError, match="incorrect id format for 1234"):
-            await Arxiv(server.url, delay_seconds=0).search(QUESTION, 1)
+    with (
+        ModelServer(reply(200, services.ARXIV_ERROR)) as server,
+        pytest.raises(SourceRefusedError, match="incorrect id format for 1234"),
+    ):
+        await Arxiv(server.url, delay_seconds=0).search(QUESTION, 1)
 
 
 async def test_an_error_that_wikipedia_puts_in_an_answer() -> None:
-    with ModelServer(reply(200, services.WIKIPEDIA_ERROR)) as server:
-        with pytest.raises(SourceRefusedError, match="Search is too busy"):
-            await Wikipedia(server.url, delay_seconds=0).search(QUESTION, 1)
+    with (
+        ModelServer(reply(200, services.WIKIPEDIA_ERROR)) as server,
+        pytest.raises(SourceRefusedError, match="Search is too busy"),
+    ):
+        await Wikipedia(server.url, delay_seconds=0).search(QUESTION, 1)
 
 
 async def test_wikipedia_in_another_language() -> None:
@@ -247,9 +251,11 @@ async def test_a_pause_that_is_asked_for_is_kept_by_all_that_share_the_source() 
 
 async def test_githubs_used_up_limit_is_a_pause() -> None:
     headers = {"x_ratelimit_remaining": "0", "x_ratelimit_reset": str(int(time.time()) + 30)}
-    with ModelServer(reply(403, b'{"message": "API rate limit exceeded"}', **headers)) as server:
-        with pytest.raises(SourceLimitedError, match="rate limit exceeded") as caught:
-            await GitHub(server.url, delay_seconds=0).search("bees", 1)
+    with (
+        ModelServer(reply(403, b'{"message": "API rate limit exceeded"}', **headers)) as server,
+        pytest.raises(SourceLimitedError, match="rate limit exceeded") as caught,
+    ):
+        await GitHub(server.url, delay_seconds=0).search("bees", 1)
     assert 25 < (caught.value.retry_after_seconds or 0) <= 30
 
 

@@ -78,6 +78,12 @@ def command(
         (["graph", "cascade", "-o", "no/x.svg"], "No such file or directory"),
         (["graph", "no_such_module:graph"], "module 'no_such_module' cannot be imported"),
         (["graph", "os:path", "--belter-count", "2"], "belter_count: options of a pattern"),
+        (["run", "swarm", "x", "--domains", "arxv"], "no source 'arxv'; did you mean 'arxiv'?"),
+        (["run", "swarm", "x", "--domains", "files"], "'files' needs --folder"),
+        (["run", "swarm", "x", "--folder", "nowhere"], "folder 'nowhere' does not exist"),
+        (["run", "swarm", "x", "--agents", "0"], "num_agents=0 must be a whole number"),
+        (["run", "swarm", "x", "--belter-count", "2"], "--belter-count is an option of cascade"),
+        (["graph", "cascade", "--agents", "2"], "--agents is an option of swarm, not of cascade"),
         (["nonsense"], "No such command 'nonsense'"),
     ],
 )
@@ -326,3 +332,46 @@ def test_a_picture_that_cannot_be_written_is_only_a_note(command: Command, tmp_p
     assert code == 0
     assert "11 node runs" in out
     assert "no picture: cannot write" in err
+
+
+def test_a_swarm_over_a_folder_cites_its_files(command: Command, tmp_path: Path) -> None:
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    (notes / "bees.md").write_text("# Bees\n\nBees \x1b[31mdance\x1b[0m {task}.")
+    (notes / "ants.txt").write_text("Ants count their steps, as bees do not.")
+    arguments = ("run", "swarm", "What do bees do?", "--folder", "notes", "--agents", "2")
+    with ModelServer(answer("They dance [1], so [7].")) as server:
+        code, out, err = command(*arguments, "--base-url", server.url, "--model", "m", "--json")
+    assert code == 0, err
+    result = OrchestratorResult.model_validate_json(out)
+    assert [agent.metadata["domains"] for agent in result.agent_results] == [["files"]] * 2
+    cited = [agent.metadata["citations"][0]["url"] for agent in result.agent_results]
+    assert sorted(cited) == ["ants.txt", "bees.md"]
+    assert result.metadata["dropped_citations"]["agent_1"] == ["[7]"]
+    assert len(server.seen) == 3
+    assert "\x1b" not in str(server.seen[0].json)
+
+
+def test_a_swarm_with_a_source_that_is_down_is_code_3(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dagorch.sources import Arxiv
+
+    (tmp_path / "bees.txt").write_text("Bees dance.")
+    with ModelServer(reply(400, b"no")) as down, ModelServer(answer("Yes [1].")) as server:
+        monkeypatch.setattr(Arxiv, "usual_url", down.url)
+        code, out, err = command(
+            "run", "swarm", "Do bees dance?", "--domains", "arxiv", "--folder", ".",
+            "--agents", "2", "--base-url", server.url, "--model", "m",
+        )  # fmt: skip
+    assert code == Exit.PARTIAL, err
+    assert out.startswith("Yes [1].\n")
+    assert "arxiv: answered 400" in out
+    assert "Traceback" not in err
+
+
+def test_a_swarm_is_drawn(command: Command, tmp_path: Path) -> None:
+    code, out, _ = command("graph", "swarm", "--agents", "3", "--domains", "arxiv,news")
+    assert code == 0
+    assert all(name in out for name in ("search_arxiv", "search_news", "agent_3", "synthesis"))
+    assert command("graph", "swarm", "-o", "x.svg")[0] == 0

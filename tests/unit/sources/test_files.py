@@ -1,0 +1,178 @@
+"""A folder as a source: what is read, found again, kept up to date, and left out."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from importlib.util import find_spec
+from pathlib import Path
+
+import anyio
+import pytest
+
+from dagorch.errors import DagorchWarning, DefinitionError, SourceRefusedError
+from dagorch.sources import Files, get_source
+
+TOPICS = ["bees", "heat pumps", "glaciers", "violins", "bread", "tides", "owls", "bridges"]
+
+
+def written(folder: Path, name: str, text: str | bytes) -> Path:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Path:
+    """Several hundred documents, each about one of a few topics."""
+    folder = tmp_path / "library"
+    for n in range(300):
+        topic = TOPICS[n % len(TOPICS)]
+        body = f"# Report {n} on {topic}\n\n" + f"What report {n} says of {topic}. " * 20
+        written(folder, f"{n % 7}/report-{n}.md", body)
+    written(folder, "bees.html", "<title>All of bees</title><nav>bees bees</nav><p>Bees dance.")
+    return folder
+
+
+async def test_the_nearest_documents_are_found(library: Path) -> None:
+    files = Files(library)
+    found = await files.search("What is known about glaciers?", 5)
+    assert len(found) == 5
+    assert all("glaciers" in finding.title for finding in found)
+    assert all(finding.source == "files" for finding in found)
+    assert all((library / finding.url).is_file() for finding in found)
+    assert found[0].date.startswith("20")
+    assert await files.search("report 17", 1)
+    assert (await files.search("zeppelins", 5)) == []
+    assert (await files.search("all the dances", 1))[0].title == "All of bees"
+
+
+async def test_many_at_once_share_one_index(library: Path) -> None:
+    files = Files(library)
+    found: dict[str, int] = {}
+
+    async def search(topic: str) -> None:
+        found[topic] = len(await files.search(topic, 4))
+
+    async with anyio.create_task_group() as group:
+        for topic in TOPICS:
+            group.start_soon(search, topic)
+    assert found == dict.fromkeys(TOPICS, 4)
+
+
+async def test_only_what_changed_is_read_again(
+    library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    from dagorch.sources import files as module
+
+    real = module.read_document
+    monkeypatch.setattr(
+        module, "read_document", lambda path: (read.append(path.name), real(path))[1]
+    )
+    kept = tmp_path / "index.db"
+    await Files(library, index=kept).search("bees", 1)
+    assert len(read) == 301
+    read.clear()
+    changed = written(library, "0/report-0.md", "# Now of zeppelins\n\nzeppelins")
+    os.utime(changed, ns=(1, 1))
+    (library / "bees.html").unlink()
+    again = Files(library, index=kept)
+    assert [finding.url for finding in await again.search("zeppelins", 5)] == ["0/report-0.md"]
+    assert read == ["report-0.md"]
+    assert all(finding.url != "bees.html" for finding in await again.search("bees", 100))
+
+
+async def test_what_cannot_be_read_is_left_out_and_told_once(tmp_path: Path) -> None:
+    written(tmp_path, "good.txt", "bees")
+    written(tmp_path, "binary.txt", b"bees\0\1\2")
+    written(tmp_path, "broken.pdf", b"%PDF-1.4 bees")
+    files = Files(tmp_path)
+    with pytest.warns(DagorchWarning, match="left out binary.txt .*broken.pdf") as caught:
+        found = await files.search("bees", 5)
+    if find_spec("pypdf") is None:
+        assert "install dagorch[pdf]" in str(caught[0].message)
+    assert [finding.url for finding in found] == ["good.txt"]
+    assert found.skipped == 2
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert (await files.search("bees", 5)).skipped == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "raw", "title"),
+    [
+        ("latin.txt", "Bienen fliegen über Wälder".encode("cp1252"), "latin"),
+        ("wide.txt", "Bienen fliegen über Wälder".encode("utf-16"), "wide"),
+        ("marked.txt", "Bienen fliegen über Wälder".encode("utf-8-sig"), "marked"),
+        ("of_rst.rst", "Bienen\n======\n\nSie fliegen über Wälder".encode(), "Bienen"),
+        ("page.htm", b"<h1>x</h1><p>Bienen fliegen &uuml;ber W&auml;lder", "page"),
+    ],
+)
+async def test_any_encoding_and_kind(tmp_path: Path, name: str, raw: bytes, title: str) -> None:
+    written(tmp_path, name, raw)
+    found = await Files(tmp_path).search("über Wälder", 5)
+    assert [finding.title for finding in found] == [title]
+    assert "über Wälder" in found[0].text
+
+
+async def test_scripts_without_blanks_are_found(tmp_path: Path) -> None:
+    written(tmp_path, "bees.txt", "蜜蜂跳舞来告诉同伴花在哪里。")
+    written(tmp_path, "ants.txt", "蚂蚁走路。")
+    found = await Files(tmp_path).search("蜜蜂", 5)
+    assert [finding.url for finding in found] == ["bees.txt"]
+
+
+@pytest.mark.parametrize(
+    "query", ['"', "bees OR", "NEAR(", "a*", "title:bees", "-", "bees' --", "^"]
+)
+async def test_no_question_is_a_syntax_error(tmp_path: Path, query: str) -> None:
+    written(tmp_path, "bees.txt", "bees and a title")
+    await Files(tmp_path).search(query, 5)
+
+
+async def test_hostile_texts_are_harmless(tmp_path: Path) -> None:
+    written(tmp_path, "a.txt", "bees \x1b[31mred\x1b[0m \x1b]0;title\x07 {task} \u202eevil")
+    written(tmp_path, "b.txt", "bees " + "x" * 3_000_000)
+    written(tmp_path, "c.html", "<div>" * 50_000 + "bees" + "<p><!-- <script>")
+    found = await Files(tmp_path).search("bees", 5)
+    assert len(found) == 3
+    texts = "".join(finding.text for finding in found)
+    assert not {"\x1b", "\x07", "\u202e"} & set(texts)
+    assert max(len(finding.text) for finding in found) < 5_000
+
+
+async def test_links_out_of_the_folder_are_not_followed(tmp_path: Path) -> None:
+    secret = written(tmp_path, "outside/secret.txt", "bees are secret")
+    folder = tmp_path / "inside"
+    written(folder, "a.txt", "bees are public")
+    (folder / "b.txt").symlink_to(secret)
+    (folder / "more").symlink_to(secret.parent)
+    written(folder, ".hidden/c.txt", "bees are hidden")
+    assert [finding.url for finding in await Files(folder).search("bees", 5)] == ["a.txt"]
+
+
+async def test_a_folder_without_documents_is_told(tmp_path: Path) -> None:
+    written(tmp_path, "photo.jpg", b"\xff\xd8")
+    with pytest.raises(SourceRefusedError, match=r"no document can be read in .*\.md"):
+        await Files(tmp_path).search("bees", 5)
+
+
+def test_a_folder_that_is_none_is_told_at_once(tmp_path: Path) -> None:
+    with pytest.raises(DefinitionError, match="does not exist"):
+        Files(tmp_path / "nowhere")
+    with pytest.raises(DefinitionError, match="is a file"):
+        Files(written(tmp_path, "a.txt", "x"))
+    with pytest.raises(DefinitionError, match="needs a folder"):
+        get_source("files")
+    with pytest.raises(DefinitionError, match="unexpected keyword argument 'colour'"):
+        get_source("arxiv", colour="red")
+
+
+async def test_an_index_that_is_something_else_is_left_alone(tmp_path: Path) -> None:
+    written(tmp_path, "docs/a.txt", "bees")
+    other = written(tmp_path, "other.db", "this is no database, but somebody's text" * 50)
+    with pytest.raises(SourceRefusedError, match="no index can be kept in"):
+        await Files(tmp_path / "docs", index=other).search("bees", 1)
+    assert other.read_text().startswith("this is no database")
