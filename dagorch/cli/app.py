@@ -52,7 +52,7 @@ Examples:
   dagorch run cascade "Why?" --model claude-3.5 --fallback-model gpt-4
   dagorch run cascade "Summarise RFC 9110" --base-url http://localhost:8000/v1
   dagorch run cascade "Why is the sky blue?" --json | jq .result
-  dagorch run swarm "How do bees navigate?" --agents 4 --domains arxiv,wikipedia
+  dagorch run swarm "How do bees navigate?" --domains arxiv,wikipedia
   dagorch run swarm "What did we decide on heating?" --folder ~/notes
   dagorch run sequential "Tea or coffee?" --steps "research, weigh up, advise"
   dagorch run conditional "My code hangs" --condition "Is it about code?"

@@ -18,7 +18,10 @@ from dagorch import (
     Context,
     DreamCascadeConfig,
     DreamCascadeOrchestrator,
+    DreamSwarmConfig,
+    DreamSwarmOrchestrator,
     Event,
+    Finding,
     Graph,
     IterativeOrchestrator,
     OrchestratorConfig,
@@ -38,8 +41,9 @@ from dagorch.models.rates import RateLimits
 from dagorch.models.result import NodeRun, Result
 from dagorch.models.usage import Usage
 from dagorch.nodes import Function
-from dagorch.ports import Provider
+from dagorch.ports import Provider, Source
 from dagorch.providers import AnthropicProvider, Router
+from dagorch.sources import Wikipedia
 from dagorch.testing import ScriptedProvider, run_virtual
 
 
@@ -232,6 +236,22 @@ class Letters(BaseOrchestrator):
         self, agent_results: list[AgentResult], context: dict[str, Any] | None = None
     ) -> dict[str, int]:
         return {"letters": len(agent_results)}
+
+
+class Shelf:
+    """A source of one's own: a name and one method."""
+
+    name = "shelf"
+
+    def search(self, query: str, limit: int) -> list[Finding]:
+        return [Finding("Bees", authors=["Ada"], source=self.name)][:limit]
+
+
+async def swarms() -> None:
+    sources: dict[str, Source] = {"shelf": Shelf(), "wikipedia": Wikipedia(language="de")}
+    swarm = DreamSwarmOrchestrator(DreamSwarmConfig(num_agents=3), sources=sources)
+    assert_type(await swarm.execute_workflow("Why?"), OrchestratorResult)
+    assert_type((await Wikipedia().search("bees", 3))[0].authors, tuple[str, ...])
 
 
 async def orchestrators() -> None:

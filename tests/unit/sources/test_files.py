@@ -176,3 +176,38 @@ async def test_an_index_that_is_something_else_is_left_alone(tmp_path: Path) -> 
     with pytest.raises(SourceRefusedError, match="no index can be kept in"):
         await Files(tmp_path / "docs", index=other).search("bees", 1)
     assert other.read_text().startswith("this is no database")
+
+
+def pdf_of(text: str) -> bytes:
+    """A PDF file of one page, written by hand."""
+    drawn = f"BT /F1 12 Tf 72 700 Td ({text}) Tj ET".encode()
+    parts = [
+        b"<< /Type /Catalog /Pages 2 0 R >>",
+        b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R "
+        b"/Resources << /Font << /F1 5 0 R >> >> >>",
+        b"<< /Length %d >>\nstream\n%s\nendstream" % (len(drawn), drawn),
+        b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+        b"<< /Title (All of bees) >>",
+    ]
+    raw, places = bytearray(b"%PDF-1.4\n"), []
+    for number, part in enumerate(parts, 1):
+        places.append(len(raw))
+        raw += b"%d 0 obj\n%s\nendobj\n" % (number, part)
+    start = len(raw)
+    raw += b"xref\n0 %d\n0000000000 65535 f \n" % (len(parts) + 1)
+    raw += b"".join(b"%010d 00000 n \n" % place for place in places)
+    raw += b"trailer\n<< /Size %d /Root 1 0 R /Info 6 0 R >>\nstartxref\n%d\n%%%%EOF" % (
+        len(parts) + 1,
+        start,
+    )
+    return bytes(raw)
+
+
+@pytest.mark.skipif(find_spec("pypdf") is None, reason="needs the `pdf` extra")
+async def test_pdf_files_are_read_with_the_extra(tmp_path: Path) -> None:
+    written(tmp_path, "bees.pdf", pdf_of("Bees dance on paper."))
+    found = await Files(tmp_path).search("Do bees dance?", 5)
+    assert [(finding.title, finding.text) for finding in found] == [
+        ("All of bees", "Bees dance on paper.")
+    ]
