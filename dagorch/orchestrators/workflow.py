@@ -68,8 +68,8 @@ class Workflow:
         cost = float(result.cost_usd)
         for path, agent in self.agents.items():
             run = result.node_runs.get(path)
-            if run is None or run.end == "skipped":  # a pass or a branch that was not taken
-                continue
+            if run is None or (run.end == "skipped" and self.planning is None):
+                continue  # a pass or a branch that was not taken
             if run.end == "cancelled" and run.started_seconds is None:
                 continue
             told = self.adjust(path, self._agent_result(path, agent, run, result), result)

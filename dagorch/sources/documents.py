@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from dagorch.sources.text import read_page, tidy
 
@@ -74,7 +74,8 @@ def _read_pdf(path: Path) -> Document:
 
     try:
         reader = pypdf.PdfReader(path)
-        title = str((reader.metadata or {}).get("/Title") or "")
+        metadata: Mapping[str, Any] = reader.metadata or {}
+        title = str(metadata.get("/Title") or "")
         text = "\n\n".join(page.extract_text() for page in reader.pages)
     except Exception as error:  # a broken file raises whatever the library stumbles over
         raise ValueError(f"it is no PDF file that pypdf can read: {error}") from error

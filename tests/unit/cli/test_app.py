@@ -82,8 +82,11 @@ def command(
         (["run", "swarm", "x", "--domains", "files"], "'files' needs --folder"),
         (["run", "swarm", "x", "--folder", "nowhere"], "folder 'nowhere' does not exist"),
         (["run", "swarm", "x", "--agents", "0"], "num_agents=0 must be a whole number"),
-        (["run", "swarm", "x", "--belter-count", "2"], "--belter-count is an option of cascade"),
-        (["graph", "cascade", "--agents", "2"], "--agents is an option of swarm, not of cascade"),
+        (
+            ["run", "swarm", "x", "--belter-count", "2"],
+            "swarm has no use for --belter-count; it has --agents",
+        ),
+        (["graph", "cascade", "--agents", "2"], "cascade has no use for --agents"),
         (["nonsense"], "No such command 'nonsense'"),
     ],
 )

@@ -116,7 +116,7 @@ def test_an_address_where_nobody_listens_is_told_at_once() -> None:
 def test_an_unknown_pattern_names_the_nearest() -> None:
     with pytest.raises(DefinitionError, match="no pattern 'casade'; did you mean 'cascade'"):
         orchestrator_for("casade", Settings())
-    with pytest.raises(DefinitionError, match="no pattern 'x'; there are cascade, seq"):
+    with pytest.raises(DefinitionError, match="no pattern 'x'; there are cascade, swarm, seq"):
         orchestrator_for("x", Settings())
 
 
