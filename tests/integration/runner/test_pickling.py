@@ -11,7 +11,14 @@ import pytest
 
 from dagorch import LLM, BudgetExceededError, Graph, Policy, RunError
 from dagorch import errors as module
-from dagorch.errors import CycleError, DagorchError, DefinitionError, Problem, ProviderError
+from dagorch.errors import (
+    CycleError,
+    DagorchError,
+    DefinitionError,
+    Problem,
+    ProviderError,
+    SourceError,
+)
 from dagorch.testing import ScriptedProvider
 
 KINDS = sorted(
@@ -33,6 +40,8 @@ def made(kind: type[DagorchError]) -> DagorchError:
         return kind(
             "down", service="s", model="m", status=503, request_id="r", retry_after_seconds=2
         )
+    if issubclass(kind, SourceError):
+        return kind("down", source="s", status=503, retry_after_seconds=2)
     if kind is module.InvalidOutputError:
         return module.InvalidOutputError("no", reply="text", path="a/b")
     if issubclass(kind, RunError):

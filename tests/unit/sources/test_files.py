@@ -181,13 +181,11 @@ async def test_an_index_that_is_something_else_is_left_alone(tmp_path: Path) -> 
 def pdf_of(text: str) -> bytes:
     """A PDF file of one page, written by hand."""
     drawn = f"BT /F1 12 Tf 72 700 Td ({text}) Tj ET".encode()
+    fonts = b"/Resources << /Font << /F1 5 0 R >> >>"
     parts = [
         b"<< /Type /Catalog /Pages 2 0 R >>",
         b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
-        (
-            b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R "
-            b"/Resources << /Font << /F1 5 0 R >> >> >>"
-        ),
+        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R %s >>" % fonts,
         b"<< /Length %d >>\nstream\n%s\nendstream" % (len(drawn), drawn),
         b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
         b"<< /Title (All of bees) >>",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -35,6 +37,22 @@ def test_tidy_and_keywords_take_anything(text: str) -> None:
     assert all(word == word.casefold() for word in keywords(text))
     assert iso_date(text) == "" or len(iso_date(text)) == 10
     plain_text(text)
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ["<a", "<!--", "<a x='", "<a x='>", "<a <", "<a <>", "<![CDATA[", "<![CDATA[>", "</", "&#x",
+     "<?", "<?>", "<!", "<!x>", "<script>", "<title>", "<p>", "<a b=c>", "<a b c d", "</a <"],
+)  # fmt: skip
+def test_no_page_takes_long(piece: str) -> None:
+    start = time.process_time()
+    read_page(piece * 40_000)
+    assert time.process_time() - start < 5
+
+
+def test_comments_and_lone_signs_go_and_what_they_stand_in_stays() -> None:
+    page = read_page("<p>a < b, <!-- <p>no --> c<d> e <img src='data:" + "x" * 50_000 + "'> f")
+    assert page.text == "a b, c e f"
 
 
 def test_end_tags_that_are_left_out_do_not_swallow_the_rest() -> None:
