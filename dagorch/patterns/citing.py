@@ -15,7 +15,7 @@ from dagorch.patterns.findings import address_key
 __all__ = ["Cited", "cite", "listed", "numbered"]
 
 _NUMBERS: Final = re.compile(r"\[\s*(\d{1,4}(?:\s*[,;–-]\s*\d{1,4})*)\s*\]")
-_LINK: Final = re.compile(r"\[([^\]\n]{0,200})\]\((https?://[^)\s]{1,2000})\)")
+_LINK: Final = re.compile(r"\[([^\[\]\n]{0,200})\]\((https?://[^)\s]{1,2000})\)")
 _ADDRESS: Final = re.compile(r"<?https?://[^\s<>\"'\])]{1,2000}>?")
 _NAME: Final = r"[A-Z][\w'’-]{1,40}"  # the typographic apostrophe of names
 _PAPER: Final = re.compile(
