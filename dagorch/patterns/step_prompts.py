@@ -1,7 +1,8 @@
 """
 The words of steps that a model does. No text of a run, no model's name.
 
-What was found before comes first and the order last, for small models follow what they read last.
+What was found before comes first and the order last, for small models follow what they read last;
+told to reply with nothing else, one of 135 million parameters said that it was ready to help.
 """
 
 from __future__ import annotations
@@ -11,19 +12,19 @@ __all__ = ["DECIDE", "IMPROVE", "JUDGE", "LAST", "STEP"]
 STEP = """\
 {told}Task: {task}
 
-Do this one step of the task: {step}. Reply with what this step gives, and nothing else."""
+Do this one step of the task: {step}. Write down all that it gives, in a paragraph or two."""
 
 LAST = """\
 {told}Task: {task}
 
-Do the last step of the task: {step}. Reply with the complete answer to the task, and nothing \
-else."""
+Do the last step of the task: {step}. Write the complete answer to the task, in detail, with what \
+is known from above."""
 
 IMPROVE = """\
 {told}Task: {task}
 
-Write a complete answer to the task, better than any answer above: put right what is wrong there \
-and add what is missing. Reply with the answer, and nothing else."""
+Write a complete answer to the task in detail, better than any answer above: correct what is wrong \
+there and add what is missing."""
 
 DECIDE = """\
 Task: {task}

@@ -17,7 +17,7 @@ STEPS = ["research", "analyze", "synthesize"]
 
 
 def step_of(request: LLMRequest) -> str:
-    found = re.search(r"step of the task: (.+?)\. Reply", request.messages[-1].content)
+    found = re.search(r"step of the task: (.+?)\. Write", request.messages[-1].content)
     assert found
     return found[1]
 
