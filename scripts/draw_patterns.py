@@ -19,6 +19,8 @@ from dagorch import (
     BaseOrchestrator,
     ConditionalOrchestrator,
     DreamCascadeOrchestrator,
+    DreamSwarmConfig,
+    DreamSwarmOrchestrator,
     IterativeOrchestrator,
     OrchestratorConfig,
     SequentialOrchestrator,
@@ -42,6 +44,9 @@ _PATTERNS: Final[dict[str, Callable[[], BaseOrchestrator]]] = {
     ),
     "iterative": lambda: IterativeOrchestrator(convergence_fn="Is it simple enough?"),
     "cascade": DreamCascadeOrchestrator,
+    "swarm": lambda: DreamSwarmOrchestrator(
+        DreamSwarmConfig(num_agents=2, domains=["arxiv", "wikipedia"])
+    ),
 }
 
 

@@ -13,4 +13,4 @@ SCRIPT: Final = runpy.run_path(str(Path(__file__).parents[2] / "scripts" / "draw
 def test_the_page_was_drawn_from_the_patterns_as_they_are() -> None:
     page = SCRIPT["PAGE"].read_text("utf-8")
     assert page == SCRIPT["drawn"](page), "run: uv run scripts/draw_patterns.py"
-    assert len(re.findall("^<!-- drawn: ", page, re.MULTILINE)) == page.count("```mermaid\n") == 4
+    assert len(re.findall("^<!-- drawn: ", page, re.MULTILINE)) == page.count("```mermaid\n") == 5
