@@ -55,7 +55,7 @@ def environment(**more: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if name not in hidden}
     for name in ("CI", "NO_COLOR", "FORCE_COLOR", "COLUMNS"):
         kept.pop(name, None)
-    return {**kept, "PYTHONPATH": str(ROOT), "PYTHONDEVMODE": "1", **more}
+    return {**kept, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "default", **more}
 
 
 def start(
