@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dagorch.errors import BudgetExceededError, DagorchError, DefinitionError, RunError
     from dagorch.graph.graph import Graph
+    from dagorch.models.amounts import format_cost, format_duration
     from dagorch.models.config import (
         BeltalowdaConfig,
         DreamCascadeConfig,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from dagorch.models.policy import Policy, Retry
     from dagorch.models.ref import Ref
     from dagorch.models.task import AgentResult, AgentType, SubTask, TaskStatus
+    from dagorch.models.tracking import CostTracker, ProgressTracker, calculate_progress
     from dagorch.nodes.function import Context
     from dagorch.nodes.llm import LLM
     from dagorch.orchestrators.base import BaseOrchestrator
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from dagorch.orchestrators.sequential import SequentialOrchestrator
     from dagorch.orchestrators.swarm import DreamSwarmOrchestrator, SwarmOrchestrator
     from dagorch.providers.factory import ProviderFactory
+    from dagorch.runner.retrying import retry_async
 
 _HOME = {
     "AgentResult": "dagorch.models.task",
@@ -44,6 +47,7 @@ _HOME = {
     "BudgetExceededError": "dagorch.errors",
     "ConditionalOrchestrator": "dagorch.orchestrators.conditional",
     "Context": "dagorch.nodes.function",
+    "CostTracker": "dagorch.models.tracking",
     "DagorchError": "dagorch.errors",
     "DefinitionError": "dagorch.errors",
     "DreamCascadeConfig": "dagorch.models.config",
@@ -59,6 +63,7 @@ _HOME = {
     "OrchestratorConfig": "dagorch.models.config",
     "OrchestratorResult": "dagorch.models.orchestration",
     "Policy": "dagorch.models.policy",
+    "ProgressTracker": "dagorch.models.tracking",
     "ProviderFactory": "dagorch.providers.factory",
     "Ref": "dagorch.models.ref",
     "Retry": "dagorch.models.policy",
@@ -69,6 +74,10 @@ _HOME = {
     "SwarmConfig": "dagorch.models.config",
     "SwarmOrchestrator": "dagorch.orchestrators.swarm",
     "TaskStatus": "dagorch.models.task",
+    "calculate_progress": "dagorch.models.tracking",
+    "format_cost": "dagorch.models.amounts",
+    "format_duration": "dagorch.models.amounts",
+    "retry_async": "dagorch.runner.retrying",
 }
 
 __all__ = [
@@ -81,6 +90,7 @@ __all__ = [
     "BudgetExceededError",
     "ConditionalOrchestrator",
     "Context",
+    "CostTracker",
     "DagorchError",
     "DefinitionError",
     "DreamCascadeConfig",
@@ -95,6 +105,7 @@ __all__ = [
     "OrchestratorConfig",
     "OrchestratorResult",
     "Policy",
+    "ProgressTracker",
     "ProviderFactory",
     "Ref",
     "Retry",
@@ -105,6 +116,10 @@ __all__ = [
     "SwarmConfig",
     "SwarmOrchestrator",
     "TaskStatus",
+    "calculate_progress",
+    "format_cost",
+    "format_duration",
+    "retry_async",
 ]
 
 __version__ = "0.1.0"

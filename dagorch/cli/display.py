@@ -23,7 +23,8 @@ from rich.text import Text
 from dagorch.cli.board import ENDS, Board, Line, View
 from dagorch.cli.clean import one_line
 from dagorch.cli.report import END_STYLES
-from dagorch.exporters.captions import dollars, kind_name, plural, seconds, shorten
+from dagorch.exporters.captions import kind_name, plural, shorten
+from dagorch.models.amounts import format_cost, format_duration
 from dagorch.models.events import Event, EventType
 
 __all__ = ["Display", "LiveDisplay", "PlainDisplay", "SilentDisplay", "display_for"]
@@ -154,8 +155,8 @@ def _sum(view: View, elapsed: float) -> str:
     parts += [
         f"{view.counts[state]} {state}" for state in ("failed", "blocked") if view.counts.get(state)
     ]
-    parts += [f"{view.tokens:,} tokens", seconds(elapsed)]
-    parts += [dollars(view.cost_usd)] if view.cost_usd else []
+    parts += [f"{view.tokens:,} tokens", format_duration(elapsed)]
+    parts += [format_cost(view.cost_usd)] if view.cost_usd else []
     return ", ".join(parts)
 
 
@@ -181,7 +182,7 @@ def _time(line: Line, now: float) -> str:
     if line.started is None:
         return ""
     until = line.ended if line.ended is not None else now
-    return seconds(max(0.0, until - line.started))
+    return format_duration(max(0.0, until - line.started))
 
 
 def _writes(line: Line) -> bool:
@@ -257,11 +258,11 @@ def _say(event: Event, line: Line) -> str:
         return ""
     parts = []
     if line.started is not None and line.ended is not None and line.kind not in _QUIET_KINDS:
-        parts.append(seconds(line.ended - line.started))
+        parts.append(format_duration(line.ended - line.started))
     if line.tokens and not line.estimated:
         parts.append(f"{line.tokens:,} tokens")
     if line.cost_usd:
-        parts.append(dollars(line.cost_usd))
+        parts.append(format_cost(line.cost_usd))
     told = f"{path} {line.state}" + (f" ({', '.join(parts)})" if parts else "")
     return f"{told}: {one_line(line.tail)}" if line.tail else told
 

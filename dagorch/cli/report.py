@@ -12,7 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from dagorch.cli.clean import clean, one_line
-from dagorch.exporters.captions import dollars, kind_name, plural, seconds, shorten
+from dagorch.exporters.captions import kind_name, plural, shorten
+from dagorch.models.amounts import format_cost, format_duration
 from dagorch.models.orchestration import OrchestratorResult
 from dagorch.models.result import NodeRun, Result
 from dagorch.models.usage import Usage
@@ -97,7 +98,7 @@ def _total(run: Result, result: OrchestratorResult) -> _Row:
         str(result.status),
         f"{attempts}",
         _tokens(run.usage),
-        seconds(run.duration_seconds),
+        format_duration(run.duration_seconds),
         _cost(run.usage),
     )
 
@@ -107,14 +108,14 @@ def _tokens(usage: Usage) -> str:
 
 
 def _time(run: NodeRun) -> str:
-    return "" if run.started_seconds is None else seconds(run.duration_seconds)
+    return "" if run.started_seconds is None else format_duration(run.duration_seconds)
 
 
 def _cost(usage: Usage) -> str:
     if not usage.calls:
         return ""
     about = "~" if usage.estimated and usage.cost_usd else ""
-    return about + dollars(usage.cost_usd)
+    return about + format_cost(usage.cost_usd)
 
 
 def print_answer(console: Console, result: OrchestratorResult) -> None:

@@ -1,10 +1,10 @@
-"""The words in pictures and tables: durations, tokens, dollars, names, short enough for a box."""
+"""The words in pictures and tables: kinds, tokens, names, short enough for a box."""
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Final
 
+from dagorch.models.amounts import format_cost, format_duration
 from dagorch.models.result import NodeRun
 from dagorch.models.usage import Usage
 from dagorch.nodes.base import Node
@@ -12,10 +12,7 @@ from dagorch.nodes.function import Function
 from dagorch.nodes.llm import LLM
 from dagorch.nodes.merge import Merge
 
-__all__ = [
-    "dollars", "kind_line", "kind_name", "plural", "run_lines", "seconds", "shorten",
-    "tokens",
-]  # fmt: skip
+__all__ = ["kind_line", "kind_name", "plural", "run_lines", "shorten", "tokens"]
 
 LONGEST_TITLE: Final = 32
 _KIND_NAMES: Final = {"llm": "LLM", "ask": "question"}
@@ -45,39 +42,6 @@ def plural(count: int, noun: str) -> str:
     """
     ending = "" if count == 1 else "es" if noun.endswith("s") else "s"
     return f"{count:,} {noun}{ending}"
-
-
-def seconds(value: float) -> str:
-    """
-    Write a duration in three digits or so.
-
-    Example:
-        >>> seconds(0.0042), seconds(3.14159), seconds(75), seconds(7300)
-        ('4 ms', '3.1 s', '1 min 15 s', '2 h 1 min')
-    """
-    if value < 0.9995:
-        return f"{value * 1000:.0f} ms"
-    if value < 59.95:
-        return f"{value:.1f} s"
-    minutes, rest = divmod(round(value), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    return f"{minutes // 60} h {minutes % 60} min"
-
-
-def dollars(amount: Decimal | float) -> str:
-    """
-    Write an amount of money, small ones with the digits that matter.
-
-    Example:
-        >>> dollars(Decimal("1.5")), dollars(Decimal("0.000123")), dollars(Decimal(0))
-        ('$1.50', '$0.00012', '$0.00')
-    """
-    value = Decimal(str(amount))
-    if not value or value >= Decimal("0.1"):
-        return f"${value:,.2f}"
-    places = 1 - value.adjusted()
-    return f"${value:.{min(places, 8)}f}"
 
 
 def tokens(usage: Usage) -> str:
@@ -120,11 +84,11 @@ def run_lines(run: NodeRun) -> tuple[str, ...]:
         lines.append("by its fallback")
     parts: list[str] = []
     if run.started_seconds is not None and run.kind not in ("branch", "merge"):
-        parts.append(seconds(run.duration_seconds))
+        parts.append(format_duration(run.duration_seconds))
     if spent := tokens(run.usage):
         parts.append(spent)
     if run.usage.cost_usd:
-        parts.append(dollars(run.usage.cost_usd))
+        parts.append(format_cost(run.usage.cost_usd))
     if parts:
         lines.append(" · ".join(parts))
     if run.attempts > 1:

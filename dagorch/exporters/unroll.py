@@ -18,6 +18,7 @@ from dagorch.exporters import captions
 from dagorch.exporters.drawing import Arrow, Box, Drawing, Surround
 from dagorch.graph.graph import Graph
 from dagorch.graph.plan import LOOP, MAP, Plan
+from dagorch.models.amounts import format_cost, format_duration
 from dagorch.models.result import End, NodeRun, Result
 from dagorch.nodes.base import Node
 from dagorch.nodes.container import Loop, Map
@@ -375,7 +376,7 @@ def _outcome(result: Result) -> tuple[str, ...]:
     ends = Counter(run.end for run in result.node_runs.values())
     runs = [captions.plural(len(result.node_runs), "node run")]
     runs += [f"{ends[end]:,} {end}" for end in ("failed", "blocked", "cancelled") if ends[end]]
-    parts = [result.status, ", ".join(runs), captions.seconds(result.duration_seconds)]
+    parts = [result.status, ", ".join(runs), format_duration(result.duration_seconds)]
     parts += [captions.tokens(result.usage)] if result.usage.total_tokens else []
-    parts += [captions.dollars(result.usage.cost_usd)] if result.usage.cost_usd else []
+    parts += [format_cost(result.usage.cost_usd)] if result.usage.cost_usd else []
     return (" · ".join(parts),)
