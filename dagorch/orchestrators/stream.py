@@ -10,6 +10,7 @@ from typing import Any, Final
 from dagorch.models.events import Event, EventType
 from dagorch.models.orchestration import StreamEvent
 from dagorch.orchestrators.workflow import Agent, Workflow
+from dagorch.runner.limits import shared
 from dagorch.runner.threads import run_in_thread
 
 __all__ = ["Stream"]
@@ -64,13 +65,21 @@ class Stream:
                 if self._is_async:
                     await self._callback(told)
                 else:
-                    outcome = await run_in_thread(lambda: self._callback(told), _unfollowed)  # noqa: B023
+                    outcome = await self._in_thread(told)
                     if inspect.isawaitable(outcome):
                         await outcome
             except Exception as error:
                 failure = failure or error
         if failure is not None:
             raise failure
+
+    async def _in_thread(self, told: StreamEvent) -> Any:
+        of_loop = shared()
+        of_loop.threads_at_work += 1
+        try:
+            return await run_in_thread(lambda: self._callback(told), _unfollowed)
+        finally:
+            of_loop.threads_at_work -= 1
 
     def __repr__(self) -> str:
         return f"<Stream to {self._callback!r}>"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import threading
+import time
 from typing import Any
 
 import anyio
@@ -11,6 +12,7 @@ import pytest
 
 from dagorch import StreamEvent, SubTask
 from dagorch.testing import run_virtual
+from dagorch.testing.virtual_time import Backend
 from tests.conformance.doubles import Plain, by_tier, cascade, once, talking
 
 PLAN = [SubTask(str(n), "x") for n in range(3)]
@@ -111,6 +113,21 @@ async def test_a_blocking_callback_holds_nothing_up() -> None:
     o = Ending(once(), plan=PLAN)
     o.stream_callback = blocking
     await o.execute_workflow("Why?")
+    assert told[-1].event_type == "task_completed"
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_virtual_time_stands_still_while_a_callback_works_in_its_thread(backend: Backend) -> None:
+    told: list[StreamEvent] = []
+
+    def working(event: StreamEvent) -> None:
+        time.sleep(0.002)  # the event loop has nothing else to do, and time to give up on this
+        told.append(event)
+
+    o = Plain(once(), plan=PLAN)
+    o.stream_callback = working
+    result = run_virtual(o.execute_workflow, "Why?", backend=backend)
+    assert result.metadata["dropped_events"] == 0
     assert told[-1].event_type == "task_completed"
 
 
