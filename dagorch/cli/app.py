@@ -11,8 +11,8 @@ from typing import Annotated, Final, TextIO
 import typer
 
 from dagorch import __version__
-from dagorch.cli.clean import one_line
 from dagorch.cli.exits import Exit, say_error
+from dagorch.models.clean import one_line
 
 __all__ = ["app", "run_command"]
 

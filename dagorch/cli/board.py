@@ -10,7 +10,7 @@ from itertools import islice
 from threading import Lock
 from typing import Final
 
-from dagorch.cli.clean import one_line
+from dagorch.models.clean import one_line
 from dagorch.models.events import Event, EventType
 
 __all__ = ["ENDS", "Board", "Line", "View"]

@@ -21,10 +21,10 @@ from rich.table import Table
 from rich.text import Text
 
 from dagorch.cli.board import ENDS, Board, Line, View
-from dagorch.cli.clean import one_line
 from dagorch.cli.report import END_STYLES
 from dagorch.exporters.captions import kind_name, plural, shorten
 from dagorch.models.amounts import format_cost, format_duration
+from dagorch.models.clean import one_line
 from dagorch.models.events import Event, EventType
 
 __all__ = ["Display", "LiveDisplay", "PlainDisplay", "SilentDisplay", "display_for"]

@@ -7,8 +7,8 @@ import sys
 import traceback
 from enum import IntEnum
 
-from dagorch.cli.clean import clean
 from dagorch.errors import BudgetExceededError, DagorchError, DefinitionError, InvariantError
+from dagorch.models.clean import clean
 
 __all__ = ["Exit", "exit_for", "say_error"]
 

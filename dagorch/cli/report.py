@@ -11,9 +11,9 @@ from rich.markdown import Markdown
 from rich.table import Table
 from rich.text import Text
 
-from dagorch.cli.clean import clean, one_line
 from dagorch.exporters.captions import kind_name, plural, shorten
 from dagorch.models.amounts import format_cost, format_duration
+from dagorch.models.clean import clean, one_line
 from dagorch.models.orchestration import OrchestratorResult
 from dagorch.models.result import NodeRun, Result
 from dagorch.models.usage import Usage

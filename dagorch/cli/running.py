@@ -10,7 +10,6 @@ from pathlib import Path
 from rich.console import Console
 
 from dagorch.cli.choice import choose
-from dagorch.cli.clean import one_line
 from dagorch.cli.display import display_for
 from dagorch.cli.execute import Ended, execute
 from dagorch.cli.exits import Exit, exit_for, say_error
@@ -20,6 +19,7 @@ from dagorch.cli.patterns import Settings, orchestrator_for
 from dagorch.cli.report import print_answer, print_parts, print_table
 from dagorch.errors import DagorchError
 from dagorch.graph.graph import Graph
+from dagorch.models.clean import one_line
 from dagorch.models.orchestration import OrchestratorResult
 from dagorch.models.task import TaskStatus
 from dagorch.orchestrators import BaseOrchestrator

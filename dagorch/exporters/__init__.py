@@ -1,4 +1,8 @@
-"""Pictures of graphs and runs: DOT, Mermaid, SVG, PNG. A name is imported at its first use."""
+"""
+Graphs, runs and events for others to see: DOT, Mermaid, SVG, PNG, JSON lines, server-sent events.
+
+A name is imported at its first use.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +11,25 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dagorch.exporters.dot import to_dot
+    from dagorch.exporters.events import ConsoleLines, JsonLines, to_json, to_sse
     from dagorch.exporters.files import ENDINGS, write
     from dagorch.exporters.mermaid import to_mermaid
     from dagorch.exporters.picture import to_png, to_svg
 
-__all__ = ["ENDINGS", "to_dot", "to_mermaid", "to_png", "to_svg", "write"]
+__all__ = [
+    "ENDINGS", "ConsoleLines", "JsonLines", "to_dot", "to_json", "to_mermaid", "to_png", "to_sse",
+    "to_svg", "write",
+]  # fmt: skip
 
 _HOMES = {
+    "ConsoleLines": "events",
     "ENDINGS": "files",
+    "JsonLines": "events",
     "to_dot": "dot",
+    "to_json": "events",
     "to_mermaid": "mermaid",
     "to_png": "picture",
+    "to_sse": "events",
     "to_svg": "picture",
     "write": "files",
 }

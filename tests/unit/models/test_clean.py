@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dagorch.cli.clean import clean, one_line
+from dagorch.models.clean import clean, one_line
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,126 @@
+"""Events for others to read: lines for a console, JSON lines in a file, server-sent events."""
+
+from __future__ import annotations
+
+import json
+import sys
+from os import PathLike
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, TextIO
+
+from dagorch.errors import DefinitionError
+from dagorch.models.clean import one_line
+from dagorch.models.events import Event, EventType
+
+if TYPE_CHECKING:
+    from dagorch.models.orchestration import StreamEvent
+
+__all__ = ["ConsoleLines", "JsonLines", "to_json", "to_sse"]
+
+
+def to_json(event: Event | StreamEvent) -> str:
+    """
+    Write an event as JSON, on one line without its end, in ASCII.
+
+    Args:
+        event: The engine's, from `on_event` or `stream`, or an orchestrator's, from its
+            `stream_callback`.
+
+    Example:
+        >>> to_json(Event(1, 0.0, EventType.RUN_STARTED, "r"))  # doctest: +ELLIPSIS
+        '{"number": 1, "seconds": 0.0, "type": "run_started", "run_id": "r", "path": "", ...}'
+    """
+    if not isinstance(event, Event):
+        return json.dumps(event.model_dump(mode="json"))
+    fields = {name: getattr(event, name) for name in Event.__slots__}
+    return json.dumps(fields | {"data": dict(event.data)})
+
+
+def to_sse(event: Event | StreamEvent) -> str:
+    r"""
+    Write an event as a server-sent event, for a web page's `EventSource`.
+
+    Its `event` is the type, its `data` the JSON; one of the engine's has its number as `id`, so
+    that a page which connects again can say what it has seen.
+
+    Source: https://html.spec.whatwg.org/multipage/server-sent-events.html
+
+    Example:
+        >>> to_sse(Event(1, 0.0, EventType.RUN_STARTED, "r"))  # doctest: +ELLIPSIS
+        'id: 1\nevent: run_started\ndata: {"number": 1, ...}\n\n'
+    """
+    if isinstance(event, Event):
+        return f"id: {event.number}\nevent: {event.type}\ndata: {to_json(event)}\n\n"
+    return f"event: {event.event_type}\ndata: {to_json(event)}\n\n"
+
+
+class JsonLines:
+    """
+    A listener that appends each event to a file, a line of JSON each.
+
+    A line is written at once and whole, so that a run that is killed leaves what had happened.
+
+    Args:
+        path: The file; one that is there is continued.
+
+    Raises:
+        DefinitionError: The file cannot be written.
+
+    Example:
+        >>> import os
+        >>> with JsonLines(os.devnull) as listener:
+        ...     listener(Event(1, 0.0, EventType.RUN_STARTED, "r"))
+    """
+
+    def __init__(self, path: str | PathLike[str]) -> None:
+        try:
+            self._file = Path(path).open("a", encoding="utf-8", buffering=1)  # noqa: SIM115 - kept
+        except OSError as error:
+            reason = error.strerror or error
+            raise DefinitionError(f"cannot write events to {str(path)!r}: {reason}") from error
+
+    def __call__(self, event: Event | StreamEvent) -> None:
+        self._file.write(to_json(event) + "\n")
+
+    def __enter__(self) -> JsonLines:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._file.close()
+
+
+class ConsoleLines:
+    """
+    A listener that tells each event on a line, but for the tokens; a terminal obeys none of it.
+
+    Args:
+        file: Where to; None is standard error.
+
+    Example:
+        >>> ConsoleLines(sys.stdout)(Event(3, 1.25, EventType.NODE_STARTED, "r", "ask", 1, 12.5))
+          1.25 s   12 %  node_started ask
+    """
+
+    def __init__(self, file: TextIO | None = None) -> None:
+        self._file = file
+
+    def __call__(self, event: Event | StreamEvent) -> None:
+        if isinstance(event, Event):
+            kind, told = event.type, event.path
+            if "error" in event.data:
+                told += f" ({event.data['error']})"
+            when = f"{event.seconds:6.2f} s"
+        else:
+            kind, told = event.event_type, event.message
+            when = f"{event.timestamp:%H:%M:%S}"
+        if kind is EventType.NODE_TOKENS:
+            return
+        done = "" if event.progress is None else f"{event.progress:.0f} %"
+        line = f"{when}  {done:>5}  {kind} {one_line(told)}".rstrip()
+        print(line, file=self._file or sys.stderr, flush=True)
