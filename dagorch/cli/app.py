@@ -30,6 +30,9 @@ With a key set, as OPENAI_API_KEY=..., and everything kept in a folder:
 What would run, as a picture; needs no provider and no network:
   dagorch graph cascade -o cascade.svg
 \b
+A project with a workflow of your own, and its test:
+  dagorch new orchestrator second-opinion
+\b
 Exit codes: 0 completed, 1 failed, 2 wrong usage, 3 some agents failed,
 4 the budget was reached, 130 interrupted.
 """
@@ -67,7 +70,7 @@ _GRAPH_HELP: Final = """
 Draw a workflow before it runs; without -o, print it as Mermaid.
 
 \b
-Patterns: cascade, sequential, conditional, iterative.
+Patterns: cascade, swarm, sequential, conditional, iterative.
 MODULE:NAME is a Graph, an orchestrator, or a function that returns one.
 Loops and maps are drawn as frames, what only a run will tell as a placeholder.
 Nothing is run.
@@ -299,3 +302,20 @@ def providers() -> None:
     from dagorch.cli.listing import list_providers
 
     list_providers()
+
+
+_NEW = typer.Typer()
+app.add_typer(_NEW, name="new", short_help="Begin a project.", help="Begin a project.")
+
+
+@_NEW.command(short_help="A workflow of your own, and its test.")
+def orchestrator(
+    name: Annotated[str, typer.Argument(help="Of the project, as in second-opinion.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The folder; by default one of that name here.")
+    ] = None,
+) -> None:
+    """Write a small project: an orchestrator of three methods that runs and passes its test."""
+    from dagorch.cli.new import new_orchestrator
+
+    new_orchestrator(name, out)
