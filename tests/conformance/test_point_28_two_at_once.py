@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+import json
+import re
+from collections import Counter, defaultdict
 from typing import Any
 
 import anyio
@@ -11,7 +13,8 @@ import pytest
 from dagorch import OrchestratorResult, RunError, StreamEvent, SubTask
 from dagorch.models.llm import LLMRequest
 from tests.conformance.doubles import HI, PLAN, Plain, cascade, once, talking
-from tests.conformance.patterns import KINDS, of_handlers
+from tests.conformance.patterns import KINDS, of_handlers, of_models
+from tests.conformance.swarms import swarm
 
 
 async def both(o: Any, *tasks: str) -> dict[str, OrchestratorResult | RunError]:
@@ -114,6 +117,39 @@ async def test_one_that_fails_leaves_the_other_alone() -> None:
     good = results["good"]
     assert isinstance(good, OrchestratorResult)
     assert good.status == "completed"
+
+
+@pytest.mark.parametrize("kind", ["cascade", "swarm", *KINDS])
+async def test_two_hundred_at_once(kind: str) -> None:
+    """No text of one workflow reaches another, and each bill is of its own calls."""
+    asked: Counter[str] = Counter()
+
+    def reply(request: LLMRequest) -> str:
+        (task,) = set(re.findall(r"task-\d+!", str(request.messages)))
+        asked[task] += 1
+        if request.json_schema is None:
+            return f"{task} dances [1]."
+        return json.dumps({"questions": [f"{task} {n}?" for n in range(3)]})
+
+    provider = talking(reply, price_per_token=0.001)
+    if kind == "cascade":
+        o: Any = cascade(provider, belter_count=3)
+    elif kind == "swarm":
+        o = swarm(provider, num_agents=3)
+    else:
+        o = of_models(kind, once(), provider)
+    tasks = [f"task-{n}!" for n in range(200)]
+    results = await both(o, *tasks)
+    for task in tasks:
+        result = results[task]
+        assert isinstance(result, OrchestratorResult)
+        assert result.status == "completed"
+        assert task in str(result.result)
+        bills = [run.usage for run in result.run.node_runs.values()]
+        assert sum(bill.calls for bill in bills) == asked[task] >= 3
+        tokens = sum(bill.total_tokens for bill in bills)
+        assert result.total_cost == pytest.approx(tokens * 0.001)
+    assert provider.active == 0
 
 
 @pytest.mark.parametrize("kind", KINDS)

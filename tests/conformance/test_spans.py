@@ -1,0 +1,124 @@
+"""A workflow takes as long as its graph is deep, not as its calls are many."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import anyio
+import pytest
+
+from dagorch import (
+    BaseOrchestrator,
+    ConditionalOrchestrator,
+    IterativeOrchestrator,
+    OrchestratorConfig,
+    OrchestratorResult,
+    SequentialOrchestrator,
+    SubTask,
+)
+from dagorch.providers import ProviderFactory
+from dagorch.testing import run_virtual
+from tests.conformance.doubles import PLAN, Plain, by_tier, cascade, once, talking
+from tests.conformance.swarms import citing, swarm
+from tests.servers import ModelServer, Seen, Wire, answer
+
+LATENCY_SECONDS = 3.0
+STEPS = ["one", "two", "three"]
+
+
+def own(provider: Any) -> BaseOrchestrator:
+    """A diamond of calls: one, two beside each other, one."""
+
+    class Asking(Plain):
+        async def execute_subtask(self, subtask, context=None):
+            await self.provider.acomplete([{"role": "user", "content": subtask.description}])
+            return await super().execute_subtask(subtask, context)
+
+    plan = [
+        SubTask("top", "top"), SubTask("left", "left", dependencies=["top"]),
+        SubTask("right", "right", dependencies=["top"]),
+        SubTask("end", "end", dependencies=["left", "right"]),
+    ]  # fmt: skip
+    return Asking(once(), provider, plan=plan)
+
+
+# How each is made of a provider, the calls on its longest path, and all of its calls.
+PATTERNS: dict[str, tuple[Callable[[Any], BaseOrchestrator], int, int]] = {
+    "cascade": (lambda p: cascade(p, belter_count=6, drummer_count=3), 4, 1 + 6 + 3 + 1),
+    "swarm": (lambda p: swarm(p, num_agents=5, max_parallel=5), 2, 5 + 1),
+    "sequential": (lambda p: SequentialOrchestrator(once(steps=STEPS), p), 3, 3),
+    "conditional": (
+        lambda p: ConditionalOrchestrator(
+            once(), p, condition="Is it?", true_branch=STEPS[:2], false_branch=STEPS[:2]
+        ),
+        3,
+        3,
+    ),
+    "iterative": (
+        lambda p: IterativeOrchestrator(OrchestratorConfig(max_retries=0), p, max_iterations=2),
+        2,
+        2,
+    ),
+    "own": (own, 3, 4),
+}
+
+
+def reply(request: Any) -> Any:
+    """What any of the patterns can go on with."""
+    if "Both" in (text := citing(request)) or "[1]" in request.messages[-1].content:
+        return text
+    return "yes" if "Is it?" in request.messages[-1].content else by_tier(request)
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_the_time_is_the_graphs_span(pattern: str, backend: Any) -> None:
+    make, depth, calls = PATTERNS[pattern]
+    provider = talking(reply, latency_seconds=LATENCY_SECONDS)
+
+    async def main() -> tuple[OrchestratorResult, float]:
+        begun = anyio.current_time()
+        result = await make(provider).execute_workflow("Why?")
+        return result, anyio.current_time() - begun
+
+    result, seconds = run_virtual(main, backend=backend)
+    assert result.status == "completed"
+    assert len(provider.requests) == calls
+    # Time passes while a thread works, and a cascade has a step in one.
+    assert seconds == pytest.approx(depth * LATENCY_SECONDS, rel=0.03)
+    assert result.execution_time == pytest.approx(depth * LATENCY_SECONDS, rel=0.03)
+
+
+@pytest.mark.full
+def test_the_time_is_the_graphs_span_by_the_clock_on_the_wall() -> None:
+    """Within 3 % with a model that takes three seconds, all patterns beside one another."""
+
+    async def slow(seen: Seen, wire: Wire) -> None:
+        await asyncio.sleep(LATENCY_SECONDS)
+        prompt = str(seen.json["messages"][-1]["content"])
+        text = PLAN if "response_format" in seen.json else "Yes. Bees dance [1]."
+        await answer("yes" if "Is it?" in prompt else text)(seen, wire)
+
+    spans: dict[str, float] = {}
+
+    async def main() -> None:
+        async def timed(pattern: str) -> None:
+            make, depth, _ = PATTERNS[pattern]
+            async with ProviderFactory.get_provider(
+                "openai", model="m", api_key="k", base_url=server.url
+            ) as provider:
+                begun = anyio.current_time()
+                result = await make(provider).execute_workflow("Why?")
+                spans[pattern] = (anyio.current_time() - begun) / (depth * LATENCY_SECONDS)
+            assert result.status == "completed"
+
+        async with anyio.create_task_group() as group:
+            for pattern in PATTERNS:
+                group.start_soon(timed, pattern)
+
+    with ModelServer(slow) as server:
+        anyio.run(main)
+    assert spans.keys() == PATTERNS.keys()
+    assert all(0.99 < span < 1.03 for span in spans.values()), spans
