@@ -119,6 +119,8 @@ class OrchestratorConfig(Friendly):
     """Of each step with its retries: the planning, each subtask, the synthesis."""
     enable_streaming: Annotated[Switch, _SWITCH] = True
     """Whether `stream_callback` is told anything."""
+    enable_cost_tracking: Annotated[Switch, _SWITCH] = True
+    """False: results tell no dollars. Ceilings hold all the same, and `.run` has every bill."""
     parallel_execution: Annotated[Switch, _SWITCH] = True
     """False: one step at a time."""
     max_parallel: Annotated[Whole, _whole(1)] = 8

@@ -18,11 +18,12 @@ from dagorch.models.config import OrchestratorConfig
 from dagorch.models.events import Event
 from dagorch.models.orchestration import OrchestratorResult, StreamEvent
 from dagorch.models.policy import Policy, Retry
+from dagorch.models.result import Result
 from dagorch.models.task import AgentResult, SubTask
 from dagorch.orchestrators.custom import CustomGraph
 from dagorch.orchestrators.metered import MeteredProvider
 from dagorch.orchestrators.stream import Stream
-from dagorch.orchestrators.workflow import Workflow
+from dagorch.orchestrators.workflow import Workflow, without_costs
 from dagorch.providers.adapter import adapt
 from dagorch.providers.router import Router
 from dagorch.runner.api import RunHandle
@@ -184,11 +185,11 @@ class BaseOrchestrator:
                 result = await run.result()
         except RunError as error:
             if error.partial_results is not None:
-                error.partial_results = workflow.outcome(error.partial_results, error)
+                error.partial_results = self._told(workflow, error.partial_results, error)
             raise
         finally:
             self._under_way.discard(start)
-        return workflow.outcome(result)
+        return self._told(workflow, result)
 
     def cancel(self, reason: str = "cancelled") -> None:
         """
@@ -252,6 +253,12 @@ class BaseOrchestrator:
             raise DefinitionError(f"context is a {type(context).__name__}; give a dict, or None")
         self._check_config()
         return self._workflow(task.strip(), dict(context or {}))
+
+    def _told(
+        self, workflow: Workflow, result: Result, failure: BaseException | None = None
+    ) -> OrchestratorResult:
+        outcome = workflow.outcome(result, failure)
+        return outcome if self.config.enable_cost_tracking else without_costs(outcome)
 
     def _check_config(self) -> None:
         config, wanted = self.config, self.config_class

@@ -12,7 +12,7 @@ from dagorch.models.result import NodeRun, Result
 from dagorch.models.task import AgentResult, AgentType, TaskStatus
 from dagorch.models.usage import NOTHING_USED, Usage
 
-__all__ = ["Agent", "Workflow"]
+__all__ = ["Agent", "Workflow", "without_costs"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +141,20 @@ class Workflow:
                 "metadata": {**facts, **told.metadata},
             }
         )
+
+
+def without_costs(told: OrchestratorResult) -> OrchestratorResult:
+    """Leave the dollars out of an outcome, for `enable_cost_tracking=False`; its run has them."""
+    metadata = {name: value for name, value in told.metadata.items() if name != "cost_estimated"}
+    for name in ("usage_by_model", "usage_by_tier"):
+        metadata[name] = {
+            whose: {what: count for what, count in usage.items() if what != "cost"}
+            for whose, usage in metadata[name].items()
+        }
+    agents = [agent.model_copy(update={"cost": 0.0}) for agent in told.agent_results]
+    return told.model_copy(
+        update={"agent_results": agents, "total_cost": 0.0, "metadata": metadata}
+    )
 
 
 def _plain(usage: Usage) -> dict[str, Any]:

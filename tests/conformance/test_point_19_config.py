@@ -13,11 +13,14 @@ from dagorch import (
     DreamCascadeOrchestrator,
     IterativeOrchestrator,
     OrchestratorConfig,
+    OrchestratorResult,
+    RunError,
     SequentialOrchestrator,
     SubTask,
 )
 from dagorch.errors import DagorchWarning
-from tests.conformance.doubles import Plain, once, talking
+from dagorch.models.llm import LLMRequest
+from tests.conformance.doubles import Plain, by_tier, cascade, once, talking
 
 
 async def test_num_agents_is_in_the_planners_context_where_it_was_set() -> None:
@@ -86,3 +89,29 @@ def test_of_the_patterns_each_field_is_of_use_or_told(make: object, unused: str)
         warnings.simplefilter("error")
         fields = {} if unused.endswith("steps") else {"steps": ["a"]}
         make(OrchestratorConfig(max_retries=1, fallback_model="x", max_cost=1, **fields))
+
+
+@pytest.mark.parametrize("failing", [False, True])
+async def test_costs_are_told_unless_they_are_not_to_be(failing: bool) -> None:
+    def reply(request: LLMRequest) -> str:
+        if failing and request.model == "c":
+            raise OSError("no")
+        return by_tier(request)
+
+    async def outcome(tracking: bool) -> OrchestratorResult:
+        o = cascade(talking(reply, price_per_token=0.01), enable_cost_tracking=tracking)
+        try:
+            return await o.execute_workflow("Why?")
+        except RunError as error:
+            return error.partial_results
+
+    told, untold = await outcome(True), await outcome(False)
+    assert told.status == untold.status == ("failed" if failing else "completed")
+    assert told.total_cost > 0
+    assert any(usage["cost"] > 0 for usage in told.metadata["usage_by_model"].values())
+    assert untold.total_cost == sum(agent.cost for agent in untold.agent_results) == 0
+    assert "cost" not in str(untold.metadata)
+    tokens = [agent.tokens_used for agent in told.agent_results]
+    assert [agent.tokens_used for agent in untold.agent_results] == tokens
+    assert untold.run.cost_usd == told.run.cost_usd
+    assert told.total_cost == pytest.approx(float(told.run.cost_usd))

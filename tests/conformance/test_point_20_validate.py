@@ -23,6 +23,7 @@ BAD: dict[str, list[Any]] = {
     "max_retries": [-1, 1.5, "3", None, False],
     "timeout_seconds": [0, -5, "60", float("nan"), float("inf"), True],
     "enable_streaming": ["yes", 1, None],
+    "enable_cost_tracking": ["yes", 1, None],
     "parallel_execution": ["no", 0, None],
     "max_parallel": [0, -2, 1.5, "4", None],
     "max_cost": [-0.01, "1.00", float("nan"), True],
