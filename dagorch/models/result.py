@@ -76,7 +76,7 @@ class Result:
     """
 
     __slots__ = (
-        "_loops", "_values", "dropped_events", "duration_seconds", "expansions", "graph",
+        "_left", "_loops", "_values", "dropped_events", "duration_seconds", "expansions", "graph",
         "node_runs",
         "output", "run_id", "status", "usage",
     )  # fmt: skip
@@ -89,6 +89,7 @@ class Result:
         status: RunStatus,
         output: Any,
         values: Mapping[str, Any],
+        left: Mapping[str, Any],
         node_runs: Mapping[str, NodeRun],
         loops: Mapping[str, tuple[tuple[Any, ...], bool]],
         expansions: Mapping[str, Any],
@@ -102,6 +103,7 @@ class Result:
         self.output = output
         """The graph's value; None if it has none."""
         self._values = values
+        self._left = left
         self._loops = loops
         self.node_runs = node_runs
         """Every node run by path, those of bodies included."""
@@ -120,6 +122,7 @@ class Result:
             "status": self.status,
             "output": self.output,
             "values": dict(self._values),
+            "left": dict(self._left),
             "node_runs": dict(self.node_runs),
             "loops": dict(self._loops),
             "expansions": {},
@@ -151,6 +154,8 @@ class Result:
         id = self._id(ref)
         if id in self._values:
             return self._values[id]
+        if id in self._left:
+            return self._left[id]
         run = self.node_runs[id]
         if run.end == "completed":
             raise NodeEndError(
@@ -172,12 +177,17 @@ class Result:
         return LoopRun(*self._loops[id])
 
     def __contains__(self, ref: Ref[Any] | str) -> bool:
-        """Whether the node completed."""
-        return (ref.id if isinstance(ref, Ref) else ref) in self._values
+        """Whether there is a value of that node run: it completed, and nothing let go of it."""
+        id = ref.id if isinstance(ref, Ref) else ref
+        return id in self._values or id in self._left
 
     @property
     def values(self) -> Mapping[str, Any]:
-        """The value of each top-level node that completed, by id."""
+        """
+        The value of each top-level node that completed, by id.
+
+        `result["passes[2]/draft"]` has those inside of what did not complete.
+        """
         return self._values
 
     def _id(self, ref: Ref[Any] | str) -> str:

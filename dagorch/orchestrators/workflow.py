@@ -126,7 +126,8 @@ class Workflow:
     def _agent_result(self, path: str, agent: Agent, run: NodeRun, result: Result) -> AgentResult:
         told = self.given.get(path)
         if told is None:
-            told = AgentResult(subtask_id=agent.id, content=result.values.get(path, ""))
+            content = result[path] if path in result else ""  # noqa: SIM401 - it is no dict
+            told = AgentResult(subtask_id=agent.id, content=content)
         facts = {**agent.facts, "seconds": round(run.duration_seconds, 6), "attempts": run.attempts}
         why = run.reason or (f"{type(run.error).__name__}: {run.error}" if run.error else "")
         if why:

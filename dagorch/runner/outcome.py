@@ -16,7 +16,8 @@ from dagorch.models.result import NodeRun, Result, RunStatus
 from dagorch.models.usage import NOTHING_USED, Bill
 from dagorch.scheduler.containers import missing_output
 from dagorch.scheduler.core import Core
-from dagorch.scheduler.frames import FREED, Facts, Group, unpack
+from dagorch.scheduler.frames import FREED, Facts, Group
+from dagorch.scheduler.records import unpack
 from dagorch.scheduler.states import State
 from dagorch.scheduler.story import reason, story
 
@@ -67,6 +68,9 @@ def result_of(core: Core, graph: Any, dropped_events: int) -> Result:
             if root.state[i] == _COMPLETED and root.values[i] is not FREED
         }
 
+    def left() -> dict[str, Any]:
+        return _left(core)
+
     def node_runs() -> dict[str, NodeRun]:
         return _node_runs(core)
 
@@ -91,6 +95,7 @@ def result_of(core: Core, graph: Any, dropped_events: int) -> Result:
         status=_status(core),
         output=output,
         values=_Lazy(values),
+        left=_Lazy(left),
         node_runs=_Lazy(node_runs),
         loops=_Lazy(loops),
         expansions=_Lazy(expansions),
@@ -213,6 +218,16 @@ def _loops(core: Core) -> dict[str, tuple[tuple[Any, ...], bool]]:
         path: (group.history, group.converged)
         for path, _, _, group in _groups(core)
         if group.history is not None
+    }
+
+
+def _left(core: Core) -> dict[str, Any]:
+    """The values inside of what did not complete, by path."""
+    return {
+        f"{path}{group.number(label)}/{group.plan.nodes[index].id}": value
+        for path, _, _, group in _groups(core)
+        for label, values in (group.left or {}).items()
+        for index, value in values.items()
     }
 
 

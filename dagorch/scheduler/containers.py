@@ -12,8 +12,9 @@ from dagorch.errors import RunError
 from dagorch.graph.plan import LOOP, MAP, Plan
 from dagorch.nodes.container import Loop, Map
 from dagorch.scheduler.commands import Evaluate
-from dagorch.scheduler.frames import MISSING, Container, Frame, pack
+from dagorch.scheduler.frames import MISSING, Container, Frame
 from dagorch.scheduler.propagate import judge
+from dagorch.scheduler.records import pack
 from dagorch.scheduler.states import State
 
 if TYPE_CHECKING:
@@ -249,12 +250,15 @@ def close(core: NodeRuns, frame: Frame) -> None:
         return
     box = parent.containers[index]
     del box.frames[frame.serial]
+    value, error, skipped = verdict(frame)
     _record(parent, index, box, frame)
+    if box.stopping or error is not None:
+        assert box.group is not None
+        box.group.leave(frame.label, frame.completed)
     if box.stopping:
         if not box.frames:
             core.container_stopped(parent, index)
         return
-    value, error, skipped = verdict(frame)
     kind = parent.plan.kinds[index] if box.recovering is None else None
     if kind == MAP:
         _item_ended(core, parent, index, frame, value, error)

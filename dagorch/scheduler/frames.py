@@ -6,25 +6,25 @@ What moves them is in `core.py` and beside it.
 
 from __future__ import annotations
 
-import struct
 from array import array
 from collections.abc import Iterator
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from dagorch.graph.plan import Plan
 from dagorch.models.usage import NOTHING_USED, Usage
 from dagorch.scheduler.deadlines import Due
+from dagorch.scheduler.states import State
 
 if TYPE_CHECKING:
     from dagorch.scheduler.commands import Evaluate, Prepared, StartAttempt
 
-__all__ = ["FREED", "MISSING", "Closed", "Container", "Facts", "Frame", "Group", "pack", "unpack"]
+__all__ = ["FREED", "MISSING", "Closed", "Container", "Facts", "Frame", "Group"]
 
 FREED: Final = type("Freed", (), {"__slots__": (), "__repr__": lambda _: "FREED"})()
 """What stands for a value that was let go after its last reader."""
 MISSING: Final = type("Missing", (), {"__slots__": (), "__repr__": lambda _: "MISSING"})()
 """The value of a node run that has none."""
+_COMPLETED: Final = int(State.COMPLETED)
 
 
 class Facts:
@@ -70,7 +70,7 @@ class Facts:
 class Group:
     """The closed frames of one plan under a node run."""
 
-    __slots__ = ("converged", "history", "indexed", "plan", "records")
+    __slots__ = ("converged", "history", "indexed", "left", "plan", "records")
 
     def __init__(self, plan: Plan, indexed: bool) -> None:
         self.plan = plan
@@ -81,6 +81,18 @@ class Group:
         self.history: tuple[Any, ...] | None = None
         """Of a loop that completed: the state after each pass."""
         self.converged = False
+        self.left: dict[int, dict[int, Any]] | None = None
+        """
+        By label and index, the values of node runs that completed but reached nobody.
+
+        Their frame broke, or what contains it did.
+        """
+
+    def leave(self, label: int | None, values: dict[int, Any]) -> None:
+        """Keep values that go no further."""
+        if self.left is None:
+            self.left = {}
+        self.left[label or 0] = values
 
     def keep(self, label: int | None, record: Closed) -> None:
         """Keep the record of a frame that has closed."""
@@ -93,7 +105,11 @@ class Group:
         """Each record, and the number that its address carries, in brackets or empty."""
         for label, record in enumerate(self.records):
             if record is not None:
-                yield f"[{label}]" if self.indexed else "", record
+                yield self.number(label), record
+
+    def number(self, label: int) -> str:
+        """What the address of that frame carries, in brackets or empty."""
+        return f"[{label}]" if self.indexed else ""
 
 
 Closed = bytes | tuple[Any, ...]
@@ -130,6 +146,21 @@ class Container:
         self.next_item = 0
         self.limit = 0
         self.results: list[Any] = []
+
+    def leave(self) -> None:
+        """Keep what its frames gave, since it will not complete with it."""
+        group = self.group
+        for label, value in enumerate(self.results or self.history):
+            if group is not None and value is not MISSING and not isinstance(value, BaseException):
+                group.leave(label, _by_output(group.plan, value))
+
+
+def _by_output(plan: Plan, value: Any) -> dict[int, Any]:
+    """What a frame's value was made of, by index."""
+    if plan.single_output:
+        return {plan.outputs[0]: value}
+    found = zip(plan.output_ids, plan.outputs, strict=True)
+    return {index: value[id] for id, index in found if id in value}
 
 
 class Frame:
@@ -216,6 +247,15 @@ class Frame:
         self._prefix: str | None = None
 
     @property
+    def completed(self) -> dict[int, Any]:
+        """The values of its node runs that have completed, where they were not let go."""
+        return {
+            index: self.values[index]
+            for index, state in enumerate(self.state)
+            if state == _COMPLETED and self.values[index] is not FREED
+        }
+
+    @property
     def prefix(self) -> str:
         """What comes before a node's id in its address."""
         if self._prefix is None:
@@ -276,84 +316,3 @@ class Frame:
         if index in plan.constants:
             inputs.update(plan.constants[index])
         return inputs
-
-
-_BILL = struct.Struct("<IHHQQI?B")
-"""
-A bill in a record.
-
-Index, attempt, model, tokens in and out, calls, estimated, length of the cost behind it.
-"""
-
-
-def pack(frame: Frame) -> Closed:
-    """
-    Shrink an ended frame to what a record needs.
-
-    Nothing special happened to most node runs: they take 25 bytes, and some 40 more if they used a
-    model. Whatever failed, was tried again or picked labels keeps its facts.
-    """
-    packed = [bytes(frame.state), frame.times.tobytes()]
-    facts: dict[int, Facts] = {}
-    for index, known in frame.facts.items():
-        known.prepared = known.due = None
-        if (
-            known.error is None
-            and known.recovered_from is None
-            and not known.picked
-            and not known.failures
-        ):
-            for attempt, model, usage in known.bills:
-                cost = str(usage.cost_usd).encode()
-                packed.append(
-                    _BILL.pack(
-                        index,
-                        attempt,
-                        model,
-                        usage.input_tokens,
-                        usage.output_tokens,
-                        usage.calls,
-                        usage.estimated,
-                        len(cost),
-                    )
-                )
-                packed.append(cost)
-        else:
-            facts[index] = known
-    record = b"".join(packed)
-    if not facts and not frame.children:
-        return record
-    groups = [
-        (index, group.plan, group.indexed, tuple(group.records), group.history, group.converged)
-        for index, found in frame.children.items()
-        for group in found
-    ]
-    return record, facts or None, *groups
-
-
-def unpack(
-    plan: Plan, closed: Closed
-) -> tuple[bytes, array[float], dict[int, Facts], dict[int, list[Group]]]:
-    """The states, times, facts and inner frames of a record."""
-    packed, kept, *groups = (closed, None) if isinstance(closed, bytes) else closed
-    children: dict[int, list[Group]] = {}
-    for index, body, indexed, records, history, converged in groups:
-        group = Group(body, indexed)
-        group.records = list(records)
-        group.history, group.converged = history, converged
-        children.setdefault(index, []).append(group)
-    times: array[float] = array("d")
-    times.frombytes(packed[plan.size : 25 * plan.size])
-    facts: dict[int, Facts] = dict(kept or {})
-    place = 25 * plan.size
-    while place < len(packed):
-        index, attempt, model, given, taken, calls, estimated, length = _BILL.unpack_from(
-            packed, place
-        )
-        place += _BILL.size + length
-        cost = Decimal(packed[place - length : place].decode())
-        usage = Usage(given, taken, cost, estimated, calls)
-        known = facts.setdefault(index, Facts())
-        known.usage += usage
-        known.bills.append((attempt, model, usage))
-    return packed[: plan.size], times, facts, children

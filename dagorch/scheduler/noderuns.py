@@ -135,6 +135,8 @@ class NodeRuns(RunState):
         policy = frame.plan.nodes[index].policy
         box = frame.containers.get(index)
         recovering = box is not None and box.recovering is not None
+        if box is not None:
+            box.leave()
         facts = frame.fact(index)
         facts.error = error
         if not frame.stopping and not recovering and policy.fallback is not NO_FALLBACK:
@@ -172,6 +174,7 @@ class NodeRuns(RunState):
         if box.stop_error is not None:
             self.fail(frame, index, box.stop_error)
         else:
+            box.leave()
             self.end(frame, index, State.CANCELLED)
 
     def evaluate(self, ticket: Evaluate) -> None:

@@ -10,11 +10,12 @@ import pytest
 from dagorch import (
     BudgetExceededError,
     ConditionalOrchestrator,
+    IterativeOrchestrator,
     OrchestratorConfig,
     OrchestratorResult,
     RunError,
 )
-from dagorch.errors import NodeTimeoutError
+from dagorch.errors import BadRequestError, NodeTimeoutError
 from dagorch.models.llm import LLMRequest
 from dagorch.testing import ScriptedProvider, run_virtual
 from tests.conformance.doubles import once, talking
@@ -158,3 +159,22 @@ def test_a_condition_killed_runs_no_branch(how: str) -> None:
     partial = caught.value.partial_results
     assert (partial.result, partial.agent_results, ran) == (None, [], [])
     assert partial.metadata["selected_branch"] is None
+
+
+async def test_of_the_pass_that_is_killed_the_steps_before_are_kept() -> None:
+    texts = iter(["draft", "check", "better draft"])
+
+    def reply(request: LLMRequest) -> str:
+        text = next(texts, None)
+        if text is None:
+            raise BadRequestError("no")
+        return text
+
+    o = IterativeOrchestrator(once(steps=["write", "check"]), talking(reply), max_iterations=3)
+    with pytest.raises(RunError) as caught:
+        await o.execute_workflow("Why?")
+    agents = caught.value.partial_results.agent_results
+    assert [(agent.subtask_id, agent.status.value, agent.content) for agent in agents] == [
+        ("write_1", "completed", "draft"), ("check_1", "completed", "check"),
+        ("write_2", "completed", "better draft"), ("check_2", "failed", ""),
+    ]  # fmt: skip

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from dagorch import LLM, Graph, Policy
 from dagorch.models.usage import Usage
-from dagorch.scheduler.frames import pack, unpack
+from dagorch.scheduler.records import pack, unpack
 from dagorch.scheduler.states import State
 from tests.unit.scheduler.by_hand import ByHand
 
