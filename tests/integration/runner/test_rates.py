@@ -237,11 +237,9 @@ async def test_what_a_service_bears_at_once_is_found_out_where_nobody_says() -> 
     service = LimitedService(concurrency=8, first_byte=0.02, says="nothing")
     with ModelServer(service) as server:
         await run_all(talk(20), 10, provider=provider_of(server, None))
-    begin = service.admitted[0][0]
-    late = [when for when in service.refused if when > begin + 0.3]
     assert len(service.admitted) == 200
     assert service.peak == 8
-    assert len(late) < 120, "without a bound it is 450"
+    assert len(service.refused) < 300, "some 150 of the first burst; without a bound it is 600"
 
 
 async def test_calls_of_functions_are_admitted_like_nodes() -> None:
