@@ -310,7 +310,9 @@ app.add_typer(_NEW, name="new", short_help="Begin a project.", help="Begin a pro
 
 @_NEW.command(short_help="A workflow of your own, and its test.")
 def orchestrator(
-    name: Annotated[str, typer.Argument(help="Of the project, as in second-opinion.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="Of the project, as in second-opinion.")
+    ],
     out: Annotated[
         Path | None, typer.Option("--out", help="The folder; by default one of that name here.")
     ] = None,
