@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dagorch.cli.loading import load_graph
+from dagorch.cli.loading import SOME_TASK, load_graph
 from dagorch.cli.patterns import Settings, orchestrator_for
 from dagorch.errors import DefinitionError
 from dagorch.exporters import to_mermaid, write
 
 __all__ = ["draw"]
-
-_SOME_TASK = "the task"
 
 
 def draw(target: str, settings: Settings, out: Path | None) -> None:
@@ -26,7 +24,7 @@ def draw(target: str, settings: Settings, out: Path | None) -> None:
             raise DefinitionError(f"{', '.join(given)}: options of a pattern, not of {target!r}")
         graph = load_graph(target)
     else:
-        graph = orchestrator_for(target, settings).graph(_SOME_TASK)
+        graph = orchestrator_for(target, settings).graph(SOME_TASK)
     if out is None:
         print(to_mermaid(graph), end="")
     else:

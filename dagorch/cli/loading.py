@@ -11,15 +11,16 @@ from dagorch.errors import DefinitionError, did_you_mean
 from dagorch.graph.graph import Graph
 from dagorch.orchestrators import BaseOrchestrator
 
-__all__ = ["load", "load_graph"]
+__all__ = ["SOME_TASK", "load", "load_graph"]
 
-_SOME_TASK = "the task"
+SOME_TASK = "the task"
+"""Stands for the task of a graph that is drawn, not run."""
 
 
 def load_graph(target: str) -> Graph:
     """Import a graph, or that of an orchestrator; otherwise as `load`."""
     found = load(target)
-    return found.graph(_SOME_TASK) if isinstance(found, BaseOrchestrator) else found
+    return found.graph(SOME_TASK) if isinstance(found, BaseOrchestrator) else found
 
 
 def load(target: str) -> Graph | BaseOrchestrator:

@@ -16,6 +16,7 @@ from dagorch.providers.wire import (
     instruction,
     merged,
     text_of,
+    turns,
 )
 
 __all__ = ["ANTHROPIC", "AnthropicReply", "request_body"]
@@ -53,7 +54,7 @@ def request_body(request: LLMRequest, model: str, limit: int | None = None) -> d
     body: dict[str, Any] = {
         "model": model,
         "max_tokens": request.max_tokens or limit or default,
-        "messages": _turns(request.messages),
+        "messages": turns(request.messages, _blocks, assistant="assistant", key="content"),
     }
     system = [turn.content for turn in request.messages if turn.role == "system"]
     if request.json_schema is not None:
@@ -78,22 +79,6 @@ def request_body(request: LLMRequest, model: str, limit: int | None = None) -> d
             for tool in request.tools
         ]
     return merged(body, request.extra) | {"stream": True}
-
-
-def _turns(messages: tuple[Message, ...]) -> list[dict[str, Any]]:
-    turns: list[dict[str, Any]] = []
-    for message in messages:
-        if message.role == "system":
-            continue
-        blocks = _blocks(message)
-        if not blocks:
-            continue  # an empty turn is refused
-        role = "assistant" if message.role == "assistant" else "user"
-        if turns and turns[-1]["role"] == role:
-            turns[-1]["content"] += blocks
-        else:
-            turns.append({"role": role, "content": blocks})
-    return turns
 
 
 def _blocks(message: Message) -> list[dict[str, Any]]:

@@ -17,6 +17,7 @@ from dagorch.providers.wire import (
     instruction,
     merged,
     text_of,
+    turns,
 )
 
 __all__ = ["GEMINI", "GeminiReply", "request_body"]
@@ -64,21 +65,13 @@ def request_body(request: LLMRequest, model: str, _limit: int | None = None) -> 
 
 
 def _turns(messages: tuple[Message, ...]) -> list[dict[str, Any]]:
-    turns: list[dict[str, Any]] = []
     names: dict[str, str] = {}
-    for message in messages:
-        if message.role == "system":
-            continue
-        names |= {call.id: call.name for call in message.tool_calls}
-        parts = _parts(message, names)
-        if not parts:
-            continue  # an empty turn is refused
-        role = "model" if message.role == "assistant" else "user"
-        if turns and turns[-1]["role"] == role:
-            turns[-1]["parts"] += parts
-        else:
-            turns.append({"role": role, "parts": parts})
-    return turns
+
+    def parts(message: Message) -> list[dict[str, Any]]:
+        names.update({call.id: call.name for call in message.tool_calls})
+        return _parts(message, names)
+
+    return turns(messages, parts, assistant="model", key="parts")
 
 
 def _parts(message: Message, names: Mapping[str, str]) -> list[dict[str, Any]]:

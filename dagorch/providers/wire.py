@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
 from pydantic_core import from_json
 
 from dagorch.errors import DefinitionError
-from dagorch.models.llm import ToolCall
+from dagorch.models.llm import Message, ToolCall
 
 __all__ = [
     "WireError",
@@ -23,6 +23,7 @@ __all__ = [
     "merged",
     "parse",
     "text_of",
+    "turns",
 ]
 
 _BROKEN: Final = "INVALID_JSON"
@@ -37,6 +38,34 @@ class WireError(Exception):
         self.found = found
         self.text = text
         """As it came: whole, since a key that is cut in two is no longer recognised."""
+
+
+def turns(
+    messages: Sequence[Message],
+    pieces: Callable[[Message], list[dict[str, Any]]],
+    *,
+    assistant: str,
+    key: str,
+) -> list[dict[str, Any]]:
+    """
+    Lay a conversation out in turns that alternate, as some services want it.
+
+    Args:
+        messages: Those of the system are left out.
+        pieces: What a message says; a message that says nothing would be refused.
+        assistant: What the service calls the model's side.
+        key: Where a turn has its pieces.
+    """
+    found: list[dict[str, Any]] = []
+    for message in messages:
+        if message.role == "system" or not (said := pieces(message)):
+            continue
+        role = assistant if message.role == "assistant" else "user"
+        if found and found[-1]["role"] == role:
+            found[-1][key] += said
+        else:
+            found.append({"role": role, key: said})
+    return found
 
 
 def text_of(value: Any) -> str:

@@ -192,10 +192,10 @@ class Runner:
                             value = await function(**inputs)
                         else:
                             value = await function()
-                    except Exception as error:
+                    except Exception as error:  # the core retries it or fails the node with it
                         core.handle(stimuli.AttemptFailed(attempt, error, clock()))
                         break
-                    except BaseException as error:
+                    except BaseException as error:  # raised again, but a stray CancelledError
                         if not is_stray(error):
                             self._given_up(attempt, error)
                         core.handle(self._attempts.strayed(attempt, error))

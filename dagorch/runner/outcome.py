@@ -16,7 +16,7 @@ from dagorch.models.result import NodeRun, Result, RunStatus
 from dagorch.models.usage import NOTHING_USED, Bill
 from dagorch.scheduler.containers import missing_output
 from dagorch.scheduler.core import Core
-from dagorch.scheduler.frames import FREED, Facts, Group
+from dagorch.scheduler.frames import FREED, MISSING, Facts, Group
 from dagorch.scheduler.records import unpack
 from dagorch.scheduler.states import State
 from dagorch.scheduler.story import reason, story
@@ -226,9 +226,23 @@ def _left(core: Core) -> dict[str, Any]:
     return {
         f"{path}{group.number(label)}/{group.plan.nodes[index].id}": value
         for path, _, _, group in _groups(core)
-        for label, values in (group.left or {}).items()
+        for label, values in _left_of(group)
         for index, value in values.items()
     }
+
+
+def _left_of(group: Group) -> Iterator[tuple[int, dict[int, Any]]]:
+    """What broken frames had completed, and what whole ones had given to a container that broke."""
+    yield from (group.left or {}).items()
+    plan = group.plan
+    for label, value in enumerate(group.given):
+        if value is MISSING or isinstance(value, BaseException):
+            continue  # an item that failed, or was not reached
+        if plan.single_output:
+            yield label, {plan.outputs[0]: value}
+        else:
+            places = zip(plan.output_ids, plan.outputs, strict=True)
+            yield label, {index: value[id] for id, index in places if id in value}
 
 
 def _bills(core: Core, known: Facts) -> tuple[Bill, ...]:

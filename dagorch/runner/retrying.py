@@ -73,7 +73,7 @@ def retry_async(
             while True:
                 try:
                     return await function(*args, **kwargs)
-                except Exception as error:
+                except Exception as error:  # tried again, or raised as it is
                     failures += 1
                     delay = next_delay(rule, failures, error, chance)
                     if delay is None:

@@ -12,7 +12,7 @@ from dagorch.errors import RunError
 from dagorch.graph.plan import LOOP, MAP, Plan
 from dagorch.nodes.container import Loop, Map
 from dagorch.scheduler.commands import Evaluate
-from dagorch.scheduler.frames import MISSING, Container, Frame
+from dagorch.scheduler.frames import MISSING, Container, Frame, Group
 from dagorch.scheduler.propagate import judge
 from dagorch.scheduler.records import pack
 from dagorch.scheduler.states import State
@@ -250,15 +250,15 @@ def close(core: NodeRuns, frame: Frame) -> None:
         return
     box = parent.containers[index]
     del box.frames[frame.serial]
-    value, error, skipped = verdict(frame)
-    _record(parent, index, box, frame)
-    if box.stopping or error is not None:
-        assert box.group is not None
-        box.group.leave(frame.label, frame.completed)
+    group = _record(parent, index, box, frame)
     if box.stopping:
+        group.leave(frame)
         if not box.frames:
             core.container_stopped(parent, index)
         return
+    value, error, skipped = verdict(frame)
+    if error is not None:
+        group.leave(frame)
     kind = parent.plan.kinds[index] if box.recovering is None else None
     if kind == MAP:
         _item_ended(core, parent, index, frame, value, error)
@@ -272,13 +272,14 @@ def close(core: NodeRuns, frame: Frame) -> None:
         core.complete(parent, index, value)
 
 
-def _record(parent: Frame, index: int, box: Container, frame: Frame) -> None:
+def _record(parent: Frame, index: int, box: Container, frame: Frame) -> Group:
     """Keep what a closed frame leaves behind."""
     group = box.group
     assert group is not None
     if not group.records:
         parent.children.setdefault(index, []).append(group)
     group.keep(frame.label, pack(frame))
+    return group
 
 
 def verdict(frame: Frame) -> tuple[Any, BaseException | None, bool]:

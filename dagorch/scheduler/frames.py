@@ -7,7 +7,7 @@ What moves them is in `core.py` and beside it.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from dagorch.graph.plan import Plan
@@ -70,7 +70,7 @@ class Facts:
 class Group:
     """The closed frames of one plan under a node run."""
 
-    __slots__ = ("converged", "history", "indexed", "left", "plan", "records")
+    __slots__ = ("converged", "given", "history", "indexed", "left", "plan", "records")
 
     def __init__(self, plan: Plan, indexed: bool) -> None:
         self.plan = plan
@@ -82,17 +82,17 @@ class Group:
         """Of a loop that completed: the state after each pass."""
         self.converged = False
         self.left: dict[int, dict[int, Any]] | None = None
-        """
-        By label and index, the values of node runs that completed but reached nobody.
+        """Of frames that broke, by label: the values of what had completed, by index."""
+        self.given: Sequence[Any] = ()
+        """Of a loop or map that did not complete, by label: what its frames had given."""
 
-        Their frame broke, or what contains it did.
-        """
-
-    def leave(self, label: int | None, values: dict[int, Any]) -> None:
-        """Keep values that go no further."""
-        if self.left is None:
-            self.left = {}
-        self.left[label or 0] = values
+    def leave(self, frame: Frame) -> None:
+        """Keep what had completed in a frame that gives nothing itself."""
+        values = frame.completed
+        if values:
+            if self.left is None:
+                self.left = {}
+            self.left[frame.label or 0] = values
 
     def keep(self, label: int | None, record: Closed) -> None:
         """Keep the record of a frame that has closed."""
@@ -149,18 +149,8 @@ class Container:
 
     def leave(self) -> None:
         """Keep what its frames gave, since it will not complete with it."""
-        group = self.group
-        for label, value in enumerate(self.results or self.history):
-            if group is not None and value is not MISSING and not isinstance(value, BaseException):
-                group.leave(label, _by_output(group.plan, value))
-
-
-def _by_output(plan: Plan, value: Any) -> dict[int, Any]:
-    """What a frame's value was made of, by index."""
-    if plan.single_output:
-        return {plan.outputs[0]: value}
-    found = zip(plan.output_ids, plan.outputs, strict=True)
-    return {index: value[id] for id, index in found if id in value}
+        if self.group is not None:
+            self.group.given = self.results or self.history
 
 
 class Frame:

@@ -65,7 +65,7 @@ def pack(frame: Frame) -> Closed:
             tuple(group.records),
             group.history,
             group.converged,
-            *(() if group.left is None else (group.left,)),
+            *((group.left, group.given) if group.left or group.given else ()),
         )
         for index, found in frame.children.items()
         for group in found
@@ -83,7 +83,8 @@ def unpack(
         group = Group(body, indexed)
         group.records = list(records)
         group.history, group.converged = history, converged
-        group.left = left[0] if left else None
+        if left:
+            group.left, group.given = left
         children.setdefault(index, []).append(group)
     times: array[float] = array("d")
     times.frombytes(packed[plan.size : 25 * plan.size])
