@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 import random
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, ParamSpec, TypeVar
@@ -60,6 +61,9 @@ def retry_async(
         raise DefinitionError("retry_async is called before it decorates: @retry_async()")
     if not isinstance(max_retries, int) or max_retries < 0:
         raise DefinitionError(f"max_retries={max_retries!r} must be a whole number of at least 0")
+    for name, seconds in (("base_delay", base_delay), ("max_delay", max_delay)):
+        if not isinstance(seconds, int | float) or not 0 <= seconds < math.inf:
+            raise DefinitionError(f"{name}={seconds!r} must be seconds of at least 0")
     rule = Retry(max_retries + 1, base_delay, max_delay_seconds=max_delay)
 
     def decorate(function: Callable[P, Awaitable[T]]) -> Callable[P, Coroutine[Any, Any, T]]:
