@@ -6,6 +6,7 @@ The one place that knows of either program.
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sysconfig
@@ -24,6 +25,11 @@ PictureFormat = Literal["svg", "png"]
 
 _PORT: Final = "graphviz-pure"
 _SECONDS: Final = 120.0
+_NODE: Final = re.compile(r'<g id="[^"]*" class="node\b[^"]*">.*?</g>', re.DOTALL)
+_SHAPE: Final = re.compile(r'<(?:path|polygon)\b[^>]*? (?:d|points)="([^"]*)"')
+_ROUND: Final = re.compile(r'<ellipse\b[^>]*? cx="([^"]*)"')
+_CORNER: Final = re.compile(r"(-?[\d.]+),-?[\d.]+")
+_START: Final = re.compile(r'text-anchor="start" x="[^"]*"')
 
 
 def to_svg(graph: Graph, result: Result | None = None) -> str:
@@ -33,7 +39,22 @@ def to_svg(graph: Graph, result: Result | None = None) -> str:
     Raises:
         DefinitionError: The graph does not compile, or no program is there to draw it.
     """
-    return render(to_dot(graph, result), "svg").decode("utf-8")
+    return _NODE.sub(_centred, render(to_dot(graph, result), "svg").decode("utf-8"))
+
+
+def _centred(node: re.Match[str]) -> str:
+    """
+    Anchor a node's lines in its middle.
+
+    Graphviz lets them begin where Helvetica's widths put them, but another font may draw them.
+    """
+    text = node[0]
+    across = [float(x) for x in _CORNER.findall(" ".join(_SHAPE.findall(text)))]
+    across += [float(x) for x in _ROUND.findall(text)]
+    if not across:
+        return text
+    middle = (min(across) + max(across)) / 2
+    return _START.sub(f'text-anchor="middle" x="{middle:.2f}"', text)
 
 
 def to_png(graph: Graph, result: Result | None = None) -> bytes:

@@ -150,8 +150,8 @@ async def test_text_is_inside_its_box_and_no_two_boxes_overlap() -> None:
                 x, y = float(text.get("x", "")), float(text.get("y", ""))
                 size = float(text.get("font-size", ""))
                 width = 0.5 * size * len(text.text or "")  # of this font, letters and digits
-                assert left < x, text.text
-                assert x + width < right + 0.1 * (right - left), text.text
+                assert left < x - width / 2, text.text
+                assert x + width / 2 < right, text.text
                 assert top < y - size / 2 < bottom, text.text
         for i, (left, top, right, bottom) in enumerate(boxes):
             for other in boxes[i + 1 :]:
@@ -222,3 +222,19 @@ def test_the_program_accepts_the_dot_without_a_word() -> None:
 def test_an_unknown_name_of_the_package_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'to_gif'"):
         _: Any = exporters.to_gif
+
+
+def test_a_nodes_words_are_in_its_middle_whatever_font_draws_them() -> None:
+    root = ElementTree.fromstring(to_svg(everything()))
+    nodes = [group for group in root.iter(f"{SVG}g") if "node" in group.get("class", "").split()]
+    assert len(nodes) > 5
+    for group in nodes:
+        shapes = [*group.iter(f"{SVG}path"), *group.iter(f"{SVG}polygon")]
+        drawn = " ".join(shape.get("d") or shape.get("points", "") for shape in shapes)
+        corners = drawn.replace("M", " ").replace("C", " ").replace("L", " ")
+        across = [float(corner.split(",")[0]) for corner in corners.split()]
+        across += [float(round.get("cx", "nan")) for round in group.iter(f"{SVG}ellipse")]
+        for text in group.iter(f"{SVG}text"):
+            assert text.get("text-anchor") == "middle"
+            middle = (min(across) + max(across)) / 2
+            assert float(text.get("x", "nan")) == pytest.approx(middle, abs=0.01)
