@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dagorch.exporters.critical import CriticalStep, critical_path
     from dagorch.exporters.dot import to_dot
     from dagorch.exporters.events import ConsoleLines, JsonLines, to_json, to_sse
     from dagorch.exporters.files import ENDINGS, write
@@ -17,14 +18,16 @@ if TYPE_CHECKING:
     from dagorch.exporters.picture import to_png, to_svg
 
 __all__ = [
-    "ENDINGS", "ConsoleLines", "JsonLines", "to_dot", "to_json", "to_mermaid", "to_png", "to_sse",
-    "to_svg", "write",
+    "ENDINGS", "ConsoleLines", "CriticalStep", "JsonLines", "critical_path", "to_dot", "to_json",
+    "to_mermaid", "to_png", "to_sse", "to_svg", "write",
 ]  # fmt: skip
 
 _HOMES = {
     "ConsoleLines": "events",
+    "CriticalStep": "critical",
     "ENDINGS": "files",
     "JsonLines": "events",
+    "critical_path": "critical",
     "to_dot": "dot",
     "to_json": "events",
     "to_mermaid": "mermaid",

@@ -16,6 +16,7 @@ from typing import Any, Final
 from dagorch.errors import DefinitionError
 from dagorch.exporters import captions
 from dagorch.exporters.drawing import Arrow, Box, Drawing, Surround
+from dagorch.exporters.frames import frame_numbers
 from dagorch.graph.graph import Graph
 from dagorch.graph.plan import LOOP, MAP, Plan
 from dagorch.models.amounts import format_cost, format_duration
@@ -80,7 +81,7 @@ class _Artist:
             raise DefinitionError(
                 f"the result is not of graph {graph.name!r}, so it cannot be drawn"
             )
-        self._labels = _labels(self._runs)
+        self._numbers = frame_numbers(self._runs)
         details = _inputs(self._plan) if result is None else _outcome(result)
         self._drawing = Drawing(graph.name, details)
         self._todo: deque[Callable[[], None]] = deque()
@@ -189,7 +190,7 @@ class _Artist:
 
     def _inside(self, code: int, path: str) -> list[int]:
         """The numbers of the frames that a run opened under a container; [-1] for its only one."""
-        found = self._labels.get(path, ())
+        found = self._numbers.get(path, ())
         if code in (LOOP, MAP):
             return [number for number in found if number >= 0]
         return [-1] if -1 in found else []
@@ -327,21 +328,6 @@ class _Artist:
             run.end if run is not None else None,
             dashed=not self._ran and isinstance(node, (Loop, Map, Function)),
         )
-
-
-def _labels(runs: Mapping[str, NodeRun]) -> dict[str, dict[int, None]]:
-    """The numbers of the frames under each container, in order; -1 for one without a number."""
-    found: dict[str, dict[int, None]] = {}
-    for path in runs:
-        head, slash, _ = path.rpartition("/")
-        if not slash:
-            continue
-        name, bracket, number = head.rpartition("[")
-        if bracket and number[:-1].isdigit() and number.endswith("]"):
-            found.setdefault(name, {})[int(number[:-1])] = None
-        else:
-            found.setdefault(head, {})[-1] = None
-    return {name: dict.fromkeys(sorted(numbers)) for name, numbers in found.items()}
 
 
 def _noun(code: int) -> str:

@@ -1,0 +1,80 @@
+"""The critical path of a run explains all of its makespan, and is the longest path where it can."""
+
+from __future__ import annotations
+
+import random
+from types import SimpleNamespace
+
+import networkx
+import pytest
+
+from dagorch.exporters import CriticalStep, critical_path
+from dagorch.graph import analysis
+from dagorch.models.result import Result
+from dagorch.runner.outcome import result_of
+from tests.property.circumstances import INPUTS, options, parallel, spec_of, world_of
+from tests.property.driver import Driver
+from tests.property.graphs import LIMITS, plain
+from tests.property.spec import GraphSpec, build
+from tests.property.world import World
+
+MANY = 1_000
+
+
+def ran(spec: GraphSpec, world: World, slots: int, **how: object) -> Result:
+    driver = Driver(spec, world, slots, checked=False, **{"limits": LIMITS, **how})
+    driver.run(INPUTS)
+    return result_of(driver.core, SimpleNamespace(compile=lambda: driver.plan), 0)
+
+
+def check(result: Result, *, slack: float) -> tuple[CriticalStep, ...]:
+    """What holds of any run: the chain goes forward in time, and explains all of it."""
+    chain = critical_path(result)
+    runs = result.node_runs
+    assert len({step.path for step in chain}) == len(chain)
+    end = 0.0
+    for step in chain:
+        run = runs[step.path]
+        assert step.seconds >= 0
+        assert step.waited_seconds > -1e-9
+        end += step.waited_seconds + step.seconds
+        assert run.started_seconds is not None or run.end == "failed"
+        assert end < run.ended_seconds + 1e-9
+    ends = [run.ended_seconds for run in runs.values() if run.started_seconds is not None]
+    if not any(run.end == "cancelled" for run in runs.values()):
+        assert end == pytest.approx(max(ends, default=0.0), abs=slack)
+    return chain
+
+
+@pytest.mark.parametrize("seed", range(300))
+def test_it_explains_all_of_a_run(seed: int) -> None:
+    result = ran(spec_of(seed), world_of(seed), parallel(seed), **options(seed))
+    check(result, slack=1e-9 if seed % 2 == 0 else 0.2)  # that of evaluations is nobody's
+
+
+@pytest.mark.parametrize("seed", range(0, 400, 2))
+def test_where_nothing_waits_for_a_slot_no_step_of_it_waits(seed: int) -> None:
+    how = options(seed) | {"limits": dict.fromkeys(LIMITS, MANY)}
+    chain = check(ran(spec_of(seed), world_of(seed, instant=True), MANY, **how), slack=1e-9)
+    assert [step for step in chain if step.waited_seconds > 1e-9] == []
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_of_functions_alone_it_is_the_longest_path(seed: int) -> None:
+    spec, world = plain(random.Random(seed), 40), world_of(seed, instant=True)
+    result = ran(spec, world, MANY)
+    seconds = {path: run.duration_seconds for path, run in result.node_runs.items()}
+    graph = build(spec, world)
+    weighted = networkx.DiGraph()
+    weighted.add_nodes_from([*seconds, "start"])
+    for id in seconds:
+        weighted.add_edge("start", id, weight=seconds[id])
+    for source, target in graph.nx.edges:
+        weighted.add_edge(source, target, weight=seconds[target])
+    longest = networkx.dag_longest_path(weighted)[1:]
+    chain = check(result, slack=1e-9)
+    assert [step.path for step in chain] == longest
+    assert tuple(longest) == analysis.critical_path(graph, seconds).nodes
+    assert sum(step.seconds for step in chain) == pytest.approx(
+        networkx.dag_longest_path_length(weighted)
+    )
