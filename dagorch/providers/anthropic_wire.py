@@ -149,9 +149,12 @@ class AnthropicReply(Reply):
             case "content_block_delta":
                 self._piece(event["index"], event["delta"])
             case "message_delta":
+                # llama.cpp begins with this one where a token gave no text.
+                self.has_answer = True
                 self._end(event["delta"])
-                self._count(event.get("usage") or {})
-                self.has_usage = "output_tokens" in (event.get("usage") or ())
+                counts = event.get("usage") or {}
+                self._count(counts)
+                self.has_usage = "output_tokens" in counts and "input_tokens" in self._counts
             case "message_stop":
                 self.done = True
             case "message":

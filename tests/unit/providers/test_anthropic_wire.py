@@ -214,3 +214,12 @@ def test_counts_that_are_not_repeated_stay() -> None:
         },
     )
     assert (reply.input_tokens, reply.cached_tokens, reply.output_tokens) == (8, 3, 9)
+
+
+def test_an_answer_without_a_start_is_an_empty_one_of_unknown_cost() -> None:
+    """As llama.cpp ends a stream whose one token is half a letter."""
+    end = {"type": "message_delta", "delta": {"stop_reason": "max_tokens"}}
+    reply = built(end | {"usage": {"output_tokens": 1}}, {"type": "message_stop"})
+    assert reply.is_whole
+    assert (reply.has_answer, reply.content, reply.finish_reason) == (True, "", "length")
+    assert (reply.output_tokens, reply.has_usage) == (1, False)
