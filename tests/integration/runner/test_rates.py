@@ -11,7 +11,6 @@ import random
 import time
 from dataclasses import replace
 from functools import partial
-from statistics import median
 from typing import Any
 
 import anyio
@@ -157,23 +156,23 @@ async def test_with_faults_by_chance_in_full(kind: str, runs: int) -> None:
 
 async def test_another_service_is_answered_as_ever() -> None:
     """A node of another service waits neither for slots nor for the line of the limited one."""
-    limited, free = LimitedService(requests=5, window=0.4), LimitedService(first_byte=0.005)
+    limited, free = LimitedService(requests=5, window=1.0), LimitedService(first_byte=0.005)
     graph = talk(15, PERSISTENT)
     for number in range(20):
         graph.add(LLM(f"other{number}", prompt="Hello", provider="free", max_tokens=1))
     with ModelServer(limited) as one, ModelServer(free) as other:
         providers = {
-            "limited": provider_of(one, Limits(requests=5, window_seconds=0.4)),
+            "limited": provider_of(one, Limits(requests=5, window_seconds=1.0)),
             "free": OpenAIProvider(other.url, name="free", default_model="m"),
         }
         result = await graph.run(provider=providers, max_parallel=6)
-    runs = [result.get(f"other{number}") for number in range(20)]
-    ends = [run.ended_seconds for run in runs]
-    waits = [run.ended_seconds - (run.started_seconds or 0.0) for run in runs]
+    ends = [result.get(f"other{number}").ended_seconds for number in range(20)]
+    starts = sorted(
+        run.started_seconds or 0.0 for id, run in result.node_runs.items() if id[0] != "o"
+    )
     assert limited.refused == []
-    assert max(ends) < 0.6, "long before the limited ones, the last of which begin after 0.8 s"
-    assert median(waits) < 0.1
-    assert result.duration_seconds > 0.8
+    assert starts[10] > 2.0, "in the third window"
+    assert max(ends) < starts[10]
 
 
 # -- what a service says -------------------------------------------------------------------------
@@ -213,7 +212,7 @@ async def test_a_pause_longer_than_a_node_would_wait_fails_it_at_once(policy: Po
         with pytest.raises(RunError):
             await graph.run(provider=provider_of(server, None), max_parallel=1)
         assert len(server.seen) == 3, "each hears it for itself"
-    assert time.monotonic() - begin < 4
+    assert time.monotonic() - begin < 30
 
 
 async def test_a_pause_until_a_date() -> None:
@@ -225,11 +224,11 @@ async def test_a_pause_until_a_date() -> None:
 
 
 async def test_a_services_own_headers_do_where_no_limits_were_given() -> None:
-    service = LimitedService("fixed windows", requests=10, window=0.5, says="headers")
+    service = LimitedService("fixed windows", requests=10, window=1.0, says="headers")
     with ModelServer(service) as server:
         await run_all(talk(40), 1, provider=provider_of(server, None))
     begin = service.admitted[0][0]
-    late = [when - begin for when in service.refused if when > begin + 0.6]
+    late = [when - begin for when in service.refused if when > begin + 1.0]
     assert late == [], "after the first burst, in which nobody had said anything"
 
 
