@@ -20,7 +20,7 @@ from dagorch.nodes.function import Context
 from dagorch.nodes.llm import LLM_RETRY
 from dagorch.nodes.signature import signature_of
 from dagorch.orchestrators.metered import MeteredProvider, seated
-from dagorch.patterns.iterative import Pass
+from dagorch.patterns.passes import Pass
 
 __all__ = [
     "AnyHandler",

@@ -23,7 +23,8 @@ from dagorch.orchestrators.handlers import (
 from dagorch.orchestrators.models import asked
 from dagorch.orchestrators.sequential import handlers_of
 from dagorch.orchestrators.workflow import Agent, Workflow
-from dagorch.patterns.iterative import PREVIOUS, VERDICT, Pass, iterative_graph, results_of
+from dagorch.patterns.iterative import PREVIOUS, VERDICT, iterative_graph
+from dagorch.patterns.passes import Pass, results_of
 from dagorch.patterns.steps import Step
 
 __all__ = ["IterativeOrchestrator"]

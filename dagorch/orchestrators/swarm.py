@@ -13,7 +13,7 @@ from dagorch.models.result import Result
 from dagorch.models.task import AgentResult, AgentType, TaskStatus
 from dagorch.orchestrators.base import BaseOrchestrator
 from dagorch.orchestrators.workflow import Agent, Workflow
-from dagorch.patterns.cascade import AMPLE, TIGHT, Room
+from dagorch.patterns.room import AMPLE, TIGHT, Room
 from dagorch.patterns.subtasks import node_ids
 from dagorch.patterns.swarm import Swarm, deal_domains, swarm_graph
 from dagorch.patterns.swarm_notes import Notes, Report, Searched, answered

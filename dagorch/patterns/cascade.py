@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
-from pydantic import BaseModel, WithJsonSchema
-
-from dagorch.errors import InvalidOutputError
 from dagorch.graph.graph import Graph
-from dagorch.models.llm import LLMResponse
 from dagorch.models.policy import DEFAULT_POLICY, Policy
 from dagorch.models.ref import Ref
 from dagorch.nodes.llm import LLM
-from dagorch.nodes.signature import ParameterSpec
 from dagorch.patterns import cascade_prompts as prompts
-from dagorch.patterns.dealing import (
-    MOST_CHARACTERS,
-    deal_questions,
-    is_question,
-    joined,
-    shares,
-)
-from dagorch.patterns.room import AMPLE, TIGHT, Room
+from dagorch.patterns.dealing import deal_questions, joined, shares
+from dagorch.patterns.questioning import AskOne, Planning, plan_type
+from dagorch.patterns.room import AMPLE, Room
 
-__all__ = ["AMPLE", "TIGHT", "Cascade", "Room", "Tier", "cascade_graph"]
+__all__ = ["Cascade", "Tier", "cascade_graph"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,39 +40,6 @@ class Cascade:
 
 _READS: Final = {"drummer": "findings", "camina": "analyses", "merge": "reports"}
 """What each tier calls that which it reads, in its prompt."""
-
-
-@dataclass(frozen=True, slots=True)
-class AskOne(LLM[str]):
-    """An LLM step that is given a list of questions and asks one of them."""
-
-    place: int = 0
-
-    def parameters(self) -> tuple[ParameterSpec, ...]:
-        """The inputs of its prompt, with the whole list for the one."""
-        return tuple(
-            ParameterSpec("questions", list[str]) if spec.name == "question" else spec
-            for spec in LLM.parameters(self)
-        )
-
-    def opening(self, inputs: Mapping[str, Any]) -> tuple[Any, ...]:
-        """The turns, with its own question filled in."""
-        return LLM.opening(self, {**inputs, "question": inputs["questions"][self.place]})
-
-
-@dataclass(frozen=True, slots=True)
-class Planning(LLM[Any]):
-    """An LLM step that wants questions as JSON, and takes them from a plain list as well."""
-
-    def parse(self, response: LLMResponse) -> Any:
-        """Read the reply; one that does not fit will do if it has questions in lines or quotes."""
-        try:
-            return LLM.parse(self, response)
-        except InvalidOutputError:
-            found = [text for text in re.split(r'["\n]', response.content) if is_question(text)]
-            if not found:
-                raise
-            return found
 
 
 def cascade_graph(cascade: Cascade, task: str, policy: Policy = DEFAULT_POLICY) -> Graph:
@@ -121,7 +76,7 @@ def cascade_graph(cascade: Cascade, task: str, policy: Policy = DEFAULT_POLICY) 
     planning = Planning(
         "decompose",
         policy=replace(policy, fallback=[]),  # the task's own questions are asked then
-        output=_plan_type(count if exact else None),
+        output=plan_type(count if exact else None),
         **asking,
     )
     plan = graph.add(planning, count=count)
@@ -183,17 +138,3 @@ def _asking(tier: Tier, prompt: str) -> dict[str, Any]:
         "temperature": room.temperature,
         "extra": room.extra or None,
     }
-
-
-@lru_cache(maxsize=64)
-def _plan_type(count: int | None) -> Any:
-    """The planner's output: anything in a list called `questions`, though texts are asked for."""
-    schema: dict[str, Any] = {"type": "array", "items": {"type": "string"}}
-    if count is not None:
-        short = {"type": "string", "maxLength": MOST_CHARACTERS}
-        schema |= {"items": short, "minItems": count, "maxItems": count}
-
-    class Questions(BaseModel):
-        questions: Annotated[list[Any], WithJsonSchema(schema)]
-
-    return Questions

@@ -2,42 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from dagorch.graph.graph import Graph
 from dagorch.models.policy import DEFAULT_POLICY, Policy
-from dagorch.nodes.template import as_text
 from dagorch.patterns import step_prompts as prompts
 from dagorch.patterns.deciding import YES_OR_NO, deciding
+from dagorch.patterns.passes import Pass
 from dagorch.patterns.steps import DEFAULT_ASKED, Asked, Step, add_steps
 
-__all__ = ["PREVIOUS", "VERDICT", "Pass", "iterative_graph", "results_of"]
+__all__ = ["PREVIOUS", "VERDICT", "iterative_graph"]
 
 PREVIOUS: Final = "previous answer"
 """What a pass calls the one before, among the names of what it is told."""
 VERDICT: Final = "verdict"
 """What the check calls a model's verdict, `true` or `false`, among those names."""
-
-
-class Pass:
-    """What one pass came to; the state of the loop. As text, what it gave."""
-
-    __slots__ = ("converged", "iteration", "results")
-
-    def __init__(self, iteration: int = 0, results: Any = None, *, converged: bool = False) -> None:
-        self.iteration = iteration
-        """1 for the first; 0 is what was before it."""
-        self.results = results
-        self.converged = converged
-
-    def __str__(self) -> str:
-        results = self.results
-        return as_text(results.get("content", results) if isinstance(results, dict) else results)
-
-    def __repr__(self) -> str:
-        return f"<Pass {self.iteration}{' converged' if self.converged else ''}>"
 
 
 def iterative_graph(
@@ -90,31 +70,6 @@ def iterative_graph(
     )
     graph.merge("answer", [passes], reducer=_results)
     return graph
-
-
-def results_of(reply: str, iteration: int) -> dict[str, Any]:
-    """
-    Give what a pass of a model's came to: its text, and the fields of a JSON object in it.
-
-    Example:
-        >>> results_of('Better now. {"score": 0.9}', 2)
-        {'score': 0.9, 'content': 'Better now. {"score": 0.9}', 'iteration': 2}
-    """
-    return {**_fields(reply), "content": reply, "iteration": iteration}
-
-
-def _fields(reply: str) -> dict[str, Any]:
-    """Read the first JSON object in a text, whatever stands around it."""
-    decoder = json.JSONDecoder()
-    start = reply.find("{")
-    while start >= 0:
-        try:
-            found, _ = decoder.raw_decode(reply, start)
-        except (ValueError, RecursionError):
-            start = reply.find("{", start + 1)
-            continue
-        return dict(found)
-    return {}
 
 
 def _converged(last: Pass) -> bool:

@@ -10,7 +10,7 @@ from dagorch.graph.graph import Graph
 from dagorch.models.policy import DEFAULT_POLICY, Policy
 from dagorch.nodes.llm import LLM
 from dagorch.patterns import swarm_prompts as prompts
-from dagorch.patterns.cascade import AMPLE, Room
+from dagorch.patterns.room import AMPLE, Room
 from dagorch.patterns.subtasks import node_ids
 from dagorch.patterns.swarm_notes import answered, found_any, notes, reading, report
 

@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from dagorch.errors import RunError
 from dagorch.models.finding import Finding
-from dagorch.patterns.cascade import Room
 from dagorch.patterns.citing import cite, listed, numbered
 from dagorch.patterns.dealing import fitted
 from dagorch.patterns.findings import distinct
+from dagorch.patterns.room import Room
 
 __all__ = [
     "Answer", "Notes", "NothingFoundError", "Reading", "Report", "Searched", "answered",

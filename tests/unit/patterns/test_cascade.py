@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from dagorch.models.policy import Policy, Retry
-from dagorch.patterns.cascade import AMPLE, TIGHT, Cascade, Room, Tier, cascade_graph
+from dagorch.patterns.cascade import Cascade, Tier, cascade_graph
+from dagorch.patterns.room import AMPLE, TIGHT, Room
 from dagorch.testing import ScriptedProvider
 from tests.conformance.doubles import PLAN
 

@@ -13,7 +13,8 @@ from dagorch.errors import InvalidOutputError
 from dagorch.models.llm import LLMResponse
 from dagorch.patterns.conditional import Decision, conditional_graph
 from dagorch.patterns.deciding import Deciding
-from dagorch.patterns.iterative import Pass, iterative_graph, results_of
+from dagorch.patterns.iterative import iterative_graph
+from dagorch.patterns.passes import Pass, results_of
 from dagorch.patterns.sequential import sequential_graph
 from dagorch.patterns.steps import Asked, Step, add_steps
 
