@@ -16,10 +16,13 @@ if TYPE_CHECKING:
     from dagorch.exporters.files import ENDINGS, write
     from dagorch.exporters.mermaid import to_mermaid
     from dagorch.exporters.picture import to_png, to_svg
+    from dagorch.exporters.timeline import to_timeline
+    from dagorch.exporters.timeline_svg import to_timeline_svg
 
 __all__ = [
     "ENDINGS", "ConsoleLines", "CriticalStep", "JsonLines", "critical_path", "to_dot", "to_json",
-    "to_mermaid", "to_png", "to_sse", "to_svg", "write",
+    "to_mermaid", "to_png", "to_sse", "to_svg", "to_timeline",
+    "to_timeline_svg", "write",
 ]  # fmt: skip
 
 _HOMES = {
@@ -34,6 +37,8 @@ _HOMES = {
     "to_png": "picture",
     "to_sse": "events",
     "to_svg": "picture",
+    "to_timeline": "timeline",
+    "to_timeline_svg": "timeline_svg",
     "write": "files",
 }
 
