@@ -9,8 +9,10 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
+import types
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
 
 from dagorch.graph.edges import constants, resolve
 from dagorch.graph.plan import Plan
@@ -123,6 +125,10 @@ def describe_value(value: Any) -> Any:
         return f"{value.__module__}.{value.__qualname__}"
     if isinstance(value, Ref):
         return {"ref": value.id, "labels": sorted(value.labels)}
+    origin = get_origin(value)
+    if origin is not None:  # `list[str]` and `Literal["a"]` can be called, too
+        origin = Union if origin is types.UnionType else origin
+        return [describe_value(origin), *map(describe_value, get_args(value))]
     if callable(value):
         return function_definition(value)
     fields = getattr(value, "__dataclass_fields__", None)
@@ -135,7 +141,13 @@ def describe_value(value: Any) -> Any:
 
 
 def function_definition(fn: Callable[..., Any]) -> dict[str, Any]:
-    """A function's module, name, source, defaults and closed-over values."""
+    """A function's module, name, source, defaults, closed-over and bound values."""
+    if isinstance(fn, partial):
+        return {
+            "partial": function_definition(fn.func),
+            "args": describe_value(fn.args),
+            "keywords": describe_value(fn.keywords),
+        }
     inner = inspect.unwrap(fn)
     facts: dict[str, Any] = {
         "module": getattr(inner, "__module__", ""),
@@ -143,6 +155,8 @@ def function_definition(fn: Callable[..., Any]) -> dict[str, Any]:
     }
     code = getattr(inner, "__code__", None)
     if code is None:
+        fields = getattr(inner, "__dataclass_fields__", ())  # of an object that can be called
+        facts["fields"] = {name: describe_value(getattr(inner, name)) for name in fields}
         return facts
     try:
         facts["source"] = inspect.getsource(inner)

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from dagorch.errors import DefinitionError, RunError, did_you_mean
 from dagorch.models.config import OrchestratorConfig
+from dagorch.nodes.deciding import YES_OR_NO
 from dagorch.nodes.function import Context
 from dagorch.orchestrators.base import BaseOrchestrator
 from dagorch.orchestrators.handlers import (
@@ -20,7 +21,6 @@ from dagorch.orchestrators.handlers import (
 from dagorch.orchestrators.models import asked
 from dagorch.orchestrators.workflow import Agent, Workflow
 from dagorch.patterns.conditional import Decision, conditional_graph
-from dagorch.patterns.deciding import YES_OR_NO
 from dagorch.patterns.steps import Step
 
 __all__ = ["ConditionalOrchestrator"]

@@ -9,8 +9,8 @@ from typing import Any
 from dagorch.graph.graph import Graph
 from dagorch.models.policy import DEFAULT_POLICY, Policy
 from dagorch.models.ref import Ref
+from dagorch.nodes.deciding import deciding
 from dagorch.patterns import step_prompts as prompts
-from dagorch.patterns.deciding import deciding
 from dagorch.patterns.steps import DEFAULT_ASKED, Asked, Step, add_steps
 
 __all__ = ["Decision", "conditional_graph"]

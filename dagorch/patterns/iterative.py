@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from dagorch.graph.graph import Graph
 from dagorch.models.policy import DEFAULT_POLICY, Policy
+from dagorch.nodes.deciding import YES_OR_NO, deciding
 from dagorch.patterns import step_prompts as prompts
-from dagorch.patterns.deciding import YES_OR_NO, deciding
 from dagorch.patterns.passes import Pass
 from dagorch.patterns.steps import DEFAULT_ASKED, Asked, Step, add_steps
 

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from typing import Any
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal, Optional, Union
+
+import pytest
 
 from dagorch import LLM, Graph, Policy, Retry
 from dagorch.nodes import Function
@@ -76,6 +80,63 @@ def test_closed_over_values_are_part_of_it() -> None:
 
     assert made_with(2) == made_with(2)
     assert made_with(2) != made_with(3)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (list[str], list[int]),
+        (dict[str, list[int]], dict[str, list[str]]),
+        (Literal["a", "b"], Literal["a", "c"]),
+        (str | None, int | None),
+    ],
+)
+def test_an_output_type_is_part_of_it_with_its_arguments(one: Any, other: Any) -> None:
+    def giving(output: Any) -> str:
+        made = Graph("one")
+        made.add(LLM("say", prompt="Say it", output=output))
+        return made.fingerprint
+
+    assert giving(one) == giving(one)
+    assert giving(one) != giving(other)
+
+
+def test_one_type_spelled_in_two_ways_is_one() -> None:
+    # The old spellings are the point, so no linter may modernise them.
+    spelled: tuple[Any, Any] = (Optional[int], Union[int, None])  # noqa: UP007, UP045
+    made = []
+    for annotation in (*spelled, int | None):
+        graph = Graph("one")
+        graph.input("number", annotation)
+        graph.function(double)
+        made.append(graph.fingerprint)
+    assert len(set(made)) == 1
+
+
+@dataclass(frozen=True)
+class Scale:
+    factor: int
+
+    def __call__(self, number: int) -> int:
+        return self.factor * number
+
+
+def scaled(number: int, factor: int) -> int:
+    return factor * number
+
+
+def test_what_an_object_or_a_partial_was_made_with_is_part_of_it() -> None:
+    known = {
+        graph(Scale(2)).fingerprint,
+        graph(Scale(3)).fingerprint,
+        graph(partial(scaled, factor=2)).fingerprint,
+        graph(partial(scaled, factor=3)).fingerprint,
+        graph(partial(double)).fingerprint,
+        graph(partial(triple)).fingerprint,
+    }
+    assert len(known) == 6
+    assert graph(Scale(2)).fingerprint == graph(Scale(2)).fingerprint
+    assert graph(partial(scaled, factor=2)).fingerprint in known
 
 
 def test_it_is_the_same_in_another_process() -> None:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from dagorch import DefinitionError, Graph, Policy
 from dagorch.errors import InvalidOutputError
 from dagorch.models.llm import LLMResponse
+from dagorch.nodes.deciding import Deciding
 from dagorch.patterns.conditional import Decision, conditional_graph
-from dagorch.patterns.deciding import Deciding
 from dagorch.patterns.iterative import iterative_graph
 from dagorch.patterns.passes import Pass, results_of
 from dagorch.patterns.sequential import sequential_graph

@@ -1,0 +1,136 @@
+"""JSON Schema as an output type: which values fit, which schemas are refused, what replies give."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter
+
+from dagorch import LLM, DefinitionError
+from dagorch.errors import InvalidOutputError
+from dagorch.models.llm import LLMResponse
+from dagorch.nodes.schema import misfits, schema_of, schema_problems, schema_type
+from dagorch.nodes.types import can_flow
+
+REVIEW = {
+    "type": "object",
+    "properties": {
+        "score": {"type": "integer", "minimum": 0, "maximum": 10},
+        "tags": {"type": "array", "items": {"type": "string", "minLength": 1}, "maxItems": 2},
+        "mood": {"enum": ["good", "bad", 1]},
+        "note": {"anyOf": [{"type": "null"}, {"type": "string"}]},
+    },
+    "required": ["score"],
+    "additionalProperties": False,
+}
+
+
+@pytest.mark.parametrize(
+    ("value", "place", "message"),
+    [
+        ({}, (), "lacks 'score'"),
+        ("x", (), "must be a mapping, not 'x'"),
+        ({"score": "7"}, ("score",), "must be a whole number, not '7'"),
+        ({"score": True}, ("score",), "must be a whole number, not true"),
+        ({"score": 11}, ("score",), "must be at most 10, not 11"),
+        ({"score": -1}, ("score",), "must be at least 0, not -1"),
+        ({"score": 1, "sore": 1}, ("sore",), "no field 'sore'; did you mean 'score'?"),
+        ({"score": 1, "tags": ["a", ""]}, ("tags", 1), "must have at least 1 characters, not 0"),
+        ({"score": 1, "tags": ["a"] * 3}, ("tags",), "must have at most 2 items, not 3"),
+        (
+            {"score": 1, "mood": "god"},
+            ("mood",),
+            "must be one of 'good', 'bad', 1, not 'god'; did you mean 'good'?",
+        ),
+        ({"score": 1, "mood": True}, ("mood",), "must be one of 'good', 'bad', 1, not true"),
+        ({"score": 1, "note": []}, ("note",), "must be what one of its alternatives is, not an"),
+    ],
+)
+def test_a_value_that_does_not_fit_is_told_with_its_place(
+    value: Any, place: tuple[str | int, ...], message: str
+) -> None:
+    found = list(misfits(value, REVIEW))
+    assert len(found) == 1
+    assert found[0][0] == place
+    assert found[0][1].startswith(message)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [{"score": 7}, {"score": 7.0, "tags": [], "mood": "bad", "note": None}, {"score": 0}],
+)
+def test_a_value_that_fits_passes(value: Any) -> None:
+    assert not list(misfits(value, REVIEW))
+    assert TypeAdapter(schema_type(REVIEW)).validate_python(value) == value
+
+
+@pytest.mark.parametrize(
+    ("schema", "message"),
+    [
+        ({"typ": "string"}, "no keyword 'typ'; did you mean 'type'?"),
+        ({"pattern": "(a+)+$"}, "no keyword 'pattern'"),
+        ({"$ref": "#/x"}, "no keyword '$ref'"),
+        ({"type": "strin"}, "at type: no type 'strin'; did you mean 'string'?"),
+        ({"type": ["string", 3]}, "at type: no type 3; there are string"),
+        ({"properties": []}, "at properties: properties must be a mapping"),
+        ({"properties": {"a": {"items": 3}}}, "at properties.a.items: a schema is a mapping"),
+        ({"anyOf": []}, "at anyOf: anyOf must be a list that is not empty"),
+        ({"anyOf": [{"minimum": "1"}]}, "at anyOf.0.minimum: minimum must be a number"),
+        ({"required": [1]}, "at required: required must be a list of fields"),
+        ({"maxLength": -1}, "at maxLength: maxLength must be a whole number of at least 0"),
+    ],
+)
+def test_a_schema_that_is_wrong_is_refused_with_the_place(
+    schema: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(DefinitionError, match="JSON Schema") as caught:
+        schema_type(schema)
+    assert message in str(caught.value)
+
+
+def test_a_schema_that_nests_without_end_is_refused() -> None:
+    schema: dict[str, Any] = {}
+    schema["items"] = schema
+    assert "30 deep" in next(iter(schema_problems(schema)))[1]
+
+
+def test_bounds_constants_and_schemas_of_one_word() -> None:
+    open_interval = {"exclusiveMinimum": 0, "exclusiveMaximum": 1}
+    assert [len(list(misfits(value, open_interval))) for value in (0, 0.5, 1)] == [1, 0, 1]
+    assert [len(list(misfits(value, {"const": 1}))) for value in (1, True, 2)] == [0, 1, 1]
+    assert not list(misfits({"a": 1}, {"additionalProperties": True}))
+    assert next(misfits(1, False)) == ((), "must not be there")
+    assert [len(list(misfits({"a": v}, {"additionalProperties": {"type": "null"}})))
+            for v in (None, 1)] == [0, 1]  # fmt: skip
+
+
+def test_a_node_sends_the_schema_and_gives_plain_values() -> None:
+    node = LLM("review", prompt="Review", output=schema_type(REVIEW))
+    assert node.request({}).json_schema == REVIEW
+    assert node.parse(LLMResponse('Sure: {"score": 8}', "m")) == {"score": 8}
+    with pytest.raises(InvalidOutputError, match="score must be at most 10, not 80"):
+        node.parse(LLMResponse('{"score": 80}', "m"))
+
+
+def test_a_list_is_wrapped_for_the_service_and_unwrapped_again() -> None:
+    node = LLM("list", prompt="List", output=schema_type({"type": "array"}))
+    assert (node.request({}).json_schema or {})["properties"] == {"value": {"type": "array"}}
+    assert node.parse(LLMResponse('{"value": [1]}', "m")) == [1]
+
+
+def test_it_is_checked_as_a_type_where_it_flows() -> None:
+    assert can_flow(schema_type({"type": "array"}), list[str])
+    assert not can_flow(schema_type({"type": "array"}), str)
+    assert can_flow(schema_type({"type": ["string", "null"]}), str)
+    assert schema_of(schema_type(REVIEW)) == REVIEW
+    assert schema_of(str) is None
+
+
+@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists, max_leaves=5))
+def test_any_schema_is_either_told_or_made(value: Any) -> None:
+    schema = {"enum": [value], "default": value}
+    assert not list(misfits(value, schema))
+    assert schema_of(schema_type(schema)) == schema
