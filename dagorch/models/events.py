@@ -18,7 +18,8 @@ class EventType(StrEnum):
     """
     Kinds of event: the engine's own, then those of an orchestrator's stream.
 
-    Per node run the order is ready, started, tokens, (failed, retrying, started)*, one end.
+    Per node run the order is ready, started, tokens, (failed, retrying, started)*, one end. An
+    exchange with a model service is told of when it has ended, before its attempt has.
     """
 
     RUN_STARTED = "run_started"
@@ -28,6 +29,7 @@ class EventType(StrEnum):
     NODE_READY = "node_ready"
     NODE_STARTED = "node_started"
     NODE_TOKENS = "node_tokens"
+    EXCHANGE_ENDED = "exchange_ended"
     ATTEMPT_FAILED = "attempt_failed"
     NODE_RETRYING = "node_retrying"
     NODE_DOWNGRADED = "node_downgraded"
@@ -64,7 +66,7 @@ class Event:
     path: str = ""
     """The node run; empty for the run itself."""
     attempt: int = 0
-    """1 for the first try; 0 where no attempt is meant."""
+    """1 for the first try; 0 where no attempt is meant, as of a loop or a branch."""
     progress: float = 0.0
     """0 to 100 over the plan as it is known; never falls, 100 only on completion."""
     data: Mapping[str, Any] = field(default_factory=dict)

@@ -26,6 +26,7 @@ _SAID: Final = {
     EventType.NODE_READY: "{node} is ready",
     EventType.NODE_STARTED: "{node} started",
     EventType.NODE_TOKENS: "{node} writes",
+    EventType.EXCHANGE_ENDED: "{node} has asked {model}",
     EventType.ATTEMPT_FAILED: "{node}: try {attempt} failed: {error}",
     EventType.NODE_RETRYING: "{node} is tried again in {delay_seconds:.1f} s",
     EventType.NODE_DOWNGRADED: "{node} asks the cheaper {model}",

@@ -10,6 +10,7 @@ from dagorch.models.rates import RateLimits
 from dagorch.ports import Listening
 from dagorch.scheduler import stimuli
 from dagorch.scheduler.commands import Call, StartAttempt
+from dagorch.scheduler.run_state import describe
 from dagorch.scheduler.stimuli import Stimulus
 
 __all__ = ["Ear"]
@@ -66,12 +67,14 @@ class Ear(Listening):
 
     def complete(self, response: LLMResponse) -> None:
         """Hear what an answer says that was not heard when it began."""
+        self._ticket.heard = response
         if not self.answered or (response.rate_limits is not None and not self._knows_rates):
             self.answered = True
             self._tell(response.rate_limits)
 
     def failed(self, error: BaseException) -> None:
         """Hear what a refusal says: also the pause that a service asks for."""
+        self._ticket.heard = describe(error)
         if not isinstance(error, ProviderError):
             return
         pause = None

@@ -18,9 +18,9 @@ from dagorch.scheduler.admission import Permit
 from dagorch.scheduler.calls import NOTHING
 from dagorch.scheduler.commands import (
     NOBODY,
+    Call,
     CancelAttempt,
     Resource,
-    Source,
     StartAttempt,
     WakeRun,
 )
@@ -29,7 +29,7 @@ from dagorch.scheduler.frames import Frame
 from dagorch.scheduler.noderuns import NodeRuns
 from dagorch.scheduler.ready import Item
 from dagorch.scheduler.retry import next_delay
-from dagorch.scheduler.run_state import describe
+from dagorch.scheduler.run_state import describe, exchange_told
 from dagorch.scheduler.states import State
 
 __all__ = ["Attempting"]
@@ -146,6 +146,7 @@ class Attempting(NodeRuns):
         if plan.limited[index]:
             facts = frame.fact(index)
             attempt.number = facts.failures + 1
+            attempt.began = self.now
             attempt.resources = self._resources(frame, index)
             attempt.model = facts.model
             attempt.permit, self._permit = self._permit, None
@@ -190,9 +191,7 @@ class Attempting(NodeRuns):
         frame, index = attempt.frame, attempt.index
         self.slots_used -= 1
         if usage is not NOTHING_USED:
-            prepared = attempt.prepared
-            source = prepared.source if prepared is not None else NOBODY
-            self.book(frame, index, attempt.number, source, usage)
+            self.book(attempt, attempt, usage)
         if attempt.reserved is not None:
             self.budget.settle(attempt.reserved, usage)
         elif usage is not NOTHING_USED:
@@ -203,12 +202,18 @@ class Attempting(NodeRuns):
             self.deadlines.drop(attempt.due)
         return frame.running.pop(index, None) is attempt
 
-    def book(self, frame: Frame, index: int, attempt: int, source: Source, usage: Usage) -> None:
-        """Put what an exchange used on the node run's bill and on the run's."""
+    def book(self, attempt: StartAttempt, asked: StartAttempt | Call, usage: Usage) -> None:
+        """Put what an exchange of an attempt used on the node run's bill and on the run's."""
+        frame, index = attempt.frame, attempt.index
+        source = asked.prepared.source if asked.prepared is not None else NOBODY
         self.usage += usage
         facts = frame.fact(index)
         facts.usage += usage
-        facts.bills.append((attempt, self.models.setdefault(source, len(self.models)), usage))
+        bill = (attempt.number, self.models.setdefault(source, len(self.models)), usage)
+        facts.bills.append(bill)
+        if self.observed and frame.state[index] < _COMPLETED:
+            data = exchange_told(source, usage, asked.heard, asked.began - self.started)
+            self.emit(EventType.EXCHANGE_ENDED, frame, index, attempt.number, data)
 
     def on_reply_began(self, s: stimuli.ReplyBegan) -> None:
         permit = s.ticket.permit

@@ -119,6 +119,7 @@ class Calls:
                 return False
             call.permit = permit
         call.reserved = prepared.worst
+        call.began = core.now
         core.outbox.append(GrantCall(call))
         return True
 
@@ -136,8 +137,7 @@ class Calls:
             self.serve()
             return
         core.budget.settle(call.reserved, usage)
-        attempt = call.attempt
-        core.book(attempt.frame, attempt.index, attempt.number, call.prepared.source, usage)
+        core.book(call.attempt, call, usage)
         if call.permit is not None:
             core.wake(core.admission.release(call.permit, core.now, usage))
         self.serve()

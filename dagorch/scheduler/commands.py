@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from dagorch.models.events import Event
 from dagorch.models.limits import NO_DEMAND, Demand, Limits
+from dagorch.models.llm import LLMResponse
 from dagorch.models.usage import NO_AMOUNT, Amount
 
 if TYPE_CHECKING:
@@ -124,6 +125,10 @@ class StartAttempt(Command):
     """Why it was told to stop, if that is a failure of its own (a timeout)."""
     due: Due | None = None
     """Its deadline."""
+    began: float = 0.0
+    """When its exchange may have begun, if it makes one."""
+    heard: LLMResponse | str | None = None
+    """What came of the exchange, or why nothing did; None till then, and if it was cancelled."""
     final: bool = False
     """There is to be no other: the node's own deadline has passed."""
     worker: Any = None
@@ -246,7 +251,7 @@ class Call:
         wait: False: grant or refuse at once, for the caller stands on the loop.
     """
 
-    __slots__ = ("attempt", "permit", "prepared", "reply", "reserved", "wait")
+    __slots__ = ("attempt", "began", "heard", "permit", "prepared", "reply", "reserved", "wait")
 
     def __init__(self, attempt: StartAttempt, prepared: Prepared, *, wait: bool) -> None:
         self.attempt = attempt
@@ -255,6 +260,10 @@ class Call:
         self.permit: Permit | None = None
         """What it holds, once it is granted."""
         self.reserved: Amount | None = None
+        self.began = 0.0
+        """When it was granted."""
+        self.heard: LLMResponse | str | None = None
+        """What came of it, or why nothing did; None till then, and if it was cancelled."""
         self.reply: Any = None
         """The runner's."""
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from dagorch.graph.plan import Plan
 from dagorch.models.events import Event, EventType
+from dagorch.models.llm import LLMResponse
 from dagorch.models.usage import NOTHING_USED, Usage
 from dagorch.scheduler.admission import Admission, Permit
 from dagorch.scheduler.budget import Budget
@@ -24,7 +25,7 @@ from dagorch.scheduler.frames import Frame
 from dagorch.scheduler.ready import ReadyQueue
 from dagorch.scheduler.states import State
 
-__all__ = ["RunState", "describe"]
+__all__ = ["RunState", "describe", "exchange_told"]
 
 _READY, _RUNNING, _OPEN, _COMPLETED = State.READY, State.RUNNING, State.OPEN, State.COMPLETED
 _END_EVENTS = {
@@ -149,7 +150,7 @@ class RunState:
             self.emit(_END_EVENTS[to], frame, index, 0, data)
         elif to in (_RUNNING, _OPEN):
             facts = frame.facts.get(index)
-            attempt = (facts.failures if facts is not None else 0) + 1
+            attempt = (facts.failures if facts is not None else 0) + 1 if to == _RUNNING else 0
             self.emit(
                 EventType.NODE_STARTED,
                 frame,
@@ -188,3 +189,30 @@ def describe(error: BaseException) -> str:
     """One line about an error."""
     text = str(error).strip().split("\n", 1)[0]
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def exchange_told(
+    source: Source, usage: Usage, heard: LLMResponse | str | None, began: float
+) -> dict[str, Any]:
+    """What listeners are told of an exchange; neither an answer nor an error: it was cancelled."""
+    data: dict[str, Any] = {
+        "service": source[0],
+        "model": source[1],
+        "began_seconds": began,
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "cost_usd": float(usage.cost_usd),
+        "estimated": usage.estimated,
+    }
+    if isinstance(heard, LLMResponse):
+        data["finish_reason"] = heard.finish_reason
+        data["answered_by"] = heard.model
+        if heard.request_id:
+            data["request_id"] = heard.request_id
+        if heard.cached_tokens:
+            data["cached_tokens"] = heard.cached_tokens
+        if heard.reasoning_tokens:
+            data["reasoning_tokens"] = heard.reasoning_tokens
+    elif heard is not None:
+        data["error"] = heard
+    return data

@@ -11,8 +11,12 @@ from typing import Any
 import anyio
 import pytest
 
-from dagorch import LLM, Event, EventType, Graph, Policy, Retry, RunError
+from dagorch import LLM, Context, Event, EventType, Graph, Policy, Retry, RunError
+from dagorch.errors import OverloadedError
 from dagorch.models.events import END_EVENTS
+from dagorch.models.llm import LLMResponse
+from dagorch.models.result import Result
+from dagorch.models.usage import Usage
 from dagorch.runner.stream import QUEUE_LENGTH
 from dagorch.testing import ScriptedProvider
 
@@ -20,6 +24,7 @@ LETTERS = {
     EventType.NODE_READY: "r",
     EventType.NODE_STARTED: "s",
     EventType.NODE_TOKENS: "t",
+    EventType.EXCHANGE_ENDED: "x",
     EventType.ATTEMPT_FAILED: "f",
     EventType.NODE_RETRYING: "y",
     EventType.NODE_PARKED: "p",
@@ -29,13 +34,15 @@ LETTERS = {
     EventType.NODE_BLOCKED: "B",
     EventType.NODE_CANCELLED: "X",
 }
-# Ready, started, tokens, (failed, retrying, started)*, one end: what may follow each. A last
-# failure is told before the end too; what is cancelled, or out of time, ends wherever it stands.
+# Ready, started, tokens and exchanges, (failed, retrying, started)*, one end: what may follow
+# each. A last failure is told before the end too; what is cancelled, or out of time, ends
+# wherever it stands.
 FOLLOW = {
     "": "rSBX",
     "r": "spCFX",
-    "s": "tfCFSX",
-    "t": "tfCFX",
+    "s": "txfCFSX",
+    "t": "txfCFX",
+    "x": "txfCFX",
     "f": "yCFX",
     "y": "sFX",
     "p": "CFX",
@@ -361,3 +368,100 @@ def test_a_run_cancelled_from_outside_still_tells_its_listeners(
     check(events, {"plus_one", "forever"})
     assert events[-1].type is EventType.RUN_CANCELLED
     assert took < 3
+
+
+def exchanges(events: list[Event]) -> list[Event]:
+    return [event for event in events if event.type is EventType.EXCHANGE_ENDED]
+
+
+def test_every_exchange_is_told_before_its_attempt_ends(virtual: Any) -> None:
+    graph = Graph("asking")
+    graph.add(LLM("say", prompt="Hi", policy=Policy(retry=Retry(attempts=2))))
+    refusal = OverloadedError("busy", status=503)
+    answer = LLMResponse("one two", "scripted-2", Usage(3, 2), "length", request_id="r-7")
+    provider = ScriptedProvider([refusal, answer], latency_seconds=0.25)
+    events: list[Event] = []
+
+    async def run() -> Result:
+        return await graph.run(provider=provider, on_event=events.append)
+
+    result = virtual(run)
+    check(events, {"say"})
+    failed, answered = exchanges(events)
+    assert (failed.path, failed.attempt, answered.attempt) == ("say", 1, 2)
+    assert failed.data["error"] == "OverloadedError: busy"
+    assert (failed.data["began_seconds"], failed.seconds) == (0.0, 0.25)
+    assert answered.seconds - answered.data["began_seconds"] == pytest.approx(0.25)
+    assert dict(answered.data) | {"began_seconds": 0} == {
+        "service": "scripted",
+        "model": "scripted",
+        "began_seconds": 0,
+        "input_tokens": 3,
+        "output_tokens": 2,
+        "cost_usd": 0.0,
+        "estimated": False,
+        "finish_reason": "length",
+        "answered_by": "scripted-2",
+        "request_id": "r-7",
+    }
+    assert len(result.get("say").bills) == 2
+
+
+def test_the_exchanges_of_a_function_are_told_too(virtual: Any) -> None:
+    graph = Graph("calling")
+
+    @graph.function
+    async def twice(context: Context[None]) -> str:
+        for _ in range(2):
+            await anyio.sleep(1)
+            answer = await context.acomplete([{"role": "user", "content": "Hi"}])
+        return answer.content
+
+    events: list[Event] = []
+
+    async def run() -> None:
+        provider = ScriptedProvider("yes", latency_seconds=0.5)
+        await graph.run(provider=provider, on_event=events.append)
+
+    virtual(run)
+    check(events, {"twice"})
+    spans = [(event.data["began_seconds"], event.seconds) for event in exchanges(events)]
+    assert spans == [(1.0, 1.5), (2.5, 3.0)]
+
+
+def test_an_exchange_that_was_cancelled_has_neither_answer_nor_error(virtual: Any) -> None:
+    graph = Graph("slow")
+    graph.add(LLM("say", prompt="Hi", policy=Policy(timeout_seconds=2)))
+    events: list[Event] = []
+
+    async def run() -> None:
+        provider = ScriptedProvider("late", latency_seconds=5)
+        with pytest.raises(RunError):
+            await graph.run(provider=provider, on_event=events.append)
+
+    virtual(run)
+    check(events, {"say"})
+    (cancelled,) = exchanges(events)
+    assert cancelled.seconds == 2.0
+    assert cancelled.data["estimated"] is True
+    assert not {"error", "finish_reason", "answered_by"} & cancelled.data.keys()
+
+
+def test_a_container_starts_without_an_attempt(virtual: Any) -> None:
+    body = Graph("body")
+    body.input("item", int)
+
+    @body.function
+    async def same(item: int) -> int:
+        return item
+
+    graph = Graph("over")
+    graph.map(body, over=[1], id="items")
+    events: list[Event] = []
+
+    async def run() -> None:
+        await graph.run(on_event=events.append)
+
+    virtual(run)
+    started = {e.path: e.attempt for e in events if e.type is EventType.NODE_STARTED}
+    assert started == {"items": 0, "items[0]/same": 1}
