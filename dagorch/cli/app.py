@@ -265,7 +265,9 @@ def graph(
     ],
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="A file named .svg, .dot, .mmd (Mermaid) or .png."),
+        typer.Option(
+            "--out", "-o", help="A file named .svg, .png, .pdf, .dot, .mmd (Mermaid) or .graphml."
+        ),
     ] = None,
     belter_count: Annotated[int | None, typer.Option(help="Of cascade. [default: 3]")] = None,
     drummer_count: Annotated[int | None, typer.Option(help="Of cascade. [default: 2]")] = None,

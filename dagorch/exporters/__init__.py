@@ -1,5 +1,5 @@
 """
-Graphs, runs and events for others to see: DOT, Mermaid, SVG, PNG, JSON lines, server-sent events.
+Graphs, runs and events for others to see: pictures, GraphML, JSON lines, server-sent events.
 
 A name is imported at its first use.
 """
@@ -15,15 +15,30 @@ if TYPE_CHECKING:
     from dagorch.exporters.events import ConsoleLines, JsonLines, to_json, to_sse
     from dagorch.exporters.files import ENDINGS, write
     from dagorch.exporters.mermaid import to_mermaid
-    from dagorch.exporters.picture import to_png, to_svg
+    from dagorch.exporters.network import to_graphml, to_networkx
+    from dagorch.exporters.picture import to_pdf, to_png, to_svg
     from dagorch.exporters.timeline import to_timeline
     from dagorch.exporters.timeline_svg import to_timeline_svg
 
 __all__ = [
-    "ENDINGS", "ConsoleLines", "CriticalStep", "JsonLines", "critical_path", "to_dot", "to_json",
-    "to_mermaid", "to_png", "to_sse", "to_svg", "to_timeline",
-    "to_timeline_svg", "write",
-]  # fmt: skip
+    "ENDINGS",
+    "ConsoleLines",
+    "CriticalStep",
+    "JsonLines",
+    "critical_path",
+    "to_dot",
+    "to_graphml",
+    "to_json",
+    "to_mermaid",
+    "to_networkx",
+    "to_pdf",
+    "to_png",
+    "to_sse",
+    "to_svg",
+    "to_timeline",
+    "to_timeline_svg",
+    "write",
+]
 
 _HOMES = {
     "ConsoleLines": "events",
@@ -32,8 +47,11 @@ _HOMES = {
     "JsonLines": "events",
     "critical_path": "critical",
     "to_dot": "dot",
+    "to_graphml": "network",
     "to_json": "events",
     "to_mermaid": "mermaid",
+    "to_networkx": "network",
+    "to_pdf": "picture",
     "to_png": "picture",
     "to_sse": "events",
     "to_svg": "picture",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
 from typing import Final
@@ -9,20 +10,30 @@ from typing import Final
 from dagorch.errors import DefinitionError, did_you_mean
 from dagorch.exporters.dot import to_dot
 from dagorch.exporters.mermaid import to_mermaid
-from dagorch.exporters.picture import to_png, to_svg
+from dagorch.exporters.network import to_graphml
+from dagorch.exporters.picture import to_pdf, to_png, to_svg
 from dagorch.graph.graph import Graph
 from dagorch.models.result import Result
 
 __all__ = ["ENDINGS", "write"]
 
-_TEXTS: Final = {".svg": to_svg, ".dot": to_dot, ".mmd": to_mermaid}
-ENDINGS: Final = (*_TEXTS, ".png")
+_WRITERS: Final[dict[str, Callable[[Graph, Result | None], str | bytes]]] = {
+    ".svg": to_svg,
+    ".png": to_png,
+    ".pdf": to_pdf,
+    ".dot": to_dot,
+    ".mmd": to_mermaid,
+    ".graphml": to_graphml,
+}
+ENDINGS: Final = tuple(_WRITERS)
 """Of the files that `write` can make."""
 
 
 def write(graph: Graph, path: str | PathLike[str], result: Result | None = None) -> Path:
     """
-    Draw a graph into a file whose ending says how: `.svg`, `.dot`, `.mmd` (Mermaid) or `.png`.
+    Write a graph into a file whose ending says how.
+
+    `.svg`, `.png`, `.pdf` (extra `documents`), `.dot`, `.mmd` (Mermaid), `.graphml`.
 
     Args:
         graph: What to draw.
@@ -43,9 +54,8 @@ def write(graph: Graph, path: str | PathLike[str], result: Result | None = None)
             f"cannot draw into {str(file)!r}: its ending must be one of {', '.join(ENDINGS)}"
             f"{did_you_mean(ending, ENDINGS)}"
         )
-    data = (
-        to_png(graph, result) if ending == ".png" else _TEXTS[ending](graph, result).encode("utf-8")
-    )
+    written = _WRITERS[ending](graph, result)
+    data = written.encode("utf-8") if isinstance(written, str) else written
     try:
         file.write_bytes(data)
     except OSError as error:

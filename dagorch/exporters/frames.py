@@ -1,10 +1,13 @@
-"""Which frames a run opened, read off the paths of its node runs. Nothing is done with them."""
+"""Which frames a run opened, and what was used up in them, read off the paths of its node runs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 
-__all__ = ["frame_numbers"]
+from dagorch.models.result import NodeRun
+from dagorch.models.usage import NOTHING_USED, Usage
+
+__all__ = ["frame_numbers", "holders", "usage_with_inside"]
 
 
 def frame_numbers(paths: Iterable[str]) -> dict[str, list[int]]:
@@ -26,3 +29,28 @@ def frame_numbers(paths: Iterable[str]) -> dict[str, list[int]]:
         else:
             found.setdefault(head, set()).add(-1)
     return {name: sorted(numbers) for name, numbers in found.items()}
+
+
+def holders(path: str) -> Iterator[str]:
+    """
+    Give a node run and those that it ran inside of, the innermost first.
+
+    Example:
+        >>> list(holders("search[7]/refine[0]/critic"))
+        ['search[7]/refine[0]/critic', 'search[7]/refine', 'search']
+    """
+    while path:
+        yield path
+        path = path.rpartition("/")[0]
+        if path.endswith("]"):
+            path = path.rpartition("[")[0]
+
+
+def usage_with_inside(runs: Mapping[str, NodeRun]) -> dict[str, Usage]:
+    """Give what each node run used up, together with all that ran inside of it; by path."""
+    sums: dict[str, Usage] = {}
+    for path, run in runs.items():
+        if run.bills:
+            for holder in holders(path):
+                sums[holder] = sums.get(holder, NOTHING_USED) + run.usage
+    return sums

@@ -1,7 +1,7 @@
 """
 From DOT to a picture: Graphviz's `dot` if it is installed, else the port that comes with dagorch.
 
-The one place that knows of either program.
+The one place that knows of either program, and of typst, which draws an SVG into a PDF.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dagorch.exporters.dot import to_dot
 from dagorch.graph.graph import Graph
 from dagorch.models.result import Result
 
-__all__ = ["PictureFormat", "render", "to_png", "to_svg"]
+__all__ = ["PictureFormat", "render", "to_pdf", "to_png", "to_svg"]
 
 PictureFormat = Literal["svg", "png"]
 
@@ -29,6 +29,12 @@ _NODE: Final = re.compile(r'<g id="[^"]*" class="node\b[^"]*">.*?</g>', re.DOTAL
 _SHAPE: Final = re.compile(r'<(?:path|polygon)\b[^>]*? (?:d|points)="([^"]*)"')
 _ROUND: Final = re.compile(r'<ellipse\b[^>]*? cx="([^"]*)"')
 _CORNER: Final = re.compile(r"(-?[\d.]+),-?[\d.]+")
+# The picture is data to it and never read as its language.
+_PAGE: Final = b"""
+#set document(title: sys.inputs.title, date: none)
+#set page(width: auto, height: auto, margin: 0pt)
+#image(bytes(sys.inputs.svg), format: "svg", alt: sys.inputs.title)
+"""
 _START: Final = re.compile(r'text-anchor="start" x="[^"]*"')
 
 
@@ -64,6 +70,27 @@ def to_png(graph: Graph, result: Result | None = None) -> bytes:
     Text in scripts that the program has no font for shows as empty boxes; SVG has no such limit.
     """
     return render(to_dot(graph, result), "png")
+
+
+def to_pdf(graph: Graph, result: Result | None = None) -> bytes:
+    """
+    Draw a graph as PDF, one page of its size, lines and text as such; otherwise as `to_svg`.
+
+    Needs the extra `documents`. Without Helvetica or Arial on the machine the text is in the serif
+    that typst brings.
+
+    Raises:
+        DefinitionError: As `to_svg`, or typst is missing; the message says how to get it.
+    """
+    try:
+        import typst
+    except ImportError as error:
+        raise DefinitionError(
+            "a picture as PDF needs typst, and it is not there: "
+            "pip install 'dagorch[documents]', or write a .svg file"
+        ) from error
+    given = {"svg": to_svg(graph, result), "title": graph.name}
+    return bytes(typst.compile(_PAGE, format="pdf", sys_inputs=given))
 
 
 def render(dot: str, format: PictureFormat) -> bytes:

@@ -74,7 +74,7 @@ def command(
         (["run", "os:path", "x"], "os:path is a module; name a Graph, an orchestrator"),
         (["graph", "iterative", "--steps", "a,a"], "all different"),
         (["graph", "casade"], "no pattern 'casade'; did you mean 'cascade'?"),
-        (["graph", "cascade", "-o", "x.gif"], "its ending must be one of .svg, .dot, .mmd, .png"),
+        (["graph", "cascade", "-o", "x.gif"], "its ending must be one of .svg, .png, .pdf, "),
         (["graph", "cascade", "-o", "no/x.svg"], "No such file or directory"),
         (["graph", "no_such_module:graph"], "module 'no_such_module' cannot be imported"),
         (["graph", "os:path", "--belter-count", "2"], "belter_count: options of a pattern"),

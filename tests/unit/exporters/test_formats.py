@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import pypdf
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dagorch import DefinitionError, Graph, exporters
-from dagorch.exporters import picture, to_dot, to_mermaid, to_png, to_svg, write
+from dagorch.exporters import ENDINGS, picture, to_dot, to_mermaid, to_pdf, to_png, to_svg, write
 from dagorch.models.result import Result
 from dagorch.providers import ScriptedProvider
 from tests.unit.exporters.graphs import everything, fan
@@ -165,7 +168,27 @@ def test_png_is_a_png() -> None:
     assert to_png(fan(3)).startswith(b"\x89PNG\r\n")
 
 
-@pytest.mark.parametrize("ending", [".svg", ".dot", ".mmd", ".png", ".SVG"])
+def test_a_pdf_is_one_page_of_the_pictures_size_with_its_text() -> None:
+    graph = one_node("step", name="a name (in brackets) #set page()")
+    reader = pypdf.PdfReader(BytesIO(to_pdf(graph)))
+    page = reader.pages[0]
+    assert len(reader.pages) == 1
+    assert reader.metadata
+    assert reader.metadata.title == graph.name
+    assert graph.name in page.extract_text()
+    width, height = re.findall(r'(?:width|height)="([\d.]+)pt"', to_svg(graph))[:2]
+    assert page.mediabox.width == pytest.approx(float(width), abs=1)
+    assert page.mediabox.height == pytest.approx(float(height), abs=1)
+    assert to_pdf(graph) == to_pdf(graph)
+
+
+def test_without_typst_a_pdf_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "typst", None)
+    with pytest.raises(DefinitionError, match=r"pip install 'dagorch\[documents\]'"):
+        to_pdf(fan(2))
+
+
+@pytest.mark.parametrize("ending", [*ENDINGS, ".SVG"])
 def test_write_goes_by_the_ending(tmp_path: Path, ending: str) -> None:
     path = write(fan(2), tmp_path / f"graph{ending}")
     assert path.stat().st_size > 100
@@ -173,7 +196,7 @@ def test_write_goes_by_the_ending(tmp_path: Path, ending: str) -> None:
 
 @pytest.mark.parametrize("name", ["graph.gif", "graph", "graph.jpeg"])
 def test_an_unknown_ending_is_refused_with_the_known_ones(tmp_path: Path, name: str) -> None:
-    with pytest.raises(DefinitionError, match=r"one of \.svg, \.dot, \.mmd, \.png"):
+    with pytest.raises(DefinitionError, match=r"one of \.svg, \.png, \.pdf, "):
         write(fan(2), tmp_path / name)
     assert not list(tmp_path.iterdir())
 
