@@ -19,7 +19,7 @@ from dagorch.scheduler.core import Core
 from dagorch.scheduler.frames import FREED, MISSING, Facts, Group
 from dagorch.scheduler.records import unpack
 from dagorch.scheduler.states import State
-from dagorch.scheduler.story import reason, story
+from dagorch.scheduler.story import Known, ended_story, reason
 
 __all__ = ["result_of", "run_error"]
 
@@ -140,29 +140,47 @@ def run_error(core: Core, result: Result) -> RunError | None:
     if isinstance(cause, RunError) and (index is None or ceiling):
         cause.partial_results = result
         return cause
-    path = "" if index is None else root.path_of(index) + _inside(root.children, index, cause)
-    told = () if index is None else story(core, root, index)
+    way = list(_way(core, index, cause)) if index is not None else []
+    path = way[-1][0] if way else ""
     name = type(cause).__name__
     error = RunError(
         f"node {path!r} failed: {name}: {cause}" if path else f"{name}: {cause}",
         path=path,
-        story=told,
+        story=[line for _, lines in way for line in lines],
         partial_results=result,
     )
     error.__cause__ = cause
     return error
 
 
-def _inside(children: dict[int, list[Group]], index: int, cause: BaseException) -> str:
-    """Give the rest of the address of what failed, where that is inside the node run named."""
-    for group in reversed(children.get(index, [])):
+def _way(core: Core, index: int, cause: BaseException) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Give path and story of a node run of the root, then of what failed inside of it with that."""
+    root = core.root
+    assert root is not None
+    prefix, known = "", Known(core.plan, root.state, root.times, root.facts)
+    groups = root.children.get(index, [])
+    while True:
+        path = prefix + known.plan.nodes[index].id
+        yield path, ended_story(core, path, known, index)
+        found = _broken(groups, cause)
+        if found is None:
+            return
+        number, index, known, groups = found
+        prefix = f"{path}{number}/"
+
+
+def _broken(
+    groups: list[Group], cause: BaseException
+) -> tuple[str, int, Known, list[Group]] | None:
+    """Find the frame that broke for a cause: its number, which node run failed, what it knows."""
+    for group in reversed(groups):
         for number, record in reversed(list(group.kept())):
-            _, _, facts, inner = unpack(group.plan, record)
-            for place, known in facts.items():
-                if known.error is cause:
-                    found = f"{number}/{group.plan.nodes[place].id}"
-                    return found + _inside(inner, place, cause)
-    return ""
+            states, times, facts, inner = unpack(group.plan, record)
+            for index, fact in facts.items():
+                if fact.error is cause:
+                    known = Known(group.plan, states, times, facts)
+                    return number, index, known, inner.get(index, [])
+    return None
 
 
 def _node_runs(core: Core) -> dict[str, NodeRun]:

@@ -6,8 +6,9 @@ What happened, when, and what it waits for.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from dagorch.graph.plan import Plan
 from dagorch.scheduler.frames import Facts, Frame
@@ -16,36 +17,56 @@ from dagorch.scheduler.states import State
 if TYPE_CHECKING:
     from dagorch.scheduler.run_state import RunState
 
-__all__ = ["reason", "story"]
+__all__ = ["Known", "ended_story", "reason", "story"]
 
 
 def story(core: RunState, frame: Frame, index: int) -> tuple[str, ...]:
     """Give a line a step, times in seconds since the run's start."""
-    lines = [f"{frame.path_of(index)} ({frame.plan.nodes[index].kind.value})"]
-    ready, started, ended = (frame.times[3 * index + k] for k in range(3))
-    state = State(frame.state[index])
-    if ready >= 0:
-        lines.append(f"{ready - core.started:.3f} s: ready")
-    if started >= 0:
-        lines.append(f"{started - core.started:.3f} s: started")
-    facts = frame.facts.get(index)
-    if facts is not None:
-        lines += facts.retries
+    known = Known(frame.plan, frame.state, frame.times, frame.facts)
+    if State(frame.state[index]).is_end:
+        return ended_story(core, frame.path_of(index), known, index)
+    lines = _steps(core, frame.path_of(index), known, index)
     box = frame.containers.get(index)
     if box is not None:
         lines.append(
             f"{len(box.frames)} frames open, {box.iteration or box.next_item} begun before"
         )
-    if state.is_end:
-        why = reason(frame.plan, frame.state, frame.facts, index)
-        lines.append(
-            f"{ended - core.started:.3f} s: {state.name.lower()}{': ' + why if why else ''}"
-        )
-    elif state == State.PENDING:
+    state = State(frame.state[index])
+    if state == State.PENDING:
         lines.append(f"pending: waits for {', '.join(_waits_for(frame, index)) or 'nothing'}")
     else:
         lines.append(f"now: {state.name.lower()}")
     return tuple(lines)
+
+
+class Known(NamedTuple):
+    """What a frame, or the record of one that has closed, knows of its node runs."""
+
+    plan: Plan
+    states: bytes | bytearray
+    times: array[float]
+    facts: Mapping[int, Facts]
+
+
+def ended_story(core: RunState, path: str, known: Known, index: int) -> tuple[str, ...]:
+    """Give the same for a node run that has ended, whose frame may have closed."""
+    state, ended = State(known.states[index]), known.times[3 * index + 2]
+    why = reason(known.plan, known.states, known.facts, index)
+    end = f"{ended - core.started:.3f} s: {state.name.lower()}{': ' + why if why else ''}"
+    return (*_steps(core, path, known, index), end)
+
+
+def _steps(core: RunState, path: str, known: Known, index: int) -> list[str]:
+    lines = [f"{path} ({known.plan.nodes[index].kind.value})"]
+    ready, started = known.times[3 * index : 3 * index + 2]
+    if ready >= 0:
+        lines.append(f"{ready - core.started:.3f} s: ready")
+    if started >= 0:
+        lines.append(f"{started - core.started:.3f} s: started")
+    facts = known.facts.get(index)
+    if facts is not None:
+        lines += facts.retries
+    return lines
 
 
 def _waits_for(frame: Frame, index: int) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import anyio
 import anyio.lowlevel
 import pytest
@@ -265,6 +267,18 @@ async def test_an_error_deep_inside_is_raised_with_its_address() -> None:
     with pytest.raises(RunError) as caught:
         await graph.run()
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
+    told = [re.sub(r"^[\d.]+ s", "- s", line) for line in caught.value.story]
+    assert told == [
+        "all (map)",
+        "- s: ready",
+        "- s: started",
+        "- s: failed: ZeroDivisionError: division by zero",
+        "all[1]/invert (function)",
+        "- s: ready",
+        "- s: started",
+        "- s: attempt 1 failed: ZeroDivisionError: division by zero",
+        "- s: failed: ZeroDivisionError: division by zero",
+    ]
     runs = caught.value.partial_results.node_runs
     assert runs["all[0]/invert"].end == "completed"
     assert runs["all[1]/invert"].end == "failed"
