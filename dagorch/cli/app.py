@@ -29,6 +29,8 @@ With a key set, as OPENAI_API_KEY=..., and everything kept in a folder:
 \b
 What would run, as a picture; needs no provider and no network:
   dagorch graph cascade -o cascade.svg
+The same as text, here:
+  dagorch show cascade
 \b
 A project with a workflow of your own, and its test:
   dagorch new orchestrator second-opinion
@@ -81,8 +83,22 @@ Examples:
   dagorch graph swarm --agents 3 --domains arxiv,news -o swarm.svg
   dagorch graph my_project.flows:compare -o compare.png
 """
+_SHOW_HELP: Final = """
+Show a workflow as text, before it runs.
 
-# Of patterns, and of both commands or one.
+\b
+A line for each node, after those that it waits for: a mark of its kind, its
+name, what it is, and where its inputs come from. The edges run down on the
+left; bodies of loops and maps are drawn below them, further in.
+Arguments are those of 'dagorch graph'. Nothing is run.
+\b
+Examples:
+  dagorch show cascade
+  dagorch show swarm --agents 3 --domains arxiv,news
+  dagorch show my_project.flows:compare
+"""
+
+# Of patterns, and of several commands or one.
 _STEPS: Final = typer.Option(
     help="Of sequential, or of each pass of iterative: names, with commas between. "
     "[default: research, analyze, synthesize]"
@@ -296,6 +312,40 @@ def graph(
         folder=folder,
     )
     draw(target, settings, out)
+
+
+@app.command(help=_SHOW_HELP, short_help="Show a workflow as text, before it runs.")
+def show(
+    target: Annotated[
+        str, typer.Argument(metavar="PATTERN|MODULE:NAME", help="A pattern, or your own graph.")
+    ],
+    belter_count: Annotated[int | None, typer.Option(help="Of cascade. [default: 3]")] = None,
+    drummer_count: Annotated[int | None, typer.Option(help="Of cascade. [default: 2]")] = None,
+    camina_count: Annotated[int | None, typer.Option(help="Of cascade. [default: 1]")] = None,
+    steps: Annotated[str | None, _STEPS] = None,
+    max_iterations: Annotated[int | None, _MAX_ITERATIONS] = None,
+    until: Annotated[str | None, _UNTIL] = None,
+    agents: Agents = None,
+    domains: Domains = None,
+    folder: Folder = None,
+    debug: Annotated[bool, typer.Option("--debug", help="Show where an error came from.")] = False,
+) -> None:
+    """Hand the options of `dagorch show` on."""
+    from dagorch.cli.drawing import show
+    from dagorch.cli.patterns import Settings
+
+    settings = Settings(
+        belter_count,
+        drummer_count,
+        camina_count,
+        steps=steps,
+        max_iterations=max_iterations,
+        until=until,
+        num_agents=agents,
+        domains=domains,
+        folder=folder,
+    )
+    show(target, settings)
 
 
 @app.command(short_help="Show what a workflow can run on here.")

@@ -1,15 +1,19 @@
-"""`dagorch graph`: a pattern or a user's graph drawn into a file, or printed. Nothing is run."""
+"""`dagorch graph` and `show`: a workflow drawn into a file, or as text. Nothing is run."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+
+from rich.console import Console
 
 from dagorch.cli.loading import SOME_TASK, load_graph
 from dagorch.cli.patterns import Settings, orchestrator_for
 from dagorch.errors import DefinitionError
-from dagorch.exporters import to_mermaid, write
+from dagorch.exporters import to_mermaid, to_text, write
+from dagorch.graph.graph import Graph
 
-__all__ = ["draw"]
+__all__ = ["draw", "show"]
 
 
 def draw(target: str, settings: Settings, out: Path | None) -> None:
@@ -19,13 +23,33 @@ def draw(target: str, settings: Settings, out: Path | None) -> None:
     Raises:
         DefinitionError: There is no such graph, or the file cannot be written.
     """
-    if ":" in target:
-        if given := settings.given():
-            raise DefinitionError(f"{', '.join(given)}: options of a pattern, not of {target!r}")
-        graph = load_graph(target)
-    else:
-        graph = orchestrator_for(target, settings).graph(SOME_TASK)
+    graph = _graph_of(target, settings)
     if out is None:
         print(to_mermaid(graph), end="")
     else:
         print(f"drawn: {write(graph, out)}")
+
+
+def show(target: str, settings: Settings) -> None:
+    """
+    Print a graph as text, as wide as the terminal; in ASCII where that is all it can show.
+
+    Raises:
+        DefinitionError: There is no such graph.
+    """
+    graph = _graph_of(target, settings)
+    try:
+        "●├".encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        ascii_only = True
+    else:
+        ascii_only = False
+    print(to_text(graph, width=Console().width, ascii_only=ascii_only), end="")
+
+
+def _graph_of(target: str, settings: Settings) -> Graph:
+    if ":" not in target:
+        return orchestrator_for(target, settings).graph(SOME_TASK)
+    if given := settings.given():
+        raise DefinitionError(f"{', '.join(given)}: options of a pattern, not of {target!r}")
+    return load_graph(target)

@@ -1,5 +1,5 @@
 """
-Graphs, runs and events for others to see: pictures, GraphML, JSON lines, server-sent events.
+Graphs, runs and events for others to see: pictures, text, GraphML, JSON lines, server-sent events.
 
 A name is imported at its first use.
 """
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from dagorch.exporters.mermaid import to_mermaid
     from dagorch.exporters.network import to_graphml, to_networkx
     from dagorch.exporters.picture import to_pdf, to_png, to_svg
+    from dagorch.exporters.text import to_text
     from dagorch.exporters.timeline import to_timeline
     from dagorch.exporters.timeline_svg import to_timeline_svg
 
@@ -35,6 +36,7 @@ __all__ = [
     "to_png",
     "to_sse",
     "to_svg",
+    "to_text",
     "to_timeline",
     "to_timeline_svg",
     "write",
@@ -55,6 +57,7 @@ _HOMES = {
     "to_png": "picture",
     "to_sse": "events",
     "to_svg": "picture",
+    "to_text": "text",
     "to_timeline": "timeline",
     "to_timeline_svg": "timeline_svg",
     "write": "files",

@@ -384,6 +384,14 @@ def test_a_graph_of_the_current_folder_is_drawn(tmp_path: Path) -> None:
     assert "only_step" in said.out
 
 
+def test_a_terminal_without_box_characters_gets_ascii(tmp_path: Path) -> None:
+    env = environment(PYTHONIOENCODING="latin-1", PYTHONUTF8="0")
+    said = dagorch("show", "cascade", cwd=tmp_path, env=env)
+    assert said.code == 0, said.err
+    assert said.out.isascii()
+    assert "+-|-@ belter_2    LLM       < questions\n" in said.out
+
+
 # -- the embedded model ---------------------------------------------------------------------
 
 

@@ -74,6 +74,8 @@ def command(
         (["run", "os:path", "x"], "os:path is a module; name a Graph, an orchestrator"),
         (["graph", "iterative", "--steps", "a,a"], "all different"),
         (["graph", "casade"], "no pattern 'casade'; did you mean 'cascade'?"),
+        (["show", "casade"], "no pattern 'casade'; did you mean 'cascade'?"),
+        (["show", "os:path", "--belter-count", "2"], "belter_count: options of a pattern"),
         (["graph", "cascade", "-o", "x.gif"], "its ending must be one of .svg, .png, .pdf, "),
         (["graph", "cascade", "-o", "no/x.svg"], "No such file or directory"),
         (["graph", "no_such_module:graph"], "module 'no_such_module' cannot be imported"),
@@ -145,6 +147,19 @@ def test_graph_prints_mermaid_or_writes_a_file(command: Command, tmp_path: Path)
     assert len(list(tmp_path.iterdir())) == 4
 
 
+def test_show_prints_text_as_the_readme_has_it(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    code, out, err = command("show", "conditional")
+    assert (code, err) == (0, "")
+    readme = (Path(__file__).parents[3] / "README.md").read_text("utf-8")
+    assert f"```text\n{out}```" in readme
+    monkeypatch.setenv("COLUMNS", "40")
+    _, narrow, _ = command("show", "conditional")
+    assert len(narrow.splitlines()) > len(out.splitlines())
+
+
 def test_a_run_ends_with_answer_table_and_picture(command: Command, tmp_path: Path) -> None:
     code, out, err = command("run", "cascade", "Why?", "--provider", "scripted")
     assert code == 0
@@ -204,6 +219,7 @@ def test_the_other_patterns_run(command: Command, pattern: str) -> None:
     assert (code, err, result.status) == (0, "", "completed")
     assert [agent.subtask_id for agent in result.agent_results] == agents
     assert command("graph", pattern, "-o", "x.svg")[:2] == (0, "drawn: x.svg\n")
+    assert command("show", pattern)[0] == 0
 
 
 def test_the_way_that_is_taken_is_the_models_to_say(command: Command) -> None:

@@ -1,0 +1,98 @@
+"""Rails beside a list of nodes: whoever follows the lines finds every edge, and no other."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dagorch.exporters.rails import Rail, in_order, lay_rails
+
+Edges = dict[str, list[str]]
+
+
+@st.composite
+def dags(draw: st.DrawFn) -> Edges:
+    """Nodes by name, each with some of those before it, given in any order."""
+    names = [f"n{i}" for i in range(draw(st.integers(1, 14)))]
+    edges = {
+        name: draw(st.lists(st.sampled_from(names[:i]), unique=True, max_size=4)) if i else []
+        for i, name in enumerate(names)
+    }
+    return {name: edges[name] for name in draw(st.permutations(names))}
+
+
+def followed(rails: list[Rail]) -> Edges:
+    """Read the edges off the picture, as an eye does."""
+    found: Edges = {}
+    goes_down: dict[int, str] = {}
+    for rail in rails:
+        own = rail.line.index("●")
+        into = {own} if own in goes_down else set()
+        for step in (-1, 1):
+            place = own + step
+            while 0 <= place < len(rail.line) and rail.line[place] != " ":
+                if rail.line[place] in "├┤┼┴╯╰":
+                    into.add(place)
+                if rail.line[place] in ("╰├" if step < 0 else "╯┤"):
+                    break
+                assert rail.line[place] in "─│┼┴", rail.line
+                place += step
+        found[rail.node] = sorted(goes_down[place] for place in into)
+        down = {place for place, character in enumerate(rail.below) if character == "│"}
+        for place, character in enumerate(rail.line):
+            if place != own and character in "│├┤┼":
+                assert place in down
+            if character in "╯╰┴":
+                assert place not in down
+        goes_down = {
+            place: rail.node if place == own else goes_down[place] for place in sorted(down)
+        }
+    return found
+
+
+@given(dags())
+def test_every_edge_can_be_followed_and_no_other(edges: Edges) -> None:
+    order = in_order(edges)
+    assert sorted(order) == sorted(edges)
+    for node, before in edges.items():
+        assert all(order.index(source) < order.index(node) for source in before)
+    rails = lay_rails(order, edges, dict.fromkeys(edges, "●"), 100)
+    assert rails is not None
+    assert followed(rails) == {node: sorted(before) for node, before in edges.items()}
+
+
+@given(dags())
+def test_a_node_that_nothing_follows_is_not_mistaken_for_the_source_of_the_next(
+    edges: Edges,
+) -> None:
+    rails = lay_rails(in_order(edges), edges, dict.fromkeys(edges, "●"), 100)
+    assert rails is not None
+    for above, below in pairwise(rails):
+        own = below.line.index("●")
+        if above.line.index("●") == own:
+            assert above.node in edges[below.node]
+
+
+def test_chains_side_by_side_are_drawn_one_after_the_other() -> None:
+    edges: Edges = {"a1": [], "b1": [], "a2": ["a1"], "b2": ["b1"], "end": ["a2", "b2"]}
+    order = in_order(edges)
+    assert order == ["a1", "a2", "b1", "b2", "end"]
+    rails = lay_rails(order, edges, dict.fromkeys(edges, "●"), 9)
+    assert rails is not None
+    assert [rail.line for rail in rails] == ["●", "●", "│ ●", "│ ●", "●─╯"]
+
+
+@pytest.mark.parametrize(("most", "fits"), [(4, False), (5, True)])
+def test_no_more_columns_than_there_is_room_for(most: int, fits: bool) -> None:
+    edges: Edges = {f"n{i}": [] for i in range(5)} | {"end": [f"n{i}" for i in range(5)]}
+    assert (lay_rails(list(edges), edges, dict.fromkeys(edges, "●"), most) is not None) is fits
+
+
+def test_ten_thousand_nodes_are_put_in_order() -> None:
+    edges: Edges = {"first": []} | {f"n{i}": ["first"] for i in range(10_000)}
+    edges["last"] = [name for name in edges if name != "first"]
+    assert in_order(edges) == list(edges)
+    assert lay_rails(list(edges), edges, dict.fromkeys(edges, "●"), 20) is None

@@ -1,0 +1,178 @@
+"""A graph as text: every node and every edge is there, at any width, harmless, and legible."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections import Counter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dagorch import LLM, Graph
+from dagorch.exporters import to_text
+from dagorch.exporters.cells import cell_len, cut, pad
+from dagorch.exporters.drawing import Drawing
+from dagorch.exporters.unroll import draw
+from dagorch.providers import ScriptedProvider
+from tests.property.graphs import generate
+from tests.property.spec import build
+from tests.property.world import World
+from tests.unit.exporters.graphs import everything, fan, nested
+from tests.unit.exporters.test_formats import one_node
+
+MARKS = "●■◆▼?▣◌□"
+
+
+def written(text: str) -> tuple[Counter[str], Counter[tuple[str, str]]]:
+    """Read node names and edges off a text that is wide enough to have each on one line."""
+    names: Counter[str] = Counter()
+    edges: Counter[tuple[str, str]] = Counter()
+    for line in text.splitlines()[1:]:
+        head, _, inputs = line.partition("  ← ")
+        found = re.fullmatch(rf"[│├┤┼┴╯╰─╎ ]*[{MARKS}][│├┤┼┴╯╰─ ]* (\S.*?)(?:  .*)?", head)
+        assert found, line
+        names[found[1]] += 1
+        for told in filter(None, inputs.split(", ")):
+            edges[told, found[1]] += 1
+    return names, edges
+
+
+def drawn(drawing: Drawing) -> tuple[Counter[str], Counter[tuple[str, str]]]:
+    """The same of what was to be written."""
+    titles = {thing.id: thing.title for thing in drawing.boxes.values()}
+    titles |= {thing.id: thing.title for thing in drawing.surrounds.values()}
+    edges: Counter[tuple[str, str]] = Counter()
+    for arrow in drawing.arrows:
+        if arrow.back:
+            continue
+        told = titles[arrow.source]
+        if arrow.label:
+            told += f" [{arrow.label}]"
+        elif arrow.dashed:
+            told = f"after {told}"
+        edges[told + (" ✗" if arrow.dead else ""), titles[arrow.target]] += 1
+    return Counter(titles.values()), edges
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10_000))
+def test_every_node_and_every_edge_is_in_the_text(seed: int) -> None:
+    spec = generate(random.Random(seed))
+    graph = build(spec, World(seed, instant=True))
+    assert written(to_text(graph, width=2_000)) == drawn(draw(graph))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10_000), st.integers(1, 130), st.booleans())
+def test_no_line_is_wider_than_the_terminal(seed: int, width: int, ascii_only: bool) -> None:
+    spec = generate(random.Random(seed))
+    graph = build(spec, World(seed, instant=True))
+    text = to_text(graph, width=width, ascii_only=ascii_only)
+    assert text.isascii() or not ascii_only
+    assert all(cell_len(line) <= max(40, width) for line in text.splitlines())
+    every = " ".join(text.split())
+    assert all(id in every for id in graph.entries)
+
+
+def test_a_branch_a_loop_a_map_a_fallback_and_an_expansion_can_be_told_apart() -> None:
+    assert to_text(everything(), width=100).splitlines() == [
+        "research · takes question",
+        "■     angles          function",
+        "□     map view        for each item of angles   ← angles",
+        "│     ╎ ● view        LLM · grok-3-mini",
+        "│ ◆   pick            branch",
+        "│ ├─□ loop refine     at most 3 passes · again  ← pick [deep]",
+        "│ │ │ ╎ ● critic      LLM",
+        "│ │ │ ╎ ● writer      LLM                       ← critic",
+        "│ ■ │ brief           function                  ← pick [short]",
+        "▼─┴─╯ joined          merge                     ← map view, loop refine, brief",
+        "■     flaky           function                  ← joined",
+        "├─■   steady          function                  ← flaky [on failure]",
+        "□     expansion plan                            ← flaky",
+        "│     ╎ ■ plan        function · expands",
+        "│     ╎ ◌ …           nodes made at run time    ← plan",
+        "●     report          LLM                       ← expansion plan",
+    ]
+
+
+def test_where_there_is_little_room_inputs_have_lines_of_their_own() -> None:
+    assert to_text(fan(2), width=40).splitlines() == [
+        "fan",
+        "■   first  function",
+        "├─■ m0     function",
+        "│ │   ← first",
+        "■ │ m1     function",
+        "│ │   ← first",
+        "▼─╯ last   merge",
+        "      ← m0, m1",
+    ]
+
+
+def test_more_inputs_than_fit_on_a_line_go_on_below() -> None:
+    lines = to_text(fan(20), width=60).splitlines()
+    assert lines[:3] == ["fan", "■ first  function", "■ m0     function  ← first"]  # no rails
+    assert lines[-2:] == [
+        "                     m10, m11, m12, m13, m14, m15, m16, m17,",
+        "                     m18, m19",
+    ]
+
+
+async def test_a_finished_run_tells_how_each_node_run_went() -> None:
+    graph = everything()
+    result = await graph.run(question="why", provider=ScriptedProvider("fine words"))
+    lines = to_text(graph, result, width=120).splitlines()
+    assert lines[0].startswith("research · completed · ")
+    told = {line.split("  ")[-1]: line for line in lines}
+    assert any("brief" in line and "function · skipped" in line for line in lines)
+    assert any("… 4 more items" in line for line in lines)
+    assert any(line.endswith("← pick [short] ✗") for line in told)
+    assert written(to_text(graph, result, width=2_000)) == drawn(draw(graph, result))
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+def test_ascii_is_enough() -> None:
+    lines = to_text(fan(2), ascii_only=True).splitlines()
+    assert lines == [
+        "fan",
+        "#   first  function",
+        "+-# m0     function  < first",
+        "# | m1     function  < first",
+        ">-' last   merge     < m0, m1",
+    ]
+
+
+def test_names_of_two_cells_a_character_are_aligned() -> None:
+    graph = Graph("wide")
+    first = graph.add(LLM("短い名前", prompt="x"))
+    graph.add(LLM("b", prompt="{first}"), first=first)
+    lines = to_text(graph).splitlines()
+    assert lines[1:] == ["● 短い名前  LLM", "● b         LLM  ← 短い名前"]
+
+
+def test_a_terminal_obeys_nothing_in_a_name() -> None:
+    text = to_text(one_node("a\u202eb", "na\x1b]0;evil\x07me\n"))
+    assert text.splitlines() == ["name", "■ ab  function"]
+
+
+def test_bodies_in_bodies_are_further_in() -> None:
+    lines = to_text(nested(2)).splitlines()
+    assert lines[1:] == [
+        "□ subgraph inner",
+        "  ╎ □ subgraph inner",
+        "  ╎   ╎ ■ leaf        function",
+    ]
+
+
+@given(st.text(), st.integers(1, 30))
+def test_a_cut_text_fits(text: str, cells: int) -> None:
+    line = " ".join(text.split())
+    assert cell_len(cut(line, cells)) <= cells
+    assert cell_len(pad(line, cells)) == cells
+    if cell_len(line) <= cells:
+        assert cut(line, cells) == line
