@@ -34,6 +34,7 @@ class EventType(StrEnum):
     NODE_RETRYING = "node_retrying"
     NODE_DOWNGRADED = "node_downgraded"
     NODE_PARKED = "node_parked"
+    MAP_OPENED = "map_opened"
     NODE_COMPLETED = "node_completed"
     NODE_FAILED = "node_failed"
     NODE_SKIPPED = "node_skipped"
@@ -73,5 +74,5 @@ class Event:
     """
     Plain JSON values.
 
-    `text` of tokens, `error`, `delay_seconds`, `reason`, `input_tokens`, ...
+    `text` of tokens, `items` of a map, `error`, `delay_seconds`, `reason`, `input_tokens`, ...
     """

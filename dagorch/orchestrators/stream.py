@@ -31,6 +31,7 @@ _SAID: Final = {
     EventType.NODE_RETRYING: "{node} is tried again in {delay_seconds:.1f} s",
     EventType.NODE_DOWNGRADED: "{node} asks the cheaper {model}",
     EventType.NODE_PARKED: "{node} asks: {question}",
+    EventType.MAP_OPENED: "{node} has {items} items",
     EventType.NODE_FAILED: "{node} failed: {error}",
 }
 

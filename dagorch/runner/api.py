@@ -146,9 +146,8 @@ class RunHandle:
     def progress(self) -> float:
         """0 to 100 over the node runs known so far; never falls, 100 only on completion."""
         core = self._session.core
-        if core is not None and core.opened:
-            now = min(99.0, 100.0 * core.ended_count / core.opened)
-            self._highest = max(self._highest, now, core.progress)
+        if core is not None:
+            self._highest = max(self._highest, core.measured, core.progress)
         return self._highest
 
     def cancel(self, reason: str = "cancelled by its handle") -> None:

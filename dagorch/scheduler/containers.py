@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from dagorch.errors import RunError
 from dagorch.graph.plan import LOOP, MAP, Plan
+from dagorch.models.events import EventType
 from dagorch.nodes.container import Loop, Map
 from dagorch.scheduler.commands import Evaluate
 from dagorch.scheduler.frames import MISSING, Container, Frame, Group
@@ -186,6 +187,9 @@ def _open_map(core: NodeRuns, frame: Frame, index: int, items: Any) -> None:
     box.items = items
     box.limit = node.max_parallel or core.max_parallel
     box.results = [MISSING] * len(items)
+    core.foreseen += len(items) * frame.plan.bodies[index].size
+    if core.observed:
+        core.emit(EventType.MAP_OPENED, frame, index, 0, {"items": len(items)})
     _open_items(core, frame, index)
 
 
@@ -203,6 +207,7 @@ def _open_items(core: NodeRuns, frame: Frame, index: int) -> None:
             return
         label = box.next_item
         box.next_item += 1
+        core.foreseen -= frame.plan.bodies[index].size
         core.allowance -= 1
         _open_child(core, frame, index, {**box.inputs, node.parameter: box.items[label]}, label)
         if box.stopping or frame.containers.get(index) is not box:
@@ -345,6 +350,8 @@ def stop_container(core: NodeRuns, frame: Frame, index: int) -> None:
     if box.stopping:
         return
     box.stopping = True
+    if box.items:
+        core.foreseen -= (len(box.items) - box.next_item) * frame.plan.bodies[index].size
     for child in box.frames.values():
         stop(core, child, None)
     if not box.frames:

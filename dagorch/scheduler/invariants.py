@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from dagorch.errors import InvariantError
 from dagorch.models.usage import NO_AMOUNT
 from dagorch.scheduler.containers import open_container
-from dagorch.scheduler.frames import MISSING, Frame
+from dagorch.scheduler.frames import MISSING, Container, Frame
 from dagorch.scheduler.propagate import release
 from dagorch.scheduler.states import State
 from dagorch.scheduler.story import story
@@ -36,13 +36,14 @@ def check(core: Core) -> None:
     """
     queued = {(item[2], item[3]) for item in core.queue}
     alarms = {(due.frame.serial, due.index) for due in core.deadlines if due.purpose == "retry"}
-    running = 0
+    running = foreseen = 0
     reserved = NO_AMOUNT
     held: Counter[str] = Counter()
     for frame in core.frames.values():
         _check_frame(core, frame)
         _check_waiting(core, frame, queued, alarms)
         running += len(frame.running)
+        foreseen += sum(_to_come(box) for box in frame.containers.values())
         for attempt in frame.running.values():
             reserved += attempt.reserved or NO_AMOUNT
             held.update(name for r in attempt.resources for name in r.names)
@@ -51,6 +52,10 @@ def check(core: Core) -> None:
     )
     _must(core.slots_used == running, f"{core.slots_used} slots used by {running} running attempts")
     _must(core.opened <= core.max_node_runs, "more node runs than max_node_runs")
+    _must(
+        core.foreseen == foreseen,
+        f"{foreseen} node runs of items are to come, counted {core.foreseen}",
+    )
     rest = core.budget.reserved - reserved
     _must(rest.cost_usd >= 0 <= rest.tokens, "more is reserved by attempts than by the budget")
     _must(core.budget.is_kept, "a ceiling is broken")
@@ -59,6 +64,13 @@ def check(core: Core) -> None:
     core.admission.check()
     _must(not core.finished or not core.frames, "the run is finished, but a frame is open")
     _must(0.0 <= core.progress <= 100.0, f"progress is {core.progress}")
+
+
+def _to_come(box: Container) -> int:
+    """The node runs of a map's items that will still be opened."""
+    if box.body is None or box.stopping or not box.items:
+        return 0
+    return (len(box.items) - box.next_item) * box.body.size
 
 
 def _check_frame(core: Core, frame: Frame) -> None:

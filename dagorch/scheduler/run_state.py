@@ -45,7 +45,7 @@ class RunState:
         "__weakref__", "_blocked", "_budget_line", "_comes_back", "_permit", "_rng", "_seed",
         "_waits", "admission", "agenda", "allowance",
         "budget", "calls", "cancelled", "deadlines", "ended_count", "event_number", "finished",
-        "frames", "freeing", "limits", "max_node_runs", "max_parallel", "models", "now",
+        "foreseen", "frames", "freeing", "limits", "max_node_runs", "max_parallel", "models", "now",
         "observed", "offered", "opened", "outbox", "outcome_error", "plan", "progress", "queue",
         "root", "run_id", "serial", "slots_used", "started", "timeout_seconds", "usage",
     )  # fmt: skip
@@ -96,6 +96,8 @@ class RunState:
         self.slots_used = 0
         self.serial = 0
         self.opened = 0
+        self.foreseen = 0
+        """Node runs of items of open maps whose turn has not come."""
         self.ended_count = 0
         self.usage: Usage = NOTHING_USED
         self.models: dict[Source, int] = {}
@@ -125,6 +127,12 @@ class RunState:
             self._rng = random.Random(self._seed)
         return self._rng
 
+    @property
+    def measured(self) -> float:
+        """How much has ended of what is known to come, from 0 to 99; it falls as more is known."""
+        known = self.opened + self.foreseen
+        return min(99.0, 100.0 * self.ended_count / known) if known else 0.0
+
     def observe(self) -> None:
         """Somebody listens from here on."""
         self.observed = True
@@ -146,7 +154,7 @@ class RunState:
                     data["cost_usd"] = float(facts.usage.cost_usd)
                 if to == State.FAILED and facts.error is not None:
                     data["error"] = describe(facts.error)
-            self.progress = max(self.progress, min(99.0, 100.0 * self.ended_count / self.opened))
+            self.progress = max(self.progress, self.measured)
             self.emit(_END_EVENTS[to], frame, index, 0, data)
         elif to in (_RUNNING, _OPEN):
             facts = frame.facts.get(index)

@@ -25,11 +25,12 @@ LETTERS = {
     EventType.NODE_READY: "r",
     EventType.NODE_STARTED: "s",
     EventType.NODE_PARKED: "p",
+    EventType.MAP_OPENED: "i",
     EventType.ATTEMPT_FAILED: "f",
     EventType.NODE_RETRYING: "y",
     **dict.fromkeys(ENDS, "e"),
 }
-LIFE = re.compile(r"(r(s(fys)*(fy?)?|ps?)?)?e")
+LIFE = re.compile(r"(r(si?(fys)*(fy?)?|ps?)?)?e")
 """An end alone: never ready. The last retry may not start; a fallback may, for a question."""
 
 

@@ -17,6 +17,7 @@ from dagorch.models.events import END_EVENTS
 from dagorch.models.llm import LLMResponse
 from dagorch.models.result import Result
 from dagorch.models.usage import Usage
+from dagorch.nodes.function import Function
 from dagorch.runner.stream import QUEUE_LENGTH
 from dagorch.testing import ScriptedProvider
 
@@ -28,6 +29,7 @@ LETTERS = {
     EventType.ATTEMPT_FAILED: "f",
     EventType.NODE_RETRYING: "y",
     EventType.NODE_PARKED: "p",
+    EventType.MAP_OPENED: "i",
     EventType.NODE_COMPLETED: "C",
     EventType.NODE_FAILED: "F",
     EventType.NODE_SKIPPED: "S",
@@ -40,7 +42,8 @@ LETTERS = {
 FOLLOW = {
     "": "rSBX",
     "r": "spCFX",
-    "s": "txfCFSX",
+    "i": "CFX",
+    "s": "itxfCFSX",
     "t": "txfCFX",
     "x": "txfCFX",
     "f": "yCFX",
@@ -78,6 +81,21 @@ def check(events: list[Event], paths: set[str]) -> None:
             started = told[container].index("s")
             assert place[container][started] < place[path][0], path
             assert place[path][-1] < place[container][-1], path
+
+
+async def test_progress_counts_the_items_whose_turn_has_not_come() -> None:
+    graph = Graph("items")
+
+    async def step(item: int) -> int:
+        return item
+
+    graph.map(Function("step", step), over=list(range(100)), id="each", max_parallel=2)
+    events: list[Event] = []
+    await graph.run(on_event=events.append)
+    opened = [event for event in events if event.type is EventType.MAP_OPENED]
+    assert [(event.path, dict(event.data)) for event in opened] == [("each", {"items": 100})]
+    ended = [event for event in events if event.type is EventType.NODE_COMPLETED]
+    assert [round(event.progress) for event in ended[::25]] == [1, 26, 50, 75, 99]
 
 
 def everything() -> Graph:

@@ -84,6 +84,10 @@ def _too_far(hand: ByHand) -> None:
     hand.core.progress = 100.5
 
 
+def _items_to_come(hand: ByHand) -> None:
+    hand.core.foreseen = 3
+
+
 def _count_of_unended(hand: ByHand) -> None:
     hand.root.unended += 1
 
@@ -138,6 +142,7 @@ CORRUPTIONS: dict[str, Callable[[ByHand], None]] = {
     "a ceiling is broken": _overspent,
     "service is held more often than admitted": _resource_lost,
     "the run is finished, but a frame is open": _finished_early,
+    "0 node runs of items are to come, counted 3": _items_to_come,
     "progress is 100.5": _too_far,
     "7 node runs have not ended, counted 8": _count_of_unended,
     "a value without completion, or none with it\nlater (function)": _value_too_early,
