@@ -11,6 +11,7 @@ from types import FrameType
 import anyio
 
 from dagorch.cli.display import Display
+from dagorch.cli.tracing import traced
 from dagorch.errors import RunError
 from dagorch.models.orchestration import OrchestratorResult
 from dagorch.orchestrators import BaseOrchestrator
@@ -42,7 +43,7 @@ def execute(
     async def main() -> None:
         with _on_interrupt(orchestrator, display, ended):
             try:
-                ended.result = await orchestrator.execute_workflow(task, on_event=display)
+                ended.result = await orchestrator.execute_workflow(task, on_event=traced(display))
             except RunError as error:
                 ended.error = error
                 ended.result = error.partial_results

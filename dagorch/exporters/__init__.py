@@ -14,18 +14,22 @@ if TYPE_CHECKING:
     from dagorch.exporters.dot import to_dot
     from dagorch.exporters.events import ConsoleLines, JsonLines, to_json, to_sse
     from dagorch.exporters.files import ENDINGS, write
+    from dagorch.exporters.logs import LogLines
     from dagorch.exporters.mermaid import to_mermaid
     from dagorch.exporters.network import to_graphml, to_networkx
     from dagorch.exporters.picture import to_pdf, to_png, to_svg
     from dagorch.exporters.text import to_text
     from dagorch.exporters.timeline import to_timeline
     from dagorch.exporters.timeline_svg import to_timeline_svg
+    from dagorch.exporters.traces import TraceSpans
 
 __all__ = [
     "ENDINGS",
     "ConsoleLines",
     "CriticalStep",
     "JsonLines",
+    "LogLines",
+    "TraceSpans",
     "critical_path",
     "to_dot",
     "to_graphml",
@@ -47,6 +51,8 @@ _HOMES = {
     "CriticalStep": "critical",
     "ENDINGS": "files",
     "JsonLines": "events",
+    "LogLines": "logs",
+    "TraceSpans": "traces",
     "critical_path": "critical",
     "to_dot": "dot",
     "to_graphml": "network",

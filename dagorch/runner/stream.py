@@ -7,7 +7,6 @@ A bounded queue per listener, so that a slow or failing one never slows or break
 from __future__ import annotations
 
 import inspect
-import logging
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,6 +15,7 @@ from typing import Any, Final
 import anyio
 
 from dagorch.models.events import END_EVENTS, Event, EventType
+from dagorch.models.log import logger
 
 __all__ = ["QUEUE_LENGTH", "Listener", "Queue"]
 
@@ -135,15 +135,7 @@ class Listener:
         if type(error) in self._failed:
             return
         self._failed.add(type(error))
-        import structlog
-
-        # Over the standard library's logger, so that it lands where the user's logging says, and
-        # on standard error where nothing is said.
-        log = structlog.wrap_logger(
-            logging.getLogger("dagorch"),
-            processors=[structlog.processors.KeyValueRenderer(key_order=["event"])],
-        )
-        log.warning(
+        logger().warning(
             "listener failed",
             listener=repr(self._callback),
             event_type=event.type.value,

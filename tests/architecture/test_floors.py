@@ -32,7 +32,7 @@ MODULES: Final = [
 ]
 LONGEST_FILE_LINES: Final = 400
 HEAVY: Final = frozenset(
-    {"graphviz", "httpx", "networkx", "rich", "structlog", "typer", "xllamacpp"}
+    {"graphviz", "httpx", "networkx", "opentelemetry", "rich", "structlog", "typer", "xllamacpp"}
 )
 
 # Run in a fresh interpreter. Reports what `import dagorch` did: the modules it

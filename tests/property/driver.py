@@ -52,6 +52,7 @@ class Ending:
     time: float
     value: Any = None
     error: str = ""
+    ready: float | None = None
 
 
 @dataclass
@@ -272,7 +273,8 @@ class Driver:
         for path, run in result.node_runs.items():
             value = shown(result.values.get(path))
             error = type(run.error).__name__ if run.error is not None else ""
-            self.seen.ends[path] = Ending(run.end, core.started + run.ended_seconds, value, error)
+            end = core.started + run.ended_seconds
+            self.seen.ends[path] = Ending(run.end, end, value, error, run.ready_seconds)
         self.seen.time = self.now
 
 

@@ -1,0 +1,61 @@
+"""A run's events as structlog's, in the user's own logging; nothing is configured here."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from dagorch.models.events import Event, EventType
+from dagorch.models.log import logger
+
+__all__ = ["LogLines"]
+
+_LEVELS: Final = {
+    EventType.NODE_READY: "debug",
+    EventType.NODE_STARTED: "debug",
+    EventType.NODE_SKIPPED: "debug",
+    EventType.EXCHANGE_ENDED: "debug",
+    EventType.ATTEMPT_FAILED: "warning",
+    EventType.NODE_RETRYING: "warning",
+    EventType.NODE_BLOCKED: "warning",
+    EventType.RUN_CANCELLED: "warning",
+    EventType.NODE_FAILED: "error",
+    EventType.RUN_FAILED: "error",
+}
+"""The rest is `info`."""
+
+
+class LogLines:
+    """
+    A listener that logs each event but the tokens, with `run`, `node` and `attempt` bound.
+
+    Failures are errors, what goes on nevertheless is a warning, ends are infos, and all steps in
+    between are for debugging. What models are asked and reply is not logged; what errors say is.
+
+    Args:
+        logger: Anything with structlog's methods. None: structlog as it is configured when the
+            first event comes; where it is not, the standard library's logger `dagorch`.
+
+    Example:
+        >>> import structlog
+        >>> lines = structlog.processors.KeyValueRenderer(key_order=["event", "run", "node"])
+        >>> log = structlog.wrap_logger(structlog.PrintLogger(), processors=[lines])
+        >>> LogLines(log)(Event(3, 1.5, EventType.NODE_STARTED, "r", "ask", 1))
+        event='node_started' run='r' node='ask' attempt=1 seconds=1.5
+    """
+
+    def __init__(self, logger: Any = None) -> None:
+        self._logger = logger
+
+    def __call__(self, event: Event) -> None:
+        kind = event.type
+        if kind is EventType.NODE_TOKENS:
+            return
+        if self._logger is None:
+            self._logger = logger()
+        bound: dict[str, Any] = {"run": event.run_id}
+        if event.path:
+            bound["node"] = event.path
+        if event.attempt:
+            bound["attempt"] = event.attempt
+        log = getattr(self._logger.bind(**bound), _LEVELS.get(kind, "info"))
+        log(kind.value, seconds=round(event.seconds, 6), **event.data)

@@ -1,0 +1,304 @@
+"""
+From a run's events to OpenTelemetry's spans, after its conventions for generative AI.
+
+Where spans go is the user's set-up; nothing is exported or configured here.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from dagorch.errors import DefinitionError
+from dagorch.models.events import END_EVENTS, Event, EventType
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Span, SpanKind, TracerProvider
+
+__all__ = ["CONVENTIONS", "TraceSpans"]
+
+CONVENTIONS: Final = "1.41.0"
+"""The version of OpenTelemetry's semantic conventions that names and attributes follow."""
+
+_NODE_ENDS: Final = {
+    EventType.NODE_COMPLETED: "completed",
+    EventType.NODE_FAILED: "failed",
+    EventType.NODE_SKIPPED: "skipped",
+    EventType.NODE_BLOCKED: "blocked",
+    EventType.NODE_CANCELLED: "cancelled",
+}
+_RUN_ENDS: Final = {
+    EventType.RUN_COMPLETED: "completed",
+    EventType.RUN_FAILED: "failed",
+    EventType.RUN_CANCELLED: "cancelled",
+}
+_PROVIDERS: Final = {"gemini": "gcp.gemini", "mistral": "mistral_ai", "xai": "x_ai"}
+"""Services that the conventions call otherwise."""
+_OF_EXCHANGES: Final = {
+    "model": "gen_ai.request.model",
+    "answered_by": "gen_ai.response.model",
+    "request_id": "gen_ai.response.id",
+    "cached_tokens": "gen_ai.usage.cache_read.input_tokens",
+    "reasoning_tokens": "gen_ai.usage.reasoning.output_tokens",
+    "cost_usd": "dagorch.cost_usd",
+}
+"""Told as they are, unless they are empty."""
+_TELLABLE: Final = ("delay_seconds", "model", "service")
+"""What is told of a retry and the like; a question is content."""
+
+
+class TraceSpans:
+    """
+    A listener that makes OpenTelemetry spans of a run; one will do for any number of runs.
+
+    A span for the run, under the span that is current where the run is started; under it one for
+    each node run, from when it was ready, nested as graphs are; under those one for each attempt,
+    and under these one for each exchange with a model. Retries and what was skipped are events.
+
+    Args:
+        tracer_provider: Where spans are made; None is the global one.
+        content: Whether to record what models reply (of LLM nodes) and what errors say, which may
+            quote prompts, replies and data. Without it an error is told by its type alone.
+
+    Raises:
+        DefinitionError: OpenTelemetry's API is not installed.
+
+    Source: https://github.com/open-telemetry/semantic-conventions/tree/v1.41.0/docs/gen-ai
+
+    Example:
+        >>> from dagorch import Graph
+        >>> graph = Graph("one")
+        >>> @graph.function
+        ... async def one() -> int:
+        ...     return 1
+        >>> graph.run_sync(on_event=TraceSpans())[one]
+        1
+    """
+
+    def __init__(
+        self, tracer_provider: TracerProvider | None = None, *, content: bool = False
+    ) -> None:
+        try:
+            from opentelemetry import trace
+        except ImportError as error:
+            raise DefinitionError(
+                "spans need OpenTelemetry's API; install dagorch[otel]"
+            ) from error
+        self._trace = trace
+        self._tracer = trace.get_tracer(
+            "dagorch",
+            tracer_provider=tracer_provider,
+            schema_url=f"https://opentelemetry.io/schemas/{CONVENTIONS}",
+        )
+        self._content = content
+        self._runs: dict[str, _Run] = {}
+
+    def __call__(self, event: Event) -> None:
+        run = self._runs.get(event.run_id)
+        if run is None:
+            run = self._runs[event.run_id] = self._begin(event)
+        if event.type in END_EVENTS:
+            del self._runs[event.run_id]
+            run.end(event)
+        elif event.path and run.recorded:
+            run.take(event)
+
+    def _begin(self, event: Event) -> _Run:
+        name = str(event.data.get("graph", ""))
+        attributes = {"gen_ai.operation.name": "invoke_workflow", "dagorch.run.id": event.run_id}
+        if name:
+            attributes["gen_ai.workflow.name"] = name
+        began = time.time_ns() - _nanoseconds(event.seconds)
+        span = self._tracer.start_span(
+            f"invoke_workflow {name}".rstrip(),
+            attributes=attributes,
+            start_time=began,
+        )
+        return _Run(self._trace, self._tracer, span, began, self._content)
+
+
+class _Open:
+    """A node run under way: its span, that of its attempt, and what was streamed in it."""
+
+    __slots__ = ("attempt", "kind", "span", "text")
+
+    def __init__(self, span: Span) -> None:
+        self.span = span
+        self.attempt: Span | None = None
+        self.kind = ""
+        self.text = ""
+
+
+class _Run:
+    """The open spans of one run."""
+
+    def __init__(self, trace: Any, tracer: Any, span: Span, began: int, content: bool) -> None:
+        self._trace = trace
+        self._tracer = tracer
+        self._span = span
+        self._began = began
+        self._content = content
+        self._open: dict[str, _Open] = {}
+        self.recorded = span.is_recording()
+        """If not, no span under it would be."""
+
+    def take(self, event: Event) -> None:
+        """Note an event of a node run."""
+        kind, path = event.type, event.path
+        if kind in _NODE_ENDS:
+            self._end_node(event)
+            return
+        node = self._open.get(path) or self._open_node(event)
+        if kind is EventType.NODE_STARTED:
+            node.kind = str(event.data.get("kind", ""))
+            if event.attempt:
+                node.attempt = self._start(
+                    f"attempt {event.attempt}",
+                    node.span,
+                    event.seconds,
+                    {"dagorch.node.path": path, "dagorch.attempt": event.attempt},
+                )
+        elif kind is EventType.NODE_TOKENS:
+            if self._content and node.kind == "llm":
+                node.text += event.data["text"]
+        elif kind is EventType.EXCHANGE_ENDED:
+            self._exchange(event, node)
+        elif kind is EventType.ATTEMPT_FAILED:
+            self._end_attempt(node, event, "failed")
+        elif kind is not EventType.NODE_READY:
+            told = {f"dagorch.{name}": event.data[name] for name in _TELLABLE if name in event.data}
+            node.span.add_event(kind.value, told, self._at(event.seconds))
+
+    def end(self, event: Event) -> None:
+        """Close the run's span, and whatever is open under it because its end was not heard of."""
+        for path in list(reversed(self._open)):
+            node = self._open.pop(path)
+            for span in (node.attempt, node.span):
+                if span is not None:
+                    span.end(self._at(event.seconds))
+        self._close(self._span, event, _RUN_ENDS[event.type])
+
+    def _open_node(self, event: Event) -> _Open:
+        node = _Open(
+            self._start(
+                _name(event.path),
+                self._parent(event),
+                event.seconds,
+                {"dagorch.node.path": event.path},
+            )
+        )
+        self._open[event.path] = node
+        return node
+
+    def _parent(self, event: Event) -> Span:
+        """Give the span around a node run; an attempt that gave a graph ends where that begins."""
+        owner = self._open.get(_owner(event.path))
+        if owner is None:
+            return self._span
+        if owner.attempt is not None:
+            self._end_attempt(owner, event, "completed")
+        return owner.span
+
+    def _end_node(self, event: Event) -> None:
+        end = _NODE_ENDS[event.type]
+        node = self._open.pop(event.path, None)
+        if node is None:  # never ready
+            told = {"dagorch.node.path": event.path, "dagorch.end": end}
+            self._parent(event).add_event(event.type.value, told, self._at(event.seconds))
+            return
+        self._end_attempt(node, event, end)
+        node.span.set_attribute("dagorch.node.kind", event.data.get("kind", node.kind))
+        if "cost_usd" in event.data:
+            node.span.set_attribute("dagorch.cost_usd", event.data["cost_usd"])
+        self._close(node.span, event, end)
+
+    def _end_attempt(self, node: _Open, event: Event, end: str) -> None:
+        if node.attempt is not None:
+            span, node.attempt, node.text = node.attempt, None, ""
+            self._close(span, event, end)
+
+    def _exchange(self, event: Event, node: _Open) -> None:
+        """Make the span of an exchange, which is known of when it has ended."""
+        data = event.data
+        service = data["service"]
+        span = self._start(
+            f"chat {data['model']}".rstrip(),
+            node.attempt or node.span,
+            data["began_seconds"],
+            {
+                "gen_ai.operation.name": "chat",
+                "gen_ai.provider.name": _PROVIDERS.get(service, service),
+                "gen_ai.usage.input_tokens": data["input_tokens"],
+                "gen_ai.usage.output_tokens": data["output_tokens"],
+                "dagorch.usage.estimated": data["estimated"],
+                **{told: data[name] for name, told in _OF_EXCHANGES.items() if data.get(name)},
+            },
+            self._trace.SpanKind.CLIENT,
+        )
+        if "finish_reason" in data:
+            span.set_attribute("gen_ai.response.finish_reasons", [data["finish_reason"]])
+            if node.text:
+                part = {"type": "text", "content": node.text}
+                reply = {
+                    "role": "assistant",
+                    "parts": [part],
+                    "finish_reason": data["finish_reason"],
+                }
+                span.set_attribute("gen_ai.output.messages", json.dumps([reply]))
+        node.text = ""
+        end = (
+            "failed" if "error" in data else "completed" if "finish_reason" in data else "cancelled"
+        )
+        self._close(span, event, end)
+
+    def _start(
+        self,
+        name: str,
+        parent: Span,
+        seconds: float,
+        attributes: dict[str, Any],
+        kind: SpanKind | None = None,
+    ) -> Span:
+        context = self._trace.set_span_in_context(parent)
+        span: Span = self._tracer.start_span(
+            name,
+            context,
+            kind or self._trace.SpanKind.INTERNAL,
+            attributes,
+            start_time=self._at(seconds),
+        )
+        return span
+
+    def _close(self, span: Span, event: Event, end: str) -> None:
+        span.set_attribute("dagorch.end", end)
+        if end == "failed":
+            error = str(event.data.get("error", "_OTHER"))
+            span.set_attribute("error.type", error.partition(":")[0])
+            told = error if self._content else None
+            span.set_status(self._trace.Status(self._trace.StatusCode.ERROR, told))
+        span.end(self._at(event.seconds))
+
+    def _at(self, seconds: float) -> int:
+        return self._began + _nanoseconds(seconds)
+
+
+def _nanoseconds(seconds: float) -> int:
+    return round(seconds * 1e9)
+
+
+def _owner(path: str) -> str:
+    """
+    Give the path of the node run around one; empty for the run.
+
+    Example:
+        >>> _owner("refine[2]/critic"), _owner("critic")
+        ('refine', '')
+    """
+    around = path.rpartition("/")[0]
+    return around[: around.rindex("[")] if around.endswith("]") else around
+
+
+def _name(path: str) -> str:
+    """Give the node's name: few values, as the name of a span should have."""
+    return path.rpartition("/")[2]

@@ -1,0 +1,173 @@
+"""Events in the user's logging, whose set-up stays as it is."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+import structlog
+
+from dagorch import LLM, Event, EventType, Graph, Policy, Retry, RunError
+from dagorch.errors import OverloadedError
+from dagorch.exporters import LogLines
+from dagorch.testing import ScriptedProvider, run_virtual
+
+Line = dict[str, Any]
+
+
+class Keeping:
+    """A structlog logger that keeps its lines, by no global set-up."""
+
+    def __init__(self) -> None:
+        self.lines: list[Line] = []
+        self.logger = structlog.wrap_logger(
+            structlog.PrintLogger(), processors=[structlog.stdlib.add_log_level, self._keep]
+        )
+
+    def _keep(self, logger: Any, name: str, line: Line) -> Line:
+        self.lines.append(dict(line))
+        raise structlog.DropEvent
+
+
+def asking(*listeners: Any, reply: Any) -> None:
+    graph = Graph("asking")
+    graph.add(LLM("ask", prompt="the prompt", policy=Policy(retry=Retry(attempts=2))))
+    run_virtual(lambda: graph.run(provider=ScriptedProvider(reply), on_event=listeners))
+
+
+def test_each_line_has_run_node_and_attempt_and_a_level_by_its_kind() -> None:
+    keeping = Keeping()
+    seen: list[Event] = []
+    asking(
+        seen.append,
+        LogLines(keeping.logger),
+        reply=[OverloadedError("busy", status=503), "the reply"],
+    )
+    assert [(line["level"], line["event"]) for line in keeping.lines] == [
+        ("info", "run_started"),
+        ("debug", "node_ready"),
+        ("debug", "node_started"),
+        ("debug", "exchange_ended"),
+        ("warning", "attempt_failed"),
+        ("warning", "node_retrying"),
+        ("debug", "node_started"),
+        ("debug", "exchange_ended"),
+        ("info", "node_completed"),
+        ("info", "run_completed"),
+    ]
+    run = seen[0].run_id
+    assert {line["run"] for line in keeping.lines} == {run}
+    assert [line.get("node") for line in keeping.lines] == [None, *["ask"] * 8, None]
+    attempts = [line.get("attempt") for line in keeping.lines]
+    assert attempts == [None, None, 1, 1, 1, 1, 2, 2, None, None]
+    assert keeping.lines[4]["error"] == "OverloadedError: busy"
+    assert keeping.lines[5]["delay_seconds"] > 0
+    assert keeping.lines[-1]["seconds"] == round(seen[-1].seconds, 6)
+
+
+def test_neither_prompt_nor_reply_is_logged() -> None:
+    keeping = Keeping()
+    asking(LogLines(keeping.logger), reply="the reply")
+    assert "the prompt" not in str(keeping.lines)
+    assert "the reply" not in str(keeping.lines)
+
+
+@pytest.mark.parametrize(
+    ("kind", "level"),
+    [
+        (EventType.NODE_FAILED, "error"),
+        (EventType.RUN_FAILED, "error"),
+        (EventType.RUN_CANCELLED, "warning"),
+        (EventType.NODE_BLOCKED, "warning"),
+        (EventType.NODE_CANCELLED, "info"),
+        (EventType.NODE_SKIPPED, "debug"),
+    ],
+)
+def test_what_goes_wrong_is_louder(kind: EventType, level: str) -> None:
+    keeping = Keeping()
+    LogLines(keeping.logger)(Event(1, 0.0, kind, "r"))
+    assert [line["level"] for line in keeping.lines] == [level]
+
+
+def test_without_structlogs_set_up_lines_go_through_the_standard_librarys(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    assert not structlog.is_configured()
+    with caplog.at_level(logging.INFO, "dagorch"), pytest.raises(RunError):
+        asking(LogLines(), reply=[ValueError("100 %s\n\x1b[31m")] * 2)
+    assert {record.name for record in caplog.records} == {"dagorch"}
+    told = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert told[0].startswith("event='node_failed' run=")
+    assert "error='ValueError: 100 %s'" in told[0]
+    assert "DEBUG" not in {record.levelname for record in caplog.records}
+
+
+PROBE = """
+import logging, sys
+
+def states():
+    import structlog
+    root, own = logging.getLogger(), logging.getLogger("dagorch")
+    return (
+        [type(handler) for handler in root.handlers], root.level, own.handlers, own.level,
+        own.propagate, logging.root.manager.disable, structlog.is_configured(),
+        repr(structlog.get_config()),
+    )
+
+SET_UP
+import dagorch
+assert ("structlog" in sys.modules) is USED
+before = states()
+from dagorch import Graph
+from dagorch.exporters import LogLines, TraceSpans
+
+graph = Graph("quiet")
+
+@graph.function
+async def work() -> int:
+    return 1
+
+def broken(event):
+    raise ValueError("listener")
+
+graph.run_sync(on_event=[LogLines(), TraceSpans(), broken])
+assert states() == before
+"""
+NOTHING = "pass"
+OF_THE_USER = """
+import structlog
+logging.basicConfig(level=logging.ERROR, format="mine %(message)s")
+structlog.configure(
+    processors=[structlog.stdlib.add_log_level, structlog.processors.JSONRenderer(sort_keys=True)],
+    logger_factory=structlog.PrintLoggerFactory(sys.stdout),
+)
+"""
+
+
+def probe(set_up: str, used: bool) -> subprocess.CompletedProcess[str]:
+    code = PROBE.replace("SET_UP", set_up).replace("USED", str(used))
+    return subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=60
+    )
+
+
+def test_importing_and_running_sets_nothing_up() -> None:
+    done = probe(NOTHING, used=False)
+    assert done.stdout == ""
+    # Nobody has said where to: the standard library then tells warnings on standard error.
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("event='listener failed'")
+
+
+def test_lines_come_as_the_users_set_up_says() -> None:
+    done = probe(OF_THE_USER, used=True)
+    assert done.stderr == ""
+    lines = done.stdout.splitlines()
+    assert all(line.startswith("{") for line in lines)
+    assert '"event": "node_completed", "kind": "function", "level": "info", "node": "work"' in (
+        done.stdout
+    )
+    assert sum('"event": "listener failed"' in line for line in lines) == 1
