@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from dagorch.models.events import Event, EventType
+from dagorch.models.events import CONTENT, Event, EventType
 from dagorch.models.log import logger
 
 __all__ = ["LogLines"]
@@ -58,4 +58,5 @@ class LogLines:
         if event.attempt:
             bound["attempt"] = event.attempt
         log = getattr(self._logger.bind(**bound), _LEVELS.get(kind, "info"))
-        log(kind.value, seconds=round(event.seconds, 6), **event.data)
+        data = {name: value for name, value in event.data.items() if name not in CONTENT}
+        log(kind.value, seconds=round(event.seconds, 6), **data)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-__all__ = ["END_EVENTS", "Event", "EventType"]
+__all__ = ["CONTENT", "END_EVENTS", "Event", "EventType"]
 
 
 class EventType(StrEnum):
@@ -52,6 +52,14 @@ class EventType(StrEnum):
 
 END_EVENTS = frozenset({EventType.RUN_COMPLETED, EventType.RUN_FAILED, EventType.RUN_CANCELLED})
 """The last event of a run is one of these; it is never dropped."""
+
+CONTENT = frozenset({"messages", "reply", "tool_calls"})
+"""
+In the data of an exchange, what was said to a model and by it; no log has it.
+
+`messages` are dicts with `role` and `content`, and where there are any `images` and `tool_calls`;
+a tool call is a dict with `name` and `arguments`.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from dagorch.errors import DefinitionError, did_you_mean
 from dagorch.models.llm import LLMRequest, Message, Role, ToolCall, ToolSpec
 
-__all__ = ["MessagesLike", "build_request", "parse_messages"]
+__all__ = ["MessagesLike", "build_request", "parse_messages", "plain_calls", "plain_messages"]
 
 MessagesLike: TypeAlias = Sequence[Mapping[str, Any] | Message]
 """A conversation as people write it."""
@@ -82,6 +82,30 @@ def parse_messages(messages: MessagesLike) -> tuple[Message, ...]:
     if not parsed:
         raise DefinitionError("messages is empty; give at least one")
     return parsed
+
+
+def plain_messages(messages: Iterable[Message]) -> list[dict[str, Any]]:
+    """
+    Give a conversation as plain JSON values; what is empty is left out.
+
+    Example:
+        >>> plain_messages([Message("user", "Hi")])
+        [{'role': 'user', 'content': 'Hi'}]
+    """
+    told = []
+    for message in messages:
+        one: dict[str, Any] = {"role": message.role, "content": message.content}
+        if message.images:
+            one["images"] = list(message.images)
+        if message.tool_calls:
+            one["tool_calls"] = plain_calls(message.tool_calls)
+        told.append(one)
+    return told
+
+
+def plain_calls(calls: Iterable[ToolCall]) -> list[dict[str, str]]:
+    """Give tool calls as plain JSON values."""
+    return [{"name": call.name, "arguments": call.arguments} for call in calls]
 
 
 def _message(raw: object, where: str) -> Message:

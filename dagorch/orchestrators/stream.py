@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from dagorch.models.events import Event, EventType
+from dagorch.models.events import CONTENT, Event, EventType
 from dagorch.models.orchestration import StreamEvent
 from dagorch.orchestrators.workflow import Agent, Workflow
 from dagorch.runner.limits import shared
@@ -106,7 +106,8 @@ class Stream:
             yield from self._create(event, [path])
         if kind is EventType.NODE_STARTED and path == workflow.synthesis and agent is None:
             yield from self._start_synthesis(event)
-        yield self._tell(event, kind, _message(event), {**event.data, "node": path})
+        data = {name: value for name, value in event.data.items() if name not in CONTENT}
+        yield self._tell(event, kind, _message(event), {**data, "node": path})
         if kind not in _ENDS:
             return
         if path == workflow.planning:

@@ -212,7 +212,8 @@ class Attempting(NodeRuns):
         bill = (attempt.number, self.models.setdefault(source, len(self.models)), usage)
         facts.bills.append(bill)
         if self.observed and frame.state[index] < _COMPLETED:
-            data = exchange_told(source, usage, asked.heard, asked.began - self.started)
+            began = asked.began - self.started
+            data = exchange_told(asked.prepared, usage, asked.heard, began)
             self.emit(EventType.EXCHANGE_ENDED, frame, index, attempt.number, data)
 
     def on_reply_began(self, s: stimuli.ReplyBegan) -> None:

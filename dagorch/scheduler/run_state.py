@@ -15,11 +15,12 @@ from typing import Any
 from dagorch.graph.plan import Plan
 from dagorch.models.events import Event, EventType
 from dagorch.models.llm import LLMResponse
+from dagorch.models.messages import plain_calls, plain_messages
 from dagorch.models.usage import NOTHING_USED, Usage
 from dagorch.scheduler.admission import Admission, Permit
 from dagorch.scheduler.budget import Budget
 from dagorch.scheduler.calls import NOTHING, Calls
-from dagorch.scheduler.commands import Command, Emit, Resource, Source
+from dagorch.scheduler.commands import NOBODY, Command, Emit, Prepared, Resource, Source
 from dagorch.scheduler.deadlines import Deadlines, Due
 from dagorch.scheduler.frames import Frame
 from dagorch.scheduler.ready import ReadyQueue
@@ -200,9 +201,10 @@ def describe(error: BaseException) -> str:
 
 
 def exchange_told(
-    source: Source, usage: Usage, heard: LLMResponse | str | None, began: float
+    prepared: Prepared | None, usage: Usage, heard: LLMResponse | str | None, began: float
 ) -> dict[str, Any]:
     """What listeners are told of an exchange; neither an answer nor an error: it was cancelled."""
+    source = prepared.source if prepared is not None else NOBODY
     data: dict[str, Any] = {
         "service": source[0],
         "model": source[1],
@@ -212,7 +214,12 @@ def exchange_told(
         "cost_usd": float(usage.cost_usd),
         "estimated": usage.estimated,
     }
+    if prepared is not None:
+        data["messages"] = plain_messages(prepared.request.messages)
     if isinstance(heard, LLMResponse):
+        data["reply"] = heard.content
+        if heard.tool_calls:
+            data["tool_calls"] = plain_calls(heard.tool_calls)
         data["finish_reason"] = heard.finish_reason
         data["answered_by"] = heard.model
         if heard.request_id:

@@ -408,6 +408,8 @@ def test_every_exchange_is_told_before_its_attempt_ends(virtual: Any) -> None:
     failed, answered = exchanges(events)
     assert (failed.path, failed.attempt, answered.attempt) == ("say", 1, 2)
     assert failed.data["error"] == "OverloadedError: busy"
+    assert "reply" not in failed.data
+    assert failed.data["messages"] == answered.data["messages"]
     assert (failed.data["began_seconds"], failed.seconds) == (0.0, 0.25)
     assert answered.seconds - answered.data["began_seconds"] == pytest.approx(0.25)
     assert dict(answered.data) | {"began_seconds": 0} == {
@@ -418,6 +420,8 @@ def test_every_exchange_is_told_before_its_attempt_ends(virtual: Any) -> None:
         "output_tokens": 2,
         "cost_usd": 0.0,
         "estimated": False,
+        "messages": [{"role": "user", "content": "Hi"}],
+        "reply": "one two",
         "finish_reason": "length",
         "answered_by": "scripted-2",
         "request_id": "r-7",
