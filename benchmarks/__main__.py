@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.report import SuiteResult, render, render_header, write_json
-from benchmarks.suites import Options, build, client, concurrent, fair, imports, speed
+from benchmarks.suites import Options, build, client, concurrent, fair, imports, speed, watch
 
 SUITES: Mapping[str, Callable[[Options], SuiteResult]] = {
     "speed": speed.run,
@@ -18,6 +18,7 @@ SUITES: Mapping[str, Callable[[Options], SuiteResult]] = {
     "concurrent": concurrent.run,
     "fair": fair.run,
     "client": client.run,
+    "watch": watch.run,
     "import": imports.run,
 }
 

@@ -21,7 +21,7 @@ from benchmarks.measure import GC_HANDLING, Spread
 PACKAGES = (
     "dagorch", "anyio", "trio", "pydantic", "networkx",
     "apache-hamilton", "langgraph", "pydantic-graph",
-    "httpx", "openai", "anthropic", "google-genai",
+    "httpx", "openai", "anthropic", "google-genai", "opentelemetry-sdk", "rich",
 )  # fmt: skip
 
 Kind = Literal["portable", "machine"]

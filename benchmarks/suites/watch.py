@@ -1,0 +1,133 @@
+"""
+Watch: what a run of nodes that wait costs more when somebody looks on.
+
+With the live display on a terminal that goes nowhere, with spans that are batched and exported to
+nowhere, with a listener that sleeps at each event, and with all three at once. A chain shows what
+every step is held up by; a fan, what the event loop has to do besides. The slow listener gets no
+time after the run, which is not part of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from benchmarks.measure import Plan, Run, interleave, ratio, spread
+from benchmarks.report import Check, SuiteResult
+from benchmarks.shapes import Shape, chain, fan
+from benchmarks.subjects import Subject
+from benchmarks.subjects.dagorch import DAGORCH, build
+from benchmarks.suites import Options, correct, installed
+
+if TYPE_CHECKING:
+    from dagorch import Event, Graph
+
+WAIT_SECONDS = 0.01
+NAP_SECONDS = 0.05
+MAX_PARALLEL = 16
+WATCHED_LIMIT = 1.05
+
+Watcher = Callable[["Graph"], AbstractContextManager[Any]]
+"""Gives what is entered for a run: its value is the listener, None where nobody looks on."""
+
+
+async def wait() -> int:
+    """Stand in for a short call."""
+    await anyio.sleep(WAIT_SECONDS)
+    return 0
+
+
+def nobody(graph: Graph) -> AbstractContextManager[Any]:
+    return nullcontext()
+
+
+def terminal(graph: Graph) -> AbstractContextManager[Any]:
+    """Show the run on a terminal of 120 by 40, whose characters are thrown away."""
+    from rich.console import Console
+
+    from dagorch.cli.board import Board
+    from dagorch.cli.display import LiveDisplay
+
+    console = Console(
+        file=open(os.devnull, "w", encoding="utf-8"),  # noqa: SIM115, PTH123 - the console's own
+        force_terminal=True,
+        width=120,
+        height=40,
+    )
+    return LiveDisplay(console, Board((node.id, node.kind.value) for node in graph), "bench")
+
+
+def traces() -> Watcher:
+    """Make spans, and have them exported in batches as in production, but to nowhere."""
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+
+    from dagorch.exporters import TraceSpans
+
+    class Nowhere(SpanExporter):
+        def export(self, spans: Any) -> SpanExportResult:
+            return SpanExportResult.SUCCESS
+
+    provider = TracerProvider()
+    provider.add_span_processor(BatchSpanProcessor(Nowhere()))
+    listener = TraceSpans(provider)
+    return lambda graph: nullcontext(listener)
+
+
+async def nap(event: Event) -> None:
+    """Be slow: take as long as five nodes for each event."""
+    await anyio.sleep(NAP_SECONDS)
+
+
+def slow(graph: Graph) -> AbstractContextManager[Any]:
+    return nullcontext(nap)
+
+
+def watched(graph: Graph, watchers: list[Watcher]) -> Run:
+    """Give a run of the graph with all of these looking on."""
+
+    async def run() -> None:
+        with ExitStack() as stack:
+            listeners = [stack.enter_context(watcher(graph)) for watcher in watchers]
+            await graph.run(
+                max_parallel=MAX_PARALLEL,
+                on_event=[listener for listener in listeners if listener is not None],
+                drain_seconds=0,
+            )
+
+    return run
+
+
+def run(options: Options) -> SuiteResult:
+    """Measure runs with and without."""
+    result = SuiteResult("watch")
+    spans = Subject("traces", DAGORCH.prepare, requires=("opentelemetry.sdk.trace:TracerProvider",))
+    if not installed([DAGORCH], result):
+        return result
+    subjects: dict[str, list[Watcher]] = {"nobody": [nobody], "terminal": [terminal]}
+    if installed([spans], result):
+        subjects["traces"] = [traces()]
+    subjects["slow listener"] = [slow]
+    subjects["all"] = [watcher for watchers in subjects.values() for watcher in watchers]
+    sizes: list[Shape] = [chain(30), fan(400)] if options.quick else [chain(100), fan(2_000)]
+    for shape in sizes:
+        if not correct(DAGORCH, shape, result):
+            continue
+        graph = build(shape, [wait] * shape.node_count)
+        graph.compile()
+        runs = {name: watched(graph, watchers) for name, watchers in subjects.items()}
+        samples = asyncio.run(interleave(runs, Plan(7 if options.quick else 15, slow_seconds=20.0)))
+        case = f"{shape.name} of {shape.node_count:,}"
+        for name, sample in samples.items():
+            result.add("seconds", case, name, spread(sample.wall))
+            if name != "nobody":
+                slower = ratio(sample.wall, samples["nobody"].wall)
+                result.add("ratio to nobody", case, name, slower)
+        everyone = ratio(samples["all"].wall, samples["nobody"].wall)
+        result.checks.append(Check(f"all watching / nobody, {case}", everyone, WATCHED_LIMIT))
+    return result
