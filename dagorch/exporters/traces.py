@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from dagorch.errors import DefinitionError
@@ -54,7 +56,8 @@ class TraceSpans:
 
     A span for the run, under the span that is current where the run is started; under it one for
     each node run, from when it was ready, nested as graphs are; under those one for each attempt,
-    and under these one for each exchange with a model. Retries and what was skipped are events.
+    and under these one for each exchange with a model. An attempt that is the only one, and asks
+    no model, has none of its own unless it failed. Retries and what was skipped are events.
 
     Args:
         tracer_provider: Where spans are made; None is the global one.
@@ -119,15 +122,20 @@ class TraceSpans:
 
 
 class _Open:
-    """A node run under way: its span, that of its attempt, and what was streamed in it."""
+    """A node run under way."""
 
-    __slots__ = ("attempt", "kind", "span", "text")
+    __slots__ = ("attempt", "kind", "number", "span", "started", "text")
 
     def __init__(self, span: Span) -> None:
         self.span = span
         self.attempt: Span | None = None
+        """Of the attempt under way, once there is something to tell of it."""
+        self.number = 0
+        self.started = 0.0
+        """Number and start of that attempt; 0 where none is."""
         self.kind = ""
         self.text = ""
+        """What was streamed in it."""
 
 
 class _Run:
@@ -152,19 +160,16 @@ class _Run:
         node = self._open.get(path) or self._open_node(event)
         if kind is EventType.NODE_STARTED:
             node.kind = str(event.data.get("kind", ""))
-            if event.attempt:
-                node.attempt = self._start(
-                    f"attempt {event.attempt}",
-                    node.span,
-                    event.seconds,
-                    {"dagorch.node.path": path, "dagorch.attempt": event.attempt},
-                )
+            node.number, node.started = event.attempt, event.seconds
+            if event.attempt > 1:
+                self._attempt(node, path)
         elif kind is EventType.NODE_TOKENS:
             if self._content and node.kind == "llm":
                 node.text += event.data["text"]
         elif kind is EventType.EXCHANGE_ENDED:
             self._exchange(event, node)
         elif kind is EventType.ATTEMPT_FAILED:
+            self._attempt(node, path)
             self._end_attempt(node, event, "failed")
         elif kind is not EventType.NODE_READY:
             told = {f"dagorch.{name}": event.data[name] for name in _TELLABLE if name in event.data}
@@ -196,8 +201,7 @@ class _Run:
         owner = self._open.get(_owner(event.path))
         if owner is None:
             return self._span
-        if owner.attempt is not None:
-            self._end_attempt(owner, event, "completed")
+        self._end_attempt(owner, event, "completed")
         return owner.span
 
     def _end_node(self, event: Event) -> None:
@@ -208,14 +212,23 @@ class _Run:
             self._parent(event).add_event(event.type.value, told, self._at(event.seconds))
             return
         self._end_attempt(node, event, end)
-        node.span.set_attribute("dagorch.node.kind", event.data.get("kind", node.kind))
+        told = {"dagorch.node.kind": event.data.get("kind", node.kind)}
         if "cost_usd" in event.data:
-            node.span.set_attribute("dagorch.cost_usd", event.data["cost_usd"])
-        self._close(node.span, event, end)
+            told["dagorch.cost_usd"] = event.data["cost_usd"]
+        self._close(node.span, event, end, told)
+
+    def _attempt(self, node: _Open, path: str) -> Span:
+        """Give the span of the attempt under way; where none is, that of the node run."""
+        if node.attempt is None and node.number:
+            told = {"dagorch.node.path": path, "dagorch.attempt": node.number}
+            name = f"attempt {node.number}"
+            node.attempt = self._start(name, node.span, node.started, told)
+        return node.attempt or node.span
 
     def _end_attempt(self, node: _Open, event: Event, end: str) -> None:
+        node.number, node.text = 0, ""
         if node.attempt is not None:
-            span, node.attempt, node.text = node.attempt, None, ""
+            span, node.attempt = node.attempt, None
             self._close(span, event, end)
 
     def _exchange(self, event: Event, node: _Open) -> None:
@@ -224,7 +237,7 @@ class _Run:
         service = data["service"]
         span = self._start(
             f"chat {data['model']}".rstrip(),
-            node.attempt or node.span,
+            self._attempt(node, event.path),
             data["began_seconds"],
             {
                 "gen_ai.operation.name": "chat",
@@ -236,8 +249,9 @@ class _Run:
             },
             self._trace.SpanKind.CLIENT,
         )
+        told: dict[str, Any] = {}
         if "finish_reason" in data:
-            span.set_attribute("gen_ai.response.finish_reasons", [data["finish_reason"]])
+            told["gen_ai.response.finish_reasons"] = [data["finish_reason"]]
             if node.text:
                 part = {"type": "text", "content": node.text}
                 reply = {
@@ -245,12 +259,10 @@ class _Run:
                     "parts": [part],
                     "finish_reason": data["finish_reason"],
                 }
-                span.set_attribute("gen_ai.output.messages", json.dumps([reply]))
+                told["gen_ai.output.messages"] = json.dumps([reply])
         node.text = ""
-        end = (
-            "failed" if "error" in data else "completed" if "finish_reason" in data else "cancelled"
-        )
-        self._close(span, event, end)
+        end = "completed" if told else "failed" if "error" in data else "cancelled"
+        self._close(span, event, end, told)
 
     def _start(
         self,
@@ -270,13 +282,16 @@ class _Run:
         )
         return span
 
-    def _close(self, span: Span, event: Event, end: str) -> None:
-        span.set_attribute("dagorch.end", end)
+    def _close(
+        self, span: Span, event: Event, end: str, told: Mapping[str, Any] = MappingProxyType({})
+    ) -> None:
+        attributes = {"dagorch.end": end, **told}
         if end == "failed":
             error = str(event.data.get("error", "_OTHER"))
-            span.set_attribute("error.type", error.partition(":")[0])
-            told = error if self._content else None
-            span.set_status(self._trace.Status(self._trace.StatusCode.ERROR, told))
+            attributes["error.type"] = error.partition(":")[0]
+            description = error if self._content else None
+            span.set_status(self._trace.Status(self._trace.StatusCode.ERROR, description))
+        span.set_attributes(attributes)
         span.end(self._at(event.seconds))
 
     def _at(self, seconds: float) -> int:

@@ -108,7 +108,7 @@ def test_the_tree_of_a_run_with_a_retry(virtual: Any, collected: Collected) -> N
                         ("attempt 2", [("chat scripted-1", [])]),
                     ],
                 ),
-                ("after", [("attempt 1", [])]),
+                ("after", []),
             ],
         )
     ]
@@ -221,27 +221,18 @@ def test_passes_items_and_graphs_made_at_run_time_are_nested(
 
     graph.map(item, over=[1, 2], id="items", after=[plan])
     virtual(lambda: graph.run(on_event=TraceSpans(collected.provider)))
-    attempt = [("attempt 1", [])]
     assert collected.tree() == [
         (
             "invoke_workflow nest",
             [
-                ("plan", [*attempt, ("inside", attempt)]),
-                ("items", [("double", attempt), ("double", attempt)]),
+                ("plan", [("inside", [])]),
+                ("items", [("double", []), ("double", [])]),
             ],
         )
     ]
     run = collected.one("invoke_workflow nest")
     paths = {(span.attributes or {}).get("dagorch.node.path") for span in collected.spans}
     assert {"plan/inside", "items[0]/double", "items[1]/double"} <= paths
-    made = next(
-        s
-        for s in collected.spans
-        if s.parent
-        and s.parent.span_id == collected.one("plan").context.span_id
-        and s.name == "attempt 1"
-    )
-    assert seconds(made, run) == (0.0, 0.0)  # it had given its graph
     assert seconds(collected.one("plan"), run) == (0.0, 1.0)
 
 
@@ -274,7 +265,7 @@ def test_the_run_is_under_the_span_that_is_current_where_it_is_started(
                 group.start_soon(ask, how, how)
 
     virtual(main)
-    below = [("invoke_workflow one", [("one", [("attempt 1", [])])])]
+    below = [("invoke_workflow one", [("one", [])])]
     assert sorted(collected.tree()) == [("run", below), ("start", below), ("stream", below)]
     assert len({span.context.trace_id for span in collected.spans}) == 3
     assert otel_context.get_current() == {}
@@ -426,7 +417,7 @@ def test_what_a_slow_listener_missed_leaves_no_span_open(collected: Collected) -
     listener = TraceSpans(collected.provider)
     listener(Event(700, 2.0, EventType.NODE_STARTED, "r", "items[3]/say", 1, data={"kind": "llm"}))
     listener(Event(900, 3.0, EventType.RUN_COMPLETED, "r"))
-    assert collected.tree() == [("invoke_workflow", [("say", [("attempt 1", [])])])]
+    assert collected.tree() == [("invoke_workflow", [("say", [])])]
     run = collected.one("invoke_workflow")
     assert seconds(run, run) == (0.0, 3.0)
     assert seconds(collected.one("say"), run) == (2.0, 3.0)
@@ -499,3 +490,41 @@ def test_without_opentelemetry_one_is_told_what_to_install() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout == "spans need OpenTelemetry's API; install dagorch[otel]\n"
+
+
+def test_an_attempt_that_gave_a_graph_ends_where_that_begins(
+    virtual: Any, collected: Collected
+) -> None:
+    graph = Graph("planned")
+
+    @graph.function(expand=True)
+    async def plan(context: Context[None]) -> Graph:
+        await context.acomplete([{"role": "user", "content": "Plan!"}])
+        made = Graph("made")
+
+        @made.function
+        async def inside() -> int:
+            await anyio.sleep(1)
+            return 1
+
+        return made
+
+    provider = ScriptedProvider("a plan", latency_seconds=2)
+    virtual(lambda: graph.run(provider=provider, on_event=TraceSpans(collected.provider)))
+    below = [("attempt 1", [("chat scripted", [])]), ("inside", [])]
+    assert collected.tree() == [("invoke_workflow planned", [("plan", below)])]
+    run = collected.one("invoke_workflow planned")
+    assert seconds(collected.one("attempt 1"), run) == (0.0, 2.0)
+    assert seconds(collected.one("plan"), run) == (0.0, 3.0)
+
+
+def test_a_failure_that_a_fallback_made_good_is_told(virtual: Any, collected: Collected) -> None:
+    graph = Graph("good")
+
+    @graph.function(policy=Policy(fallback=7))
+    async def broken() -> int:
+        raise ValueError("no")
+
+    virtual(lambda: graph.run(on_event=TraceSpans(collected.provider)))
+    assert collected.one("broken").status.status_code is StatusCode.UNSET
+    assert (collected.one("attempt 1").attributes or {})["error.type"] == "ValueError"
