@@ -1,0 +1,329 @@
+"""What is forecast of a run: exact where nodes take what they took, silent where it cannot know."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from dagorch import LLM, Graph, Policy
+from dagorch.graph.forecast import Forecast, Forecaster
+from dagorch.models.events import Event, EventType
+from dagorch.models.ref import Ref
+from dagorch.nodes.ask import Ask
+from dagorch.providers import ScriptedProvider
+from dagorch.testing import run_virtual
+
+KIND = EventType
+
+
+class Told:
+    """A forecaster, told a story."""
+
+    def __init__(self, graph: Graph, max_parallel: int = 8) -> None:
+        self.forecaster = Forecaster(graph.compile(), max_parallel)
+
+    def __call__(self, seconds: float, type: EventType, *paths: str, **data: Any) -> None:
+        for path in paths:
+            self.forecaster.take(Event(1, seconds, type, "run", path, data=data))
+
+    def rest(self, now: float) -> tuple[float, bool]:
+        found = self.forecaster.forecast(now)
+        assert found is not None
+        return found.seconds, found.is_whole
+
+
+def calls(*names: str) -> Graph:
+    """LLM nodes, one after the other."""
+    graph = Graph("chain")
+    before: Any = None
+    for name in names:
+        given = {} if before is None else {"before": before}
+        before = graph.add(LLM(name, prompt="{before}" if given else "x"), **given)
+    return graph
+
+
+def followed(
+    graph: Graph, *, max_parallel: int = 4, **options: Any
+) -> tuple[list[tuple[float, Forecast]], float, float]:
+    """Run on virtual time; give each forecast with when it was made, the makespan and the cost."""
+    forecaster = Forecaster(graph.compile(), max_parallel)
+    made: list[tuple[float, Forecast]] = []
+
+    def listen(event: Event) -> None:
+        forecaster.take(event)
+        found = forecaster.forecast(event.seconds)
+        if found is not None:
+            made.append((event.seconds, found))
+
+    async def main() -> Any:
+        return await graph.run(max_parallel=max_parallel, on_event=listen, **options)
+
+    result = run_virtual(main)
+    return made, result.duration_seconds, float(result.cost_usd)
+
+
+def slow(seconds: float = 2.0) -> ScriptedProvider:
+    return ScriptedProvider(
+        lambda request: "four words of text", latency_seconds=seconds, price_per_token=0.01
+    )
+
+
+def test_there_is_none_before_anything_has_completed() -> None:
+    told = Told(calls("a", "b"))
+    assert told.forecaster.forecast(0.0) is None
+    told(0.0, KIND.NODE_STARTED, "a")
+    told(1.0, KIND.NODE_FAILED, "a")
+    assert told.forecaster.forecast(1.0) is None
+
+
+def test_what_runs_counts_for_what_it_has_left_and_never_for_less_than_nothing() -> None:
+    told = Told(calls("a", "b", "c"))
+    told(0.0, KIND.NODE_STARTED, "a")
+    told(4.0, KIND.NODE_COMPLETED, "a")
+    assert told.rest(4.0) == (8.0, True)
+    told(4.0, KIND.NODE_STARTED, "b")
+    assert told.rest(5.0) == (7.0, True)
+    assert told.rest(11.0) == (4.0, True)
+    told(11.0, KIND.NODE_COMPLETED, "b")
+    assert told.rest(11.0) == (5.5, True)  # the average of 4 and 7
+    told(11.0, KIND.NODE_STARTED, "c")
+    told(12.0, KIND.NODE_COMPLETED, "c")
+    assert told.rest(12.0) == (0.0, True)
+
+
+@pytest.mark.parametrize("slots", [1, 3, 4, 8])
+def test_a_map_of_equal_items_is_forecast_exactly_from_its_first_item_on(slots: int) -> None:
+    graph = Graph("items")
+    body = Graph("body")
+    item = body.input("item", int)
+    search = body.add(LLM("search", prompt="{item}"), item=item)
+    body.add(LLM("read", prompt="{search}"), search=search)
+    graph.map(body, over=list(range(24)), id="each")
+    made, seconds, cost = followed(graph, max_parallel=slots, provider=slow())
+    late = [
+        (when, found)
+        for when, found in made
+        if found.is_whole and found.seconds and when > 4.01  # one of each has been seen
+    ]
+    assert len(late) > 20
+    for when, found in late:
+        assert when + found.seconds == pytest.approx(seconds, abs=4.001)
+        assert found.cost_usd == pytest.approx(cost)
+    assert late[0][0] + late[0][1].seconds == pytest.approx(seconds, abs=0.001)
+
+
+def test_a_bound_of_the_map_counts_too() -> None:
+    graph = Graph("items")
+    graph.map(LLM("call", prompt="{item}"), over=list(range(12)), max_parallel=2)
+    made, seconds, _ = followed(graph, max_parallel=8, provider=slow())
+    assert seconds == pytest.approx(12.0)
+    assert all(when + found.seconds == pytest.approx(12.0) for when, found in made if found.seconds)
+
+
+def test_items_that_are_not_known_yet_make_it_part_of_the_whole() -> None:
+    graph = Graph("items")
+    first = graph.add(LLM("first", prompt="x"))
+    items = graph.function(_three, first=first)
+    graph.map(LLM("call", prompt="{item}"), over=items, id="each")
+    made, seconds, _ = followed(graph, provider=slow())
+    assert not made[0][1].is_whole
+    assert made[-1][1].is_whole
+    assert all(
+        when + found.seconds == pytest.approx(seconds) for when, found in made if found.is_whole
+    )
+
+
+async def _three(first: str) -> list[int]:
+    return [1, 2, 3]
+
+
+def passes(*, until: Callable[[Any], bool] | None) -> Graph:
+    body = Graph("body")
+    state = body.input("state", str)
+    body.add(LLM("improve", prompt="{state}"), state=state)
+    graph = Graph("loop")
+    done = graph.loop("refine", body, max_iterations=5, until=until, state="x")
+    graph.add(LLM("last", prompt="{done}"), done=done)
+    return graph
+
+
+def test_a_loop_without_a_condition_runs_all_its_passes() -> None:
+    made, seconds, _ = followed(passes(until=None), provider=slow())
+    assert seconds == pytest.approx(12.0)
+    assert all(found.is_whole for _, found in made)
+    assert all(when + found.seconds == pytest.approx(12.0) for when, found in made)
+
+
+def test_of_a_loop_with_a_condition_only_the_passes_begun_are_certain() -> None:
+    made, seconds, _ = followed(passes(until=lambda state: False), provider=slow())
+    assert all(when + found.seconds <= seconds + 0.001 for when, found in made)
+    before, after = [f for w, f in made if w < 9.9], [f for w, f in made if w > 10.1]
+    assert before
+    assert not any(found.is_whole for found in before)
+    assert all(found.is_whole for found in after)
+
+
+def test_loops_inside_a_map_are_expected_to_go_as_those_that_have_ended() -> None:
+    body = Graph("body")
+    state = body.input("state", str)
+    body.add(LLM("improve", prompt="{state}"), state=state)
+    item = Graph("item")
+    given = item.input("item", str)
+    item.loop("refine", body, max_iterations=9, until=_at_third_pass(), state=given)
+    graph = Graph("loops")
+    graph.map(item, over=["x"] * 8, id="each", max_parallel=1)
+    made, seconds, cost = followed(graph, provider=slow())
+    assert seconds == pytest.approx(8 * 3 * 2.0)
+    late = [(when, found) for when, found in made if when > 6.1 and found.seconds]
+    assert late
+    for when, found in late:
+        assert found.is_whole
+        assert when + found.seconds == pytest.approx(seconds)
+        assert found.cost_usd == pytest.approx(cost, rel=0.1)  # a first pass is asked for less
+
+
+def _at_third_pass() -> Callable[[Any], bool]:
+    seen = [0]
+
+    def until(state: Any) -> bool:
+        seen[0] += 1
+        return seen[0] % 3 == 0
+
+    return until
+
+
+def two_ways() -> Graph:
+    graph = Graph("ways")
+    first = graph.add(LLM("first", prompt="x"))
+    pick = graph.branch("pick", lambda first: "long", ("long", "short"), first=first)
+    long = graph.add(LLM("long_1", prompt="x"), after=pick["long"])
+    longer = graph.add(LLM("long_2", prompt="{long}"), long=long)
+    short = graph.add(LLM("short", prompt="x"), after=pick["short"])
+    joined = graph.merge("joined", [longer, short])
+    graph.add(LLM("last", prompt="{joined}"), joined=joined)
+    return graph
+
+
+def test_the_ways_of_a_branch_count_once_it_has_picked() -> None:
+    told = Told(two_ways())
+    told(0.0, KIND.NODE_STARTED, "first")
+    told(2.0, KIND.NODE_COMPLETED, "first")
+    assert told.rest(2.0) == (0.0, False)
+    told(2.0, KIND.NODE_STARTED, "pick")
+    assert told.rest(2.0) == (0.0, False)
+    told(2.0, KIND.NODE_COMPLETED, "pick")
+    told(2.0, KIND.NODE_SKIPPED, "short")
+    assert told.rest(2.0) == (6.0, True)
+
+
+def test_a_way_seldom_taken_counts_by_how_often_it_was() -> None:
+    body = Graph("body")
+    body.input("item", int)
+    pick = body.branch("pick", lambda item: item % 2 == 0, ("true", "false"), item=_ref(body))
+    even = body.add(LLM("even", prompt="x"), after=pick["true"])
+    body.merge("out", [even], wait="all")
+    graph = Graph("items")
+    graph.map(body, over=list(range(40)), id="each", max_parallel=1)
+    made, seconds, cost = followed(graph, provider=slow())
+    middle = [(when, found) for when, found in made if 10.1 < when < 30]
+    assert middle
+    for when, found in middle:
+        assert when + found.seconds == pytest.approx(seconds, rel=0.1)
+        assert found.cost_usd == pytest.approx(cost, rel=0.1)
+
+
+def _ref(graph: Graph) -> Any:
+    return Ref(graph, "item")
+
+
+def test_kinds_that_have_not_been_seen_graphs_yet_to_be_made_and_people_are_left_out() -> None:
+    graph = calls("a", "b")
+
+    async def step() -> int:
+        return 1
+
+    async def plan() -> Graph:
+        return calls("x")
+
+    graph.function(step)
+    told = Told(graph)
+    told(0.0, KIND.NODE_STARTED, "a")
+    told(2.0, KIND.NODE_COMPLETED, "a")
+    assert told.rest(2.0) == (2.0, False)  # nothing is known of functions
+    told(2.0, KIND.NODE_STARTED, "step")
+    told(3.0, KIND.NODE_COMPLETED, "step")
+    assert told.rest(3.0) == (2.0, True)
+    graph.function(plan, expand=True)
+    told = Told(graph)
+    for path in ("a", "step"):
+        told(0.0, KIND.NODE_STARTED, path)
+        told(2.0, KIND.NODE_COMPLETED, path)
+    assert told.rest(2.0) == (2.0, False)
+    told(2.0, KIND.NODE_STARTED, "plan")
+    assert told.rest(2.0) == (2.0, False)
+    told(2.0, KIND.NODE_STARTED, "plan/x")
+    told(9.0, KIND.NODE_COMPLETED, "plan/x", cost_usd=1.5)
+    told(9.0, KIND.NODE_COMPLETED, "plan")
+    assert told.rest(9.0) == (2.0, True)
+    found = told.forecaster.forecast(9.0)
+    assert found is not None
+    assert found.cost_usd == 1.5
+
+
+def test_what_is_blocked_or_cancelled_is_not_waited_for() -> None:
+    told = Told(calls("a", "b", "c"))
+    told(0.0, KIND.NODE_STARTED, "a", "b")
+    told(2.0, KIND.NODE_COMPLETED, "a")
+    told(2.0, KIND.NODE_CANCELLED, "b")
+    told(2.0, KIND.NODE_BLOCKED, "c")
+    assert told.rest(2.0) == (0.0, True)
+
+
+def test_a_map_that_failed_is_not_waited_for() -> None:
+    graph = Graph("items")
+    graph.map(
+        LLM("call", prompt="{item}"), over=list(range(12)), id="each",
+        policy=Policy(on_error="continue"),
+    )  # fmt: skip
+    told = Told(graph)
+    told(0.0, KIND.NODE_STARTED, "each")
+    told(0.0, KIND.MAP_OPENED, "each", items=12)
+    told(0.0, KIND.NODE_STARTED, "each[0]/call", "each[1]/call")
+    told(2.0, KIND.NODE_COMPLETED, "each[0]/call")
+    assert told.rest(2.0) == (4.0, True)
+    told(2.0, KIND.NODE_FAILED, "each[1]/call")
+    told(2.0, KIND.NODE_FAILED, "each")
+    assert told.rest(2.0) == (0.0, True)
+
+
+def test_a_subgraph_counts_with_what_is_in_it() -> None:
+    graph = Graph("outer")
+    first = graph.add(LLM("first", prompt="x"))
+    inner = graph.subgraph(calls("a", "b"), id="inner", after=first)
+    graph.add(LLM("last", prompt="{inner}"), inner=inner)
+    made, seconds, _ = followed(graph, provider=slow())
+    assert seconds == pytest.approx(8.0)
+    assert all(when + found.seconds == pytest.approx(8.0) for when, found in made)
+
+
+def test_ten_thousand_items_cost_no_more_to_forecast_than_ten() -> None:
+    graph = Graph("items")
+    graph.map(LLM("call", prompt="{item}"), over=list(range(1_000_000)), id="each")
+    told = Told(graph)
+    told(0.0, KIND.NODE_STARTED, "each")
+    told(0.0, KIND.MAP_OPENED, "each", items=1_000_000)
+    told(0.0, KIND.NODE_STARTED, "each[0]/call")
+    told(2.0, KIND.NODE_COMPLETED, "each[0]/call")
+    assert told.rest(2.0)[0] == pytest.approx(250_000.0, rel=0.001)
+    assert len(told.forecaster._observed.places) == 2
+
+
+def test_asking_somebody_is_open_ended() -> None:
+    graph = calls("a")
+    graph.add(Ask("human", question="Well?"))
+    told = Told(graph)
+    told(0.0, KIND.NODE_STARTED, "a")
+    told(2.0, KIND.NODE_COMPLETED, "a")
+    assert told.rest(2.0) == (0.0, False)
