@@ -13,6 +13,7 @@ from typing import Any
 
 from dagorch.errors import DefinitionError
 from dagorch.exporters.frames import frame_numbers
+from dagorch.graph.graph import Graph
 from dagorch.graph.plan import Plan
 from dagorch.models.result import NodeRun, Result
 
@@ -32,7 +33,7 @@ class CriticalStep:
     frame (a fallback, an expansion), to that frame's opening."""
 
 
-def critical_path(result: Result) -> tuple[CriticalStep, ...]:
+def critical_path(result: Result, graph: Graph | None = None) -> tuple[CriticalStep, ...]:
     """
     Find the chain of node runs that bounded the makespan of a finished run, first to last.
 
@@ -47,9 +48,10 @@ def critical_path(result: Result) -> tuple[CriticalStep, ...]:
 
     Args:
         result: Of a run that has ended, however it did. Nothing started: an empty chain.
+        graph: What ran, for a result that was pickled, which leaves its graph behind.
 
     Raises:
-        DefinitionError: The result has been pickled, which leaves its graph behind.
+        DefinitionError: There is no graph.
 
     Cost: O(V + E) of the frames on the chain, and O(node runs) to find these.
     Source: the critical path of a program's activity graph; Yang and Miller, 1988.
@@ -68,12 +70,13 @@ def critical_path(result: Result) -> tuple[CriticalStep, ...]:
         >>> [(step.path, step.seconds) for step in critical_path(run_virtual(graph.run))]
         [('slow', 4.0), ('last', 2.0)]
     """
-    if result.graph is None:
+    graph = graph or result.graph
+    if graph is None:
         raise DefinitionError(
             f"the result of run {result.run_id!r} has no graph: it was pickled, and the critical "
-            "path is found with the graph's edges; find it before pickling"
+            "path is found by the graph's edges; give the graph, too"
         )
-    return _Walk(result).back()
+    return _Walk(result, graph.compile()).back()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,13 +107,13 @@ class _Place:
 class _Walk:
     """From the end of a run to its start."""
 
-    def __init__(self, result: Result) -> None:
+    def __init__(self, result: Result, plan: Plan) -> None:
         self._runs: Mapping[str, NodeRun] = result.node_runs
         self._expansions: Mapping[str, Any] = result.expansions
         self._numbers = frame_numbers(self._runs)
         self._lasts: dict[str, list[tuple[float, int, _Place]]] = {}
         """Per container, of each frame in which something started: its end, number, last."""
-        self._root = _Frame(result.graph.compile(), "")
+        self._root = _Frame(plan, "")
         self._found: list[tuple[str, float, float]] = []
         """Paths, starts and ends; the last first."""
 
@@ -150,7 +153,8 @@ class _Walk:
             earlier = bisect_left(others, (at, place.frame.number), key=lambda last: last[:2])
             if earlier and others[earlier - 1][0] > opened:
                 return others[earlier - 1][2]
-            if at > opened and holder.run.attempts:
+            if place.frame.plan is not above.plan.bodies.get(place.frame.index):
+                # It came to a fallback or an expansion by work of its own.
                 self._found.append((holder.run.path, opened, at))
             place = holder
 

@@ -29,6 +29,18 @@ _SHAPES: Final = {
     "collapsed": "box3d",
     "placeholder": "ellipse",
 }
+_BORDERS: Final = {
+    "loop": "rounded",
+    "map": "rounded,dashed",
+    "subgraph": "solid",
+    "function": "rounded,dotted",
+    "llm": "rounded,dotted",
+}
+_THICK: Final = 3
+_SPACE: Final = "\N{NO-BREAK SPACE}"
+_LONG: Final = 18
+_LARGE: Final = 60
+_PART: Final = re.compile(r"(?<=\w)[\s_.:…-]+(?=\w)")
 # One name and no list: without the system's fonts Graphviz knows the widths of this one alone.
 _FONT: Final = "Helvetica"
 
@@ -50,11 +62,12 @@ def to_dot(graph: Graph, result: Result | None = None) -> str:
         True
     """
     drawing = draw(graph, result)
-    heading = _label(drawing.title, drawing.details, 17, "left")
+    heading = _label(drawing.title, (*drawing.details, ""), 17, "left")
     wide = drawing.is_wide
+    apart = 0.3 if len(drawing.boxes) <= _LARGE else 0.15
     attributes = {
         "graph": f"label={heading}, labelloc=t, labeljust=l, rankdir={'LR' if wide else 'TB'},"
-        ' compound=true, nodesep=0.3, ranksep=0.45, pad=0.2, bgcolor="white"',
+        f' compound=true, nodesep={apart}, ranksep=0.45, pad=0.2, bgcolor="white"',
         "node": 'fontsize=12, margin="0.16,0.07", height=0.4',
         "edge": f'fontsize=10, color="{LINE}", arrowsize=0.7',
     }
@@ -72,13 +85,13 @@ def to_dot(graph: Graph, result: Result | None = None) -> str:
             depth += 1
             lines.append(f"{'  ' * depth}graph [{_surround(thing)}]")
         else:
-            lines.append(f"{'  ' * depth}{_quoted(thing.id)} [{_box(thing)}]")
+            lines.append(f"{'  ' * depth}{_quoted(thing.id)} [{_box(thing, wide)}]")
     for arrow in drawing.arrows:
         lines += [f"  {line}" for line in _arrow(drawing, arrow)]
     return "\n".join([*lines, "}", ""])
 
 
-def _box(box: Box) -> str:
+def _box(box: Box, wide: bool) -> str:
     colours = tint(box)
     styles = ["filled"]
     if box.kind in ("llm", "placeholder"):
@@ -87,7 +100,7 @@ def _box(box: Box) -> str:
         styles.append("dashed")
     shape = _SHAPES[box.kind]
     parts = [
-        f"label={_label(box.title, box.details, 13)}",
+        f"label={_label(box.title, box.details, 13, halves=not wide)}",
         f"shape={shape}",
         f'style="{",".join(styles)}"',
         f'fillcolor="{colours.fill}"',
@@ -97,18 +110,19 @@ def _box(box: Box) -> str:
     ]
     if shape in ("diamond", "hexagon", "parallelogram"):
         parts.append('margin="0.02,0.02"')
-    if box.end == "failed":
-        parts.append("penwidth=2")
+    if box.critical:
+        parts.append(f"penwidth={_THICK}")
     return ", ".join(parts)
 
 
 def _surround(surround: Surround) -> str:
     colours = tint(surround)
     label = _label(surround.title, surround.details, 12, "left")
-    style = "rounded,filled,dashed" if surround.dashed else "rounded,filled"
+    style = "dashed" if surround.dashed else _BORDERS.get(surround.kind, "rounded")
+    width = 2 if surround.kind == "loop" else 1
     return (
-        f"label={label}, labeljust=l, labelloc=t,"
-        f' style="{style}", fillcolor="{colours.fill}", color="{colours.line}", margin=12,'
+        f"label={label}, labeljust=l, labelloc=t, margin=12, penwidth={width},"
+        f' style="filled,{style}", fillcolor="{colours.fill}", color="{colours.line}",'
         f" tooltip={_quoted(surround.id)}"
     )
 
@@ -119,11 +133,13 @@ def _arrow(drawing: Drawing, arrow: Arrow) -> list[str]:
     tail, head = exits[len(exits) // 2], entries[len(entries) // 2]
     parts = []
     if arrow.label:
-        parts.append(f"label={_quoted(f' {arrow.label} ')}")
+        parts.append(f"label={_quoted(f'  {arrow.label} ')}")
     if arrow.dashed or arrow.dead:
         parts.append("style=dashed")
     if arrow.dead:
         parts.append(f'color="{DEAD}", fontcolor="{DEAD}"')
+    if arrow.critical:
+        parts.append(f'penwidth={_THICK}, color="{TEXT}"')
     if arrow.back:
         parts.append("constraint=false")
         return [f"{_quoted(tail)} -> {_quoted(head)} [{', '.join(parts)}]"]
@@ -138,15 +154,41 @@ def _arrow(drawing: Drawing, arrow: Arrow) -> list[str]:
     return lines
 
 
-def _label(title: str, details: tuple[str, ...], size: int, align: str = "center") -> str:
-    """A label in Graphviz's subset of HTML: the title bold, the details small."""
+def _label(
+    title: str,
+    details: tuple[str, ...],
+    size: int,
+    align: str = "center",
+    *,
+    halves: bool = False,
+) -> str:
+    """
+    A label in Graphviz's subset of HTML: the title bold, the details small.
+
+    Long lines get spaces around them: who looks at an SVG may have no Helvetica, and other
+    letters, bold ones above all, are up to a fifth wider.
+    """
     ending = f'<br align="{align}"/>'
-    lines = [f'<font point-size="{size}"><b>{_markup(title)}</b></font>{ending}']
-    lines += [
-        f'<font point-size="{max(10, size - 4)}" color="{MUTED}">{_markup(line)}</font>{ending}'
-        for line in details
-    ]
-    return f"<{''.join(lines)}>"
+    centred = align == "center"
+    text = ""
+    for line in _halves(title) if halves else [title]:
+        space = _SPACE * (len(line) // 5 - (1 if centred else 0))
+        words = f"{space if centred else ''}{_markup(line)}{space}"
+        text += f'<font point-size="{size}"><b>{words}</b></font>{ending}'
+    for line in details:
+        space = _SPACE * ((len(line) - 25) // 5 if centred else len(line) // 6)
+        words = f"{space if centred else ''}{_markup(line)}{space}"
+        text += f'<font point-size="{max(10, size - 4)}" color="{MUTED}">{words}</font>{ending}'
+    return f"<{text}>"
+
+
+def _halves(title: str) -> list[str]:
+    """A long name in two lines, broken where its parts are."""
+    breaks = [found.end() for found in _PART.finditer(title)] if len(title) > _LONG else []
+    if not breaks:
+        return [title]
+    middle = min(breaks, key=lambda place: abs(place - len(title) / 2))
+    return [title[:middle].rstrip(), title[middle:]]
 
 
 def _markup(text: str) -> str:

@@ -1,7 +1,8 @@
 """
 What a picture of a graph holds: boxes, the frames around them, arrows. No traversal and no format.
 
-`unroll.py` makes a drawing from a graph; `dot.py` and `mermaid.py` write it down.
+`unroll.py` makes a drawing from a graph, `emphasis.py` and `gathering.py` make it easier to read,
+`dot.py` and `mermaid.py` write it down.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from dagorch.models.result import End
+from dagorch.models.result import End, NodeRun
 
 __all__ = ["Arrow", "Box", "Drawing", "Surround"]
 
@@ -33,6 +34,9 @@ class Box:
     """It may never run, or stands for what is not known yet."""
     about: str = ""
     """More than a label has room for; shown where a format can, on hovering."""
+    run: NodeRun | None = None
+    critical: bool = False
+    """It is on the critical path, or what it stands for is."""
 
 
 @dataclass(slots=True)
@@ -47,6 +51,7 @@ class Surround:
     """The id of the surround outside it; empty at the top."""
     end: End | None = None
     dashed: bool = False
+    """It may never run."""
     entries: list[str] = field(default_factory=list)
     """Boxes and surrounds inside that nothing inside comes before."""
     exits: list[str] = field(default_factory=list)
@@ -66,6 +71,7 @@ class Arrow:
     """The run did not take it."""
     back: bool = False
     """It closes a loop, so it ranks nothing."""
+    critical: bool = False
 
 
 @dataclass(slots=True)

@@ -22,6 +22,12 @@ _SHAPES: Final = {
     "collapsed": ("[[", "]]"),
     "placeholder": ("([", "])"),
 }
+_BORDERS: Final = {
+    "loop": ",stroke-width:3px",
+    "map": ",stroke-dasharray:8 4",
+    "function": ",stroke-dasharray:2 4",
+    "llm": ",stroke-dasharray:2 4",
+}
 # All else is written as a number: quotes end a label, `1.` and backticks begin Markdown in one.
 _UNSAFE: Final = re.compile(r"[^\w \-:/,()\[\]…·$]|(?<=\d)\.(?=\s)")
 
@@ -58,11 +64,8 @@ def to_mermaid(graph: Graph, result: Result | None = None) -> str:
         else:
             opening, closing = _SHAPES[thing.kind]
             lines.append(f'{indent}{names[thing.id]}{opening}"{_label(thing)}"{closing}')
-    dead: list[int] = []
-    for number, arrow in enumerate(drawing.arrows):
-        lines.append(f"  {_arrow(drawing, arrow, names)}")
-        if arrow.dead:
-            dead.append(number)
+    lines += [f"  {_arrow(drawing, arrow, names)}" for arrow in drawing.arrows]
+    dead = [number for number, arrow in enumerate(drawing.arrows) if arrow.dead]
     if dead:
         lines.append(f"  linkStyle {','.join(map(str, dead))} stroke:{DEAD}")
     lines += _classes(drawing, names)
@@ -73,7 +76,7 @@ def _arrow(drawing: Drawing, arrow: Arrow, names: dict[str, str]) -> str:
     source, target = arrow.source, arrow.target
     if arrow.back:  # from box to box: a surround cannot point at itself
         source, target = drawing.exits(source)[-1], drawing.entries(target)[0]
-    line = "-.->" if arrow.dashed or arrow.dead else "-->"
+    line = "==>" if arrow.critical else "-.->" if arrow.dashed or arrow.dead else "-->"
     label = f'|"{_text(arrow.label)}"|' if arrow.label else ""
     return f"{names[source]} {line}{label} {names[target]}"
 
@@ -87,8 +90,10 @@ def _classes(drawing: Drawing, names: dict[str, str]) -> list[str]:
         style = f"fill:{colours.fill},stroke:{colours.line},color:{TEXT}"
         if thing.dashed or thing.end == "skipped":
             style += ",stroke-dasharray:5 4"
-        if isinstance(thing, Box) and thing.end == "failed":
-            style += ",stroke-width:3px"
+        elif isinstance(thing, Surround):
+            style += _BORDERS.get(thing.kind, "")
+        if isinstance(thing, Box) and thing.critical:
+            style += ",stroke-width:4px"
         groups.setdefault(style, []).append(names[thing.id])
     lines = []
     for number, (style, members) in enumerate(groups.items()):

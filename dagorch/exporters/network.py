@@ -44,7 +44,7 @@ def to_networkx(graph: Graph, result: Result | None = None) -> networkx.DiGraph[
         feed, and `labels`, those of a branch that they hang on: both JSON arrays of texts.
 
     Raises:
-        DefinitionError: The graph does not compile, or the result was pickled.
+        DefinitionError: The graph does not compile.
 
     Example:
         >>> from dagorch import Graph
@@ -76,7 +76,7 @@ def to_networkx(graph: Graph, result: Result | None = None) -> networkx.DiGraph[
             "seconds": result.duration_seconds,
             "cost_usd": float(result.cost_usd),
         }
-        for id, facts in _ran(result):
+        for id, facts in _ran(graph, result):
             if id in plain:
                 plain.nodes[id].update(facts)
     return plain
@@ -106,9 +106,9 @@ def _planned(node: Node[Any]) -> Iterator[tuple[str, str]]:
         yield "model", node.model
 
 
-def _ran(result: Result) -> Iterator[tuple[str, dict[str, Any]]]:
+def _ran(graph: Graph, result: Result) -> Iterator[tuple[str, dict[str, Any]]]:
     used = usage_with_inside(result.node_runs)
-    critical = {holder for step in critical_path(result) for holder in holders(step.path)}
+    critical = {holder for step in critical_path(result, graph) for holder in holders(step.path)}
     for path, run in result.node_runs.items():
         usage = used.get(path, NOTHING_USED)
         facts = {

@@ -30,6 +30,10 @@ _KINDS: Final = {
     "ask": Tint("#fbe4f0", "#b83280"),
     "collapsed": Tint("#ede7f9", "#7c4fc4"),
     "placeholder": Tint("#ffffff", "#7b8794"),
+    "loop": Tint("#ffffff", "#b7791f"),
+    "map": Tint("#ffffff", "#7c4fc4"),
+    "subgraph": Tint("#ffffff", "#6b7a8c"),
+    "frame": Tint("#ffffff", "#b8c0c9"),
 }
 # Told apart by lightness too; what did not complete also says so in words.
 _ENDS: Final = {
@@ -41,11 +45,22 @@ _ENDS: Final = {
 }
 
 
+# Of surrounds: faint, so that what is inside stands out.
+_FLOORS: Final = {
+    "loop": "#fdf8ec",
+    "map": "#f5f1fd",
+    "subgraph": "#f3f5f7",
+    "frame": "#ffffff",
+    "function": "#eef6fd",
+    "llm": "#eef6fd",
+}
+
+
 def tint(thing: Box | Surround) -> Tint:
-    """Give the colours of a box, or of a surround, which is filled faintly whatever its end."""
+    """Give the colours of a box, or of a surround, which is filled by its kind whatever its end."""
     if isinstance(thing, Surround):
         line = _ENDS[thing.end].line if thing.end else _KINDS.get(thing.kind, _PLAIN).line
-        return Tint("#fafbfc", line)
+        return Tint(_FLOORS[thing.kind], line)
     if thing.end is not None:
         return _ENDS[thing.end]
     return _KINDS.get(thing.kind, _PLAIN)

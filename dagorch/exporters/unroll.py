@@ -11,15 +11,18 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import Any, Final
 
 from dagorch.errors import DefinitionError
 from dagorch.exporters import captions
+from dagorch.exporters.critical import critical_path
 from dagorch.exporters.drawing import Arrow, Box, Drawing, Surround
-from dagorch.exporters.frames import frame_numbers
+from dagorch.exporters.emphasis import emphasise
+from dagorch.exporters.frames import frame_numbers, usage_with_inside
+from dagorch.exporters.gathering import gather
 from dagorch.graph.graph import Graph
 from dagorch.graph.plan import LOOP, MAP, Plan
-from dagorch.models.amounts import format_cost, format_duration
 from dagorch.models.result import End, NodeRun, Result
 from dagorch.nodes.base import Node
 from dagorch.nodes.container import Loop, Map
@@ -48,7 +51,11 @@ def draw(graph: Graph, result: Result | None = None) -> Drawing:
 
     Cost: O(V + E), with a result also O(node runs).
     """
-    return _Artist(graph, result).draw()
+    artist = _Artist(graph, result)
+    drawing = artist.draw()
+    emphasise(drawing, artist.chain)
+    gather(drawing)
+    return drawing
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +89,15 @@ class _Artist:
                 f"the result is not of graph {graph.name!r}, so it cannot be drawn"
             )
         self._numbers = frame_numbers(self._runs)
-        details = _inputs(self._plan) if result is None else _outcome(result)
+        self._used = usage_with_inside(self._runs)
+        self.chain = critical_path(result, graph) if result is not None else ()
+        self._on_chain = {
+            step.path[:end] for step in self.chain for end, c in enumerate(step.path) if c == "/"
+        }
+        """The frames that the critical path goes through, `search[7]`."""
+        details = (
+            _inputs(self._plan) if result is None else captions.outcome_lines(result, self.chain)
+        )
         self._drawing = Drawing(graph.name, details)
         self._todo: deque[Callable[[], None]] = deque()
         self._later(_Frame(self._plan, "", "", 0))
@@ -159,7 +174,7 @@ class _Artist:
             elif frame.plan.kinds[index] in (LOOP, MAP):
                 details.append(captions.plural(inside, _noun(frame.plan.kinds[index])))
         if run is not None:
-            details += captions.run_lines(run)
+            details += captions.run_lines(run, self._used.get(path))
         elif self._ran:
             details.append("not needed" if frame.fallback else "did not run")
         self._drawing.boxes[path] = Box(
@@ -170,7 +185,8 @@ class _Artist:
             frame.surround,
             run.end if run is not None else None,
             dashed=frame.fallback and run is None,
-            about=_about(path, run),
+            about=captions.about(path, run),
+            run=run,
         )
 
     def _opens(self, frame: _Frame, index: int, path: str) -> bool:
@@ -199,16 +215,23 @@ class _Artist:
         """Put a surround around the body of a loop, a map, a subgraph or an LLM node with tools."""
         code, body = frame.plan.kinds[index], frame.plan.bodies[index]
         run = self._runs.get(path)
-        details = captions.run_lines(run) if run is not None else _plans(frame.plan, index, node)
+        numbers = self._inside(code, path)
+        if run is None:
+            details = _plans(frame.plan, index, node)
+        else:
+            counted = [captions.plural(len(numbers), _noun(code))] if code in (LOOP, MAP) else []
+            details = captions.run_lines(run, self._used.get(path), *counted)
         self._surround(frame, node, path, details, run)
         if not self._ran or code not in (LOOP, MAP):
             self._later(_Frame(body, f"{path}/", path, frame.depth + 1))
             if code == LOOP:
                 self._drawing.arrows.append(Arrow(path, path, "again", dashed=True, back=True))
             return
-        numbers = self._inside(code, path)
-        shown = numbers[: FEW_FRAMES if body.size > 1 else FEW_ITEMS]
-        rest = numbers[len(shown) :]
+        few = FEW_FRAMES if body.size > 1 else FEW_ITEMS
+        shown, rest = numbers[:few], numbers[few:]
+        if code == MAP and rest:
+            shown = self._telling(path, body, numbers, few)
+            rest = sorted({*numbers} - {*shown})
         before = ""
         for number in shown:
             inner = f"{path}[{number}]"
@@ -229,6 +252,22 @@ class _Artist:
         if rest:
             self._todo.append(partial(self._more, path, code, body, rest, before))
 
+    def _telling(self, path: str, body: Plan, numbers: list[int], few: int) -> list[int]:
+        """The items to draw of many: half of them such that failed or that the run waited for."""
+
+        def failed(number: int) -> bool:
+            runs = self._outputs(f"{path}[{number}]", body)
+            return any(run is not None and run.end == "failed" for run in runs)
+
+        told = [number for number in numbers if failed(number)]
+        told += [number for number in numbers if f"{path}[{number}]" in self._on_chain]
+        shown = dict.fromkeys(islice(dict.fromkeys(told), few // 2))
+        others = (number for number in numbers if number not in shown)
+        return sorted([*shown, *islice(others, few - len(shown))])
+
+    def _outputs(self, inner: str, body: Plan) -> list[NodeRun | None]:
+        return [self._runs.get(f"{inner}/{body.nodes[i].id}") for i in body.outputs]
+
     def _pass(self, path: str, inner: str, title: str, first: bool, last: bool) -> str:
         """Put a surround around one pass or item."""
         outer = self._drawing.surrounds[path]
@@ -241,8 +280,7 @@ class _Artist:
         """Draw one box for the passes or items that are too many."""
         ends: Counter[End] = Counter()
         for number in rest:
-            runs = [self._runs.get(f"{path}[{number}]/{body.nodes[i].id}") for i in body.outputs]
-            told = {run.end for run in runs if run is not None}
+            told = {run.end for run in self._outputs(f"{path}[{number}]", body) if run is not None}
             ends["completed" if "completed" in told else min(told, default="cancelled")] += 1
         box = Box(
             f"{path}[…]",
@@ -272,7 +310,7 @@ class _Artist:
         title = captions.shorten(node.id) + frame.mark
         self._drawing.boxes[inner] = Box(
             inner, node.kind.value, title, (captions.kind_line(node),), path,
-            run.end if run is not None else None, about=_about(path, run),
+            run.end if run is not None else None, about=captions.about(path, run),
         )  # fmt: skip
         surround = self._drawing.surrounds[path]
         surround.entries.append(inner)
@@ -326,7 +364,6 @@ class _Artist:
             details,
             frame.surround,
             run.end if run is not None else None,
-            dashed=not self._ran and isinstance(node, (Loop, Map, Function)),
         )
 
 
@@ -347,22 +384,6 @@ def _plans(plan: Plan, index: int, node: Node[Any]) -> tuple[str, ...]:
     return (f"for each of {captions.plural(len(plan.constants[index][node.parameter]), 'item')}",)
 
 
-def _about(path: str, run: NodeRun | None) -> str:
-    if run is None:
-        return path
-    return f"{path}\n{run.reason[:400]}" if run.reason else path
-
-
 def _inputs(plan: Plan) -> tuple[str, ...]:
     names = ", ".join(captions.shorten(name) for name in plan.inputs)
     return (f"takes {names}",) if names else ()
-
-
-def _outcome(result: Result) -> tuple[str, ...]:
-    ends = Counter(run.end for run in result.node_runs.values())
-    runs = [captions.plural(len(result.node_runs), "node run")]
-    runs += [f"{ends[end]:,} {end}" for end in ("failed", "blocked", "cancelled") if ends[end]]
-    parts = [result.status, ", ".join(runs), format_duration(result.duration_seconds)]
-    parts += [captions.tokens(result.usage)] if result.usage.total_tokens else []
-    parts += [format_cost(result.usage.cost_usd)] if result.usage.cost_usd else []
-    return (" · ".join(parts),)

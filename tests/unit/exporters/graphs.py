@@ -1,8 +1,10 @@
-"""Graphs to draw: one with everything in it, fans of a given width, bodies of a given depth."""
+"""Graphs to draw: one with everything in it, fans, lanes, layers, bodies of a given size."""
 
 from __future__ import annotations
 
-from dagorch import LLM, Graph, Policy
+import random
+
+from dagorch import LLM, Graph, Policy, Ref
 from dagorch.nodes.function import Function
 
 
@@ -71,6 +73,47 @@ def fan(width: int) -> Graph:
 
     start = graph.function(first)
     graph.merge("last", [graph.function(middle, id=f"m{i}", first=start) for i in range(width)])
+    return graph
+
+
+def lanes(count: int) -> Graph:
+    """Lanes of three nodes each beside one another, between one node and one more."""
+    graph = Graph("lanes")
+
+    async def step(before: int = 0) -> int:
+        return before + 1
+
+    start = graph.function(step, id="split")
+    ends = []
+    for lane in range((count - 2) // 3 or 1):
+        ref = start
+        for stage in ("read", "filter", "map"):
+            ref = graph.function(step, id=f"{stage}_{lane}", before=ref)
+        ends.append(ref)
+    graph.merge("joined", ends)
+    return graph
+
+
+def layered(count: int) -> Graph:
+    """Nodes with nothing in common, in layers, each of which reads some of the one before."""
+    chance, graph = random.Random(count), Graph(f"{count} nodes")
+    across = max(2, round(count**0.5 * 0.7))
+    letters = "abcdefghijklmnop"
+    names: set[str] = set()
+    while len(names) < count:
+        names.add("".join(chance.choices(letters, k=chance.randint(3, 14))))
+
+    async def step(a0: int = 0, a1: int = 0) -> int:
+        return 1
+
+    before: list[Ref[int]] = []
+    layer: list[Ref[int]] = []
+    for name in sorted(names):
+        sources = chance.sample(before, min(len(before), chance.choice((1, 1, 2))))
+        given = {f"a{place}": source for place, source in enumerate(sources)}
+        layer.append(graph.function(step, id=name, **given))
+        if len(layer) == across:
+            before, layer = layer, []
     return graph
 
 

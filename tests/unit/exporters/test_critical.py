@@ -136,7 +136,9 @@ def test_what_was_skipped_is_passed_over() -> None:
     assert [(path, s) for path, _, s in steps(ran(build)) if s] == [("ask", 1), ("after", 2)]
 
 
-def test_a_pickled_result_has_no_edges_to_find_it_with() -> None:
+def test_a_pickled_result_needs_its_graph_beside_it() -> None:
     result = ran(lambda graph: graph.add(lasting("a", 1)))
-    with pytest.raises(DefinitionError, match="find it before pickling"):
-        critical_path(pickle.loads(pickle.dumps(result)))
+    kept = pickle.loads(pickle.dumps(result))
+    with pytest.raises(DefinitionError, match="give the graph, too"):
+        critical_path(kept)
+    assert critical_path(kept, result.graph) == critical_path(result)

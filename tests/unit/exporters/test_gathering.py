@@ -1,0 +1,144 @@
+"""Boxes that only a number tells apart become one with a count, and nothing else does."""
+
+from __future__ import annotations
+
+import networkx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dagorch import Graph, Policy
+from dagorch.exporters.drawing import Arrow, Box, Drawing
+from dagorch.exporters.gathering import MOST_ALIKE, MOST_ALIKE_OF_MANY, gather
+from dagorch.exporters.unroll import draw
+from tests.unit.exporters.graphs import fan, lanes
+
+
+def of(arrows: dict[str, str], **looks: str) -> Drawing:
+    """A drawing of boxes and of arrows from the keys, each `"a b"`, to the values."""
+    drawing = Drawing("test")
+    for ends in (arrows, dict.fromkeys(looks, "")):
+        for sources, targets in ends.items():
+            for id in (*sources.split(), *targets.split()):
+                drawing.boxes.setdefault(id, Box(id, "function", id, (looks.get(id, "function"),)))
+    for sources, targets in arrows.items():
+        for source in sources.split():
+            drawing.arrows += [Arrow(source, target) for target in targets.split()]
+    return drawing
+
+
+def arrows(drawing: Drawing) -> set[tuple[str, str]]:
+    return {(arrow.source, arrow.target) for arrow in drawing.arrows}
+
+
+def numbered(name: str, count: int) -> str:
+    return " ".join(f"{name}{place}" for place in range(count))
+
+
+def test_a_fan_becomes_three_boxes_in_a_row() -> None:
+    drawing = draw(fan(500))
+    assert list(drawing.boxes) == ["first", "m0[…]", "last"]
+    many = drawing.boxes["m0[…]"]
+    assert (many.title, many.kind, many.details) == ("m# × 500", "collapsed", ("function",))
+    assert many.about.splitlines()[:2] == ["m0", "m1"]
+    assert many.about.endswith("and 460 more")
+    assert arrows(drawing) == {("first", "m0[…]"), ("m0[…]", "last")}
+
+
+@pytest.mark.parametrize(("count", "boxes"), [(MOST_ALIKE, MOST_ALIKE), (MOST_ALIKE + 1, 1)])
+def test_a_few_are_drawn_one_by_one(count: int, boxes: int) -> None:
+    drawing = of({"first": numbered("m", count), numbered("m", count): "last"})
+    gather(drawing)
+    assert len(drawing.boxes) == boxes + 2
+
+
+def test_in_a_large_drawing_fewer_are_many() -> None:
+    drawing = of({numbered("m", MOST_ALIKE_OF_MANY + 1): "last"})
+    for place in range(70):  # words, not numbers
+        name = "x" * (place + 1)
+        drawing.boxes[name] = Box(name, "function", name, ("function",))
+    gather(drawing)
+    assert "m0[…]" in drawing.boxes
+    assert len(drawing.boxes) == 72
+
+
+def test_whole_lanes_become_one() -> None:
+    drawing = draw(lanes(200))
+    assert [box.title for box in drawing.boxes.values()] == [
+        "split", "read_# × 66", "filter_# × 66", "map_# × 66", "joined",
+    ]  # fmt: skip
+    assert len(drawing.arrows) == 4
+
+
+def test_what_leads_elsewhere_is_told_apart() -> None:
+    one, two = (" ".join(f"m{n}" for n in range(start, start + 20)) for start in (0, 20))
+    drawing = of({one: "left", two: "right"})
+    gather(drawing)
+    assert arrows(drawing) == {("m0[…]", "left"), ("m20[…]", "right")}
+    assert {box.title for box in drawing.boxes.values()} == {"left", "right", "m# × 20"}
+
+
+def test_a_few_lanes_that_end_apart_are_drawn_whole() -> None:
+    heads = [f"head_{n}" for n in range(20)]
+    drawing = of(
+        {f"head_{n}": f"tail_{n}" for n in range(20)} | {"tail_0": "odd", "tail_1": "even"}
+    )
+    drawing.arrows += [Arrow(f"tail_{n}", f"end_{'ab'[n % 2]}") for n in range(20)]
+    for id in ("end_a", "end_b"):
+        drawing.boxes[id] = Box(id, "function", id, ("function",))
+    gather(drawing)
+    assert set(heads) <= set(drawing.boxes)
+
+
+def test_names_that_differ_in_words_are_drawn_one_by_one() -> None:
+    names = " ".join(f"{letter}_agent" for letter in "abcdefghijklmnopqrstuvwxyz")
+    drawing = of({"first": names})
+    gather(drawing)
+    assert len(drawing.boxes) == 27
+
+
+def test_numbers_that_all_share_stay() -> None:
+    drawing = of({"first": " ".join(f"bowtie2_{n}" for n in range(20))})
+    gather(drawing)
+    assert [box.title for box in drawing.boxes.values()] == ["first", "bowtie2_# × 20"]
+
+
+async def test_after_a_run_those_that_failed_and_the_critical_one_stay_out() -> None:
+    graph = Graph("mixed")
+
+    async def work(number: int) -> int:
+        if number in (3, 7):
+            raise ValueError("bad luck")
+        return number
+
+    policy = Policy(on_error="continue")
+    parts = [graph.function(work, id=f"w{n}", number=n, policy=policy) for n in range(100)]
+    graph.merge("all", parts, tolerate_failures=True)
+    drawing = draw(graph, await graph.run())
+    singles = {id: box for id, box in drawing.boxes.items() if id.startswith("w") and "[" not in id}
+    assert {id for id, box in singles.items() if box.end == "failed"} == {"w3", "w7"}
+    assert "ValueError: bad luck" in singles["w3"].details
+    many = next(box for box in drawing.boxes.values() if "×" in box.title)
+    assert many.end == "completed"
+    assert int(many.title.split()[-1]) + len(singles) == 100
+    critical = [box.id for box in drawing.boxes.values() if box.critical]
+    assert critical[-1] == "all"
+
+
+@given(
+    st.integers(2, 200),
+    st.lists(st.tuples(st.integers(0, 199), st.integers(1, 40)), max_size=300),
+)
+def test_no_arrow_is_lost_and_none_runs_in_a_circle(
+    count: int, steps: list[tuple[int, int]]
+) -> None:
+    drawing = of({}, **{f"m{place}": "function" for place in range(count)})
+    edges = {(a % count, a % count + step) for a, step in steps if a % count + step < count}
+    drawing.arrows = [Arrow(f"m{a}", f"m{b}") for a, b in sorted(edges)]
+    gather(drawing)
+    drawn = networkx.DiGraph(list(arrows(drawing)))
+    assert set(drawn) <= set(drawing.boxes)
+    assert networkx.is_directed_acyclic_graph(drawn)
+    assert bool(edges) == bool(drawing.arrows)
+    counted = [box.title.split(" × ") for box in drawing.boxes.values()]
+    assert sum(int(parts[1]) if len(parts) > 1 else 1 for parts in counted) == count
