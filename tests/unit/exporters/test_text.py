@@ -110,12 +110,21 @@ def test_where_there_is_little_room_inputs_have_lines_of_their_own() -> None:
     ]
 
 
+def test_many_alike_are_one_line() -> None:
+    assert to_text(fan(20), width=60).splitlines() == [
+        "fan",
+        "■ first    function",
+        "▣ m# × 20  function  ← first",
+        "▼ last     merge     ← m# × 20",
+    ]
+
+
 def test_more_inputs_than_fit_on_a_line_go_on_below() -> None:
-    lines = to_text(fan(20), width=60).splitlines()
+    lines = to_text(fan(16), width=50).splitlines()
     assert lines[:3] == ["fan", "■ first  function", "■ m0     function  ← first"]  # no rails
     assert lines[-2:] == [
-        "                     m10, m11, m12, m13, m14, m15, m16, m17,",
-        "                     m18, m19",
+        "                     m7, m8, m9, m10, m11, m12,",
+        "                     m13, m14, m15",
     ]
 
 
