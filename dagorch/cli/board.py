@@ -146,6 +146,8 @@ def _note(line: Line, event: Event) -> None:
     line.kind = str(data.get("kind", line.kind))
     if kind is EventType.NODE_TOKENS:
         text = str(data.get("text", ""))
+        if data.get("instead"):
+            line.tail, line.written = "", 0
         line.tail = (line.tail + text)[-_TAIL:]
         line.written += len(text.encode("utf-8", "replace"))
         line.tokens = max(1, line.written // _BYTES_PER_TOKEN)

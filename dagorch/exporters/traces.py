@@ -46,7 +46,7 @@ _OF_EXCHANGES: Final = {
     "cost_usd": "dagorch.cost_usd",
 }
 """Told as they are, unless they are empty."""
-_TELLABLE: Final = ("delay_seconds", "model", "service")
+_TELLABLE: Final = ("after_seconds", "delay_seconds", "model", "service")
 """What is told of a retry and the like; a question is content."""
 
 
@@ -165,7 +165,8 @@ class _Run:
                 self._attempt(node, path)
         elif kind is EventType.NODE_TOKENS:
             if self._content and node.kind == "llm":
-                node.text += event.data["text"]
+                before = "" if event.data.get("instead") else node.text
+                node.text = before + event.data["text"]
         elif kind is EventType.EXCHANGE_ENDED:
             self._exchange(event, node)
         elif kind is EventType.ATTEMPT_FAILED:

@@ -201,7 +201,8 @@ def _lay_policy(plan: Plan, columns: _Columns, i: int, node: Node[Any]) -> None:
     columns.kept[i] |= policy.keep
     if policy.priority is not None:
         columns.priorities[i] = policy.priority
-    if not (policy.timeout_seconds is policy.attempt_timeout_seconds is None):
+    alone = policy.timeout_seconds, policy.attempt_timeout_seconds, policy.hedge_after
+    if alone != (None, None, None):
         columns.whole = False
     for name in policy.resources:
         columns.resources[name] = node.id

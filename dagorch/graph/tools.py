@@ -35,6 +35,7 @@ def conversation(llm: LLM[Any]) -> Graph:
         retry=llm.retry,
         attempt_timeout_seconds=llm.policy.attempt_timeout_seconds,
         fallback_models=llm.policy.fallback_models,
+        hedge_after=llm.policy.hedge_after,
         resources=llm.policy.resources,
     )
     response = body.add(Turn("call", llm, box.specs, policy=policy))

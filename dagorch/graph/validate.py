@@ -325,6 +325,11 @@ def _check_policy(entry: Entry, fallback: Graph | None, found: list[str]) -> Non
             f"function {node.id!r} has no Context to call a model through, so fallback_models= "
             "would do nothing"
         )
+    if policy.hedge_after is not None and node.kind is not Kind.LLM:
+        found.append(
+            f"{node.kind.value} {node.id!r} asks no model by itself, so hedge_after= would do "
+            "nothing; set it on LLM nodes"
+        )
     for name in _IDLE_OPTIONS.get(node.kind, ()):
         if getattr(policy, name) is not None:
             found.append(

@@ -33,6 +33,7 @@ class EventType(StrEnum):
     ATTEMPT_FAILED = "attempt_failed"
     NODE_RETRYING = "node_retrying"
     NODE_DOWNGRADED = "node_downgraded"
+    NODE_HEDGED = "node_hedged"
     NODE_PARKED = "node_parked"
     MAP_OPENED = "map_opened"
     NODE_COMPLETED = "node_completed"
@@ -83,4 +84,6 @@ class Event:
     Plain JSON values.
 
     `text` of tokens, `items` of a map, `error`, `delay_seconds`, `reason`, `input_tokens`, ...
+    Tokens with `instead` take the place of all text of that attempt so far: its hedge has
+    overtaken it.
     """

@@ -110,6 +110,14 @@ class Policy:
     Before `fallback`. `name:model` names the run's provider as well. Of a function: its calls
     go there.
     """
+    hedge_after: float | Literal["p95"] | None = None
+    """
+    Of an LLM node: seconds after which the same is asked a second time beside the first, or `p95`,
+    what nineteen of twenty answers of that model keep to.
+
+    The first answer wins, both are billed. It needs a slot of its own, and that service's limits
+    and the budget have room for it while nobody else waits for them; else there is none.
+    """
     priority: int | None = None
     """Among ready nodes the higher starts first. None: the container's, 0 at the top."""
     resources: tuple[str, ...] = ()
@@ -122,6 +130,12 @@ class Policy:
     def __post_init__(self) -> None:
         _positive("attempt_timeout_seconds", self.attempt_timeout_seconds)
         _positive("timeout_seconds", self.timeout_seconds)
+        if self.hedge_after != "p95":
+            if isinstance(self.hedge_after, str):
+                raise DefinitionError(
+                    f"hedge_after={self.hedge_after!r} is neither 'p95' nor seconds"
+                )
+            _positive("hedge_after", self.hedge_after)
         if self.on_error not in ("fail", "continue"):
             raise DefinitionError(
                 f"on_error={self.on_error!r} is not 'fail' or 'continue'; "

@@ -30,6 +30,7 @@ _SAID: Final = {
     EventType.ATTEMPT_FAILED: "{node}: try {attempt} failed: {error}",
     EventType.NODE_RETRYING: "{node} is tried again in {delay_seconds:.1f} s",
     EventType.NODE_DOWNGRADED: "{node} asks the cheaper {model}",
+    EventType.NODE_HEDGED: "{node} is slow and asked a second time",
     EventType.NODE_PARKED: "{node} asks: {question}",
     EventType.MAP_OPENED: "{node} has {items} items",
     EventType.NODE_FAILED: "{node} failed: {error}",

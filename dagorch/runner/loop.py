@@ -272,7 +272,7 @@ class Runner:
             self._core.handle(self._attempts.evaluate(command))
         elif kind is CancelAttempt:
             attempt = command.attempt
-            if attempt.frame.running.get(attempt.index) is attempt and attempt.worker is not None:
+            if attempt.worker is not None and attempt.is_under_way:
                 attempt.worker.cancel()
         elif kind is WakeRun:
             self._shared.wake(command.run)

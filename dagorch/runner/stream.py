@@ -50,7 +50,10 @@ class Queue:
                 and last.path == event.path
                 and last.attempt == event.attempt
             ):
-                items[-1] = replace(event, data={"text": last.data["text"] + event.data["text"]})
+                if not event.data.get("instead"):
+                    text = last.data["text"] + event.data["text"]
+                    event = replace(event, data={**last.data, "text": text})
+                items[-1] = event
                 return
         if len(items) >= self._bound:
             items.popleft()

@@ -10,122 +10,21 @@ then whoever wants that model.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from typing import Final
 
-from dagorch.models.limits import NO_DEMAND, NO_LIMITS, Demand
+from dagorch.models.limits import NO_DEMAND, Demand
 from dagorch.models.rates import RateLimits
 from dagorch.models.usage import NOTHING_USED, Usage
-from dagorch.scheduler.adapting import Adaptive
 from dagorch.scheduler.commands import Resource
-from dagorch.scheduler.rates import Bucket, Charge
+from dagorch.scheduler.lanes import NEVER, Lane, Permit, Refusal, Waiting
+from dagorch.scheduler.latencies import Latencies
+from dagorch.scheduler.rates import Charge
 
 __all__ = ["Admission", "Permit", "Refusal"]
 
-_NEVER: Final = float("inf")
 _FEW: Final = 16
 """Lanes below which none is looked at to see whether it is still needed."""
-
-
-class _Waiting:
-    """A run in a line: what it asked for last, by lane, and when it will ask by itself."""
-
-    __slots__ = ("asks", "told")
-
-    def __init__(self) -> None:
-        self.asks: dict[_Lane, Demand] = {}
-        self.told = _NEVER
-
-
-class _Lane:
-    """One resource: how many hold it; of a whole service also who waits, the longest first."""
-
-    __slots__ = (
-        "adaptive", "bucket", "capacity", "held", "inner", "line", "name", "outer", "root",
-    )  # fmt: skip
-
-    def __init__(self, resource: Resource, outer: _Lane | None) -> None:
-        self.name = resource.name
-        self.capacity = resource.capacity
-        self.bucket = Bucket(resource.limits or NO_LIMITS) if resource.is_service else None
-        self.adaptive = Adaptive() if resource.is_service and outer is not None else None
-        """Of a model of a service: what it seems to bear at once."""
-        self.held = 0
-        self.outer = outer
-        self.root: _Lane = self if outer is None else outer.root
-        self.inner = 0
-        """Lanes within this one."""
-        self.line: dict[str, _Waiting] = {}
-
-    def when(self, demand: Demand, now: float) -> float:
-        """When there is room here: now, at a time, or when something is given back."""
-        if self.capacity is not None and self.held >= self.capacity:
-            return _NEVER
-        if self.adaptive is not None and self.held and self.held + 1 > self.adaptive.most:
-            return _NEVER
-        return now if self.bucket is None else self.bucket.when(demand, now)
-
-    def knows(self) -> bool:
-        """Whether somebody said what the service permits, here or around."""
-        lane: _Lane | None = self
-        while lane is not None:
-            if lane.bucket is not None and lane.bucket.knows:
-                return True
-            lane = lane.outer
-        return False
-
-    def lacking(self, demand: Demand, now: float) -> tuple[_Lane | None, float]:
-        """The narrowest of this lane and those around it without room, and when it has some."""
-        lane: _Lane | None = self
-        while lane is not None:
-            at = lane.when(demand, now)
-            if at > now:
-                return lane, at
-            lane = lane.outer
-        return None, now
-
-
-class Permit:
-    """What an exchange or an attempt holds; given back with `Admission.release`."""
-
-    __slots__ = ("_lanes", "refused", "wake")
-
-    def __init__(self, lanes: list[tuple[_Lane, Charge | None]], wake: tuple[str, ...]) -> None:
-        self._lanes = lanes
-        self.wake = wake
-        """Runs that come next, and have to be told so."""
-        self.refused = False
-        """Whether the service would not have it."""
-
-    @property
-    def counts(self) -> bool:
-        """Whether it matters when the reply begins."""
-        return any(lane.bucket is not None and lane.bucket.counts for lane, _ in self._lanes)
-
-    def renew(self, lanes: list[tuple[_Lane, Charge | None]]) -> None:
-        """Hold the same with other charges."""
-        self._lanes = lanes
-
-    def __iter__(self) -> Iterator[tuple[_Lane, Charge | None]]:
-        return iter(self._lanes)
-
-
-class Refusal:
-    """Why nothing was given; false, so that `if admission.acquire(...)` reads as it should."""
-
-    __slots__ = ("lacking", "name", "until", "wake")
-
-    def __init__(self, name: str, lacking: str, until: float) -> None:
-        self.name = name
-        """What was asked for, in whose line the run now stands."""
-        self.lacking = lacking
-        """What there was no room in: that itself, or what it is within."""
-        self.until = until
-        """When to ask again; infinity: when woken."""
-        self.wake: tuple[str, ...] = ()
-
-    def __bool__(self) -> bool:
-        return False
 
 
 class Admission:
@@ -148,7 +47,7 @@ class Admission:
     __slots__ = ("_lanes", "_many")
 
     def __init__(self) -> None:
-        self._lanes: dict[str, _Lane] = {}
+        self._lanes: dict[str, Lane] = {}
         self._many = _FEW
 
     def acquire(
@@ -159,7 +58,7 @@ class Admission:
         demand: Demand = NO_DEMAND,
     ) -> Permit | Refusal:
         """Take one of each resource for `run`, or none and a place in the first full one's line."""
-        wanted: list[_Lane] = []
+        wanted: list[Lane] = []
         for resource in resources:
             lane = self._lane(resource, now)
             lacking, until = _before(lane, run, now)
@@ -168,15 +67,15 @@ class Admission:
             if lacking is not None:
                 waiting = lane.root.line.get(run)
                 if waiting is None:
-                    waiting = lane.root.line[run] = _Waiting()
+                    waiting = lane.root.line[run] = Waiting()
                 waiting.asks[lane] = demand
                 waiting.told = until
                 return Refusal(lane.name, lacking.name, until)
             wanted.append(lane)
         wake: dict[str, None] = {}
-        taken: list[tuple[_Lane, Charge | None]] = []
+        taken: list[tuple[Lane, Charge | None]] = []
         for inner in wanted:
-            lane_: _Lane | None = inner
+            lane_: Lane | None = inner
             while lane_ is not None:
                 lane_.held += 1
                 charge = None if lane_.bucket is None else lane_.bucket.charge(demand, now)
@@ -185,7 +84,30 @@ class Admission:
             if inner.root.line:
                 inner.root.line.pop(run, None)
                 _call(inner.root, now, wake)
-        return Permit(taken, tuple(wake))
+        return Permit(taken, now, tuple(wake))
+
+    def twice(self, permit: Permit, now: float) -> Permit | None:
+        """Give the same once more, for a hedge, if there is room at once and nobody waits."""
+        for lane, charge in permit:
+            demand = NO_DEMAND if charge is None else charge.demand
+            if lane.root.line or lane.when(demand, now) > now:
+                return None
+        taken: list[tuple[Lane, Charge | None]] = []
+        for lane, charge in permit:
+            lane.held += 1
+            again = lane.bucket.charge(charge.demand, now) if lane.bucket and charge else None
+            taken.append((lane, again))
+        permit.hedge = hedge = Permit(taken, now)
+        hedge.hedge = hedge
+        return hedge
+
+    def p95(self, permit: Permit) -> float | None:
+        """Seconds within which nineteen of twenty answers came; None while too few have."""
+        for lane, _ in permit:
+            if lane.adaptive is not None:
+                lane.latencies = lane.latencies or Latencies()
+                return lane.latencies.p95
+        return None
 
     def heard(
         self,
@@ -253,6 +175,8 @@ class Admission:
         if isinstance(permit, Permit):
             for lane, charge in permit:
                 lane.held -= 1
+                if lane.latencies is not None and permit.tells_latency(usage):
+                    lane.latencies.add(now - permit.since, now)
                 if lane.adaptive is not None and usage.output_tokens and not permit.refused:
                     lane.adaptive.went_well(now)
                 if lane.bucket is not None and charge is not None:
@@ -285,7 +209,7 @@ class Admission:
             self._sweep(now)
         return list(wake)
 
-    def _lane(self, resource: Resource, now: float) -> _Lane:
+    def _lane(self, resource: Resource, now: float) -> Lane:
         lane = self._lanes.get(resource.name)
         if lane is None:
             if len(self._lanes) >= self._many:
@@ -294,20 +218,21 @@ class Admission:
             outer = None if resource.within is None else self._lane(resource.within, now)
             if outer is not None:
                 outer.inner += 1
-            lane = self._lanes[resource.name] = _Lane(resource, outer)
+            lane = self._lanes[resource.name] = Lane(resource, outer)
         return lane
 
     def _sweep(self, now: float) -> None:
         for lane in tuple(self._lanes.values()):
             self._forget(lane, now)
 
-    def _forget(self, lane: _Lane, now: float) -> None:
+    def _forget(self, lane: Lane, now: float) -> None:
         """Keep nothing of resources long gone."""
         if (
             not lane.held
             and not lane.inner
             and not lane.root.line
             and (lane.adaptive is None or lane.adaptive.is_idle(now))
+            and (lane.latencies is None or lane.latencies.is_idle(now))
             and (lane.bucket is None or lane.bucket.is_idle(now))
             and self._lanes.get(lane.name) is lane
         ):
@@ -333,36 +258,36 @@ class Admission:
                 lane.bucket.check(lane.held)
 
 
-def _before(wanted: _Lane, run: str, now: float) -> tuple[_Lane | None, float]:
+def _before(wanted: Lane, run: str, now: float) -> tuple[Lane | None, float]:
     """What of a lane and those around it is for runs that stand before this one in the line."""
     root = wanted.root
-    taken: set[_Lane] = set()
+    taken: set[Lane] = set()
     for other, waiting in root.line.items():
         if other == run:
             break
         for lane, demand in waiting.asks.items():
             lacking, _ = lane.lacking(demand, now)
             if lacking is root or lacking is None:  # it waits for the whole, or is on its way
-                return root, _NEVER
+                return root, NEVER
             taken.add(lacking)
     if taken:
-        lane_: _Lane | None = wanted
+        lane_: Lane | None = wanted
         while lane_ is not None:
             if lane_ in taken:
-                return lane_, _NEVER
+                return lane_, NEVER
             lane_ = lane_.outer
     return None, now
 
 
-def _call(root: _Lane, now: float, wake: dict[str, None]) -> None:
+def _call(root: Lane, now: float, wake: dict[str, None]) -> None:
     """
     Name the first in a line that can go now.
 
     Also named are those before it that can go at another time than they were told.
     """
-    taken: set[_Lane] = set()
+    taken: set[Lane] = set()
     for run, waiting in root.line.items():
-        soonest = _NEVER
+        soonest = NEVER
         for lane, demand in waiting.asks.items():
             if lane in taken:
                 continue

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from dagorch.errors import BudgetExceededError, NodeTimeoutError
+from dagorch.errors import BudgetExceededError
 from dagorch.models.events import EventType
 from dagorch.models.limits import NO_DEMAND
 from dagorch.models.usage import NO_AMOUNT, NOTHING_USED, Amount, Usage
-from dagorch.scheduler import containers, stimuli
+from dagorch.scheduler import containers, hedging, stimuli
 from dagorch.scheduler.admission import Permit
 from dagorch.scheduler.calls import NOTHING
 from dagorch.scheduler.commands import (
@@ -34,6 +34,9 @@ from dagorch.scheduler.states import State
 
 __all__ = ["Attempting"]
 
+Ended = (
+    stimuli.AttemptSucceeded | stimuli.Expanded | stimuli.AttemptFailed | stimuli.AttemptCancelled
+)
 _READY, _RUNNING, _OPEN, _COMPLETED = State.READY, State.RUNNING, State.OPEN, State.COMPLETED
 _NEVER = float("inf")
 _MONEY = "$"
@@ -113,6 +116,11 @@ class Attempting(NodeRuns):
             self.budget.settle(worst, NOTHING_USED)
         return False
 
+    @property
+    def waits_for_money(self) -> bool:
+        """Whether something that could start otherwise waits for a reservation to come back."""
+        return self.calls.waits_for_money or (self._budget_line and len(self.queue) > 0)
+
     def downgrade(self, frame: Frame, index: int) -> None:
         """Turn to the cheaper model of what waits for more money than there will be."""
         facts = frame.facts[index]
@@ -159,6 +167,8 @@ class Attempting(NodeRuns):
                     Due(self.now + seconds, "attempt", frame, index, attempt)
                 )
             self.arm_node(frame, index)
+            if plan.nodes[index].policy.hedge_after is not None:
+                hedging.arm(self, attempt)  # type: ignore[arg-type]  # each of these is a Core
         return attempt
 
     def pass_on(self) -> None:
@@ -186,8 +196,14 @@ class Attempting(NodeRuns):
         """Tell other runs that what they wait for was given back."""
         self.outbox.extend(WakeRun(run) for run in runs if run != self.run_id)
 
-    def _end_attempt(self, attempt: StartAttempt, usage: Usage) -> bool:
-        """Settle slot and bill. Returns whether the node run is still this attempt's."""
+    def _end_attempt(self, s: Ended) -> bool:
+        """
+        Settle slot and bill.
+
+        Returns whether what becomes of the node run hangs on this: not while a rival is under
+        way, nor if it had lost against one.
+        """
+        attempt, usage = s.attempt, s.usage
         frame, index = attempt.frame, attempt.index
         self.slots_used -= 1
         if usage is not NOTHING_USED:
@@ -198,9 +214,18 @@ class Attempting(NodeRuns):
             self.budget.settle(NO_AMOUNT, usage)
         if attempt.permit is not None:
             self.wake(self.admission.release(attempt.permit, self.now, usage))
+        if attempt.hedge_due is not None:
+            self.deadlines.drop(attempt.hedge_due)
+        if attempt.rival is not None:
+            hedging.one_ended(self, attempt, s)  # type: ignore[arg-type]  # each is a Core
+            return False
         if attempt.due is not None:
             self.deadlines.drop(attempt.due)
-        return frame.running.pop(index, None) is attempt
+        del frame.running[index]
+        if attempt.won is not None:
+            self.complete(frame, index, attempt.won.value)
+            return False
+        return True
 
     def book(self, attempt: StartAttempt, asked: StartAttempt | Call, usage: Usage) -> None:
         """Put what an exchange of an attempt used on the node run's bill and on the run's."""
@@ -232,12 +257,14 @@ class Attempting(NodeRuns):
 
     def on_succeeded(self, s: stimuli.AttemptSucceeded) -> None:
         attempt = s.attempt
-        if self._end_attempt(attempt, s.usage):
+        if attempt.rival is not None:  # before listeners hear that the exchange has ended
+            hedging.take_over(self, attempt, attempt.rival)  # type: ignore[arg-type]
+        if self._end_attempt(s):
             self.complete(attempt.frame, attempt.index, s.value)
 
     def on_expanded(self, s: stimuli.Expanded) -> None:
         attempt = s.attempt
-        if self._end_attempt(attempt, s.usage):
+        if self._end_attempt(s):
             frame, index = attempt.frame, attempt.index
             if attempt.cancelling and attempt.stop_error is None:
                 self.end(frame, index, State.CANCELLED)
@@ -247,12 +274,12 @@ class Attempting(NodeRuns):
                 containers.open_body(self, frame, index, s.plan, {}, None)
 
     def on_failed(self, s: stimuli.AttemptFailed) -> None:
-        if self._end_attempt(s.attempt, s.usage):
+        if self._end_attempt(s):
             self._attempt_failed(s.attempt, s.attempt.stop_error or s.error)
 
     def on_attempt_cancelled(self, s: stimuli.AttemptCancelled) -> None:
         attempt = s.attempt
-        if self._end_attempt(attempt, s.usage):
+        if self._end_attempt(s):
             if attempt.stop_error is not None:
                 self._attempt_failed(attempt, attempt.stop_error)
             else:
@@ -322,61 +349,16 @@ class Attempting(NodeRuns):
     def cancel_attempt(
         self, attempt: StartAttempt, error: BaseException | None, *, final: bool = False
     ) -> None:
-        attempt.final = attempt.final or final
-        if not attempt.cancelling:
-            attempt.cancelling = True
-            attempt.stop_error = error
-            self.outbox.append(CancelAttempt(attempt))
-        elif error is None:
-            attempt.stop_error = None
-
-    def on_timer_fired(self, s: stimuli.TimerFired) -> None:
-        while (due := self.deadlines.pop(s.now)) is not None:
-            frame, index = due.frame, due.index
-            if due.purpose == "run":
-                self.stop_run(
-                    NodeTimeoutError(
-                        f"the run took longer than its timeout_seconds={self.timeout_seconds:g}"
-                    )
-                )
-            elif due.purpose == "admission":
-                self.give_way()
-            elif due.purpose == "retry":
-                if (
-                    frame.state[index] == State.DELAYED
-                    and frame.facts[index].failures == due.subject
-                ):
-                    self.make_ready(frame, index)
-            elif frame.state[index] < _COMPLETED:
-                self._timed_out(frame, index, due)
-        if self.offered:
-            self.pass_on()
-
-    def _timed_out(self, frame: Frame, index: int, due: Due) -> None:
-        node, path = frame.plan.nodes[index], frame.path_of(index)
-        if due.purpose == "attempt":
-            seconds = node.policy.attempt_timeout_seconds or 0.0
-            text = f"attempt {due.subject.number} of node {path!r} took longer than "
-            error = NodeTimeoutError(f"{text}attempt_timeout_seconds={seconds:g}", path=path)
-            self.cancel_attempt(due.subject, error)
-            return
-        seconds = node.policy.timeout_seconds or 0.0
-        error = NodeTimeoutError(
-            f"node {path!r} took longer than timeout_seconds={seconds:g}", path=path
-        )
-        state = frame.state[index]
-        if state == _RUNNING:
-            self.cancel_attempt(frame.running[index], error, final=True)
-        elif state == _OPEN and index in frame.containers:
-            box = frame.containers[index]
-            if not box.stopping:
-                box.stop_error = error
-                containers.stop_container(self, frame, index)
-        else:
-            if state == _READY:
-                self.give_way()
-            frame.tickets.pop(index, None)
-            self.fail(frame, index, error)
+        for one in (attempt, attempt.rival):
+            if one is None:
+                continue
+            one.final = one.final or final
+            if not one.cancelling:
+                one.cancelling = True
+                one.stop_error = error
+                self.outbox.append(CancelAttempt(one))
+            elif error is None:
+                one.stop_error = None
 
     def stop_run(self, error: BaseException) -> None:
         """End the whole run with an error, whatever is nested where."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from dagorch.scheduler.admission import Permit
     from dagorch.scheduler.deadlines import Due
     from dagorch.scheduler.frames import Frame
+    from dagorch.scheduler.stimuli import AttemptSucceeded
 
 __all__ = [
     "CONTINUE", "NOBODY", "Call", "CancelAttempt", "Command", "Continue", "Emit", "Evaluate",
@@ -131,6 +132,19 @@ class StartAttempt(Command):
     """What came of the exchange, or why nothing did; None till then, and if it was cancelled."""
     final: bool = False
     """There is to be no other: the node's own deadline has passed."""
+    hedge_due: Due | None = None
+    """When it takes too long."""
+    hedge_after: float = 0.0
+    """How many seconds that is."""
+    is_hedge: bool = False
+    rival: StartAttempt | None = None
+    """The other of two that answer the same, as long as both are under way."""
+    won: AttemptSucceeded | None = None
+    """How its rival ended, which it lost against: that counts when it has ended itself."""
+    speaks: bool = False
+    """Whether listeners have heard of its text."""
+    unheard: str = ""
+    """Its text, while they hear its rival's."""
     worker: Any = None
     """The runner's."""
 
@@ -138,6 +152,11 @@ class StartAttempt(Command):
         self.frame = frame
         self.index = index
         self.inputs = inputs
+
+    @property
+    def is_under_way(self) -> bool:
+        running = self.frame.running.get(self.index)
+        return running is self or (running is not None and running.rival is self)
 
     @property
     def path(self) -> str:

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from dagorch.errors import InvariantError
 from dagorch.models.events import EventType
-from dagorch.scheduler import containers, stimuli
+from dagorch.scheduler import containers, hedging, stimuli
 from dagorch.scheduler.attempting import Attempting
 from dagorch.scheduler.commands import CONTINUE, Command, Finish
 from dagorch.scheduler.deadlines import Due
@@ -24,6 +24,7 @@ from dagorch.scheduler.run_state import describe
 from dagorch.scheduler.states import State
 from dagorch.scheduler.stimuli import Stimulus
 from dagorch.scheduler.story import story
+from dagorch.scheduler.timers import timer_fired
 
 __all__ = ["Core"]
 
@@ -77,6 +78,8 @@ class Core(Attempting):
             return CONTINUE
         if self.calls.waiting:
             self.calls.serve()
+        if self.late:
+            hedging.serve(self)
         if self.slots_used < self.max_parallel and self.queue:
             item = self.take()
             if item is not None:
@@ -101,7 +104,7 @@ class Core(Attempting):
             self.outbox
             or self.agenda
             or self.offered
-            or (self.slots_used < self.max_parallel and self.queue)
+            or (self.slots_used < self.max_parallel and (self.queue or self.late))
         )
 
     @property
@@ -132,7 +135,7 @@ class Core(Attempting):
 
     def on_tokens(self, s: stimuli.TokensArrived) -> None:
         attempt = s.attempt
-        if self.observed and not attempt.cancelling:
+        if self.observed and not attempt.cancelling and hedging.may_tell(attempt, s.text):
             self.emit(
                 EventType.NODE_TOKENS,
                 attempt.frame,
@@ -187,7 +190,7 @@ HANDLERS: Final[dict[type[Stimulus], Callable[[Core, Any], None]]] = {
     stimuli.AttemptCancelled: Core.on_attempt_cancelled,
     stimuli.Evaluated: Core.on_evaluated,
     stimuli.EvaluationFailed: Core.on_evaluation_failed,
-    stimuli.TimerFired: Core.on_timer_fired,
+    stimuli.TimerFired: timer_fired,
     stimuli.Continued: Core.on_continued,
     stimuli.RunCancelled: Core.on_run_cancelled,
     stimuli.ResourceFreed: Core.on_resource_freed,

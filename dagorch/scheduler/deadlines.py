@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 __all__ = ["Deadlines", "Due"]
 
-Purpose = Literal["attempt", "node", "container", "run", "retry", "admission"]
+Purpose = Literal["attempt", "node", "container", "run", "retry", "admission", "hedge"]
 
 
 class Due:

@@ -42,11 +42,22 @@ def check(core: Core) -> None:
     for frame in core.frames.values():
         _check_frame(core, frame)
         _check_waiting(core, frame, queued, alarms)
-        running += len(frame.running)
         foreseen += sum(_to_come(box) for box in frame.containers.values())
-        for attempt in frame.running.values():
-            reserved += attempt.reserved or NO_AMOUNT
-            held.update(name for r in attempt.resources for name in r.names)
+        for first in frame.running.values():
+            for attempt in (first, first.rival):
+                if attempt is None:
+                    continue
+                running += 1
+                reserved += attempt.reserved or NO_AMOUNT
+                held.update(name for r in attempt.resources for name in r.names)
+            rival = first.rival
+            _must(
+                rival is None or (rival.rival is first and rival.is_hedge != first.is_hedge),
+                "two attempts at once that are not one and its hedge",
+                core,
+                frame,
+                first.index,
+            )
     _must(
         core.slots_used <= core.max_parallel, f"{core.slots_used} slots used of {core.max_parallel}"
     )

@@ -20,7 +20,15 @@ from dagorch.models.usage import NOTHING_USED, Usage
 from dagorch.scheduler.admission import Admission, Permit
 from dagorch.scheduler.budget import Budget
 from dagorch.scheduler.calls import NOTHING, Calls
-from dagorch.scheduler.commands import NOBODY, Command, Emit, Prepared, Resource, Source
+from dagorch.scheduler.commands import (
+    NOBODY,
+    Command,
+    Emit,
+    Prepared,
+    Resource,
+    Source,
+    StartAttempt,
+)
 from dagorch.scheduler.deadlines import Deadlines, Due
 from dagorch.scheduler.frames import Frame
 from dagorch.scheduler.ready import ReadyQueue
@@ -46,9 +54,10 @@ class RunState:
         "__weakref__", "_blocked", "_budget_line", "_comes_back", "_permit", "_rng", "_seed",
         "_waits", "admission", "agenda", "allowance",
         "budget", "calls", "cancelled", "deadlines", "ended_count", "event_number", "finished",
-        "foreseen", "frames", "freeing", "limits", "max_node_runs", "max_parallel", "models", "now",
-        "observed", "offered", "opened", "outbox", "outcome_error", "plan", "progress", "queue",
-        "root", "run_id", "serial", "slots_used", "started", "timeout_seconds", "usage",
+        "foreseen", "frames", "freeing", "late", "limits", "max_node_runs", "max_parallel",
+        "models", "now", "observed", "offered", "opened", "outbox", "outcome_error", "plan",
+        "progress", "queue", "root", "run_id", "serial", "slots_used", "started",
+        "timeout_seconds", "usage",
     )  # fmt: skip
 
     def __init__(
@@ -108,6 +117,8 @@ class RunState:
         self.cancelled: str | None = None
         self.progress = 0.0
         self.event_number = 0
+        self.late: list[StartAttempt] = []
+        """Attempts that have taken so long that they are to be hedged."""
         self.offered = False
         """Set when this run may have to let others go first that stand behind it in a line."""
         self._blocked = NOTHING

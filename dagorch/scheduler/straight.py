@@ -43,6 +43,7 @@ def straight(core: Core) -> Generator[StartAttempt | None, Success, None]:  # no
     """
     queue, outbox, agenda = core.queue, core.outbox, core.agenda
     line, heap, others, waiting = queue.line, queue.heap, queue.others, core.calls.waiting
+    late = core.late
     order, place = core.plan.order, core.plan.place
     frame: Frame | None = None
     following: StartAttempt | None = None
@@ -98,7 +99,7 @@ def straight(core: Core) -> Generator[StartAttempt | None, Success, None]:  # no
             core.work_off()
             continue
         # The slot is free: whatever comes first takes it over, if that is plain too.
-        while (line or heap) and not (outbox or others or waiting or core.offered):
+        while (line or heap) and not (outbox or others or waiting or late or core.offered):
             out_of_line = heap and (not line or heap[0] < line[0])
             entry = heap[0] if out_of_line else line[0]
             if order is not None:

@@ -70,9 +70,9 @@ class ByHand:
             check(self.core)
             self.commands.append(command)
             if isinstance(command, StartAttempt):
-                self.running[command.path] = command
+                self.running[_name(command)] = command
             elif isinstance(command, CancelAttempt):
-                self.cancelling.append(command.attempt.path)
+                self.cancelling.append(_name(command.attempt))
             elif isinstance(command, Evaluate):
                 self.core.handle(self._evaluated(command))
                 check(self.core)
@@ -111,10 +111,10 @@ class ByHand:
         attempt = self.running.pop(path)
         return self.tell(stimuli.AttemptFailed(attempt, error or OSError("no"), self.now, usage))
 
-    def stopped(self, path: str) -> ByHand:
+    def stopped(self, path: str, usage: Usage = NOTHING_USED) -> ByHand:
         """An attempt that was told to stop has."""
         self.cancelling.remove(path)
-        return self.tell(stimuli.AttemptCancelled(self.running.pop(path), self.now))
+        return self.tell(stimuli.AttemptCancelled(self.running.pop(path), self.now, usage))
 
     def expand(self, path: str, graph: Graph) -> ByHand:
         return self.tell(stimuli.Expanded(self.running.pop(path), graph.compile(), self.now))
@@ -148,3 +148,8 @@ class ByHand:
     @property
     def is_llm(self) -> bool:
         return LLM_CALL in self.core.plan.kinds
+
+
+def _name(attempt: StartAttempt) -> str:
+    """What a test calls an attempt: by its path, a hedge as `ask hedge`."""
+    return f"{attempt.path} hedge" if attempt.is_hedge else attempt.path
