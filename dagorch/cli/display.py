@@ -15,8 +15,9 @@ from threading import Thread
 from types import TracebackType
 from typing import Final, Self, TextIO
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.live import Live
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
@@ -30,6 +31,8 @@ from dagorch.models.events import Event, EventType
 __all__ = ["Display", "LiveDisplay", "PlainDisplay", "SilentDisplay", "display_for"]
 
 FRAMES_PER_SECOND: Final = 10
+_LEAST_BETWEEN: Final = 50
+"""Frames are so many times as far apart as one takes to lay out: that holds up the run's thread."""
 _CLOSING_SECONDS: Final = 2.0
 """How long the last lines may take where nobody reads them."""
 _WIDE: Final = 96
@@ -71,7 +74,9 @@ class SilentDisplay(Display):
 
 class LiveDisplay(Display):
     """
-    A table on a terminal, redrawn ten times a second while the run goes on, then gone.
+    A table on a terminal, redrawn while the run goes on, then gone.
+
+    Ten times a second, or less often where a frame takes long to lay out.
 
     Args:
         console: The terminal.
@@ -84,6 +89,9 @@ class LiveDisplay(Display):
         self._board = board
         self._title = title
         self._began = time.monotonic()
+        self._frame = _Frame([])
+        self._next = float("inf")
+        """When it is to be laid out anew: not before there is something to see, nor at the end."""
         self._live = Live(
             console=console,
             get_renderable=self._render,
@@ -99,7 +107,7 @@ class LiveDisplay(Display):
         self._console.print(Text(one_line(text)))
 
     def __enter__(self) -> Self:
-        self._began = time.monotonic()
+        self._began = self._next = time.monotonic()
         self._live.start()
         return self
 
@@ -109,11 +117,30 @@ class LiveDisplay(Display):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._next = float("inf")
         self._live.stop()
 
     def _render(self) -> RenderableType:
-        view = self._board.view(max(3, self._console.height - 5))
-        return render(view, self._title, time.monotonic() - self._began, self._console.width)
+        now = time.monotonic()
+        if now >= self._next:
+            worked = time.thread_time()
+            view = self._board.view(max(3, self._console.height - 5))
+            laid_out = render(view, self._title, now - self._began, self._console.width)
+            self._frame = _Frame(self._console.render_lines(laid_out, pad=False))
+            self._next = now + _LEAST_BETWEEN * (time.thread_time() - worked)
+        return self._frame
+
+
+class _Frame:
+    """Lines as they go to the terminal."""
+
+    def __init__(self, lines: list[list[Segment]]) -> None:
+        self._lines = lines
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for line in self._lines:
+            yield from line
+            yield Segment.line()
 
 
 def render(view: View, title: str, elapsed: float, width: int) -> RenderableType:

@@ -61,8 +61,8 @@ class TraceSpans:
 
     Args:
         tracer_provider: Where spans are made; None is the global one.
-        content: Whether to record what models reply (of LLM nodes) and what errors say, which may
-            quote prompts, replies and data. Without it an error is told by its type alone.
+        content: Whether to record what models are asked and reply, and what errors say, which may
+            quote that. Without it an error is told by its type alone.
 
     Raises:
         DefinitionError: OpenTelemetry's API is not installed.
@@ -124,7 +124,7 @@ class TraceSpans:
 class _Open:
     """A node run under way."""
 
-    __slots__ = ("attempt", "kind", "number", "span", "started", "text")
+    __slots__ = ("attempt", "kind", "number", "span", "started")
 
     def __init__(self, span: Span) -> None:
         self.span = span
@@ -134,8 +134,6 @@ class _Open:
         self.started = 0.0
         """Number and start of that attempt; 0 where none is."""
         self.kind = ""
-        self.text = ""
-        """What was streamed in it."""
 
 
 class _Run:
@@ -163,16 +161,12 @@ class _Run:
             node.number, node.started = event.attempt, event.seconds
             if event.attempt > 1:
                 self._attempt(node, path)
-        elif kind is EventType.NODE_TOKENS:
-            if self._content and node.kind == "llm":
-                before = "" if event.data.get("instead") else node.text
-                node.text = before + event.data["text"]
         elif kind is EventType.EXCHANGE_ENDED:
             self._exchange(event, node)
         elif kind is EventType.ATTEMPT_FAILED:
             self._attempt(node, path)
             self._end_attempt(node, event, "failed")
-        elif kind is not EventType.NODE_READY:
+        elif kind not in (EventType.NODE_READY, EventType.NODE_TOKENS):
             told = {f"dagorch.{name}": event.data[name] for name in _TELLABLE if name in event.data}
             node.span.add_event(kind.value, told, self._at(event.seconds))
 
@@ -227,7 +221,7 @@ class _Run:
         return node.attempt or node.span
 
     def _end_attempt(self, node: _Open, event: Event, end: str) -> None:
-        node.number, node.text = 0, ""
+        node.number = 0
         if node.attempt is not None:
             span, node.attempt = node.attempt, None
             self._close(span, event, end)
@@ -253,16 +247,9 @@ class _Run:
         told: dict[str, Any] = {}
         if "finish_reason" in data:
             told["gen_ai.response.finish_reasons"] = [data["finish_reason"]]
-            if node.text:
-                part = {"type": "text", "content": node.text}
-                reply = {
-                    "role": "assistant",
-                    "parts": [part],
-                    "finish_reason": data["finish_reason"],
-                }
-                told["gen_ai.output.messages"] = json.dumps([reply])
-        node.text = ""
         end = "completed" if told else "failed" if "error" in data else "cancelled"
+        if self._content:
+            told |= _content(data)
         self._close(span, event, end, told)
 
     def _start(
@@ -318,3 +305,23 @@ def _owner(path: str) -> str:
 def _name(path: str) -> str:
     """Give the node's name: few values, as the name of a span should have."""
     return path.rpartition("/")[2]
+
+
+def _content(data: Mapping[str, Any]) -> dict[str, str]:
+    """Give what was said in an exchange, in the shape that the conventions give it."""
+    told = {"gen_ai.input.messages": [_message(message) for message in data.get("messages", ())]}
+    if "reply" in data:
+        reply = {**data, "role": "assistant", "content": data["reply"]}
+        told["gen_ai.output.messages"] = [
+            {**_message(reply), "finish_reason": data["finish_reason"]}
+        ]
+    return {name: json.dumps(messages) for name, messages in told.items()}
+
+
+def _message(told: Mapping[str, Any]) -> dict[str, Any]:
+    parts = [{"type": "text", "content": told["content"]}] if told["content"] else []
+    parts += [
+        {"type": "uri", "modality": "image", "uri": image} for image in told.get("images", ())
+    ]
+    parts += [{"type": "tool_call", **call} for call in told.get("tool_calls", ())]
+    return {"role": told["role"], "parts": parts}

@@ -327,13 +327,17 @@ def test_content_is_recorded_only_where_it_is_asked_for(virtual: Any) -> None:
     assert "prompt" not in bare
     chats = [span for span in told[True].spans if span.name.startswith("chat")]
     assert len(chats) == 2
+    text = {"type": "text", "content": "my private reply"}
     for chat in chats:
-        (message,) = json.loads(str((chat.attributes or {})["gen_ai.output.messages"]))
-        assert message == {
-            "role": "assistant",
-            "parts": [{"type": "text", "content": "my private reply"}],
-            "finish_reason": "stop",
-        }
+        assert json.loads(str((chat.attributes or {})["gen_ai.output.messages"])) == [
+            {"role": "assistant", "parts": [text], "finish_reason": "stop"}
+        ]
+    first, second = (
+        json.loads(str((chat.attributes or {})["gen_ai.input.messages"])) for chat in chats
+    )
+    asked = {"role": "user", "parts": [{"type": "text", "content": "the prompt"}]}
+    assert first == [asked]
+    assert [message["role"] for message in second] == ["user", "assistant", "user"]  # the repair
     description = told[True].one("ask").status.description
     assert description is not None
     assert description.startswith("InvalidOutputError: ")
@@ -388,13 +392,11 @@ def test_exchanges_of_a_function_are_under_its_attempt(virtual: Any, collected: 
             group.start_soon(context.acomplete, message)
 
     provider = ScriptedProvider("yes", latency_seconds=1)
-    spans = TraceSpans(collected.provider, content=True)
-    virtual(lambda: graph.run(provider=provider, on_event=spans))
+    virtual(lambda: graph.run(provider=provider, on_event=TraceSpans(collected.provider)))
     chat = ("chat scripted", [])
     assert collected.tree() == [
         ("invoke_workflow calling", [("both", [("attempt 1", [chat, chat])])])
     ]
-    assert not any("gen_ai.output.messages" in (span.attributes or {}) for span in collected.spans)
 
 
 def test_a_question_and_a_cheaper_model_are_told_without_their_words(collected: Collected) -> None:
@@ -528,3 +530,23 @@ def test_a_failure_that_a_fallback_made_good_is_told(virtual: Any, collected: Co
     virtual(lambda: graph.run(on_event=TraceSpans(collected.provider)))
     assert collected.one("broken").status.status_code is StatusCode.UNSET
     assert (collected.one("attempt 1").attributes or {})["error.type"] == "ValueError"
+
+
+def test_images_and_tool_calls_are_parts_of_a_message(collected: Collected) -> None:
+    listener = TraceSpans(collected.provider, content=True)
+    call = {"name": "weather", "arguments": '{"city": "Rome"}'}
+    exchange = {
+        "service": "s", "model": "m", "began_seconds": 0.0, "input_tokens": 1, "output_tokens": 1,
+        "cost_usd": 0.0, "estimated": False, "finish_reason": "tool_calls", "reply": "",
+        "messages": [{"role": "user", "content": "Look", "images": ["https://a/b.png"]}],
+        "tool_calls": [call],
+    }  # fmt: skip
+    listener(Event(1, 0.0, EventType.RUN_STARTED, "r", data={"graph": "g"}))
+    listener(Event(2, 1.0, EventType.EXCHANGE_ENDED, "r", "ask", 1, data=exchange))
+    listener(Event(3, 1.0, EventType.RUN_COMPLETED, "r"))
+    told = collected.one("chat m").attributes or {}
+    (asked,) = json.loads(str(told["gen_ai.input.messages"]))
+    image = {"type": "uri", "modality": "image", "uri": "https://a/b.png"}
+    assert asked["parts"] == [{"type": "text", "content": "Look"}, image]
+    (reply,) = json.loads(str(told["gen_ai.output.messages"]))
+    assert reply["parts"] == [{"type": "tool_call", **call}]
