@@ -236,7 +236,8 @@ def run(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="Keep the outcome: a file named .md or .json, else a folder for all of it."
+            help="Keep the outcome: a file named .md, .html, .pdf, .docx or .json, "
+            "else a folder for all of it."
         ),
     ] = None,
     as_json: Annotated[

@@ -8,35 +8,41 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Final
 
-from dagorch.cli.report import markdown
 from dagorch.errors import DagorchError, DefinitionError, RunError
+from dagorch.exporters.documents import check_installed, compose, render_document
+from dagorch.models.document import DocumentFormat
 from dagorch.models.orchestration import OrchestratorResult
 
 __all__ = ["Destination"]
 
-_LATER: Final = (".html", ".htm", ".pdf", ".docx")
+_DOCUMENTS: Final[dict[str, DocumentFormat]] = {
+    ".md": "markdown",
+    ".html": "html",
+    ".htm": "html",
+    ".pdf": "pdf",
+    ".docx": "docx",
+}
 
 
 class Destination:
     """
-    A file named `.md` or `.json`, or else a folder that gets the answer, the result, the picture.
+    A file named `.md`, `.html`, `.pdf`, `.docx` or `.json`, or else a folder.
+
+    A folder gets the answer as a document, `.md` and `.html`, the result and the picture.
 
     Args:
         path: As the user gave it. A folder is made now, so that it is known that it can be.
 
     Raises:
-        DefinitionError: The format is not one of these, or nothing can be written there.
+        DefinitionError: A package for the format is missing, or nothing can be written there.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._ending = path.suffix.lower()
-        if self._ending in _LATER:
-            raise DefinitionError(
-                f"--out {str(path)!r}: {self._ending} cannot be written yet; "
-                "name a file .md or .json, or a folder"
-            )
-        self._is_file = self._ending in (".md", ".json") and not path.is_dir()
+        self._is_file = self._ending in (".json", *_DOCUMENTS) and not path.is_dir()
+        if self._is_file and self._ending in _DOCUMENTS:
+            check_installed([_DOCUMENTS[self._ending]])
         _told(path, self._try)
 
     def _try(self) -> None:
@@ -51,28 +57,45 @@ class Destination:
             with TemporaryFile(dir=self._path):
                 pass
 
-    def write(self, task: str, result: OrchestratorResult) -> list[Path]:
+    def write(self, task: str, result: OrchestratorResult, failure: str = "") -> list[Path]:
         """
         Write what a workflow came to, whole or partial; give the files.
+
+        Args:
+            task: As it was given.
+            result: What it came to.
+            failure: Why there is no answer, in words.
 
         Raises:
             DagorchError: One could not be written; the others are there all the same.
         """
-        json = result.model_dump_json(indent=2) + "\n"
+        files: list[tuple[Path, Callable[[], object]]] = []
+
+        def add(path: Path) -> None:
+            files.append(
+                (path, partial(_put, path, partial(_rendered, path, task, result, failure)))
+            )
+
         if self._is_file:
-            text = json if self._ending == ".json" else markdown(task, result)
-            return _all([(self._path, partial(_put, self._path, text))])
-        answer, whole = self._path / "answer.md", self._path / "result.json"
-        files: list[tuple[Path, Callable[[], object]]] = [
-            (answer, partial(_put, answer, markdown(task, result))),
-            (whole, partial(_put, whole, json)),
-        ]
+            add(self._path)
+            return _all(files)
+        for name in ("answer.md", "answer.html", "result.json"):
+            add(self._path / name)
         if result.run is not None:
             from dagorch.exporters import write
 
             picture = self._path / "graph.svg"
             files.append((picture, partial(write, result.run.graph, picture, result.run)))
         return _all(files)
+
+
+def _rendered(path: Path, task: str, result: OrchestratorResult, failure: str) -> bytes:
+    """What goes into a file of that name."""
+    ending = path.suffix.lower()
+    if ending == ".json":
+        return (result.model_dump_json(indent=2) + "\n").encode("utf-8")
+    content = compose(result, task, failure=failure)
+    return render_document(content, _DOCUMENTS[ending])
 
 
 def _all(files: list[tuple[Path, Callable[[], object]]]) -> list[Path]:
@@ -88,11 +111,15 @@ def _all(files: list[tuple[Path, Callable[[], object]]]) -> list[Path]:
     return [path for path, _ in files]
 
 
-def _put(path: Path, text: str) -> None:
+def _put(path: Path, rendered: Callable[[], bytes]) -> None:
     try:
-        path.write_text(text, "utf-8")
+        path.write_bytes(rendered())
     except OSError as error:
         raise RunError(f"cannot write {str(path)!r}: {error.strerror or error}") from error
+    except DagorchError:
+        raise
+    except Exception as error:  # what makes a PDF fails in ways of its own; nothing else is lost
+        raise RunError(f"cannot make {str(path)!r}: {type(error).__name__}: {error}") from error
 
 
 def _told(path: Path, attempt: Callable[[], None]) -> None:

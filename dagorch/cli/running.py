@@ -99,7 +99,9 @@ def _tell(options: RunOptions, ended: Ended, destination: Destination | None) ->
     result = ended.result
     code = _code(ended)
     if result is not None:
-        kept, trouble = _keep(options, result, destination)
+        for format, why in result.document_errors.items():
+            _say(f"no document in {format}: {why}")
+        kept, trouble = _keep(options, ended, result, destination)
         _show(options, result, kept)
         if trouble is not None:
             code = say_error(trouble, debug=options.debug) if code == Exit.COMPLETED else code
@@ -120,14 +122,18 @@ def _code(ended: Ended) -> int:
 
 
 def _keep(
-    options: RunOptions, result: OrchestratorResult, destination: Destination | None
+    options: RunOptions,
+    ended: Ended,
+    result: OrchestratorResult,
+    destination: Destination | None,
 ) -> tuple[list[Path], DagorchError | None]:
     """Write the files that are asked for, and the picture; what goes wrong loses nothing else."""
     kept: list[Path] = []
     trouble: DagorchError | None = None
     if destination is not None:
         try:
-            kept += destination.write(options.task, result)
+            failure = "" if ended.error is None else str(ended.error)
+            kept += destination.write(options.task, result, failure)
         except DagorchError as error:
             trouble = error
     elif not options.quiet and not options.as_json and result.run is not None:
@@ -153,7 +159,7 @@ def _show(options: RunOptions, result: OrchestratorResult, kept: list[Path]) -> 
         return
     console.print()
     print_table(console, result)
-    for path in kept:
+    for path in (*kept, *(Path(document.path) for document in result.documents)):
         what = "picture of the run" if path.suffix == ".svg" else "kept"
         print(f"{what}: {path}")
 

@@ -6,10 +6,12 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
+from os import PathLike, fspath
 from typing import Annotated, Any, Final
 
 from pydantic import ConfigDict, Field, SkipValidation
 
+from dagorch.models.document import document_format
 from dagorch.models.friendly import Friendly
 
 __all__ = [
@@ -86,6 +88,24 @@ _STEPS = Rule(
         )
     ),
 )
+_FORMATS = Rule(
+    "a list of formats, each once: markdown, html, pdf, docx",
+    lambda value: (
+        isinstance(value, list | tuple)
+        and bool(value)
+        and all(document_format(name) is not None for name in value)
+        and len({document_format(name) for name in value}) == len(value)
+    ),
+)
+_FOLDER = Rule(
+    "the path of a folder",
+    lambda value: (
+        isinstance(value, str | PathLike)
+        and isinstance(fspath(value), str)
+        and bool(str(value).strip())
+        and "\0" not in str(value)
+    ),
+)
 _TIER = _or_none(_MODEL, "primary_model")
 
 
@@ -121,6 +141,14 @@ class OrchestratorConfig(Friendly):
     """Whether `stream_callback` is told anything."""
     enable_cost_tracking: Annotated[Switch, _SWITCH] = True
     """False: results tell no dollars. Ceilings hold all the same, and `.run` has every bill."""
+    enable_document_generation: Annotated[Switch, _SWITCH] = False
+    """True: each workflow's outcome is also written as documents, listed in `.documents`."""
+    output_formats: Annotated[SkipValidation[list[str]], _FORMATS] = Field(
+        default_factory=lambda: ["markdown"]
+    )
+    """Of documents: `markdown`, `html`, `pdf`, `docx`; the last two need `dagorch[documents]`."""
+    output_dir: Annotated[SkipValidation[str | PathLike[str]], _FOLDER] = "reports"
+    """Where documents go; made if it is not there. No file in it is replaced."""
     parallel_execution: Annotated[Switch, _SWITCH] = True
     """False: one step at a time."""
     max_parallel: Annotated[Whole, _whole(1)] = 8

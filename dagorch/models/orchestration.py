@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import AwareDatetime, Field, field_serializer
 
+from dagorch.models.document import Document
 from dagorch.models.events import EventType
 from dagorch.models.friendly import Friendly
 from dagorch.models.task import AgentResult, TaskStatus, plain
@@ -38,6 +39,10 @@ class OrchestratorResult(Friendly):
     """Seconds on the clock."""
     metadata: dict[str, Any] = Field(default_factory=dict)
     """What the pattern tells about how it went."""
+    documents: list[Document] = Field(default_factory=list)
+    """The files that were written, in the order of the config's `output_formats`."""
+    document_errors: dict[str, str] = Field(default_factory=dict)
+    """Why a document could not be written, by its format; the rest of the result is whole."""
     run: Any = Field(default=None, exclude=True, repr=False)
     """The engine's `Result`, for its node runs and to draw it; None when read from JSON."""
 
@@ -52,6 +57,8 @@ class OrchestratorResult(Friendly):
             total_cost: float = ...,
             execution_time: float = ...,
             metadata: dict[str, Any] = ...,
+            documents: list[Document] = ...,
+            document_errors: dict[str, str] = ...,
             run: Any = ...,
         ) -> None: ...
 

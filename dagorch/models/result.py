@@ -7,7 +7,7 @@ Nothing here runs.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Literal, TypeVar, overload
 
@@ -136,6 +136,22 @@ class Result:
     def cost_usd(self) -> Decimal:
         return self.usage.cost_usd
 
+    def without_costs(self) -> Result:
+        """Give a copy that tells no dollars."""
+        told = object.__new__(Result)
+        for name in Result.__slots__:
+            setattr(told, name, getattr(self, name))
+        told.usage = _free(self.usage)
+        told.node_runs = {
+            path: replace(
+                run,
+                usage=_free(run.usage),
+                bills=tuple(replace(bill, usage=_free(bill.usage)) for bill in run.bills),
+            )
+            for path, run in self.node_runs.items()
+        }
+        return told
+
     @property
     def usage_by_model(self) -> dict[str, Usage]:
         """What went to each model, by `service:model`, the first used first; `usage` in sum."""
@@ -206,6 +222,10 @@ class Result:
             f"<Result {self.run_id} {self.status}: {len(self.node_runs)} node runs, "
             f"{self.duration_seconds:.3f} s, ${self.usage.cost_usd}>"
         )
+
+
+def _free(usage: Usage) -> Usage:
+    return Usage(usage.input_tokens, usage.output_tokens)
 
 
 def _rebuild(facts: dict[str, Any]) -> Result:

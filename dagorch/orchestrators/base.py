@@ -21,6 +21,7 @@ from dagorch.models.policy import Policy, Retry
 from dagorch.models.result import Result
 from dagorch.models.task import AgentResult, SubTask
 from dagorch.orchestrators.custom import CustomGraph
+from dagorch.orchestrators.documents import prepare_documents, with_documents
 from dagorch.orchestrators.metered import MeteredProvider
 from dagorch.orchestrators.stream import Stream
 from dagorch.orchestrators.workflow import Workflow, without_costs
@@ -166,6 +167,7 @@ class BaseOrchestrator:
         for model in workflow.models:
             self._router.find(model)
         config = self.config
+        await prepare_documents(config)
         listeners: list[Callable[[Event], Any]] = []
         if self.stream_callback is not None and config.enable_streaming:
             listeners.append(Stream(self.stream_callback, workflow))
@@ -185,11 +187,12 @@ class BaseOrchestrator:
                 result = await run.result()
         except RunError as error:
             if error.partial_results is not None:
-                error.partial_results = self._told(workflow, error.partial_results, error)
+                told = self._told(workflow, error.partial_results, error)
+                error.partial_results = await with_documents(config, told, error)
             raise
         finally:
             self._under_way.discard(start)
-        return self._told(workflow, result)
+        return await with_documents(config, self._told(workflow, result))
 
     def cancel(self, reason: str = "cancelled") -> None:
         """
@@ -277,6 +280,15 @@ class BaseOrchestrator:
         if unused:
             warnings.warn(
                 f"{type(self).__name__} has no use for {', '.join(unused)} of its config",
+                DagorchWarning,
+                stacklevel=_users_level(),
+            )
+        given = self.config.model_fields_set
+        idle = sorted(given & {"output_dir", "output_formats"})
+        if idle and "enable_document_generation" not in given:
+            warnings.warn(
+                f"{' and '.join(idle)} without enable_document_generation=True: "
+                "no document will be written",
                 DagorchWarning,
                 stacklevel=_users_level(),
             )

@@ -1,4 +1,4 @@
-"""Point 31, without the documents: `OrchestratorResult`."""
+"""Point 31: `OrchestratorResult`; its documents are of point 23."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def command(
             ["run", "cascade", "x", "--provider", "scripted", "--fallback-model", "gpt-4"],
             "OPENAI_API_KEY",
         ),
-        (["run", "cascade", "x", "--provider", "scripted", "--out", "a.pdf"], ".pdf cannot be"),
+        (["run", "cascade", "x", "--provider", "scripted", "--out", "no/a.pdf"], "No such file"),
         (["run", "cascade", "x", "--provider", "scripted", "--out", "no/a.md"], "No such file"),
         (["run", "sequential", "x", "--steps", "a,,b"], "steps=['a', '', 'b'] must be"),
         (["run", "sequential", "x", "--steps", "a,a"], "all different"),
@@ -338,6 +338,7 @@ def test_out_keeps_everything(command: Command, tmp_path: Path) -> None:
     assert code == 0
     assert "kept: bees/answer.md" in out
     assert sorted(path.name for path in (tmp_path / "bees").iterdir()) == [
+        "answer.html",
         "answer.md",
         "graph.svg",
         "result.json",

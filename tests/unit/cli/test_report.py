@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ from rich.console import Console
 
 from dagorch import DefinitionError, RunError
 from dagorch.cli.out import Destination
-from dagorch.cli.report import markdown, print_answer, print_parts, print_table
+from dagorch.cli.report import print_answer, print_parts, print_table
 from dagorch.models.llm import LLMRequest
 from dagorch.models.orchestration import OrchestratorResult
 from dagorch.orchestrators import DreamCascadeConfig, DreamCascadeOrchestrator
@@ -89,38 +88,66 @@ async def test_of_a_run_without_an_answer_the_parts_are_shown() -> None:
     print_parts(shown, result)
     assert said(shown).count("found it") == 3
     assert "-- belter_1 --" in said(shown)
-    text = markdown(TASK, result)
-    assert "There is no answer: the run was failed" in text
-    assert "## belter_3\n\nfound it" in text
-
-
-async def test_the_document_has_task_answer_and_table() -> None:
-    text = markdown(TASK, await outcome())
-    assert text.startswith(
-        "# Why is the sky blue?\n\nBecause | it is.\n\n## How it ran\n\n| node |"
-    )
-    assert "| belter_2 | belter | failed | 1 |" in text
 
 
 async def test_a_folder_gets_answer_result_and_picture(tmp_path: Path) -> None:
     result = await outcome()
     files = Destination(tmp_path / "new" / "bees").write(TASK, result)
-    assert [file.name for file in files] == ["answer.md", "result.json", "graph.svg"]
-    assert OrchestratorResult.model_validate_json(files[1].read_text()) == result
-    assert "</svg>" in files[2].read_text()
+    assert [file.name for file in files] == [
+        "answer.md", "answer.html", "result.json", "graph.svg"
+    ]  # fmt: skip
+    assert "Because | it is." in files[0].read_text()
+    assert "Because | it is." in files[1].read_text()
+    assert OrchestratorResult.model_validate_json(files[2].read_text()) == result
+    assert "</svg>" in files[3].read_text()
 
 
-@pytest.mark.parametrize("name", ["answer.md", "result.json"])
-async def test_a_file_goes_by_its_ending(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "start"),
+    [
+        ("answer.md", b"# Why is the sky blue?"),
+        ("result.json", b'{\n  "task_id"'),
+        ("a.html", b"<!DOCTYPE html>"),
+        ("a.HTM", b"<!DOCTYPE html>"),
+        ("a.pdf", b"%PDF-"),
+        ("a.docx", b"PK"),
+    ],
+)
+async def test_a_file_goes_by_its_ending(tmp_path: Path, name: str, start: bytes) -> None:
     path = tmp_path / name
     destination = Destination(path)
     assert not path.exists()  # that it can be written is tried without leaving a trace
     assert destination.write(TASK, await outcome()) == [path]
+    assert path.read_bytes().startswith(start)
+
+
+async def test_of_a_failed_run_the_document_says_why_and_has_what_finished(tmp_path: Path) -> None:
+    path = tmp_path / "a.md"
+    Destination(path).write(TASK, await failure(), "camina_1 gave up")
     text = path.read_text()
-    if path.suffix == ".json":
-        assert json.loads(text)["result"].endswith("it is.\x07")
-    else:
-        assert text.startswith("# Why")
+    assert "There is no answer: the run was failed: camina_1 gave up. What had finished" in text
+    assert "### belter_3\n\n*belter" in text
+    assert "found it" in text
+
+
+async def test_a_document_that_cannot_be_made_is_an_error_that_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> bytes:
+        raise ZeroDivisionError("no room")
+
+    monkeypatch.setattr("dagorch.cli.out.render_document", broken)
+    with pytest.raises(RunError, match=r"cannot make .*a\.pdf': ZeroDivisionError: no room"):
+        Destination(tmp_path / "a.pdf").write(TASK, await outcome())
+
+
+def test_a_format_whose_package_is_missing_is_told_before_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dagorch.exporters.documents.formats.find_spec", lambda _: None)
+    with pytest.raises(DefinitionError, match=r"needs typst.*pip install 'dagorch\[documents\]'"):
+        Destination(tmp_path / "a.pdf")
+    Destination(tmp_path / "a.html")
 
 
 def test_a_file_that_is_there_is_kept_until_it_is_replaced(tmp_path: Path) -> None:
@@ -128,12 +155,6 @@ def test_a_file_that_is_there_is_kept_until_it_is_replaced(tmp_path: Path) -> No
     path.write_text("old")
     Destination(path)
     assert path.read_text() == "old"
-
-
-@pytest.mark.parametrize("name", ["a.pdf", "a.html", "a.docx", "A.PDF"])
-def test_formats_of_later_are_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(DefinitionError, match=r"cannot be written yet; name a file \.md or \.json"):
-        Destination(tmp_path / name)
 
 
 def test_what_cannot_be_written_is_told_before_the_run(tmp_path: Path) -> None:

@@ -1,0 +1,241 @@
+"""
+A document as DOCX: headings, lists, tables and links as a word processor has them, to go on with.
+
+What its styles look like is `docx_styles.py`'s.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator
+from itertools import count
+from typing import TYPE_CHECKING, Any, Final
+
+from dagorch.exporters.documents.blocks import (
+    Block,
+    Code,
+    Content,
+    Heading,
+    Items,
+    Paragraph,
+    Picture,
+    Quote,
+    Rule,
+    Span,
+    Spans,
+    Table,
+    is_rtl,
+    plain_text,
+)
+from dagorch.exporters.documents.docx_styles import (
+    CODE_FONT,
+    TEXT_WIDTH_POINTS,
+    part_of,
+    put,
+    styled_document,
+)
+from dagorch.exporters.documents.pdf import svg_size, svg_to_png
+
+if TYPE_CHECKING:
+    from docx.text.paragraph import Paragraph as Line
+
+__all__ = ["to_docx"]
+
+_TALLEST_POINTS: Final = 520.0
+_DOTS_PER_INCH: Final = 220.0
+_SVG: Final = "{96DAC541-7B7A-43D3-8B79-37D633B846F1}"
+"""What Word knows the vector form of a picture by."""
+_TONES: Final = {"partial": ("B45F06", "FFF4E5"), "failed": ("B42318", "FDECEB")}
+_DEEPEST_LIST: Final = 3
+
+
+def to_docx(content: Content) -> bytes:
+    """
+    Write a document as DOCX.
+
+    Pictures are there twice, as SVG for programs that draw it and as PNG for all others.
+    """
+    writer = _Writer(content)
+    writer.front()
+    writer.blocks(content.blocks)
+    file = io.BytesIO()
+    writer.document.save(file)
+    return file.getvalue()
+
+
+class _Writer:
+    """One document in the making."""
+
+    def __init__(self, content: Content) -> None:
+        self._content = content
+        self.document: Any = styled_document(content)
+        self._numbers = count(1)
+
+    def front(self) -> None:
+        """Write what stands above the first section."""
+        content = self._content
+        self._paragraph((Span(f"{content.kind} · {content.date}"),), "Aside")
+        self._paragraph((Span(content.title),), "Title")
+        table = self.document.add_table(2, len(content.facts))
+        for cells, style, at in zip(table.rows, ("Aside", "Fact"), (0, 1), strict=True):
+            for cell, fact in zip(cells.cells, content.facts, strict=True):
+                cell.paragraphs[0].style = style
+                cell.paragraphs[0].add_run(fact[at])
+        if content.notice:
+            edge, fill = _TONES[content.tone]
+            line = self._paragraph((Span(content.notice),), "Notice")
+            properties = line._p.get_or_add_pPr()
+            borders = part_of("pBdr")
+            borders.append(part_of("left", val="single", sz="24", space="8", color=edge))
+            put(properties, borders)
+            put(properties, part_of("shd", val="clear", color="auto", fill=fill))
+
+    def blocks(self, blocks: Iterable[Block], style: str = "") -> None:
+        """Write blocks; text in a style, if one is given."""
+        for block in blocks:
+            match block:
+                case Heading():
+                    self._paragraph(block.spans, f"Heading {block.level}")
+                case Paragraph():
+                    self._paragraph(block.spans, style or ("Aside" if block.aside else "Normal"))
+                case Items():
+                    self._list(block, 1)
+                case Code():
+                    self._paragraph((Span(block.text),), "Code")
+                case Quote():
+                    self.blocks(block.blocks, "Quote")
+                case Table():
+                    self._table(block)
+                case Rule():
+                    self._paragraph((), "Rule")
+                case Picture():
+                    self._picture(block)
+
+    def _paragraph(self, spans: Spans, style: str) -> Line:
+        line: Line = self.document.add_paragraph(style=style)
+        self._fill(line, spans)
+        return line
+
+    def _list(self, block: Items, depth: int) -> None:
+        deep = min(depth, _DEEPEST_LIST)
+        name = ("List Bullet" if block.start is None else "List Number") + f" {deep}" * (deep > 1)
+        number = None if block.start is None else self._numbering(name, block.start)
+        for item in block.items:
+            first = item[0] if item else None
+            is_text = isinstance(first, Paragraph)
+            line = self._paragraph(first.spans if isinstance(first, Paragraph) else (), name)
+            if number is not None:
+                numbered = line._p.get_or_add_pPr().get_or_add_numPr()
+                numbered.get_or_add_numId().val = number
+                numbered.get_or_add_ilvl().val = 0
+            for inner in item[1:] if is_text else item:
+                if isinstance(inner, Items):
+                    self._list(inner, depth + 1)
+                else:
+                    self.blocks([inner], "List Continue" + f" {deep}" * (deep > 1))
+
+    def _numbering(self, style: str, start: int) -> int:
+        """Begin a list of its own that counts from a number; give the list's."""
+        definitions = self.document.part.numbering_part.element
+        own = self.document.styles[style].element.pPr.numPr.numId.val
+        kind = definitions.num_having_numId(own).abstractNumId.val
+        number = definitions.add_num(kind)
+        number.add_lvlOverride(0).add_startOverride(start)
+        return int(number.numId)
+
+    def _table(self, block: Table) -> None:
+        table = self.document.add_table(1 + len(block.rows), len(block.head), "Dagorch Table")
+        table.autofit = False
+        widths = list(_widths(block))
+        for column, width in zip(table.columns, widths, strict=True):
+            column.width = width
+        ids = ["", *(block.ids or [""] * len(block.rows))]
+        for row, spans, id in zip(table.rows, (block.head, *block.rows), ids, strict=True):
+            row._tr.get_or_add_trPr().append(part_of("cantSplit"))
+            for column, (cell, text) in enumerate(zip(row.cells, spans, strict=True)):
+                cell.width = widths[column]
+                line = cell.paragraphs[0]
+                line.style = "Table Small" if block.small else "Table Text"
+                if column in block.right:
+                    line.alignment = 2
+                self._fill(line, text)
+                if id and column == 0:
+                    self._bookmark(line, id)
+        table.rows[0]._tr.get_or_add_trPr().append(part_of("tblHeader"))
+        self._paragraph((), "After Table")
+
+    def _bookmark(self, line: Line, id: str) -> None:
+        number = str(next(self._numbers))
+        line._p.insert(1, part_of("bookmarkStart", id=number, name=id))
+        line._p.append(part_of("bookmarkEnd", id=number))
+
+    def _picture(self, block: Picture) -> None:
+        from docx.opc.constants import RELATIONSHIP_TYPE
+        from docx.opc.packuri import PackURI
+        from docx.opc.part import Part
+        from docx.shared import Pt
+
+        width, height = svg_size(block.svg)
+        scale = min(1.0, TEXT_WIDTH_POINTS / width, _TALLEST_POINTS / height)
+        png = svg_to_png(block.svg, width * scale, _DOTS_PER_INCH)
+        line = self._paragraph((), "Figure")
+        inline = line.add_run().add_picture(io.BytesIO(png), Pt(width * scale))._inline
+        inline.docPr.set("descr", block.caption)
+        main = self.document.part
+        name = PackURI(f"/word/media/drawing{next(self._numbers)}.svg")
+        svg = Part(name, "image/svg+xml", block.svg.encode("utf-8"), main.package)
+        blip = next(inline.iter("{*}blip"))
+        blip.append(_vector(main.relate_to(svg, RELATIONSHIP_TYPE.IMAGE)))
+        self._paragraph((Span(block.caption),), "Caption")
+
+    def _fill(self, line: Line, spans: Spans) -> None:
+        rtl = is_rtl(spans)
+        if rtl:
+            put(line._p.get_or_add_pPr(), part_of("bidi"))
+        for span in spans:
+            run = line.add_run(span.text)
+            run.bold, run.italic = span.bold or None, span.italic or None
+            run.font.strike = span.strike or None
+            run.font.rtl = rtl or None
+            if span.code:
+                run.font.name = CODE_FONT
+            if span.link:
+                run.style = "Hyperlink"
+                link = part_of("hyperlink", **self._target(span.link))
+                line._p.replace(run._r, link)
+                link.append(run._r)
+
+    def _target(self, address: str) -> dict[str, str]:
+        from docx.opc.constants import RELATIONSHIP_TYPE
+
+        if address.startswith("#"):
+            return {"anchor": address[1:]}
+        kind = RELATIONSHIP_TYPE.HYPERLINK
+        return {"r:id": self.document.part.relate_to(address, kind, is_external=True)}
+
+
+def _widths(block: Table) -> Iterator[int]:
+    """Share the text's width out by what the columns hold, in Word's units."""
+    from docx.shared import Pt
+
+    rows = (block.head, *block.rows[:60])
+    longest = [
+        max(len(part) for row in rows for part in plain_text(row[column]).split("\n"))
+        for column in range(len(block.head))
+    ]
+    wanted = [min(max(letters, 4), 50) + 3 for letters in longest]
+    for share in wanted:
+        yield int(Pt(TEXT_WIDTH_POINTS * share / sum(wanted)))
+
+
+def _vector(relation: str) -> Any:
+    """What points from a picture to its vector form."""
+    from docx.oxml import parse_xml
+
+    main = "http://schemas.openxmlformats.org"
+    return parse_xml(
+        f'<a:extLst xmlns:a="{main}/drawingml/2006/main"><a:ext uri="{_SVG}">'
+        '<asvg:svgBlip xmlns:asvg="http://schemas.microsoft.com/office/drawing/2016/SVG/main" '
+        f'xmlns:r="{main}/officeDocument/2006/relationships" r:embed="{relation}"/>'
+        "</a:ext></a:extLst>"
+    )

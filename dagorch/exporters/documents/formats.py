@@ -1,0 +1,65 @@
+"""A workflow's outcome in one format or another, as bytes. Files are written next door."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib.util import find_spec
+from typing import Final
+
+from dagorch.errors import DefinitionError
+from dagorch.exporters.documents.blocks import Content
+from dagorch.exporters.documents.html import to_html
+from dagorch.exporters.documents.markdown import to_markdown
+from dagorch.models.document import DocumentFormat, document_format
+
+__all__ = ["ENDINGS", "check_installed", "render_document"]
+
+ENDINGS: Final[dict[DocumentFormat, str]] = {
+    "markdown": ".md",
+    "html": ".html",
+    "pdf": ".pdf",
+    "docx": ".docx",
+}
+_NEEDS: Final[dict[DocumentFormat, tuple[str, ...]]] = {
+    "pdf": ("typst",),
+    "docx": ("docx", "typst"),
+}
+
+
+def check_installed(formats: Iterable[str]) -> None:
+    """
+    See to it that what the formats need is there, without importing it.
+
+    Args:
+        formats: As `output_formats` spells them.
+
+    Raises:
+        DefinitionError: Something is not; the message says how to get it.
+    """
+    for name in formats:
+        format = document_format(name)
+        needs = _NEEDS.get(format, ()) if format else ()
+        if missing := [package for package in needs if find_spec(package) is None]:
+            raise DefinitionError(
+                f"a document in {name!r} needs {' and '.join(missing)}, not installed here: "
+                "pip install 'dagorch[documents]'"
+            )
+
+
+def render_document(content: Content, format: DocumentFormat) -> bytes:
+    """
+    Write a document in one format.
+
+    Raises:
+        DefinitionError: A package is missing.
+    """
+    check_installed([format])
+    if format == "pdf":
+        from dagorch.exporters.documents.pdf import to_pdf
+
+        return to_pdf(content)
+    if format == "docx":
+        from dagorch.exporters.documents.docx import to_docx
+
+        return to_docx(content)
+    return (to_html(content) if format == "html" else to_markdown(content)).encode("utf-8")

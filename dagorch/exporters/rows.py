@@ -1,0 +1,79 @@
+"""A finished run as a table: a row of words per node run, and their sum. No table is drawn here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from dagorch.exporters.captions import kind_name, plural, shorten
+from dagorch.models.amounts import format_cost, format_duration
+from dagorch.models.clean import one_line
+from dagorch.models.orchestration import OrchestratorResult
+from dagorch.models.result import NodeRun, Result
+from dagorch.models.usage import Usage
+
+__all__ = ["HEADINGS", "MOST_ROWS", "NUMERIC", "Row", "rows", "total"]
+
+HEADINGS: Final = ("node", "kind", "state", "tries", "tokens", "time", "cost")
+NUMERIC: Final = ("tries", "tokens", "time", "cost")
+MOST_ROWS: Final = 200
+
+
+class Row(NamedTuple):
+    """One line of the table, as text."""
+
+    node: str
+    kind: str
+    state: str
+    tries: str
+    tokens: str
+    time: str
+    cost: str
+
+
+def rows(run: Result, result: OrchestratorResult) -> Iterator[Row]:
+    """Tell of each node run, in the order they became known."""
+    tiers = {
+        agent.subtask_id: str(agent.agent_type or "")
+        for agent in result.agent_results
+        if agent.agent_type != agent.subtask_id  # a step of a sequence, which has no other name
+    }
+    for path, node_run in run.node_runs.items():
+        yield Row(
+            shorten(one_line(path), 28),
+            tiers.get(path) or kind_name(node_run.kind),
+            node_run.end,
+            f"{node_run.attempts}" if node_run.attempts else "",
+            _tokens(node_run.usage),
+            _time(node_run),
+            _cost(node_run.usage),
+        )
+
+
+def total(run: Result, result: OrchestratorResult) -> Row:
+    """Tell of them all together."""
+    attempts = sum(node_run.attempts for node_run in run.node_runs.values())
+    return Row(
+        plural(len(run.node_runs), "node run"),
+        "",
+        str(result.status),
+        f"{attempts}",
+        _tokens(run.usage),
+        format_duration(run.duration_seconds),
+        _cost(run.usage),
+    )
+
+
+def _tokens(usage: Usage) -> str:
+    return f"{usage.input_tokens:,} + {usage.output_tokens:,}" if usage.total_tokens else ""
+
+
+def _time(run: NodeRun) -> str:
+    return "" if run.started_seconds is None else format_duration(run.duration_seconds)
+
+
+def _cost(usage: Usage) -> str:
+    if not usage.calls:
+        return ""
+    about = "~" if usage.estimated and usage.cost_usd else ""
+    return about + format_cost(usage.cost_usd)

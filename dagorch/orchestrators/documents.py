@@ -1,0 +1,59 @@
+"""A workflow's documents: found out before it whether they can be written, written after it."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from anyio import to_thread
+
+from dagorch.errors import DefinitionError
+from dagorch.models.config import OrchestratorConfig
+from dagorch.models.orchestration import OrchestratorResult
+
+__all__ = ["prepare_documents", "with_documents"]
+
+
+async def prepare_documents(config: OrchestratorConfig) -> None:
+    """
+    See to it that the documents a config asks for can be written, if it asks for any.
+
+    Raises:
+        DefinitionError: A package is missing, or the folder cannot be made.
+    """
+    if not config.enable_document_generation:
+        return
+    from dagorch.exporters.documents import check_installed
+
+    check_installed(config.output_formats)
+    folder = Path(config.output_dir)
+    try:
+        await to_thread.run_sync(partial(folder.mkdir, parents=True, exist_ok=True))
+    except OSError as error:
+        raise DefinitionError(
+            f"output_dir={str(folder)!r} cannot be made: {error.strerror or error}"
+        ) from error
+
+
+async def with_documents(
+    config: OrchestratorConfig, outcome: OrchestratorResult, failure: BaseException | None = None
+) -> OrchestratorResult:
+    """
+    Write the documents of an outcome, in a worker thread, and give it with their list.
+
+    A workflow that failed has them too if any agent had given something.
+    """
+    if not config.enable_document_generation:
+        return outcome
+    if failure is not None and not any(agent.content for agent in outcome.agent_results):
+        return outcome
+    from dagorch.exporters.documents import write_documents
+
+    write = partial(
+        write_documents,
+        outcome,
+        config.output_dir,
+        config.output_formats,
+        failure="" if failure is None else str(failure),
+    )
+    return await to_thread.run_sync(write)

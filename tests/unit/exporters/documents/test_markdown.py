@@ -1,0 +1,112 @@
+"""Documents as Markdown: what is written means the same when it is read again."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from dagorch import OrchestratorResult
+from dagorch.exporters.documents import compose
+from dagorch.exporters.documents.blocks import (
+    Block,
+    Content,
+    Paragraph,
+    Picture,
+    Span,
+    plain_text,
+    runs_of_spans,
+)
+from dagorch.exporters.documents.markdown import to_markdown
+from dagorch.exporters.documents.reading import read_markdown
+from tests.unit.exporters.documents import outcomes
+from tests.unit.exporters.documents.hostile import HOSTILE
+
+# As a reader would that lets HTML pass and draws pictures.
+LENIENT = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
+DANGEROUS = {"html_block", "html_inline", "image"}
+
+
+def written(blocks: tuple[Block, ...]) -> str:
+    text = to_markdown(Content("t", "k", "d", (), "", "", blocks))
+    return text.removeprefix("# t\n\n*k · d*").removeprefix("\n\n")
+
+
+def kinds(text: str) -> set[str]:
+    return {
+        inner.type for token in LENIENT.parse(text) for inner in (token, *(token.children or ()))
+    }
+
+
+def words(blocks: tuple[Block, ...]) -> list[str]:
+    text = " ".join(plain_text(spans) for spans in runs_of_spans(blocks))
+    return text.split()
+
+
+def links(blocks: tuple[Block, ...]) -> set[str]:
+    return {span.link for spans in runs_of_spans(blocks) for span in spans}
+
+
+async def test_a_document_can_be_read_as_it_is() -> None:
+    text = to_markdown(compose(await outcomes.cascade()))
+    assert text.startswith("# Heat pumps for the school: yes, with insulation first\n\n*Dream ")
+    assert "A heat pump **pays back in 9 to 12 years** if" in text
+    assert "| Gas boiler, new | €18,000 | €14,200 | €231,000 |" in text
+    assert "| --- | ---: | ---: | ---: |" in text
+    assert '```python\ndef spf(heat_kwh: float, power_kwh: float) -> float:\n    """Heat' in text
+    assert "2. Replace the radiators of the north wing:\n   \n   - 14 of them" in text
+    assert "> Redundancy mattered more" in text
+    assert "[operator's form](<https://grid.example.org/forms/connection?kind=heat-pump>)" in text
+    assert "<https://heat.example.org/guide>" in text
+    assert "```mermaid\n---\ntitle:" in text
+    assert re.search(r"\| belter_1 \| belter \| completed \| 1 \|", text)
+
+
+async def test_a_partial_one_says_so_at_the_top() -> None:
+    lines = to_markdown(compose(await outcomes.partial())).splitlines()
+    assert lines[4].startswith("> **2 of 6 agents did not complete;")
+
+
+async def test_reading_a_document_again_gives_the_same_blocks() -> None:
+    content = compose(await outcomes.swarm())
+    blocks = tuple(block for block in content.blocks if not isinstance(block, Picture))
+    again = read_markdown(written(blocks))
+    assert words(again) == words(blocks)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_text_means_itself(name: str) -> None:
+    content = compose(OrchestratorResult("t", "completed", HOSTILE[name]), HOSTILE[name][:200])
+    text = to_markdown(content)
+    assert not kinds(text) & DANGEROUS
+    assert links(read_markdown(text)) <= links(content.blocks) | {""}
+    blocks = read_markdown(HOSTILE[name])
+    assert words(read_markdown(written(blocks))) == words(blocks)
+
+
+@given(st.text(st.sampled_from("ab1 \n#>-+*_`~[]()<>!|\\&;:.=\t/{}$@\"'"), max_size=60))
+def test_no_text_becomes_markup_on_the_way(text: str) -> None:
+    blocks = read_markdown(text)
+    out = written(blocks)
+    assert not kinds(out) & DANGEROUS
+    assert links(read_markdown(out)) <= links(blocks) | {""}
+
+
+@given(st.text(st.sampled_from("ab1 #>-+*_`~[]()<>!|\\&;:.=/{}$\"'"), max_size=40))
+def test_a_paragraph_is_read_again_as_it_was(text: str) -> None:
+    block = Paragraph((Span(" ".join(text.split())),))
+    if plain_text(block.spans):
+        assert words(read_markdown(written((block,)))) == plain_text(block.spans).split()
+
+
+def test_styles_and_line_ends() -> None:
+    spans = (
+        Span(" a ", bold=True), Span("b", italic=True, strike=True), Span("`c|", code=True),
+        Span("x\ny"), Span("[1]", link="#source-1"), Span("[l]", link="https://e.x/(a)"),
+    )  # fmt: skip
+    assert written((Paragraph(spans),)) == (
+        " **a** *~~b~~*`` `c| ``x  \ny[1][\\[l\\]](<https://e.x/(a)>)\n"
+    )

@@ -1,0 +1,136 @@
+"""Markdown to blocks: what is kept, what is taken out, whatever a model wrote."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dagorch.exporters.documents.blocks import (
+    Code,
+    Heading,
+    Items,
+    Paragraph,
+    Picture,
+    Quote,
+    Rule,
+    Span,
+    Table,
+    is_rtl,
+    plain_text,
+    raised,
+    runs_of_spans,
+)
+from dagorch.exporters.documents.reading import followed, read_markdown, read_spans
+from tests.unit.exporters.documents.hostile import HOSTILE
+
+
+def spans(text: str) -> tuple[Span, ...]:
+    (paragraph,) = read_markdown(text)
+    assert isinstance(paragraph, Paragraph)
+    return paragraph.spans
+
+
+def test_every_kind_of_block_is_read() -> None:
+    text = (
+        "## Head\n\ntext\nwraps\n\n- a\n  1. one\n- b\n\n3. three\n\n"
+        "```python x\nif a:\n    b\n```\n\n> said\n\n| l | r |\n|---|--:|\n| 1 | 2 |\n\n---\n\n"
+        "    indented"
+    )
+    head, paragraph, bullets, numbers, code, quote, table, rule, indented = read_markdown(text)
+    assert head == Heading(2, (Span("Head"),))
+    assert paragraph == Paragraph((Span("text wraps"),))
+    assert isinstance(bullets, Items)
+    assert bullets.start is None
+    assert [len(item) for item in bullets.items] == [2, 1]
+    assert bullets.items[0][1] == Items(((Paragraph((Span("one"),)),),), 1)
+    assert numbers == Items(((Paragraph((Span("three"),)),),), 3)
+    assert code == Code("if a:\n    b", "python")
+    assert quote == Quote((Paragraph((Span("said"),)),))
+    assert table == Table(((Span("l"),), (Span("r"),)), (((Span("1"),), (Span("2"),)),), right=(1,))
+    assert rule == Rule()
+    assert indented == Code("indented")
+
+
+def test_every_style_of_text_is_read() -> None:
+    assert spans("a **b *c*** ~~d~~ `e` \\\nf") == (
+        Span("a "),
+        Span("b ", bold=True),
+        Span("c", bold=True, italic=True),
+        Span(" "),
+        Span("d", strike=True),
+        Span(" "),
+        Span("e", code=True),
+        Span(" \nf"),
+    )
+
+
+def test_links_are_kept_and_addresses_in_the_text_become_links() -> None:
+    assert spans("[it](https://e.x/a?b=1) or https://e.x/b. Or <https://e.x/c>") == (
+        Span("it", link="https://e.x/a?b=1"),
+        Span(" or "),
+        Span("https://e.x/b", link="https://e.x/b"),
+        Span(". Or "),
+        Span("https://e.x/c", link="https://e.x/c"),
+    )
+    assert spans("[![alt](https://e.x/p.png)](https://e.x/)") == (Span("alt", link="https://e.x/"),)
+    assert read_spans("mail a@b.c or http://x.y") == (
+        Span("mail a@b.c or "),
+        Span("http://x.y", link="http://x.y"),
+    )
+
+
+def test_a_picture_becomes_a_link_to_it_and_is_never_fetched() -> None:
+    assert spans("![chart](https://e.x/c.png)") == (Span("chart", link="https://e.x/c.png"),)
+    assert spans("![](data:image/png;base64,AA)") == (Span("picture"),)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "javascript:alert(1)", "JAVASCRIPT:x", "data:text/html,x", "file:///etc/passwd", "//e.x",
+        "/etc/passwd", "#top", "x.html", 'https://e.x/"x', "https://e.x/<b>",
+        "https:// e.x", "vbscript:x", "",
+    ],
+)  # fmt: skip
+def test_no_other_address_is_followed(address: str) -> None:
+    assert followed(address) == ""
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_what_comes_out_is_plain_text_and_safe_links(name: str) -> None:
+    for run in runs_of_spans(read_markdown(HOSTILE[name])):
+        for span in run:
+            assert not span.link or span.link == followed(span.link)
+            assert not set(span.text) & set("\x00\x07\x08\x1b\x9b\u202e\u2066\ud800\uffff")
+            span.text.encode("utf-8")
+
+
+def test_html_is_text() -> None:
+    (paragraph,) = read_markdown("<b>bold</b> &lt;i&gt;")
+    assert plain_text(paragraph.spans) == "<b>bold</b> <i>"
+
+
+def test_a_text_that_is_too_long_is_cut_and_says_so() -> None:
+    blocks = read_markdown("word " * 100, 250)
+    assert plain_text(blocks[-1].spans) == (
+        "250 more characters are left out; the result has them all."
+    )
+
+
+@given(st.text(max_size=300))
+def test_any_text_can_be_read(text: str) -> None:
+    for run in runs_of_spans(read_markdown(text)):
+        assert all(span.text for span in run)
+
+
+def test_headings_move_together() -> None:
+    blocks = [Heading(2, ()), Rule(), Heading(5, ()), Picture("<svg/>", "x")]
+    assert [block.level for block in raised(blocks, 3) if isinstance(block, Heading)] == [3, 6]
+    assert raised([Rule()], 2) == (Rule(),)
+
+
+def test_the_first_letter_with_a_direction_tells_it() -> None:
+    assert is_rtl([Span("1. "), Span("\u05e9\u05dc")])
+    assert not is_rtl([Span("a \u05e9")])
+    assert not is_rtl([Span("123")])
