@@ -68,6 +68,7 @@ def straight(core: Core) -> Generator[StartAttempt | None, Success, None]:  # no
         times[3 * index + 2] = now
         core.ended_count += 1
         frame.unended -= 1
+        is_last = not frame.unended  # else whoever ends the last one closes the frame: a skip, too
         del running[index]
         edges = out_edges[index]
         if len(edges) > _FEW:
@@ -92,7 +93,7 @@ def straight(core: Core) -> Generator[StartAttempt | None, Success, None]:  # no
                         line.append(entry)
                     else:
                         heappush(heap, entry)
-        if not frame.unended:
+        if is_last:
             agenda.append((containers.close, frame))
         if agenda:  # frames open and close there, and deadlines begin
             core.slots_used -= 1

@@ -326,3 +326,22 @@ async def test_a_failure_inside_a_container_is_told_with_its_whole_address() -> 
     with pytest.raises(RunError) as caught:
         await wide.run()
     assert caught.value.path == "shrink[2]/shrink"
+
+
+async def test_a_run_whose_last_node_is_skipped_ends_once() -> None:
+    # The last success and the skip that followed from it both closed the run, which a run
+    # without a listener did not survive.
+    graph = Graph("skipping")
+    number = graph.input("number", int)
+    way = graph.branch("way", lambda number: "small", ("small", "big"), number=number)
+
+    async def one() -> int:
+        return 1
+
+    async def big(one: int) -> int:
+        return one
+
+    graph.function(one)
+    left = graph.function(big, after=way["big"])
+    result = await graph.run(number=1, max_parallel=1)
+    assert result.get(left).end == "skipped"
