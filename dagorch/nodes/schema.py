@@ -211,14 +211,7 @@ def _misfits(value: Any, schema: Any, at: tuple[Step, ...]) -> Iterator[Found]:
     if kinds is not None and not any(_is_a(value, kind) for kind in kinds):
         yield at, _must(schema, " or ".join(_NAMES[kind] for kind in kinds), value)
         return
-    if "enum" in schema and not any(same(value, known) for known in schema["enum"]):
-        known = [item for item in schema["enum"] if isinstance(item, str)]
-        hint = did_you_mean(value, known) if isinstance(value, str) else ""
-        yield at, _must(schema, f"one of {', '.join(map(_shown, schema['enum']))}", value) + hint
-    if "const" in schema and not same(value, schema["const"]):
-        yield at, _must(schema, _shown(schema["const"]), value)
-    if "anyOf" in schema and all(any(_misfits(value, one, ())) for one in schema["anyOf"]):
-        yield at, _must(schema, "what one of its alternatives is", value)
+    yield from _wrong_choice(value, schema, at)
     if _is_number(value):
         yield from ((at, message) for message in _out_of_bounds(value, schema))
     if isinstance(value, str | list):
@@ -228,6 +221,21 @@ def _misfits(value: Any, schema: Any, at: tuple[Step, ...]) -> Iterator[Found]:
             yield from _misfits(item, schema["items"], (*at, place))
     if isinstance(value, Mapping):
         yield from _wrong_fields(value, schema, at)
+
+
+def _wrong_choice(value: Any, schema: Any, at: tuple[Step, ...]) -> Iterator[Found]:
+    if "enum" in schema and not any(same(value, known) for known in schema["enum"]):
+        known = [item for item in schema["enum"] if isinstance(item, str)]
+        hint = did_you_mean(value, known) if isinstance(value, str) else ""
+        yield at, _must(schema, f"one of {', '.join(map(_shown, schema['enum']))}", value) + hint
+    if "const" in schema and not same(value, schema["const"]):
+        yield at, _must(schema, _shown(schema["const"]), value)
+    if "anyOf" in schema and all(any(_misfits(value, one, ())) for one in schema["anyOf"]):
+        near = [one for one in schema["anyOf"] if _is_a(value, one.get("type", "null"))]
+        if len(near) == 1 and not isinstance(value, str):  # what it was meant to be is plain
+            yield from _misfits(value, near[0], at)
+        else:
+            yield at, _must(schema, "what one of its alternatives is", value)
 
 
 def _wrong_fields(value: Mapping[str, Any], schema: Any, at: tuple[Step, ...]) -> Iterator[Found]:

@@ -1,0 +1,8 @@
+"""Graphs as files: one document format, in YAML that a person writes and in JSON."""
+
+from __future__ import annotations
+
+from dagorch.files.dump import dump_graph
+from dagorch.files.load import ENDINGS, load_graph, parse_graph
+
+__all__ = ["ENDINGS", "dump_graph", "load_graph", "parse_graph"]

@@ -1,0 +1,181 @@
+"""Types as a file names them, `list[str]` or `my.module:Report`, read without evaluating any."""
+
+from __future__ import annotations
+
+import re
+import types
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, Literal, Union, get_args, get_origin
+
+from dagorch.errors import DefinitionError, did_you_mean
+from dagorch.files.references import named
+from dagorch.nodes.schema import schema_of, schema_type
+from dagorch.nodes.types import type_name
+
+__all__ = ["TYPES", "read_type", "write_type"]
+
+TYPES: Final[Mapping[str, Any]] = {
+    "Any": Any, "None": None, "str": str, "int": int, "float": float, "bool": bool,
+    "bytes": bytes, "list": list, "dict": dict, "tuple": tuple, "set": set,
+    "frozenset": frozenset, "Sequence": Sequence, "Mapping": Mapping, "Iterable": Iterable,
+}  # fmt: skip
+"""By name; all others are a reference."""
+
+_NAMES: Final = {kind: name for name, kind in TYPES.items()} | {type(None): "None"}
+_PLAIN: Final = frozenset({"Any", "None", "str", "int", "float", "bool", "bytes"})
+_TOKEN: Final = re.compile(
+    r"\s*(?:(?P<name>[^\W\d][\w.]*(?::[^\W\d][\w.]*)?)|(?P<number>-?\d{1,18})"
+    r"|(?P<text>\"[^\"\\]*\"|'[^'\\]*')|(?P<mark>\.\.\.|[\[\],|]))"
+)
+_DEEPEST: Final = 12
+
+
+class _Parser:
+    """Reads one type; recursive descent."""
+
+    def __init__(self, text: str, find: Callable[[str], Any]) -> None:
+        self.text = text
+        self.find = find
+        self.at = 0
+
+    def whole(self) -> Any:
+        found = self.union(_DEEPEST)
+        if self.text[self.at :].strip():
+            raise self.wrong()
+        return found
+
+    def union(self, depth: int) -> Any:
+        members = [self.one(depth)]
+        while self.take("|"):
+            members.append(self.one(depth))
+        return members[0] if len(members) == 1 else Union[tuple(members)]  # noqa: UP007  made here
+
+    def one(self, depth: int) -> Any:
+        if depth == 0:
+            raise DefinitionError(f"the type {self.text:.40}... nests more than {_DEEPEST} deep")
+        name = self.token("name")
+        if name is None:
+            raise self.wrong()
+        if name == "Literal":
+            return Literal[tuple(self.items(self.choice))]
+        if ":" in name:
+            found = self.find(name)
+        elif name in TYPES:
+            found = TYPES[name]
+        else:
+            raise DefinitionError(
+                f"no type {name!r:.60}"
+                + (did_you_mean(name, TYPES) or f"; there are {', '.join(TYPES)}, module:Name")
+            )
+        if name in _PLAIN or not self.peek("["):
+            return found
+        arguments = self.items(lambda: self.argument(depth - 1))
+        try:
+            return found[tuple(arguments) if len(arguments) > 1 else arguments[0]]
+        except TypeError as error:
+            raise DefinitionError(f"the type {self.text!r:.80} cannot be: {error}") from None
+
+    def argument(self, depth: int) -> Any:
+        return ... if self.take("...") else self.union(depth)
+
+    def items(self, read: Callable[[], Any]) -> list[Any]:
+        if not self.take("["):
+            raise self.wrong()
+        found = [read()]
+        while self.take(","):
+            found.append(read())
+        if not self.take("]"):
+            raise self.wrong()
+        return found
+
+    def choice(self) -> Any:
+        if (text := self.token("text")) is not None:
+            return text[1:-1]
+        if (number := self.token("number")) is not None:
+            return int(number)
+        word = self.token("name")
+        if word not in ("True", "False", "None"):
+            raise self.wrong()
+        return {"True": True, "False": False, "None": None}[word]
+
+    def token(self, group: str) -> str | None:
+        match = _TOKEN.match(self.text, self.at)
+        if match is None or match[group] is None:
+            return None
+        self.at = match.end()
+        return match[group]
+
+    def peek(self, mark: str) -> bool:
+        match = _TOKEN.match(self.text, self.at)
+        return match is not None and match["mark"] == mark
+
+    def take(self, mark: str) -> bool:
+        return self.peek(mark) and self.token("mark") is not None
+
+    def wrong(self) -> DefinitionError:
+        return DefinitionError(
+            f"{self.text!r:.80} is no type, from character {self.at + 1} on; "
+            "types are such as str, list[str], str | None, my.module:Name"
+        )
+
+
+def read_type(said: Any, find: Callable[[str], Any]) -> Any:
+    """
+    Give the annotation that a file names: by a text, or by a JSON Schema.
+
+    Args:
+        said: What the file has.
+        find: Gives the class of a reference.
+
+    Raises:
+        DefinitionError: It is no type.
+
+    Example:
+        >>> read_type("dict[str, list[int] | None]", lambda reference: None)
+        dict[str, typing.Optional[list[int]]]
+    """
+    if isinstance(said, Mapping):
+        return schema_type(said)
+    return _Parser(said, find).whole()
+
+
+def write_type(annotation: Any) -> Any:
+    """
+    Give how a file names an annotation.
+
+    Raises:
+        DefinitionError: It cannot; the message tells what to do.
+
+    Example:
+        >>> write_type(list[str] | None)
+        'list[str] | None'
+    """
+    schema = schema_of(annotation)
+    return _written(annotation) if schema is None else schema
+
+
+def _written(annotation: Any) -> str:
+    if annotation is None or annotation is Any:
+        return _NAMES[annotation]
+    origin, args = get_origin(annotation), get_args(annotation)
+    if origin is None:
+        if isinstance(annotation, type):
+            return _NAMES.get(annotation) or named(annotation)
+    elif origin is Literal:
+        if all(_can_stand(choice) for choice in args):
+            return f"Literal[{', '.join(map(repr, args))}]"
+    elif origin in (Union, types.UnionType):
+        return " | ".join(map(_written, args))
+    elif isinstance(origin, type) and not any(isinstance(arg, list) for arg in args):
+        inner = ", ".join("..." if arg is ... else _written(arg) for arg in args)
+        return f"{_written(origin)}[{inner}]"
+    raise DefinitionError(
+        f"the type {type_name(annotation)} cannot be written; give a class of a module, or a JSON "
+        "Schema by dagorch.nodes.schema.schema_type"
+    )
+
+
+def _can_stand(choice: Any) -> bool:
+    if isinstance(choice, str):
+        return "\\" not in repr(choice) and choice.isprintable()
+    return choice is None or type(choice) in (bool, int)

@@ -1,0 +1,127 @@
+"""Random graphs through YAML and JSON and back: same fingerprint, same text, same run."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dagorch import Graph, RunError
+from dagorch.errors import DefinitionError
+from dagorch.files import dump_graph, parse_graph
+from dagorch.files.syntax import parsed
+from dagorch.files.yaml_text import yaml_text
+from dagorch.testing import ScriptedProvider, run_virtual
+from tests.property.graphs import LIMITS, generate
+from tests.property.referable import build
+from tests.property.spec import GraphSpec
+
+MODULES = ("tests.property",)
+
+
+def made(chance: random.Random, **options: Any) -> tuple[GraphSpec, Graph]:
+    """A graph that compiles; chance makes a few that do not."""
+    while True:
+        spec = generate(chance, **options)
+        graph = build(spec)
+        try:
+            graph.compile()
+        except DefinitionError:
+            continue
+        return spec, graph
+
+
+def there_and_back(graph: Graph, format: Any) -> Graph:
+    text = dump_graph(graph, format)
+    again = parse_graph(text, modules=MODULES)
+    assert again.fingerprint == graph.fingerprint
+    assert list(again.entries) == list(graph.entries)
+    assert again.name == graph.name
+    assert dump_graph(again, format) == text
+    return again
+
+
+def policies(graph: Graph) -> list[Any]:
+    """Those of a graph and of what is in it, as far as they are data."""
+    told: list[Any] = []
+    for entry in graph.entries.values():
+        policy = entry.node.policy
+        fallback = policy.fallback
+        plain = not hasattr(fallback, "entries") and not hasattr(fallback, "policy")
+        told.append((policy.retry, policy.timeout_seconds, policy.priority, policy.resources,
+                     policy.keep, policy.on_error, fallback if plain else None))  # fmt: skip
+        for inner in (getattr(entry.node, "body", None), fallback):
+            if hasattr(inner, "entries"):
+                told += policies(inner)
+    return told
+
+
+@pytest.mark.parametrize("format", ["yaml", "json"])
+@given(chance=st.randoms(use_true_random=False))
+def test_a_graph_comes_back_as_it_was(format: str, chance: random.Random) -> None:
+    _, graph = made(chance)
+    again = there_and_back(graph, format)
+    assert policies(again) == policies(graph)
+
+
+def without_people(spec: GraphSpec) -> bool:
+    return all(node.kind != "ask" for node in spec.everything())
+
+
+def outcome(graph: Graph) -> Any:
+    """What a run comes to: each node run's end, and the values."""
+
+    async def run() -> Any:
+        provider = ScriptedProvider("yes", name="p", default_model="m")
+        try:
+            result = await graph.run(
+                x=3, provider={"m": provider, "p": provider}, limits=LIMITS, seed=1, max_parallel=1
+            )
+        except RunError as error:
+            result = error.partial_results
+            if result is None:
+                return type(error), str(error)
+        ends = {path: (run.end, run.attempts) for path, run in result.node_runs.items()}
+        return ends, repr(result.values)
+
+    return run_virtual(run)
+
+
+@given(chance=st.randoms(use_true_random=False), format=st.sampled_from(["yaml", "json"]))
+@settings(max_examples=40)
+def test_it_runs_the_same(chance: random.Random, format: str) -> None:
+    spec, graph = made(chance, size=8)
+    if without_people(spec):
+        assert outcome(there_and_back(graph, format)) == outcome(graph)
+
+
+# What stands in no file is refused, not lost: half characters, and those that control.
+TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]))
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**18) + 1, 10**18 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | TEXTS
+    | st.sampled_from(["no", "1e3", ".inf", "0o7", "1_000", "2026-01-01", "~", "=", "<<", "a: b"])
+)
+
+
+@given(
+    st.dictionaries(
+        TEXTS,
+        st.recursive(
+            SCALARS, lambda inner: st.lists(inner) | st.dictionaries(TEXTS, inner), max_leaves=20
+        ),
+        max_size=4,
+    )
+)
+@settings(max_examples=200)
+def test_any_plain_data_comes_back_from_our_yaml(data: Any) -> None:
+    tree = parsed(yaml_text(data))
+    assert tree is not None
+    assert tree.plain() == data
+    assert repr(tree.plain()) == repr(data)
