@@ -30,6 +30,8 @@ _BORDERS: Final = {
 }
 # All else is written as a number: quotes end a label, `1.` and backticks begin Markdown in one.
 _UNSAFE: Final = re.compile(r"[^\w \-:/,()\[\]…·$]|(?<=\d)\.(?=\s)")
+# Numbers do not help with these: they break a line, and begin a formula.
+_PAIRS: Final = re.compile(r"\\(?=n)|\$(?=\$)")
 
 
 def to_mermaid(graph: Graph, result: Result | None = None) -> str:
@@ -107,7 +109,8 @@ def _label(thing: Box | Surround) -> str:
 
 
 def _text(text: str) -> str:
-    return _UNSAFE.sub(lambda found: f"#{ord(found[0])};", text)
+    apart = _PAIRS.sub("\\g<0>\N{WORD JOINER}", text)
+    return _UNSAFE.sub(lambda found: f"#{ord(found[0])};", apart)
 
 
 def _yaml(text: str) -> str:

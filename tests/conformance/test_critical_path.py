@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from types import SimpleNamespace
 
 import networkx
 import pytest
@@ -11,20 +10,12 @@ import pytest
 from dagorch.exporters import CriticalStep, critical_path
 from dagorch.graph import analysis
 from dagorch.models.result import Result
-from dagorch.runner.outcome import result_of
-from tests.property.circumstances import INPUTS, options, parallel, spec_of, world_of
-from tests.property.driver import Driver
+from tests.property.circumstances import options, spec_of, world_of
 from tests.property.graphs import LIMITS, plain
-from tests.property.spec import GraphSpec, build
-from tests.property.world import World
+from tests.property.results import ran, ran_seed
+from tests.property.spec import build
 
 MANY = 1_000
-
-
-def ran(spec: GraphSpec, world: World, slots: int, **how: object) -> Result:
-    driver = Driver(spec, world, slots, checked=False, **{"limits": LIMITS, **how})
-    driver.run(INPUTS)
-    return result_of(driver.core, SimpleNamespace(compile=lambda: driver.plan), 0)
 
 
 def check(result: Result, *, slack: float) -> tuple[CriticalStep, ...]:
@@ -48,7 +39,7 @@ def check(result: Result, *, slack: float) -> tuple[CriticalStep, ...]:
 
 @pytest.mark.parametrize("seed", range(300))
 def test_it_explains_all_of_a_run(seed: int) -> None:
-    result = ran(spec_of(seed), world_of(seed), parallel(seed), **options(seed))
+    _, result = ran_seed(seed)
     check(result, slack=1e-9 if seed % 2 == 0 else 0.2)  # that of evaluations is nobody's
 
 
@@ -62,7 +53,7 @@ def test_where_nothing_waits_for_a_slot_no_step_of_it_waits(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(50))
 def test_of_functions_alone_it_is_the_longest_path(seed: int) -> None:
     spec, world = plain(random.Random(seed), 40), world_of(seed, instant=True)
-    result = ran(spec, world, MANY)
+    result = ran(spec, world, MANY, limits=LIMITS)
     seconds = {path: run.duration_seconds for path, run in result.node_runs.items()}
     graph = build(spec, world)
     weighted = networkx.DiGraph()
