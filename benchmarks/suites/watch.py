@@ -3,14 +3,15 @@ Watch: what a run of nodes that wait costs more when somebody looks on.
 
 With the live display on a terminal that goes nowhere, with spans that are batched and exported to
 nowhere, with a listener that sleeps at each event, and with all three at once. A chain shows what
-every step is held up by; a fan, what the event loop has to do besides. The slow listener gets no
+every step is held up by; a fan, what the event loop has to do besides: with as many at once as
+the default is, that is so many times as much in the time of one node. The slow listener gets no
 time after the run, which is not part of it.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
+import io
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ import anyio
 
 from benchmarks.measure import Plan, Run, interleave, ratio, spread
 from benchmarks.report import Check, SuiteResult
-from benchmarks.shapes import Shape, chain, fan
+from benchmarks.shapes import chain, fan
 from benchmarks.subjects import Subject
 from benchmarks.subjects.dagorch import DAGORCH, build
 from benchmarks.suites import Options, correct, installed
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
 WAIT_SECONDS = 0.01
 NAP_SECONDS = 0.05
-MAX_PARALLEL = 16
 WATCHED_LIMIT = 1.05
 
 Watcher = Callable[["Graph"], AbstractContextManager[Any]]
@@ -42,23 +42,25 @@ async def wait() -> int:
     return 0
 
 
+class Nowhere(io.StringIO):
+    """A terminal whose characters are thrown away."""
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+
 def nobody(graph: Graph) -> AbstractContextManager[Any]:
     return nullcontext()
 
 
 def terminal(graph: Graph) -> AbstractContextManager[Any]:
-    """Show the run on a terminal of 120 by 40, whose characters are thrown away."""
+    """Show the run on a terminal of 120 by 40."""
     from rich.console import Console
 
     from dagorch.cli.board import Board
     from dagorch.cli.display import LiveDisplay
 
-    console = Console(
-        file=open(os.devnull, "w", encoding="utf-8"),  # noqa: SIM115, PTH123 - the console's own
-        force_terminal=True,
-        width=120,
-        height=40,
-    )
+    console = Console(file=Nowhere(), force_terminal=True, width=120, height=40)
     return LiveDisplay(console, Board((node.id, node.kind.value) for node in graph), "bench")
 
 
@@ -69,12 +71,12 @@ def traces() -> Watcher:
 
     from dagorch.exporters import TraceSpans
 
-    class Nowhere(SpanExporter):
+    class Nothing(SpanExporter):
         def export(self, spans: Any) -> SpanExportResult:
             return SpanExportResult.SUCCESS
 
     provider = TracerProvider()
-    provider.add_span_processor(BatchSpanProcessor(Nowhere()))
+    provider.add_span_processor(BatchSpanProcessor(Nothing()))
     listener = TraceSpans(provider)
     return lambda graph: nullcontext(listener)
 
@@ -88,14 +90,14 @@ def slow(graph: Graph) -> AbstractContextManager[Any]:
     return nullcontext(nap)
 
 
-def watched(graph: Graph, watchers: list[Watcher]) -> Run:
-    """Give a run of the graph with all of these looking on."""
+def watched(graph: Graph, parallel: int, watchers: list[Watcher]) -> Run:
+    """Give a run of the graph, so many nodes at once, with all of these looking on."""
 
     async def run() -> None:
         with ExitStack() as stack:
             listeners = [stack.enter_context(watcher(graph)) for watcher in watchers]
             await graph.run(
-                max_parallel=MAX_PARALLEL,
+                max_parallel=parallel,
                 on_event=[listener for listener in listeners if listener is not None],
                 drain_seconds=0,
             )
@@ -106,23 +108,25 @@ def watched(graph: Graph, watchers: list[Watcher]) -> Run:
 def run(options: Options) -> SuiteResult:
     """Measure runs with and without."""
     result = SuiteResult("watch")
-    spans = Subject("traces", DAGORCH.prepare, requires=("opentelemetry.sdk.trace:TracerProvider",))
     if not installed([DAGORCH], result):
         return result
+    spans = Subject("traces", DAGORCH.prepare, requires=("opentelemetry.sdk.trace:TracerProvider",))
     subjects: dict[str, list[Watcher]] = {"nobody": [nobody], "terminal": [terminal]}
     if installed([spans], result):
         subjects["traces"] = [traces()]
     subjects["slow listener"] = [slow]
     subjects["all"] = [watcher for watchers in subjects.values() for watcher in watchers]
-    sizes: list[Shape] = [chain(30), fan(400)] if options.quick else [chain(100), fan(2_000)]
-    for shape in sizes:
+    if options.quick:
+        subjects = {name: subjects[name] for name in ("nobody", "all")}
+    size = 1 if options.quick else 4
+    for shape, parallel in ((chain(25 * size), 1), (fan(100 * size), 4), (fan(400 * size), 16)):
         if not correct(DAGORCH, shape, result):
             continue
         graph = build(shape, [wait] * shape.node_count)
         graph.compile()
-        runs = {name: watched(graph, watchers) for name, watchers in subjects.items()}
-        samples = asyncio.run(interleave(runs, Plan(7 if options.quick else 15, slow_seconds=20.0)))
-        case = f"{shape.name} of {shape.node_count:,}"
+        runs = {name: watched(graph, parallel, watchers) for name, watchers in subjects.items()}
+        samples = asyncio.run(interleave(runs, Plan(9 if options.quick else 15, slow_seconds=20.0)))
+        case = f"{shape.name} of {shape.node_count:,}, {parallel} at once"
         for name, sample in samples.items():
             result.add("seconds", case, name, spread(sample.wall))
             if name != "nobody":

@@ -550,3 +550,25 @@ def test_images_and_tool_calls_are_parts_of_a_message(collected: Collected) -> N
     assert asked["parts"] == [{"type": "text", "content": "Look"}, image]
     (reply,) = json.loads(str(told["gen_ai.output.messages"]))
     assert reply["parts"] == [{"type": "tool_call", **call}]
+
+
+def test_two_exchanges_of_one_attempt_stand_side_by_side(
+    virtual: Any, collected: Collected
+) -> None:
+    graph = Graph("hedged")
+    graph.add(LLM("ask", prompt="Hi", policy=Policy(hedge_after=4)))
+    seconds_each = iter([9.0, 2.0])
+    provider = ScriptedProvider("yes", latency_seconds=lambda request: next(seconds_each))
+    virtual(lambda: graph.run(provider=provider, on_event=TraceSpans(collected.provider)))
+    chat = ("chat scripted", [])
+    below = [("ask", [("attempt 1", [chat, chat])])]
+    assert collected.tree() == [("invoke_workflow hedged", below)]
+    run = collected.one("invoke_workflow hedged")
+    chats = [span for span in collected.spans if span.name == "chat scripted"]
+    ends = {(span.attributes or {})["dagorch.end"]: seconds(span, run) for span in chats}
+    assert ends == {"cancelled": (0.0, 6.0), "completed": (4.0, 6.0)}
+    (hedged,) = collected.one("ask").events
+    assert (hedged.name, dict(hedged.attributes or {})) == (
+        "node_hedged",
+        {"dagorch.after_seconds": 4},
+    )
