@@ -11,7 +11,7 @@ from types import FrameType
 import anyio
 
 from dagorch.cli.display import Display
-from dagorch.cli.tracing import traced
+from dagorch.cli.tracing import tracers
 from dagorch.errors import RunError
 from dagorch.models.orchestration import OrchestratorResult
 from dagorch.orchestrators import BaseOrchestrator
@@ -43,7 +43,9 @@ def execute(
     async def main() -> None:
         with _on_interrupt(orchestrator, display, ended):
             try:
-                ended.result = await orchestrator.execute_workflow(task, on_event=traced(display))
+                ended.result = await orchestrator.execute_workflow(
+                    task, on_event=[display, *tracers()]
+                )
             except RunError as error:
                 ended.error = error
                 ended.result = error.partial_results

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Final, Self
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Final, Self, TypeAlias
 
 from dagorch.errors import DagorchWarning, DefinitionError, Problem, RunError
 from dagorch.graph.graph import Graph
@@ -30,6 +30,8 @@ from dagorch.providers.router import Router
 from dagorch.runner.api import RunHandle
 
 __all__ = ["BaseOrchestrator"]
+
+Listeners: TypeAlias = Callable[[Event], Any] | Sequence[Callable[[Event], Any]]
 
 _METHODS: Final = {
     "decompose_task": "(self, task, context=None) -> list[SubTask]",
@@ -58,7 +60,7 @@ class BaseOrchestrator:
 
     Attributes:
         stream_callback: Told each `StreamEvent`; async or sync.
-        on_event: Told each of the engine's events.
+        on_event: Told each of the engine's events: a listener, or several.
 
     Raises:
         DefinitionError: A method is missing, the config does not validate, or the provider
@@ -84,7 +86,7 @@ class BaseOrchestrator:
 
     config: OrchestratorConfig
     stream_callback: Callable[[StreamEvent], Any] | None = None
-    on_event: Callable[[Event], Any] | None = None
+    on_event: Listeners | None = None
 
     def __new__(cls, *args: Any, **options: Any) -> Self:
         if cls._workflow is BaseOrchestrator._workflow:
@@ -147,7 +149,7 @@ class BaseOrchestrator:
         task: str,
         context: Mapping[str, Any] | None = None,
         *,
-        on_event: Callable[[Event], Any] | None = None,
+        on_event: Listeners | None = None,
     ) -> OrchestratorResult:
         """
         Do a task and give its result.
@@ -155,7 +157,8 @@ class BaseOrchestrator:
         Args:
             task: What is to be done.
             context: Handed to every step, with additions.
-            on_event: Told each of the engine's events; None is the attribute of that name.
+            on_event: A listener, or several, told each of the engine's events; None is the
+                attribute of that name.
 
         Raises:
             DefinitionError: The task, the config or the provider is wrong; nothing was paid for.
@@ -171,8 +174,8 @@ class BaseOrchestrator:
         listeners: list[Callable[[Event], Any]] = []
         if self.stream_callback is not None and config.enable_streaming:
             listeners.append(Stream(self.stream_callback, workflow))
-        if (listener := on_event or self.on_event) is not None:
-            listeners.append(listener)
+        if (others := on_event or self.on_event) is not None:
+            listeners += (others,) if callable(others) else others
         start = workflow.graph.start(
             provider=self._router,
             max_parallel=config.max_parallel if config.parallel_execution else 1,

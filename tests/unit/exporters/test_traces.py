@@ -470,11 +470,13 @@ def test_what_is_not_sampled_costs_no_spans(virtual: Any) -> None:
 
 def test_an_orchestrators_workflow_is_traced(collected: Collected) -> None:
     orchestrator = cascade(talking(by_tier))
-    orchestrator.on_event = TraceSpans(collected.provider)
+    seen: list[Event] = []
+    orchestrator.on_event = [TraceSpans(collected.provider), seen.append]
     result = run_virtual(orchestrator.execute_workflow, "Why?")
     ((name, below),) = collected.tree()
     assert name.startswith("invoke_workflow ")
     assert len(below) >= 3
+    assert seen[-1].type is EventType.RUN_COMPLETED
     assert result.run is not None
     chats = [span for span in collected.spans if span.name.startswith("chat ")]
     assert len(chats) == result.run.usage.calls
