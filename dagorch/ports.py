@@ -15,7 +15,7 @@ from dagorch.models.limits import Demand, Limits
 from dagorch.models.llm import LLMRequest, LLMResponse
 from dagorch.models.rates import RateLimits
 
-__all__ = ["Bounded", "Listening", "Paced", "Provider", "Router", "Source"]
+__all__ = ["Accounted", "Bounded", "Listening", "Paced", "Provider", "Router", "Source"]
 
 
 class Listening:
@@ -150,6 +150,20 @@ class Paced(Protocol):
 
     def demand(self, request: LLMRequest) -> Demand:
         """What a request asks of the service's tokens."""
+        ...
+
+
+@runtime_checkable
+class Accounted(Protocol):
+    """
+    What a provider may know of whose account it uses.
+
+    Not part of `Provider`: without it each object is taken to be an account of its own.
+    """
+
+    @property
+    def account(self) -> str:
+        """Equal for all that share a service's limits; must not show the key."""
         ...
 
 

@@ -112,6 +112,11 @@ class HttpProvider(BaseProvider):
         """The service's address, before the path that the dialect adds; without a login."""
         return self._base_url
 
+    @property
+    def account(self) -> str:
+        """Whose account this is, told apart by service, address and key, none of which it shows."""
+        return f"{self.name} {Secret(self._base_url).mark} {self._key.mark} {self._login.mark}"
+
     def _new_client(self) -> HttpClient:
         self._key.hide_in_logs()
         return HttpClient(

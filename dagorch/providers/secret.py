@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import logging
+import secrets
 from typing import Final
 from weakref import WeakSet
 
@@ -39,6 +42,17 @@ class Secret:
         """Give the key itself, for the one header that carries it."""
         return self._value
 
+    @property
+    def mark(self) -> str:
+        """
+        What tells this key from others as long as this process lives; nothing leads back to it.
+
+        Example:
+            >>> Secret("sk-123").mark == Secret("sk-123").mark != Secret("sk-456").mark
+            True
+        """
+        return hashlib.blake2b(self._value.encode(), key=_salt(), digest_size=16).hexdigest()
+
     def scrub(self, text: str) -> str:
         """
         Give `text` without the key.
@@ -59,6 +73,12 @@ class Secret:
         _HIDDEN.add(self)
         for name in _FOREIGN_LOGGERS:
             logging.getLogger(name).addFilter(_scrub_record)  # once: adding it again does nothing
+
+
+@functools.cache
+def _salt() -> bytes:
+    """Chance, new in each process: without it a mark could be compared with those of guesses."""
+    return secrets.token_bytes(32)
 
 
 _HIDDEN: Final[WeakSet[Secret]] = WeakSet()

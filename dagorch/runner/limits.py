@@ -7,13 +7,14 @@ Its clock, their slice of its time, admission to resources, the watchdog.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import math
 import random
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from anyio.lowlevel import RunVar
 
@@ -21,7 +22,7 @@ from dagorch.models.limits import NO_LIMITS, Demand, Limits
 from dagorch.models.llm import LLMRequest
 from dagorch.models.policy import Retry
 from dagorch.nodes.base import Node
-from dagorch.ports import Paced, Provider
+from dagorch.ports import Accounted, Paced, Provider
 from dagorch.runner.watchdog import Watchdog
 from dagorch.scheduler.admission import Admission
 from dagorch.scheduler.commands import Resource
@@ -97,6 +98,8 @@ class Shared:
         self._services: WeakKeyDictionary[Any, _Service] = WeakKeyDictionary()
         self._unweak: dict[int, tuple[Any, _Service]] = {}
         """The same for providers that cannot be a weak key; these are kept."""
+        self._accounts: WeakValueDictionary[str, _Service] = WeakValueDictionary()
+        """Of each account, the last to say what is permitted."""
         self._made = 0
 
     def __contains__(self, run: str) -> bool:
@@ -132,14 +135,32 @@ class Shared:
         except TypeError:
             service = self._unweak.get(id(provider), (None, None))[1]
         if service is None:
-            self._made += 1
-            service = _Service(provider, f"{provider.name}#{self._made}")
+            service = self._service_of(provider)
             try:
                 self._services[provider] = service
             except TypeError:
                 self._unweak[id(provider)] = (provider, service)
-        demand = replace(service.demand(request), patience_seconds=_patience(node))
+        asked = provider.demand(request) if service.is_paced else Demand.of(request)  # type: ignore[attr-defined]
+        if service.account and not service.says:
+            service = self._accounts.get(service.account, service)
+        demand = replace(asked, patience_seconds=_patience(node))
         return service.of(request.model or provider.default_model), demand
+
+    def _service_of(self, provider: Provider) -> _Service:
+        """
+        Make the resources of a provider, those of its account if it tells whose it uses.
+
+        Objects that say the same of one account share its limits, and one that says nothing keeps
+        to what another says. Those that say different things have divided it among them.
+        """
+        account = provider.account if isinstance(provider, Accounted) else None
+        if not isinstance(account, str):  # a mock's may be anything
+            self._made += 1
+            return _Service(provider, str(self._made))
+        service = _Service(provider, "", account)
+        if service.says:
+            self._accounts[service.account] = service
+        return service
 
 
 def _patience(node: Node[Any]) -> float:
@@ -158,11 +179,22 @@ def _patience(node: Node[Any]) -> float:
 
 
 class _Service:
-    """The resources of one provider: itself, and each of its models."""
+    """
+    The resources of one provider: itself, and each of its models.
 
-    def __init__(self, provider: Provider, name: str) -> None:
+    It holds on to nothing of the provider, under which it is kept. Equal names are one resource
+    to `Admission`, which remembers what was sent for longer than any object lives.
+
+    Args:
+        provider: Whose.
+        number: Tells it from others of that name.
+        account: Does the same where it is not empty, together with what it says is permitted.
+    """
+
+    def __init__(self, provider: Provider, number: str, account: str = "") -> None:
         paced = provider if isinstance(provider, Paced) else None
-        self.demand = Demand.of if paced is None else paced.demand
+        self.is_paced = paced is not None
+        self.account = account
         limits = None if paced is None else paced.limits
         self._limits = limits if isinstance(limits, Limits) else NO_LIMITS
         bounds = [
@@ -170,8 +202,16 @@ class _Service:
             for bound in (provider.max_concurrency, self._limits.concurrency)
             if bound is not None
         ]
+        self.says = self._limits != NO_LIMITS
+        """Whether it was told what the service permits."""
+        if account:
+            said = f"{account} {self._limits} {bounds}"
+            number = hashlib.blake2b(said.encode(), digest_size=6).hexdigest()
         self._whole = Resource(
-            name, min(bounds, default=None), is_service=True, limits=self._limits
+            f"{provider.name}#{number}",
+            min(bounds, default=None),
+            is_service=True,
+            limits=self._limits,
         )
         self._models: dict[str, Resource] = {}
 

@@ -7,8 +7,11 @@ not the code's; `-m full` has every way of counting, many runs, faults by chance
 
 from __future__ import annotations
 
+import gc
+import hashlib
 import random
 import time
+import weakref
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -25,8 +28,10 @@ from dagorch.errors import (
     RateLimitedError,
 )
 from dagorch.models.limits import Limits
+from dagorch.models.llm import LLMRequest
 from dagorch.providers.http import Timeouts
 from dagorch.providers.openai import OpenAIProvider
+from dagorch.runner.limits import shared
 from dagorch.testing import ScriptedProvider
 from tests.limit_server import FAULTS, LimitedService
 from tests.servers import ModelServer, answer, reply
@@ -239,6 +244,84 @@ async def test_what_a_service_bears_at_once_is_found_out_where_nobody_says() -> 
     assert len(service.admitted) == 200
     assert service.peak == 8
     assert len(service.refused) < 300, "some 150 of the first burst; without a bound it is 600"
+
+
+PERMITTED = Limits(requests=10, window_seconds=0.5)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ({"limits": PERMITTED}, {"limits": PERMITTED}),
+        ({}, {"limits": PERMITTED}),
+        ({"limits": PERMITTED}, {}),
+    ],
+)
+async def test_objects_of_one_account_share_its_limits(
+    first: dict[str, Any], second: dict[str, Any]
+) -> None:
+    service = LimitedService("sliding window", requests=10, window=0.5)
+    with ModelServer(service) as server:
+        objects = [
+            OpenAIProvider(
+                server.url, name="limited", api_key="sk-the-same", default_model="m", **said
+            )
+            for said in (first, second)
+        ]
+        for provider in objects:
+            if provider.limits:  # so that the other hears of them
+                await talk(1).run(provider=provider)
+        async with anyio.create_task_group() as group:
+            for provider in objects:
+                group.start_soon(partial(talk(12).run, provider=provider))
+    assert service.refused == []
+    assert len(service.admitted) >= 25
+
+
+async def test_an_object_made_anew_keeps_to_what_the_one_before_has_sent() -> None:
+    service = LimitedService("sliding window", requests=10, window=0.5)
+    with ModelServer(service) as server:
+        for _ in range(3):
+            async with provider_of(server, PERMITTED) as provider:
+                await talk(7).run(provider=provider)
+            del provider
+            gc.collect()
+    assert service.refused == []
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"api_key": "sk-another"},
+        {"name": "another"},
+        {"base_url": "http://127.0.0.1:1/other"},
+        {"limits": Limits(requests=5)},
+    ],
+)
+async def test_other_accounts_have_limits_of_their_own(other: dict[str, Any]) -> None:
+    common: dict[str, Any] = {
+        "base_url": "http://127.0.0.1:1/v1",
+        "name": "limited",
+        "api_key": "sk-the-same",
+        "default_model": "m",
+        "limits": PERMITTED,
+    }
+    made = [OpenAIProvider(**common), OpenAIProvider(**common), OpenAIProvider(**common | other)]
+    node = LLM("n", prompt="?")
+    names = [shared().asked_of(provider, LLMRequest(()), node)[0].names for provider in made]
+    assert names[0] == names[1] != names[2]
+    told = f"{names} {made[0].account}"
+    assert "sk-" not in told
+    assert hashlib.sha256(b"sk-the-same").hexdigest()[:12] not in told
+
+
+async def test_nothing_holds_on_to_a_provider() -> None:
+    provider = ScriptedProvider("Yes.", limits=PERMITTED)
+    await talk(1).run(provider=provider)
+    gone = weakref.ref(provider)
+    del provider
+    gc.collect()
+    assert gone() is None
 
 
 async def test_calls_of_functions_are_admitted_like_nodes() -> None:
