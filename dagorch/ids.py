@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NewType
 
-__all__ = ["NodeId", "Path", "RunId", "new_run_id"]
+__all__ = ["NodeId", "Path", "RunId", "new_run_id", "started_at"]
 
 NodeId = NewType("NodeId", str)
 """A node's name in its graph."""
@@ -32,3 +32,17 @@ def new_run_id(chance: int, now: float) -> RunId:
     """
     number = (int(now * 1000) << 35) | (chance & 0x7FFFFFFFF)
     return RunId("".join([_PAIRS[(number >> shift) & 1023] for shift in range(70, -1, -10)]))
+
+
+def started_at(run_id: RunId) -> float:
+    """
+    Read off a run's id when the run began, in seconds since the epoch, to the millisecond.
+
+    Example:
+        >>> started_at(new_run_id(7, now=1.5e9))
+        1500000000.0
+    """
+    number = 0
+    for letter in run_id.partition("-")[0]:  # what follows tells apart two of one moment
+        number = number << 5 | _ALPHABET.index(letter)
+    return (number >> 35) / 1000

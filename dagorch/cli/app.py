@@ -64,6 +64,7 @@ Examples:
     --true-branch "List causes" --true-branch Advise --false-branch Reply
   dagorch run iterative "Explain DNS" --until "Is it simple enough?"
   dagorch run my_project.flows:compare "Tea or coffee?"
+  dagorch run cascade "Why is the sky blue?" --report run.html
 \b
 The outcome goes to standard output, progress and errors to standard error.
 Ctrl-C stops the run and shows what had finished.
@@ -240,6 +241,13 @@ def run(
             "else a folder for all of it."
         ),
     ] = None,
+    report: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Write how the run went: a page named .html, or its record named .json, of which "
+            "'dagorch report' makes one; again for both."
+        ),
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the result as JSON, and nothing else.")
     ] = False,
@@ -270,9 +278,8 @@ def run(
         domains=domains,
         folder=folder,
     )
-    return run_workflow(
-        RunOptions(pattern, task, settings, provider, model, base_url, out, as_json, quiet, debug)
-    )
+    told = (provider, model, base_url, out, as_json, quiet, debug, tuple(report or ()))
+    return run_workflow(RunOptions(pattern, task, settings, *told))
 
 
 @app.command(help=_GRAPH_HELP, short_help="Draw a workflow before it runs.")
@@ -347,6 +354,21 @@ def show(
         folder=folder,
     )
     show(target, settings)
+
+
+@app.command("report", short_help="Make the page of a run from its record.")
+def report_command(
+    record: Annotated[Path, typer.Argument(metavar="RECORD", help="From --report run.json.")],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="The page; by default beside the record, named .html."),
+    ] = None,
+    debug: Annotated[bool, typer.Option("--debug", help="Show where an error came from.")] = False,
+) -> None:
+    """Make the page of a run from its record; nothing is run."""
+    from dagorch.cli.reporting import report_of
+
+    print(f"report of the run: {report_of(record, out)}")
 
 
 @app.command(short_help="Show what a workflow can run on here.")

@@ -11,6 +11,7 @@ from types import FrameType
 import anyio
 
 from dagorch.cli.display import Display
+from dagorch.cli.reporting import Reports
 from dagorch.cli.tracing import tracers
 from dagorch.errors import RunError
 from dagorch.models.orchestration import OrchestratorResult
@@ -30,10 +31,14 @@ class Ended:
 
 
 def execute(
-    orchestrator: BaseOrchestrator, provider: Provider, task: str, display: Display
+    orchestrator: BaseOrchestrator,
+    provider: Provider,
+    task: str,
+    display: Display,
+    reports: Reports,
 ) -> Ended:
     """
-    Run a workflow and show it.
+    Run a workflow, show it, and record it if there are reports to be written.
 
     Raises:
         KeyboardInterrupt: Ctrl-C was pressed a second time.
@@ -44,7 +49,7 @@ def execute(
         with _on_interrupt(orchestrator, display, ended):
             try:
                 ended.result = await orchestrator.execute_workflow(
-                    task, on_event=[display, *tracers()]
+                    task, on_event=[display, *reports.listeners, *tracers()]
                 )
             except RunError as error:
                 ended.error = error

@@ -13,7 +13,7 @@ from dagorch.exporters.documents import check_installed, compose, render_documen
 from dagorch.models.document import DocumentFormat
 from dagorch.models.orchestration import OrchestratorResult
 
-__all__ = ["Destination"]
+__all__ = ["Destination", "try_file"]
 
 _DOCUMENTS: Final[dict[str, DocumentFormat]] = {
     ".md": "markdown",
@@ -43,19 +43,15 @@ class Destination:
         self._is_file = self._ending in (".json", *_DOCUMENTS) and not path.is_dir()
         if self._is_file and self._ending in _DOCUMENTS:
             check_installed([_DOCUMENTS[self._ending]])
-        _told(path, self._try)
-
-    def _try(self) -> None:
         if self._is_file:
-            new = not self._path.exists()
-            with self._path.open("ab"):
-                pass
-            if new:
-                self._path.unlink()
+            try_file(path, "--out")
         else:
-            self._path.mkdir(parents=True, exist_ok=True)
-            with TemporaryFile(dir=self._path):
-                pass
+            _told(path, "--out", self._try_folder)
+
+    def _try_folder(self) -> None:
+        self._path.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=self._path):
+            pass
 
     def write(self, task: str, result: OrchestratorResult, failure: str = "") -> list[Path]:
         """
@@ -122,10 +118,23 @@ def _put(path: Path, rendered: Callable[[], bytes]) -> None:
         raise RunError(f"cannot make {str(path)!r}: {type(error).__name__}: {error}") from error
 
 
-def _told(path: Path, attempt: Callable[[], None]) -> None:
+def try_file(path: Path, option: str) -> None:
+    """See whether a file can be written, and leave nothing behind; raises `DefinitionError`."""
+
+    def attempt() -> None:
+        new = not path.exists()
+        with path.open("ab"):
+            pass
+        if new:
+            path.unlink()
+
+    _told(path, option, attempt)
+
+
+def _told(path: Path, option: str, attempt: Callable[[], None]) -> None:
     try:
         attempt()
     except OSError as error:
         raise DefinitionError(
-            f"--out {str(path)!r} cannot be written: {error.strerror or error}"
+            f"{option} {str(path)!r} cannot be written: {error.strerror or error}"
         ) from error

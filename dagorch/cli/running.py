@@ -17,6 +17,7 @@ from dagorch.cli.out import Destination
 from dagorch.cli.own import own_orchestrator
 from dagorch.cli.patterns import Settings, orchestrator_for
 from dagorch.cli.report import print_answer, print_parts, print_table
+from dagorch.cli.reporting import Reports
 from dagorch.errors import DagorchError
 from dagorch.graph.graph import Graph
 from dagorch.models.clean import one_line
@@ -44,6 +45,7 @@ class RunOptions:
     as_json: bool
     quiet: bool
     debug: bool
+    report: tuple[Path, ...] = ()
 
 
 def run_workflow(options: RunOptions) -> int:
@@ -56,13 +58,14 @@ def run_workflow(options: RunOptions) -> int:
     orchestrator, provider, note = _prepared(options)
     graph = orchestrator.graph(options.task)
     destination = Destination(options.out) if options.out is not None else None
+    reports = Reports(options.report)
     silent = options.quiet or options.as_json
     if not silent:
         _say(note)
     title = f"{graph.name}: {one_line(options.task)}"
     display = display_for(lambda: _planned(graph), title, quiet=silent)
-    ended = execute(orchestrator, provider, options.task, display)
-    return _tell(options, ended, destination)
+    ended = execute(orchestrator, provider, options.task, display, reports)
+    return _tell(options, ended, destination, reports)
 
 
 def _prepared(options: RunOptions) -> tuple[BaseOrchestrator, Provider, str]:
@@ -94,7 +97,9 @@ def _planned(graph: Graph) -> Iterable[tuple[str, str]]:
     return ((node.id, node.kind.value) for node in graph)
 
 
-def _tell(options: RunOptions, ended: Ended, destination: Destination | None) -> int:
+def _tell(
+    options: RunOptions, ended: Ended, destination: Destination | None, reports: Reports
+) -> int:
     """Keep and show what there is, and give the exit code."""
     result = ended.result
     code = _code(ended)
@@ -102,6 +107,10 @@ def _tell(options: RunOptions, ended: Ended, destination: Destination | None) ->
         for format, why in result.document_errors.items():
             _say(f"no document in {format}: {why}")
         kept, trouble = _keep(options, ended, result, destination)
+        try:
+            kept += reports.write(options.task, result, ended.error)
+        except DagorchError as error:
+            trouble = trouble or error
         _show(options, result, kept)
         if trouble is not None:
             code = say_error(trouble, debug=options.debug) if code == Exit.COMPLETED else code
@@ -161,7 +170,7 @@ def _show(options: RunOptions, result: OrchestratorResult, kept: list[Path]) -> 
     print_table(console, result)
     for path in (*kept, *(Path(document.path) for document in result.documents)):
         what = "picture of the run" if path.suffix == ".svg" else "kept"
-        print(f"{what}: {path}")
+        print(f"{'report of the run' if path in options.report else what}: {path}")
 
 
 def _say(text: str) -> None:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from dagorch.exporters.mermaid import to_mermaid
     from dagorch.exporters.network import to_graphml, to_networkx
     from dagorch.exporters.picture import to_pdf, to_png, to_svg
+    from dagorch.exporters.record import RunRecord, read_record, write_record
+    from dagorch.exporters.recorder import Recorder
+    from dagorch.exporters.report import to_html_report
     from dagorch.exporters.text import to_text
     from dagorch.exporters.timeline import to_timeline
     from dagorch.exporters.timeline_svg import to_timeline_svg
@@ -29,10 +32,14 @@ __all__ = [
     "CriticalStep",
     "JsonLines",
     "LogLines",
+    "Recorder",
+    "RunRecord",
     "TraceSpans",
     "critical_path",
+    "read_record",
     "to_dot",
     "to_graphml",
+    "to_html_report",
     "to_json",
     "to_mermaid",
     "to_networkx",
@@ -44,6 +51,7 @@ __all__ = [
     "to_timeline",
     "to_timeline_svg",
     "write",
+    "write_record",
 ]
 
 _HOMES = {
@@ -52,10 +60,14 @@ _HOMES = {
     "ENDINGS": "files",
     "JsonLines": "events",
     "LogLines": "logs",
+    "Recorder": "recorder",
+    "RunRecord": "record",
     "TraceSpans": "traces",
     "critical_path": "critical",
+    "read_record": "record",
     "to_dot": "dot",
     "to_graphml": "network",
+    "to_html_report": "report",
     "to_json": "events",
     "to_mermaid": "mermaid",
     "to_networkx": "network",
@@ -67,6 +79,7 @@ _HOMES = {
     "to_timeline": "timeline",
     "to_timeline_svg": "timeline_svg",
     "write": "files",
+    "write_record": "record",
 }
 
 

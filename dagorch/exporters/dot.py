@@ -17,7 +17,7 @@ from dagorch.exporters.unroll import draw
 from dagorch.graph.graph import Graph
 from dagorch.models.result import Result
 
-__all__ = ["to_dot"]
+__all__ = ["dot_of", "to_dot"]
 
 _ESCAPES: Final = re.compile(r"\\(?=[NGETHL])")
 _SHAPES: Final = {
@@ -61,7 +61,11 @@ def to_dot(graph: Graph, result: Result | None = None) -> str:
         >>> '"greet" [label=<' in to_dot(graph)
         True
     """
-    drawing = draw(graph, result)
+    return dot_of(draw(graph, result))
+
+
+def dot_of(drawing: Drawing) -> str:
+    """Write a drawing in DOT; as `to_dot`, where there is a drawing but no graph."""
     heading = _label(drawing.title, (*drawing.details, ""), 17, "left")
     wide = drawing.is_wide
     apart = 0.3 if len(drawing.boxes) <= _LARGE else 0.15

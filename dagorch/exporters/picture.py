@@ -19,7 +19,7 @@ from dagorch.exporters.dot import to_dot
 from dagorch.graph.graph import Graph
 from dagorch.models.result import Result
 
-__all__ = ["PictureFormat", "render", "to_pdf", "to_png", "to_svg"]
+__all__ = ["PictureFormat", "render", "svg_of", "to_pdf", "to_png", "to_svg"]
 
 PictureFormat = Literal["svg", "png"]
 
@@ -45,7 +45,12 @@ def to_svg(graph: Graph, result: Result | None = None) -> str:
     Raises:
         DefinitionError: The graph does not compile, or no program is there to draw it.
     """
-    return _NODE.sub(_centred, render(to_dot(graph, result), "svg").decode("utf-8"))
+    return svg_of(to_dot(graph, result))
+
+
+def svg_of(dot: str) -> str:
+    """Draw a graph in DOT as SVG; as `to_svg`, where there is no other graph."""
+    return _NODE.sub(_centred, render(dot, "svg").decode("utf-8"))
 
 
 def _centred(node: re.Match[str]) -> str:

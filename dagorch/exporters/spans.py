@@ -6,9 +6,11 @@ A result knows one stretch of work per node run; a record knows every attempt.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from dagorch.exporters.record import NodeRecord
 from dagorch.models.result import NodeRun
 
 __all__ = ["FUNCTIONS", "Span", "SpanKind", "lane_of", "spans_of"]
@@ -44,23 +46,36 @@ class Span:
 
 def lane_of(run: NodeRun) -> str:
     """Give what a node run worked on; empty for what only waits for others, such as a loop."""
-    if run.bills:
-        return f"{run.bills[-1].service}:{run.bills[-1].model}"
-    if run.started_seconds is not None and not run.attempts and run.kind != "ask":
+    source = (run.bills[-1].service, run.bills[-1].model) if run.bills else None
+    return _lane(run, source, tried=bool(run.attempts))
+
+
+def _lane(run: NodeRun | NodeRecord, source: tuple[str, str] | None, *, tried: bool) -> str:
+    if source is not None:
+        return ":".join(source)
+    if run.started_seconds is not None and not tried and run.kind != "ask":
         return ""  # a container, or an LLM node with tools, which is one
     return _LANES.get(run.kind, "")
 
 
-def spans_of(run: NodeRun) -> tuple[Span, ...]:
+def spans_of(run: NodeRun | NodeRecord) -> tuple[Span, ...]:
     """
-    Give what is known of a node run without its events: its wait, and its work as one stretch.
+    Give the stretches of a node run, one after the other.
+
+    Of one whose events nobody recorded: its wait, and its work as one stretch.
 
     Example:
         >>> run = NodeRun("ask", "llm", "completed", 0.0, 1.5, 4.0, attempts=1)
         >>> [(span.kind, span.seconds) for span in spans_of(run)]
         [('waiting', 1.5), ('running', 2.5)]
     """
-    lane = lane_of(run)
+    if isinstance(run, NodeRecord) and run.attempts:
+        if all(None not in (a.started_seconds, a.ended_seconds) for a in run.attempts):
+            return tuple(_of_attempts(run))
+        last = run.attempts[-1]
+        lane = _lane(run, (last.service, last.model) if last.service else None, tried=True)
+    else:
+        lane = _lane(run, None, tried=False) if isinstance(run, NodeRecord) else lane_of(run)
     if not lane or run.ready_seconds is None:
         return ()
     started = run.ended_seconds if run.started_seconds is None else run.started_seconds
@@ -68,7 +83,31 @@ def spans_of(run: NodeRun) -> tuple[Span, ...]:
     if started > run.ready_seconds:
         spans.append(Span("waiting", run.ready_seconds, started, lane))
     if run.started_seconds is not None:
-        failed = run.end != "completed" or run.recovered_from is not None
-        attempt = run.attempts if run.attempts == 1 else 0
-        spans.append(Span("running", started, run.ended_seconds, lane, attempt, failed))
+        failed = run.end != "completed" or bool(run.recovered_from)
+        tries = len(run.attempts) if isinstance(run, NodeRecord) else run.attempts
+        spans.append(
+            Span("running", started, run.ended_seconds, lane, 1 if tries == 1 else 0, failed)
+        )
     return tuple(spans)
+
+
+def _of_attempts(run: NodeRecord) -> Iterator[Span]:
+    """Tell the stretches by the attempts; a wait belongs to the attempt that it ended with."""
+    before = due = run.ready_seconds or 0.0
+    for attempt in run.attempts:
+        source = (attempt.service, attempt.model) if attempt.service else None
+        lane = _lane(run, source, tried=True)
+        started = max(attempt.started_seconds or 0.0, before)
+        ended = attempt.ended_seconds or 0.0
+        due = min(max(due, before), started)
+        if due > before:
+            yield Span("retrying", before, due, lane)
+        if started > due:
+            yield Span("waiting", due, started, lane)
+        last = attempt is run.attempts[-1]
+        failed = not last or run.end != "completed" or bool(run.recovered_from)
+        yield Span("running", started, ended, lane, attempt.number, failed)
+        before = ended
+        due = ended if attempt.retry_seconds is None else attempt.retry_seconds
+    if run.ended_seconds > before and run.end in ("failed", "cancelled"):
+        yield Span("retrying", before, run.ended_seconds, lane)  # it ended before it was due

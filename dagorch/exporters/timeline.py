@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
+from dagorch.exporters.record import RunRecord
 from dagorch.exporters.spans import Span, SpanKind, spans_of
 from dagorch.models.result import Result
 
@@ -66,7 +67,7 @@ class Timeline:
     lanes: tuple[Lane, ...]
 
 
-def to_timeline(run: Result, roomy: int = 0) -> Timeline:
+def to_timeline(run: Result | RunRecord, roomy: int = 0) -> Timeline:
     """
     Lay a run out on a timeline.
 
@@ -75,12 +76,13 @@ def to_timeline(run: Result, roomy: int = 0) -> Timeline:
     free, so a lane has as many rows as it had node runs at once, those that waited included.
 
     Args:
-        run: A result, of which each node run's work is one bar.
+        run: A record, or a result, of which each node run's work is one bar.
         roomy: Up to so many rows in all, none is used again.
 
     Cost: O(n log n) of the node runs.
     """
-    tracks = ((path, spans_of(node)) for path, node in run.node_runs.items())
+    nodes = run.node_runs if isinstance(run, RunRecord) else run.node_runs.values()
+    tracks = ((node.path, spans_of(node)) for node in nodes)
     return _laid_out(run.duration_seconds, tracks, roomy)
 
 

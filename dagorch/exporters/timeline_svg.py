@@ -15,6 +15,7 @@ from typing import Final
 
 from dagorch.exporters.captions import plural, shorten
 from dagorch.exporters.palette import LINE, MUTED, TEXT
+from dagorch.exporters.record import RunRecord
 from dagorch.exporters.timeline import Bar, Lane, Timeline, to_timeline
 from dagorch.models.amounts import format_duration
 from dagorch.models.clean import one_line
@@ -54,7 +55,7 @@ _PATTERNS: Final = (
 )
 
 
-def to_timeline_svg(run: Result) -> str:
+def to_timeline_svg(run: Result | RunRecord) -> str:
     """
     Draw when each node run waited and worked, a lane for each model, one for functions.
 
