@@ -11,93 +11,11 @@ from typing import Annotated, Final, TextIO
 import typer
 
 from dagorch import __version__
+from dagorch.cli import helps
 from dagorch.cli.exits import Exit, say_error
 from dagorch.models.clean import one_line
 
 __all__ = ["app", "run_command"]
-
-# `\b` on a line of its own keeps the lines of the paragraph after it.
-_ROOT_HELP: Final = """
-Multi-agent LLM workflows as graphs: run one, draw one, see what it can run on.
-
-\b
-No key, no account: a small model inside this process answers.
-  dagorch run cascade "How do bees find their way home?" --provider local
-\b
-With a key set, as OPENAI_API_KEY=..., and everything kept in a folder:
-  dagorch run cascade "How do bees find their way home?" --out bees
-\b
-What would run, as a picture; needs no provider and no network:
-  dagorch graph cascade -o cascade.svg
-The same as text, here:
-  dagorch show cascade
-\b
-A project with a workflow of your own, and its test:
-  dagorch new orchestrator second-opinion
-\b
-Exit codes: 0 completed, 1 failed, 2 wrong usage, 3 some agents failed,
-4 the budget was reached, 130 interrupted.
-"""
-_RUN_HELP: Final = """
-Run a workflow and watch it.
-
-\b
-cascade: a plan of questions, a search for each, analyses, a synthesis.
-swarm: agents that search real sources, read what was found, and cite it;
-domains are arxiv, crossref, github, hackernews, news and wikipedia.
-sequential: steps one after the other, each reading those before.
-conditional: a question to the model picks one of two ways.
-iterative: an answer improved on until it is good enough.
-MODULE:NAME: your own Graph or orchestrator, or a function that returns one.
-\b
-Examples:
-  dagorch run cascade "Why is the sky blue?"
-  dagorch run cascade "Tea or coffee?" --belter-count 5 --drummer-count 2
-  dagorch run cascade "Compare heat pumps" --provider xai --max-cost 0.50
-  dagorch run cascade "Why?" --model claude-3.5 --fallback-model gpt-4
-  dagorch run cascade "Summarise RFC 9110" --base-url http://localhost:8000/v1
-  dagorch run cascade "Why is the sky blue?" --json | jq .result
-  dagorch run swarm "How do bees navigate?" --domains arxiv,wikipedia
-  dagorch run swarm "What did we decide on heating?" --folder ~/notes
-  dagorch run sequential "Tea or coffee?" --steps "research, weigh up, advise"
-  dagorch run conditional "My code hangs" --condition "Is it about code?"
-    --true-branch "List causes" --true-branch Advise --false-branch Reply
-  dagorch run iterative "Explain DNS" --until "Is it simple enough?"
-  dagorch run my_project.flows:compare "Tea or coffee?"
-  dagorch run cascade "Why is the sky blue?" --report run.html
-\b
-The outcome goes to standard output, progress and errors to standard error.
-Ctrl-C stops the run and shows what had finished.
-"""
-_GRAPH_HELP: Final = """
-Draw a workflow before it runs; without -o, print it as Mermaid.
-
-\b
-Patterns: cascade, swarm, sequential, conditional, iterative.
-MODULE:NAME is a Graph, an orchestrator, or a function that returns one.
-Loops and maps are drawn as frames, what only a run will tell as a placeholder.
-Nothing is run.
-\b
-Examples:
-  dagorch graph cascade -o cascade.svg
-  dagorch graph cascade --belter-count 8
-  dagorch graph swarm --agents 3 --domains arxiv,news -o swarm.svg
-  dagorch graph my_project.flows:compare -o compare.png
-"""
-_SHOW_HELP: Final = """
-Show a workflow as text, before it runs.
-
-\b
-A line for each node, after those that it waits for: a mark of its kind, its
-name, what it is, and where its inputs come from. The edges run down on the
-left; bodies of loops and maps are drawn below them, further in.
-Arguments are those of 'dagorch graph'. Nothing is run.
-\b
-Examples:
-  dagorch show cascade
-  dagorch show swarm --agents 3 --domains arxiv,news
-  dagorch show my_project.flows:compare
-"""
 
 # Of patterns, and of several commands or one.
 _STEPS: Final = typer.Option(
@@ -123,6 +41,13 @@ Domains = Annotated[
 ]
 Folder = Annotated[
     Path | None, typer.Option(help="Of swarm: a folder of your own documents to search.")
+]
+
+Allow = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="A module, or package, that a graph's file may name functions of; again for more."
+    ),
 ]
 
 app = typer.Typer(
@@ -174,7 +99,7 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback(invoke_without_command=True, help=_ROOT_HELP)
+@app.callback(invoke_without_command=True, help=helps.ROOT_HELP)
 def _root(
     context: typer.Context,
     version: Annotated[
@@ -187,10 +112,24 @@ def _root(
         raise typer.Exit(Exit.USAGE)
 
 
-@app.command(help=_RUN_HELP, short_help="Run a workflow and watch it.")
+@app.command(help=helps.RUN_HELP, short_help="Run a workflow and watch it.")
 def run(
-    pattern: Annotated[str, typer.Argument(metavar="PATTERN|MODULE:NAME", help="Which workflow.")],
-    task: Annotated[str, typer.Argument(metavar="TASK", help="What is to be done, in words.")],
+    pattern: Annotated[
+        str, typer.Argument(metavar="PATTERN|FILE|MODULE:NAME", help="Which workflow.")
+    ],
+    task: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="TASK",
+            help="What is to be done, in words. Graphs can do without.",
+            show_default=False,
+        ),
+    ] = None,
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option("--input", help="Of a graph: an input as name=value; again for more."),
+    ] = None,
+    allow: Allow = None,
     provider: Annotated[
         str | None,
         typer.Option(
@@ -279,18 +218,23 @@ def run(
         folder=folder,
     )
     told = (provider, model, base_url, out, as_json, quiet, debug, tuple(report or ()))
-    return run_workflow(RunOptions(pattern, task, settings, *told))
+    own = (tuple(inputs or ()), tuple(allow or ()), task is not None)
+    return run_workflow(RunOptions(pattern, task or pattern, settings, *told, *own))
 
 
-@app.command(help=_GRAPH_HELP, short_help="Draw a workflow before it runs.")
+@app.command(help=helps.GRAPH_HELP, short_help="Draw a workflow before it runs.")
 def graph(
     target: Annotated[
-        str, typer.Argument(metavar="PATTERN|MODULE:NAME", help="A pattern, or your own graph.")
+        str,
+        typer.Argument(metavar="PATTERN|FILE|MODULE:NAME", help="A pattern, or your own graph."),
     ],
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", "-o", help="A file named .svg, .png, .pdf, .dot, .mmd (Mermaid) or .graphml."
+            "--out",
+            "-o",
+            help="A file named .svg, .png, .pdf, .dot, .mmd (Mermaid) or .graphml; "
+            "or .yaml or .json, for the graph itself.",
         ),
     ] = None,
     belter_count: Annotated[int | None, typer.Option(help="Of cascade. [default: 3]")] = None,
@@ -302,6 +246,7 @@ def graph(
     agents: Agents = None,
     domains: Domains = None,
     folder: Folder = None,
+    allow: Allow = None,
     debug: Annotated[bool, typer.Option("--debug", help="Show where an error came from.")] = False,
 ) -> None:
     """Hand the options of `dagorch graph` on."""
@@ -319,13 +264,14 @@ def graph(
         domains=domains,
         folder=folder,
     )
-    draw(target, settings, out)
+    draw(target, settings, out, allow or ())
 
 
-@app.command(help=_SHOW_HELP, short_help="Show a workflow as text, before it runs.")
+@app.command(help=helps.SHOW_HELP, short_help="Show a workflow as text, before it runs.")
 def show(
     target: Annotated[
-        str, typer.Argument(metavar="PATTERN|MODULE:NAME", help="A pattern, or your own graph.")
+        str,
+        typer.Argument(metavar="PATTERN|FILE|MODULE:NAME", help="A pattern, or your own graph."),
     ],
     belter_count: Annotated[int | None, typer.Option(help="Of cascade. [default: 3]")] = None,
     drummer_count: Annotated[int | None, typer.Option(help="Of cascade. [default: 2]")] = None,
@@ -336,6 +282,7 @@ def show(
     agents: Agents = None,
     domains: Domains = None,
     folder: Folder = None,
+    allow: Allow = None,
     debug: Annotated[bool, typer.Option("--debug", help="Show where an error came from.")] = False,
 ) -> None:
     """Hand the options of `dagorch show` on."""
@@ -353,7 +300,27 @@ def show(
         domains=domains,
         folder=folder,
     )
-    show(target, settings)
+    show(target, settings, allow or ())
+
+
+@app.command(help=helps.VALIDATE_HELP, short_help="Check a graph's file.")
+def validate(
+    file: Annotated[
+        str | None, typer.Argument(metavar="FILE", help="A .yaml or .json file.")
+    ] = None,
+    allow: Allow = None,
+    schema: Annotated[
+        bool, typer.Option("--schema", help="Print the format's JSON Schema instead.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show where an error came from.")] = False,
+) -> None:
+    """Hand the options of `dagorch validate` on."""
+    from dagorch.cli.validating import print_schema, validate_file
+
+    if schema:
+        print_schema()
+    else:
+        validate_file(file, allow or ())
 
 
 @app.command("report", short_help="Make the page of a run from its record.")

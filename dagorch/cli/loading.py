@@ -1,46 +1,59 @@
-"""What is found by `module:name` in the user's own code: a graph, or what makes one of a task."""
+"""What the user names: a graph's file, or `module:name` of a graph or what makes one of a task."""
 
 from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from dagorch import files
 from dagorch.errors import DefinitionError, did_you_mean
 from dagorch.graph.graph import Graph
 from dagorch.orchestrators import BaseOrchestrator
 
-__all__ = ["SOME_TASK", "load", "load_graph"]
+__all__ = ["SOME_TASK", "is_own", "load", "load_graph"]
 
 SOME_TASK = "the task"
 """Stands for the task of a graph that is drawn, not run."""
 
 
-def load_graph(target: str) -> Graph:
-    """Import a graph, or that of an orchestrator; otherwise as `load`."""
-    found = load(target)
+def is_own(target: str) -> bool:
+    """Whether it is the user's own: a file, or `module:name`; else the name of a pattern."""
+    return ":" in target or target.lower().endswith(files.ENDINGS)
+
+
+def load_graph(target: str, modules: Iterable[str] = ()) -> Graph:
+    """Load a graph, or that of an orchestrator; otherwise as `load`."""
+    found = load(target, modules)
     return found.graph(SOME_TASK) if isinstance(found, BaseOrchestrator) else found
 
 
-def load(target: str) -> Graph | BaseOrchestrator:
+def load(target: str, modules: Iterable[str] = ()) -> Graph | BaseOrchestrator:
     """
-    Import a graph or an orchestrator; the current folder is looked in first.
+    Load a graph or an orchestrator; modules are looked for in the current folder first.
 
     Args:
-        target: `module:name`, where the name is a `Graph`, an orchestrator, or a function or
-            class that gives one when it is called without arguments.
+        target: A graph's file (`.yaml`, `.yml`, `.json`), or `module:name`, where the name is a
+            `Graph`, an orchestrator, or a function or class that gives one when it is called
+            without arguments.
+        modules: Those that a file may name functions of.
 
     Raises:
-        DefinitionError: The module cannot be imported, the name is not there, or it is none of
-            these; what the user's code raised is the cause.
+        DefinitionError: The file is wrong; or the module cannot be imported, the name is not
+            there, or it is none of these; what the user's code raised is the cause.
     """
-    module_name, _, name = target.partition(":")
-    if not module_name or not name:
-        raise DefinitionError(f"{target!r} is not of the form module:name")
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)
+    if target.lower().endswith(files.ENDINGS):
+        return files.load_graph(target, modules=modules)
+    if modules := tuple(modules):
+        raise DefinitionError(f"--allow {modules[0]} is for graphs from a file, not {target!r}")
+    module_name, _, name = target.partition(":")
+    if not module_name or not name:
+        raise DefinitionError(f"{target!r} is not of the form module:name")
     found = _named(target, _imported(module_name), name)
     if callable(found) and not isinstance(found, Graph | BaseOrchestrator):
         try:

@@ -1,14 +1,15 @@
-"""A user's own graph or orchestrator, named `module:name`, made ready for `dagorch run`."""
+"""A user's own graph or orchestrator, from a file or a module, made ready for `dagorch run`."""
 
 from __future__ import annotations
 
+import json
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 from dagorch.cli.loading import load
 from dagorch.cli.patterns import Settings
-from dagorch.errors import DagorchWarning, DefinitionError
+from dagorch.errors import DagorchWarning, DefinitionError, did_you_mean
 from dagorch.graph.graph import NO_DEFAULT, Graph
 from dagorch.models.config import OrchestratorConfig
 from dagorch.orchestrators import BaseOrchestrator
@@ -27,14 +28,32 @@ class OwnGraph(BaseOrchestrator):
     Args:
         own: The user's.
         config: Its `max_cost` and `max_parallel` hold for the run; policies are the graph's own.
+        inputs: What further inputs are given, by name.
+        has_task: Whether there is a task; else all that the graph needs is among the inputs.
     """
 
     unused_fields: ClassVar[frozenset[str]] = frozenset()
 
-    def __init__(self, own: Graph, config: OrchestratorConfig) -> None:
+    def __init__(
+        self,
+        own: Graph,
+        config: OrchestratorConfig,
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        has_task: bool = True,
+    ) -> None:
         super().__init__(config)
         self._own = own
-        self._input = _input_for_task(own)
+        self._inputs = dict(inputs or {})
+        self._input = _input_for_task(own, self._inputs) if has_task else None
+        taken = {self._input, *self._inputs}
+        missing = [n for n, i in own.inputs.items() if i.default is NO_DEFAULT and n not in taken]
+        if missing:
+            beside = " beside the task" if has_task else ""
+            raise DefinitionError(
+                f"graph {own.name!r} needs {', '.join(missing)}{beside}; "
+                f"give --input {missing[0]}=..."
+            )
 
     def _workflow(self, task: str, context: Mapping[str, Any]) -> Workflow:
         own = self._own
@@ -44,7 +63,7 @@ class OwnGraph(BaseOrchestrator):
             own,
             planning="",
             synthesis="",
-            inputs={} if self._input is None else {self._input: task},
+            inputs=self._inputs | ({} if self._input is None else {self._input: task}),
             agents={
                 node.id: Agent(node.id, node.kind.value, node.id)
                 for node in own
@@ -54,14 +73,28 @@ class OwnGraph(BaseOrchestrator):
         )
 
 
-def own_orchestrator(target: str, settings: Settings) -> BaseOrchestrator:
+def own_orchestrator(
+    target: str,
+    settings: Settings,
+    modules: Iterable[str] = (),
+    inputs: Iterable[str] = (),
+    *,
+    has_task: bool = True,
+) -> BaseOrchestrator:
     """
     Load a graph or an orchestrator, and set what the options say.
+
+    Args:
+        target: See `load`.
+        settings: Of the options.
+        modules: Those that a file may name functions of.
+        inputs: Of a graph, each `name=value`.
+        has_task: Whether there is a task beside them.
 
     Raises:
         DefinitionError: There is none, or an option is of no use to it.
     """
-    found = load(target)
+    found = load(target, modules)
     known = _OF_GRAPHS if isinstance(found, Graph) else _OF_ORCHESTRATORS
     given = settings.given()
     alien = ["--" + name.replace("_", "-") for name in given if name not in known]
@@ -72,30 +105,47 @@ def own_orchestrator(target: str, settings: Settings) -> BaseOrchestrator:
             "says that for itself"
         )
     if isinstance(found, Graph):
-        return OwnGraph(found, OrchestratorConfig(**given))
+        values = dict(_value(found, text) for text in inputs)
+        return OwnGraph(found, OrchestratorConfig(**given), values, has_task=has_task)
+    if text := next(iter(inputs), ""):
+        raise DefinitionError(f"--input {text} is for graphs; {target} is an orchestrator")
     found.config = found.config.model_copy(update=given)
     return found
 
 
-def _input_for_task(own: Graph) -> str | None:
+def _value(own: Graph, text: str) -> tuple[str, Any]:
+    """
+    Read `name=value` for a graph: JSON where it is that, and where the input is no text.
+
+    Raises:
+        DefinitionError: It is not of that form, or the graph has no such input.
+    """
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise DefinitionError(f"--input {text!r} is not of the form name=value")
+    if name not in own.inputs:
+        known = did_you_mean(name, own.inputs) or f"; it has {', '.join(own.inputs) or 'none'}"
+        raise DefinitionError(f"graph {own.name!r} has no input {name!r}{known}")
+    if own.inputs[name].annotation is str:
+        return name, value
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
+
+
+def _input_for_task(own: Graph, given: Mapping[str, Any]) -> str | None:
     """Give the name of the input that the task is for; None where there are no inputs."""
-    inputs = own.inputs
-    needed = [name for name, spec in inputs.items() if spec.default is NO_DEFAULT]
+    inputs = [name for name in own.inputs if name not in given]
+    needed = [name for name in inputs if own.inputs[name].default is NO_DEFAULT]
     if "task" in inputs:
-        chosen = "task"
-    elif len(needed) == 1 or (not needed and len(inputs) == 1):
-        chosen = needed[0] if needed else next(iter(inputs))
-    elif not inputs:
+        return "task"
+    if len(needed) == 1 or (not needed and len(inputs) == 1):
+        return needed[0] if needed else inputs[0]
+    if not own.inputs:
         warnings.warn(f"graph {own.name!r} takes no task", DagorchWarning, stacklevel=2)
         return None
-    else:
-        raise DefinitionError(
-            f"graph {own.name!r} has the inputs {', '.join(inputs)}; call the one that gets the "
-            "task 'task'"
-        )
-    if missing := [name for name in needed if name != chosen]:
-        raise DefinitionError(
-            f"graph {own.name!r} needs {', '.join(missing)} beside the task; give them defaults, "
-            "or run it from Python"
-        )
-    return chosen
+    raise DefinitionError(
+        f"graph {own.name!r} has the inputs {', '.join(own.inputs)}; give each by --input "
+        "name=value, or call the one that gets the task 'task'"
+    )

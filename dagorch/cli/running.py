@@ -13,12 +13,13 @@ from dagorch.cli.choice import choose
 from dagorch.cli.display import display_for
 from dagorch.cli.execute import Ended, execute
 from dagorch.cli.exits import Exit, exit_for, say_error
+from dagorch.cli.loading import is_own
 from dagorch.cli.out import Destination
-from dagorch.cli.own import own_orchestrator
+from dagorch.cli.own import OwnGraph, own_orchestrator
 from dagorch.cli.patterns import Settings, orchestrator_for
 from dagorch.cli.report import print_answer, print_parts, print_table
 from dagorch.cli.reporting import Reports
-from dagorch.errors import DagorchError
+from dagorch.errors import DagorchError, DefinitionError
 from dagorch.graph.graph import Graph
 from dagorch.models.clean import one_line
 from dagorch.models.orchestration import OrchestratorResult
@@ -37,6 +38,7 @@ class RunOptions:
 
     pattern: str
     task: str
+    """Where there is none, the pattern's name stands for it."""
     settings: Settings
     provider: str | None
     model: str | None
@@ -46,6 +48,11 @@ class RunOptions:
     quiet: bool
     debug: bool
     report: tuple[Path, ...] = ()
+    inputs: tuple[str, ...] = ()
+    """Of a graph, each `name=value`."""
+    allow: tuple[str, ...] = ()
+    """Modules that a graph's file may name functions of."""
+    has_task: bool = True
 
 
 def run_workflow(options: RunOptions) -> int:
@@ -71,7 +78,13 @@ def run_workflow(options: RunOptions) -> int:
 def _prepared(options: RunOptions) -> tuple[BaseOrchestrator, Provider, str]:
     """Make the orchestrator that is meant; what is to be closed after it; and what it runs on."""
     pattern, settings = options.pattern, options.settings
-    own = own_orchestrator(pattern, settings) if ":" in pattern else None
+    own = None
+    if is_own(pattern):
+        own = own_orchestrator(
+            pattern, settings, options.allow, options.inputs, has_task=options.has_task
+        )
+    if not isinstance(own, OwnGraph):
+        _check_for_no_graph(options)
     (own or orchestrator_for(pattern, settings)).graph(options.task)  # wrong words first
     told = (options.provider, options.model, options.base_url)
     if own is not None and own.has_provider and not any(told):
@@ -91,6 +104,15 @@ def _prepared(options: RunOptions) -> tuple[BaseOrchestrator, Provider, str]:
         chosen.provider,
         f"running on {chosen.provider.name}, {model} ({chosen.why})",
     )
+
+
+def _check_for_no_graph(options: RunOptions) -> None:
+    """Refuse what only a graph has a use for, or can do without."""
+    if not options.has_task:
+        raise DefinitionError(f"{options.pattern} needs a TASK: what is to be done, in words")
+    for option, values in (("--input", options.inputs), ("--allow", options.allow)):
+        if values:
+            raise DefinitionError(f"{option} {values[0]} is for graphs, not for {options.pattern}")
 
 
 def _planned(graph: Graph) -> Iterable[tuple[str, str]]:

@@ -12,6 +12,7 @@ from dagorch.exporters.dot import to_dot
 from dagorch.exporters.mermaid import to_mermaid
 from dagorch.exporters.network import to_graphml
 from dagorch.exporters.picture import to_pdf, to_png, to_svg
+from dagorch.files import dump_graph
 from dagorch.graph.graph import Graph
 from dagorch.models.result import Result
 
@@ -24,6 +25,9 @@ _WRITERS: Final[dict[str, Callable[[Graph, Result | None], str | bytes]]] = {
     ".dot": to_dot,
     ".mmd": to_mermaid,
     ".graphml": to_graphml,
+    ".json": lambda graph, _result: dump_graph(graph, "json"),
+    ".yaml": lambda graph, _result: dump_graph(graph, "yaml"),
+    ".yml": lambda graph, _result: dump_graph(graph, "yaml"),
 }
 ENDINGS: Final = tuple(_WRITERS)
 """Of the files that `write` can make."""
@@ -33,7 +37,8 @@ def write(graph: Graph, path: str | PathLike[str], result: Result | None = None)
     """
     Write a graph into a file whose ending says how.
 
-    `.svg`, `.png`, `.pdf` (extra `documents`), `.dot`, `.mmd` (Mermaid), `.graphml`.
+    `.svg`, `.png`, `.pdf` (extra `documents`), `.dot`, `.mmd` (Mermaid), `.graphml`; `.yaml` and
+    `.json` hold the graph itself, for `dagorch.files.load_graph`.
 
     Args:
         graph: What to draw.
@@ -44,8 +49,8 @@ def write(graph: Graph, path: str | PathLike[str], result: Result | None = None)
         The path.
 
     Raises:
-        DefinitionError: The ending is unknown, the graph does not compile, or the file cannot be
-            written.
+        DefinitionError: The ending is unknown, the graph does not compile or cannot be held by
+            such a file, or the file cannot be written.
     """
     file = Path(path)
     ending = file.suffix.lower()

@@ -1,0 +1,49 @@
+"""`dagorch validate`: a graph's file checked, or the format of such files printed."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, deque
+from collections.abc import Iterable
+
+from dagorch.cli.loading import load
+from dagorch.errors import DefinitionError
+from dagorch.files import ENDINGS, json_schema
+from dagorch.graph.graph import Graph
+
+__all__ = ["print_schema", "validate_file"]
+
+
+def validate_file(file: str | None, modules: Iterable[str]) -> None:
+    """
+    Check a graph's file, and say what is in it.
+
+    Raises:
+        DefinitionError: No file is named, or something is wrong with it.
+    """
+    if file is None or not file.lower().endswith(ENDINGS):
+        named = "nothing" if file is None else repr(file)
+        raise DefinitionError(f"{named} to validate; name a file that ends in {', '.join(ENDINGS)}")
+    graph = load(file, modules)
+    assert isinstance(graph, Graph)
+    counts = _counts(graph)
+    kinds = ", ".join(f"{count} {kind}" for kind, count in counts.most_common())
+    nodes = "1 node" if counts.total() == 1 else f"{counts.total()} nodes"
+    inputs = f"; inputs: {', '.join(graph.inputs)}" if graph.inputs else ""
+    print(f"ok: {file}: {nodes} ({kinds}){inputs}")
+
+
+def print_schema() -> None:
+    """Print the JSON Schema of graphs' files."""
+    print(json.dumps(json_schema(), indent=2))
+
+
+def _counts(graph: Graph) -> Counter[str]:
+    """How many nodes of each kind there are, those of bodies included."""
+    counts: Counter[str] = Counter()
+    graphs = deque([graph])
+    while graphs:
+        for node in graphs.popleft():
+            counts[node.kind.value] += 1
+            graphs += (b for b in (getattr(node, "body", None),) if isinstance(b, Graph))
+    return counts
