@@ -208,7 +208,9 @@ class _Writing:
             own = {
                 f.name: self._said(node, f.name, plain, getattr(node, f.name))
                 for f in fields(node)
-                if f.init and f.name not in LLM.__dataclass_fields__
+                if f.init
+                and f.name not in LLM.__dataclass_fields__
+                and getattr(node, f.name) != f.default
             }
             data |= {"with": own} if own else {}
         return data

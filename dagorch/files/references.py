@@ -110,6 +110,11 @@ def named(thing: Any) -> str:
             f"it is an object of {type(thing).__module__}.{type(thing).__qualname__}, which has no "
             "name of its own; give a function of a module"
         )
+    if "<locals>" in name and module.startswith("dagorch."):
+        raise DefinitionError(
+            "an orchestrator made it, and it holds what no file can: its handlers, sources or "
+            "provider; keep the orchestrator in Python"
+        )
     if "<lambda>" in name:
         raise DefinitionError("it is a lambda; define it with def in a module of your own")
     if "<locals>" in name:

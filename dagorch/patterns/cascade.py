@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Final
 
 from dagorch.graph.graph import Graph
@@ -11,8 +12,8 @@ from dagorch.models.policy import DEFAULT_POLICY, Policy
 from dagorch.models.ref import Ref
 from dagorch.nodes.llm import LLM
 from dagorch.patterns import cascade_prompts as prompts
-from dagorch.patterns.dealing import deal_questions, joined, shares
-from dagorch.patterns.questioning import AskOne, Planning, plan_type
+from dagorch.patterns.dealing import joined, shares
+from dagorch.patterns.questioning import AskOne, Planning, Questions, dealt
 from dagorch.patterns.room import AMPLE, Room
 
 __all__ = ["Cascade", "Tier", "cascade_graph"]
@@ -65,9 +66,6 @@ def cascade_graph(cascade: Cascade, task: str, policy: Policy = DEFAULT_POLICY) 
     planner, count = cascade.planner, cascade.belters.count
     agent = replace(policy, on_error="continue")
 
-    def questions(plan: Any, task: str) -> list[str]:
-        return deal_questions(getattr(plan, "questions", plan), task, count)
-
     exact = planner.room.exact_plan
     asking = _asking(planner, prompts.DECOMPOSE)
     asking["max_tokens"] = min(max(planner.room.write_tokens, 50 * count), 3_000)
@@ -76,17 +74,18 @@ def cascade_graph(cascade: Cascade, task: str, policy: Policy = DEFAULT_POLICY) 
     planning = Planning(
         "decompose",
         policy=replace(policy, fallback=[]),  # the task's own questions are asked then
-        output=plan_type(count if exact else None),
+        output=Questions,
+        exact=count if exact else None,
         **asking,
     )
     plan = graph.add(planning, count=count)
-    dealt = graph.function(questions, plan=plan)
+    questions = graph.function(dealt, id="questions", plan=plan, count=count)
     belters = [
         graph.add(
             AskOne(
                 f"belter_{i + 1}", place=i, policy=agent, **_asking(cascade.belters, prompts.SEARCH)
             ),
-            questions=dealt,
+            questions=questions,
         )
         for i in range(count)
     ]
@@ -108,10 +107,7 @@ def _tier(
     policy: Policy,
 ) -> list[Ref[str]]:
     """Add a tier: a merge for each part of the one before, and agents that read them in turn."""
-
-    def fold(texts: list[str]) -> str:
-        return joined(texts, tier.room.read_bytes)
-
+    fold = partial(joined, most_bytes=tier.room.read_bytes)
     reads = _READS[name]
     read = [
         graph.merge(

@@ -1,22 +1,21 @@
-"""LLM steps that make a list of questions, and that ask one of a list. No graph here."""
+"""Steps that make a list of questions, and that ask one of a list. No graph here."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
 
 from pydantic import BaseModel, WithJsonSchema
 
 from dagorch.errors import InvalidOutputError
-from dagorch.models.llm import LLMResponse
+from dagorch.models.llm import LLMRequest, LLMResponse
 from dagorch.nodes.llm import LLM
 from dagorch.nodes.signature import ParameterSpec
-from dagorch.patterns.dealing import MOST_CHARACTERS, is_question
+from dagorch.patterns.dealing import MOST_CHARACTERS, deal_questions, is_question
 
-__all__ = ["AskOne", "Planning", "plan_type"]
+__all__ = ["AskOne", "Planning", "Questions", "dealt"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +36,36 @@ class AskOne(LLM[str]):
         return LLM.opening(self, {**inputs, "question": inputs["questions"][self.place]})
 
 
+class Questions(BaseModel):
+    """The planner's output: anything in a list, though texts are asked for."""
+
+    questions: Annotated[list[Any], WithJsonSchema({"type": "array", "items": {"type": "string"}})]
+
+
 @dataclass(frozen=True, slots=True)
 class Planning(LLM[Any]):
-    """An LLM step that wants questions as JSON, and takes them from a plain list as well."""
+    """
+    An LLM step that wants `Questions` as JSON, and takes them from a plain list as well.
+
+    Args:
+        exact: How many the schema demands; None: that is left to the prompt.
+    """
+
+    exact: int | None = field(default=None, kw_only=True)
+
+    def settings(self, failed: BaseException | None = None) -> LLMRequest:
+        """A request whose schema demands so many questions."""
+        request = LLM.settings(self, failed)
+        if self.exact is None:
+            return request
+        questions = {
+            "type": "array",
+            "items": {"type": "string", "maxLength": MOST_CHARACTERS},
+            "minItems": self.exact,
+            "maxItems": self.exact,
+        }
+        schema = {**(request.json_schema or {}), "properties": {"questions": questions}}
+        return replace(request, json_schema=schema)
 
     def parse(self, response: LLMResponse) -> Any:
         """Read the reply; one that does not fit will do if it has questions in lines or quotes."""
@@ -52,15 +78,6 @@ class Planning(LLM[Any]):
             return found
 
 
-@lru_cache(maxsize=64)
-def plan_type(count: int | None) -> Any:
-    """The planner's output: anything in a list called `questions`, though texts are asked for."""
-    schema: dict[str, Any] = {"type": "array", "items": {"type": "string"}}
-    if count is not None:
-        short = {"type": "string", "maxLength": MOST_CHARACTERS}
-        schema |= {"items": short, "minItems": count, "maxItems": count}
-
-    class Questions(BaseModel):
-        questions: Annotated[list[Any], WithJsonSchema(schema)]
-
-    return Questions
+def dealt(plan: Any, task: str, count: int) -> list[str]:
+    """Give exactly so many questions: those of the plan, and others on the task."""
+    return deal_questions(getattr(plan, "questions", plan), task, count)

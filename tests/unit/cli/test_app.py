@@ -41,7 +41,7 @@ def command(
         (["run", "casade", "x"], "no pattern 'casade'; did you mean 'cascade'?"),
         (["run", "cascade", ""], "the task is empty"),
         (["run", "cascade", " \n "], "the task is empty"),
-        (["run", "cascade"], "Missing argument 'TASK'"),
+        (["run", "cascade"], "cascade needs a TASK"),
         (["run", "cascade", "x", "--modle", "m"], "No such option: --modle"),
         (["run", "cascade", "x", "--belter-count", "many"], "Invalid value for '--belter-count'"),
         (["run", "cascade", "x", "--belter-count", "0"], "belter_count=0 must be a whole number"),
