@@ -219,7 +219,8 @@ def run(
     )
     told = (provider, model, base_url, out, as_json, quiet, debug, tuple(report or ()))
     own = (tuple(inputs or ()), tuple(allow or ()), task is not None)
-    return run_workflow(RunOptions(pattern, task or pattern, settings, *told, *own))
+    said = pattern if task is None else task
+    return run_workflow(RunOptions(pattern, said, settings, *told, *own))
 
 
 @app.command(help=helps.GRAPH_HELP, short_help="Draw a workflow before it runs.")

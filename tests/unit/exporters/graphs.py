@@ -61,16 +61,17 @@ def everything() -> Graph:
     return graph
 
 
+async def first() -> int:
+    return 1
+
+
+async def middle(first: int) -> int:
+    return first
+
+
 def fan(width: int) -> Graph:
     """One node, `width` nodes after it, one after them all."""
     graph = Graph("fan")
-
-    async def first() -> int:
-        return 1
-
-    async def middle(first: int) -> int:
-        return first
-
     start = graph.function(first)
     graph.merge("last", [graph.function(middle, id=f"m{i}", first=start) for i in range(width)])
     return graph

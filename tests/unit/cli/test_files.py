@@ -1,0 +1,148 @@
+"""Graphs from files on the command line: validated, run, drawn, written, refused."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from dagorch.cli.app import run_command
+from dagorch.files import json_schema, load_graph
+from dagorch.models.orchestration import OrchestratorResult
+
+Command = Callable[..., tuple[int, str, str]]
+
+GREETING = """\
+inputs:
+  name: str
+  times: {type: int, default: 1}
+nodes:
+  hello:
+    prompt: "Greet {name} {times} times."
+"""
+ADDING = """\
+inputs: {numbers: "list[int]"}
+nodes:
+  total: {function: "%s:total"}
+"""
+
+
+@pytest.fixture
+def command(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Command:
+    """Run a command line in a folder of its own; give code, output and errors."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "greeting.yaml").write_text(GREETING)
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        code = run_command(arguments)
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return run
+
+
+def test_a_right_file_is_told_with_its_counts(command: Command) -> None:
+    told = "ok: greeting.yaml: 1 node (1 llm); inputs: name, times\n"
+    assert command("validate", "greeting.yaml") == (0, told, "")
+
+
+def test_a_wrong_file_is_told_with_all_of_it_and_its_places(
+    command: Command, tmp_path: Path
+) -> None:
+    wrong = GREETING.replace("times:", "times: 3\n  again:").replace("prompt:", "promt:")
+    (tmp_path / "wrong.yaml").write_text(wrong)
+    code, out, err = command("validate", "wrong.yaml")
+    assert (code, out) == (2, "")
+    assert "2 problems" in err
+    assert "(wrong.yaml:3:3)" in err
+    assert "no kind of node 'promt'; did you mean 'prompt'? (wrong.yaml:7:5)" in err
+
+
+def test_the_format_is_printed(command: Command) -> None:
+    code, out, _ = command("validate", "--schema")
+    assert code == 0
+    assert json.loads(out) == json_schema()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["validate"], "nothing to validate; name a file that ends in .json, .yaml, .yml"),
+        (["validate", "cascade"], "'cascade' to validate"),
+        (["validate", "absent.yaml"], "cannot read 'absent.yaml': No such file"),
+        (["run", "absent.yaml", "x"], "cannot read 'absent.yaml': No such file"),
+        (["run", "greeting.yaml"], "needs name; give --input name=..."),
+        (["run", "greeting.yaml", "--input", "name"], "not of the form name=value"),
+        (["run", "greeting.yaml", "--input", "nam=x"], "no input 'nam'; did you mean 'name'?"),
+        (["run", "greeting.yaml", "x", "--belter-count", "2"], "says that for itself"),
+        (["run", "cascade", "x", "--input", "a=b"], "--input a=b is for graphs, not for cascade"),
+        (["run", "cascade", "x", "--allow", "os"], "--allow os is for graphs, not for cascade"),
+        (["graph", "cascade", "--allow", "os"], "--allow os is for a graph's file"),
+        (["graph", "os:path", "--allow", "os"], "--allow os is for graphs from a file"),
+        (["show", "greeting.yaml", "--belter-count", "2"], "options of a pattern"),
+        (["graph", "swarm", "-o", "swarm.yaml"], "an orchestrator made it"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_is_wrong_ends_with_two(command: Command, arguments: list[str], message: str) -> None:
+    code, out, err = command(*arguments)
+    assert (code, out) == (2, "")
+    assert message in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    "given",
+    [["Ada"], ["Ada", "--input", "times=1"], ["--input", "name=Ada"]],
+    ids=["task", "both", "inputs"],
+)
+def test_a_file_runs_with_a_task_or_with_inputs(command: Command, given: list[str]) -> None:
+    code, out, _ = command("run", "greeting.yaml", *given, "--provider", "scripted", "--json")
+    assert code == 0
+    assert OrchestratorResult.model_validate_json(out).result == "Greet Ada 1 times."
+
+
+def test_a_function_runs_only_from_a_module_that_was_allowed(
+    command: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "own_sums.py").write_text(
+        "print('imported')\ndef total(numbers: list[int]) -> int:\n    return sum(numbers)\n"
+    )
+    (tmp_path / "adding.yml").write_text(ADDING % "own_sums")
+    arguments = ("run", "adding.yml", "--input", "numbers=[1, 2]", "--provider", "scripted", "-q")
+    code, out, err = command(*arguments)
+    assert (code, out) == (2, "")
+    assert "--allow own_sums, if you trust it (adding.yml:3:21)" in err
+    code, out, err = command(*arguments, "--allow", "own_sums")
+    assert (code, out.split()) == (0, ["imported", "3"])
+
+
+@pytest.mark.parametrize("pattern", ["cascade", "sequential", "conditional"])
+@pytest.mark.parametrize("ending", ["yaml", "json"])
+def test_a_pattern_written_as_a_file_is_the_same_graph(
+    command: Command, tmp_path: Path, pattern: str, ending: str
+) -> None:
+    file = f"{pattern}.{ending}"
+    assert command("graph", pattern, "-o", file)[0] == 0
+    again = f"again.{ending}"
+    assert command("graph", file, "-o", again)[0] == 0
+    assert (tmp_path / again).read_text() == (tmp_path / file).read_text()
+    assert command("validate", file)[0] == 0
+    assert load_graph(tmp_path / file).fingerprint == load_graph(tmp_path / again).fingerprint
+    if ending == "json":
+        data = json.loads((tmp_path / file).read_text())
+        assert not list(Draft202012Validator(json_schema()).iter_errors(data))
+
+
+def test_a_file_is_drawn_and_shown(command: Command, tmp_path: Path) -> None:
+    assert command("graph", "greeting.yaml", "-o", "greeting.svg")[0] == 0
+    assert "hello" in (tmp_path / "greeting.svg").read_text()
+    assert "hello" in command("graph", "greeting.yaml")[1]
+    assert "hello" in command("show", "greeting.yaml")[1]
