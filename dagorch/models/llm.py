@@ -111,12 +111,18 @@ class LLMResponse:
     request_id: str = ""
     rate_limits: RateLimits | None = None
     """What the service said of its limits with this answer; None if nothing."""
-    cached_tokens: int = 0
-    """Of the input tokens, those that the service read from its cache."""
-    reasoning_tokens: int = 0
-    """Of the output tokens, those that went into reasoning, where the service says."""
     thoughts: tuple[Thought, ...] = ()
     """Reasoning that wants to be sent back where the conversation goes on."""
+
+    @property
+    def cached_tokens(self) -> int:
+        """Of the input tokens, those that the service read from its cache."""
+        return self.usage.cached_tokens
+
+    @property
+    def reasoning_tokens(self) -> int:
+        """Of the output tokens, those that went into reasoning, where the service says."""
+        return self.usage.reasoning_tokens
 
     @property
     def cost(self) -> float:

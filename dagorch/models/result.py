@@ -225,7 +225,12 @@ class Result:
 
 
 def _free(usage: Usage) -> Usage:
-    return Usage(usage.input_tokens, usage.output_tokens)
+    return Usage(
+        usage.input_tokens,
+        usage.output_tokens,
+        cached_tokens=usage.cached_tokens,
+        reasoning_tokens=usage.reasoning_tokens,
+    )
 
 
 def _rebuild(facts: dict[str, Any]) -> Result:

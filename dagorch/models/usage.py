@@ -16,8 +16,9 @@ class Usage:
     Tokens and money. Adding two gives the sum; the empty sum is `Usage()`.
 
     Example:
-        >>> Usage(10, 5, Decimal("0.002")) + Usage(1, 1, Decimal("0.001"))
-        Usage(input_tokens=11, output_tokens=6, cost_usd=Decimal('0.003'), estimated=False, calls=0)
+        >>> total = Usage(10, 5, Decimal("0.002")) + Usage(1, 1, Decimal("0.001"))
+        >>> total.total_tokens, total.cost_usd
+        (17, Decimal('0.003'))
     """
 
     input_tokens: int = 0
@@ -27,6 +28,10 @@ class Usage:
     """True where a part was billed at its worst case because the service sent no usage."""
     calls: int = 0
     """Exchanges with a provider, failed ones too."""
+    cached_tokens: int = 0
+    """Of the input tokens, those that the service read from its cache."""
+    reasoning_tokens: int = 0
+    """Of the output tokens, those that went into reasoning, where the service says."""
 
     @property
     def total_tokens(self) -> int:
@@ -39,6 +44,8 @@ class Usage:
             self.cost_usd + other.cost_usd,
             self.estimated or other.estimated,
             self.calls + other.calls,
+            self.cached_tokens + other.cached_tokens,
+            self.reasoning_tokens + other.reasoning_tokens,
         )
 
 

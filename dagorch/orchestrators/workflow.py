@@ -163,6 +163,8 @@ def _plain(usage: Usage) -> dict[str, Any]:
         "calls": usage.calls,
         "input_tokens": usage.input_tokens,
         "output_tokens": usage.output_tokens,
+        "cached_tokens": usage.cached_tokens,
+        "reasoning_tokens": usage.reasoning_tokens,
         "cost": float(usage.cost_usd),
     }
 

@@ -165,6 +165,8 @@ class AdaptedProvider(BaseProvider):
                 Decimal(str(_field(reply, "cost") or _field(usage, "cost_usd") or 0)),
                 estimated=usage is None,
                 calls=1,
+                cached_tokens=_count(usage, "cached_tokens"),
+                reasoning_tokens=_count(usage, "reasoning_tokens"),
             ),
         )
 

@@ -233,8 +233,6 @@ class HttpProvider(BaseProvider):
             tool_calls=calls,
             request_id=failures.request_id(headers) or self._key.scrub(reply.id),
             rate_limits=rate_limits(headers, time.time()),
-            cached_tokens=reply.cached_tokens,
-            reasoning_tokens=reply.reasoning_tokens,
             thoughts=reply.thoughts,
         )
 
@@ -256,6 +254,8 @@ class HttpProvider(BaseProvider):
             cost or Decimal(0),
             estimated=not reply.has_usage,
             calls=1,
+            cached_tokens=reply.cached_tokens,
+            reasoning_tokens=reply.reasoning_tokens,
         )
 
     def worst_case_usd(self, request: LLMRequest) -> Decimal | None:

@@ -12,11 +12,12 @@ from dagorch.scheduler.frames import Closed, Facts, Frame, Group
 
 __all__ = ["pack", "unpack"]
 
-_BILL = struct.Struct("<IHHQQI?B")
+_BILL = struct.Struct("<IHHQQQQI?B")
 """
 A bill in a record.
 
-Index, attempt, model, tokens in and out, calls, estimated, length of the cost behind it.
+Index, attempt, model, tokens in and out, cached and of reasoning, calls, estimated, length of the
+cost behind it.
 """
 
 
@@ -24,7 +25,7 @@ def pack(frame: Frame) -> Closed:
     """
     Shrink an ended frame to what a record needs.
 
-    Nothing special happened to most node runs: they take 25 bytes, and some 40 more if they used a
+    Nothing special happened to most node runs: they take 25 bytes, and some 55 more if they used a
     model. Whatever failed, was tried again or picked labels keeps its facts.
     """
     packed = [bytes(frame.state), frame.times.tobytes()]
@@ -46,6 +47,8 @@ def pack(frame: Frame) -> Closed:
                         model,
                         usage.input_tokens,
                         usage.output_tokens,
+                        usage.cached_tokens,
+                        usage.reasoning_tokens,
                         usage.calls,
                         usage.estimated,
                         len(cost),
@@ -91,12 +94,21 @@ def unpack(
     facts: dict[int, Facts] = dict(kept or {})
     place = 25 * plan.size
     while place < len(packed):
-        index, attempt, model, given, taken, calls, estimated, length = _BILL.unpack_from(
-            packed, place
-        )
+        (
+            index,
+            attempt,
+            model,
+            given,
+            taken,
+            cached,
+            reasoned,
+            calls,
+            estimated,
+            length,
+        ) = _BILL.unpack_from(packed, place)
         place += _BILL.size + length
         cost = Decimal(packed[place - length : place].decode())
-        usage = Usage(given, taken, cost, estimated, calls)
+        usage = Usage(given, taken, cost, estimated, calls, cached, reasoned)
         known = facts.setdefault(index, Facts())
         known.usage += usage
         known.bills.append((attempt, model, usage))

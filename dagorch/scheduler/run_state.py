@@ -164,6 +164,7 @@ class RunState:
                     data["input_tokens"] = facts.usage.input_tokens
                     data["output_tokens"] = facts.usage.output_tokens
                     data["cost_usd"] = float(facts.usage.cost_usd)
+                    data |= parts_told(facts.usage)
                 if to == State.FAILED and facts.error is not None:
                     data["error"] = describe(facts.error)
             self.progress = max(self.progress, self.measured)
@@ -211,6 +212,12 @@ def describe(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
+def parts_told(usage: Usage) -> dict[str, int]:
+    """What of the tokens was cached or reasoning, if any."""
+    parts = {"cached_tokens": usage.cached_tokens, "reasoning_tokens": usage.reasoning_tokens}
+    return {name: count for name, count in parts.items() if count}
+
+
 def exchange_told(
     prepared: Prepared | None, usage: Usage, heard: LLMResponse | str | None, began: float
 ) -> dict[str, Any]:
@@ -224,6 +231,7 @@ def exchange_told(
         "output_tokens": usage.output_tokens,
         "cost_usd": float(usage.cost_usd),
         "estimated": usage.estimated,
+        **parts_told(usage),
     }
     if prepared is not None:
         data["messages"] = plain_messages(prepared.request.messages)
@@ -235,10 +243,6 @@ def exchange_told(
         data["answered_by"] = heard.model
         if heard.request_id:
             data["request_id"] = heard.request_id
-        if heard.cached_tokens:
-            data["cached_tokens"] = heard.cached_tokens
-        if heard.reasoning_tokens:
-            data["reasoning_tokens"] = heard.reasoning_tokens
     elif heard is not None:
         data["error"] = heard
     return data

@@ -5,8 +5,18 @@ from __future__ import annotations
 import pickle
 from decimal import Decimal
 
-from dagorch import LLM, Context, Graph, Policy, Retry
+from dagorch import (
+    LLM,
+    Context,
+    Graph,
+    OrchestratorConfig,
+    OrchestratorResult,
+    Policy,
+    Retry,
+    SequentialOrchestrator,
+)
 from dagorch.errors import OverloadedError
+from dagorch.models.events import Event
 from dagorch.models.llm import LLMResponse
 from dagorch.models.usage import NOTHING_USED, Usage
 from dagorch.nodes import Function
@@ -50,6 +60,32 @@ async def test_a_functions_calls_are_billed_one_by_one_and_by_model() -> None:
     assert sum(by_model.values(), NOTHING_USED) == result.usage
     kept = pickle.loads(pickle.dumps(result))
     assert kept.usage_by_model == by_model
+
+
+async def test_cached_and_reasoning_tokens_are_summed_and_count_once_to_a_ceiling() -> None:
+    one = Usage(100, 50, Decimal("0.01"), calls=1, cached_tokens=90, reasoning_tokens=40)
+    graph = Graph("parts")
+    graph.map(LLM("ask", prompt="{item}?", model="m", max_tokens=50), over=["a", "b"])
+    graph.add(LLM("last", prompt="Well?", model="m", max_tokens=50))
+    provider = ScriptedProvider(lambda request: LLMResponse("yes", "m", one))
+    events: list[Event] = []
+    result = await graph.run(provider=provider, max_tokens=2_000, on_event=events.append)
+    assert result.usage == result.usage_by_model["scripted:m"] == one + one + one
+    assert result.node_runs["ask[0]/ask"].usage == one, "a record of a closed frame keeps them"
+    assert (result.usage.cached_tokens, result.usage.reasoning_tokens) == (270, 120)
+    assert result.usage.total_tokens == 450
+    told = [event.data for event in events if event.data.get("cached_tokens")]
+    assert {(data["cached_tokens"], data["reasoning_tokens"]) for data in told} == {(90, 40)}
+
+
+async def test_an_orchestrators_result_has_them_too_and_keeps_them_as_json() -> None:
+    one = Usage(100, 50, Decimal("0.01"), calls=1, cached_tokens=90, reasoning_tokens=40)
+    provider = ScriptedProvider(lambda request: LLMResponse("yes", "m", one))
+    config = OrchestratorConfig(steps=["look", "write"])
+    result = await SequentialOrchestrator(config, provider).execute_workflow("Bees?")
+    kept = OrchestratorResult.model_validate_json(result.model_dump_json())
+    [usage] = kept.metadata["usage_by_model"].values()
+    assert (usage["cached_tokens"], usage["reasoning_tokens"]) == (180, 80)
 
 
 async def test_what_calls_no_model_has_no_bill() -> None:

@@ -93,7 +93,11 @@ def test_the_tree_of_a_run_with_a_retry(virtual: Any, collected: Collected) -> N
         return ask
 
     answer = LLMResponse(
-        "yes", "scripted-1b", Usage(7, 2, Decimal("0.5")), "length", (), "r-1", None, 4, 1
+        "yes",
+        "scripted-1b",
+        Usage(7, 2, Decimal("0.5"), cached_tokens=4, reasoning_tokens=1),
+        "length",
+        request_id="r-1",
     )
     provider = ScriptedProvider([OverloadedError("busy", status=503), answer], latency_seconds=2)
     virtual(lambda: graph.run(provider=provider, on_event=TraceSpans(collected.provider)))
@@ -133,7 +137,10 @@ def test_the_attributes_of_an_exchange(virtual: Any, collected: Collected) -> No
     retry = Retry(attempts=2, base_delay_seconds=0)
     graph.add(LLM("ask", prompt="Hi", model="grok-3", policy=Policy(retry=retry)))
     answer = LLMResponse(
-        "yes", "grok-3-07", Usage(7, 2, Decimal("0.5")), "stop", (), "r-1", None, 4, 1
+        "yes",
+        "grok-3-07",
+        Usage(7, 2, Decimal("0.5"), cached_tokens=4, reasoning_tokens=1),
+        request_id="r-1",
     )
     provider = ScriptedProvider([OverloadedError("busy", status=503), answer], name="xai")
     virtual(lambda: graph.run(provider=provider, on_event=TraceSpans(collected.provider)))

@@ -36,7 +36,7 @@ def test_bills_survive_packing() -> None:
         Usage(0, 0, calls=1),
         Usage(123_456_789_012, 7, Decimal("0.0000015"), calls=1),
         Usage(5, 6, Decimal("12.50"), True, 3),
-        Usage(1, 1, Decimal("1E-10"), calls=2),
+        Usage(100, 50, Decimal("1E-10"), calls=2, cached_tokens=90, reasoning_tokens=40),
     ]
     for place in range(5):
         graph.add(LLM(f"n{place}", prompt="Hello"))
