@@ -6,7 +6,7 @@ import pytest
 from benchmarks.shapes import chain
 from benchmarks.subjects.dagorch import build
 from benchmarks.suites import watch
-from benchmarks.suites.watch import nobody, slow, terminal, traces, wait, watched
+from benchmarks.suites.watch import nobody, slow, terminal, traces, waits, watched
 
 
 def test_a_run_ends_whoever_looks_on(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -16,7 +16,7 @@ def test_a_run_ends_whoever_looks_on(monkeypatch: pytest.MonkeyPatch) -> None:
         seen.append(event)
 
     monkeypatch.setattr(watch, "nap", nap)
-    graph = build(chain(3), [wait] * 3)
+    graph = build(chain(3), waits(3, seed=0))
     with terminal(graph) as display:
         assert callable(display)
     anyio.run(watched(graph, 2, [nobody, terminal, traces(), slow]))
