@@ -159,7 +159,10 @@ def _figures(record: RunRecord) -> Iterator[tuple[str, str, str]]:
 def _outcome(record: RunRecord) -> str:
     if record.output is None:
         return ""
-    text = _told(record.output)
+    output = record.output
+    if isinstance(output, dict) and len(output) == 1:  # of a graph with one sink among skipped ones
+        output = next(iter(output.values()))
+    text = _told(output)
     left_out = record.output_left_out
     return f"{text}… ({left_out:,} more characters)" if left_out else text
 
