@@ -159,7 +159,7 @@ def _figures(record: RunRecord) -> Iterator[tuple[str, str, str]]:
 def _outcome(record: RunRecord) -> str:
     if record.output is None:
         return ""
-    output = record.output
+    output: Any = record.output
     if isinstance(output, dict) and len(output) == 1:  # of a graph with one sink among skipped ones
         output = next(iter(output.values()))
     text = _told(output)
