@@ -22,6 +22,7 @@ _LEVELS: Final = {
     EventType.RUN_FAILED: "error",
 }
 """The rest is `info`."""
+_UNTOLD: Final = CONTENT | {"question"}
 
 
 class LogLines:
@@ -29,7 +30,8 @@ class LogLines:
     A listener that logs each event but the tokens, with `run`, `node` and `attempt` bound.
 
     Failures are errors, what goes on nevertheless is a warning, ends are infos, and all steps in
-    between are for debugging. What models are asked and reply is not logged; what errors say is.
+    between are for debugging. What models and people are asked and reply is not logged; what
+    errors say is.
 
     Args:
         logger: Anything with structlog's methods. None: structlog as it is configured when the
@@ -58,5 +60,5 @@ class LogLines:
         if event.attempt:
             bound["attempt"] = event.attempt
         log = getattr(self._logger.bind(**bound), _LEVELS.get(kind, "info"))
-        data = {name: value for name, value in event.data.items() if name not in CONTENT}
+        data = {name: value for name, value in event.data.items() if name not in _UNTOLD}
         log(kind.value, seconds=round(event.seconds, 6), **data)

@@ -6,6 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+from opentelemetry import trace
+
+from dagorch.cli.tracing import tracers
+from dagorch.exporters import TraceSpans
+
 RUN = ["run", "sequential", "Why?", "--provider", "scripted", "--steps", "one,two", "-q"]
 UNTRACED = f"""
 from dagorch.cli.main import main
@@ -44,6 +50,15 @@ def test_a_process_that_is_traced_has_the_spans_of_the_run(tmp_path: Path) -> No
         ["invoke_workflow sequential", *["one", "two"], *["attempt 1"] * 2, *["chat scripted"] * 2]
     )
     assert names[-1] == "invoke_workflow sequential"
+
+
+def test_it_is_asked_whether_there_is_a_provider(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert tracers() == []
+    monkeypatch.setattr(trace, "get_tracer_provider", trace.NoOpTracerProvider)
+    (listener,) = tracers()
+    assert isinstance(listener, TraceSpans)
+    monkeypatch.delitem(sys.modules, "opentelemetry.trace")
+    assert tracers() == []
 
 
 def test_any_other_loads_nothing_for_it(tmp_path: Path) -> None:

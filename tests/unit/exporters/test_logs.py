@@ -75,6 +75,15 @@ def test_neither_prompt_nor_reply_is_logged() -> None:
     assert "the reply" not in str(keeping.lines)
 
 
+def test_nor_is_what_a_person_is_asked() -> None:
+    keeping = Keeping()
+    told = {"question": "private?"}
+    LogLines(keeping.logger)(Event(1, 0.0, EventType.NODE_PARKED, "r", "ask", data=told))
+    assert keeping.lines == [
+        {"level": "info", "event": "node_parked", "run": "r", "node": "ask", "seconds": 0.0}
+    ]
+
+
 @pytest.mark.parametrize(
     ("kind", "level"),
     [
@@ -103,6 +112,16 @@ def test_without_structlogs_set_up_lines_go_through_the_standard_librarys(
     assert told[0].startswith("event='node_failed' run=")
     assert "error='ValueError: 100 %s'" in told[0]
     assert "DEBUG" not in {record.levelname for record in caplog.records}
+
+
+def test_with_it_they_go_where_it_says() -> None:
+    keeping = Keeping()
+    structlog.configure(processors=[structlog.stdlib.add_log_level, keeping._keep])
+    try:
+        asking(LogLines(), reply="yes")
+    finally:
+        structlog.reset_defaults()
+    assert keeping.lines[-1]["event"] == "run_completed"
 
 
 PROBE = """
