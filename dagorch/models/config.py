@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from os import PathLike, fspath
@@ -106,6 +106,18 @@ _FOLDER = Rule(
         and "\0" not in str(value)
     ),
 )
+_CHEAPER = Rule(
+    "the name of a model, a dict of one for each model, or None",
+    lambda value: (
+        value is None
+        or _MODEL.holds(value)
+        or (
+            isinstance(value, Mapping)
+            and bool(value)
+            and all(_MODEL.holds(name) for pair in value.items() for name in pair)
+        )
+    ),
+)
 _TIER = _or_none(_MODEL, "primary_model")
 
 
@@ -155,6 +167,10 @@ class OrchestratorConfig(Friendly):
     """Steps at once."""
     max_cost: Annotated[SkipValidation[float | None], _or_none(_DOLLARS, "no ceiling")] = None
     """Dollars that a workflow never exceeds."""
+    max_tokens: Annotated[SkipValidation[int | None], _or_none(_whole(0), "no ceiling")] = None
+    """The same in tokens of input and output together."""
+    downgrade: Annotated[SkipValidation[str | dict[str, str] | None], _CHEAPER] = None
+    """A cheaper model to ask before a ceiling ends the workflow, or one for each model."""
     steps: Annotated[SkipValidation[list[str] | None], _STEPS] = None
     """Of a Sequential, in order; also of an Iterative's pass. Your own have `context["steps"]`."""
 
@@ -166,6 +182,9 @@ class OrchestratorConfig(Friendly):
             for rule in field.metadata:
                 if isinstance(rule, Rule) and not rule.holds(value):
                     found.append(f"{name}={value!r:.60} must be {rule.wanted}")
+        has_ceiling = self.max_cost is not None or self.max_tokens is not None
+        if self.downgrade and _CHEAPER.holds(self.downgrade) and not has_ceiling:
+            found.append("downgrade does nothing without a ceiling; set max_cost or max_tokens")
         return found
 
 

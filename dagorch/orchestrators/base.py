@@ -162,7 +162,7 @@ class BaseOrchestrator:
 
         Raises:
             DefinitionError: The task, the config or the provider is wrong; nothing was paid for.
-            BudgetExceededError: The next call could have broken `max_cost`.
+            BudgetExceededError: The next call could have broken `max_cost` or `max_tokens`.
             RunError: Something failed. Of both, `partial_results` is an `OrchestratorResult`
                 with what had finished.
         """
@@ -180,6 +180,8 @@ class BaseOrchestrator:
             provider=self._router,
             max_parallel=config.max_parallel if config.parallel_execution else 1,
             max_cost=config.max_cost,
+            max_tokens=config.max_tokens,
+            downgrade=config.downgrade,
             deps=workflow,
             **workflow.inputs,
             on_event=listeners,

@@ -29,6 +29,8 @@ BAD: dict[str, list[Any]] = {
     "output_dir": ["", "  ", 3, None, b"x", "a\0b"],
     "parallel_execution": ["no", 0, None],
     "max_parallel": [0, -2, 1.5, "4", None],
+    "max_tokens": [-1, 1.5, "900", float("nan"), True],
+    "downgrade": ["", "  ", 3, {}, {"a": ""}, {"a": 1}, ["small"]],
     "max_cost": [-0.01, "1.00", float("nan"), True],
     "steps": [[], "research", [""], ["a", "a"], [1], {"a": 1}],
     "belter_count": [0, "x", None, 10**9],
@@ -54,6 +56,16 @@ def test_every_field_is_checked(config: type[OrchestratorConfig]) -> None:
             problems = config(**{name: value}).validate()
             assert len(problems) == 1, (name, value)
             assert problems[0].startswith(f"{name}={value!r} must be ")
+
+
+def test_what_would_do_nothing_is_told() -> None:
+    for given in ("small", {"large": "small"}):
+        config = OrchestratorConfig(downgrade=given)
+        assert config.validate() == [
+            "downgrade does nothing without a ceiling; set max_cost or max_tokens"
+        ]
+        for ceiling in ({"max_cost": 1}, {"max_tokens": 900}):
+            assert OrchestratorConfig(downgrade=given, **ceiling).validate() == []
 
 
 def test_every_problem_is_listed() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 
 from dagorch import BudgetExceededError, DefinitionError, OrchestratorResult, SubTask
@@ -65,3 +67,29 @@ async def test_a_price_that_nobody_knows_is_told_before_anything_is_sent() -> No
     with pytest.raises(DefinitionError, match="price of 'p' of mine is not known"):
         await cascade(provider, max_cost=1.0).execute_workflow("Why?")
     assert not provider.requests
+
+
+@pytest.mark.parametrize("share", [0.0, 0.2, 0.5, 0.8])
+async def test_a_ceiling_in_tokens_holds_just_so(share: float) -> None:
+    whole = (await cascade(talking(by_tier)).execute_workflow("Why?")).run.usage.total_tokens
+    ceiling = int(share * whole) + 4_500 if share else 0
+    o = cascade(talking(by_tier), max_tokens=ceiling, belter_count=40, drummer_count=20)
+    with pytest.raises(BudgetExceededError, match=f"max_tokens={ceiling:,}") as caught:
+        await o.execute_workflow("Why?")
+    assert caught.value.partial_results.run.usage.total_tokens <= ceiling
+
+
+async def test_a_cheaper_model_is_asked_before_the_money_runs_out() -> None:
+    provider = ScriptedProvider("one two three", price_per_token=0.01)
+    provider.worst_case_usd = lambda request: Decimal("0.04" if request.model == "small" else 5)
+    o = Asking(once(max_cost=1.0, downgrade="scripted:small"), provider, plan=[SubTask("a", "x")])
+    result = await o.execute_workflow("Why?")
+    assert result.status == "completed"
+    assert list(result.metadata["usage_by_model"]) == ["scripted:small"]
+
+
+async def test_without_it_the_workflow_ends() -> None:
+    provider = ScriptedProvider("one two three", price_per_token=0.01)
+    provider.worst_case_usd = lambda request: Decimal(5)
+    with pytest.raises(BudgetExceededError):
+        await Asking(once(max_cost=1.0), provider, plan=[SubTask("a", "x")]).execute_workflow("?")
