@@ -30,10 +30,10 @@ _SPINE: Final = {(State.PENDING, State.READY), (State.READY, State.RUNNING)}
 _LIVE: Final = ("#e3edfd", "#2f6fde")
 _ENDS: Final = {
     State.COMPLETED: ("#d5f0df", "#2b7a4b"),
-    State.FAILED: ("#f8c9c4", "#b42318"),
+    State.FAILED: ("#f2aea7", "#b42318"),
     State.SKIPPED: ("#eef1f4", "#6b7a8c"),
-    State.BLOCKED: ("#fde3c4", "#b45f06"),
-    State.CANCELLED: ("#e2dcea", "#75608f"),
+    State.BLOCKED: ("#f8d2a4", "#b45f06"),
+    State.CANCELLED: ("#d6cce2", "#75608f"),
 }
 
 
@@ -85,7 +85,7 @@ def main() -> None:
     """Draw, and write the file."""
     dot = states_dot()
     PICTURE.parent.mkdir(exist_ok=True)
-    svg = render(dot, "svg").decode("utf-8")
+    svg = render(dot, "svg", portable=True).decode("utf-8")
     PICTURE.write_text(f"{svg.rstrip()}\n{mark(dot)}\n", "utf-8")
 
 

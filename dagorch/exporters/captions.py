@@ -114,7 +114,8 @@ def run_lines(run: NodeRun, usage: Usage | None = None, *also: str) -> tuple[str
     lines: list[str] = []
     if run.end != "completed":
         lines.append(run.end)
-        lines += [cut(run.reason)] if run.reason else []
+        most = LONGEST_LINE if run.kind not in ("branch", "merge") else 24  # these have corners
+        lines += [cut(run.reason, most)] if run.reason else []
     elif run.recovered_from is not None:
         lines.append("by its fallback")
     parts = list(also)

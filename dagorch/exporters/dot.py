@@ -91,7 +91,7 @@ def dot_of(drawing: Drawing) -> str:
         else:
             lines.append(f"{'  ' * depth}{_quoted(thing.id)} [{_box(thing, wide)}]")
     for arrow in drawing.arrows:
-        lines += [f"  {line}" for line in _arrow(drawing, arrow)]
+        lines += [f"  {line}" for line in _arrow(drawing, arrow, wide)]
     return "\n".join([*lines, "}", ""])
 
 
@@ -131,10 +131,14 @@ def _surround(surround: Surround) -> str:
     )
 
 
-def _arrow(drawing: Drawing, arrow: Arrow) -> list[str]:
+def _arrow(drawing: Drawing, arrow: Arrow, wide: bool) -> list[str]:
     """The arrow itself, then invisible ones that keep all of a body behind what it waits for."""
     exits, entries = drawing.exits(arrow.source), drawing.entries(arrow.target)
     tail, head = exits[len(exits) // 2], entries[len(entries) // 2]
+    ends = f"{_quoted(tail)} -> {_quoted(head)}"
+    if arrow.back:  # round the body, not over what leads forward; the blanks keep it inside
+        side = "tailport=s, headport=s" if wide else 'tailport=e, headport=e, label="   "'
+        return [f"{ends} [style=dashed, constraint=false, {side}]"]
     parts = []
     if arrow.label:
         parts.append(f"label={_quoted(f'  {arrow.label} ')}")
@@ -144,14 +148,11 @@ def _arrow(drawing: Drawing, arrow: Arrow) -> list[str]:
         parts.append(f'color="{DEAD}", fontcolor="{DEAD}"')
     if arrow.critical:
         parts.append(f'penwidth={_THICK}, color="{TEXT}"')
-    if arrow.back:
-        parts.append("constraint=false")
-        return [f"{_quoted(tail)} -> {_quoted(head)} [{', '.join(parts)}]"]
     if arrow.source in drawing.surrounds:
         parts.append(f"ltail={_cluster(arrow.source)}")
     if arrow.target in drawing.surrounds:
         parts.append(f"lhead={_cluster(arrow.target)}")
-    lines = [f"{_quoted(tail)} -> {_quoted(head)}" + (f" [{', '.join(parts)}]" if parts else "")]
+    lines = [ends + (f" [{', '.join(parts)}]" if parts else "")]
     unseen = [(tail, other) for other in entries if other != head]
     unseen += [(other, head) for other in exits if other != tail]
     lines += [f"{_quoted(a)} -> {_quoted(b)} [style=invis]" for a, b in unseen]
@@ -179,10 +180,13 @@ def _label(
         space = _SPACE * (len(line) // 5 - (1 if centred else 0))
         words = f"{space if centred else ''}{_markup(line)}{space}"
         text += f'<font point-size="{size}"><b>{words}</b></font>{ending}'
-    for line in details:
-        space = _SPACE * ((len(line) - 25) // 5 if centred else len(line) // 6)
+    for number, line in enumerate(details):
+        space = _SPACE * ((len(line) - 20) // 5 if centred else len(line) // 6)
         words = f"{space if centred else ''}{_markup(line)}{space}"
-        text += f'<font point-size="{max(10, size - 4)}" color="{MUTED}">{words}</font>{ending}'
+        text += f'<font point-size="{max(10, size - 4)}" color="{MUTED}">{words}</font>'
+        if number == 0:  # the line as high as the title's, or underscores would touch it
+            text += f'<font point-size="{size}">{_SPACE}</font>'
+        text += ending
     return f"<{text}>"
 
 

@@ -17,7 +17,7 @@ class Tint(NamedTuple):
 
 
 TEXT: Final = "#1f2933"
-MUTED: Final = "#52606d"
+MUTED: Final = "#3e4c59"
 LINE: Final = "#616e7c"
 DEAD: Final = "#b8c0c9"
 
@@ -38,10 +38,10 @@ _KINDS: Final = {
 # Told apart by lightness too; what did not complete also says so in words.
 _ENDS: Final = {
     "completed": Tint("#d5f0df", "#2b7a4b"),
-    "failed": Tint("#f8c9c4", "#b42318"),
+    "failed": Tint("#f2aea7", "#b42318"),
     "skipped": Tint("#f7f8f9", "#a7b0ba"),
-    "blocked": Tint("#fde3c4", "#b45f06"),
-    "cancelled": Tint("#e2dcea", "#75608f"),
+    "blocked": Tint("#f8d2a4", "#b45f06"),
+    "cancelled": Tint("#d6cce2", "#75608f"),
 }
 
 

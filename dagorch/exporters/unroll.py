@@ -156,7 +156,7 @@ class _Artist:
             before is not None
             and before.end == "completed"
             and after is not None
-            and after.end not in ("skipped", "blocked")
+            and (after.started_seconds is not None or after.end in ("completed", "failed"))
         )
 
     # -- nodes ------------------------------------------------------------------------------
