@@ -354,6 +354,7 @@ def test_everything_goes_by_keyboard(opened: Any, bees: str) -> None:
     last = selected(page)
     row = page.locator("#nodes-table tbody tr.chosen td").first
     assert row.inner_text().startswith(last)
+    assert page.locator("#said").inner_text().startswith(f"{last}: completed, ")
     page.keyboard.press("Home")
     page.keyboard.press("ArrowDown")
     assert selected(page) != last

@@ -306,7 +306,7 @@ const chart = {
           c.fillStyle = colours.text;
           if (size <= inside) { c.fillText(name, left + 4, y + 10.5); told = index; }
           else if (size <= behind && right + 5 > free) { c.fillText(name, right + 5, y + 10.5); told = index; free = right + 5 + size; }
-          else if (inside > 60) { c.fillText(this.cut(c, name, inside), left + 4, y + 10.5); told = index; }
+          else if (inside > 60 && !mine) { c.fillText(this.cut(c, name, inside), left + 4, y + 10.5); told = index; }
           else if (behind > 60) { c.fillText(this.cut(c, name, behind), right + 5, y + 10.5); told = index; }
         }
       }

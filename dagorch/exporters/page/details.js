@@ -46,6 +46,7 @@ function showDetails(path) {
   }
   if (node.value != null) parts.push(el("h3", {}, "Value"), ...longText(node.value, node.cut));
   $("selected").replaceChildren(...parts.filter((part) => part != null));
+  $("said").textContent = `${line(path)}: ${node.end}${node.start == null ? "" : `, ${duration(node.finish - node.start)}`}`;
   $("details").classList.add("open");
   $("details").scrollTop = 0;
   const open = $("selected").querySelectorAll(".exchange");
