@@ -11,8 +11,10 @@ from typing import Final
 from dagorch.errors import DefinitionError
 from dagorch.models.llm import LLMRequest
 
-__all__ = ["NO_DEMAND", "NO_LIMITS", "Demand", "Limits"]
+__all__ = ["NO_DEMAND", "NO_LIMITS", "TOKEN_KINDS", "Demand", "Limits"]
 
+TOKEN_KINDS: Final = ("tokens", "input_tokens", "output_tokens")
+"""What services limit beside requests, as `Limits` and `RateLimits` call it."""
 _IMAGE_BYTES: Final = 50_000
 """What an image may count as where nothing better is known; see `OpenAIProvider`."""
 
@@ -39,6 +41,10 @@ class Limits:
     """Requests in any window; None is no limit."""
     tokens: int | None = None
     """Tokens in any window, of input and output together; None is no limit."""
+    input_tokens: int | None = None
+    """Of input alone, beside `tokens` or in its place; None is no limit."""
+    output_tokens: int | None = None
+    """The same of output."""
     window_seconds: float = 60.0
     """How long a window is."""
     concurrency: int | None = None
@@ -47,7 +53,7 @@ class Limits:
     """Limits of single models, kept beside these."""
 
     def __post_init__(self) -> None:
-        for name in ("requests", "tokens", "concurrency"):
+        for name in ("requests", *TOKEN_KINDS, "concurrency"):
             value = getattr(self, name)
             if value is not None and (not isinstance(value, int) or value < 1):
                 raise DefinitionError(

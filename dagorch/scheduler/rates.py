@@ -16,7 +16,7 @@ from collections import deque
 from typing import Final
 
 from dagorch.errors import InvariantError
-from dagorch.models.limits import Demand, Limits
+from dagorch.models.limits import TOKEN_KINDS, Demand, Limits
 from dagorch.models.rates import RateLimits, RateWindow
 from dagorch.models.usage import NOTHING_USED, Usage
 
@@ -47,9 +47,20 @@ class Charge:
         self.until: float | None = None
         """When it leaves the count; None while its reply has not begun."""
 
-    @property
-    def tokens(self) -> int:
-        return self.prompt + self.output
+    def of(self, kind: str) -> int:
+        """What it was charged of one kind of tokens."""
+        return _of(kind, self.prompt, self.output)
+
+
+def _of(kind: str, prompt: int, output: int) -> int:
+    """What counts of a prompt's and an answer's tokens where one kind of them is limited."""
+    match kind:
+        case "input_tokens":
+            return prompt
+        case "output_tokens":
+            return output
+        case _:
+            return prompt + output
 
 
 class _Told:
@@ -118,8 +129,9 @@ class Bucket:
     """
 
     __slots__ = (
-        "_flying", "_flying_output", "_flying_prompt", "_log", "_logged_tokens", "_seen_bytes",
-        "_seen_tokens", "_sent", "_told", "limits", "paused_until",
+        "_bounds", "_flying", "_flying_output", "_flying_prompt", "_log", "_logged_output",
+        "_logged_prompt", "_seen_bytes", "_seen_tokens", "_sent", "_told", "limits",
+        "paused_until",
     )  # fmt: skip
 
     def __init__(self, limits: Limits) -> None:
@@ -127,7 +139,11 @@ class Bucket:
         self.paused_until = -_NEVER
         self._log: deque[Charge] = deque()
         """Charges whose replies have begun, in the order in which they leave."""
-        self._logged_tokens = 0
+        self._logged_prompt = self._logged_output = 0
+        self._bounds = [
+            (kind, bound) for kind in TOKEN_KINDS if (bound := getattr(limits, kind)) is not None
+        ]
+        """What is permitted of which tokens."""
         self._flying = self._flying_prompt = self._flying_output = 0
         """Of charges whose replies have not."""
         self._sent = 0
@@ -148,7 +164,7 @@ class Bucket:
     @property
     def counts(self) -> bool:
         """Whether it matters to the count when a reply begins."""
-        return self.limits.requests is not None or self.limits.tokens is not None
+        return self.limits.requests is not None or bool(self._bounds)
 
     def is_idle(self, now: float) -> bool:
         """Whether it knows nothing that still matters."""
@@ -179,14 +195,14 @@ class Bucket:
             over = self._flying + len(self._log) + 1 - limits.requests
             if over > 0:
                 at = max(at, self._moment_of(over))
-        if limits.tokens is not None or self._told:
+        if self._bounds or self._told:
             prompt = self._tokens_of(demand)
-            tokens = prompt + demand.output_tokens
-            if limits.tokens is not None:
-                flying = self._flying_prompt + self._flying_output
-                over = flying + self._logged_tokens + min(tokens, limits.tokens) - limits.tokens
+            for kind, bound in self._bounds:
+                logged = _of(kind, self._logged_prompt, self._logged_output)
+                need = min(self._need(kind, demand, prompt), bound)
+                over = self._under_way(kind) + logged + need - bound
                 if over > 0:
-                    at = max(at, self._time_until_free(over))
+                    at = max(at, self._time_until_free(kind, over))
             for kind, told in self._told.items():
                 when = told.when(self._need(kind, demand, prompt), self._under_way(kind), now)
                 if when - now <= demand.patience_seconds:
@@ -199,10 +215,10 @@ class Bucket:
             return _NEVER
         return self._log[count - 1].until or 0.0
 
-    def _time_until_free(self, tokens: int) -> float:
-        """When so many tokens have left."""
+    def _time_until_free(self, kind: str, tokens: int) -> float:
+        """When so many tokens of a kind have left."""
         for charge in self._log:
-            tokens -= charge.tokens
+            tokens -= charge.of(kind)
             if tokens <= 0:
                 return charge.until or 0.0
         return _NEVER
@@ -221,26 +237,12 @@ class Bucket:
         return math.ceil(demand.prompt_bytes * density)
 
     def _need(self, kind: str, demand: Demand, prompt: int) -> int:
-        match kind:
-            case "requests":
-                return 1
-            case "tokens":
-                return prompt + demand.output_tokens
-            case "input_tokens":
-                return prompt
-            case _:
-                return demand.output_tokens
+        return 1 if kind == "requests" else _of(kind, prompt, demand.output_tokens)
 
     def _under_way(self, kind: str) -> int:
-        match kind:
-            case "requests":
-                return self._flying
-            case "tokens":
-                return self._flying_prompt + self._flying_output
-            case "input_tokens":
-                return self._flying_prompt
-            case _:
-                return self._flying_output
+        if kind == "requests":
+            return self._flying
+        return _of(kind, self._flying_prompt, self._flying_output)
 
     # -- telling ----------------------------------------------------------------------------
 
@@ -274,7 +276,8 @@ class Bucket:
             if self._log:  # runs may look at the clock at slightly different moments
                 charge.until = max(charge.until, self._log[-1].until or 0.0)
             self._log.append(charge)
-            self._logged_tokens += charge.tokens
+            self._logged_prompt += charge.prompt
+            self._logged_output += charge.output
 
     def settle(self, charge: Charge, now: float, usage: Usage = NOTHING_USED) -> None:
         """
@@ -292,11 +295,12 @@ class Bucket:
             self._seen_bytes = self._seen_bytes * _FADING + sent
             self._seen_tokens = self._seen_tokens * _FADING + usage.input_tokens
         self._expire(now)
-        before = charge.tokens
+        before = charge.prompt, charge.output
         charge.prompt = usage.input_tokens
         charge.output = charge.output or usage.output_tokens
         if self.counts and charge.until is not None and charge.until > now:
-            self._logged_tokens += charge.tokens - before
+            self._logged_prompt += charge.prompt - before[0]
+            self._logged_output += charge.output - before[1]
 
     def hear(self, rates: RateLimits, charge: Charge, now: float) -> None:
         """
@@ -304,7 +308,7 @@ class Bucket:
 
         It knows better than the count here: others may use the same account.
         """
-        for kind in ("requests", "tokens", "input_tokens", "output_tokens"):
+        for kind in ("requests", *TOKEN_KINDS):
             window: RateWindow | None = getattr(rates, kind)
             if window is not None:
                 told = self._told.get(kind)
@@ -320,13 +324,16 @@ class Bucket:
     def _expire(self, now: float) -> None:
         log = self._log
         while log and (log[0].until or 0.0) <= now:
-            self._logged_tokens -= log.popleft().tokens
+            gone = log.popleft()
+            self._logged_prompt -= gone.prompt
+            self._logged_output -= gone.output
 
     def check(self, held: int) -> None:
         """Recount. Raises `InvariantError` if what is kept is not what was charged."""
-        tokens = sum(charge.tokens for charge in self._log)
-        if tokens != self._logged_tokens:
-            raise InvariantError(f"{tokens} tokens are in the log, counted {self._logged_tokens}")
+        tokens = sum(c.prompt for c in self._log), sum(c.output for c in self._log)
+        counted = self._logged_prompt, self._logged_output
+        if tokens != counted:
+            raise InvariantError(f"{tokens} tokens in and out are in the log, counted {counted}")
         if not 0 <= self._flying <= held:
             raise InvariantError(f"{self._flying} exchanges await a reply, {held} are under way")
         if self._flying_prompt < 0 or self._flying_output < 0:
