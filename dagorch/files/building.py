@@ -61,6 +61,8 @@ class Building:
         self.problems: list[Problem] = []
         self.places: dict[str, Tree] = {}
         """What stands at a place, by its `file:line:column`."""
+        self.inputs: dict[str, str] = {}
+        """Where inputs stand."""
         self._found: dict[str, Any] = {}
 
     def graph(self, tree: Tree, name: str) -> Graph:
@@ -90,10 +92,12 @@ class Building:
             return
         inputs = tree["inputs"]
         if isinstance(inputs.value, list):
-            for name in inputs.plain():
-                graph.input(name)
+            for item in inputs.value:
+                self.inputs.setdefault(item.value, self.place(item.spot))
+                graph.input(item.value)
             return
         for name, said in inputs.value.items():
+            self.inputs.setdefault(name, self.place(inputs.keys[name]))
             full = said.value if isinstance(said.value, dict) else {"type": said}
             annotation: Any = Any
             if "type" in full:
@@ -108,8 +112,7 @@ class Building:
         node = self._node(id, tree)
         after = [_ref(graph, place) for place in _listed(tree.get("after", []))]
         after += [
-            Ref(graph, branch, frozenset(_listed(labels)))
-            for branch, labels in tree.get("when", {}).items()
+            Ref(graph, branch, _labels(labels)) for branch, labels in tree.get("when", {}).items()
         ]
         if isinstance(node, Merge):
             graph.merge(
@@ -315,7 +318,14 @@ def _listed(said: Any) -> list[Any]:
 def _ref(graph: Graph, said: Any) -> Ref[Any]:
     if isinstance(said, str):
         return Ref(graph, said)
-    return Ref(graph, said["node"], frozenset(_listed(said.get("label", []))))
+    return Ref(graph, said["node"], _labels(said.get("label", [])))
+
+
+def _labels(said: Any) -> frozenset[str]:
+    """Give labels as branches have them: `true` is the label `true`."""
+    return frozenset(
+        str(label).lower() if isinstance(label, bool) else label for label in _listed(said)
+    )
 
 
 def _test(tree: Tree) -> str | None:

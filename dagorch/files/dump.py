@@ -14,8 +14,10 @@ from typing import Any, Final, Literal
 from dagorch.errors import DefinitionError, Problem
 from dagorch.files.fields import ERRORS, FORMAT
 from dagorch.files.plain import plain
-from dagorch.files.reading import NEVER_ALONE
+from dagorch.files.reading import MOST_NODES, NEVER_ALONE
 from dagorch.files.references import named, written
+from dagorch.files.syntax import CONTROL
+from dagorch.files.tree import MOST_VALUES
 from dagorch.files.type_names import write_type
 from dagorch.files.yaml_text import yaml_text
 from dagorch.graph.builder import body_of
@@ -77,11 +79,22 @@ def dump_graph(graph: Graph, format: Literal["yaml", "json"] = "yaml") -> str:
     graph.compile()
     writing = _Writing()
     data = {"dagorch": FORMAT, **writing.graph(graph, 1)}
+    if writing.nodes > MOST_NODES or _size(data) > MOST_VALUES:
+        said = f"a file holds {MOST_NODES:,} nodes and {MOST_VALUES:,} values at most"
+        writing.problems.append(Problem(said))
     if writing.problems:
         raise DefinitionError(writing.problems, subject=f"graph {graph.name!r} as a file")
-    if format == "json":
-        return json.dumps(data, indent=2, ensure_ascii=False).replace("\x7f", "\\u007f") + "\n"
-    return yaml_text(data)
+    if format == "yaml":
+        return yaml_text(data)
+    text = json.dumps(data, indent=2, ensure_ascii=False)
+    return CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n"
+
+
+def _size(data: Any) -> int:
+    """How many values there are, as `MOST_VALUES` counts them."""
+    if isinstance(data, dict):
+        return 2 + sum(1 + _size(value) for value in data.values())
+    return 2 + sum(map(_size, data)) if isinstance(data, list) else 1
 
 
 class _Writing:
@@ -89,6 +102,7 @@ class _Writing:
 
     def __init__(self) -> None:
         self.problems: list[Problem] = []
+        self.nodes = 0
 
     def graph(self, graph: Graph, depth: int, name: str | None = None) -> dict[str, Any]:
         """Give a graph's data; its name is left out where it is this one anyway."""
@@ -100,6 +114,7 @@ class _Writing:
             data["inputs"] = self._inputs(graph)
         nodes: dict[str, Any] = {}
         for id, entry in graph.entries.items():
+            self.nodes += 1
             try:
                 nodes[id] = self._entry(graph, entry, depth)
             except DefinitionError as error:
@@ -354,7 +369,7 @@ def _order(graph: Graph, after: Sequence[Any]) -> dict[str, Any]:
     """Write what a node comes after: plain names, then labels of branches, where it is in order."""
     plainly = [other for other in after if isinstance(other, str)]
     labelled = [other for other in after if not isinstance(other, str)]
-    when = {ref.id: _short(sorted(ref.labels)) for ref in labelled}
+    when = {ref.id: _labels(ref) for ref in labelled}
     if [*plainly, *labelled] != list(after) or len(when) != len(labelled):
         return {"after": [_place(ref) for ref in after]}
     return {"after": _short(plainly), "when": when}
@@ -363,10 +378,16 @@ def _order(graph: Graph, after: Sequence[Any]) -> dict[str, Any]:
 def _place(ref: Any) -> Any:
     if isinstance(ref, str):
         return ref
-    return {"node": ref.id, "label": _short(sorted(ref.labels))} if ref.labels else ref.id
+    return {"node": ref.id, "label": _labels(ref)} if ref.labels else ref.id
 
 
-def _short(items: list[str]) -> Any:
+def _labels(ref: Any) -> Any:
+    """Give a ref's labels as people write them: of a test true, not the word."""
+    labels = [label == "true" if label in _YES_NO else label for label in sorted(ref.labels)]
+    return _short(labels)
+
+
+def _short(items: list[Any]) -> Any:
     return items[0] if len(items) == 1 else items
 
 

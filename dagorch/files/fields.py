@@ -83,7 +83,8 @@ _SECONDS: Final = {"title": "a number of seconds above 0", "type": "number", "ex
 _WAIT: Final = {"title": "a number of seconds of at least 0", "type": "number", "minimum": 0}
 _ANY: Final[Mapping[str, Any]] = {}
 _SETTINGS: Final = _mapping(_ANY)
-_LABELS: Final = _either("a label, or a list of labels", _NAME, _NAMES)
+_LABEL: Final = {"title": "a label", "type": ["string", "boolean"], "minLength": 1}
+_LABELS: Final = _either("a label, or a list of labels", _LABEL, _list(_LABEL, "a list of labels"))
 _PLACE: Final = _either(
     "the name of a node or an input, or {node: name, label: label}",
     _NAME,

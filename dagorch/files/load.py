@@ -7,7 +7,8 @@ The steps themselves are next door.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -15,7 +16,7 @@ from dagorch.errors import CycleError, DefinitionError, Problem
 from dagorch.files.building import Building
 from dagorch.files.reading import check
 from dagorch.files.syntax import MOST_BYTES, decoded, parsed
-from dagorch.files.tree import Malformed, Tree
+from dagorch.files.tree import Malformed
 from dagorch.graph.graph import Graph
 
 __all__ = ["ENDINGS", "load_graph", "parse_graph"]
@@ -23,6 +24,8 @@ __all__ = ["ENDINGS", "load_graph", "parse_graph"]
 ENDINGS: Final = (".json", ".yaml", ".yml")
 """Of files that hold a graph."""
 
+_LONGEST: Final = 2_000
+_MOST_TOLD: Final = 100
 _QUOTED: Final = re.compile(r"'([^']{1,200})'")
 
 
@@ -33,7 +36,7 @@ def load_graph(path: str | Path, *, modules: Iterable[str] = ()) -> Graph:
     Nothing that the file names is imported, unless its module was allowed.
 
     Args:
-        path: The file. It has at most 4,000,000 bytes, 200,000 values and 10,000 nodes.
+        path: The file. It has at most 4,000,000 bytes, 100,000 values and 10,000 nodes.
         modules: What it may name functions and types of; a package stands for all in it.
 
     Raises:
@@ -89,16 +92,16 @@ def parse_graph(
     except Malformed as error:
         raise _refused(error, file) from None
     if problems:
-        raise DefinitionError(problems, subject=file)
+        raise DefinitionError(_told(problems), subject=file)
     assert tree is not None
     building = Building(file, modules)
     graph = building.graph(tree, name)
     if building.problems:
-        raise DefinitionError(_sharpened(building.problems, building.places), subject=file)
+        raise DefinitionError(_told(_sharpened(building.problems, building)), subject=file)
     try:
         graph.compile()
     except DefinitionError as error:
-        problems = _sharpened(error.problems, building.places, building.place(tree.spot))
+        problems = _told(_sharpened(error.problems, building, building.place(tree.spot)))
         if isinstance(error, CycleError):
             raise CycleError(problems, cycle=error.cycle, subject=file) from None
         raise DefinitionError(problems, subject=file) from None
@@ -110,14 +113,26 @@ def _refused(error: Malformed, file: str) -> DefinitionError:
     return DefinitionError([Problem(str(error), "", place)], subject=file)
 
 
+def _told(problems: list[Problem]) -> list[Problem]:
+    """Give so many of the problems, and so much of each, as can be read."""
+    told = [
+        replace(problem, message=f"{problem.message[:_LONGEST]}…")
+        if len(problem.message) > _LONGEST
+        else problem
+        for problem in problems[:_MOST_TOLD]
+    ]
+    more = len(problems) - len(told)
+    return [*told, Problem(f"and {more} more", "", told[-1].where)] if more else told
+
+
 def _sharpened(
-    problems: Iterable[Problem], places: Mapping[str, Tree], otherwise: str = ""
+    problems: Iterable[Problem], building: Building, otherwise: str = ""
 ) -> list[Problem]:
     """Move each from its node to the very value that its message quotes, where there is one."""
     told = []
     for problem in problems:
-        where = problem.where or otherwise
-        tree = places.get(problem.where)
+        where = problem.where or building.inputs.get(problem.node, otherwise)
+        tree = building.places.get(problem.where)
         for name in _QUOTED.findall(problem.message) if tree is not None else ():
             spot = tree.spot_saying(name) if tree is not None and name != problem.node else None
             if spot is not None:

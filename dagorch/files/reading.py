@@ -161,7 +161,8 @@ class _Checking:
         if "kind" in tree or "type" in tree:
             key = "kind" if "kind" in tree else "type"
             said = str(tree.get(key))
-            hint = did_you_mean(said, [*_MAINS, *KINDS])
+            known = KINDS.get(said)
+            hint = f"; write {known.main[0]}: ..." if known else did_you_mean(said, _MAINS)
             self.tell(
                 f"the kind of a node is told by one of {', '.join(_MAINS)}, not by {key!r}{hint}",
                 tree.keys[key],
@@ -280,7 +281,8 @@ class _Checking:
         wanted = KINDS["loop"].fields["until"].schema if is_function else CONDITION
         if wrong := list(misfits(tree.plain(), wanted)):
             for path, message in wrong:
-                self.tell(f"until {message}", tree.spot_of(path), node)
+                named = ".".join(map(str, ("until", *path)))
+                self.tell(f"{named} {message}", tree.spot_of(path), node)
             return
         if is_function:
             self._function(tree, node)

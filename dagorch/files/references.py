@@ -21,8 +21,12 @@ from dagorch.nodes.function import Function
 __all__ = ["TRUSTED", "found", "named", "refusal", "written"]
 
 TRUSTED: Final = (
-    "dagorch.models", "dagorch.nodes.conditions", "dagorch.nodes.reducers", "dagorch.patterns",
-)  # fmt: skip
+    "dagorch.models",
+    "dagorch.nodes.conditions",
+    "dagorch.nodes.deciding",
+    "dagorch.nodes.reducers",
+    "dagorch.patterns",
+)
 """Modules of our own that every file may name: nothing in them reaches beyond its arguments."""
 
 _FORM: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")

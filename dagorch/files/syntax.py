@@ -15,14 +15,14 @@ from typing import Any, Final
 
 from dagorch.files.tree import Closed, Malformed, Open, Opened, Scalar, Spot, Tree, grow
 
-__all__ = ["MOST_BYTES", "MOST_DIGITS", "decoded", "parsed", "plain_scalar"]
+__all__ = ["CONTROL", "MOST_BYTES", "MOST_DIGITS", "decoded", "parsed", "plain_scalar"]
 
 MOST_BYTES: Final = 4_000_000
 """Of a file."""
 MOST_DIGITS: Final = 18
 """Of a whole number; what is longer no program but Python reads as it is."""
 
-_CONTROL: Final = re.compile(
+CONTROL: Final = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff\ud800-\udfff]"
 )
 _INTEGER: Final = re.compile(r"[-+]?[0-9]+")
@@ -64,7 +64,7 @@ def parsed(text: str) -> Tree | None:
     """
     if len(text) > MOST_BYTES:
         raise Malformed(f"the text has more than {MOST_BYTES:,} characters", Spot(1, 1))
-    if control := _CONTROL.search(text):
+    if control := CONTROL.search(text):
         what = f"the character U+{ord(control[0]):04X} cannot stand in a file"
         raise Malformed(what, _spot(text, control.start()))
     return grow(_json(text) if text.lstrip().startswith("{") else _yaml(text))
@@ -120,7 +120,8 @@ def _yaml(text: str) -> Iterator[Opened]:
     try:
         events: Any = yaml.parse(text, Loader=loader)
         for event in events:
-            spot = Spot(event.start_mark.line + 1, event.start_mark.column + 1)
+            mark = event.start_mark
+            spot = Spot(mark.line + 1, mark.column + 1)
             if isinstance(event, yaml.AliasEvent):
                 raise Malformed(f"aliases (*{event.anchor}) are not allowed; write it out", spot)
             if isinstance(event, yaml.DocumentStartEvent):

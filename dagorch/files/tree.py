@@ -11,8 +11,8 @@ from typing import Any, Final, NamedTuple
 
 __all__ = ["MOST_VALUES", "Closed", "Malformed", "Open", "Opened", "Scalar", "Spot", "Tree", "grow"]
 
-MOST_VALUES: Final = 200_000
-"""That a file may have, keys included."""
+MOST_VALUES: Final = 100_000
+"""That a file may have: keys and values, and two for each list and mapping."""
 DEEPEST: Final = 100
 """Lists and mappings within each other."""
 

@@ -1,0 +1,68 @@
+"""What a user's module might have for a file to name."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from pydantic import BaseModel
+
+from dagorch import LLM, Graph
+
+
+class Report(BaseModel):
+    title: str
+
+    @staticmethod
+    def named(title: str) -> str:
+        return title.upper()
+
+
+class FailingError(ValueError):
+    """An error of one's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Polite(LLM[str]):
+    """An LLM node of one's own."""
+
+    words: tuple[str, ...] = ()
+
+
+def shout(text: str) -> str:
+    return text.upper()
+
+
+def scale(number: int, factor: int = 2) -> int:
+    return number * factor
+
+
+def both(values: list[Any]) -> Any:
+    return values
+
+
+def is_long(text: str) -> bool:
+    return len(text) > 3
+
+
+def enough(state: Any) -> bool:
+    return len(state) > 3
+
+
+def look_up(name: str) -> str:
+    """Look a name up."""
+    return name
+
+
+tripled = partial(scale, factor=3)
+join = os.path.join
+
+graph = Graph("decorated")
+word = graph.input("word", str)
+
+
+@graph.function
+async def decorated(word: str) -> str:
+    return word

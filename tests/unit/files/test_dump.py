@@ -1,0 +1,297 @@
+"""Writing graphs as text: what comes back, what the text looks like, what cannot be written."""
+
+from __future__ import annotations
+
+import enum
+import json
+import typing
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+from pydantic import BaseModel
+
+from dagorch import LLM, Graph, Policy, Ref
+from dagorch.errors import DefinitionError
+from dagorch.files import dump_graph, json_schema, load_graph, parse_graph
+from dagorch.models.llm import Message, ToolCall
+from dagorch.nodes import Branch, Function
+from dagorch.nodes.base import Node
+from dagorch.nodes.conditions import Condition, Label, pick
+from dagorch.nodes.deciding import Deciding
+from dagorch.nodes.schema import schema_type
+from tests.unit.files import own
+
+EXAMPLES = Path(__file__).parents[3] / "examples"
+OWN = ("tests.unit.files",)
+
+
+def one(node: Node[Any], **bindings: Any) -> Graph:
+    graph = Graph("one")
+    graph.input("x")
+    graph.add(node, **bindings)
+    return graph
+
+
+def there_and_back(graph: Graph) -> Graph:
+    text = dump_graph(graph)
+    again = parse_graph(text, modules=OWN)
+    assert again.fingerprint == graph.fingerprint
+    assert dump_graph(again) == text
+    same = parse_graph(dump_graph(graph, "json"), modules=OWN)
+    assert same.fingerprint == graph.fingerprint
+    return again
+
+
+def test_the_text_is_what_a_person_would_write() -> None:
+    graph = Graph("compare")
+    question = graph.input("question", str)
+    graph.input("tone", default="dry")
+    angles = graph.add(LLM("angles", prompt="Angles on {question}", output=list[str]))
+    views = graph.map(LLM("view", prompt="Argue {item}"), over=angles, id="view")
+    enough = graph.branch("enough", Condition("n", "at_least", 3), value=views)
+    report = graph.add(
+        LLM("report", prompt="Weigh\n{views}\n", model="m"),
+        views=views,
+        after=enough["true"],
+    )
+    graph.output(report)
+    assert isinstance(question, Ref)
+    assert dump_graph(graph) == (
+        """\
+dagorch: 1
+name: compare
+inputs:
+  question: str
+  tone:
+    default: dry
+nodes:
+  angles:
+    prompt: Angles on {question}
+    output: list[str]
+  view:
+    map:
+      prompt: Argue {item}
+    over: angles
+  enough:
+    branch: view
+    field: n
+    at_least: 3
+  report:
+    prompt: |
+      Weigh
+      {views}
+    model: m
+    inputs:
+      views: view
+    when:
+      enough: true
+outputs: report
+"""
+    )
+    there_and_back(graph)
+
+
+FINE: list[tuple[str, Node[Any], dict[str, Any]]] = [
+    ("schema", LLM("a", prompt="p", output=schema_type({"enum": [1, "no"]})), {}),
+    ("literal", LLM("a", prompt="p", output=Literal["a", 2, True, None]), {}),  # type: ignore[arg-type]
+    ("generic", LLM("a", prompt="p", output=dict[str, list[own.Report] | None]), {}),
+    ("old spelling", LLM("a", prompt="p", output=typing.Optional[int]), {}),  # type: ignore[arg-type]  # noqa: UP045
+    ("sequence", LLM("a", prompt="p", output=Sequence[str]), {}),  # type: ignore[type-abstract]
+    ("own class", own.Polite("a", prompt="p", words=("x", "y")), {}),
+    ("own class, bare", own.Polite("a", prompt="p"), {}),
+    (
+        "decision",
+        Deciding("a", prompt="p", labels=(("y", "t"), ("n", "f")), output=Literal["y", "n"]),  # type: ignore[arg-type]
+        {},
+    ),
+    ("decision of a kind", Deciding("a", prompt="p", labels=(("y", "t"),), output=str), {}),
+    ("tuple", Function("a", own.both), {"values": (1, (2, None))}),
+    ("tools", LLM("a", prompt="p", tools=(own.look_up,)), {}),
+    ("static", Function("a", own.Report.named), {"title": "t"}),
+    ("partial", Function("a", partial(own.scale, factor=4)), {"number": 1}),
+    ("decorated", Function("a", own.graph.node("decorated").fn), {"word": "w"}),  # type: ignore[attr-defined]
+    ("odd label", Branch("a", own.is_long, ("a, b", "[c]")), {"text": "x"}),
+]
+
+
+@pytest.mark.parametrize(
+    ("node", "bindings"), [case[1:] for case in FINE],
+    ids=[case[0] for case in FINE],
+)  # fmt: skip
+def test_it_comes_back(node: Node[Any], bindings: dict[str, Any]) -> None:
+    there_and_back(one(node, **bindings))
+
+
+def _inside() -> Callable[..., Any]:
+    outer = 3
+
+    def inner(x: int) -> int:
+        return x + outer
+
+    return inner
+
+
+class Hidden:
+    """An object that is called."""
+
+    def __call__(self, x: int) -> int:
+        return x
+
+
+class Colour(enum.Enum):
+    RED = 1
+
+
+T = TypeVar("T")
+hidden = Hidden()
+
+
+def _local() -> type[LLM[str]]:
+    class Local(LLM[str]):
+        pass
+
+    return Local
+
+
+def _local_model() -> type[BaseModel]:
+    class Local(BaseModel):
+        x: int
+
+    return Local
+
+
+WRONG: dict[str, tuple[Node[Any], dict[str, Any], str]] = {
+    "lambda": (
+        Function("a", lambda x: x), {}, "its function: it is a lambda; define it with def"
+    ),
+    "closure": (Function("a", _inside()), {}, "'inner' is defined inside of '_inside'"),
+    "object": (Function("a", hidden), {}, "which has no name of its own"),
+    "bound": (Function("a", hidden.__call__), {}, "is bound to an object"),
+    "by position": (Function("a", partial(own.scale, 3)), {}, "give them by name"),
+    "object in a partial": (
+        Function("a", partial(own.scale, factor={1})), {"number": 1}, "set is not plain data"  # type: ignore[arg-type]
+    ),
+    "set": (Function("a", own.both), {"values": {1, 2}}, "the constant of 'values': set is not"),
+    "number keys": (Function("a", own.both), {"values": {1: 2}}, "dict is not plain data"),
+    "model": (Function("a", own.both), {"values": own.Report(title="t")}, "Report is not plain"),
+    "enum": (Function("a", own.both), {"values": Colour.RED}, "Colour is not plain data"),
+    "NaN": (Function("a", own.both), {"values": float("nan")}, "is not finite"),
+    "huge": (Function("a", own.both), {"values": 10**30}, "more than 18 digits"),
+    "half a character": (Function("a", own.both), {"values": "\ud800"}, "half a character"),
+    "type variable": (LLM("a", prompt="p", output=list[T]), {}, "the type T cannot be written"),  # type: ignore[valid-type]
+    "local class": (
+        LLM("a", prompt="p", output=_local_model()), {}, "defined inside of '_local_model'"
+    ),
+    "local node": (_local()("a", prompt="p"), {}, "its class: 'Local' is defined inside of"),
+    "tool": (LLM("a", prompt="p", tools=(_inside(),)), {}, "a tool: 'inner' is defined inside"),
+    "conversation": (
+        LLM("a", messages=(Message("assistant", "", tool_calls=(ToolCall("1", "f", "{}"),)),)),
+        {},
+        "is of a conversation with tools",
+    ),
+    "own branch": (Branch("a", lambda x: "true"), {}, "its select: it is a lambda"),
+    "constant tested": (
+        Branch("a", Label(), ("x",)), {"value": "x"}, "a file has a node or an input there"
+    ),
+    "constant picked": (
+        Function("a", pick), {"value": {"y": 1}, "field": "y"}, "a file has a node or an input"
+    ),
+    "fallback": (
+        LLM("a", prompt="p", policy=Policy(fallback=Colour.RED)), {}, "its fallback: Colour"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("node", "bindings", "said"), WRONG.values(), ids=WRONG)
+def test_what_cannot_be_written_names_the_node_and_what_to_do(
+    node: Node[Any], bindings: dict[str, Any], said: str
+) -> None:
+    graph = one(node, **bindings)
+    with pytest.raises(DefinitionError) as caught:
+        dump_graph(graph)
+    problem = caught.value.problems[0]
+    assert said in problem.message
+    assert (problem.node, "'a'" in problem.message) == ("a", True)
+    assert problem.where
+
+
+def test_all_that_cannot_be_written_is_told_at_once() -> None:
+    graph = Graph("two")
+    graph.input("x", default=Colour.RED)
+    graph.input("y", T)
+    graph.function(lambda x: x, id="a")
+    body = Graph("body")
+    body.input("state")
+    body.function(lambda state: state, id="b")
+    graph.loop("c", body, max_iterations=1, state=1, until=lambda s: True)
+    with pytest.raises(DefinitionError) as caught:
+        dump_graph(graph)
+    assert [problem.node for problem in caught.value.problems] == ["x", "y", "a", "b", "c"]
+
+
+def test_a_graph_that_no_file_would_hold_is_refused() -> None:
+    graph = Graph("many")
+    for number in range(10_001):
+        graph.function(own.both, id=f"n{number}", values=1)
+    with pytest.raises(DefinitionError, match="10,000 nodes and 100,000 values at most"):
+        dump_graph(graph)
+    deep = one(LLM("a", prompt="p"))
+    for _ in range(25):
+        outer = Graph("deep")
+        outer.subgraph(deep, id="in", x=1)
+        deep = outer
+        deep.input("x")
+    with pytest.raises(DefinitionError, match="nest more than 20 deep"):
+        dump_graph(deep)
+
+
+def test_a_wrong_graph_is_not_written() -> None:
+    with pytest.raises(DefinitionError, match="is not bound"):
+        dump_graph(one(LLM("a", prompt="{nobody}")))
+
+
+def test_order_of_what_comes_before_is_kept() -> None:
+    graph = Graph("order")
+    x = graph.input("x")
+    way = graph.branch("way", own.enough, ("a", "b"), state=x)
+    first = graph.function(own.shout, id="first", text="x")
+    for number, after in enumerate(
+        ([way["a"], first], [first, way["a"]], [way["a"], way["b"]], [way["a", "b"], first, first])
+    ):
+        graph.function(own.shout, id=f"n{number}", text="x", after=after)
+    graph.merge("all", [way["a"], first, way], reducer=own.both)
+    there_and_back(graph)
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.name)
+def test_every_file_of_the_examples_fits_the_published_schema(path: Path) -> None:
+    validator = Draft202012Validator(json_schema())
+    data = yaml.safe_load(path.read_text("utf-8"))
+    assert not [error.message for error in validator.iter_errors(data)]
+    there_and_back(load_graph(path))
+
+
+def test_the_published_schema_is_one_and_refuses_what_the_reader_refuses() -> None:
+    schema = json_schema()
+    Draft202012Validator.check_schema(schema)
+    validator = Draft202012Validator(schema)
+    assert json.loads(json.dumps(schema)) == schema
+    for wrong in (
+        {},
+        {"nodes": {}},
+        {"nodes": {"a": {"promt": "x"}}},
+        {"nodes": {"a": {"prompt": "x", "messages": []}}},
+        {"nodes": {"a/b": {"prompt": "x"}}},
+        {"nodes": {"a": {"loop": {"prompt": "x"}}}},
+        {"nodes": {"a": {"map": {"prompt": "x", "after": "b"}, "over": []}}},
+        {"nodes": {"a": {"prompt": "x", "fallback": 3}}},
+        {"dagorch": 2, "nodes": {"a": {"prompt": "x"}}},
+    ):
+        assert not validator.is_valid(wrong)
+        with pytest.raises(DefinitionError):
+            parse_graph(json.dumps(wrong))

@@ -1,0 +1,343 @@
+"""Reading graphs from text: every kind of node, short forms, places of problems, what is named."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dagorch import LLM, Graph, Policy, Retry
+from dagorch.errors import CycleError, DefinitionError
+from dagorch.files import dump_graph, load_graph, parse_graph
+from dagorch.nodes import Ask, Function, Loop, Map, Merge
+from dagorch.nodes.conditions import Condition
+from dagorch.nodes.schema import schema_of
+from dagorch.testing import ScriptedProvider
+from tests.unit.files import own
+
+OWN = ("tests.unit.files.own",)
+
+
+def parse(text: str, modules: tuple[str, ...] = OWN) -> Graph:
+    return parse_graph(textwrap.dedent(text), modules=modules, file="f.yaml")
+
+
+def problems(text: str, modules: tuple[str, ...] = OWN) -> list[str]:
+    with pytest.raises(DefinitionError) as caught:
+        parse(text, modules)
+    return [str(problem) for problem in caught.value.problems]
+
+
+def test_a_file_is_the_graph_that_python_builds() -> None:
+    graph = Graph("compare")
+    question = graph.input("question", str)
+    angles = graph.add(
+        LLM("angles", prompt="Angles on {question}", output=list[str]), question=question
+    )
+    views = graph.map(LLM("views", prompt="Argue {item}"), over=angles, max_parallel=4)
+    graph.output(graph.add(LLM("report", prompt="Weigh {views} on {question}"), views=views))
+    read = parse("""
+        name: compare
+        inputs: {question: str}
+        nodes:
+          angles: {prompt: "Angles on {question}", output: "list[str]"}
+          views:
+            map: {prompt: "Argue {item}"}
+            over: angles
+            max_parallel: 4
+          report: {prompt: "Weigh {views} on {question}"}
+        outputs: report
+        """)
+    assert read.fingerprint == graph.fingerprint
+    assert read.name == graph.name
+
+
+def test_json_and_yaml_say_the_same(tmp_path: Path) -> None:
+    graph = parse("nodes: {a: {prompt: 'Zürich: {{x}} \\t'}}")
+    for ending in ("json", "yaml"):
+        path = tmp_path / f"g.{ending}"
+        text = dump_graph(graph, ending)  # type: ignore[arg-type]  # it is one of both
+        path.write_bytes(b"\xef\xbb\xbf" + text.encode())  # with the mark that some editors put
+        assert load_graph(path).fingerprint == graph.fingerprint
+    assert load_graph(tmp_path / "g.json").name == "graph"
+    (tmp_path / "named.yml").write_text("nodes: {a: {prompt: x}}")
+    assert load_graph(tmp_path / "named.yml").name == "named"
+
+
+def test_words_of_yaml_1_1_are_texts() -> None:
+    node: Any = parse("""
+        nodes:
+          a: {prompt: x, stop: [no, on, 2026-01-01, 1_000, "12"], extra: {n: 012, t: true}}
+        """).node("a")
+    assert node.stop == ("no", "on", "2026-01-01", "1_000", "12")
+    assert node.extra == {"n": 12, "t": True}
+
+
+def test_every_field_of_an_llm_node() -> None:
+    node: Any = parse("""
+        inputs: [topic, past, pictures]
+        nodes:
+          a:
+            messages:
+              - {role: system, content: "Be brief"}
+              - {role: user, content: "On {topic}", images: ["https://e.org/i.png"]}
+            history: past
+            images: pictures
+            output: tests.unit.files.own:Report
+            model: m
+            provider: p
+            max_tokens: 10
+            temperature: 0.5
+            tools: [tests.unit.files.own:look_up]
+            max_tool_rounds: 2
+            timeout_seconds: 30
+            attempt_timeout_seconds: 3
+            retry:
+              attempts: 5
+              base_delay_seconds: 0
+              "on": [OSError, "tests.unit.files.own:FailingError"]
+            on_error: continue
+            fallback_models: [other]
+            priority: -1
+            resources: [gpu]
+            keep: true
+            version: "1"
+        """).node("a")
+    assert node.output is own.Report
+    assert node.tools == (own.look_up,)
+    assert [turn.images for turn in node.messages] == [(), ("https://e.org/i.png",)]
+    assert node.policy == Policy(
+        Retry(5, 0, on=(OSError, own.FailingError)), 3, 30, "continue", fallback_models=("other",),
+        priority=-1, resources=("gpu",), keep=True, version="1",
+    )  # fmt: skip
+
+
+def test_outputs_as_schema_choices_and_a_class_of_ones_own() -> None:
+    graph = parse("""
+        nodes:
+          a: {prompt: x, output: {type: array, items: {type: integer}}}
+          b: {prompt: x, choices: ["yes", "no"]}
+          c: {prompt: x, choices: {yes: "true", no: "false"}}
+          d: {prompt: x, class: "tests.unit.files.own:Polite", with: {words: [please]}}
+        """)
+    nodes: dict[str, Any] = {node.id: node for node in graph}
+    assert schema_of(nodes["a"].output) == {"type": "array", "items": {"type": "integer"}}
+    assert nodes["b"].labels == (("yes", "yes"), ("no", "no"))
+    assert nodes["c"].labels == (("yes", "true"), ("no", "false"))
+    assert nodes["d"] == own.Polite("d", prompt="x", words=("please",))
+
+
+def test_functions_partials_and_what_a_decorator_left() -> None:
+    graph = parse("""
+        inputs: {n: int, word: str}
+        nodes:
+          a: {function: tests.unit.files.own:scale, inputs: {number: n}}
+          b:
+            function: {function: tests.unit.files.own:scale, with: {factor: 5}}
+            inputs: {number: n}
+          c: {function: tests.unit.files.own:tripled, inputs: {number: n}}
+          d: {function: tests.unit.files.own:decorated}
+          e: {function: "tests.unit.files.own:Report.named", values: {title: x}}
+        """)
+    result = graph.run_sync(n=2, word="w")
+    assert result.output == {"a": 4, "b": 10, "c": 6, "d": "w", "e": "X"}
+
+
+def test_branches_merges_and_order() -> None:
+    graph = parse("""
+        inputs: {kind: Any}
+        nodes:
+          way: {branch: kind, field: name, labels: [left, right], otherwise: right}
+          big: {branch: kind, field: size, at_least: 10}
+          long: {select: "tests.unit.files.own:is_long", inputs: {text: kind}}
+          one: {function: "tests.unit.files.own:shout", values: {text: one}, when: {way: left}}
+          two:
+            function: tests.unit.files.own:shout
+            values: {text: two}
+            when: {way: right, big: true}
+          three:
+            function: tests.unit.files.own:shout
+            inputs: {text: {node: way, label: [left, right]}}
+            after: [one, {node: big, label: false}]
+          all: {merge: [one, two, {node: way, label: right}], reducer: list, wait: 2}
+        outputs: [all, long]
+        """)
+    assert isinstance(graph.node("all"), Merge)
+    ends = {id: graph.run_sync(kind={"name": "x", "size": 12}).get(id).end for id in graph.entries}
+    assert ends == {
+        "way": "completed", "big": "completed", "long": "completed", "one": "skipped",
+        "two": "completed", "three": "skipped", "all": "completed",
+    }  # fmt: skip
+
+
+def test_loops_maps_subgraphs_and_questions() -> None:
+    graph = parse("""
+        inputs: {start: str}
+        nodes:
+          grow:
+            loop: {function: "tests.unit.files.own:shout"}
+            inputs: {text: start}
+            until: tests.unit.files.own:enough
+            max_iterations: 4
+          each:
+            map: {function: "tests.unit.files.own:scale"}
+            over: [1, 2]
+            on_item_error: collect
+            item_input: number
+          inner:
+            subgraph:
+              inputs: {x: str}
+              nodes: {loud: {function: "tests.unit.files.own:shout", inputs: {text: x}}}
+            inputs: {x: start}
+          score:
+            loop:
+              inputs: {state: Any}
+              nodes: {same: {pick: state, field: a}}
+            state_input: state
+            values: {state: {a: {a: 3}}}
+            until: {field: a, is: 3}
+            max_iterations: 2
+          ok: {ask: "Is {start} right?", output: bool}
+        """)
+    kinds = [type(node) for node in graph]
+    assert kinds[0] is Loop
+    assert kinds[1] is Map
+    assert kinds[4] is Ask
+    loop: Any = graph.node("score")
+    assert loop.until == Condition("a", "is", 3)
+    inner: Any = graph.node("inner")
+    assert inner.body.name == "inner"
+
+
+def test_fallbacks() -> None:
+    nodes: dict[str, Any] = {
+        node.id: node.policy.fallback
+        for node in parse("""
+            inputs: {text: str}
+            nodes:
+              a: {prompt: "{text}", fallback: {value: null}}
+              b: {prompt: "{text}", fallback: {function: "tests.unit.files.own:shout"}}
+              c: {prompt: "{text}", fallback: {id: other, prompt: "{text}!"}}
+              d:
+                prompt: "{text}"
+                fallback: {inputs: [text], nodes: {x: {prompt: "{text}?"}}}
+            """)
+    }
+    assert nodes["a"] is None
+    assert nodes["b"] == Function("b_fallback", own.shout)
+    assert nodes["c"].id == "other"
+    assert list(nodes["d"].entries) == ["x"]
+
+
+def test_all_that_is_wrong_is_told_at_once_each_in_its_place() -> None:
+    told = problems("""
+        inputs: {a: strr}
+        nodes:
+          one: {prompt: "{a", max_tokens: 0}
+          two: {function: nowhere, retry: {on: [Nope]}}
+          three: {loop: {nodes: {x: {prompt: y, modle: z}}}, max_iterations: 3, until: {field: []}}
+          four: {merge: [one], reducer: conkat}
+          five: {}
+          six: text
+          seven: {branch: one, is: 1, at_least: 2, otherwise: x}
+          eight: {branch: one, labels: [x, y], otherwise: z}
+          nine: {prompt: x, with: {a: 1}, choices: [a], output: str}
+          ten: {kind: llm}
+          eleven: {map: {prompt: x, inputs: {a: b}}, over: [1]}
+          twelve: {prompt: x, fallback: 3}
+          "": {prompt: x}
+        outputs: [one, tow]
+        """)
+    assert len(told) == 20
+    text = "\n".join(told)
+    for said in (
+        "no type 'strr'; did you mean 'str'? (f.yaml:2:13)",
+        "is opened but never closed; a literal brace is written '{{' or '}}' (f.yaml:4:17)",
+        "max_tokens must be at least 1, not 0 (f.yaml:4:23)",
+        "'nowhere' is not of the form module:name (f.yaml:5:19)",
+        "no error 'Nope'; give module:Name (f.yaml:5:41)",
+        "node 'x' has no field 'modle'; did you mean 'model'? (f.yaml:6:41)",
+        "until.field must be a name, not an empty list (f.yaml:6:81)",
+        "no reducer 'conkat'; did you mean 'concat'? (f.yaml:7:33)",
+        "node 'five' does nothing; it needs one of prompt",
+        "node 'six' is a mapping of fields, not 'text' (f.yaml:9:8)",
+        "has 'is' and 'at_least'; a branch makes one test (f.yaml:10:31)",
+        "a test is true or false, never otherwise (f.yaml:10:44)",
+        "'z' is not among the labels (f.yaml:11:51)",
+        "'with' needs 'class' beside it (f.yaml:12:21)",
+        "'choices' say what the output is already (f.yaml:12:35)",
+        "not by 'kind'; write prompt: ... (f.yaml:13:9)",
+        "'inputs' is for nodes of a graph",
+        "fallback must be {value: ...}, a node, or a graph, not 3 (f.yaml:15:33)",
+        "a node's id must be a text that is not empty, not '' (f.yaml:16:3)",
+        "output 'tow' is no node; did you mean 'two'? (f.yaml:17:16)",
+    ):
+        assert said in text, f"{said}\n{text}"
+
+
+NAMED = "tests.unit.files.own"
+WHOLE = {
+    "nodes: {a: {prompt: '{sumary}'}, summary: {prompt: x}}": "mean 'summary'? (f.yaml:1:21)",
+    "nodes: {a: {prompt: x, after: bb}, b: {prompt: y}}": (
+        "not in graph 'graph'; did you mean 'b'? (f.yaml:1:31)"
+    ),
+    "nodes: {a: {prompt: x, when: {b: yess}}, b: {branch: c, labels: ['yes', no]}, c: {ask: x}}": (
+        "did you mean 'yes'? (f.yaml:1:34)"
+    ),
+    f"inputs: {{n: int}}\nnodes: {{a: {{function: '{NAMED}:shout', inputs: {{text: n}}}}}}": (
+        "takes str, but 'n' gives int (f.yaml:2:"
+    ),
+    f"nodes: {{a: {{function: '{NAMED}:nope'}}}}": "there is no 'nope' (f.yaml:1:9)",
+    f"nodes: {{a: {{function: '{NAMED}:join'}}}}": "is of module 'posixpath'",
+    f"inputs: {{n: '{NAMED}:Nope'}}\nnodes: {{a: {{prompt: x}}}}": "'Nope' (f.yaml:1:10)",
+    "nodes: {a: {loop: {prompt: x}, max_iterations: 2}}": "no input 'state' for the state",
+    "nodes:\n  a:\n    subgraph:\n      nodes:\n        b: {prompt: '{c}'}\n": (
+        "no input or node of that name; bind it with c=... (f.yaml:5:21)"
+    ),
+    "nodes: {a: {branch: b, labels: [x, x]}, b: {prompt: y}}": "has one label twice",
+}
+
+
+@pytest.mark.parametrize(("text", "told"), WHOLE.items())
+def test_what_only_the_whole_graph_tells_has_a_place_too(text: str, told: str) -> None:
+    assert any(told in line for line in problems(text)), problems(text)
+
+
+def test_a_cycle_is_an_error_of_its_own() -> None:
+    with pytest.raises(CycleError) as caught:
+        parse("nodes: {a: {prompt: '{b}'}, b: {prompt: '{a}'}}")
+    assert caught.value.cycle == ("a", "b", "a")
+    assert "f.yaml:1:" in str(caught.value)
+
+
+def test_a_module_that_fails_when_imported_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "failing_module.py").write_text("raise SystemExit(3)")
+    monkeypatch.syspath_prepend(tmp_path)
+    text = "nodes: {a: {function: 'failing_module:x'}, b: {function: 'absent_module:x'}}"
+    told = problems(text, ("failing_module", "absent_module"))
+    assert "module 'failing_module' cannot be imported: SystemExit: 3" in told[0]
+    assert "module 'absent_module' cannot be imported: ModuleNotFoundError" in told[1]
+
+
+def test_a_package_stands_for_what_is_in_it() -> None:
+    text = "nodes: {a: {function: 'tests.unit.files.own:shout', values: {text: x}}}"
+    assert parse(text, ("tests",)).run_sync().output == "X"
+    assert "is not allowed" in problems(text, ("tests.unit.file",))[0]
+
+
+def test_a_thousand_wrong_nodes_are_told_in_part() -> None:
+    text = "nodes:\n" + "".join(f"  n{n}: {{}}\n" for n in range(1_000))
+    told = problems(text)
+    assert len(told) == 101
+    assert told[-1].startswith("and 900 more")
+
+
+def test_the_example_runs_on_every_way() -> None:
+    graph = load_graph(Path(__file__).parents[3] / "examples" / "support.yaml")
+    praise = {"kind": "praise", "urgency": 0, "asks": []}
+    provider = ScriptedProvider({"Say what kind": praise, "Thank them": "Thank you!"})
+    assert graph.run_sync(ticket="Well done", provider=provider).output == "Thank you!"
