@@ -105,6 +105,7 @@ class Demand:
         for message in request.messages:
             size += len(message.content.encode())
             images += len(message.images)
+            size += sum(len(thought.text.encode()) for thought in message.thoughts)
             for call in message.tool_calls:
                 size += len(call.name.encode()) + len(call.arguments.encode())
         for tool in request.tools:

@@ -42,8 +42,8 @@ class Thought:
     """
     A model's reasoning before an answer, to be sent back with it unchanged.
 
-    Anthropic's models refuse the results of tools that they called after thinking, unless the
-    thinking comes along.
+    Anthropic's and DeepSeek's models refuse the results of tools that they called after thinking,
+    unless the thinking comes along.
     """
 
     text: str
@@ -51,6 +51,10 @@ class Thought:
     signature: str = ""
     """Shows the service that the text is its own."""
     hidden: bool = False
+    field: str = ""
+    """Of services like OpenAI's, the field of a message that it came in: `reasoning_content`."""
+    service: str = ""
+    """Whose it is, for no other takes it; empty is whoever is asked."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,7 +89,7 @@ def _blocks(message: Message) -> list[dict[str, Any]]:
             "content": message.content,
         }
         return [result | {"is_error": True} if message.is_error else result]
-    blocks = [_thought(thought) for thought in message.thoughts]
+    blocks = [_thought(thought) for thought in message.thoughts if not thought.field]
     if message.content.strip():
         blocks.append({"type": "text", "text": message.content})
     blocks += [{"type": "image", "source": _source(url)} for url in message.images]

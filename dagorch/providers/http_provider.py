@@ -18,7 +18,7 @@ from urllib.parse import unquote, urlsplit
 
 from dagorch.errors import DefinitionError, ProviderError
 from dagorch.models.limits import Limits
-from dagorch.models.llm import LLMRequest, LLMResponse
+from dagorch.models.llm import LLMRequest, LLMResponse, Message
 from dagorch.models.usage import Usage
 from dagorch.ports import Listening
 from dagorch.providers.base import BaseProvider
@@ -143,7 +143,15 @@ class HttpProvider(BaseProvider):
 
     def _body(self, request: LLMRequest, model: str) -> dict[str, Any]:
         called = self._aliases.get(model, model)
+        if any(message.thoughts for message in request.messages):
+            own = tuple(self._with_own_thoughts(message) for message in request.messages)
+            request = replace(request, messages=own)
         return self.DIALECT.request_body(request, called, known_output_limit(called))
+
+    def _with_own_thoughts(self, message: Message) -> Message:
+        """Leave out what other services' models thought, in a conversation that several had."""
+        own = [thought for thought in message.thoughts if thought.service in ("", self.name)]
+        return replace(message, thoughts=tuple(own))
 
     async def exchange(self, request: LLMRequest, on_text: Callable[[str], None]) -> LLMResponse:
         """
@@ -233,7 +241,7 @@ class HttpProvider(BaseProvider):
             tool_calls=calls,
             request_id=failures.request_id(headers) or self._key.scrub(reply.id),
             rate_limits=rate_limits(headers, time.time()),
-            thoughts=reply.thoughts,
+            thoughts=tuple(replace(thought, service=self.name) for thought in reply.thoughts),
         )
 
     def _usage(self, model: str, reply: Reply) -> Usage:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
-from dagorch.models.llm import FinishReason, LLMRequest, Message
+from dagorch.models.llm import FinishReason, LLMRequest, Message, Thought
 from dagorch.providers.dialect import Call, Dialect, OnText, Reply
 from dagorch.providers.wire import count_of, text_of
 
@@ -14,6 +14,13 @@ __all__ = ["OPENAI", "OpenAIReply", "request_body"]
 
 _WANTS_COMPLETION_TOKENS: Final = re.compile(r"(.*/)?(o\d|gpt-5)")
 """Models of OpenAI that refuse `max_tokens` and take the same number under its newer name."""
+
+_REASONING: Final = "reasoning_content"
+"""
+Where DeepSeek, Moonshot, llama.cpp and others put what a model thinks before it answers.
+
+DeepSeek wants it back with the tool calls that it led to, and not elsewhere.
+"""
 
 
 def request_body(request: LLMRequest, model: str, _limit: int | None = None) -> dict[str, Any]:
@@ -77,6 +84,9 @@ def _message(message: Message) -> dict[str, Any]:
             }
             for call in message.tool_calls
         ]
+        for thought in message.thoughts:
+            if thought.field:
+                wire[thought.field] = thought.text
     if message.role == "tool":
         wire["tool_call_id"] = message.tool_call_id
     return wire
@@ -124,6 +134,7 @@ class OpenAIReply(Reply):
     def __init__(self, on_text: OnText) -> None:
         super().__init__(on_text)
         self._refusals: list[str] = []
+        self._reasoning: list[str] | None = None
 
     def _error_in(self, event: Mapping[str, Any]) -> Any:
         if "choices" not in event and ("message" in event or event.get("object") == "error"):
@@ -147,6 +158,9 @@ class OpenAIReply(Reply):
             delta = choice.get("delta") or choice.get("message") or {}
             if (said := delta.get("content")) is not None:
                 self._say(said)
+            if (said := delta.get(_REASONING)) is not None:
+                self._reasoning = self._reasoning or []
+                self._reasoning.append(text_of(said))
             if text := text_of(delta.get("refusal")):
                 self._refusals.append(text)
             for position, piece in enumerate(delta.get("tool_calls") or ()):
@@ -175,6 +189,13 @@ class OpenAIReply(Reply):
     def content(self) -> str:
         """The text so far; a refusal's text where the model gave nothing else."""
         return super().content or "".join(self._refusals)
+
+    @property
+    def thoughts(self) -> tuple[Thought, ...]:
+        """The reasoning, if the service showed it, were it empty: it may insist on having it."""
+        if self._reasoning is None:
+            return ()
+        return (Thought("".join(self._reasoning), field=_REASONING),)
 
     @property
     def finish_reason(self) -> FinishReason:

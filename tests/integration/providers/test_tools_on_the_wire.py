@@ -9,7 +9,10 @@ import anyio
 import pytest
 
 from dagorch import LLM, Graph
-from tests.servers import ModelServer
+from dagorch.models.llm import Message, ToolCall
+from dagorch.providers import OpenAIProvider
+from tests.servers import ModelServer, Play, delta, stream, usage
+from tests.servers import answer as answer_of
 from tests.speech import SPEECHES, Asked, Speech
 
 every_speech = pytest.mark.parametrize("speech", SPEECHES, ids=lambda speech: speech.name)
@@ -110,3 +113,45 @@ async def test_an_output_type_is_asked_for_beside_the_tools(speech: Speech) -> N
     assert len(server.seen) == 3, "one repair round"
     assert "That reply does not fit" in json.dumps(server.seen[2].json)
     assert all("additionalProperties" in json.dumps(seen.json) for seen in server.seen)
+
+
+def thoughtful(finish: str, **said: object) -> Play:
+    """Play a model that shows what it thinks before it answers, as DeepSeek's do."""
+    return stream(
+        delta(reasoning_content="Bees, "),
+        delta(reasoning_content="hm."),
+        delta(**said),  # type: ignore[arg-type]
+        delta(finish=finish),
+        usage(10, 9, completion_tokens_details={"reasoning_tokens": 4}),
+    )
+
+
+async def test_reasoning_goes_back_with_the_call_that_it_led_to() -> None:
+    def look(what: str) -> str:
+        """Look something up."""
+        return what
+
+    function = {"name": "look", "arguments": '{"what": "bees"}'}
+    asks = thoughtful("tool_calls", tool_calls=[{"index": 0, "id": "a", "function": function}])
+    graph = Graph("ask")
+    answer = graph.add(LLM("answer", prompt="Hi", tools=[look]))
+    with ModelServer(asks, thoughtful("stop", text="By the sun.")) as server:
+        async with OpenAIProvider(server.url, name="deepseek", default_model="m") as provider:
+            result = await graph.run(provider=provider)
+    assert result[answer] == "By the sun.", "and nothing of what it thought"
+    assert result.usage.reasoning_tokens == 8
+    said = server.seen[1].json["messages"][1]
+    assert said["reasoning_content"] == "Bees, hm."
+    assert said["tool_calls"][0]["id"] == "a"
+
+
+async def test_no_service_is_sent_what_anothers_model_thought() -> None:
+    call = ToolCall("a", "look", "{}")
+    with ModelServer(thoughtful("stop", text="Yes."), answer_of("No.")) as server:
+        async with OpenAIProvider(server.url, name="deepseek", default_model="m") as provider:
+            first = await provider.acomplete([Message("user", "Hi")])
+        said = Message("assistant", "", tool_calls=(call,), thoughts=first.thoughts)
+        async with OpenAIProvider(server.url, name="mistral", default_model="m") as other:
+            await other.acomplete([said, Message("tool", "1", tool_call_id="a")])
+    assert first.thoughts[0].text == "Bees, hm."
+    assert "Bees" not in json.dumps(server.seen[1].json)

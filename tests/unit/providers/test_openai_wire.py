@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from dagorch.models.llm import LLMRequest, Message, ToolCall
+from dagorch.models.llm import LLMRequest, Message, Thought, ToolCall
 from dagorch.providers.openai_wire import OpenAIReply, request_body
 
 HI = (Message("user", "Hi"),)
@@ -83,6 +83,30 @@ def built(*chunks: dict[str, Any]) -> OpenAIReply:
     for chunk in chunks:
         assert builder.feed(json.dumps(chunk)) is None
     return builder
+
+
+@pytest.mark.parametrize("pieces", [["Two ", "tools."], [""]])
+def test_reasoning_goes_back_with_the_tool_calls_that_it_led_to(pieces: list[str]) -> None:
+    reply = OpenAIReply(lambda text: None)
+    for piece in pieces:
+        reply.feed(json.dumps({"choices": [{"delta": {"reasoning_content": piece}}]}))
+    reply.feed('{"choices": [{"delta": {"content": "Yes.", "reasoning_content": null}}]}')
+    assert reply.content == "Yes."
+    [thought] = reply.thoughts
+    assert thought == Thought("".join(pieces), field="reasoning_content")
+    calls = (ToolCall("a", "look", "{}"),)
+    signed = Thought("another's", "signed")
+    told = Message("assistant", "Yes.", tool_calls=calls, thoughts=(thought, signed))
+    plain = Message("assistant", "Yes.", thoughts=(thought,))
+    with_calls, without = request_body(LLMRequest((told, plain)), "m")["messages"]
+    assert with_calls["reasoning_content"] == "".join(pieces)
+    assert "reasoning_content" not in without
+
+
+def test_one_that_shows_no_reasoning_gets_none() -> None:
+    reply = OpenAIReply(lambda text: None)
+    reply.feed('{"choices": [{"delta": {"content": "Yes.", "reasoning_content": null}}]}')
+    assert reply.thoughts == ()
 
 
 def test_only_the_first_of_several_choices_is_read() -> None:
