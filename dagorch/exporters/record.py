@@ -178,7 +178,7 @@ def write_record(record: RunRecord, path: str | PathLike[str]) -> Path:
     """
     file = Path(path)
     try:
-        file.write_text(record.model_dump_json(indent=1) + "\n", "utf-8")
+        file.write_text(record.model_dump_json() + "\n", "utf-8")
     except OSError as error:
         raise DefinitionError(f"cannot write {str(file)!r}: {error.strerror or error}") from error
     return file

@@ -44,6 +44,8 @@ MOST_VALUE: Final = 100_000
 MOST_TEXT: Final = 2_000_000
 """Characters of a prompt or a reply: beyond what a model reads."""
 
+_COUNTS: Final = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens")
+
 
 class Recorder:
     """
@@ -203,13 +205,9 @@ def _attempts(node: NodeRun, tries: Mapping[int, Mapping[str, Any]]) -> Iterable
 
 def _exchange(event: Event) -> ExchangeRecord:
     data = event.data
-    usage = Usage(
-        data["input_tokens"],
-        data["output_tokens"],
-        Decimal(str(data["cost_usd"])),
-        data["estimated"],
-        1,
-    )
+    counts = {name: data.get(name, 0) for name in _COUNTS}
+    cost = Decimal(str(data["cost_usd"]))
+    usage = Usage(**counts, cost_usd=cost, estimated=data["estimated"], calls=1)
     return ExchangeRecord(
         path=_text(event.path),
         attempt=event.attempt,

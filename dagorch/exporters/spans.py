@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from dagorch.exporters.record import NodeRecord
+from dagorch.exporters.record import AttemptRecord, NodeRecord
 from dagorch.models.result import NodeRun
 
 __all__ = ["FUNCTIONS", "Span", "SpanKind", "lane_of", "spans_of"]
@@ -44,16 +44,15 @@ class Span:
         return self.end_seconds - self.start_seconds
 
 
-def lane_of(run: NodeRun) -> str:
+def lane_of(run: NodeRun | NodeRecord) -> str:
     """Give what a node run worked on; empty for what only waits for others, such as a loop."""
-    source = (run.bills[-1].service, run.bills[-1].model) if run.bills else None
-    return _lane(run, source, tried=bool(run.attempts))
-
-
-def _lane(run: NodeRun | NodeRecord, source: tuple[str, str] | None, *, tried: bool) -> str:
-    if source is not None:
-        return ":".join(source)
-    if run.started_seconds is not None and not tried and run.kind != "ask":
+    if isinstance(run, NodeRecord):
+        models = [(attempt.service, attempt.model) for attempt in run.attempts if attempt.service]
+    else:
+        models = [(bill.service, bill.model) for bill in run.bills]
+    if models:
+        return ":".join(models[-1])
+    if run.started_seconds is not None and not run.attempts and run.kind != "ask":
         return ""  # a container, or an LLM node with tools, which is one
     return _LANES.get(run.kind, "")
 
@@ -69,15 +68,11 @@ def spans_of(run: NodeRun | NodeRecord) -> tuple[Span, ...]:
         >>> [(span.kind, span.seconds) for span in spans_of(run)]
         [('waiting', 1.5), ('running', 2.5)]
     """
-    if isinstance(run, NodeRecord) and run.attempts:
-        if all(None not in (a.started_seconds, a.ended_seconds) for a in run.attempts):
-            return tuple(_of_attempts(run))
-        last = run.attempts[-1]
-        lane = _lane(run, (last.service, last.model) if last.service else None, tried=True)
-    else:
-        lane = _lane(run, None, tried=False) if isinstance(run, NodeRecord) else lane_of(run)
+    lane = lane_of(run)
     if not lane or run.ready_seconds is None:
         return ()
+    if isinstance(run, NodeRecord) and run.attempts and all(map(_is_timed, run.attempts)):
+        return tuple(_of_attempts(run, lane))
     started = run.ended_seconds if run.started_seconds is None else run.started_seconds
     spans = []
     if started > run.ready_seconds:
@@ -91,12 +86,15 @@ def spans_of(run: NodeRun | NodeRecord) -> tuple[Span, ...]:
     return tuple(spans)
 
 
-def _of_attempts(run: NodeRecord) -> Iterator[Span]:
+def _is_timed(attempt: AttemptRecord) -> bool:
+    return attempt.started_seconds is not None and attempt.ended_seconds is not None
+
+
+def _of_attempts(run: NodeRecord, lane: str) -> Iterator[Span]:
     """Tell the stretches by the attempts; a wait belongs to the attempt that it ended with."""
     before = due = run.ready_seconds or 0.0
     for attempt in run.attempts:
-        source = (attempt.service, attempt.model) if attempt.service else None
-        lane = _lane(run, source, tried=True)
+        lane = f"{attempt.service}:{attempt.model}" if attempt.service else lane
         started = max(attempt.started_seconds or 0.0, before)
         ended = attempt.ended_seconds or 0.0
         due = min(max(due, before), started)

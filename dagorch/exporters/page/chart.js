@@ -282,6 +282,11 @@ const chart = {
       if (width < 4) {
         c.fillStyle = colours.edge[what];
         c.fillRect(x, y + 3, width, BAR);
+      } else if (width < 12) { // many of these are drawn, and corners take time
+        c.fillStyle = colours.edge[what];
+        c.fillRect(x, y + 3, width, BAR);
+        c.fillStyle = colours.fill[what];
+        c.fillRect(x + 1, y + 4, width - 2, BAR - 2);
       } else {
         c.beginPath(); c.roundRect(x + 0.5, y + 3.5, width - 1, BAR - 1, 2); c.fill(); c.stroke();
         if (failed && width > 16) { c.fillStyle = colours.edge.failed; c.fillText("✕", right - 12, y + 10.5); }

@@ -66,7 +66,8 @@ def node(record: RunRecord, path: str) -> NodeRecord:
 
 
 def test_prompts_replies_and_the_bill() -> None:
-    answer = LLMResponse("Yes.", "m-2", Usage(7, 3, Decimal("0.0000012"), calls=1), "length")
+    usage = Usage(7, 3, Decimal("0.0000012"), calls=1, cached_tokens=2, reasoning_tokens=1)
+    answer = LLMResponse("Yes.", "m-2", usage, "length")
     record = recorded(asking(), provider=ScriptedProvider([answer]))
     (exchange,) = record.exchanges
     assert [(said.role, said.content) for said in exchange.messages] == [
