@@ -14,14 +14,19 @@ from dagorch.models.result import Result
 __all__ = ["to_mermaid"]
 
 _SHAPES: Final = {
-    "llm": ("(", ")"),
+    "llm": ("([", "])"),
     "function": ("[", "]"),
     "branch": ("{", "}"),
     "merge": ("{{", "}}"),
     "ask": ("[/", "/]"),
     "collapsed": ("[[", "]]"),
-    "placeholder": ("([", "])"),
+    "placeholder": ("(", ")"),
 }
+# Else a line of details breaks in two, and the second of a subgraph's title is under its nodes.
+_CONFIG: Final = (
+    "config:",
+    "  flowchart: {wrappingWidth: 320, subGraphTitleMargin: {top: 4, bottom: 20}}",
+)
 _BORDERS: Final = {
     "loop": ",stroke-width:3px",
     "map": ",stroke-dasharray:8 4",
@@ -45,14 +50,14 @@ def to_mermaid(graph: Graph, result: Result | None = None) -> str:
         >>> from dagorch import LLM, Graph
         >>> graph = Graph("hello")
         >>> ref = graph.add(LLM("greet", prompt="Say hello."))
-        >>> print(to_mermaid(graph).splitlines()[4])
-          n0("<b>greet</b><br/>LLM")
+        >>> print(to_mermaid(graph).splitlines()[6])
+          n0(["<b>greet</b><br/>LLM"])
     """
     drawing = draw(graph, result)
     names = {id: f"n{number}" for number, id in enumerate(drawing.boxes)}
     names |= {id: f"s{number}" for number, id in enumerate(drawing.surrounds)}
     title = " · ".join((drawing.title, *drawing.details))
-    lines = ["---", f"title: {_yaml(title)}", "---"]
+    lines = ["---", f"title: {_yaml(title)}", *_CONFIG, "---"]
     lines.append(f"flowchart {'LR' if drawing.is_wide else 'TB'}")
     depth = 1
     for thing in drawing.walk():

@@ -67,9 +67,10 @@ def texts(svg: str) -> list[str]:
 
 def check_mermaid(text: str) -> tuple[set[str], set[str]]:
     """Check the structure of a flowchart; give its nodes and its subgraphs."""
-    head, start, *lines = text.splitlines()[1:]
+    head, config, flowchart, start, *lines = text.splitlines()[1:]
     assert head.startswith('title: "')
-    assert start == "---"
+    assert (config, start) == ("config:", "---")
+    assert flowchart.startswith("  flowchart: {")
     assert re.fullmatch(r"flowchart (TB|LR)", lines[0])
     nodes: set[str] = set()
     subgraphs: set[str] = set()
@@ -230,6 +231,22 @@ def test_a_dot_that_cannot_draw_is_passed_over(tmp_path: Path) -> None:
         patch.setattr(picture, "_programs", lambda: [str(broken)])
         with pytest.raises(DefinitionError, match="could not draw the graph: Format: svg not"):
             to_svg(fan(2))
+
+
+def test_a_program_that_is_gone_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = picture._port()
+    monkeypatch.setattr(picture, "_programs", lambda: ["/no/such/dot", found])
+    assert "</svg>" in to_svg(fan(2))
+
+
+def test_what_hovers_is_a_title_and_links_to_nothing() -> None:
+    graph = one_node("a & b")
+    svg = to_svg(graph)
+    assert "xlink:" not in svg.replace("xmlns:xlink", "")
+    group = next(
+        g for g in ElementTree.fromstring(svg).iter(f"{SVG}g") if "node" in g.get("class", "")
+    )
+    assert [title.text for title in group.iter(f"{SVG}title")] == ["a & b", "a & b"]
 
 
 def test_the_program_accepts_the_dot_without_a_word() -> None:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import networkx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dagorch import Graph, Policy
+from dagorch.exporters.captions import many_lines
 from dagorch.exporters.drawing import Arrow, Box, Drawing
 from dagorch.exporters.gathering import MOST_ALIKE, MOST_ALIKE_OF_MANY, gather
 from dagorch.exporters.unroll import draw
+from dagorch.models.result import NodeRun
+from dagorch.models.usage import Usage
 from tests.unit.exporters.graphs import fan, lanes
 
 
@@ -142,3 +147,56 @@ def test_no_arrow_is_lost_and_none_runs_in_a_circle(
     assert bool(edges) == bool(drawing.arrows)
     counted = [box.title.split(" × ") for box in drawing.boxes.values()]
     assert sum(int(parts[1]) if len(parts) > 1 else 1 for parts in counted) == count
+
+
+def test_a_block_inside_of_a_body_is_where_its_arrows_begin_and_end() -> None:
+    body = fan(40)
+    graph = Graph("outer")
+    graph.subgraph(body, id="inside")
+    drawing = draw(graph)
+    assert list(drawing.boxes) == ["inside/first", "inside/m0[…]", "inside/last"]
+    spread = Graph("spread")
+
+    async def step() -> int:
+        return 1
+
+    for place in range(40):
+        spread.function(step, id=f"m{place}")
+    graph = Graph("outer")
+    graph.subgraph(spread, id="inside")
+    drawing = draw(graph)
+    assert drawing.entries("inside") == drawing.exits("inside") == ["inside/m0[…]"]
+
+
+async def test_a_block_says_how_all_of_it_went() -> None:
+    runs = [
+        NodeRun(
+            f"m{n}",
+            "llm",
+            "completed",
+            0.0,
+            1.0,
+            2.0 + n,
+            1 + (n < 2),
+            Usage(10, 5, Decimal("0.01")),
+        )
+        for n in range(3)
+    ]
+    assert many_lines(runs) == ("1.0 s to 3.0 s · 45 tok · $0.030", "2 tried again")
+    assert many_lines([runs[0]] * 2)[0].startswith("1.0 s each · ")
+    skipped = NodeRun("m", "llm", "skipped", None, None, 2.0, 0)
+    assert many_lines([skipped, skipped]) == ("skipped",)
+    assert many_lines([]) == ()
+
+
+def test_what_is_not_settled_in_a_few_rounds_is_drawn_one_by_one() -> None:
+    """Layers, each of which is told apart only once the one after it has been."""
+    ends = {f"end{n}": f"layer30_{n}" for n in range(6)}
+    drawing = of({layer: end for end, layer in ends.items()} | {"layer30_6": "end0 end1"})
+    for layer in range(30):
+        for place in range(7):
+            id = f"layer{layer}_{place}"
+            drawing.boxes[id] = Box(id, "function", id, ("function",))
+            drawing.arrows.append(Arrow(id, f"layer{layer + 1}_{place}"))
+    gather(drawing)
+    assert len(drawing.boxes) == 6 + 31 * 7
