@@ -37,8 +37,8 @@ __all__ = ["Building"]
 _YES_NO: Final = ("true", "false")
 _RETRY: Final = ("attempts", "base_delay_seconds", "multiplier", "max_delay_seconds")
 _POLICY: Final = (
-    "attempt_timeout_seconds", "timeout_seconds", "on_error", "fallback_models", "priority",
-    "resources", "keep", "version",
+    "attempt_timeout_seconds", "timeout_seconds", "on_error", "fallback_models",
+    "hedge_after", "priority", "resources", "keep", "version",
 )  # fmt: skip
 _LLM: Final = (
     "prompt", "system", "history", "images", "model", "provider", "max_tokens", "temperature",

@@ -43,8 +43,8 @@ _LLM: Final = (
     "stop", "max_tool_rounds", "extra",
 )  # fmt: skip
 _POLICY: Final = (
-    "attempt_timeout_seconds", "timeout_seconds", "on_error", "fallback_models", "priority",
-    "resources", "keep", "version",
+    "attempt_timeout_seconds", "timeout_seconds", "on_error", "fallback_models",
+    "hedge_after", "priority", "resources", "keep", "version",
 )  # fmt: skip
 
 

@@ -81,6 +81,7 @@ _COUNT: Final = {"type": "integer", "minimum": 1}
 _WHOLE: Final = {"type": "integer"}
 _SECONDS: Final = {"title": "a number of seconds above 0", "type": "number", "exclusiveMinimum": 0}
 _WAIT: Final = {"title": "a number of seconds of at least 0", "type": "number", "minimum": 0}
+_HEDGE: Final = _either("p95, or a number of seconds above 0", {"const": "p95"}, _SECONDS)
 _ANY: Final[Mapping[str, Any]] = {}
 _SETTINGS: Final = _mapping(_ANY)
 _LABEL: Final = {"title": "a label", "type": ["string", "boolean"], "minLength": 1}
@@ -140,6 +141,7 @@ _POLICY: Final[Mapping[str, Field]] = {
         "fallback",
     ),
     "fallback_models": Field(_NAMES, "Models asked in turn when the one before has failed."),
+    "hedge_after": Field(_HEDGE, "Of an LLM node: when the same is asked once more beside it."),
     "priority": Field(_WHOLE, "Among ready nodes the higher starts first."),
     "resources": Field(_NAMES, "Names of bounded things that an attempt holds."),
     "keep": Field(_FLAG, "Run to the end even when nobody waits any more."),

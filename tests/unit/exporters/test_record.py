@@ -149,6 +149,24 @@ def test_tool_calls_are_told() -> None:
     assert spans_of(node(record, "ask")) == ()  # a container
 
 
+def test_cached_and_reasoning_tokens_go_out_and_back() -> None:
+    usage = Usage(9, 8, Decimal("0.1"), calls=1, cached_tokens=7, reasoning_tokens=6)
+    record = recorded(asking(), provider=ScriptedProvider([LLMResponse("Yes.", "m", usage)]))
+    assert record.usage == record.exchanges[0].usage == usage
+
+
+def test_a_hedge_is_a_second_exchange_of_its_attempt() -> None:
+    times = iter([60.0, 1.0])
+    provider = ScriptedProvider("Yes.", latency_seconds=lambda request: next(times))
+    record = recorded(asking(policy=Policy(hedge_after=2.0)), provider=provider)
+    quick, late = record.exchanges
+    assert (quick.attempt, quick.started_seconds, quick.reply) == (1, 2.0, "Yes.")
+    assert (late.attempt, late.started_seconds, late.reply) == (1, 0.0, "")
+    [node] = record.node_runs
+    assert len(node.attempts) == 1
+    assert node.attempts[0].usage == quick.usage + late.usage == record.usage
+
+
 def test_an_orchestrators_record_has_its_task_and_tiers() -> None:
     recorder = Recorder()
     workflow = cascade(talking(by_tier))

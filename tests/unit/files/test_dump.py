@@ -47,6 +47,12 @@ def there_and_back(graph: Graph) -> Graph:
     return again
 
 
+@pytest.mark.parametrize("after", ["p95", 2.5])
+def test_a_hedge_comes_back(after: Any) -> None:
+    again = there_and_back(one(LLM("a", prompt="p", policy=Policy(hedge_after=after))))
+    assert again.entries["a"].node.policy.hedge_after == after
+
+
 def test_the_text_is_what_a_person_would_write() -> None:
     graph = Graph("compare")
     question = graph.input("question", str)

@@ -100,6 +100,7 @@ def test_every_field_of_an_llm_node() -> None:
               "on": [OSError, "tests.unit.files.own:FailingError"]
             on_error: continue
             fallback_models: [other]
+            hedge_after: p95
             priority: -1
             resources: [gpu]
             keep: true
@@ -110,7 +111,7 @@ def test_every_field_of_an_llm_node() -> None:
     assert [turn.images for turn in node.messages] == [(), ("https://e.org/i.png",)]
     assert node.policy == Policy(
         Retry(5, 0, on=(OSError, own.FailingError)), 3, 30, "continue", fallback_models=("other",),
-        priority=-1, resources=("gpu",), keep=True, version="1",
+        hedge_after="p95", priority=-1, resources=("gpu",), keep=True, version="1",
     )  # fmt: skip
 
 
