@@ -15,7 +15,7 @@ from importlib.resources import files
 from typing import Any, Final
 
 from dagorch.errors import DefinitionError
-from dagorch.exporters.captions import plural
+from dagorch.exporters.captions import plural, shorten
 from dagorch.exporters.dot import dot_of
 from dagorch.exporters.picture import svg_of
 from dagorch.exporters.record import (
@@ -85,7 +85,9 @@ def to_html_report(record: RunRecord) -> str:
     cost_name = "Cost" if record.usage.cost_usd else "Tokens"
     return pages.get_template("report.html").render(
         record=record,
-        title=one_line(record.title),
+        title=shorten(one_line(record.title), 100),
+        task=_cut(record.task),
+        error=_cut(record.error),
         parts=(
             ("graph", "Graph"),
             ("timeline", "Timeline"),
@@ -165,6 +167,10 @@ def _outcome(record: RunRecord) -> str:
     text = _told(output)
     left_out = record.output_left_out
     return f"{text}… ({left_out:,} more characters)" if left_out else text
+
+
+def _cut(text: str, most: int = 3000) -> str:
+    return text if len(text) <= most else f"{text[:most]}… ({len(text) - most:,} more characters)"
 
 
 def _told(value: Any) -> str:

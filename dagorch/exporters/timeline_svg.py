@@ -25,6 +25,8 @@ __all__ = ["MOST_ROWS", "to_timeline_svg"]
 
 MOST_ROWS: Final = 60
 """Rows that are drawn; of what lies in further ones the picture gives the count."""
+MOST_TOLD: Final = 1_000
+"""Bars of a picture that tell on hovering what they are; with more, none does."""
 
 _WIDTH: Final = 960
 _EDGE: Final = 14
@@ -76,6 +78,7 @@ class _Picture:
         self._seconds = timeline.seconds or 1.0
         self._scale = (_WIDTH - 2 * _EDGE) / self._seconds
         self._shown = _shares([lane.rows for lane in timeline.lanes], MOST_ROWS)
+        self._tells = sum(len(lane.bars) for lane in timeline.lanes) <= MOST_TOLD
 
     def _x(self, seconds: float) -> float:
         return _EDGE + seconds * self._scale
@@ -140,14 +143,18 @@ class _Picture:
         for bar in bars:
             x, end = self._x(bar.start_seconds), self._x(bar.end_seconds)
             fill, line, words = _KINDS[_kind(bar)]
+            start = (
+                f'<rect x="{x:.2f}" y="{y + 2:.1f}" width="{max(end - x, 1):.2f}" height="{_BAR}" '
+                f'rx="2" fill="{fill}" stroke="{line}"'
+            )
+            if not self._tells:
+                yield f"{start}/>"
+                continue
             about = (
                 f"{one_line(bar.path)}: {words}, {format_duration(bar.start_seconds)} to "
                 f"{format_duration(bar.end_seconds)}"
             )
-            yield (
-                f'<rect x="{x:.2f}" y="{y + 2:.1f}" width="{max(end - x, 1):.2f}" height="{_BAR}" '
-                f'rx="2" fill="{fill}" stroke="{line}"><title>{_markup(about)}</title></rect>'
-            )
+            yield f"{start}><title>{_markup(about)}</title></rect>"
         before = float(_EDGE)
         stretches = [(path, list(group)) for path, group in groupby(bars, attrgetter("path"))]
         for place, (path, stretch) in enumerate(stretches):

@@ -118,10 +118,25 @@ def of_ten_thousand() -> RunRecord:
     return recorded(items(5000), provider, max_parallel=40, seed=2)
 
 
+def of_many_alike() -> RunRecord:
+    async def step() -> None:
+        await anyio.sleep(1)
+
+    graph = Graph("alike")
+    for number in range(40):
+        graph.function(step, id=f"step_{number}")
+    return recorded(graph, ScriptedProvider("unused"), max_parallel=8)
+
+
 @pytest.fixture(scope="module")
 def pages() -> dict[str, str]:
     """Made before the browser is there: its event loop suffers no other beside it."""
-    makers = {"bees": of_bees, "hostile": of_hostile_models, "large": of_ten_thousand}
+    makers = {
+        "bees": of_bees,
+        "hostile": of_hostile_models,
+        "large": of_ten_thousand,
+        "alike": of_many_alike,
+    }
     return {name: to_html_report(make()) for name, make in makers.items()}
 
 
@@ -252,6 +267,17 @@ def test_a_node_is_selected_everywhere(opened: Any, bees: str) -> None:
     assert selected(page) == page.locator(".critical-path button").first.inner_text()
     page.locator("#cost button", has_text="report").click()
     assert selected(page) == "report"
+
+
+def test_one_of_many_alike_is_found_in_their_box(opened: Any, pages: dict[str, str]) -> None:
+    page = opened(pages["alike"])
+    assert page.locator("#drawing g.node").count() < 10
+    look_for(page, "step_23", "1 node run")
+    page.locator("#nodes-table tr", has_text="step_23").click()
+    assert selected(page) == "step_23"
+    assert page.locator("#drawing g.chosen").count() == 1
+    page.locator("#drawing g.chosen").click()
+    assert selected(page).startswith("step_")
 
 
 def test_the_timeline_selects_zooms_and_moves(opened: Any, bees: str) -> None:

@@ -37,11 +37,17 @@ function setUpGraph() {
   selection.told.push(showInGraph);
 }
 
-/** The box that a node run has, or that it is counted in. */
+/** The box that a node run has, or that it is counted in: with others of its kind, or its container's. */
 function boxOf(path) {
+  const shape = (text) => text.replace(/\d+/g, "#");
+  const endOf = (at) => (data.nodes[indexOf.get(at)] || {}).end;
   for (let at = path; at; at = at.includes("/") ? at.slice(0, at.lastIndexOf("/")) : "") {
     for (const id of [at, at + "/", at.replace(/\[\d+\]$/, "[…]"), at.replace(/\[\d+\]$/, "")]) {
       if (graph.nodes.has(id)) return graph.nodes.get(id);
+    }
+    for (const [id, node] of graph.nodes) {
+      const first = id.slice(0, -3);
+      if (id.endsWith("[…]") && shape(first) === shape(at) && endOf(first) === endOf(at)) return node;
     }
   }
   return null;

@@ -1,6 +1,7 @@
 // A table of any number of rows, of which those in sight are in the page.
 
 const ROW = 28;
+const PRINTED = 300;
 
 class Rows {
   /**
@@ -28,7 +29,8 @@ class Rows {
       button.addEventListener("click", () => this.sort(at));
       this.head.append(el("th", { scope: "col", class: column.number ? "number" : null, "aria-sort": "none" }, button));
     });
-    holder.append(this.table);
+    this.rest = el("p", { class: "static" });
+    holder.append(this.table, this.rest);
     const draw = soon(() => this.draw());
     holder.addEventListener("scroll", draw, { passive: true });
     window.addEventListener("resize", draw);
@@ -71,7 +73,9 @@ class Rows {
     const room = this.holder.clientHeight || 430;
     let first = Math.max(0, Math.floor(this.holder.scrollTop / ROW) - 8);
     let last = Math.min(this.rows.length, first + Math.ceil(room / ROW) + 18);
-    if (this.everything) [first, last] = [0, Math.min(this.rows.length, 1000)];
+    const rest = this.rows.length - PRINTED;
+    this.rest.textContent = rest > 0 ? `… and ${count(rest)} more, in the page itself` : "";
+    if (this.everything) [first, last] = [0, Math.min(this.rows.length, PRINTED)];
     first = Math.min(first, last);
     for (const [index, row] of this.shown) {
       if (index < first || index >= last) { row.remove(); this.shown.delete(index); }

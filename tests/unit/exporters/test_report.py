@@ -194,6 +194,12 @@ def test_the_outcome(output: Any, cut: int, told: str) -> None:
     assert told in Page(to_html_report(bare(output=output, output_left_out=cut))).text
 
 
+def test_a_very_long_task_is_cut() -> None:
+    page = Page(to_html_report(bare(task="t" * 5000, error="e" * 5000, title="x" * 5000)))
+    assert page.text.count("… (2,000 more characters)") == 2
+    assert len(page.text) < 9000
+
+
 async def test_a_run_is_recorded_on_either_event_loop() -> None:
     graph = asking()
 
