@@ -46,7 +46,7 @@ def gather(drawing: Drawing) -> None:
         for box in role:
             ends.setdefault((box.end, box.critical), []).append(box)
         for alike in ends.values():
-            if len(alike) > _FEW:
+            if len(alike) > _FEW and not alike[0].critical:
                 boxes[alike[0].id] = many = _together(alike)
                 goes_to |= dict.fromkeys((box.id for box in alike), many.id)
     if not goes_to:
@@ -106,7 +106,6 @@ def _together(alike: list[Box]) -> Box:
         first.end,
         first.dashed,
         "\n".join(named),
-        critical=first.critical,
     )
 
 

@@ -103,7 +103,8 @@ def to_pdf(graph: Graph, result: Result | None = None) -> bytes:
             "a picture as PDF needs typst, and it is not there: "
             "pip install 'dagorch[documents]', or write a .svg file"
         ) from error
-    given = {"svg": to_svg(graph, result), "title": graph.name}
+    title = graph.name.encode("utf-8", "replace").decode("utf-8")  # half pairs are no text
+    given = {"svg": to_svg(graph, result), "title": title}
     return bytes(typst.compile(_PAGE, format="pdf", sys_inputs=given))
 
 

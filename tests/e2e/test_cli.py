@@ -365,7 +365,7 @@ def test_an_encoding_that_lacks_characters_breaks_nothing(tmp_path: Path) -> Non
 # -- drawing --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("ending", ["svg", "dot", "mmd", "png"])
+@pytest.mark.parametrize("ending", ["svg", "dot", "mmd", "png", "pdf", "graphml"])
 def test_drawing_needs_no_dot_no_provider_and_no_home(tmp_path: Path, ending: str) -> None:
     env = environment(PATH="/nonexistent", HOME="/nonexistent")
     said = dagorch("graph", "cascade", "-o", f"c.{ending}", cwd=tmp_path, env=env)

@@ -14,10 +14,11 @@ from functools import cache
 from pathlib import Path
 from xml.etree import ElementTree
 
+import pypdf
 import pytest
 
 from dagorch import LLM, Graph, RunError
-from dagorch.exporters import to_dot, to_mermaid, to_svg
+from dagorch.exporters import to_dot, to_mermaid, to_svg, write
 from dagorch.exporters.captions import shorten
 from dagorch.models.result import Result
 from dagorch.testing import ScriptedProvider, run_virtual
@@ -120,6 +121,15 @@ def test_svg_is_well_formed_and_runs_nothing() -> None:
 def test_no_words_of_any_picture_overlap() -> None:
     for number, svg in enumerate(drawn(to_svg)[: 2 * len(SEEDS)]):
         assert Geometry(svg).faults() == [], (number // 2, "ran" if number % 2 else "planned")
+
+
+def test_hostile_names_make_a_pdf_of_one_page_and_a_file_of_each_ending(tmp_path: Path) -> None:
+    for text in HOSTILE:
+        graph = hostile_graph(text)
+        for ending in (".pdf", ".png", ".mmd", ".dot", ".graphml"):
+            file = write(graph, tmp_path / f"x{ending}", hostile_run(graph))
+            assert file.stat().st_size > 500
+        assert len(pypdf.PdfReader(tmp_path / "x.pdf").pages) == 1
 
 
 @pytest.mark.skipif(shutil.which("dot") is None, reason="Graphviz's dot is not there")
