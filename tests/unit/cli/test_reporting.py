@@ -1,0 +1,57 @@
+"""`--report` and `dagorch report`, without a process."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from dagorch import DefinitionError
+from dagorch.cli.reporting import Reports, report_of
+from dagorch.exporters import read_record
+from dagorch.testing import run_virtual
+from tests.conformance.doubles import by_tier, cascade, talking
+
+
+def written(reports: Reports) -> list[Path]:
+    workflow = cascade(talking(by_tier))
+    run = partial(workflow.execute_workflow, "Why?", on_event=list(reports.listeners))
+    return reports.write("Why?", run_virtual(run), None)
+
+
+def test_without_reports_nobody_listens() -> None:
+    reports = Reports([])
+    assert reports.listeners == ()
+    assert written(reports) == []
+
+
+def test_each_file_is_told_by_its_ending(tmp_path: Path) -> None:
+    record, page = tmp_path / "run.json", tmp_path / "RUN.HTML"
+    assert written(Reports([record, page])) == [record, page]
+    assert len(read_record(record).exchanges) == 7
+    assert page.read_text("utf-8").startswith("<!doctype html>")
+    assert report_of(record, None) == tmp_path / "run.html"
+    assert (tmp_path / "run.html").read_text("utf-8") == page.read_text("utf-8")
+
+
+def test_a_file_that_fails_loses_no_other(tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    reports = Reports([gone / "run.html", gone / "run.json", tmp_path / "run.json"])
+    gone.rmdir()
+    with pytest.raises(DefinitionError, match=r"cannot write .*run\.html"):
+        written(reports)
+    assert read_record(tmp_path / "run.json").task == "Why?"
+
+
+@pytest.mark.parametrize("name", ["run.htlm", "run", "run.pdf"])
+def test_another_ending_is_told_with_the_right_ones(tmp_path: Path, name: str) -> None:
+    with pytest.raises(DefinitionError, match=r"name a file \.html, for a page, or \.json"):
+        Reports([tmp_path / name])
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_report_leaves_nothing_behind_before_the_run(tmp_path: Path) -> None:
+    Reports([tmp_path / "run.html"])
+    assert not list(tmp_path.iterdir())
