@@ -71,11 +71,10 @@ def terminal(graph: Graph) -> AbstractContextManager[Any]:
     """Show the run on a terminal of 120 by 40."""
     from rich.console import Console
 
-    from dagorch.cli.board import Board
     from dagorch.cli.display import LiveDisplay
 
     console = Console(file=Nowhere(), force_terminal=True, width=120, height=40)
-    return LiveDisplay(console, Board((node.id, node.kind.value) for node in graph), "bench")
+    return LiveDisplay(console, graph.compile(), "bench", 16)
 
 
 def traces() -> Watcher:

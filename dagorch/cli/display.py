@@ -1,4 +1,4 @@
-"""A run shown while it goes on: a table that redraws itself, or plain lines where that cannot be.
+"""A run shown while it goes on: lines that redraw themselves, or plain ones where that cannot be.
 
 Both are written by a thread of their own, so that a slow terminal or pipe holds up no run.
 """
@@ -8,35 +8,43 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from queue import SimpleQueue
 from threading import Thread
 from types import TracebackType
 from typing import Final, Self, TextIO
 
-from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.console import (
+    Console,
+    ConsoleOptions,
+    ConsoleRenderable,
+    RenderableType,
+    RenderResult,
+)
+from rich.control import Control
 from rich.live import Live
-from rich.segment import Segment
-from rich.table import Table
+from rich.segment import ControlType, Segment
 from rich.text import Text
 
-from dagorch.cli.board import ENDS, Board, Line, View
-from dagorch.cli.report import END_STYLES
-from dagorch.exporters.captions import kind_name, plural, shorten
-from dagorch.models.amounts import format_cost, format_duration
+from dagorch.cli.board import Board
+from dagorch.cli.layout import FOOT, HEAD, Piece, Status, lay_out
+from dagorch.cli.telling import Teller
+from dagorch.exporters.cells import cell_len
+from dagorch.graph.forecast import Forecast, Forecaster
+from dagorch.graph.plan import Plan
 from dagorch.models.clean import one_line
-from dagorch.models.events import Event, EventType
+from dagorch.models.events import Event
 
 __all__ = ["Display", "LiveDisplay", "PlainDisplay", "SilentDisplay", "display_for"]
 
 FRAMES_PER_SECOND: Final = 10
 _LEAST_BETWEEN: Final = 50
 """Frames are so many times as far apart as one takes to lay out: that holds up the run's thread."""
+_FORECAST_SECONDS: Final = 1.0
+"""At least so much between two forecasts."""
 _CLOSING_SECONDS: Final = 2.0
 """How long the last lines may take where nobody reads them."""
-_WIDE: Final = 96
-"""Columns from which there is room for what a node writes."""
 
 
 class Display(AbstractContextManager["Display"]):
@@ -72,27 +80,76 @@ class SilentDisplay(Display):
         return None
 
 
+class _Picture:
+    """Lines as rich writes them: as they are, without wrapping or measuring."""
+
+    def __init__(self, lines: Sequence[Sequence[Piece]]) -> None:
+        self._lines = lines
+        self.widths = [sum(cell_len(text) for text, _ in line) for line in lines]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for line in self._lines:
+            for text, style in line:
+                yield Segment(text, console.get_style(style) if style else None)
+            yield Segment.line()
+
+
+class _Redrawn(Live):
+    """
+    A live display that stays in place when the terminal becomes narrower.
+
+    Terminals then fold what is too long for a line into several; rich counts the lines that it
+    wrote, and would leave the rest standing.
+    """
+
+    _newest: Sequence[int] = ()
+    """The widths of the lines that are to be written."""
+    _written: Sequence[int] = ()
+    """Of those that stand on the terminal."""
+
+    def get_renderable(self) -> RenderableType:
+        picture = super().get_renderable()
+        if isinstance(picture, _Picture):
+            self._newest = picture.widths
+        return picture
+
+    def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
+        columns = max(1, self.console.width)
+        folded = sum((width - 1) // columns for width in self._written if width)
+        shown = super().process_renderables(renderables)
+        self._written = self._newest
+        if not folded:
+            return shown
+        up = ((ControlType.CURSOR_UP, 1), (ControlType.ERASE_IN_LINE, 2))
+        return [shown[0], Control(*up * folded), *shown[1:]]
+
+
 class LiveDisplay(Display):
     """
-    A table on a terminal, redrawn while the run goes on, then gone.
+    A tree of node runs on a terminal, redrawn while the run goes on, then gone.
 
     Ten times a second, or less often where a frame takes long to lay out.
 
     Args:
         console: The terminal.
-        board: Filled with the node runs that are known already.
-        title: Above the table.
+        plan: What is run.
+        title: Above the tree.
+        max_parallel: Steps at once, for the forecast.
     """
 
-    def __init__(self, console: Console, board: Board, title: str) -> None:
+    def __init__(self, console: Console, plan: Plan, title: str, max_parallel: int) -> None:
         self._console = console
-        self._board = board
-        self._title = title
+        self._title = one_line(title)
+        self._board = Board(plan)
+        self._forecaster = Forecaster(plan, max_parallel)
+        self._forecast: Forecast | None = None
+        self._forecast_at = 0.0
+        self._next_forecast = 0.0
         self._began = time.monotonic()
-        self._frame = _Frame([])
+        self._picture = _Picture([])
         self._next = float("inf")
         """When it is to be laid out anew: not before there is something to see, nor at the end."""
-        self._live = Live(
+        self._live = _Redrawn(
             console=console,
             get_renderable=self._render,
             refresh_per_second=FRAMES_PER_SECOND,
@@ -102,6 +159,7 @@ class LiveDisplay(Display):
 
     def __call__(self, event: Event) -> None:
         self._board.take(event)
+        self._forecaster.take(event)
 
     def note(self, text: str) -> None:
         self._console.print(Text(one_line(text)))
@@ -120,107 +178,25 @@ class LiveDisplay(Display):
         self._next = float("inf")
         self._live.stop()
 
-    def _render(self) -> RenderableType:
+    def _render(self) -> _Picture:
         now = time.monotonic()
         if now >= self._next:
             worked = time.thread_time()
-            view = self._board.view(max(3, self._console.height - 5))
-            laid_out = render(view, self._title, now - self._began, self._console.width)
-            self._frame = _Frame(self._console.render_lines(laid_out, pad=False))
+            self._picture = self._laid_out(now - self._began)
             self._next = now + _LEAST_BETWEEN * (time.thread_time() - worked)
-        return self._frame
+        return self._picture
 
-
-class _Frame:
-    """Lines as they go to the terminal."""
-
-    def __init__(self, lines: list[list[Segment]]) -> None:
-        self._lines = lines
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        for line in self._lines:
-            yield from line
-            yield Segment.line()
-
-
-def render(view: View, title: str, elapsed: float, width: int) -> RenderableType:
-    """Lay out a board for a terminal of that many columns."""
-    table = Table(box=None, pad_edge=False, show_header=False, width=width)
-    table.add_column(no_wrap=True, overflow="ellipsis", max_width=26)
-    table.add_column(no_wrap=True, width=9)
-    table.add_column(no_wrap=True, overflow="ellipsis", width=12)
-    table.add_column(no_wrap=True, justify="right", width=8)
-    table.add_column(no_wrap=True, justify="right", width=8)
-    if width >= _WIDE:
-        table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
-    for line in view.lines:
-        cells = [
-            Text(shorten(one_line(line.path), 26)),
-            Text(kind_name(line.kind), "dim"),
-            Text(_state(line), _style(line)),
-            Text(_tokens(line)),
-            Text(_time(line, view.seconds if line.ended is not None else elapsed)),
-        ]
-        if width >= _WIDE:
-            cells.append(_tail(line, width))
-        table.add_row(*cells)
-    parts: list[RenderableType] = [Text(shorten(title, width - 1), "bold"), table]
-    if view.unseen:
-        parts.append(Text(f"... and {plural(view.unseen, 'more node run')}", "dim"))
-    writing = next((line for line in reversed(view.lines) if _writes(line)), None)
-    if writing is not None and width < _WIDE:
-        head = f"{shorten(one_line(writing.path), 26)}: "
-        parts.append(Text(head + writing.tail[len(head) - width + 1 :], "dim", no_wrap=True))
-    parts.append(Text(_sum(view, elapsed), "bold", no_wrap=True, overflow="ellipsis"))
-    return Group(*parts)
-
-
-def _sum(view: View, elapsed: float) -> str:
-    done = sum(view.counts.get(state, 0) for state in ENDS)
-    total = sum(view.counts.values())
-    parts = [f"{done} of {plural(total, 'node run')}", f"{view.counts.get('running', 0)} running"]
-    parts += [
-        f"{view.counts[state]} {state}" for state in ("failed", "blocked") if view.counts.get(state)
-    ]
-    parts += [f"{view.tokens:,} tokens", format_duration(elapsed)]
-    parts += [format_cost(view.cost_usd)] if view.cost_usd else []
-    return ", ".join(parts)
-
-
-def _state(line: Line) -> str:
-    if line.state == "running" and line.attempt > 1:
-        return f"try {line.attempt}"
-    return line.state
-
-
-def _style(line: Line) -> str:
-    if line.state in ENDS:
-        return END_STYLES[line.state]
-    return "dim" if line.state in ("waiting", "ready") else "cyan"
-
-
-def _tokens(line: Line) -> str:
-    if not line.tokens:
-        return ""
-    return f"{'~' if line.estimated else ''}{line.tokens:,}"
-
-
-def _time(line: Line, now: float) -> str:
-    if line.started is None:
-        return ""
-    until = line.ended if line.ended is not None else now
-    return format_duration(max(0.0, until - line.started))
-
-
-def _writes(line: Line) -> bool:
-    return bool(line.tail) and line.state not in ENDS
-
-
-def _tail(line: Line, width: int) -> Text:
-    """The end of what it writes, or of why it failed the beginning."""
-    room = width - 26 - 9 - 12 - 8 - 8 - 6
-    text = line.tail if line.state in ENDS else line.tail[-room:]
-    return Text(text[:room], "red" if line.state in ENDS else "dim")
+    def _laid_out(self, elapsed: float) -> _Picture:
+        if elapsed >= self._next_forecast:
+            worked = time.thread_time()
+            self._forecast, self._forecast_at = self._forecaster.forecast(elapsed), elapsed
+            worked = time.thread_time() - worked
+            self._next_forecast = elapsed + max(_FORECAST_SECONDS, _LEAST_BETWEEN * worked)
+        status = Status(self._title, elapsed, self._forecast, elapsed - self._forecast_at)
+        width, height = self._console.size
+        view = self._board.view(max(1, height - HEAD - FOOT - 1))
+        lines = lay_out(view, status, width, ascii_only=self._console.options.ascii_only)
+        return _Picture(lines[: max(1, height - 1)])
 
 
 class PlainDisplay(Display):
@@ -233,15 +209,13 @@ class PlainDisplay(Display):
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._board = Board()
+        self._tell = Teller()
         self._queue: SimpleQueue[str | None] = SimpleQueue()
         self._writer = Thread(target=self._write, name="dagorch-display", daemon=True)
 
     def __call__(self, event: Event) -> None:
-        line = self._board.take(event)
-        text = _say(event, line) if line is not None else ""
-        if text:
-            self._queue.put(f"[{event.seconds:7.1f} s] {text}")
+        if text := self._tell(event):
+            self._queue.put(text)
 
     def note(self, text: str) -> None:
         self._queue.put(one_line(text))
@@ -267,47 +241,19 @@ class PlainDisplay(Display):
                 return
 
 
-_QUIET_KINDS: Final = frozenset({"merge", "branch"})
-"""Their start is of no interest: they take no time."""
-
-
-def _say(event: Event, line: Line) -> str:
-    """Say in plain words what an event tells of a node run; empty if that is not worth a line."""
-    path, kind = one_line(event.path), event.type
-    if kind is EventType.NODE_STARTED:
-        again = f", try {event.attempt}" if event.attempt > 1 else ""
-        return "" if line.kind in _QUIET_KINDS else f"{path} started{again}"
-    if kind is EventType.ATTEMPT_FAILED:
-        return f"{path} try {event.attempt} failed: {one_line(line.tail)}"
-    if kind is EventType.NODE_PARKED:
-        return f"{path} waits for an answer"
-    if line.state not in ENDS:
-        return ""
-    parts = []
-    if line.started is not None and line.ended is not None and line.kind not in _QUIET_KINDS:
-        parts.append(format_duration(line.ended - line.started))
-    if line.tokens and not line.estimated:
-        parts.append(f"{line.tokens:,} tokens")
-    if line.cost_usd:
-        parts.append(format_cost(line.cost_usd))
-    told = f"{path} {line.state}" + (f" ({', '.join(parts)})" if parts else "")
-    return f"{told}: {one_line(line.tail)}" if line.tail else told
-
-
-def display_for(
-    planned: Callable[[], Iterable[tuple[str, str]]], title: str, *, quiet: bool
-) -> Display:
+def display_for(plan: Callable[[], Plan], title: str, max_parallel: int, *, quiet: bool) -> Display:
     """
     Choose how to show a run on standard error: live on a terminal that can, else plainly.
 
     Args:
-        planned: Gives paths and kinds of the node runs that are known already.
-        title: Above a live table.
+        plan: Gives what is run.
+        title: Above a live display.
+        max_parallel: Steps at once.
         quiet: Show nothing at all.
     """
     if quiet:
         return SilentDisplay()
     console = Console(stderr=True, highlight=False)
     if console.is_terminal and not console.is_dumb_terminal and not os.environ.get("CI"):
-        return LiveDisplay(console, Board(planned()), title)
+        return LiveDisplay(console, plan(), title, max_parallel)
     return PlainDisplay(sys.stderr)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,7 +19,6 @@ from dagorch.cli.patterns import Settings, orchestrator_for
 from dagorch.cli.report import print_answer, print_parts, print_table
 from dagorch.cli.reporting import Reports
 from dagorch.errors import DagorchError, DefinitionError
-from dagorch.graph.graph import Graph
 from dagorch.models.clean import one_line
 from dagorch.models.orchestration import OrchestratorResult
 from dagorch.models.task import TaskStatus
@@ -70,7 +68,7 @@ def run_workflow(options: RunOptions) -> int:
     if not silent:
         _say(note)
     title = f"{graph.name}: {one_line(options.task)}"
-    display = display_for(lambda: _planned(graph), title, quiet=silent)
+    display = display_for(graph.compile, title, _slots(orchestrator, provider), quiet=silent)
     ended = execute(orchestrator, provider, options.task, display, reports)
     return _tell(options, ended, destination, reports)
 
@@ -115,8 +113,11 @@ def _check_for_no_graph(options: RunOptions) -> None:
             raise DefinitionError(f"{option} {values[0]} is for graphs, not for {options.pattern}")
 
 
-def _planned(graph: Graph) -> Iterable[tuple[str, str]]:
-    return ((node.id, node.kind.value) for node in graph)
+def _slots(orchestrator: BaseOrchestrator, provider: Provider) -> int:
+    """Give how many steps can be under way at once."""
+    config = orchestrator.config
+    slots = config.max_parallel if config.parallel_execution else 1
+    return min(slots, provider.max_concurrency or slots)
 
 
 def _tell(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.cells import cell_len, set_cell_size
 
-__all__ = ["cell_len", "cut", "pad"]
+__all__ = ["cell_len", "cut", "pad", "set_cell_size"]
 
 
 def cut(text: str, cells: int) -> str:

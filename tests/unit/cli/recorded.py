@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from dagorch import LLM, Graph
 from dagorch.models.events import Event, EventType
 
 
@@ -18,6 +19,16 @@ class Recorder:
     ) -> Event:
         self.number += 1
         return Event(self.number, seconds, type, "run", path, attempt, 0.0, data)
+
+
+def cascade() -> Graph:
+    """The graph of that run."""
+    graph = Graph("dream cascade")
+    plan = graph.add(LLM("decompose", prompt="x"))
+    found = [graph.add(LLM(f"belter_{i}", prompt="{plan}"), plan=plan) for i in (1, 2, 3)]
+    read = graph.add(LLM("drummer_1", prompt="{a} {b} {c}"), a=found[0], b=found[1], c=found[2])
+    graph.add(LLM("camina_1", prompt="{read}"), read=read)
+    return graph
 
 
 def cascade_events() -> list[Event]:

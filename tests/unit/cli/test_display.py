@@ -1,111 +1,35 @@
-"""What is seen of a run while it goes on: live at 80 columns, plainly in a pipe."""
+"""What is seen of a run while it goes on: live on a terminal that can, plainly in a pipe."""
 
 from __future__ import annotations
 
 import io
 import os
+import re
 import threading
 import time
 
 import pytest
 from rich.console import Console
 
-from dagorch.cli.board import Board
-from dagorch.cli.display import LiveDisplay, PlainDisplay, SilentDisplay, display_for, render
+from dagorch import LLM, Graph
+from dagorch.cli.display import LiveDisplay, PlainDisplay, SilentDisplay, display_for
 from dagorch.models.events import EventType
-from tests.unit.cli.recorded import Recorder, cascade_events
-
-PLANNED = [
-    ("decompose", "llm"),
-    ("belter_1", "llm"),
-    ("belter_2", "llm"),
-    ("belter_3", "llm"),
-    ("drummer_1", "llm"),
-    ("camina_1", "llm"),
-]
+from tests.unit.cli.recorded import Recorder, cascade, cascade_events
 
 
-def board_after(events: int | None = None) -> Board:
-    board = Board(PLANNED)
-    for event in cascade_events()[:events]:
-        board.take(event)
-    return board
-
-
-def shown(board: Board, width: int = 80, most: int = 20) -> list[str]:
+def live(width: int = 80, height: int = 24, **options: object) -> tuple[LiveDisplay, io.StringIO]:
     stream = io.StringIO()
-    console = Console(file=stream, width=width, force_terminal=False)
-    console.print(render(board.view(most), "dream cascade: why?", 4.0, width))
-    return [line.rstrip() for line in stream.getvalue().splitlines()]
-
-
-def test_at_80_columns_every_node_has_a_line_with_state_tokens_and_time() -> None:
-    lines = shown(board_after())
-    assert all(len(line) <= 80 for line in lines)
-    assert lines[0] == "dream cascade: why?"
-    told = {line.split()[0]: line.split()[1:] for line in lines[1:7]}
-    assert told == {
-        "decompose": ["LLM", "completed", "100", "1.5", "s"],
-        "belter_1": ["LLM", "in", "3", "s", "again", "2.5", "s"],
-        "belter_2": ["LLM", "running", "~9", "2.5", "s"],
-        "belter_3": ["LLM", "failed", "1.5", "s"],
-        "drummer_1": ["LLM", "blocked"],
-        "camina_1": ["LLM", "waiting"],
-    }
-    assert lines[7] == "belter_2: Bees dance to tell the way home."
-    assert (
-        lines[8] == "3 of 6 node runs, 1 running, 1 failed, 1 blocked, 109 tokens, 4.0 s, $0.0012"
+    console = Console(
+        file=stream, width=width, height=height, force_terminal=True, color_system=None
     )
-
-
-def test_a_wide_terminal_shows_what_each_node_writes_and_why_one_failed() -> None:
-    lines = shown(board_after(), width=120)
-    assert any("Bees dance to tell the way home." in line for line in lines)
-    assert any("AuthenticationError: bad key" in line for line in lines)
-    assert all(len(line) <= 120 for line in lines)
-
-
-@pytest.mark.parametrize("width", [20, 40, 80, 200])
-def test_no_width_makes_a_line_longer_than_the_terminal(width: int) -> None:
-    assert all(len(line) <= width for line in shown(board_after(), width=width))
-
-
-def test_of_more_nodes_than_fit_those_under_way_are_shown() -> None:
-    board = Board((f"n{i}", "llm") for i in range(1_000))
-    tell = Recorder()
-    for i in range(500):
-        board.take(tell(1.0, EventType.NODE_STARTED, f"n{i}", 1, kind="llm"))
-    for i in range(497):
-        board.take(tell(2.0, EventType.NODE_COMPLETED, f"n{i}", kind="llm"))
-    lines = shown(board, most=6)
-    assert [line.split()[0] for line in lines[1:7]] == [
-        "n494",
-        "n495",
-        "n496",
-        "n497",
-        "n498",
-        "n499",
-    ]
-    assert lines[7] == "... and 994 more node runs"
-
-
-def test_an_event_of_a_run_with_100_000_node_runs_stays_cheap() -> None:
-    board = Board((f"n{i}", "llm") for i in range(100_000))
-    tell = Recorder()
-    events = [tell(1.0, EventType.NODE_STARTED, f"n{i}", 1, kind="llm") for i in range(2_000)]
-    began = time.perf_counter()
-    for event in events:
-        board.take(event)
-    assert (time.perf_counter() - began) / len(events) < 0.0005
-    began = time.perf_counter()
-    board.view(20)
-    assert time.perf_counter() - began < 0.05
+    return LiveDisplay(console, cascade().compile(), "dream cascade: why?", 8), stream
 
 
 def test_the_live_display_leaves_no_trace_and_shows_no_foreign_control_codes() -> None:
-    stream = io.StringIO()
-    console = Console(file=stream, width=80, height=24, force_terminal=True, color_system=None)
-    with LiveDisplay(console, board_after(), "title") as display:
+    display, stream = live()
+    for event in cascade_events():
+        display(event)
+    with display:
         display.note("a note\x1b]0;evil\x07 of its own")
         display._live.refresh()
     text = stream.getvalue()
@@ -114,6 +38,61 @@ def test_the_live_display_leaves_no_trace_and_shows_no_foreign_control_codes() -
     assert "evil" not in text
     assert "\x1b[31m" not in text
     assert text.endswith("\x1b[2K")  # the last frame's lines are erased
+
+
+@pytest.mark.parametrize("height", [1, 2, 5, 10, 24])
+def test_there_are_never_more_lines_than_the_terminal_has(height: int) -> None:
+    display, _ = live(height=height)
+    for event in cascade_events():
+        display(event)
+    assert len(display._laid_out(4.0).widths) <= max(1, height - 1)
+
+
+def test_a_terminal_made_narrower_is_cleared_of_the_lines_that_it_has_folded() -> None:
+    display, stream = live(width=80)
+    for event in cascade_events():
+        display(event)
+    with display:
+        display._live.auto_refresh = False
+        display._live.refresh()
+        widths = display._picture.widths
+        display._live.console.width = 50
+        display._next = 0.0
+        stream.truncate(0)
+        display._live.refresh()
+        frame = stream.getvalue()
+        stream.truncate(0)
+        display._live.refresh()
+        again = stream.getvalue()
+    folded = sum((width - 1) // 50 for width in widths if width)
+    assert folded > 3
+    assert ups(frame) == len(widths) - 1 + folded
+    assert ups(again) == len(widths) - 1
+
+
+def ups(text: str) -> int:
+    """Count the lines that the cursor goes up before anything is written."""
+    return len(re.findall(r"\x1b\[1A", text))
+
+
+def test_the_forecast_is_made_once_a_second_and_counted_down_between() -> None:
+    graph = Graph("chain")
+    first = graph.add(LLM("first", prompt="x"))
+    graph.add(LLM("last", prompt="{first}"), first=first)
+    console = Console(file=io.StringIO(), width=80, force_terminal=True)
+    display = LiveDisplay(console, graph.compile(), "chain", 8)
+    tell = Recorder()
+    display(tell(0.0, EventType.NODE_STARTED, "first", 1, kind="llm"))
+    display(tell(30.0, EventType.NODE_COMPLETED, "first", kind="llm"))
+    display._laid_out(30.0)
+    made = display._forecast
+    assert made is not None
+    assert made.seconds == 30.0
+    display(tell(30.0, EventType.NODE_COMPLETED, "last", kind="llm"))
+    display._laid_out(30.5)
+    assert display._forecast is made
+    display._laid_out(31.5)
+    assert display._forecast is not made
 
 
 def test_in_a_pipe_each_step_is_a_line_without_control_codes() -> None:
@@ -132,6 +111,25 @@ def test_in_a_pipe_each_step_is_a_line_without_control_codes() -> None:
         "[    3.0 s] belter_3 failed (1.5 s): AuthenticationError: bad key",
         "[    3.0 s] drummer_1 blocked",
         "stopping",
+    ]
+
+
+def test_a_pipe_is_told_of_items_tries_and_questions_but_not_of_what_takes_no_time() -> None:
+    tell = Recorder()
+    stream = io.StringIO()
+    with PlainDisplay(stream) as display:
+        display(tell(0.0, EventType.NODE_STARTED, "each", kind="map"))
+        display(tell(0.0, EventType.MAP_OPENED, "each", items=1_200))
+        display(tell(1.0, EventType.NODE_STARTED, "each[3]/ask", 2, kind="llm"))
+        display(tell(1.0, EventType.NODE_STARTED, "pick", kind="branch"))
+        display(tell(1.0, EventType.NODE_COMPLETED, "pick", kind="branch"))
+        display(tell(2.0, EventType.NODE_PARKED, "human", question="well?"))
+    assert stream.getvalue().splitlines() == [
+        "[    0.0 s] each started",
+        "[    0.0 s] each has 1,200 items",
+        "[    1.0 s] each[3]/ask started, try 2",
+        "[    1.0 s] pick completed",
+        "[    2.0 s] human waits for an answer",
     ]
 
 
@@ -163,6 +161,12 @@ def test_a_reader_that_has_gone_does_not_matter() -> None:
             stream.close()
 
 
+def test_nothing_is_shown_where_that_is_wanted() -> None:
+    with SilentDisplay() as display:
+        display(cascade_events()[0])
+        display.note("nothing")
+
+
 @pytest.mark.parametrize(
     ("environment", "terminal", "kind"),
     [
@@ -181,8 +185,9 @@ def test_the_display_fits_where_it_is(
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("sys.stderr", Terminal(terminal))
-    assert type(display_for(lambda: PLANNED, "title", quiet=False)) is kind
-    assert type(display_for(lambda: PLANNED, "title", quiet=True)) is SilentDisplay
+    plan = cascade().compile
+    assert type(display_for(plan, "title", 8, quiet=False)) is kind
+    assert type(display_for(plan, "title", 8, quiet=True)) is SilentDisplay
 
 
 class Terminal(io.StringIO):
