@@ -269,9 +269,8 @@ def _tiers(outcome: Result | OrchestratorResult) -> dict[str, Usage]:
         return {}
     return {
         _text(role): Usage(
-            told["input_tokens"],
-            told["output_tokens"],
-            Decimal(str(told.get("cost", 0))),
+            **{name: told.get(name, 0) for name in _COUNTS},
+            cost_usd=Decimal(str(told.get("cost", 0))),
             calls=told["calls"],
         )
         for role, told in outcome.metadata.get("usage_by_tier", {}).items()

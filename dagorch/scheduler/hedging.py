@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from dagorch.models.events import EventType
 from dagorch.models.usage import NOTHING_USED
-from dagorch.scheduler.commands import StartAttempt
+from dagorch.scheduler.commands import Resource, StartAttempt
 from dagorch.scheduler.deadlines import Due
 from dagorch.scheduler.run_state import describe
 from dagorch.scheduler.stimuli import AttemptFailed, AttemptSucceeded, Stimulus
@@ -42,16 +42,20 @@ def serve(core: Core) -> None:
     its service or in the budget is looked at again when the core next has a slot to give.
     """
     if core.slots_used < core.max_parallel:
-        late = core.late
-        late[:] = [attempt for attempt in late if not _is_settled(core, attempt)]
+        late, full = core.late, set[tuple[Resource, ...]]()
+        late[:] = [attempt for attempt in late if not _is_settled(core, attempt, full)]
 
 
-def _is_settled(core: Core, first: StartAttempt) -> bool:
-    """Start an attempt's hedge if that is possible. Returns whether it need not be tried again."""
+def _is_settled(core: Core, first: StartAttempt, full: set[tuple[Resource, ...]]) -> bool:
+    """
+    Start an attempt's hedge if that is possible.
+
+    Returns whether it need not be tried again. `full` has what there was no room for just now.
+    """
     if first.cancelling or not first.is_under_way:
         return True
     frame, index, worst = first.frame, first.index, first.reserved
-    if core.slots_used >= core.max_parallel:
+    if core.slots_used >= core.max_parallel or first.resources in full:
         return False
     if worst is not None and (core.waits_for_money or not core.budget.reserve(worst)):
         return False
@@ -59,6 +63,7 @@ def _is_settled(core: Core, first: StartAttempt) -> bool:
     if permit is None and first.permit is not None:
         if worst is not None:
             core.budget.settle(worst, NOTHING_USED)
+        full.add(first.resources)
         return False
     hedge = StartAttempt(frame, index, first.inputs)
     hedge.number, hedge.model, hedge.prepared = first.number, first.model, first.prepared

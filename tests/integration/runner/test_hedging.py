@@ -13,7 +13,9 @@ from dagorch.models.events import Event, EventType
 from dagorch.models.limits import Limits
 from dagorch.models.llm import LLMRequest, Message
 from dagorch.models.result import Result
+from dagorch.providers import OpenAIProvider
 from dagorch.testing import ScriptedProvider
+from tests.servers import ModelServer, Play, answer, delta, silent, stream
 
 
 class Uneven(ScriptedProvider):
@@ -187,3 +189,21 @@ def test_listeners_hear_of_it(virtual: Any) -> None:
         (0.0, False),
     ]
     assert [e.data["text"] for e in events if e.type is EventType.NODE_TOKENS] == ["answer 2"]
+
+
+@pytest.mark.parametrize("stuck", [silent, stream(delta("I "), hold=True)], ids=["head", "text"])
+async def test_a_connection_that_is_stuck_is_closed_and_billed_at_its_worst(stuck: Play) -> None:
+    graph = asking(0.1)
+    with ModelServer(stuck, answer("By the sun.", given=5, written=3)) as server:
+        provider = OpenAIProvider(
+            server.url, name="stuck", default_model="m", prices={"m": (1_000_000, 1_000_000)}
+        )
+        async with provider:
+            result = await graph.run(provider=provider, max_cost=10_000)
+            server.wait_until(lambda at: at.open == 1)
+    assert result.output == "By the sun."
+    won, lost = (bill.usage for bill in result.get("ask").bills)
+    assert (won.cost_usd, won.estimated) == (8, False)
+    assert lost.estimated
+    assert lost.output_tokens == 10
+    assert lost.input_tokens >= won.input_tokens

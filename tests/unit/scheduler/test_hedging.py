@@ -10,10 +10,11 @@ import pytest
 from dagorch import LLM, Graph, Policy, Retry
 from dagorch.errors import DefinitionError
 from dagorch.models.events import EventType
+from dagorch.models.llm import LLMRequest
 from dagorch.models.usage import Usage
 from dagorch.scheduler import stimuli
-from dagorch.scheduler.admission import Admission
-from dagorch.scheduler.commands import Emit, Resource
+from dagorch.scheduler.admission import Admission, Permit
+from dagorch.scheduler.commands import Emit, Prepared, Resource
 from dagorch.scheduler.latencies import Latencies
 from dagorch.scheduler.states import State
 from dagorch.scheduler.story import story
@@ -195,6 +196,33 @@ def test_a_refused_hedge_leaves_nothing_reserved() -> None:
     narrow = Resource("s", 1, is_service=True)
     run = ByHand(asking(), resource=narrow, price="0.10", max_cost=Decimal("9")).start().wait(5.0)
     assert run.core.budget.reserved.cost_usd == Decimal("0.10")
+
+
+def test_a_full_service_holds_up_no_hedge_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = asking()
+    policy = Policy(hedge_after=2.0)
+    for id in ("same", "other"):
+        graph.add(LLM(id, prompt="?", policy=policy))
+    run = ByHand(graph, resource=Resource("full", 2, is_service=True))
+    asked: list[str] = []
+    twice = Admission.twice
+
+    def noted(admission: Admission, permit: Permit, now: float) -> Permit | None:
+        asked.append(next(lane.name for lane, _ in permit))
+        return twice(admission, permit, now)
+
+    monkeypatch.setattr(Admission, "twice", noted)
+    prepared = [run.resource, run.resource, MODEL]
+    monkeypatch.setattr(
+        run,
+        "_evaluated",
+        lambda ticket: stimuli.Evaluated(
+            ticket, Prepared(LLMRequest(()), None, prepared.pop(0)), run.now
+        ),
+    )
+    run.start().wait(2.0)
+    assert set(run.running) == {"ask", "same", "other", "other hedge"}
+    assert asked[:2] == ["full", MODEL.name], "the second of the full one is not asked for"
 
 
 def test_one_that_is_being_stopped_is_not_hedged() -> None:
