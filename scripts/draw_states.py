@@ -17,7 +17,7 @@ from html import escape
 from pathlib import Path
 from typing import Final
 
-from dagorch.exporters.picture import render
+from dagorch.exporters.picture import svg_of
 from dagorch.scheduler.states import TRANSITIONS, State
 
 __all__ = ["PICTURE", "mark", "states_dot"]
@@ -85,8 +85,7 @@ def main() -> None:
     """Draw, and write the file."""
     dot = states_dot()
     PICTURE.parent.mkdir(exist_ok=True)
-    svg = render(dot, "svg", portable=True).decode("utf-8")
-    PICTURE.write_text(f"{svg.rstrip()}\n{mark(dot)}\n", "utf-8")
+    PICTURE.write_text(f"{svg_of(dot, portable=True).rstrip()}\n{mark(dot)}\n", "utf-8")
 
 
 if __name__ == "__main__":
