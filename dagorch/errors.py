@@ -67,6 +67,10 @@ __all__ = [
 ]
 
 
+_LONGEST_NAME = 40
+_MOST_NAMES = 80
+
+
 def did_you_mean(name: str, known: Iterable[str], most: int = 1) -> str:
     """
     Give `; did you mean 'x'?` for the nearest known names, at most so many, or an empty string.
@@ -78,8 +82,16 @@ def did_you_mean(name: str, known: Iterable[str], most: int = 1) -> str:
         "; did you mean 'gpt-4' or 'gpt-4o'?"
         >>> did_you_mean("zzz", ["summary"])
         ''
+
+    Cost: bounded, whatever a stranger's file calls things: no name of more than 40 characters is
+        looked at, and of more than 80 only as many that begin like it.
     """
-    near = difflib.get_close_matches(name, dict.fromkeys(known), n=most, cutoff=0.6)
+    if len(name) > _LONGEST_NAME:
+        return ""
+    names = [other for other in dict.fromkeys(known) if len(other) <= _LONGEST_NAME]
+    if len(names) > _MOST_NAMES:
+        names = [other for other in names if other[:1] == name[:1]][:_MOST_NAMES]
+    near = difflib.get_close_matches(name, names, n=most, cutoff=0.6)
     return f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
 
 

@@ -19,6 +19,7 @@ from dagorch.files.tree import Spot, Tree
 from dagorch.files.type_names import read_type
 from dagorch.graph.builder import body_of
 from dagorch.graph.graph import NO_DEFAULT, Graph
+from dagorch.graph.validate import MOST_PROBLEMS
 from dagorch.models.llm import Message
 from dagorch.models.policy import DEFAULT_POLICY, Policy, Retry
 from dagorch.models.ref import Ref
@@ -71,6 +72,8 @@ class Building:
         self._inputs(graph, tree)
         nodes = tree["nodes"]
         for id, inner in nodes.value.items():
+            if len(self.problems) >= MOST_PROBLEMS:
+                break
             place = self.place(nodes.keys[id])
             self.places[place] = inner
             try:

@@ -25,7 +25,6 @@ ENDINGS: Final = (".json", ".yaml", ".yml")
 """Of files that hold a graph."""
 
 _LONGEST: Final = 2_000
-_MOST_TOLD: Final = 100
 _QUOTED: Final = re.compile(r"'([^']{1,200})'")
 
 
@@ -36,7 +35,7 @@ def load_graph(path: str | Path, *, modules: Iterable[str] = ()) -> Graph:
     Nothing that the file names is imported, unless its module was allowed.
 
     Args:
-        path: The file. It has at most 4,000,000 bytes, 100,000 values and 10,000 nodes.
+        path: The file. It has at most 2,000,000 bytes, 100,000 values and 10,000 nodes.
         modules: What it may name functions and types of; a package stands for all in it.
 
     Raises:
@@ -114,15 +113,13 @@ def _refused(error: Malformed, file: str) -> DefinitionError:
 
 
 def _told(problems: list[Problem]) -> list[Problem]:
-    """Give so many of the problems, and so much of each, as can be read."""
-    told = [
+    """Give so much of each problem as can be read; ids may be as long as the file."""
+    return [
         replace(problem, message=f"{problem.message[:_LONGEST]}…")
         if len(problem.message) > _LONGEST
         else problem
-        for problem in problems[:_MOST_TOLD]
+        for problem in problems
     ]
-    more = len(problems) - len(told)
-    return [*told, Problem(f"and {more} more", "", told[-1].where)] if more else told
 
 
 def _sharpened(

@@ -7,6 +7,8 @@ Nothing is imported here. How nodes fit together is for the graph's own checks.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from itertools import islice
 from typing import Any, Final
 
 from dagorch.errors import DefinitionError, Problem, did_you_mean
@@ -14,6 +16,7 @@ from dagorch.files.fields import COMMON, CONDITION, ERRORS, GRAPH, KINDS, WIRING
 from dagorch.files.references import refusal
 from dagorch.files.tree import Malformed, Spot, Tree
 from dagorch.files.type_names import read_type
+from dagorch.graph.validate import MOST_PROBLEMS
 from dagorch.nodes.base import check_id
 from dagorch.nodes.reducers import REDUCERS
 from dagorch.nodes.schema import misfits, schema_problems
@@ -59,8 +62,13 @@ def check(tree: Tree | None, file: str, modules: Iterable[str]) -> list[Problem]
     if tree is None:
         checking.tell("the file is empty", Spot(1, 1))
     else:
-        checking.graph(tree, "")
+        with suppress(_EnoughError):
+            checking.graph(tree, "")
     return checking.problems
+
+
+class _EnoughError(Exception):
+    """So many problems that nobody reads more."""
 
 
 class _Checking:
@@ -87,7 +95,11 @@ class _Checking:
         }
 
     def tell(self, message: str, spot: Spot, node: str = "") -> None:
-        self.problems.append(Problem(message, node, f"{self.file}:{spot.line}:{spot.column}"))
+        place = f"{self.file}:{spot.line}:{spot.column}"
+        if len(self.problems) == MOST_PROBLEMS:
+            self.problems.append(Problem("and more; this is where reading stopped", node, place))
+            raise _EnoughError
+        self.problems.append(Problem(message, node, place))
 
     # -- graphs and nodes -------------------------------------------------------------------
 
@@ -199,7 +211,8 @@ class _Checking:
                 continue
             inner = tree[key]
             is_plain = field.role not in ("body", "fallback", "nodes", "until")
-            wrong = list(misfits(inner.plain(), field.schema)) if is_plain else []
+            found = misfits(inner.plain(), field.schema) if is_plain else ()
+            wrong = list(islice(found, MOST_PROBLEMS + 1))
             for path, message in wrong:
                 named = ".".join(map(str, (key, *path)))
                 self.tell(f"{named} {message}", inner.spot_of(path) if path else spot, node)

@@ -17,7 +17,7 @@ from dagorch.files.tree import Closed, Malformed, Open, Opened, Scalar, Spot, Tr
 
 __all__ = ["CONTROL", "MOST_BYTES", "MOST_DIGITS", "decoded", "parsed", "plain_scalar"]
 
-MOST_BYTES: Final = 4_000_000
+MOST_BYTES: Final = 2_000_000
 """Of a file."""
 MOST_DIGITS: Final = 18
 """Of a whole number; what is longer no program but Python reads as it is."""

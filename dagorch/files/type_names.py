@@ -28,6 +28,7 @@ _TOKEN: Final = re.compile(
     r"|(?P<text>\"[^\"\\]*\"|'[^'\\]*')|(?P<mark>\.\.\.|[\[\],|]))"
 )
 _DEEPEST: Final = 12
+_LONGEST: Final = 1_000
 
 
 class _Parser:
@@ -136,6 +137,8 @@ def read_type(said: Any, find: Callable[[str], Any]) -> Any:
     """
     if isinstance(said, Mapping):
         return schema_type(said)
+    if len(said) > _LONGEST:
+        raise DefinitionError(f"the type {said[:40]}... has more than {_LONGEST:,} characters")
     return _Parser(said, find).whole()
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from dagorch.graph.graph import Entry, Graph
     from dagorch.nodes.signature import ParameterSpec
 
-__all__ = ["RUN_OPTIONS", "check", "cycle_problem"]
+__all__ = ["MOST_PROBLEMS", "RUN_OPTIONS", "check", "cycle_problem"]
 
 RUN_OPTIONS = frozenset(
     {
@@ -35,6 +35,8 @@ RUN_OPTIONS = frozenset(
 )  # fmt: skip
 """Keywords of `Graph.run` itself; no input can have such a name."""
 
+MOST_PROBLEMS = 50
+"""That are told of one graph: nobody reads more, and each looks for the nearest name."""
 _ATTEMPTING = frozenset({Kind.FUNCTION, Kind.LLM})
 _IDLE_OPTIONS = {
     Kind.BRANCH: ("timeout_seconds", "priority"),
@@ -67,6 +69,7 @@ def check(graph: Graph, wiring: Wiring, fallbacks: Mapping[str, Graph]) -> list[
 
 def _check_nodes(graph: Graph, wiring: Wiring, fallbacks: Mapping[str, Graph]) -> Iterator[Problem]:
     found: list[str] = []
+    told = 0
     open_to_doubt = _open_to_doubt(wiring)
     spans = zip(wiring.takes, wiring.starts, wiring.starts[1:], strict=False)
     for (id, entry), (parameters, start, stop) in zip(graph.entries.items(), spans, strict=True):
@@ -85,6 +88,10 @@ def _check_nodes(graph: Graph, wiring: Wiring, fallbacks: Mapping[str, Graph]) -
             _check_policy(entry, fallbacks.get(id), found)
         if found:
             yield from [Problem(text, id, entry.where) for text in found]
+            told += len(found)
+            if told >= MOST_PROBLEMS:
+                yield Problem(f"and perhaps more in the nodes after {id!r}", id, entry.where)
+                return
             found.clear()
 
 
@@ -129,6 +136,8 @@ def _check_bindings(
             if isinstance(source, Ref):
                 _check_ref(graph, id, name, source, found)
     for spec in parameters:
+        if len(found) >= MOST_PROBLEMS:
+            return
         name = spec.name
         if bindings is not None and name in bindings:
             if not isinstance(bindings[name], Ref) and not _fits(bindings[name], spec.annotation):

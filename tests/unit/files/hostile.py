@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import random
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 __all__ = ["HOSTILE", "Hostile"]
@@ -32,6 +34,18 @@ def _node(fields: str) -> str:
 
 def _many(count: int) -> str:
     return "nodes:\n" + "".join(f"  n{i}: {{prompt: x}}\n" for i in range(count))
+
+
+def _alike(count: int) -> list[str]:
+    """Names that only a full comparison tells apart, the dearest there are."""
+    chance = random.Random(1)
+    letters = list("abcdefghi" * 4)
+    return ["n" + "".join(chance.sample(letters, len(letters))) for _ in range(count)]
+
+
+def _strangers(count: int, write: Callable[[str, str], str]) -> str:
+    names = _alike(2 * count)
+    return "nodes:\n" + "".join(map(write, names[::2], names[1::2]))
 
 
 def _json(value: Any) -> bytes:
@@ -187,7 +201,7 @@ TEXTS: dict[str, tuple[str, str, str]] = {
         "2:",
     ),
     "deep type": (
-        _node("prompt: x, output: '" + "list[" * 5_000 + "'"),
+        _node("prompt: x, output: '" + "list[" * 50 + "'"),
         "more than 12 deep",
         "2:26",
     ),
@@ -220,12 +234,59 @@ TEXTS: dict[str, tuple[str, str, str]] = {
     ),
 }
 
+# Each looks for the nearest of many names, which takes long where nobody bounds it.
+TEXTS |= {
+    "names like others": (
+        _strangers(9_000, lambda id, name: f"  {id}: {{prompt: x, after: {name}}}\n"),
+        "which is not in graph",
+        "2:",
+    ),
+    "functions like others": (
+        _strangers(
+            9_000,
+            lambda id, name: f"  {id}: {{function: 'dagorch.patterns.dealing:{name}'}}\n",
+        ),
+        "there is no 'n",
+        "2:3",
+    ),
+    "fields like others": (
+        _node("prompt: x, " + ", ".join(f"retry{n}: 1" for n in range(40_000))),
+        "no field 'retry0'",
+        "2:18",
+    ),
+    "bodies like others": (
+        "nodes:\n"
+        + "".join(
+            f"  b{n}:\n    subgraph:\n      nodes:\n"
+            + _strangers(40, lambda id, name: f"        {id}: {{ask: '{{{name}}}'}}\n")[7:]
+            for n in range(200)
+        ),
+        "is not bound",
+        "",
+    ),
+    "holes": (
+        _node("prompt: '" + "".join(f"{{x{n}}}" for n in range(200_000)) + "'"),
+        "is not bound",
+        "2:",
+    ),
+    "a long type": (
+        _node("prompt: x, output: 'Literal[" + "1," * 900_000 + "1]'"),
+        "1,000 characters",
+        "2:26",
+    ),
+    "outputs like others": (
+        _many(9_000) + "outputs: [" + ", ".join(_alike(9_000)) + "]",
+        "is no node",
+        "9002:11",
+    ),
+}
+
 HOSTILE = [
     *(Hostile(name, text.encode(), says, place) for name, (text, says, place) in TEXTS.items()),
-    Hostile("a million nodes", _many(1_000_000).encode(), "more than 4,000,000 bytes", "1:1"),
+    Hostile("a million nodes", _many(1_000_000).encode(), "more than 2,000,000 bytes", "1:1"),
     Hostile("UTF-16", "nodes: {}".encode("utf-16"), "the file is not UTF-8 text", "1:1"),
     Hostile("UTF-16 without a mark", "nodes: {}".encode("utf-16-le"), "U+0000", "1:2"),
     Hostile("Latin-1", "nodes:\n  é: x".encode("latin-1"), "the file is not UTF-8 text", "2:3"),
     Hostile("a picture", b"\x89PNG\r\n\x1a\n" + bytes(range(256)), "not UTF-8", "1:1"),
-    Hostile("long JSON", _json({"nodes": {"x" * 3_999_970: {}}}), "node 'xxxx", "1:"),
+    Hostile("long JSON", _json({"nodes": {"x" * 1_999_970: {}}}), "node 'xxxx", "1:"),
 ]
