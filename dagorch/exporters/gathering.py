@@ -1,7 +1,8 @@
 """
 Boxes that only a number tells apart, drawn as one with a count.
 
-Hundreds beside each other make a picture that nobody can print or read.
+Hundreds beside each other make a picture that nobody can print or read. Which boxes there are is
+`unroll.py`'s; why it is done so, docs/adr/0022.
 """
 
 from __future__ import annotations

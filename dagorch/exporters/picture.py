@@ -90,8 +90,8 @@ def to_pdf(graph: Graph, result: Result | None = None) -> bytes:
     """
     Draw a graph as PDF, one page of its size, lines and text as such; otherwise as `to_svg`.
 
-    Needs the extra `documents`. Without Helvetica or Arial on the machine the text is in the serif
-    that typst brings.
+    Needs the extra `documents`. Without Helvetica on the machine the text is in the serif that
+    typst brings; letters that neither it nor the machine has show as boxes, as in a PNG.
 
     Raises:
         DefinitionError: As `to_svg`, or typst is missing; the message says how to get it.
