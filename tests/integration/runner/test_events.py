@@ -487,3 +487,44 @@ def test_a_container_starts_without_an_attempt(virtual: Any) -> None:
     virtual(run)
     started = {e.path: e.attempt for e in events if e.type is EventType.NODE_STARTED}
     assert started == {"items": 0, "items[0]/same": 1}
+
+
+@pytest.mark.parametrize(("apart", "batches"), [(0.001, True), (0.02, False)])
+def test_events_that_come_thick_are_told_in_batches_and_others_at_once(
+    virtual: Any, apart: float, batches: bool
+) -> None:
+    told: list[tuple[float, Event]] = []
+
+    async def run() -> Result:
+        graph = Graph("often")
+        for n in range(200):
+            graph.function(anyio.sleep, id=f"n{n}", delay=apart * (n + 1))
+        begin = anyio.current_time()
+        return await graph.run(
+            max_parallel=200,
+            on_event=lambda event: told.append((anyio.current_time() - begin, event)),
+        )
+
+    result = virtual(run)
+    late = [at - event.seconds for at, event in told]
+    assert len(told) == 1 + 3 * 200 + 1
+    assert max(late) <= 0.0101
+    if batches:
+        assert len({at for at, _ in told}) < 30, "one in 10 ms"
+    else:
+        assert sum(late[-200:]) < 1e-6, "the ends; what begins together is a batch here, too"
+    assert told[-1][0] == pytest.approx(result.duration_seconds), "the end waits for no batch"
+
+
+async def test_a_batch_is_told_before_any_of_it_would_be_dropped() -> None:
+    """Of a run that makes more events in one batch's time than may wait."""
+    seen: list[Event] = []
+    graph = Graph("many")
+    graph.map(Function("one", identity), over=list(range(QUEUE_LENGTH)), max_parallel=16)
+    result = await graph.run(on_event=seen.append)
+    assert result.dropped_events == 0
+    assert len(seen) > 3 * QUEUE_LENGTH
+
+
+async def identity(item: int) -> int:
+    return item
