@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from dagorch import files
 from dagorch.errors import DefinitionError, did_you_mean
 from dagorch.graph.graph import Graph
+from dagorch.nodes.base import Node
 from dagorch.orchestrators import BaseOrchestrator
 
-__all__ = ["SOME_TASK", "is_own", "load", "load_graph"]
+__all__ = ["SOME_TASK", "every_node", "is_own", "load", "load_graph"]
 
 SOME_TASK = "the task"
 """Stands for the task of a graph that is drawn, not run."""
@@ -22,6 +24,17 @@ SOME_TASK = "the task"
 def is_own(target: str) -> bool:
     """Whether it is the user's own: a file, or `module:name`; else the name of a pattern."""
     return ":" in target or target.lower().endswith(files.ENDINGS)
+
+
+def every_node(graph: Graph) -> Iterator[Node[Any]]:
+    """Give the nodes of a graph, those of bodies included."""
+    graphs = deque([graph])
+    while graphs:
+        for node in graphs.popleft():
+            yield node
+            body = getattr(node, "body", None)
+            if isinstance(body, Graph):
+                graphs.append(body)
 
 
 def load_graph(target: str, modules: Iterable[str] = ()) -> Graph:

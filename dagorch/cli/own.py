@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
-from dagorch.cli.loading import load
+from dagorch.cli.loading import every_node, load
 from dagorch.cli.patterns import Settings
 from dagorch.errors import DagorchWarning, DefinitionError, did_you_mean
 from dagorch.graph.graph import NO_DEFAULT, Graph
@@ -47,6 +47,11 @@ class OwnGraph(BaseOrchestrator):
         self._inputs = dict(inputs or {})
         self._input = _input_for_task(own, self._inputs) if has_task else None
         taken = {self._input, *self._inputs}
+        if asked := [node.id for node in every_node(own) if node.kind == "ask"]:
+            raise DefinitionError(
+                f"graph {own.name!r} asks a person at {', '.join(asked)}, which nobody could "
+                "answer here; run it from Python, by graph.start(...)"
+            )
         missing = [n for n, i in own.inputs.items() if i.default is NO_DEFAULT and n not in taken]
         if missing:
             beside = " beside the task" if has_task else ""

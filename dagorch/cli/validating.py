@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterable
 
-from dagorch.cli.loading import load
+from dagorch.cli.loading import every_node, load
 from dagorch.errors import DefinitionError
 from dagorch.files import ENDINGS, json_schema
 from dagorch.graph.graph import Graph
@@ -26,7 +26,7 @@ def validate_file(file: str | None, modules: Iterable[str]) -> None:
         raise DefinitionError(f"{named} to validate; name a file that ends in {', '.join(ENDINGS)}")
     graph = load(file, modules)
     assert isinstance(graph, Graph)
-    counts = _counts(graph)
+    counts = Counter(node.kind.value for node in every_node(graph))
     kinds = ", ".join(f"{count} {kind}" for kind, count in counts.most_common())
     nodes = "1 node" if counts.total() == 1 else f"{counts.total()} nodes"
     inputs = f"; inputs: {', '.join(graph.inputs)}" if graph.inputs else ""
@@ -36,14 +36,3 @@ def validate_file(file: str | None, modules: Iterable[str]) -> None:
 def print_schema() -> None:
     """Print the JSON Schema of graphs' files."""
     print(json.dumps(json_schema(), indent=2))
-
-
-def _counts(graph: Graph) -> Counter[str]:
-    """How many nodes of each kind there are, those of bodies included."""
-    counts: Counter[str] = Counter()
-    graphs = deque([graph])
-    while graphs:
-        for node in graphs.popleft():
-            counts[node.kind.value] += 1
-            graphs += (b for b in (getattr(node, "body", None),) if isinstance(b, Graph))
-    return counts

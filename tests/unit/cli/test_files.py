@@ -24,6 +24,13 @@ nodes:
   hello:
     prompt: "Greet {name} {times} times."
 """
+ASKING = """\
+inputs: [text]
+nodes:
+  each:
+    map: {nodes: {ok: {ask: "Is {item} right?"}}, inputs: [item]}
+    over: [1, 2]
+"""
 ADDING = """\
 inputs: {numbers: "list[int]"}
 nodes:
@@ -39,6 +46,7 @@ def command(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     (tmp_path / "greeting.yaml").write_text(GREETING)
+    (tmp_path / "asking.yaml").write_text(ASKING)
 
     def run(*arguments: str) -> tuple[int, str, str]:
         code = run_command(arguments)
@@ -78,6 +86,7 @@ def test_the_format_is_printed(command: Command) -> None:
         (["validate", "cascade"], "'cascade' to validate"),
         (["validate", "absent.yaml"], "cannot read 'absent.yaml': No such file"),
         (["run", "absent.yaml", "x"], "cannot read 'absent.yaml': No such file"),
+        (["run", "asking.yaml", "x"], "asks a person at ok, which nobody could answer here"),
         (["run", "greeting.yaml"], "needs name; give --input name=..."),
         (["run", "greeting.yaml", "--input", "name"], "not of the form name=value"),
         (["run", "greeting.yaml", "--input", "nam=x"], "no input 'nam'; did you mean 'name'?"),
