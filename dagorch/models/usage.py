@@ -37,6 +37,18 @@ class Usage:
     def total_tokens(self) -> int:
         return self.input_tokens + self.output_tokens
 
+    @property
+    def parts(self) -> dict[str, int]:
+        """
+        Those counts that are a part of others, where they are not 0.
+
+        Example:
+            >>> Usage(900, 40, cached_tokens=800).parts
+            {'cached_tokens': 800}
+        """
+        found = {"cached_tokens": self.cached_tokens, "reasoning_tokens": self.reasoning_tokens}
+        return {name: count for name, count in found.items() if count}
+
     def __add__(self, other: Usage) -> Usage:
         return Usage(
             self.input_tokens + other.input_tokens,

@@ -163,8 +163,7 @@ def _plain(usage: Usage) -> dict[str, Any]:
         "calls": usage.calls,
         "input_tokens": usage.input_tokens,
         "output_tokens": usage.output_tokens,
-        "cached_tokens": usage.cached_tokens,
-        "reasoning_tokens": usage.reasoning_tokens,
+        **usage.parts,
         "cost": float(usage.cost_usd),
     }
 

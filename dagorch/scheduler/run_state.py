@@ -164,7 +164,7 @@ class RunState:
                     data["input_tokens"] = facts.usage.input_tokens
                     data["output_tokens"] = facts.usage.output_tokens
                     data["cost_usd"] = float(facts.usage.cost_usd)
-                    data |= parts_told(facts.usage)
+                    data |= facts.usage.parts
                 if to == State.FAILED and facts.error is not None:
                     data["error"] = describe(facts.error)
             self.progress = max(self.progress, self.measured)
@@ -212,12 +212,6 @@ def describe(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
-def parts_told(usage: Usage) -> dict[str, int]:
-    """What of the tokens was cached or reasoning, if any."""
-    parts = {"cached_tokens": usage.cached_tokens, "reasoning_tokens": usage.reasoning_tokens}
-    return {name: count for name, count in parts.items() if count}
-
-
 def exchange_told(
     prepared: Prepared | None, usage: Usage, heard: LLMResponse | str | None, began: float
 ) -> dict[str, Any]:
@@ -231,7 +225,7 @@ def exchange_told(
         "output_tokens": usage.output_tokens,
         "cost_usd": float(usage.cost_usd),
         "estimated": usage.estimated,
-        **parts_told(usage),
+        **usage.parts,
     }
     if prepared is not None:
         data["messages"] = plain_messages(prepared.request.messages)
