@@ -59,6 +59,8 @@ Examples:
   dagorch run cascade "Why is the sky blue?" --report run.html
 \b
 The outcome goes to standard output, progress and errors to standard error.
+On a terminal progress is a tree that folds, with the time and cost to expect;
+in a pipe it is a line for each step.
 Ctrl-C stops the run and shows what had finished.
 """
 GRAPH_HELP: Final = """

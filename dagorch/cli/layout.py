@@ -32,7 +32,8 @@ _USUAL: Final = 72
 """Columns from which each row says its kind and its state."""
 _NARROW: Final = 48
 """Columns from which each row says its tokens."""
-_LONGEST_LABEL: Final = 26
+_LONGEST_LABEL: Final = 40
+_LABEL_BESIDE_TEXT: Final = 26
 _MARKS: Final = {
     "open": "▾",
     "running": "●",
@@ -162,8 +163,8 @@ def _rows(view: View, status: Status, room: int) -> Iterator[list[Piece]]:
     label = max(4, room - 2 - columns)  # what is left of the line
     tail = 0
     if room >= _WIDE - 1:
-        tail, label = label - _LONGEST_LABEL - 2, _LONGEST_LABEL
-    label = min(label, _LONGEST_LABEL + 14)
+        tail, label = label - _LABEL_BESIDE_TEXT - 2, _LABEL_BESIDE_TEXT
+    label = min(label, _LONGEST_LABEL)
     for row in view.rows:
         style = _style(row)
         line: list[Piece] = [(_mark(row) + " ", style)]
