@@ -8,10 +8,11 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from queue import SimpleQueue
-from threading import Thread
+from threading import Lock, Thread
 from types import TracebackType
 from typing import Final, Self, TextIO
 
@@ -41,6 +42,10 @@ __all__ = ["Display", "LiveDisplay", "PlainDisplay", "SilentDisplay", "display_f
 FRAMES_PER_SECOND: Final = 10
 _LEAST_BETWEEN: Final = 50
 """Frames are so many times as far apart as one takes to lay out: that holds up the run's thread."""
+_MOST_WAITING: Final = 10_000
+"""Events that may wait for the next frame; beyond it they are noted as they come."""
+_AT_A_TIME: Final = 64
+"""Events noted before the run's thread is let through."""
 _FORECAST_SECONDS: Final = 1.0
 """At least so much between two forecasts."""
 _CLOSING_SECONDS: Final = 2.0
@@ -140,6 +145,8 @@ class LiveDisplay(Display):
     def __init__(self, console: Console, plan: Plan, title: str, max_parallel: int) -> None:
         self._console = console
         self._title = one_line(title)
+        self._events: deque[Event] = deque()
+        self._noting = Lock()
         self._board = Board(plan)
         self._forecaster = Forecaster(plan, max_parallel)
         self._forecast: Forecast | None = None
@@ -158,8 +165,9 @@ class LiveDisplay(Display):
         )
 
     def __call__(self, event: Event) -> None:
-        self._board.take(event)
-        self._forecaster.take(event)
+        self._events.append(event)
+        if len(self._events) > _MOST_WAITING:
+            self._note_events()
 
     def note(self, text: str) -> None:
         self._console.print(Text(one_line(text)))
@@ -181,10 +189,21 @@ class LiveDisplay(Display):
     def _render(self) -> _Picture:
         now = time.monotonic()
         if now >= self._next:
+            self._note_events()
             worked = time.thread_time()
             self._picture = self._laid_out(now - self._began)
             self._next = now + _LEAST_BETWEEN * (time.thread_time() - worked)
         return self._picture
+
+    def _note_events(self) -> None:
+        """Take in what has happened; in the display's thread, since the run's is busy then."""
+        with self._noting:
+            for number in range(len(self._events)):
+                event = self._events.popleft()
+                self._board.take(event)
+                self._forecaster.take(event)
+                if number % _AT_A_TIME == _AT_A_TIME - 1:
+                    time.sleep(0)
 
     def _laid_out(self, elapsed: float) -> _Picture:
         if elapsed >= self._next_forecast:

@@ -45,6 +45,7 @@ def test_there_are_never_more_lines_than_the_terminal_has(height: int) -> None:
     display, _ = live(height=height)
     for event in cascade_events():
         display(event)
+    display._note_events()
     assert len(display._laid_out(4.0).widths) <= max(1, height - 1)
 
 
@@ -75,6 +76,17 @@ def ups(text: str) -> int:
     return len(re.findall(r"\x1b\[1A", text))
 
 
+def test_events_wait_for_a_frame_but_not_without_bound() -> None:
+    display, _ = live()
+    tell = Recorder()
+    for number in range(10_000):
+        display(tell(1.0, EventType.NODE_READY, f"expanded/n{number}"))
+    assert len(display._events) == 10_000
+    display(tell(2.0, EventType.NODE_STARTED, "decompose", 1, kind="llm"))
+    assert not display._events
+    assert display._board.view(1).rows[0].state == "running"
+
+
 def test_the_forecast_is_made_once_a_second_and_counted_down_between() -> None:
     graph = Graph("chain")
     first = graph.add(LLM("first", prompt="x"))
@@ -84,6 +96,7 @@ def test_the_forecast_is_made_once_a_second_and_counted_down_between() -> None:
     tell = Recorder()
     display(tell(0.0, EventType.NODE_STARTED, "first", 1, kind="llm"))
     display(tell(30.0, EventType.NODE_COMPLETED, "first", kind="llm"))
+    display._note_events()
     display._laid_out(30.0)
     made = display._forecast
     assert made is not None
