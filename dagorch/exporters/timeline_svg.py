@@ -28,7 +28,8 @@ MOST_ROWS: Final = 60
 MOST_TOLD: Final = 1_000
 """Bars of a picture that tell on hovering what they are; with more, none does."""
 
-_WIDTH: Final = 960
+WIDTH: Final = 960
+"""Of a picture for a screen; on paper a narrower one has larger words."""
 _EDGE: Final = 14
 _ROW: Final = 20
 _BAR: Final = 14
@@ -57,7 +58,7 @@ _PATTERNS: Final = (
 )
 
 
-def to_timeline_svg(run: Result | RunRecord) -> str:
+def to_timeline_svg(run: Result | RunRecord, width: int = WIDTH) -> str:
     """
     Draw when each node run waited and worked, a lane for each model, one for functions.
 
@@ -66,17 +67,19 @@ def to_timeline_svg(run: Result | RunRecord) -> str:
 
     Args:
         run: As for `to_timeline`.
+        width: Of the picture, beside words of 11; at least 400.
     """
-    return _Picture(to_timeline(run, roomy=MOST_ROWS)).draw()
+    return _Picture(to_timeline(run, roomy=MOST_ROWS), width).draw()
 
 
 class _Picture:
     """One picture in the making."""
 
-    def __init__(self, timeline: Timeline) -> None:
+    def __init__(self, timeline: Timeline, width: int) -> None:
         self._timeline = timeline
+        self._width = width
         self._seconds = timeline.seconds or 1.0
-        self._scale = (_WIDTH - 2 * _EDGE) / self._seconds
+        self._scale = (self._width - 2 * _EDGE) / self._seconds
         self._shown = _shares([lane.rows for lane in timeline.lanes], MOST_ROWS)
         self._tells = sum(len(lane.bars) for lane in timeline.lanes) <= MOST_TOLD
 
@@ -94,10 +97,10 @@ class _Picture:
             y += _HEADING
         about = f"Timeline of {format_duration(self._timeline.seconds)}"
         head = (
-            f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{y + 8:.0f}" '
-            f'viewBox="0 0 {_WIDTH} {y + 8:.0f}" role="img" font-family="{_FONT}">'
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{self._width}" height="{y + 8:.0f}" '
+            f'viewBox="0 0 {self._width} {y + 8:.0f}" role="img" font-family="{_FONT}">'
             f"<title>{about}</title>{_PATTERNS}"
-            f'<rect width="{_WIDTH}" height="{y + 8:.0f}" fill="#ffffff"/>'
+            f'<rect width="{self._width}" height="{y + 8:.0f}" fill="#ffffff"/>'
         )
         return "\n".join([head, *self._legend(), *self._axis(y), *lanes, "</svg>", ""])
 
@@ -115,11 +118,13 @@ class _Picture:
             x = self._x(seconds)
             yield f'<path d="M{x:.1f},{_TOP - 12} V{bottom:.1f}" stroke="{_GRID}"/>'
             anchor = "middle" if seconds else "start"
-            if x < _WIDTH - _EDGE - 16:
+            if x < self._width - _EDGE - 16:
                 yield _text(x, _TOP - 17, clock(seconds), anchor=anchor, colour=MUTED)
             else:
-                yield _text(_WIDTH - _EDGE, _TOP - 17, clock(seconds), anchor="end", colour=MUTED)
-        yield (f'<path d="M{_EDGE},{_TOP - 12} H{_WIDTH - _EDGE}" stroke="{LINE}"/>')
+                yield _text(
+                    self._width - _EDGE, _TOP - 17, clock(seconds), anchor="end", colour=MUTED
+                )
+        yield (f'<path d="M{_EDGE},{_TOP - 12} H{self._width - _EDGE}" stroke="{LINE}"/>')
 
     def _lane(self, lane: Lane, rows: int, y: float) -> Iterator[str]:
         name = shorten(one_line(lane.name), 60)
@@ -159,7 +164,7 @@ class _Picture:
         stretches = [(path, list(group)) for path, group in groupby(bars, attrgetter("path"))]
         for place, (path, stretch) in enumerate(stretches):
             end = self._x(stretch[-1].end_seconds)
-            after = float(_WIDTH - _EDGE)
+            after = float(self._width - _EDGE)
             if place + 1 < len(stretches):
                 after = self._x(stretches[place + 1][1][0].start_seconds)
             work = max(stretch, key=lambda bar: (bar.kind == "running", bar.seconds))

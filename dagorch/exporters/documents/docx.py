@@ -47,6 +47,8 @@ _SVG: Final = "{96DAC541-7B7A-43D3-8B79-37D633B846F1}"
 """What Word knows the vector form of a picture by."""
 _TONES: Final = {"partial": ("B45F06", "FFF4E5"), "failed": ("B42318", "FDECEB")}
 _DEEPEST_LIST: Final = 3
+_FIRST_LIST: Final = 1_000
+"""Numbers of lists from here on are not the template's."""
 
 
 def to_docx(content: Content) -> bytes:
@@ -69,6 +71,10 @@ class _Writer:
     def __init__(self, content: Content) -> None:
         self._content = content
         self.document: Any = styled_document(content)
+        self._end = self.document.element.body.sectPr
+        self._styles = {style.name: style.style_id for style in self.document.styles}
+        self._kinds: dict[str, str] = {}
+        self._links: dict[str, str] = {}
         self._numbers = count(1)
 
     def front(self) -> None:
@@ -76,10 +82,10 @@ class _Writer:
         content = self._content
         self._paragraph((Span(f"{content.kind} · {content.date}"),), "Aside")
         self._paragraph((Span(content.title),), "Title")
-        table = self.document.add_table(2, len(content.facts))
+        table = self._grid(2, len(content.facts))
         for cells, style, at in zip(table.rows, ("Aside", "Fact"), (0, 1), strict=True):
             for cell, fact in zip(cells.cells, content.facts, strict=True):
-                cell.paragraphs[0].style = style
+                self._dress(cell.paragraphs[0], style)
                 cell.paragraphs[0].add_run(fact[at])
         if content.notice:
             edge, fill = _TONES[content.tone]
@@ -112,9 +118,18 @@ class _Writer:
                     self._picture(block)
 
     def _paragraph(self, spans: Spans, style: str) -> Line:
-        line: Line = self.document.add_paragraph(style=style)
+        from docx.text.paragraph import Paragraph as Line
+
+        made = part_of("p")
+        self._end.addprevious(made)
+        line = Line(made, self.document.part)
+        self._dress(line, style)
         self._fill(line, spans)
         return line
+
+    def _dress(self, line: Line, style: str) -> None:
+        # By id: python-docx looks through all styles for each that is given by name.
+        line._p.style = self._styles[style]
 
     def _list(self, block: Items, depth: int) -> None:
         deep = min(depth, _DEEPEST_LIST)
@@ -126,7 +141,7 @@ class _Writer:
             line = self._paragraph(first.spans if isinstance(first, Paragraph) else (), name)
             if number is not None:
                 numbered = line._p.get_or_add_pPr().get_or_add_numPr()
-                numbered.get_or_add_numId().val = number
+                numbered.get_or_add_numId().val = int(number)
                 numbered.get_or_add_ilvl().val = 0
             for inner in item[1:] if is_text else item:
                 if isinstance(inner, Items):
@@ -134,17 +149,34 @@ class _Writer:
                 else:
                     self.blocks([inner], "List Continue" + f" {deep}" * (deep > 1))
 
-    def _numbering(self, style: str, start: int) -> int:
+    def _numbering(self, style: str, start: int) -> str:
         """Begin a list of its own that counts from a number; give the list's."""
         definitions = self.document.part.numbering_part.element
-        own = self.document.styles[style].element.pPr.numPr.numId.val
-        kind = definitions.num_having_numId(own).abstractNumId.val
-        number = definitions.add_num(kind)
-        number.add_lvlOverride(0).add_startOverride(start)
-        return int(number.numId)
+        if style not in self._kinds:
+            own = self.document.styles[style].element.pPr.numPr.numId.val
+            self._kinds[style] = str(definitions.num_having_numId(own).abstractNumId.val)
+        # By hand: python-docx looks through all lists for the number of a new one.
+        number = str(_FIRST_LIST + next(self._numbers))
+        made = part_of("num", numId=number)
+        made.append(part_of("abstractNumId", val=self._kinds[style]))
+        level = part_of("lvlOverride", ilvl="0")
+        level.append(part_of("startOverride", val=str(start)))
+        made.append(level)
+        definitions.append(made)
+        return number
+
+    def _grid(self, rows: int, columns: int) -> Any:
+        from docx.oxml.table import CT_Tbl
+        from docx.shared import Pt
+        from docx.table import Table as Grid
+
+        made = CT_Tbl.new_tbl(rows, columns, Pt(TEXT_WIDTH_POINTS))
+        self._end.addprevious(made)
+        return Grid(made, self.document.part)
 
     def _table(self, block: Table) -> None:
-        table = self.document.add_table(1 + len(block.rows), len(block.head), "Dagorch Table")
+        table = self._grid(1 + len(block.rows), len(block.head))
+        table._tbl.tblStyle_val = self._styles["Dagorch Table"]
         table.autofit = False
         widths = list(_widths(block))
         for column, width in zip(table.columns, widths, strict=True):
@@ -155,7 +187,7 @@ class _Writer:
             for column, (cell, text) in enumerate(zip(row.cells, spans, strict=True)):
                 cell.width = widths[column]
                 line = cell.paragraphs[0]
-                line.style = "Table Small" if block.small else "Table Text"
+                self._dress(line, "Table Small" if block.small else "Table Text")
                 if column in block.right:
                     line.alignment = 2
                 self._fill(line, text)
@@ -181,6 +213,8 @@ class _Writer:
         line = self._paragraph((), "Figure")
         inline = line.add_run().add_picture(io.BytesIO(png), Pt(width * scale))._inline
         inline.docPr.set("descr", block.caption)
+        for side in ("distT", "distB", "distL", "distR"):  # unset, some programs leave a gap
+            inline.set(side, "0")
         main = self.document.part
         name = PackURI(f"/word/media/drawing{next(self._numbers)}.svg")
         svg = Part(name, "image/svg+xml", block.svg.encode("utf-8"), main.package)
@@ -200,7 +234,7 @@ class _Writer:
             if span.code:
                 run.font.name = CODE_FONT
             if span.link:
-                run.style = "Hyperlink"
+                run._r.style = self._styles["Hyperlink"]
                 link = part_of("hyperlink", **self._target(span.link))
                 line._p.replace(run._r, link)
                 link.append(run._r)
@@ -210,8 +244,11 @@ class _Writer:
 
         if address.startswith("#"):
             return {"anchor": address[1:]}
-        kind = RELATIONSHIP_TYPE.HYPERLINK
-        return {"r:id": self.document.part.relate_to(address, kind, is_external=True)}
+        if address not in self._links:  # by hand: python-docx looks through all for each
+            self._links[address] = f"rIdLink{len(self._links)}"
+            kind, name = RELATIONSHIP_TYPE.HYPERLINK, self._links[address]
+            self.document.part.rels.add_relationship(kind, address, name, is_external=True)
+        return {"r:id": self._links[address]}
 
 
 def _widths(block: Table) -> Iterator[int]:
@@ -223,7 +260,7 @@ def _widths(block: Table) -> Iterator[int]:
         max(len(part) for row in rows for part in plain_text(row[column]).split("\n"))
         for column in range(len(block.head))
     ]
-    wanted = [min(max(letters, 4), 50) + 3 for letters in longest]
+    wanted = [min(max(letters, 4), 50) + 4 for letters in longest]
     for share in wanted:
         yield int(Pt(TEXT_WIDTH_POINTS * share / sum(wanted)))
 

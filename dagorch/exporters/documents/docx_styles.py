@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from dagorch.exporters.documents.blocks import Content
 
-__all__ = ["CODE_FONT", "TEXT_WIDTH_POINTS", "part_of", "put", "styled_document"]
+__all__ = ["CODE_FONT", "PROPERTIES", "TEXT_WIDTH_POINTS", "part_of", "put", "styled_document"]
 
-TEXT_WIDTH_POINTS: Final = 454.0
+TEXT_WIDTH_POINTS: Final = 453.5
 """Of an A4 page between its margins of 25 mm."""
 CODE_FONT: Final = "Consolas"
 _FONT: Final = "Calibri"
@@ -17,7 +17,7 @@ _INK: Final = "1F2933"
 _QUIET: Final = "52606D"
 _LINE: Final = "CBD2D9"
 # Of a paragraph's properties, as far as they are used here or by python-docx.
-_ORDER: Final = (
+PROPERTIES: Final = (
     "pStyle", "keepNext", "keepLines", "pageBreakBefore", "widowControl", "numPr", "pBdr", "shd",
     "tabs", "bidi", "spacing", "ind", "contextualSpacing", "jc", "outlineLvl", "rPr", "sectPr",
 )  # fmt: skip
@@ -68,7 +68,7 @@ def part_of(name: str, /, **attributes: str) -> Any:
 def put(properties: Any, part: Any) -> None:
     """Put a property of a paragraph where Word's schema has it among the others."""
     name = part.tag.rpartition("}")[2]
-    later = _ORDER[_ORDER.index(name) + 1 :]
+    later = PROPERTIES[PROPERTIES.index(name) + 1 :]
     properties.insert_element_before(part, *(f"w:{other}" for other in later))
 
 
@@ -166,6 +166,10 @@ def _table_style(styles: Any) -> None:
     for side in ("bottom", "insideH"):
         borders.append(part_of(side, val="single", sz="4", space="0", color=_LINE))
     properties.append(borders)
+    room = part_of("tblCellMar")
+    for side in ("left", "right"):
+        room.append(part_of(side, w="60", type="dxa"))
+    properties.append(room)
     style.element.append(properties)
     head = part_of("tblStylePr", type="firstRow")
     letters = part_of("rPr")

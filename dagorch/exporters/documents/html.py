@@ -43,7 +43,7 @@ def to_html(content: Content) -> str:
     )
     notice = f'<p class="notice {content.tone}" role="note">{escape(content.notice)}</p>\n'
     return (
-        '<!DOCTYPE html>\n<html lang="">\n<head>\n<meta charset="utf-8">\n'
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{escape(content.title)}</title>\n<style>\n{_style()}</style>\n</head>\n<body>\n"

@@ -39,8 +39,8 @@ def to_pdf(content: Content) -> bytes:
     """
     Write a document as PDF, with bookmarks and tags for readers of a screen.
 
-    Its fonts come with Typst and hold the Latin, Greek and Cyrillic scripts; for others Typst
-    looks through the system's.
+    Its fonts come with Typst. They have no Chinese, Japanese, Korean, Thai or emoji: these are
+    looked for in the system's, and are boxes where it has none.
 
     Raises:
         typst.TypstError: Typst could not set it.

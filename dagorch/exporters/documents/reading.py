@@ -33,8 +33,11 @@ if TYPE_CHECKING:
 
 __all__ = ["LONGEST", "followed", "read_markdown", "read_spans", "safe"]
 
-LONGEST: Final = 200_000
-"""Characters of one text that are read; sixty pages or so."""
+LONGEST: Final = 100_000
+"""Characters of one text that are read; thirty pages or so."""
+_MOST_ROWS: Final = 1_000
+_MOST_COLUMNS: Final = 20
+"""Of a table; more would fill books, or not fit a page."""
 _ADDRESS: Final = re.compile(r"https?://[^\s<>\"'`\\)\]}]+")
 _FOLLOWED: Final = re.compile(r"(?:https?://|mailto:)[^\s<>\"'`\\\x00-\x20]+", re.IGNORECASE)
 _NOT_TEXT: Final = re.compile("[\ud800-\udfff\ufffe\uffff]")
@@ -108,7 +111,7 @@ def _blocks(nodes: Iterable[SyntaxTreeNode]) -> Iterator[Block]:
             case "blockquote":
                 yield Quote(tuple(_blocks(node.children)))
             case "table":
-                yield _table(node)
+                yield from _table(node)
             case "hr":
                 yield Rule()
 
@@ -117,15 +120,18 @@ def _items(node: SyntaxTreeNode) -> tuple[tuple[Block, ...], ...]:
     return tuple(tuple(_blocks(item.children)) for item in node.children)
 
 
-def _table(node: SyntaxTreeNode) -> Table:
-    rows = [row for part in node.children for row in part.children]
-    cells = [tuple(_spans(cell) for cell in row.children) for row in rows]
+def _table(node: SyntaxTreeNode) -> Iterator[Block]:
+    rows = [row.children[:_MOST_COLUMNS] for part in node.children for row in part.children]
+    shown = [tuple(_spans(cell) for cell in row) for row in rows[: 1 + _MOST_ROWS]]
     right = tuple(
         column
-        for column, cell in enumerate(rows[0].children)
+        for column, cell in enumerate(rows[0])
         if str(cell.attrs.get("style", "")).endswith("right")
     )
-    return Table(cells[0], tuple(cells[1:]), right)
+    yield Table(shown[0], tuple(shown[1:]), right)
+    if len(rows) > len(shown) or len(node.children[0].children[0].children) > _MOST_COLUMNS:
+        left = "A part of this table is left out; the result has it all."
+        yield Paragraph((Span(left, italic=True),))
 
 
 def _spans(node: SyntaxTreeNode) -> Spans:

@@ -17,6 +17,8 @@ from dagorch.models.result import Result
 
 __all__ = ["how_it_ran", "tells_dollars"]
 
+_WIDTH: Final = 640
+"""Of the timeline, so that its words are not too small on a page."""
 MOST_DRAWN: Final = 400
 """Node runs of a graph that is drawn; one of more would be too small to read on a page."""
 
@@ -73,7 +75,9 @@ def _pictures(run: Result) -> Iterator[Block]:
                 "The graph as it ran, from the inputs to the answer.",
                 to_mermaid(run.graph, run),
             )
-    yield Picture(to_timeline_svg(run), "When each step waited and worked, a lane for each model.")
+    yield Picture(
+        to_timeline_svg(run, _WIDTH), "When each step waited and worked, a lane for each model."
+    )
 
 
 def _steps(run: Result, result: OrchestratorResult) -> Iterator[Block]:

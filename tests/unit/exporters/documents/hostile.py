@@ -22,7 +22,7 @@ HOSTILE: Final = {
     "table": "| a | b |\n|---|---|\n| `x|y` | <b> \\| |\n| "
     + "z" * 400
     + " | [l](https://e.x/|) |",
-    "word": "x" * 100_000,
+    "word": "x" * 60_000,
     "headings": "# h\n" * 300,
     "field": "{ HYPERLINK \"javascript:x\" } =cmd|' /C calc'!A0",
     "empty": "\n\n \n",

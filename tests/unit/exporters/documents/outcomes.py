@@ -92,7 +92,7 @@ The questions agree on one thing: *flow temperature decides*. Numbers differ by 
 def _cascade_reply(request: LLMRequest) -> str:
     if request.json_schema is not None:
         return PLAN
-    return {"belter": PART, "drummer": ANALYSIS, "camina": REPORT}[request.model]
+    return {"belter": PART, "drummer": ANALYSIS}.get(request.model, REPORT)
 
 
 def _swarm_reply(request: LLMRequest) -> str:

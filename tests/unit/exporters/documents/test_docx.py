@@ -127,3 +127,17 @@ def test_hostile_text_is_text(name: str) -> None:
             assert relation.target_ref.startswith(("http://", "https://", "mailto:"))
     fields = [e.text for e in document.element.iter(docx.oxml.ns.qn("w:instrText"))]
     assert fields == []  # those of the page's number are in its footer
+
+
+async def test_the_properties_of_each_paragraph_are_in_the_order_of_words_schema() -> None:
+    from dagorch.exporters.documents.docx_styles import PROPERTIES
+
+    document = made(await outcomes.partial())
+    text = made(OrchestratorResult("t", "completed", HOSTILE["right to left"] + "\n\n1. x"))
+    roots = [document.element, document.styles.element, text.element]
+    seen = set()
+    for properties in (found for root in roots for found in root.iter(docx.oxml.ns.qn("w:pPr"))):
+        names = [child.tag.rpartition("}")[2] for child in properties]
+        assert names == sorted(names, key=PROPERTIES.index)
+        seen |= set(names)
+    assert {"pStyle", "numPr", "pBdr", "shd", "bidi"} <= seen

@@ -134,3 +134,20 @@ def test_the_first_letter_with_a_direction_tells_it() -> None:
     assert is_rtl([Span("1. "), Span("\u05e9\u05dc")])
     assert not is_rtl([Span("a \u05e9")])
     assert not is_rtl([Span("123")])
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "shown"),
+    [(1_001, 2, (1_000, 2)), (3, 21, (3, 20)), (1_000, 20, (1_000, 20))],
+)
+def test_a_table_that_fits_no_page_is_cut_and_says_so(
+    rows: int, columns: int, shown: tuple[int, int]
+) -> None:
+    lines = ["|a" * columns, "|-" * columns, *["|b" * columns] * rows]
+    table, *more = read_markdown("\n".join(lines))
+    assert isinstance(table, Table)
+    assert (len(table.rows), len(table.head)) == shown
+    told = "A part of this table is left out; the result has it all."
+    assert [plain_text(spans) for spans in runs_of_spans(more)] == (
+        [] if shown == (rows, columns) else [told]
+    )
