@@ -55,14 +55,14 @@ TASK: Final = "How do bees find their way home?"
 
 
 class Service(ScriptedProvider):
-    """A service that takes 1.5 to 4 seconds and a few cents, and is down at its second call."""
+    """A service that takes 2 to 5 seconds and a few cents, and is down at its second call."""
 
     def __init__(self) -> None:
         super().__init__(self._said, name="service", latency_seconds=self._takes)
         self._number = count()
 
     def _takes(self, request: LLMRequest) -> float:
-        return 1.5 + 0.5 * (7 * len(self.requests) % 6)
+        return 2 + 7 * len(self.requests) % 4
 
     def _said(self, request: LLMRequest) -> LLMResponse | Exception:
         number = next(self._number)
@@ -119,7 +119,11 @@ def patterns() -> dict[str, BaseOrchestrator]:
 
 
 def ran(orchestrator: BaseOrchestrator) -> Result:
-    """Run a workflow, and round its times: while a thread works, virtual time is the wall's."""
+    """
+    Run a workflow, and round its times to seconds.
+
+    While a thread works, and a cascade has a step in one, virtual time is the wall's.
+    """
 
     async def main() -> Any:
         try:
@@ -142,7 +146,7 @@ def ran(orchestrator: BaseOrchestrator) -> Result:
 
 
 def _rounded(seconds: float | None) -> float | None:
-    return None if seconds is None else round(seconds * 2) / 2
+    return None if seconds is None else float(round(seconds))
 
 
 # -- sizes ---------------------------------------------------------------------------------------

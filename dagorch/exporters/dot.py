@@ -141,7 +141,7 @@ def _arrow(drawing: Drawing, arrow: Arrow, wide: bool) -> list[str]:
         return [f"{ends} [style=dashed, constraint=false, {side}]"]
     parts = []
     if arrow.label:
-        parts.append(f"label={_quoted(f'  {arrow.label} ')}")
+        parts.append(f"label={_quoted(f'   {arrow.label} ')}")
     if arrow.dashed or arrow.dead:
         parts.append("style=dashed")
     if arrow.dead:
