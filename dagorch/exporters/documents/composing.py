@@ -283,11 +283,8 @@ def _short(text: str, most: int = _LONGEST_TITLE) -> str:
     """Cut a text at a word, if it must be cut."""
     if len(text) <= most:
         return text
-    return (
-        text[:most].rpartition(" ")[0].rstrip(" ,;:") + "…"
-        if " " in text[:most]
-        else text[:most] + "…"
-    )
+    cut = text[:most]
+    return (cut.rpartition(" ")[0] or cut).rstrip(" ,;:") + "…"
 
 
 def _line(text: str) -> str:

@@ -30,7 +30,7 @@ from dagorch.exporters.documents.blocks import (
 
 __all__ = ["to_html"]
 
-_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
 _ID: Final = re.compile(r'\bid="([^"]*)"')
 _USED: Final = re.compile(r'url\(#([^)]*)\)|href="#([^"]*)"')
 

@@ -28,7 +28,7 @@ __all__ = ["to_markdown"]
 _MARKUP: Final = re.compile(
     r"[\\`~]|\*(?!\s)|(?<!\s)\*|(?<!\w)_|_(?!\w)|\](?=[(:\[])|<(?=[A-Za-z/!?])|&(?=#|\w+;)"
 )
-_OPENING: Final = re.compile(r"^(\s*)(?=#{1,6}\s|[-+](?:\s|$)|>|=+\s*$|-+\s*$|\||~~~)")
+_OPENING: Final = re.compile(r"^(\s*)(?=#{1,6}(?:\s|$)|[-+](?:\s|$)|>|=+\s*$|-+\s*$|\||~~~)")
 _NUMBER: Final = re.compile(r"^(\s*\d{1,9})(?=[.)](?:\s|$))")
 _TICKS: Final = re.compile("`+")
 

@@ -31,7 +31,7 @@ _INSIDE: Final = 'font-family="Libertinus Serif"'
 _SIZE: Final = re.compile(r'<svg\b[^>]*?\bwidth="([\d.]+)(?:pt|px)?"[^>]*?\bheight="([\d.]+)')
 _PICTURE: Final = """
 #set page(width: auto, height: auto, margin: 0pt)
-#image(bytes(sys.inputs.svg), format: "svg", width: eval(sys.inputs.points) * 1pt)
+#image(bytes(sys.inputs.svg), format: "svg", width: float(sys.inputs.points) * 1pt)
 """
 
 
@@ -68,7 +68,7 @@ def svg_to_png(svg: str, points: float, dots_per_inch: float) -> bytes:
     """
     import typst
 
-    inputs = {"svg": own_font(svg), "points": f"{points:.2f}"}
+    inputs = {"svg": _own_font(svg), "points": f"{points:.2f}"}
     made = typst.compile(_PICTURE.encode(), format="png", ppi=dots_per_inch, sys_inputs=inputs)
     return bytes(made[0] if isinstance(made, list) else made)
 
@@ -85,7 +85,7 @@ def svg_size(svg: str) -> tuple[float, float]:
     return (float(found[1]), float(found[2])) if found else (400.0, 300.0)
 
 
-def own_font(svg: str) -> str:
+def _own_font(svg: str) -> str:
     """Have a picture use the font that is there whatever the machine."""
     return _FONT.sub(_INSIDE, svg)
 
@@ -101,7 +101,7 @@ def _block(block: Block) -> dict[str, Any]:
     if isinstance(block, Quote):
         return {"type": kind, "blocks": _blocks(block.blocks)}
     if isinstance(block, Picture):
-        block = replace(block, svg=own_font(block.svg))
+        block = replace(block, svg=_own_font(block.svg))
     told = {"type": kind, **asdict(block)}
     if isinstance(block, Heading | Paragraph):
         told["rtl"] = is_rtl(block.spans)
