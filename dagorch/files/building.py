@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, Final, Literal
 
 from dagorch.errors import DefinitionError, Problem
-from dagorch.files.fields import ERRORS
+from dagorch.files.fields import ERRORS, PLAIN_LLM, PLAIN_POLICY
 from dagorch.files.reading import fallback_form, is_graph, kind_of
 from dagorch.files.references import found
 from dagorch.files.tree import Spot, Tree
@@ -37,14 +37,6 @@ __all__ = ["Building"]
 
 _YES_NO: Final = ("true", "false")
 _RETRY: Final = ("attempts", "base_delay_seconds", "multiplier", "max_delay_seconds")
-_POLICY: Final = (
-    "attempt_timeout_seconds", "timeout_seconds", "on_error", "fallback_models",
-    "hedge_after", "priority", "resources", "keep", "version",
-)  # fmt: skip
-_LLM: Final = (
-    "prompt", "system", "history", "images", "model", "provider", "max_tokens", "temperature",
-    "stop", "max_tool_rounds", "extra",
-)  # fmt: skip
 
 
 class Building:
@@ -211,7 +203,7 @@ class Building:
         return body
 
     def _llm(self, id: str, tree: Tree, policy: Policy) -> LLM[Any]:
-        fields = {name: tree.get(name) for name in _LLM if name in tree}
+        fields = {name: tree.get(name) for name in PLAIN_LLM if name in tree}
         if "messages" in tree:
             fields["messages"] = tuple(
                 Message(turn["role"], turn["content"], tuple(turn.get("images", ())))
@@ -265,7 +257,7 @@ class Building:
         return self._function(tree["reducer"]) if not isinstance(said, str) or ":" in said else said
 
     def _policy(self, id: str, tree: Tree) -> Policy:
-        given = {name: tree.get(name) for name in _POLICY if name in tree}
+        given = {name: tree.get(name) for name in PLAIN_POLICY if name in tree}
         for name in ("fallback_models", "resources"):
             if name in given:
                 given[name] = tuple(given[name])

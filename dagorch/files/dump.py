@@ -12,7 +12,7 @@ from dataclasses import fields
 from typing import Any, Final, Literal
 
 from dagorch.errors import DefinitionError, Problem
-from dagorch.files.fields import ERRORS, FORMAT
+from dagorch.files.fields import ERRORS, FORMAT, PLAIN_LLM, PLAIN_POLICY
 from dagorch.files.plain import plain
 from dagorch.files.reading import MOST_NODES, NEVER_ALONE
 from dagorch.files.references import named, written
@@ -38,14 +38,6 @@ __all__ = ["dump_graph"]
 
 _YES_NO: Final = ("true", "false")
 _DEEPEST: Final = 20
-_LLM: Final = (
-    "system", "history", "images", "model", "provider", "max_tokens", "temperature",
-    "stop", "max_tool_rounds", "extra",
-)  # fmt: skip
-_POLICY: Final = (
-    "attempt_timeout_seconds", "timeout_seconds", "on_error", "fallback_models",
-    "hedge_after", "priority", "resources", "keep", "version",
-)  # fmt: skip
 
 
 def dump_graph(graph: Graph, format: Literal["yaml", "json"] = "yaml") -> str:
@@ -165,7 +157,7 @@ class _Writing:
             for name, value in bound.items()
             if not isinstance(value, Ref)
         }
-        wiring = {"inputs": inputs, "values": values, **_order(graph, entry.after)}
+        wiring = {"inputs": inputs, "values": values, **_order(entry.after)}
         return (
             data | {name: said for name, said in wiring.items() if said} | self._policy(node, depth)
         )
@@ -204,12 +196,10 @@ class _Writing:
         data: dict[str, Any] = {}
         if node.messages:
             data["messages"] = [self._turn(node, turn) for turn in node.messages]
-        else:
-            data["prompt"] = self._said(node, "its prompt", plain, node.prompt)
-        blank = LLM("blank", prompt="")
-        for name in _LLM:
+        defaults = {f.name: f.default for f in fields(LLM)}
+        for name in PLAIN_LLM:
             value = getattr(node, name)
-            if value != getattr(blank, name):
+            if value != defaults[name]:
                 data[name] = self._said(node, name, plain, value)
         words = _choices(node)
         if words is not None:
@@ -251,7 +241,8 @@ class _Writing:
             labels = {}
         if isinstance(select, Condition) and type(select) is Condition and select.test:
             return {"branch": None, **self._condition(node, select), **labels}
-        if isinstance(select, Label) and (select.otherwise is None or select.labels == node.labels):
+        needed = () if getattr(select, "otherwise", None) is None else node.labels
+        if isinstance(select, Label) and select.labels == needed:
             field = {"field": select.field} if select.field else {}
             other = {} if select.otherwise is None else {"otherwise": select.otherwise}
             return {"branch": None, **field, "labels": list(node.labels), **other}
@@ -320,7 +311,7 @@ class _Writing:
         data: dict[str, Any] = {}
         if policy.retry is not None:
             data["retry"] = self._retry(node, policy.retry)
-        for name in _POLICY:
+        for name in PLAIN_POLICY:
             value = getattr(policy, name)
             if value != getattr(DEFAULT_POLICY, name):
                 data[name] = list(value) if isinstance(value, tuple) else value
@@ -340,7 +331,13 @@ class _Writing:
         fallback = policy.fallback
         if isinstance(fallback, Node):
             id = {} if fallback.id == f"{node.id}_fallback" else {"id": fallback.id}
-            return {**id, **self._alone(fallback, depth)}
+            data = self._alone(fallback, depth)
+            if NEVER_ALONE.intersection(data):
+                raise DefinitionError(
+                    f"{node.kind.value} {node.id!r} cannot be written, for its fallback: a "
+                    f"{fallback.kind.value} cannot stand alone; give a graph"
+                )
+            return {**id, **data}
         if isinstance(fallback, Graph):
             return self.graph(fallback, depth + 1, f"{node.id}_fallback")
         return {"value": self._said(node, "its fallback", plain, fallback)}
@@ -365,7 +362,7 @@ def _choices(node: LLM[Any]) -> Any:
     return list(words) if all(word == label for word, label in labels.items()) else labels
 
 
-def _order(graph: Graph, after: Sequence[Any]) -> dict[str, Any]:
+def _order(after: Sequence[Any]) -> dict[str, Any]:
     """Write what a node comes after: plain names, then labels of branches, where it is in order."""
     plainly = [other for other in after if isinstance(other, str)]
     labelled = [other for other in after if not isinstance(other, str)]

@@ -14,8 +14,10 @@ from dagorch import errors
 from dagorch.nodes.conditions import TESTS
 from dagorch.nodes.reducers import REDUCERS
 
-__all__ = ["BODY", "COMMON", "CONDITION", "ERRORS", "FORMAT", "GRAPH", "KINDS", "WIRING", "Field",
-           "KindFields"]  # fmt: skip
+__all__ = [
+    "BODY", "COMMON", "CONDITION", "ERRORS", "FORMAT", "GRAPH", "KINDS", "PLAIN_LLM",
+    "PLAIN_POLICY", "POLICY", "WIRING", "Field", "KindFields",
+]  # fmt: skip
 
 FORMAT: Final = 1
 """The version of the format."""
@@ -101,7 +103,7 @@ _TYPE: Final = _either("a type such as list[str], or a JSON Schema", _NAME, {"ty
 BODY: Final = {"$ref": "#/$defs/body"}
 _TESTS: Final[Mapping[str, Any]] = {
     name: {"type": "array", "minItems": 1} if name == "one_of"
-    else {"type": "number"} if name.startswith("at_")
+    else {"title": "a number, or a text", "type": ["number", "string"]} if name.startswith("at_")
     else _ANY
     for name in TESTS
 }  # fmt: skip
@@ -130,7 +132,7 @@ WIRING: Final[Mapping[str, Field]] = {
 }
 """How a node is joined to others."""
 
-_POLICY: Final[Mapping[str, Field]] = {
+POLICY: Final[Mapping[str, Field]] = {
     "retry": Field(_RETRY, "How often it is tried.", "errors"),
     "attempt_timeout_seconds": Field(_SECONDS, "Of one attempt; worth a retry."),
     "timeout_seconds": Field(_SECONDS, "Of the node with its retries, or of a container."),
@@ -147,7 +149,9 @@ _POLICY: Final[Mapping[str, Field]] = {
     "keep": Field(_FLAG, "Run to the end even when nobody waits any more."),
     "version": Field(_TEXT, "Stands for the function's source in fingerprints."),
 }
-COMMON: Final[Mapping[str, Field]] = {**WIRING, **_POLICY}
+PLAIN_POLICY: Final = tuple(name for name in POLICY if name not in ("retry", "fallback"))
+"""Those that a file has as a `Policy` has them."""
+COMMON: Final[Mapping[str, Field]] = {**WIRING, **POLICY}
 """What every node may have."""
 
 _LLM: Final[Mapping[str, Field]] = {
@@ -186,6 +190,12 @@ _LLM: Final[Mapping[str, Field]] = {
     "class": Field(_NAME, "A subclass of LLM as module:name.", "class"),
     "with": Field(_SETTINGS, "Fields of that subclass."),
 }  # fmt: skip
+
+PLAIN_LLM: Final = tuple(
+    name for name in _LLM
+    if name not in ("messages", "output", "choices", "tools", "class", "with")
+)  # fmt: skip
+"""Those that a file has as an `LLM` has them."""
 
 KINDS: Final[Mapping[str, KindFields]] = {
     "llm": KindFields(("prompt", "messages"), _LLM),

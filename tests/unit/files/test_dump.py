@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 import json
 import typing
@@ -18,8 +19,9 @@ from pydantic import BaseModel
 from dagorch import LLM, Graph, Policy, Ref
 from dagorch.errors import DefinitionError
 from dagorch.files import dump_graph, json_schema, load_graph, parse_graph
+from dagorch.files.fields import KINDS, POLICY
 from dagorch.models.llm import Message, ToolCall
-from dagorch.nodes import Branch, Function
+from dagorch.nodes import Ask, Branch, Function, Loop, Map, Merge, Subgraph
 from dagorch.nodes.base import Node
 from dagorch.nodes.conditions import Condition, Label, pick
 from dagorch.nodes.deciding import Deciding
@@ -32,8 +34,8 @@ OWN = ("tests.unit.files",)
 
 def one(node: Node[Any], **bindings: Any) -> Graph:
     graph = Graph("one")
-    graph.input("x")
-    graph.add(node, **bindings)
+    x = graph.input("x")
+    graph.add(node, **{name: x if value is Ref else value for name, value in bindings.items()})
     return graph
 
 
@@ -121,6 +123,7 @@ FINE: list[tuple[str, Node[Any], dict[str, Any]]] = [
     ("static", Function("a", own.Report.named), {"title": "t"}),
     ("partial", Function("a", partial(own.scale, factor=4)), {"number": 1}),
     ("decorated", Function("a", own.graph.node("decorated").fn), {"word": "w"}),  # type: ignore[attr-defined]
+    ("text compared", Branch("a", Condition("x", "at_most", "2026-01-01")), {"value": Ref}),
     ("odd label", Branch("a", own.is_long, ("a, b", "[c]")), {"text": "x"}),
 ]
 
@@ -207,6 +210,14 @@ WRONG: dict[str, tuple[Node[Any], dict[str, Any], str]] = {
     "constant picked": (
         Function("a", pick), {"value": {"y": 1}, "field": "y"}, "a file has a node or an input"
     ),
+    "fallback that reads others": (
+        LLM("a", prompt="{value}", policy=Policy(fallback=Branch("b", Label(), ("x",)))),
+        {"value": "x"},
+        "its fallback: a branch cannot stand alone; give a graph",
+    ),
+    "labels of no use": (
+        Branch("a", Label("", ("x",)), ("x",)), {"value": "x"}, "which has no name of its own"
+    ),
     "fallback": (
         LLM("a", prompt="p", policy=Policy(fallback=Colour.RED)), {}, "its fallback: Colour"
     ),
@@ -224,6 +235,20 @@ def test_what_cannot_be_written_names_the_node_and_what_to_do(
     assert said in problem.message
     assert (problem.node, "'a'" in problem.message) == ("a", True)
     assert problem.where
+
+
+def test_every_option_of_nodes_and_policies_has_a_field() -> None:
+    # A new option that a file does not have would be lost without a word.
+    options = {f.name for f in dataclasses.fields(Policy)}
+    assert options == set(POLICY)
+    for kind, node in {
+        "llm": LLM, "function": Function, "branch": Branch, "merge": Merge, "loop": Loop,
+        "map": Map, "subgraph": Subgraph, "ask": Ask,
+    }.items():  # fmt: skip
+        own = {f.name for f in dataclasses.fields(node) if f.init} - {"id", "policy"}  # type: ignore[arg-type]
+        known = {*KINDS[kind].fields, *KINDS["select"].fields}
+        spelled = {"fn": "function", "body": kind, "question": "ask"}
+        assert {spelled.get(name, name) for name in own} <= known, kind
 
 
 def test_all_that_cannot_be_written_is_told_at_once() -> None:
