@@ -1,4 +1,4 @@
-"""Point 19, of the fields there are: what each of them does; one of no use is told."""
+"""Point 19: what each field does; one of no use is told. Documents are of point 23."""
 
 from __future__ import annotations
 
@@ -21,6 +21,26 @@ from dagorch import (
 from dagorch.errors import DagorchWarning
 from dagorch.models.llm import LLMRequest
 from tests.conformance.doubles import Plain, by_tier, cascade, once, talking
+
+
+def test_as_documented() -> None:
+    config = OrchestratorConfig(
+        num_agents=2,
+        primary_model="grok-3",
+        fallback_model="gpt-4",
+        max_retries=3,
+        timeout_seconds=300,
+        enable_streaming=True,
+        enable_cost_tracking=True,
+        enable_document_generation=False,
+        parallel_execution=True,
+        max_parallel=3,
+        max_cost=None,
+        output_formats=["pdf", "markdown"],
+        steps=["research", "report"],
+    )
+    assert config.validate() == []
+    Plain(config, plan=[])
 
 
 async def test_num_agents_is_in_the_planners_context_where_it_was_set() -> None:

@@ -9,6 +9,8 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import anyio
+import anyio.from_thread
 import pypdf
 import pytest
 
@@ -171,6 +173,20 @@ async def test_they_are_written_off_the_event_loop(
     monkeypatch.setattr("dagorch.exporters.documents.formats.to_markdown", render)
     await steps(tmp_path).execute_workflow(TASK)
     assert seen == [False]
+
+
+async def test_one_that_is_cancelled_while_it_is_written_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def render(*_: object) -> str:
+        anyio.from_thread.run_sync(scope.cancel)
+        return "all of it"
+
+    monkeypatch.setattr("dagorch.exporters.documents.formats.to_markdown", render)
+    with anyio.CancelScope() as scope:
+        await steps(tmp_path).execute_workflow(TASK)
+    (path,) = entries(tmp_path)
+    assert path.stat().st_size == len("all of it")
 
 
 async def test_a_run_that_fails_has_documents_of_what_finished(tmp_path: Path) -> None:

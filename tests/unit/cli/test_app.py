@@ -263,6 +263,12 @@ def steps(provider=None):
 
 def own_provider():
     return steps(ScriptedProvider("from my own"))
+
+def documented():
+    config = OrchestratorConfig(
+        steps=["one"], enable_document_generation=True, output_formats=["markdown", "html"]
+    )
+    return SequentialOrchestrator(config, ScriptedProvider("from my own"))
 """
 
 
@@ -273,6 +279,19 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     (tmp_path / f"{name}.py").write_text(OWN)
     monkeypatch.syspath_prepend(tmp_path)
     return name
+
+
+def test_documents_of_an_orchestrator_of_ones_own_are_told(
+    command: Command, own: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> str:
+        raise ValueError("no room")
+
+    monkeypatch.setattr("dagorch.exporters.documents.formats.to_html", broken)
+    code, out, err = command("run", f"{own}:documented", "Why?")
+    assert code == 0
+    assert f"kept: {Path('reports', 'why.md')}" in out
+    assert "dagorch: no document in html: ValueError: no room" in err
 
 
 @pytest.mark.filterwarnings("default:graph .alone. takes no task")
