@@ -45,7 +45,7 @@ def load_graph(target: str, modules: Iterable[str] = ()) -> Graph:
 
 def load(target: str, modules: Iterable[str] = ()) -> Graph | BaseOrchestrator:
     """
-    Load a graph or an orchestrator; modules are looked for in the current folder first.
+    Load a graph or an orchestrator; modules are looked for in the current folder, too.
 
     Args:
         target: A graph's file (`.yaml`, `.yml`, `.json`), or `module:name`, where the name is a
@@ -58,11 +58,15 @@ def load(target: str, modules: Iterable[str] = ()) -> Graph | BaseOrchestrator:
             there, or it is none of these; what the user's code raised is the cause.
     """
     here = str(Path.cwd())
+    modules = tuple(modules)
+    if target.lower().endswith(files.ENDINGS):
+        # Last, so that no file of the folder, which may be a stranger's, stands for a library.
+        if modules and here not in sys.path:
+            sys.path.append(here)
+        return files.load_graph(target, modules=modules)
     if here not in sys.path:
         sys.path.insert(0, here)
-    if target.lower().endswith(files.ENDINGS):
-        return files.load_graph(target, modules=modules)
-    if modules := tuple(modules):
+    if modules:
         raise DefinitionError(f"--allow {modules[0]} is for graphs from a file, not {target!r}")
     module_name, _, name = target.partition(":")
     if not module_name or not name:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from dagorch.cli.app import run_command
 from dagorch.files import json_schema, load_graph
 from dagorch.models.orchestration import OrchestratorResult
 
+ROOT = Path(__file__).parents[3]
 Command = Callable[..., tuple[int, str, str]]
 
 GREETING = """\
@@ -148,6 +150,24 @@ def test_a_pattern_written_as_a_file_is_the_same_graph(
     if ending == "json":
         data = json.loads((tmp_path / file).read_text())
         assert not list(Draft202012Validator(json_schema()).iter_errors(data))
+
+
+@pytest.mark.parametrize("more", [(), ("--allow", "own")])
+def test_nothing_in_the_folder_stands_for_a_library(tmp_path: Path, more: tuple[str, ...]) -> None:
+    # A stranger's folder may have a `yaml.py` beside its graph; a process of its own, for here
+    # the libraries are imported already.
+    (tmp_path / "greeting.yaml").write_text(GREETING)
+    for library in ("yaml", "pydantic", "typer", "rich", "networkx", "graphlib"):
+        (tmp_path / f"{library}.py").write_text("raise SystemExit('the stranger runs')")
+    code = (
+        "import sys; sys.path.remove(''); from dagorch.cli.app import run_command; "
+        "sys.exit(run_command(sys.argv[1:]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "validate", "greeting.yaml", *more],
+        cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout[:3]) == (0, "ok:"), done.stderr
 
 
 def test_a_file_is_drawn_and_shown(command: Command, tmp_path: Path) -> None:
