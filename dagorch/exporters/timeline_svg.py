@@ -132,7 +132,7 @@ class _Picture:
             f"{plural(lane.node_runs, 'node run')}, {format_duration(lane.busy_seconds)} of work"
         )
         yield _text(_EDGE, y + 15, name, size=12, bold=True)
-        yield _text(_EDGE + 7.4 * len(name) + 12, y + 15, facts, colour=MUTED)
+        yield _text(_EDGE + 8.4 * len(name) + 12, y + 15, facts, colour=MUTED)
         y += _HEADING
         shown: dict[int, list[Bar]] = {}
         for bar in lane.bars:
