@@ -98,6 +98,17 @@ def test_it_runs_the_same(chance: random.Random, format: str) -> None:
         assert outcome(there_and_back(graph, format)) == outcome(graph)
 
 
+@pytest.mark.full
+@pytest.mark.parametrize("first", range(0, 4_000, 500))
+def test_thousands_come_back_and_run_the_same(first: int) -> None:
+    for seed in range(first, first + 500):
+        spec, graph = made(random.Random(seed))
+        again = there_and_back(graph, ("yaml", "json")[seed % 2])
+        assert policies(again) == policies(graph), seed
+        if without_people(spec):
+            assert outcome(again) == outcome(graph), seed
+
+
 # What stands in no file is refused, not lost: half characters, and those that control.
 TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]))
 SCALARS = (
