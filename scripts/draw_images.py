@@ -39,7 +39,7 @@ from dagorch import (
 )
 from dagorch.errors import OverloadedError
 from dagorch.exporters import to_dot
-from dagorch.exporters.picture import svg_of
+from dagorch.exporters.pictures.picture import svg_of
 from dagorch.models.llm import LLMRequest, LLMResponse
 from dagorch.models.result import Result
 from dagorch.models.usage import Usage

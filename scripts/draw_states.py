@@ -17,7 +17,7 @@ from html import escape
 from pathlib import Path
 from typing import Final
 
-from dagorch.exporters.picture import svg_of
+from dagorch.exporters.pictures.picture import svg_of
 from dagorch.scheduler.states import TRANSITIONS, State
 
 __all__ = ["PICTURE", "mark", "states_dot"]

@@ -31,7 +31,7 @@ from rich.text import Text
 from dagorch.cli.board import Board
 from dagorch.cli.layout import FOOT, HEAD, Piece, Status, lay_out
 from dagorch.cli.telling import Teller
-from dagorch.exporters.cells import cell_len
+from dagorch.exporters.pictures.cells import cell_len
 from dagorch.graph.forecast import Forecast, Forecaster
 from dagorch.graph.plan import Plan
 from dagorch.models.clean import one_line

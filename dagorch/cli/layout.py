@@ -12,8 +12,8 @@ from typing import Final
 
 from dagorch.cli.board import ENDS, Row, View
 from dagorch.cli.report import END_STYLES
-from dagorch.exporters.captions import kind_name
-from dagorch.exporters.cells import cell_len, cut, pad, set_cell_size
+from dagorch.exporters.pictures.captions import kind_name
+from dagorch.exporters.pictures.cells import cell_len, cut, pad, set_cell_size
 from dagorch.graph.forecast import Forecast
 from dagorch.models.amounts import format_cost, format_duration
 

@@ -9,8 +9,8 @@ from rich.markdown import Markdown
 from rich.table import Table
 from rich.text import Text
 
-from dagorch.exporters.captions import plural
 from dagorch.exporters.documents.values import as_text
+from dagorch.exporters.pictures.captions import plural
 from dagorch.exporters.rows import HEADINGS, MOST_ROWS, NUMERIC, rows, total
 from dagorch.models.clean import clean, one_line
 from dagorch.models.orchestration import OrchestratorResult

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from dagorch.exporters.captions import plural
+from dagorch.exporters.pictures.captions import plural
 from dagorch.models.amounts import format_cost, format_duration
 from dagorch.models.clean import one_line
 from dagorch.models.events import Event, EventType

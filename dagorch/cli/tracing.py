@@ -20,6 +20,6 @@ def tracers() -> list[Callable[[Event], None]]:
     trace = sys.modules.get("opentelemetry.trace")
     if trace is None or isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
         return []
-    from dagorch.exporters.traces import TraceSpans
+    from dagorch.exporters.listeners.traces import TraceSpans
 
     return [TraceSpans()]

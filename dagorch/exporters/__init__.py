@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dagorch.exporters.critical import CriticalStep, critical_path
-    from dagorch.exporters.dot import to_dot
-    from dagorch.exporters.events import ConsoleLines, JsonLines, to_json, to_sse
     from dagorch.exporters.files import ENDINGS, write
-    from dagorch.exporters.logs import LogLines
-    from dagorch.exporters.mermaid import to_mermaid
+    from dagorch.exporters.listeners.events import ConsoleLines, JsonLines, to_json, to_sse
+    from dagorch.exporters.listeners.logs import LogLines
+    from dagorch.exporters.listeners.traces import TraceSpans
     from dagorch.exporters.network import to_graphml, to_networkx
-    from dagorch.exporters.picture import to_pdf, to_png, to_svg
-    from dagorch.exporters.record import RunRecord, read_record, write_record
-    from dagorch.exporters.recorder import Recorder
-    from dagorch.exporters.report import to_html_report
-    from dagorch.exporters.text import to_text
-    from dagorch.exporters.timeline import to_timeline
-    from dagorch.exporters.timeline_svg import to_timeline_svg
-    from dagorch.exporters.traces import TraceSpans
+    from dagorch.exporters.pictures.dot import to_dot
+    from dagorch.exporters.pictures.mermaid import to_mermaid
+    from dagorch.exporters.pictures.picture import to_pdf, to_png, to_svg
+    from dagorch.exporters.pictures.text import to_text
+    from dagorch.exporters.report.html import to_html_report
+    from dagorch.exporters.report.record import RunRecord, read_record, write_record
+    from dagorch.exporters.report.recorder import Recorder
+    from dagorch.exporters.report.timeline import to_timeline
+    from dagorch.exporters.report.timeline_svg import to_timeline_svg
 
 __all__ = [
     "ENDINGS",
@@ -55,31 +55,31 @@ __all__ = [
 ]
 
 _HOMES = {
-    "ConsoleLines": "events",
+    "ConsoleLines": "listeners.events",
     "CriticalStep": "critical",
     "ENDINGS": "files",
-    "JsonLines": "events",
-    "LogLines": "logs",
-    "Recorder": "recorder",
-    "RunRecord": "record",
-    "TraceSpans": "traces",
+    "JsonLines": "listeners.events",
+    "LogLines": "listeners.logs",
+    "Recorder": "report.recorder",
+    "RunRecord": "report.record",
+    "TraceSpans": "listeners.traces",
     "critical_path": "critical",
-    "read_record": "record",
-    "to_dot": "dot",
+    "read_record": "report.record",
+    "to_dot": "pictures.dot",
     "to_graphml": "network",
-    "to_html_report": "report",
-    "to_json": "events",
-    "to_mermaid": "mermaid",
+    "to_html_report": "report.html",
+    "to_json": "listeners.events",
+    "to_mermaid": "pictures.mermaid",
     "to_networkx": "network",
-    "to_pdf": "picture",
-    "to_png": "picture",
-    "to_sse": "events",
-    "to_svg": "picture",
-    "to_text": "text",
-    "to_timeline": "timeline",
-    "to_timeline_svg": "timeline_svg",
+    "to_pdf": "pictures.picture",
+    "to_png": "pictures.picture",
+    "to_sse": "listeners.events",
+    "to_svg": "pictures.picture",
+    "to_text": "pictures.text",
+    "to_timeline": "report.timeline",
+    "to_timeline_svg": "report.timeline_svg",
     "write": "files",
-    "write_record": "record",
+    "write_record": "report.record",
 }
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Final
 
 from dagorch.errors import DefinitionError, did_you_mean
-from dagorch.exporters.dot import to_dot
-from dagorch.exporters.mermaid import to_mermaid
 from dagorch.exporters.network import to_graphml
-from dagorch.exporters.picture import to_pdf, to_png, to_svg
+from dagorch.exporters.pictures.dot import to_dot
+from dagorch.exporters.pictures.mermaid import to_mermaid
+from dagorch.exporters.pictures.picture import to_pdf, to_png, to_svg
 from dagorch.files import dump_graph
 from dagorch.graph.graph import Graph
 from dagorch.models.result import Result

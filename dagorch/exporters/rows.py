@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from dagorch.exporters.captions import kind_name, plural, shorten
+from dagorch.exporters.pictures.captions import kind_name, plural, shorten
 from dagorch.models.amounts import format_cost, format_duration
 from dagorch.models.clean import one_line
 from dagorch.models.orchestration import OrchestratorResult

@@ -8,7 +8,7 @@ from typing import Final
 
 import pytest
 
-from tests.unit.exporters.geometry import Geometry
+from tests.unit.exporters.pictures.geometry import Geometry
 
 SCRIPT: Final = runpy.run_path(str(Path(__file__).parents[2] / "scripts" / "draw_images.py"))
 FOLDER: Final[Path] = SCRIPT["FOLDER"]

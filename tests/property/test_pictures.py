@@ -19,11 +19,11 @@ import pytest
 
 from dagorch import LLM, Graph, RunError
 from dagorch.exporters import to_dot, to_mermaid, to_svg, write
-from dagorch.exporters.captions import shorten
+from dagorch.exporters.pictures.captions import shorten
 from dagorch.models.result import Result
 from dagorch.testing import ScriptedProvider, run_virtual
 from tests.property.results import ran_seed
-from tests.unit.exporters.geometry import SVG, Geometry
+from tests.unit.exporters.pictures.geometry import SVG, Geometry
 
 SEEDS = range(60)
 PARSE = """async (texts) => {

@@ -8,7 +8,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
-from dagorch.exporters.captions import plural
 from dagorch.exporters.documents.blocks import (
     Block,
     Content,
@@ -25,6 +24,7 @@ from dagorch.exporters.documents.blocks import (
 from dagorch.exporters.documents.reading import followed, read_markdown, read_spans, safe
 from dagorch.exporters.documents.running import how_it_ran, tells_dollars
 from dagorch.exporters.documents.values import as_text, unpacked, value_blocks
+from dagorch.exporters.pictures.captions import plural
 from dagorch.models.amounts import format_cost, format_duration
 from dagorch.models.clean import one_line
 from dagorch.models.orchestration import OrchestratorResult

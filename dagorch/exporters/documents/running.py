@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import Any, Final
 
 from dagorch.errors import DagorchError
-from dagorch.exporters.captions import plural
 from dagorch.exporters.documents.blocks import Block, Heading, Paragraph, Picture, Span, Table
 from dagorch.exporters.documents.reading import read_spans
+from dagorch.exporters.pictures.captions import plural
 from dagorch.exporters.rows import HEADINGS, MOST_ROWS, NUMERIC, rows, total
 from dagorch.models.amounts import format_cost, format_duration
 from dagorch.models.orchestration import OrchestratorResult
@@ -56,9 +56,9 @@ def _said(run: Result) -> str:
 
 
 def _pictures(run: Result) -> Iterator[Block]:
-    from dagorch.exporters.mermaid import to_mermaid
-    from dagorch.exporters.picture import to_svg
-    from dagorch.exporters.timeline_svg import to_timeline_svg
+    from dagorch.exporters.pictures.mermaid import to_mermaid
+    from dagorch.exporters.pictures.picture import to_svg
+    from dagorch.exporters.report.timeline_svg import to_timeline_svg
 
     if run.graph is None:
         return

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from dagorch.cli.board import Board, Row, View
 from dagorch.cli.layout import FOOT, HEAD, Status, lay_out
-from dagorch.exporters.cells import cell_len
+from dagorch.exporters.pictures.cells import cell_len
 from dagorch.graph.forecast import Forecast
 from tests.unit.cli.recorded import cascade, cascade_events
 

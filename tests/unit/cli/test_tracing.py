@@ -19,7 +19,7 @@ try:
     main({RUN!r})
 finally:
     import sys
-    print("opentelemetry.sdk" in sys.modules, "dagorch.exporters.traces" in sys.modules)
+    print("opentelemetry.sdk" in sys.modules, "dagorch.exporters.listeners.traces" in sys.modules)
 """
 TRACED = f"""
 from opentelemetry import trace

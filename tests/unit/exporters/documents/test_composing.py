@@ -167,7 +167,7 @@ async def test_a_graph_too_large_for_a_page_is_not_drawn(monkeypatch: pytest.Mon
 async def test_without_a_program_that_draws_the_rest_is_told(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("dagorch.exporters.picture._programs", list)
+    monkeypatch.setattr("dagorch.exporters.pictures.picture._programs", list)
     content = compose(await outcomes.cascade())
     assert "The graph could not be drawn: drawing needs Graphviz's" in told(content)
 

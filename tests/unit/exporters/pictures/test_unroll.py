@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from dagorch import LLM, DefinitionError, Graph, Policy
-from dagorch.exporters.drawing import Drawing
-from dagorch.exporters.unroll import FEW_ITEMS, draw
+from dagorch.exporters.pictures.drawing import Drawing
+from dagorch.exporters.pictures.unroll import FEW_ITEMS, draw
 from dagorch.models.llm import LLMResponse, ToolCall
 from dagorch.models.result import Result
 from dagorch.nodes.function import Function

@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from dagorch.exporters.cells import cell_len, cut, pad
-from dagorch.exporters.drawing import Arrow, Box, Drawing, Surround
-from dagorch.exporters.rails import Rail, in_order, lay_rails
-from dagorch.exporters.unroll import draw
+from dagorch.exporters.pictures.cells import cell_len, cut, pad
+from dagorch.exporters.pictures.drawing import Arrow, Box, Drawing, Surround
+from dagorch.exporters.pictures.rails import Rail, in_order, lay_rails
+from dagorch.exporters.pictures.unroll import draw
 from dagorch.graph.graph import Graph
 from dagorch.models.clean import one_line
 from dagorch.models.result import Result

@@ -15,12 +15,12 @@ from itertools import islice
 from typing import Any, Final
 
 from dagorch.errors import DefinitionError
-from dagorch.exporters import captions
 from dagorch.exporters.critical import critical_path
-from dagorch.exporters.drawing import Arrow, Box, Drawing, Surround
-from dagorch.exporters.emphasis import emphasise
 from dagorch.exporters.frames import frame_numbers, usage_with_inside
-from dagorch.exporters.gathering import gather
+from dagorch.exporters.pictures import captions
+from dagorch.exporters.pictures.drawing import Arrow, Box, Drawing, Surround
+from dagorch.exporters.pictures.emphasis import emphasise
+from dagorch.exporters.pictures.gathering import gather
 from dagorch.graph.graph import Graph
 from dagorch.graph.plan import LOOP, MAP, Plan
 from dagorch.models.result import End, NodeRun, Result

@@ -17,11 +17,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dagorch import DefinitionError, Graph, exporters
-from dagorch.exporters import ENDINGS, picture, to_dot, to_mermaid, to_pdf, to_png, to_svg, write
+from dagorch.exporters import ENDINGS, to_dot, to_mermaid, to_pdf, to_png, to_svg, write
+from dagorch.exporters.pictures import picture
 from dagorch.models.result import Result
 from dagorch.providers import ScriptedProvider
-from tests.unit.exporters.geometry import Geometry
 from tests.unit.exporters.graphs import everything, fan, lanes, layered
+from tests.unit.exporters.pictures.geometry import Geometry
 
 SVG = "{http://www.w3.org/2000/svg}"
 needs_dot = pytest.mark.skipif(shutil.which("dot") is None, reason="Graphviz's dot is not there")

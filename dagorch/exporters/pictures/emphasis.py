@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from dagorch.exporters.critical import CriticalStep
-from dagorch.exporters.drawing import Arrow, Drawing
 from dagorch.exporters.frames import holders
+from dagorch.exporters.pictures.drawing import Arrow, Drawing
 
 __all__ = ["emphasise"]
 

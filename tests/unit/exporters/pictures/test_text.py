@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 
 from dagorch import LLM, Graph
 from dagorch.exporters import to_text
-from dagorch.exporters.cells import cell_len, cut, pad
-from dagorch.exporters.drawing import Drawing
-from dagorch.exporters.unroll import draw
+from dagorch.exporters.pictures.cells import cell_len, cut, pad
+from dagorch.exporters.pictures.drawing import Drawing
+from dagorch.exporters.pictures.unroll import draw
 from dagorch.providers import ScriptedProvider
 from tests.property.graphs import generate
 from tests.property.spec import build
 from tests.property.world import World
 from tests.unit.exporters.graphs import everything, fan, nested
-from tests.unit.exporters.test_formats import one_node
+from tests.unit.exporters.pictures.test_formats import one_node
 
 MARKS = "●■◆▼?▣◌□"
 

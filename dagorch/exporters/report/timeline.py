@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
-from dagorch.exporters.record import RunRecord
-from dagorch.exporters.spans import Span, SpanKind, spans_of
+from dagorch.exporters.report.record import RunRecord
+from dagorch.exporters.report.spans import Span, SpanKind, spans_of
 from dagorch.models.result import Result
 
 __all__ = ["Bar", "Lane", "Timeline", "to_timeline"]

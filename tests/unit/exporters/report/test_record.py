@@ -25,9 +25,9 @@ from dagorch.exporters import (
     to_timeline_svg,
     write_record,
 )
-from dagorch.exporters import recorder as module
-from dagorch.exporters.record import AttemptRecord, NodeRecord
-from dagorch.exporters.spans import spans_of
+from dagorch.exporters.report import recorder as module
+from dagorch.exporters.report.record import AttemptRecord, NodeRecord
+from dagorch.exporters.report.spans import spans_of
 from dagorch.models.llm import LLMResponse, ToolCall
 from dagorch.models.orchestration import OrchestratorResult
 from dagorch.models.result import NodeRun, Result

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dagorch.exporters.rails import Rail, in_order, lay_rails
+from dagorch.exporters.pictures.rails import Rail, in_order, lay_rails
 
 Edges = dict[str, list[str]]
 

@@ -24,7 +24,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 from dagorch import LLM, Context, Event, EventType, Graph, Policy, Retry, RunError
 from dagorch.errors import OverloadedError
 from dagorch.exporters import TraceSpans
-from dagorch.exporters.traces import CONVENTIONS
+from dagorch.exporters.listeners.traces import CONVENTIONS
 from dagorch.models.llm import LLMResponse
 from dagorch.models.usage import Usage
 from dagorch.testing import ScriptedProvider, run_virtual

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from dagorch.exporters.drawing import Arrow, Box, Drawing, Surround
-from dagorch.exporters.palette import DEAD, TEXT, tint
-from dagorch.exporters.unroll import draw
+from dagorch.exporters.pictures.drawing import Arrow, Box, Drawing, Surround
+from dagorch.exporters.pictures.palette import DEAD, TEXT, tint
+from dagorch.exporters.pictures.unroll import draw
 from dagorch.graph.graph import Graph
 from dagorch.models.result import Result
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from dagorch.exporters import captions
-from dagorch.exporters.drawing import Arrow, Box, Drawing
+from dagorch.exporters.pictures import captions
+from dagorch.exporters.pictures.drawing import Arrow, Box, Drawing
 
 __all__ = ["MOST_ALIKE", "gather"]
 

@@ -13,10 +13,10 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Final
 
-from dagorch.exporters.captions import plural, shorten
-from dagorch.exporters.palette import LINE, MUTED, TEXT
-from dagorch.exporters.record import RunRecord
-from dagorch.exporters.timeline import Bar, Lane, Timeline, to_timeline
+from dagorch.exporters.pictures.captions import plural, shorten
+from dagorch.exporters.pictures.palette import LINE, MUTED, TEXT
+from dagorch.exporters.report.record import RunRecord
+from dagorch.exporters.report.timeline import Bar, Lane, Timeline, to_timeline
 from dagorch.models.amounts import format_duration
 from dagorch.models.clean import one_line
 from dagorch.models.result import Result

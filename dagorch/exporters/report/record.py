@@ -15,7 +15,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, JsonValue, Validation
 
 from dagorch.errors import DefinitionError
 from dagorch.exporters.critical import CriticalStep
-from dagorch.exporters.drawing import Drawing
+from dagorch.exporters.pictures.drawing import Drawing
 from dagorch.models.result import End
 from dagorch.models.usage import NOTHING_USED, Usage
 

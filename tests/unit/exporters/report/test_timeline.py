@@ -13,9 +13,9 @@ import pytest
 
 from dagorch import LLM, Graph, Policy, RunError
 from dagorch.exporters import to_timeline, to_timeline_svg
-from dagorch.exporters.spans import lane_of, spans_of
-from dagorch.exporters.timeline import Timeline
-from dagorch.exporters.timeline_svg import MOST_ROWS, MOST_TOLD, clock, ticks
+from dagorch.exporters.report.spans import lane_of, spans_of
+from dagorch.exporters.report.timeline import Timeline
+from dagorch.exporters.report.timeline_svg import MOST_ROWS, MOST_TOLD, clock, ticks
 from dagorch.models.result import NodeRun, Result
 from dagorch.testing import ScriptedProvider, run_virtual
 

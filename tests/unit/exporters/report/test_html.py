@@ -16,8 +16,9 @@ import anyio
 import pytest
 
 from dagorch import LLM, DefinitionError, Graph, Policy
-from dagorch.exporters import Recorder, RunRecord, report, to_html_report
+from dagorch.exporters import Recorder, RunRecord, to_html_report
 from dagorch.exporters.critical import CriticalStep
+from dagorch.exporters.report import html as report
 from dagorch.models.llm import LLMResponse
 from dagorch.models.usage import NOTHING_USED, Usage
 from dagorch.testing import ScriptedProvider, run_virtual

@@ -5,8 +5,8 @@ from __future__ import annotations
 import anyio
 
 from dagorch import Graph
-from dagorch.exporters.drawing import Drawing
-from dagorch.exporters.unroll import draw
+from dagorch.exporters.pictures.drawing import Drawing
+from dagorch.exporters.pictures.unroll import draw
 from dagorch.nodes.function import Function
 from dagorch.providers import ScriptedProvider
 from dagorch.testing import run_virtual

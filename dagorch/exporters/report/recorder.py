@@ -18,8 +18,9 @@ from pydantic import JsonValue
 
 from dagorch.errors import DefinitionError
 from dagorch.exporters.critical import critical_path
-from dagorch.exporters.drawing import Drawing
-from dagorch.exporters.record import (
+from dagorch.exporters.pictures.drawing import Drawing
+from dagorch.exporters.pictures.unroll import draw
+from dagorch.exporters.report.record import (
     AttemptRecord,
     EventRecord,
     ExchangeRecord,
@@ -27,7 +28,6 @@ from dagorch.exporters.record import (
     RunRecord,
     Said,
 )
-from dagorch.exporters.unroll import draw
 from dagorch.ids import RunId, started_at
 from dagorch.models.events import CONTENT, Event, EventType
 from dagorch.models.orchestration import OrchestratorResult

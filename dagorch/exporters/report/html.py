@@ -15,18 +15,18 @@ from importlib.resources import files
 from typing import Any, Final
 
 from dagorch.errors import DefinitionError
-from dagorch.exporters.captions import plural, shorten
-from dagorch.exporters.dot import dot_of
-from dagorch.exporters.picture import svg_of
-from dagorch.exporters.record import (
+from dagorch.exporters.pictures.captions import plural, shorten
+from dagorch.exporters.pictures.dot import dot_of
+from dagorch.exporters.pictures.picture import svg_of
+from dagorch.exporters.report.record import (
     AttemptRecord,
     EventRecord,
     ExchangeRecord,
     NodeRecord,
     RunRecord,
 )
-from dagorch.exporters.timeline import Timeline, to_timeline
-from dagorch.exporters.timeline_svg import MOST_ROWS, to_timeline_svg
+from dagorch.exporters.report.timeline import Timeline, to_timeline
+from dagorch.exporters.report.timeline_svg import MOST_ROWS, to_timeline_svg
 from dagorch.models.amounts import format_cost, format_duration
 from dagorch.models.clean import one_line
 from dagorch.models.usage import Usage
@@ -73,7 +73,7 @@ def to_html_report(record: RunRecord) -> str:
     from markupsafe import Markup
 
     pages = Environment(
-        loader=PackageLoader("dagorch.exporters", "page"),
+        loader=PackageLoader("dagorch.exporters.report", "page"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -116,7 +116,7 @@ def to_html_report(record: RunRecord) -> str:
 
 
 def _source(name: str) -> str:
-    return (files("dagorch.exporters") / "page" / name).read_text("utf-8")
+    return (files("dagorch.exporters.report") / "page" / name).read_text("utf-8")
 
 
 def _hash(text: str) -> str:

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dagorch import Graph, Policy
-from dagorch.exporters.captions import many_lines
-from dagorch.exporters.drawing import Arrow, Box, Drawing
-from dagorch.exporters.gathering import MOST_ALIKE, MOST_ALIKE_OF_MANY, gather
-from dagorch.exporters.unroll import draw
+from dagorch.exporters.pictures.captions import many_lines
+from dagorch.exporters.pictures.drawing import Arrow, Box, Drawing
+from dagorch.exporters.pictures.gathering import MOST_ALIKE, MOST_ALIKE_OF_MANY, gather
+from dagorch.exporters.pictures.unroll import draw
 from dagorch.models.result import NodeRun
 from dagorch.models.usage import Usage
 from tests.unit.exporters.graphs import fan, lanes

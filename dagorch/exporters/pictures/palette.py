@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from dagorch.exporters.drawing import Box, Surround
+from dagorch.exporters.pictures.drawing import Box, Surround
 
 __all__ = ["DEAD", "LINE", "MUTED", "TEXT", "Tint", "tint"]
 

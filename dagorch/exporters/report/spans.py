@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from dagorch.exporters.record import AttemptRecord, NodeRecord
+from dagorch.exporters.report.record import AttemptRecord, NodeRecord
 from dagorch.models.result import NodeRun
 
 __all__ = ["FUNCTIONS", "Span", "SpanKind", "lane_of", "spans_of"]

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from dagorch.errors import DefinitionError
-from dagorch.exporters.dot import to_dot
+from dagorch.exporters.pictures.dot import to_dot
 from dagorch.graph.graph import Graph
 from dagorch.models.result import Result
 
