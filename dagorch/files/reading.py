@@ -112,7 +112,8 @@ class _Checking:
             self.tell(f"a graph needs nodes{hint}", tree.spot, node)
         outputs = tree.get("outputs", [])
         known = tree["nodes"].value if "nodes" in tree else {}
-        for place, name in enumerate([outputs] if isinstance(outputs, str) else outputs):
+        listed = outputs if isinstance(outputs, list) else [outputs]
+        for place, name in enumerate(listed):
             if isinstance(name, str) and isinstance(known, dict) and name not in known:
                 spot = tree["outputs"].spot_of((place,) if isinstance(outputs, list) else ())
                 self.tell(f"output {name!r} is no node{did_you_mean(name, known)}", spot, node)
@@ -152,7 +153,7 @@ class _Checking:
         self._fields(tree, own, f"node {id!r}", id)
         if "branch" in tree:
             self._branch(tree, id)
-        if "after" in tree.get("inputs", ()) or "after" in tree.get("values", ()):
+        if any(key in tree and "after" in tree[key] for key in ("inputs", "values")):
             self.tell("an input called 'after' takes what has its name alone", tree.spot, id)
         for key in tree.keys if kind is KINDS["llm"] else ():
             if key == "with" and "class" not in tree:

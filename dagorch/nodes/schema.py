@@ -206,9 +206,8 @@ def _misfits(value: Any, schema: Any, at: tuple[Step, ...]) -> Iterator[Found]:
     if schema is False:
         yield at, "must not be there"
         return
-    kinds = schema.get("type")
-    kinds = [kinds] if isinstance(kinds, str) else kinds
-    if kinds is not None and not any(_is_a(value, kind) for kind in kinds):
+    kinds = _kinds(schema)
+    if kinds and not any(_is_a(value, kind) for kind in kinds):
         yield at, _must(schema, " or ".join(_NAMES[kind] for kind in kinds), value)
         return
     yield from _wrong_choice(value, schema, at)
@@ -231,7 +230,7 @@ def _wrong_choice(value: Any, schema: Any, at: tuple[Step, ...]) -> Iterator[Fou
     if "const" in schema and not same(value, schema["const"]):
         yield at, _must(schema, _shown(schema["const"]), value)
     if "anyOf" in schema and all(any(_misfits(value, one, ())) for one in schema["anyOf"]):
-        near = [one for one in schema["anyOf"] if _is_a(value, one.get("type", "null"))]
+        near = [one for one in schema["anyOf"] if any(_is_a(value, k) for k in _kinds(one))]
         if len(near) == 1 and not isinstance(value, str):  # what it was meant to be is plain
             yield from _misfits(value, near[0], at)
         else:
@@ -289,6 +288,12 @@ def _shown(value: Any) -> str:
 
 def _is_number(value: Any, kind: Any = (int, float)) -> bool:
     return isinstance(value, kind) and not isinstance(value, bool)
+
+
+def _kinds(schema: Any) -> list[str]:
+    """The types that a schema names; none where it leaves them open."""
+    kinds = schema.get("type", []) if isinstance(schema, Mapping) else []
+    return [kinds] if isinstance(kinds, str) else list(kinds)
 
 
 def _is_a(value: Any, kind: str) -> bool:
