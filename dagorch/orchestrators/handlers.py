@@ -20,12 +20,11 @@ from dagorch.nodes.function import Context
 from dagorch.nodes.llm import LLM_RETRY
 from dagorch.nodes.signature import signature_of
 from dagorch.orchestrators.metered import MeteredProvider, seated
-from dagorch.patterns.passes import Pass
+from dagorch.patterns.passes import PREVIOUS, Pass, by_name, leave
 
 __all__ = [
     "AnyHandler",
     "Handler",
-    "Keep",
     "described",
     "node_function",
     "only_calls_again",
@@ -34,8 +33,6 @@ __all__ = [
 
 AnyHandler = Callable[[str, dict[str, Any]], Any] | Callable[[dict[str, Any]], Any]
 """A user's function of a step's name and the context, or of the context alone."""
-Keep = Callable[[Context[Any], Mapping[str, Any]], None]
-"""Is told of a node at work what steps gave, by name."""
 End = Callable[[Context[Any], Mapping[str, Any], Any], Any]
 
 _POSITIONAL: Final = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
@@ -86,7 +83,6 @@ def node_function(
     provider: MeteredProvider,
     *,
     is_async: bool,
-    begin: Keep = lambda _run, _told: None,
     end: End = lambda _run, _told, outcome: outcome,
 ) -> Callable[..., Any]:
     """
@@ -96,7 +92,6 @@ def node_function(
         call: Calls the user's function, given what the node is told by name.
         provider: The orchestrator's.
         is_async: Whether that gives an awaitable without blocking.
-        begin: Is told what the node is told.
         end: Makes the node's value of what came of it.
     """
 
@@ -105,8 +100,8 @@ def node_function(
             return end(run, told, await outcome)
 
     async def work(run: Context[Any], names: Sequence[str] = (), **values: Any) -> Any:
-        told = _by_name(names, values)
-        begin(run, told)
+        told = by_name(names, values)
+        leave(run, told)
         with seated(provider, run):
             outcome = call(told)
         if inspect.isawaitable(outcome):
@@ -114,8 +109,8 @@ def node_function(
         return end(run, told, outcome)
 
     def work_in_thread(run: Context[Any], names: Sequence[str] = (), **values: Any) -> Any:
-        told = _by_name(names, values)
-        begin(run, told)
+        told = by_name(names, values)
+        leave(run, told)
         with seated(provider, run):
             outcome = call(told)
         if inspect.isawaitable(outcome):
@@ -130,7 +125,6 @@ def step_function(
     step: str,
     context: Mapping[str, Any],
     provider: MeteredProvider,
-    keep: Keep = lambda _run, _told: None,
 ) -> Callable[..., Any]:
     """
     Give the function of a step's node.
@@ -143,23 +137,23 @@ def step_function(
         step: Its name.
         context: The caller's, with the task.
         provider: The orchestrator's.
-        keep: Is told what steps gave, by name, this one's own outcome at the end.
     """
 
     def call(told: Mapping[str, Any]) -> Any:
         given: dict[str, Any] = {**context, "results": {}}
         for name, value in told.items():
-            if isinstance(value, Pass):
-                given |= {"previous": value.results, "iteration": value.iteration + 1}
+            if name == PREVIOUS:
+                last = value or Pass()
+                given |= {"previous": last.results, "iteration": last.iteration + 1}
             else:
                 given["results"][name] = value
         return handler.call(step, given)
 
     def end(run: Context[Any], _told: Mapping[str, Any], outcome: Any) -> Any:
-        keep(run, {step: outcome})
+        leave(run, {step: outcome})
         return outcome
 
-    return node_function(call, provider, is_async=handler.is_async, begin=keep, end=end)
+    return node_function(call, provider, is_async=handler.is_async, end=end)
 
 
 def only_calls_again(policy: Policy) -> Policy:
@@ -186,10 +180,6 @@ def described(function: Callable[..., Any]) -> str:
     if name == "<lambda>" and code is not None:
         name = f"lambda of {Path(code.co_filename).name}:{code.co_firstlineno}"
     return _RESERVED.sub("_", name or type(function).__name__)
-
-
-def _by_name(names: Sequence[str], told: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: told[f"told_{number}"] for number, name in enumerate(names, 1)}
 
 
 def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter] | None:

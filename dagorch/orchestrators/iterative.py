@@ -8,13 +8,11 @@ from typing import Any, ClassVar, Final
 from dagorch.errors import DefinitionError
 from dagorch.models.config import OrchestratorConfig
 from dagorch.models.result import Result
-from dagorch.models.task import AgentResult
 from dagorch.nodes.function import Context
 from dagorch.orchestrators.base import BaseOrchestrator
 from dagorch.orchestrators.handlers import (
     AnyHandler,
     Handler,
-    Keep,
     described,
     node_function,
     only_calls_again,
@@ -23,8 +21,8 @@ from dagorch.orchestrators.handlers import (
 from dagorch.orchestrators.models import asked
 from dagorch.orchestrators.sequential import handlers_of
 from dagorch.orchestrators.workflow import Agent, Workflow
-from dagorch.patterns.iterative import PREVIOUS, VERDICT, iterative_graph
-from dagorch.patterns.passes import Pass, results_of
+from dagorch.patterns.iterative import iterative_graph
+from dagorch.patterns.passes import PREVIOUS, VERDICT, Pass, judged, results_of
 from dagorch.patterns.steps import Step
 
 __all__ = ["IterativeOrchestrator"]
@@ -117,27 +115,15 @@ class IterativeOrchestrator(BaseOrchestrator):
     def _workflow(self, task: str, context: Mapping[str, Any]) -> Workflow:
         told = {**context, "task": task}
         primary = self.config.primary_model or ""
-        ids: dict[str, str] = {}
-
-        def keep(run: Context[Any], given: Mapping[str, Any]) -> None:
-            # The run lets a pass's values go when it has ended; a model's are kept by what reads
-            # them next.
-            frame = run.path.rpartition("/")[0]
-            for name in given.keys() & ids.keys():
-                path = f"{frame}/{ids[name]}"
-                if isinstance(run.deps, Workflow) and path in run.deps.agents:
-                    id = run.deps.agents[path].id
-                    run.deps.given[path] = AgentResult(subtask_id=id, content=given[name])
-
         steps = [
-            Step(name, step_function(self._handlers[name], name, told, self.provider, keep))
+            Step(name, step_function(self._handlers[name], name, told, self.provider))
             if name in self._handlers
             else Step(name)
             for name in self._steps
         ]
         graph = iterative_graph(
             steps,
-            self._check(keep),
+            self._check(),
             self._check_id,
             self.max_iterations,
             task,
@@ -147,7 +133,7 @@ class IterativeOrchestrator(BaseOrchestrator):
             self._question,
         )
         body: Any = graph.node("passes")
-        ids |= zip(self._steps, (node.id for node in body.body), strict=False)
+        ids = dict(zip(self._steps, (node.id for node in body.body), strict=False))
         return Workflow(
             task,
             graph,
@@ -162,6 +148,7 @@ class IterativeOrchestrator(BaseOrchestrator):
             },
             models=(primary,) if primary else (),
             facts=self._facts,
+            steps=ids,
         )
 
     @property
@@ -169,24 +156,27 @@ class IterativeOrchestrator(BaseOrchestrator):
         function = self._convergence
         return "count" if function is None else f"convergence_fn {described(function)}"
 
-    def _check(self, keep: Keep) -> Callable[..., Any]:
+    def _check(self) -> Callable[..., Any]:
         """Give the function of the node that makes a `Pass` of what the steps gave."""
-        last = self._steps[-1]
+        last, converged = self._steps[-1], self._convergence
         by_model = last not in self._handlers
+        if by_model and converged is None:
+            return judged
+
+        def iteration(told: Mapping[str, Any]) -> int:
+            return (told[PREVIOUS] or Pass()).iteration + 1
 
         def results(told: Mapping[str, Any]) -> Any:
-            return results_of(told[last], told[PREVIOUS].iteration + 1) if by_model else told[last]
+            return results_of(told[last], iteration(told)) if by_model else told[last]
 
         def call(told: Mapping[str, Any]) -> Any:
-            if self._convergence is None:
-                return told.get(VERDICT) == "true"
-            return self._convergence(results(told))
+            return told.get(VERDICT) == "true" if converged is None else converged(results(told))
 
         def end(_run: Context[Any], told: Mapping[str, Any], outcome: Any) -> Pass:
-            return Pass(told[PREVIOUS].iteration + 1, results(told), converged=bool(outcome))
+            return Pass(iteration(told), results(told), converged=bool(outcome))
 
-        is_async = self._convergence is None or Handler(self._convergence, "").is_async
-        return node_function(call, self.provider, is_async=is_async, begin=keep, end=end)
+        is_async = converged is None or Handler(converged, "").is_async
+        return node_function(call, self.provider, is_async=is_async, end=end)
 
     def _facts(self, result: Result) -> dict[str, Any]:
         last = result.values.get("passes")

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from dagorch.errors import DefinitionError, OutputTypeError, Problem
+from dagorch.errors import DefinitionError, Problem
 from dagorch.models.config import DreamSwarmConfig, OrchestratorConfig
 from dagorch.models.finding import Finding
 from dagorch.models.result import Result
 from dagorch.models.task import AgentResult, AgentType, TaskStatus
 from dagorch.orchestrators.base import BaseOrchestrator
+from dagorch.orchestrators.searching import Searching, searching
 from dagorch.orchestrators.workflow import Agent, Workflow
 from dagorch.patterns.room import AMPLE, TIGHT, Room
 from dagorch.patterns.subtasks import node_ids
@@ -113,7 +113,7 @@ class DreamSwarmOrchestrator(BaseOrchestrator):
         swarm = Swarm(
             config.num_agents, domains, config.findings_per_agent, model, self._room(model)
         )
-        graph = swarm_graph(swarm, lambda name: _searching(name, sources[name]), task, self._policy)
+        graph = swarm_graph(swarm, lambda name: searching(name, sources[name]), task, self._policy)
         ids = node_ids(domains)
         agents = {
             f"agent_{n}": Agent(
@@ -140,7 +140,7 @@ class DreamSwarmOrchestrator(BaseOrchestrator):
                 **_cited(result),
             }
 
-        return Workflow(
+        return Searching(
             task,
             graph,
             planning="",
@@ -149,6 +149,7 @@ class DreamSwarmOrchestrator(BaseOrchestrator):
             agents=agents,
             facts=facts,
             adjust=adjust,
+            sources=sources,
         )
 
     def _called(self, model: str) -> str:
@@ -165,50 +166,6 @@ class DreamSwarmOrchestrator(BaseOrchestrator):
 
 SwarmOrchestrator = DreamSwarmOrchestrator
 """The older name."""
-
-
-def _searching(domain: str, source: Source) -> Callable[[str, int], Any]:
-    """The function of a domain's search node: async if the source is, else run in a thread."""
-    search = source.search
-    if inspect.iscoroutinefunction(search):
-
-        async def on_the_loop(task: str, limit: int) -> Searched:
-            return _checked(domain, await search(task, limit), limit)
-
-        return on_the_loop
-
-    def in_a_thread(task: str, limit: int) -> Any:
-        given = search(task, limit)
-        if not inspect.isawaitable(given):
-            return _checked(domain, given, limit)
-
-        async def awaited() -> Searched:  # the engine awaits it on its loop
-            return _checked(domain, await given, limit)
-
-        return awaited()
-
-    return in_a_thread
-
-
-def _checked(domain: str, given: Any, limit: int) -> Searched:
-    """What a source gave, if it is what was promised."""
-    if not isinstance(given, list | tuple):
-        raise OutputTypeError(
-            f"source {domain!r} gave a {type(given).__name__}, not a list of Finding: {given!r:.80}"
-        )
-    for finding in given:
-        if not isinstance(finding, Finding):
-            raise OutputTypeError(f"source {domain!r} gave {finding!r:.80}, which is no Finding")
-    named = [
-        finding if finding.source else finding.model_copy(update={"source": domain})
-        for finding in given[:limit]
-    ]
-    return Searched(
-        domain,
-        tuple(named),
-        getattr(given, "skipped", 0),
-        tuple(getattr(given, "problems", ())),
-    )
 
 
 def _failures(result: Result, ids: Mapping[str, str]) -> dict[str, str]:

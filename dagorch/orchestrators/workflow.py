@@ -59,8 +59,19 @@ class Workflow:
     """What the pattern tells in the result's metadata."""
     adjust: Callable[[str, AgentResult, Result], AgentResult] = lambda _path, told, _result: told
     """What the pattern makes of an agent's result, by the path of its node."""
+    steps: Mapping[str, str] = field(default_factory=dict)
+    """In a loop: the id of each step's node in a pass, by the step's name."""
     given: dict[str, AgentResult] = field(default_factory=dict)
     """What agents gave, by path, where the run does not keep it."""
+
+    def leave(self, path: str, given: Mapping[str, Any]) -> None:
+        """Keep what steps of a pass gave; see `dagorch.patterns.passes.Keeper`."""
+        frame = path.rpartition("/")[0]
+        for name in given.keys() & self.steps.keys():
+            own = f"{frame}/{self.steps[name]}"
+            if own in self.agents:
+                id = self.agents[own].id
+                self.given[own] = AgentResult(subtask_id=id, content=given[name])
 
     def outcome(self, result: Result, failure: BaseException | None = None) -> OrchestratorResult:
         """Say what a run came to; with a failure, what it had come to."""

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any
 
 from dagorch.graph.graph import Graph
 from dagorch.models.policy import DEFAULT_POLICY, Policy
 from dagorch.nodes.deciding import YES_OR_NO, deciding
 from dagorch.patterns import step_prompts as prompts
-from dagorch.patterns.passes import Pass
+from dagorch.patterns.passes import PREVIOUS, VERDICT, Pass
 from dagorch.patterns.steps import DEFAULT_ASKED, Asked, Step, add_steps
 
-__all__ = ["PREVIOUS", "VERDICT", "iterative_graph"]
-
-PREVIOUS: Final = "previous answer"
-"""What a pass calls the one before, among the names of what it is told."""
-VERDICT: Final = "verdict"
-"""What the check calls a model's verdict, `true` or `false`, among those names."""
+__all__ = ["iterative_graph"]
 
 
 def iterative_graph(
@@ -53,7 +48,7 @@ def iterative_graph(
         (['passes', 'answer'], ['improve', 'good?'])
     """
     body = Graph("pass")
-    last = body.input("last", Pass)
+    last = body.input("last", Pass | None)
     body.input("task", str)
     found = add_steps(body, steps, asked, policy, told={PREVIOUS: last}, prompt=prompts.IMPROVE)
     names = [PREVIOUS, *(step.name for step in steps)]
@@ -65,9 +60,7 @@ def iterative_graph(
     body.output(body.function(check, id=check_id, policy=check_policy, names=tuple(names), **told))
     graph = Graph("iterative")
     graph.input("task", str, default=task)
-    passes = graph.loop(
-        "passes", body, last=Pass(), until=_converged, max_iterations=max_iterations
-    )
+    passes = graph.loop("passes", body, last=None, until=_converged, max_iterations=max_iterations)
     graph.merge("answer", [passes], reducer=_results)
     return graph
 

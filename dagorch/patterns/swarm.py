@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from dagorch.graph.graph import Graph
@@ -12,7 +13,7 @@ from dagorch.nodes.llm import LLM
 from dagorch.patterns import swarm_prompts as prompts
 from dagorch.patterns.room import AMPLE, Room
 from dagorch.patterns.subtasks import node_ids
-from dagorch.patterns.swarm_notes import answered, found_any, notes, reading, report
+from dagorch.patterns.swarm_notes import answer_text, found_any, notes, reading, report
 
 __all__ = ["Reader", "Swarm", "deal_domains", "swarm_graph"]
 
@@ -97,11 +98,11 @@ def swarm_graph(
     }
     reports = []
     for n, own in enumerate(dealt, 1):
-        parts = {domain: (shares[domain].index(n - 1), len(shares[domain])) for domain in own}
+        parts = {domain: [shares[domain].index(n - 1), len(shares[domain])] for domain in own}
         found = graph.merge(
             f"found_{n}",
             [searches[domain] for domain in own],
-            reducer=reading(parts, swarm.room),
+            reducer=partial(reading, parts=parts, read_bytes=swarm.room.read_bytes),
             tolerate_failures=True,
         )
         some = graph.branch(f"any_{n}", found_any, ("yes", "no"), found=found)
@@ -110,9 +111,7 @@ def swarm_graph(
         reports.append(graph.merge(f"report_{n}", [found, told], reducer=report))
     noted = graph.merge("notes", reports, reducer=notes, tolerate_failures=True)
     synthesis = graph.add(_reader("synthesis", prompts.SYNTHESISE, swarm, policy), notes=noted)
-    graph.output(
-        graph.merge("answer", [noted, synthesis], reducer=lambda both: answered(*both).text)
-    )
+    graph.output(graph.merge("answer", [noted, synthesis], reducer=answer_text))
     return graph
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any, Final
@@ -12,11 +12,10 @@ from dagorch.models.finding import Finding
 from dagorch.patterns.citing import cite, listed, numbered
 from dagorch.patterns.dealing import fitted
 from dagorch.patterns.findings import distinct
-from dagorch.patterns.room import Room
 
 __all__ = [
-    "Answer", "Notes", "NothingFoundError", "Reading", "Report", "Searched", "answered",
-    "found_any", "notes", "reading", "report",
+    "Answer", "Notes", "NothingFoundError", "Reading", "Report", "Searched", "answer_text",
+    "answered", "found_any", "notes", "reading", "report",
 ]  # fmt: skip
 
 _BYTES_EACH: Final = 1_200
@@ -96,20 +95,22 @@ class Answer:
 
 
 def reading(
-    parts: Mapping[str, tuple[int, int]], room: Room
-) -> Callable[[list[Searched]], Reading]:
-    """The fold that gives an agent its parts of searches: of each domain, which of how many."""
+    searches: list[Searched], parts: Mapping[str, Sequence[int]], read_bytes: int
+) -> Reading:
+    """
+    Fold searches into what an agent reads of them, in turn, so that little room has the best.
 
-    def fold(searches: list[Searched]) -> Reading:
-        own = [
-            searched.findings[parts[searched.domain][0] :: parts[searched.domain][1]]
-            for searched in searches
-        ]
-        # In turn, so that a small room has the best of each.
-        mixed = (finding for row in zip_longest(*own) for finding in row if finding is not None)
-        return Reading(distinct(mixed).findings[: max(1, room.read_bytes // _BYTES_EACH)])
-
-    return fold
+    Args:
+        searches: Of its domains.
+        parts: Of each domain, which part of it is the agent's, of how many.
+        read_bytes: How much its model can read.
+    """
+    own = [
+        searched.findings[parts[searched.domain][0] :: parts[searched.domain][1]]
+        for searched in searches
+    ]
+    mixed = (finding for row in zip_longest(*own) for finding in row if finding is not None)
+    return Reading(distinct(mixed).findings[: max(1, read_bytes // _BYTES_EACH)])
 
 
 def found_any(found: Reading) -> str:
@@ -170,3 +171,8 @@ def answered(notes: Notes, synthesis: str) -> Answer:
     findings = tuple(notes.findings[number - 1] for number in sorted(numbers))
     text = f"{cited.text}\n\n{head}\n\n{listed(notes.findings, numbers)}"
     return Answer(text, findings, tuple(sorted(numbers)), bool(cited.numbers), cited.dropped)
+
+
+def answer_text(both: list[Any]) -> str:
+    """Fold notes and a synthesis into the text of the answer."""
+    return answered(*both).text
