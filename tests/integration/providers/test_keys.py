@@ -12,10 +12,23 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from dagorch import LLM, Graph, RunError
 from dagorch.errors import DefinitionError, ProviderError
-from dagorch.exporters import to_dot, to_mermaid
+from dagorch.exporters import (
+    LogLines,
+    Recorder,
+    TraceSpans,
+    to_dot,
+    to_graphml,
+    to_html_report,
+    to_json,
+    to_mermaid,
+)
+from dagorch.files import dump_graph
 from dagorch.models.policy import Policy, Retry
 from dagorch.providers import HttpProvider, Timeouts, secret
 from dagorch.providers.secret import Secret
@@ -116,16 +129,26 @@ async def told_by(provider: HttpProvider) -> list[str]:
             told.append(repr([error.request_id, error.service, error.model]))
     graph = Graph("ask")
     graph.add(LLM("answer", prompt="Hi", policy=Policy(retry=Retry(attempts=1))))
-    told += [to_dot(graph), to_mermaid(graph), repr(graph.compile())]
+    told += [to_dot(graph), to_mermaid(graph), dump_graph(graph), repr(graph.compile())]
+    spans, recorder = InMemorySpanExporter(), Recorder()
+    tracer_provider = TracerProvider()
+    tracer_provider.add_span_processor(SimpleSpanProcessor(spans))
+    listeners = [recorder, TraceSpans(tracer_provider, content=True), LogLines()]
+    failure = None
     try:
         async with graph.stream(provider=provider) as events:
             async for event in events:
-                told.append(repr(event))
+                told += [repr(event), to_json(event)]
+                for listener in listeners:
+                    listener(event)
             result = events.result
-        told += [repr(result), repr(result.usage), to_dot(graph, result)]
     except RunError as error:
         told += everything_of(error)
-        told.append(repr(error.partial_results))
+        failure, result = error, error.partial_results
+    told += [repr(result), repr(result.usage), to_dot(graph, result), to_graphml(graph, result)]
+    record = recorder.record(result, error=failure)
+    told += [record.model_dump_json(), to_html_report(record)]
+    told += [span.to_json() for span in spans.get_finished_spans()]
     return told
 
 
