@@ -23,8 +23,12 @@ _STEPS: Final = typer.Option(
     "[default: research, analyze, synthesize]"
 )
 _CONDITION: Final = typer.Option(help="Of conditional: a question that is answered by yes or no.")
-_TRUE_BRANCH: Final = typer.Option(help="What to do on yes, in words; again for a further step.")
-_FALSE_BRANCH: Final = typer.Option(help="What to do on no, in words; again for a further step.")
+_TRUE_BRANCH: Final = typer.Option(
+    metavar="<str>", help="What to do on yes, in words; again for a further step."
+)
+_FALSE_BRANCH: Final = typer.Option(
+    metavar="<str>", help="What to do on no, in words; again for a further step."
+)
 _MAX_ITERATIONS: Final = typer.Option(help="Of iterative: the most passes. [default: 5]")
 _UNTIL: Final = typer.Option(
     help="Of iterative: a question about the answer; yes ends it. [default: all passes]"
@@ -46,7 +50,8 @@ Folder = Annotated[
 Allow = Annotated[
     list[str] | None,
     typer.Option(
-        help="A module, or package, that a graph's file may name functions of; again for more."
+        metavar="MODULE",
+        help="A module, or package, that a graph's file may name functions of; again for more.",
     ),
 ]
 
@@ -127,7 +132,9 @@ def run(
     ] = None,
     inputs: Annotated[
         list[str] | None,
-        typer.Option("--input", help="Of a graph: an input as name=value; again for more."),
+        typer.Option(
+            "--input", metavar="NAME=VALUE", help="Of a graph: one of its inputs; again for more."
+        ),
     ] = None,
     allow: Allow = None,
     provider: Annotated[
@@ -183,8 +190,9 @@ def run(
     report: Annotated[
         list[Path] | None,
         typer.Option(
+            metavar="<path>",
             help="Write how the run went: a page named .html, or its record named .json, of which "
-            "'dagorch report' makes one; again for both."
+            "'dagorch report' makes one; again for both.",
         ),
     ] = None,
     as_json: Annotated[
@@ -219,7 +227,7 @@ def run(
     )
     told = (provider, model, base_url, out, as_json, quiet, debug, tuple(report or ()))
     own = (tuple(inputs or ()), tuple(allow or ()), task is not None)
-    said = pattern if task is None else task
+    said = (" ".join(inputs or ()) or pattern) if task is None else task
     return run_workflow(RunOptions(pattern, said, settings, *told, *own))
 
 

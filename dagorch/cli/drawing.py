@@ -8,8 +8,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from dagorch.cli.loading import SOME_TASK, is_own, load_graph
-from dagorch.cli.patterns import Settings, orchestrator_for
+from dagorch.cli.loading import graph_of, is_own, load_graph
+from dagorch.cli.patterns import Settings, option_of, orchestrator_for
 from dagorch.errors import DefinitionError
 from dagorch.exporters import to_mermaid, to_text, write
 from dagorch.graph.graph import Graph
@@ -52,7 +52,8 @@ def _graph_of(target: str, settings: Settings, modules: Iterable[str]) -> Graph:
     if not is_own(target):
         if allowed := tuple(modules):
             raise DefinitionError(f"--allow {allowed[0]} is for a graph's file, not for {target!r}")
-        return orchestrator_for(target, settings).graph(SOME_TASK)
+        return graph_of(orchestrator_for(target, settings))
     if given := settings.given():
-        raise DefinitionError(f"{', '.join(given)}: options of a pattern, not of {target!r}")
+        options = ", ".join(map(option_of, given))
+        raise DefinitionError(f"{options}: of a pattern, not of {target!r}")
     return load_graph(target, modules)

@@ -22,6 +22,10 @@ What would run, as a picture; needs no provider and no network:
 The same as text, here:
   dagorch show cascade
 \b
+A graph written by hand, checked, and run with a page of how it went:
+  dagorch validate compare.yaml
+  dagorch run compare.yaml "Tea or coffee?" --report run.html
+\b
 A project with a workflow of your own, and its test:
   dagorch new orchestrator second-opinion
 \b
@@ -70,7 +74,7 @@ Draw a workflow before it runs; without -o, print it as Mermaid.
 Patterns: cascade, swarm, sequential, conditional, iterative.
 FILE is a graph in a .yaml or .json file; -o writes one, too.
 MODULE:NAME is a Graph, an orchestrator, or a function that returns one.
-Loops and maps are drawn as frames, what only a run will tell as a placeholder.
+Loops and maps are drawn as frames, what only a run will tell as placeholders.
 Nothing is run.
 \b
 Examples:
@@ -104,5 +108,6 @@ Arguments are those of 'dagorch graph'. Nothing is run.
 Examples:
   dagorch show cascade
   dagorch show swarm --agents 3 --domains arxiv,news
+  dagorch show compare.yaml
   dagorch show my_project.flows:compare
 """

@@ -11,14 +11,13 @@ from typing import Any
 
 from dagorch import files
 from dagorch.errors import DefinitionError, did_you_mean
-from dagorch.graph.graph import Graph
+from dagorch.graph.graph import NO_DEFAULT, Graph
 from dagorch.nodes.base import Node
 from dagorch.orchestrators import BaseOrchestrator
 
-__all__ = ["SOME_TASK", "every_node", "is_own", "load", "load_graph"]
+__all__ = ["every_node", "graph_of", "is_own", "load", "load_graph"]
 
-SOME_TASK = "the task"
-"""Stands for the task of a graph that is drawn, not run."""
+_SOME_TASK = "the task"
 
 
 def is_own(target: str) -> bool:
@@ -40,7 +39,16 @@ def every_node(graph: Graph) -> Iterator[Node[Any]]:
 def load_graph(target: str, modules: Iterable[str] = ()) -> Graph:
     """Load a graph, or that of an orchestrator; otherwise as `load`."""
     found = load(target, modules)
-    return found.graph(SOME_TASK) if isinstance(found, BaseOrchestrator) else found
+    return graph_of(found) if isinstance(found, BaseOrchestrator) else found
+
+
+def graph_of(orchestrator: BaseOrchestrator) -> Graph:
+    """Give the graph of no task yet: a run must be given one."""
+    graph = orchestrator.graph(_SOME_TASK)
+    for given in graph.inputs.values():
+        if given.default == _SOME_TASK:
+            given.default = NO_DEFAULT
+    return graph
 
 
 def load(target: str, modules: Iterable[str] = ()) -> Graph | BaseOrchestrator:

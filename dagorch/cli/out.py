@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Final
 
-from dagorch.errors import DagorchError, DefinitionError, RunError
+from dagorch.errors import DagorchError, DefinitionError, RunError, did_you_mean
 from dagorch.exporters.documents import check_installed, compose, render_document
 from dagorch.models.document import DocumentFormat
 from dagorch.models.orchestration import OrchestratorResult
@@ -22,6 +22,7 @@ _DOCUMENTS: Final[dict[str, DocumentFormat]] = {
     ".pdf": "pdf",
     ".docx": "docx",
 }
+_IN_FOLDER: Final = ("answer.md", "answer.html", "result.json", "graph.svg")
 
 
 class Destination:
@@ -34,7 +35,8 @@ class Destination:
         path: As the user gave it. A folder is made now, so that it is known that it can be.
 
     Raises:
-        DefinitionError: A package for the format is missing, or nothing can be written there.
+        DefinitionError: Its ending is that of another kind of file, a package for the format is
+            missing, or nothing can be written there.
     """
 
     def __init__(self, path: Path) -> None:
@@ -45,8 +47,18 @@ class Destination:
             check_installed([_DOCUMENTS[self._ending]])
         if self._is_file:
             try_file(path, "--out")
+        elif self._ending[1:].isalpha() and not path.is_dir():  # a folder's name may be `v1.2`
+            raise DefinitionError(
+                f"--out {str(path)!r}: name a file .md, .html, .pdf, .docx or .json, or a folder "
+                f"without an ending{did_you_mean(self._ending, (*_DOCUMENTS, '.json'))}"
+            )
         else:
             _told(path, "--out", self._try_folder)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All that may be written."""
+        return (self._path,) if self._is_file else tuple(self._path / name for name in _IN_FOLDER)
 
     def _try_folder(self) -> None:
         self._path.mkdir(parents=True, exist_ok=True)
@@ -66,22 +78,15 @@ class Destination:
             DagorchError: One could not be written; the others are there all the same.
         """
         files: list[tuple[Path, Callable[[], object]]] = []
+        for path in self.files:
+            if path.suffix == ".svg":
+                if result.run is not None:
+                    from dagorch.exporters import write
 
-        def add(path: Path) -> None:
-            files.append(
-                (path, partial(_put, path, partial(_rendered, path, task, result, failure)))
-            )
-
-        if self._is_file:
-            add(self._path)
-            return _all(files)
-        for name in ("answer.md", "answer.html", "result.json"):
-            add(self._path / name)
-        if result.run is not None:
-            from dagorch.exporters import write
-
-            picture = self._path / "graph.svg"
-            files.append((picture, partial(write, result.run.graph, picture, result.run)))
+                    files.append((path, partial(write, result.run.graph, path, result.run)))
+            else:
+                rendered = partial(_rendered, path, task, result, failure)
+                files.append((path, partial(_put, path, rendered)))
         return _all(files)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 from dagorch.cli.loading import every_node, load
-from dagorch.cli.patterns import Settings
+from dagorch.cli.patterns import Settings, option_of
 from dagorch.errors import DagorchWarning, DefinitionError, did_you_mean
 from dagorch.graph.graph import NO_DEFAULT, Graph
 from dagorch.models.config import OrchestratorConfig
@@ -102,10 +102,10 @@ def own_orchestrator(
     found = load(target, modules)
     known = _OF_GRAPHS if isinstance(found, Graph) else _OF_ORCHESTRATORS
     given = settings.given()
-    alien = ["--" + name.replace("_", "-") for name in given if name not in known]
+    alien = [option_of(name) for name in given if name not in known]
     if alien:
         raise DefinitionError(
-            f"{', '.join(alien).replace('-seconds', '')}: "
+            f"{', '.join(alien)}: "
             f"{'the graph' if isinstance(found, Graph) else 'the orchestrator'} {target} "
             "says that for itself"
         )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from dagorch.errors import DefinitionError, did_you_mean
+from dagorch.files import ENDINGS
 from dagorch.models.config import DreamCascadeConfig, DreamSwarmConfig, OrchestratorConfig
 from dagorch.orchestrators import (
     BaseOrchestrator,
@@ -19,7 +20,7 @@ from dagorch.orchestrators import (
 )
 from dagorch.sources import get_source
 
-__all__ = ["PATTERNS", "Pattern", "Settings", "orchestrator_for"]
+__all__ = ["PATTERNS", "Pattern", "Settings", "option_of", "orchestrator_for"]
 
 _STEPS: Final = ("research", "analyze", "synthesize")
 _WAYS: Final = {
@@ -75,8 +76,8 @@ def _sequential(config: dict[str, Any], own: dict[str, Any], provider: Any) -> B
 def _conditional(config: dict[str, Any], own: dict[str, Any], provider: Any) -> BaseOrchestrator:
     if missing := [name for name in _WAYS if own and name not in own]:
         raise DefinitionError(
-            f"conditional lacks {' and '.join(map(_option, missing))}: give all of "
-            f"{', '.join(map(_option, _WAYS))}, or none of them"
+            f"conditional lacks {' and '.join(map(option_of, missing))}: give all of "
+            f"{', '.join(map(option_of, _WAYS))}, or none of them"
         )
     return ConditionalOrchestrator(OrchestratorConfig(**config), provider, **(own or _WAYS))
 
@@ -128,6 +129,7 @@ PATTERNS: Final[Mapping[str, Pattern]] = {
     "conditional": Pattern(_conditional, tuple(_WAYS)),
     "iterative": Pattern(_iterative, ("max_iterations", "until", "steps")),
 }
+_SHORTER: Final = {"num_agents": "agents", "timeout_seconds": "timeout"}
 _ANYONES: Final = frozenset(OrchestratorConfig.model_fields) - {"steps", "num_agents"}
 
 
@@ -141,20 +143,19 @@ def orchestrator_for(pattern: str, settings: Settings, provider: Any = None) -> 
     """
     found = PATTERNS.get(pattern)
     if found is None:
-        known = ", ".join(PATTERNS)
-        raise DefinitionError(
-            f"no pattern {pattern!r}{did_you_mean(pattern, PATTERNS) or f'; there are {known}'}"
-        )
+        known = f"; there are {', '.join(PATTERNS)}, files named {', '.join(ENDINGS)}, module:name"
+        raise DefinitionError(f"no pattern {pattern!r}{did_you_mean(pattern, PATTERNS) or known}")
     given = settings.given()
     own = {name: value for name, value in given.items() if name not in _ANYONES}
-    if alien := [_option(name) for name in own if name not in found.options]:
+    if alien := [option_of(name) for name in own if name not in found.options]:
         raise DefinitionError(
             f"{pattern} has no use for {', '.join(alien)}; "
-            f"it has {', '.join(map(_option, found.options))}"
+            f"it has {', '.join(map(option_of, found.options))}"
         )
     config = {name: value for name, value in given.items() if name in _ANYONES}
     return found.make(config, own, provider)
 
 
-def _option(name: str) -> str:
-    return "--agents" if name == "num_agents" else "--" + name.replace("_", "-")
+def option_of(name: str) -> str:
+    """Give the option that a setting is told by."""
+    return "--" + _SHORTER.get(name, name).replace("_", "-")

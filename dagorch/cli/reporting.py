@@ -23,17 +23,22 @@ class Reports:
 
     Args:
         paths: Each named .html, for the page, or .json, for the record.
+        taken: What is written beside them, which none may be.
 
     Raises:
-        DefinitionError: One has another ending, or cannot be written.
+        DefinitionError: One has another ending, cannot be written, or is taken.
     """
 
-    def __init__(self, paths: Sequence[Path]) -> None:
+    def __init__(self, paths: Sequence[Path], taken: Sequence[Path] = ()) -> None:
         self._paths = paths
         self._recorder = Recorder()
         for path in paths:
             _check(path, "--report")
             try_file(path, "--report")
+            if path.resolve() in map(Path.resolve, taken):
+                raise DefinitionError(
+                    f"--report {str(path)!r}: --out writes a file of that name; name another"
+                )
 
     @property
     def listeners(self) -> tuple[Callable[[Event], None], ...]:

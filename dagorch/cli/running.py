@@ -63,7 +63,7 @@ def run_workflow(options: RunOptions) -> int:
     orchestrator, provider, note = _prepared(options)
     graph = orchestrator.graph(options.task)
     destination = Destination(options.out) if options.out is not None else None
-    reports = Reports(options.report)
+    reports = Reports(options.report, destination.files if destination else ())
     silent = options.quiet or options.as_json
     if not silent:
         _say(note)

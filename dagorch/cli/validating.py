@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from dagorch.cli.loading import every_node, load
 from dagorch.errors import DefinitionError
+from dagorch.exporters.pictures.captions import kind_name, plural
 from dagorch.files import ENDINGS, json_schema
 from dagorch.graph.graph import Graph
 
@@ -22,13 +23,13 @@ def validate_file(file: str | None, modules: Iterable[str]) -> None:
         DefinitionError: No file is named, or something is wrong with it.
     """
     if file is None or not file.lower().endswith(ENDINGS):
-        named = "nothing" if file is None else repr(file)
-        raise DefinitionError(f"{named} to validate; name a file that ends in {', '.join(ENDINGS)}")
+        named = "no file to validate" if file is None else f"{file!r} is no graph's file"
+        raise DefinitionError(f"{named}; name one that ends in {', '.join(ENDINGS)}")
     graph = load(file, modules)
     assert isinstance(graph, Graph)
-    counts = Counter(node.kind.value for node in every_node(graph))
+    counts = Counter(kind_name(node.kind.value) for node in every_node(graph))
     kinds = ", ".join(f"{count} {kind}" for kind, count in counts.most_common())
-    nodes = "1 node" if counts.total() == 1 else f"{counts.total()} nodes"
+    nodes = plural(counts.total(), "node")
     inputs = f"; inputs: {', '.join(graph.inputs)}" if graph.inputs else ""
     print(f"ok: {file}: {nodes} ({kinds}){inputs}")
 

@@ -41,7 +41,7 @@ def rows(run: Result, result: OrchestratorResult) -> Iterator[Row]:
     for path, node_run in run.node_runs.items():
         yield Row(
             shorten(one_line(path), 28),
-            tiers.get(path) or kind_name(node_run.kind),
+            kind_name(tiers.get(path) or node_run.kind),
             node_run.end,
             f"{node_run.attempts}" if node_run.attempts else "",
             _tokens(node_run.usage),

@@ -200,7 +200,7 @@ async def test_a_run_that_fails_has_documents_of_what_finished(tmp_path: Path) -
     partial = caught.value.partial_results
     assert isinstance(partial, OrchestratorResult)
     text = content(partial.documents[0]).decode()
-    assert "> **There is no answer: the run was failed: " in text
+    assert "> **There is no answer: " in text
     assert "the report is too long" in text
     assert "Findings of research." in text
 

@@ -24,7 +24,7 @@ from dagorch.exporters.documents.blocks import (
 from dagorch.exporters.documents.reading import followed, read_markdown, read_spans, safe
 from dagorch.exporters.documents.running import how_it_ran, tells_dollars
 from dagorch.exporters.documents.values import as_text, unpacked, value_blocks
-from dagorch.exporters.pictures.captions import plural
+from dagorch.exporters.pictures.captions import kind_name, plural
 from dagorch.models.amounts import format_cost, format_duration
 from dagorch.models.clean import one_line
 from dagorch.models.orchestration import OrchestratorResult
@@ -229,7 +229,7 @@ def _parts(result: OrchestratorResult) -> Iterator[Block]:
 def _about(agent: AgentResult, dollars: bool) -> Iterator[str]:
     told = agent.metadata
     if agent.agent_type != agent.subtask_id:
-        yield str(agent.agent_type or "")
+        yield kind_name(str(agent.agent_type or ""))
     yield ", ".join(map(str, told.get("domains") or ()))
     yield str(told.get("model", ""))
     if agent.status != TaskStatus.COMPLETED:
@@ -255,8 +255,9 @@ def _notice(
         return f"{many}; the answer is made of what there is. What failed is below.", "partial"
     if result.status == TaskStatus.COMPLETED:
         return "", ""
-    why = f": {_short(_line(failure), 500)}" if failure else ""
-    said = f"There is no answer: the run was {result.status}{why}"
+    ended = "failed" if result.status == TaskStatus.FAILED else f"was {result.status}"
+    why = _short(_line(failure), 500) or f"the run {ended}"
+    said = f"There is no answer: {why}"
     return f"{said}{'' if said.endswith('.') else '.'} What had finished is below.", "failed"
 
 

@@ -263,7 +263,11 @@ def _task(outcome: Result | OrchestratorResult) -> str:
 def _roles(outcome: Result | OrchestratorResult) -> dict[str, str]:
     if not isinstance(outcome, OrchestratorResult):
         return {}
-    return {agent.subtask_id: str(agent.agent_type or "") for agent in outcome.agent_results}
+    return {
+        agent.subtask_id: str(agent.agent_type or "")
+        for agent in outcome.agent_results
+        if agent.agent_type != agent.subtask_id  # a step of a sequence, which has no other name
+    }
 
 
 def _tiers(outcome: Result | OrchestratorResult) -> dict[str, Usage]:

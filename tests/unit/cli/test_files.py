@@ -59,7 +59,7 @@ def command(
 
 
 def test_a_right_file_is_told_with_its_counts(command: Command) -> None:
-    told = "ok: greeting.yaml: 1 node (1 llm); inputs: name, times\n"
+    told = "ok: greeting.yaml: 1 node (1 LLM); inputs: name, times\n"
     assert command("validate", "greeting.yaml") == (0, told, "")
 
 
@@ -84,8 +84,8 @@ def test_the_format_is_printed(command: Command) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["validate"], "nothing to validate; name a file that ends in .json, .yaml, .yml"),
-        (["validate", "cascade"], "'cascade' to validate"),
+        (["validate"], "no file to validate; name one that ends in .json, .yaml, .yml"),
+        (["validate", "cascade"], "'cascade' is no graph's file"),
         (["validate", "absent.yaml"], "cannot read 'absent.yaml': No such file"),
         (["run", "absent.yaml", "x"], "cannot read 'absent.yaml': No such file"),
         (["run", "asking.yaml", "x"], "asks a person at ok, which nobody could answer here"),
@@ -97,8 +97,15 @@ def test_the_format_is_printed(command: Command) -> None:
         (["run", "cascade", "x", "--allow", "os"], "--allow os is for graphs, not for cascade"),
         (["graph", "cascade", "--allow", "os"], "--allow os is for a graph's file"),
         (["graph", "os:path", "--allow", "os"], "--allow os is for graphs from a file"),
-        (["show", "greeting.yaml", "--belter-count", "2"], "options of a pattern"),
-        (["graph", "swarm", "-o", "swarm.yaml"], "an orchestrator made it"),
+        (["show", "greeting.yaml", "--belter-count", "2"], "--belter-count: of a pattern"),
+        (
+            ["run", "greetings", "x"],
+            "sequential, conditional, iterative, files named .json, .yaml, .yml, module:name",
+        ),
+        (
+            ["run", "greeting.yaml", "x", "--agents", "2", "--timeout", "1"],
+            "--timeout, --agents: the",
+        ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -118,6 +125,23 @@ def test_a_file_runs_with_a_task_or_with_inputs(command: Command, given: list[st
     code, out, _ = command("run", "greeting.yaml", *given, "--provider", "scripted", "--json")
     assert code == 0
     assert OrchestratorResult.model_validate_json(out).result == "Greet Ada 1 times."
+
+
+def test_a_pattern_written_to_a_file_has_no_task_of_its_own(command: Command) -> None:
+    assert command("graph", "cascade", "-o", "cascade.yaml")[0] == 0
+    code, out, err = command("run", "cascade.yaml", "--provider", "scripted")
+    assert (code, out) == (2, "")
+    assert "needs task; give --input task=..." in err
+
+
+def test_without_a_task_the_inputs_say_what_was_asked(command: Command, tmp_path: Path) -> None:
+    given = ("--input", "name=Ada", "--input", "times=2", "--out", "a.md", "--report", "a.json")
+    code, out, _ = command("run", "greeting.yaml", *given, "--provider", "scripted")
+    assert code == 0
+    assert "# name=Ada times=2" in (tmp_path / "a.md").read_text("utf-8")
+    assert [line.split()[1] for line in out.splitlines() if line.startswith("hello")] == ["LLM"]
+    record = json.loads((tmp_path / "a.json").read_text("utf-8"))
+    assert record["task"] == "name=Ada times=2"
 
 
 def test_a_function_runs_only_from_a_module_that_was_allowed(

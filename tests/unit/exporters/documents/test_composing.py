@@ -122,7 +122,7 @@ async def test_a_failed_run_says_why_and_has_what_finished() -> None:
     error = await outcomes.failed()
     content = compose(error.partial_results, failure=str(error))
     assert content.tone == "failed"
-    assert content.notice.startswith("There is no answer: the run was failed: ")
+    assert content.notice.startswith("There is no answer: node 'camina_1' failed: ")
     assert "too long for the model" in content.notice
     assert content.notice.endswith(" What had finished is below.")
     assert sections(content) == ["What failed", "How it ran", "What each agent said"]
