@@ -131,9 +131,8 @@ def describe_value(value: Any) -> Any:
         return [describe_value(origin), *map(describe_value, get_args(value))]
     if callable(value):
         return function_definition(value)
-    fields = getattr(value, "__dataclass_fields__", None)
-    if fields is not None:
-        return {name: describe_value(getattr(value, name)) for name in fields}
+    if hasattr(value, "__dataclass_fields__"):
+        return _fields(value)
     dump = getattr(value, "model_dump", None)
     if dump is not None:
         return describe_value(dump(mode="json"))
@@ -141,7 +140,7 @@ def describe_value(value: Any) -> Any:
 
 
 def function_definition(fn: Callable[..., Any]) -> dict[str, Any]:
-    """A function's module, name, source, defaults, closed-over and bound values."""
+    """A function's module, name, source, defaults, closed-over and bound values, what it is of."""
     if isinstance(fn, partial):
         return {
             "partial": function_definition(fn.func),
@@ -155,9 +154,12 @@ def function_definition(fn: Callable[..., Any]) -> dict[str, Any]:
     }
     code = getattr(inner, "__code__", None)
     if code is None:
-        fields = getattr(inner, "__dataclass_fields__", ())  # of an object that can be called
-        facts["fields"] = {name: describe_value(getattr(inner, name)) for name in fields}
+        facts["fields"] = _fields(inner) or {  # of an object that can be called
+            name: _shallow(value) for name, value in getattr(inner, "__dict__", {}).items()
+        }
         return facts
+    if inspect.ismethod(inner):
+        facts["self"] = _fields(inner.__self__)
     try:
         facts["source"] = inspect.getsource(inner)
     except (OSError, TypeError):
@@ -168,6 +170,12 @@ def function_definition(fn: Callable[..., Any]) -> dict[str, Any]:
     cells = getattr(inner, "__closure__", None) or ()
     facts["closure"] = [_shallow(cell.cell_contents) for cell in cells if _filled(cell)]
     return facts
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    """Describe what a dataclass was made with; nothing of anything else."""
+    names = getattr(value, "__dataclass_fields__", ())
+    return {name: describe_value(getattr(value, name)) for name in names}
 
 
 def _filled(cell: Any) -> bool:

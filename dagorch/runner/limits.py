@@ -142,7 +142,9 @@ class Shared:
                 self._unweak[id(provider)] = (provider, service)
         asked = provider.demand(request) if service.is_paced else Demand.of(request)  # type: ignore[attr-defined]
         if service.account and not service.says:
-            service = self._accounts.get(service.account, service)
+            told = self._accounts.get(service.account, service)
+            if told.most <= service.most:  # else it has its own bound to keep
+                service = told
         demand = replace(asked, patience_seconds=_patience(node))
         return service.of(request.model or provider.default_model), demand
 
@@ -151,10 +153,11 @@ class Shared:
         Make the resources of a provider, those of its account if it tells whose it uses.
 
         Objects that say the same of one account share its limits, and one that says nothing keeps
-        to what another says. Those that say different things have divided it among them.
+        to what another says, unless it may have fewer exchanges at once. Those that say different
+        things have divided it among them.
         """
         account = provider.account if isinstance(provider, Accounted) else None
-        if not isinstance(account, str):  # a mock's may be anything
+        if not (isinstance(account, str) and account):  # a mock's may be anything
             self._made += 1
             return _Service(provider, str(self._made))
         service = _Service(provider, "", account)
@@ -202,6 +205,8 @@ class _Service:
             for bound in (provider.max_concurrency, self._limits.concurrency)
             if bound is not None
         ]
+        self.most = min(bounds, default=math.inf)
+        """Exchanges at once."""
         self.says = self._limits != NO_LIMITS
         """Whether it was told what the service permits."""
         if account:

@@ -294,6 +294,7 @@ async def test_an_object_made_anew_keeps_to_what_the_one_before_has_sent() -> No
         {"name": "another"},
         {"base_url": "http://127.0.0.1:1/other"},
         {"limits": Limits(requests=5)},
+        {"limits": None, "max_concurrency": 2},
     ],
 )
 async def test_other_accounts_have_limits_of_their_own(other: dict[str, Any]) -> None:

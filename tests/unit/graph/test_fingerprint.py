@@ -120,6 +120,17 @@ class Scale:
     def __call__(self, number: int) -> int:
         return self.factor * number
 
+    def apply(self, number: int) -> int:
+        return self.factor * number
+
+
+class Shift:
+    def __init__(self, by: int) -> None:
+        self.by = by
+
+    def __call__(self, number: int) -> int:
+        return self.by + number
+
 
 def scaled(number: int, factor: int) -> int:
     return factor * number
@@ -129,12 +140,17 @@ def test_what_an_object_or_a_partial_was_made_with_is_part_of_it() -> None:
     known = {
         graph(Scale(2)).fingerprint,
         graph(Scale(3)).fingerprint,
+        graph(Scale(2).apply).fingerprint,
+        graph(Scale(3).apply).fingerprint,
+        graph(Shift(2)).fingerprint,
+        graph(Shift(3)).fingerprint,
         graph(partial(scaled, factor=2)).fingerprint,
         graph(partial(scaled, factor=3)).fingerprint,
         graph(partial(double)).fingerprint,
         graph(partial(triple)).fingerprint,
     }
-    assert len(known) == 6
+    assert len(known) == 10
+    assert graph(Shift(2)).fingerprint == graph(Shift(2)).fingerprint
     assert graph(Scale(2)).fingerprint == graph(Scale(2)).fingerprint
     assert graph(partial(scaled, factor=2)).fingerprint in known
 
