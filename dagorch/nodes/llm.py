@@ -253,7 +253,7 @@ def parse_json(output: Any, response: LLMResponse, node: str) -> Any:
     for candidate in dict.fromkeys((text, _json_within(text))):
         try:
             data = json.loads(candidate)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             problem = problem or f"not JSON ({error})"
             continue
         if wrapped and isinstance(data, dict) and data.keys() == {"value"}:

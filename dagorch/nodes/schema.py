@@ -118,7 +118,10 @@ def schema_type(schema: Mapping[str, Any]) -> Any:
         raise DefinitionError(f"JSON Schema{f', at {place}' if place else ''}: {message}")
     kind = schema.get("type")
     base = _BASES.get(kind, Any) if isinstance(kind, str) else Any
-    return Annotated[base, JsonSchema(json.dumps(schema))]
+    try:
+        return Annotated[base, JsonSchema(json.dumps(schema))]
+    except (TypeError, ValueError) as error:
+        raise DefinitionError(f"JSON Schema: {error}") from error
 
 
 def schema_of(annotation: Any) -> dict[str, Any] | None:
@@ -169,6 +172,8 @@ def _schema_problems(schema: Any, at: tuple[Step, ...], depth: int) -> Iterator[
 
 def _keyword_problem(name: str, value: Any) -> str:
     """Say what is wrong with a keyword's own value; empty where nothing is."""
+    if name == "type" and value == []:
+        return "type must be a type, or a list that is not empty"
     if name == "type":
         for kind in value if isinstance(value, list) else [value]:
             if not isinstance(kind, str) or kind not in _NAMES:

@@ -152,7 +152,7 @@ def arguments_of(call: ToolCall) -> dict[str, Any]:
     """
     try:
         arguments = json.loads(call.arguments or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         arguments = None
     return arguments if isinstance(arguments, dict) else {_BROKEN: call.arguments}
 

@@ -75,6 +75,8 @@ def test_a_value_that_fits_passes(value: Any) -> None:
         ({"$ref": "#/x"}, "no keyword '$ref'"),
         ({"type": "strin"}, "at type: no type 'strin'; did you mean 'string'?"),
         ({"type": ["string", 3]}, "at type: no type 3; there are string"),
+        ({"type": []}, "at type: type must be a type, or a list that is not empty"),
+        ({"enum": [{1, 2}]}, "JSON Schema: Object of type set is not JSON serializable"),
         ({"properties": []}, "at properties: properties must be a mapping"),
         ({"properties": {"a": {"items": 3}}}, "at properties.a.items: a schema is a mapping"),
         ({"anyOf": []}, "at anyOf: anyOf must be a list that is not empty"),
@@ -107,6 +109,14 @@ def test_bounds_constants_and_schemas_of_one_word() -> None:
             for v in (None, 1)] == [0, 1]  # fmt: skip
 
 
+@pytest.mark.parametrize("value", [None, True, 1.5, "x", [], {}])
+def test_alternatives_may_name_several_types_or_be_words(value: Any) -> None:
+    several = {"anyOf": [{"type": ["integer", "array"], "minItems": 1, "minimum": 2}, False]}
+    ((_, said),) = misfits(value, several)
+    near = "must have at least 1 items, not 0" if value == [] else "must be what one of its"
+    assert said.startswith(near)
+
+
 def test_a_node_sends_the_schema_and_gives_plain_values() -> None:
     node = LLM("review", prompt="Review", output=schema_type(REVIEW))
     assert node.request({}).json_schema == REVIEW
@@ -134,3 +144,8 @@ def test_any_schema_is_either_told_or_made(value: Any) -> None:
     schema = {"enum": [value], "default": value}
     assert not list(misfits(value, schema))
     assert schema_of(schema_type(schema)) == schema
+
+
+def test_a_reply_that_nests_without_end_is_no_json() -> None:
+    with pytest.raises(InvalidOutputError, match="not JSON"):
+        LLM("list", prompt="List", output=list).parse(LLMResponse("[" * 100_000, "m"))

@@ -36,6 +36,7 @@ def test_a_broken_one_is_the_callers_mistake(url: str) -> None:
         ('{"x": 1}', {"x": 1}),
         ("", {}),
         ("[1]", {"INVALID_JSON": "[1]"}),
+        pytest.param("[" * 100_000, {"INVALID_JSON": "[" * 100_000}, id="without end"),
         ('{"x":', {"INVALID_JSON": '{"x":'}),
     ],
 )
