@@ -64,7 +64,12 @@ def _given(name: str | None, model: str | None, base_url: str | None) -> tuple[B
         service = SERVICES.get(info.name)
         if service is not None and service.key_env and info.ready:
             return ProviderFactory.get_provider(info.name), "its key is set"
-    return ProviderFactory.get_provider("local"), "no service's key is set"
+    try:
+        return ProviderFactory.get_provider("local"), "no service's key is set"
+    except DefinitionError as error:
+        raise DefinitionError(
+            f"no service's key is set ('dagorch providers' lists them), and {error}"
+        ) from error
 
 
 def _check_address(provider: Provider) -> None:

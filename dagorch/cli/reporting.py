@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from dagorch.cli.out import try_file
-from dagorch.errors import DagorchError, DefinitionError, did_you_mean
+from dagorch.errors import DagorchError, DefinitionError, RunError, did_you_mean
 from dagorch.exporters import Recorder, RunRecord, read_record, to_html_report, write_record
 from dagorch.models.events import Event
 from dagorch.models.orchestration import OrchestratorResult
@@ -52,17 +52,17 @@ class Reports:
         Write the files; give their paths.
 
         Raises:
-            DagorchError: One could not be written; the others are there all the same.
+            RunError: One could not be written; the others are there all the same.
         """
         if not self._paths:
             return []
         record = self._recorder.record(result, task=task, error=error)
-        failure: DagorchError | None = None
+        failure: RunError | None = None
         for path in self._paths:
             try:
                 _write(record, path)
-            except DagorchError as trouble:
-                failure = failure or trouble
+            except DagorchError as trouble:  # it could be written before the run
+                failure = failure or RunError(str(trouble))
         if failure is not None:
             raise failure
         return list(self._paths)

@@ -15,7 +15,7 @@ from importlib.resources import files
 from typing import Any, Final
 
 from dagorch.errors import DefinitionError
-from dagorch.exporters.pictures.captions import plural, shorten
+from dagorch.exporters.pictures.captions import kind_name, plural, shorten
 from dagorch.exporters.pictures.dot import dot_of
 from dagorch.exporters.pictures.picture import svg_of
 from dagorch.exporters.report.record import (
@@ -203,7 +203,7 @@ def _critical_told(record: RunRecord) -> str:
 def _costs(record: RunRecord) -> Iterator[tuple[str, str, list[dict[str, Any]]]]:
     tables = (
         ("By model", "model", record.usage_by_model),
-        ("By tier", "tier", record.usage_by_tier),
+        ("By tier", "tier", {kind_name(t): usage for t, usage in record.usage_by_tier.items()}),
     )
     for heading, head, sums in tables:
         if sums:

@@ -153,7 +153,7 @@ def _node_runs(
         yield NodeRecord(
             path=_text(path),
             kind=node.kind,
-            tier=_text(roles.get(path, "")),
+            tier=_text(roles.get(path, "")) if roles.get(path) != node.kind else "",
             end=node.end,
             ready_seconds=node.ready_seconds,
             started_seconds=node.started_seconds,

@@ -72,6 +72,15 @@ def test_without_any_key_the_local_model_is_chosen() -> None:
 
 
 @pytest.mark.usefixtures("no_keys")
+def test_without_any_key_nor_a_local_model_both_ways_out_are_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("dagorch.providers.local_server.runtime_is_there", lambda: False)
+    with pytest.raises(DefinitionError, match=r"no service's key is set .*pip install"):
+        choose(None, None, None)
+
+
+@pytest.mark.usefixtures("no_keys")
 def test_a_model_alone_tells_its_service(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XAI_API_KEY", "k")
     chosen = choose(None, "grok-3-mini", None)

@@ -142,6 +142,7 @@ def test_without_a_task_the_inputs_say_what_was_asked(command: Command, tmp_path
     assert [line.split()[1] for line in out.splitlines() if line.startswith("hello")] == ["LLM"]
     record = json.loads((tmp_path / "a.json").read_text("utf-8"))
     assert record["task"] == "name=Ada times=2"
+    assert [(node["kind"], node["tier"]) for node in record["node_runs"]] == [("llm", "")]
 
 
 def test_a_function_runs_only_from_a_module_that_was_allowed(

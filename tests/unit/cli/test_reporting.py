@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dagorch import DefinitionError
+from dagorch import DefinitionError, RunError
 from dagorch.cli.reporting import Reports, report_of
 from dagorch.exporters import read_record
 from dagorch.testing import run_virtual
@@ -40,7 +40,7 @@ def test_a_file_that_fails_loses_no_other(tmp_path: Path) -> None:
     gone.mkdir()
     reports = Reports([gone / "run.html", gone / "run.json", tmp_path / "run.json"])
     gone.rmdir()
-    with pytest.raises(DefinitionError, match=r"cannot write .*run\.html"):
+    with pytest.raises(RunError, match=r"cannot write .*run\.html"):
         written(reports)
     assert read_record(tmp_path / "run.json").task == "Why?"
 
