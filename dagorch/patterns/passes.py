@@ -70,7 +70,7 @@ def by_name(names: Sequence[str], told: Mapping[str, Any]) -> dict[str, Any]:
     return {name: told[f"told_{number}"] for number, name in enumerate(names, 1)}
 
 
-async def judged(run: Context[Any], names: Sequence[str], **told: Any) -> Pass:
+def judged(run: Context[Any], names: Sequence[str], **told: Any) -> Pass:
     """Make the `Pass` of what a model's steps gave, which a model judged, or nobody."""
     known = by_name(names, told)
     leave(run, known)
