@@ -19,6 +19,7 @@ from dagorch.graph.plan import Plan
 from dagorch.models.policy import NO_FALLBACK
 from dagorch.models.ref import Ref
 from dagorch.nodes.base import Node
+from dagorch.nodes.llm import LLM
 
 if TYPE_CHECKING:
     from dagorch.graph.graph import Graph
@@ -93,10 +94,12 @@ def _fallback(node: Node[Any], known: Mapping[int, str]) -> Any:
 
 
 def _node(node: Node[Any]) -> dict[str, Any]:
-    facts: dict[str, Any] = {"kind": node.kind.value}
+    facts: dict[str, Any] = {"class": describe_value(type(node))}
     for name in node.__dataclass_fields__:
         if name not in _SKIPPED:
             facts[name] = describe_value(getattr(node, name))
+    if isinstance(node, LLM):
+        facts["schema"] = node.settings().json_schema  # of `output` the rest is but the name
     if node.policy.fallback_models:
         facts["fallback_models"] = list(node.policy.fallback_models)
     if node.policy.version is not None:

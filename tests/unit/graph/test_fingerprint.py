@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, Literal, Optional, Union
 
 import pytest
+from pydantic import create_model
 
 from dagorch import LLM, Graph, Policy, Retry
 from dagorch.nodes import Function
@@ -99,6 +100,24 @@ def test_an_output_type_is_part_of_it_with_its_arguments(one: Any, other: Any) -
 
     assert giving(one) == giving(one)
     assert giving(one) != giving(other)
+
+
+def test_the_fields_of_an_output_type_and_what_a_node_does_with_the_reply_are_part_of_it() -> None:
+    def giving(**fields: Any) -> str:
+        made = Graph("one")
+        made.add(LLM("say", prompt="Say it", output=create_model("Said", **fields)))
+        return made.fingerprint
+
+    class Loud(LLM[str]):
+        def parse(self, response: Any) -> str:
+            return str(LLM.parse(self, response)).upper()
+
+    assert giving(score=(int, ...)) == giving(score=(int, ...))
+    assert giving(score=(int, ...)) != giving(score=(float, ...))
+    plain, loud = Graph("one"), Graph("one")
+    plain.add(LLM("say", prompt="Say it"))
+    loud.add(Loud("say", prompt="Say it"))
+    assert plain.fingerprint != loud.fingerprint
 
 
 def test_one_type_spelled_in_two_ways_is_one() -> None:
