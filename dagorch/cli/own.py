@@ -12,6 +12,7 @@ from dagorch.cli.patterns import Settings, option_of
 from dagorch.errors import DagorchWarning, DefinitionError, did_you_mean
 from dagorch.graph.graph import NO_DEFAULT, Graph
 from dagorch.models.config import OrchestratorConfig
+from dagorch.nodes.types import value_check
 from dagorch.orchestrators import BaseOrchestrator
 from dagorch.orchestrators.workflow import Agent, Workflow
 
@@ -68,7 +69,7 @@ class OwnGraph(BaseOrchestrator):
             own,
             planning="",
             synthesis="",
-            inputs=self._inputs | ({} if self._input is None else {self._input: task}),
+            inputs=self._inputs | self._task(task),
             agents={
                 node.id: Agent(node.id, node.kind.value, node.id)
                 for node in own
@@ -76,6 +77,13 @@ class OwnGraph(BaseOrchestrator):
             },
             facts=lambda _: {"graph": own.name},
         )
+
+    def _task(self, task: str) -> dict[str, Any]:
+        """Give the task to its input; words are words wherever they are welcome."""
+        if self._input is None:
+            return {}
+        welcome = self._own.inputs[self._input].annotation is Any
+        return {self._input: task if welcome else _read(self._own, self._input, task)}
 
 
 def own_orchestrator(
@@ -120,7 +128,7 @@ def own_orchestrator(
 
 def _value(own: Graph, text: str) -> tuple[str, Any]:
     """
-    Read `name=value` for a graph: JSON where it is that, and where the input is no text.
+    Read `name=value` for a graph.
 
     Raises:
         DefinitionError: It is not of that form, or the graph has no such input.
@@ -131,12 +139,18 @@ def _value(own: Graph, text: str) -> tuple[str, Any]:
     if name not in own.inputs:
         known = did_you_mean(name, own.inputs) or f"; it has {', '.join(own.inputs) or 'none'}"
         raise DefinitionError(f"graph {own.name!r} has no input {name!r}{known}")
-    if own.inputs[name].annotation is str:
-        return name, value
+    return name, _read(own, name, value)
+
+
+def _read(own: Graph, name: str, text: str) -> Any:
+    """Give an input its value: the text where its type takes that, else JSON where it is that."""
+    takes = value_check(own.inputs[name].annotation)
+    if takes is not None and takes(text):
+        return text
     try:
-        return name, json.loads(value)
+        return json.loads(text)
     except ValueError:
-        return name, value
+        return text
 
 
 def _input_for_task(own: Graph, given: Mapping[str, Any]) -> str | None:

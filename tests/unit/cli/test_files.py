@@ -127,6 +127,26 @@ def test_a_file_runs_with_a_task_or_with_inputs(command: Command, given: list[st
     assert OrchestratorResult.model_validate_json(out).result == "Greet Ada 1 times."
 
 
+@pytest.mark.parametrize(
+    ("type", "text", "said"),
+    [
+        ("str", "[1]", "'[1]'"),
+        ("str | None", "7", "'7'"),
+        ("int", "7", "7"),
+        ("list[int]", "[1, 2]", "[1, 2]"),
+        ("Any", "7", "'7'"),
+    ],
+)
+def test_a_task_is_text_wherever_text_is_welcome(
+    command: Command, tmp_path: Path, type: str, text: str, said: str
+) -> None:
+    (tmp_path / "own_echo.py").write_text("def echo(x) -> str:\n    return repr(x)\n")
+    node = 'nodes: {e: {function: "own_echo:echo"}}'
+    (tmp_path / "echo.yaml").write_text(f'inputs: {{x: "{type}"}}\n{node}\n')
+    options = ("--allow", "own_echo", "--provider", "scripted", "-q")
+    assert command("run", "echo.yaml", text, *options) == (0, f"{said}\n", "")
+
+
 def test_a_pattern_written_to_a_file_has_no_task_of_its_own(command: Command) -> None:
     assert command("graph", "cascade", "-o", "cascade.yaml")[0] == 0
     code, out, err = command("run", "cascade.yaml", "--provider", "scripted")
@@ -158,6 +178,8 @@ def test_a_function_runs_only_from_a_module_that_was_allowed(
     assert "--allow own_sums, if you trust it (adding.yml:3:21)" in err
     code, out, err = command(*arguments, "--allow", "own_sums")
     assert (code, out.split()) == (0, ["imported", "3"])
+    code, out, err = command("run", "adding.yml", "[3, 4]", *arguments[4:], "--allow", "own_sums")
+    assert (code, out.split()[-1]) == (0, "7")
 
 
 @pytest.mark.parametrize("pattern", ["cascade", "sequential", "conditional"])
