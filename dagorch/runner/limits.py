@@ -141,19 +141,17 @@ class Shared:
             except TypeError:
                 self._unweak[id(provider)] = (provider, service)
         asked = provider.demand(request) if service.is_paced else Demand.of(request)  # type: ignore[attr-defined]
-        if service.account and not service.says:
-            told = self._accounts.get(service.account, service)
-            if told.most <= service.most:  # else it has its own bound to keep
-                service = told
         demand = replace(asked, patience_seconds=_patience(node))
-        return service.of(request.model or provider.default_model), demand
+        model = request.model or provider.default_model
+        told = None if service.says else self._accounts.get(service.account)
+        return service.of(model) if told is None else service.within(told.of(model)), demand
 
     def _service_of(self, provider: Provider) -> _Service:
         """
         Make the resources of a provider, those of its account if it tells whose it uses.
 
         Objects that say the same of one account share its limits, and one that says nothing keeps
-        to what another says, unless it may have fewer exchanges at once. Those that say different
+        to what another says, and to its own bound on exchanges at once. Those that say different
         things have divided it among them.
         """
         account = provider.account if isinstance(provider, Accounted) else None
@@ -205,18 +203,14 @@ class _Service:
             for bound in (provider.max_concurrency, self._limits.concurrency)
             if bound is not None
         ]
-        self.most = min(bounds, default=math.inf)
-        """Exchanges at once."""
+        self._most = min(bounds, default=None)
         self.says = self._limits != NO_LIMITS
         """Whether it was told what the service permits."""
         if account:
             said = f"{account} {self._limits} {bounds}"
             number = hashlib.blake2b(said.encode(), digest_size=6).hexdigest()
         self._whole = Resource(
-            f"{provider.name}#{number}",
-            min(bounds, default=None),
-            is_service=True,
-            limits=self._limits,
+            f"{provider.name}#{number}", self._most, is_service=True, limits=self._limits
         )
         self._models: dict[str, Resource] = {}
 
@@ -233,6 +227,12 @@ class _Service:
                 within=self._whole,
             )
         return found
+
+    def within(self, told: Resource) -> Resource:
+        """What another object of the account says of a model, with its own bound beside."""
+        if self._most is None:
+            return told
+        return Resource(f"{told.name}, {self._most} at once", self._most, within=told)
 
 
 _SHARED: RunVar[Shared] = RunVar("dagorch_shared")

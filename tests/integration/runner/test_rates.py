@@ -294,7 +294,6 @@ async def test_an_object_made_anew_keeps_to_what_the_one_before_has_sent() -> No
         {"name": "another"},
         {"base_url": "http://127.0.0.1:1/other"},
         {"limits": Limits(requests=5)},
-        {"limits": None, "max_concurrency": 2},
     ],
 )
 async def test_other_accounts_have_limits_of_their_own(other: dict[str, Any]) -> None:
@@ -312,6 +311,20 @@ async def test_other_accounts_have_limits_of_their_own(other: dict[str, Any]) ->
     told = f"{names} {made[0].account}"
     assert "sk-" not in told
     assert hashlib.sha256(b"sk-the-same").hexdigest()[:12] not in told
+
+
+async def test_an_object_that_says_nothing_keeps_its_own_bound_as_well() -> None:
+    url, node = "http://127.0.0.1:1/v1", LLM("n", prompt="?")
+    known: dict[str, Any] = {"name": "limited", "api_key": "sk-1", "default_model": "m"}
+    wide = OpenAIProvider(url, limits=PERMITTED, **known)
+    narrow = OpenAIProvider(url, max_concurrency=2, **known)
+    common, _ = shared().asked_of(wide, LLMRequest(()), node)
+    resource, demand = shared().asked_of(narrow, LLMRequest(()), node)
+    assert resource.names[1:] == common.names
+    admission = shared().admission
+    held = [admission.acquire("run", [resource], demand=demand) for _ in range(3)]
+    assert [bool(permit) for permit in held] == [True, True, False]
+    assert admission.acquire("run", [common], demand=demand)
 
 
 async def test_nothing_holds_on_to_a_provider() -> None:
