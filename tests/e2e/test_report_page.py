@@ -128,6 +128,25 @@ def of_many_alike() -> RunRecord:
     return recorded(graph, ScriptedProvider("unused"), max_parallel=8)
 
 
+def of_what_is_late() -> RunRecord:
+    """A long step, one that is tried three times at the end of the run, and one more."""
+    graph, tries = Graph("late"), iter((OverloadedError("busy", status=503),) * 2)
+
+    @graph.function
+    async def long() -> int:
+        await anyio.sleep(100)
+        return 1
+
+    @graph.function(policy=Policy(retry=Retry(3, base_delay_seconds=0.1)))
+    async def rejected(long: int) -> None:
+        await anyio.sleep(0.5)
+        for error in tries:
+            raise error
+
+    graph.function(lambda: anyio.sleep(0.5), id="last", after=rejected)
+    return recorded(graph, ScriptedProvider("unused"))
+
+
 @pytest.fixture(scope="module")
 def pages() -> dict[str, str]:
     """Made before the browser is there: its event loop suffers no other beside it."""
@@ -136,6 +155,7 @@ def pages() -> dict[str, str]:
         "hostile": of_hostile_models,
         "large": of_ten_thousand,
         "alike": of_many_alike,
+        "late": of_what_is_late,
     }
     return {name: to_html_report(make()) for name, make in makers.items()}
 
@@ -278,6 +298,27 @@ def test_one_of_many_alike_is_found_in_their_box(opened: Any, pages: dict[str, s
     assert page.locator("#drawing g.chosen").count() == 1
     page.locator("#drawing g.chosen").click()
     assert selected(page).startswith("step_")
+
+
+def test_a_bar_without_room_behind_it_is_named_before_it(
+    opened: Any, pages: dict[str, str]
+) -> None:
+    page = opened(pages["late"])
+    page.evaluate(
+        """() => {
+            window.texts = {};
+            const draw = CanvasRenderingContext2D.prototype.fillText;
+            CanvasRenderingContext2D.prototype.fillText = function (text, x, y) {
+                window.texts[text] = x + this.measureText(text).width;
+                draw.call(this, text, x, y);
+            };
+            document.getElementById("zoom-all").click();
+        }"""
+    )
+    until(page, "'rejected' in window.texts && 'last' in window.texts")
+    wide = page.locator("#chart").bounding_box()["width"]
+    assert wide / 2 < page.evaluate("window.texts.rejected") < wide * 0.96
+    assert wide / 2 < page.evaluate("window.texts.last") < wide
 
 
 def test_the_timeline_selects_zooms_and_moves(opened: Any, bees: str) -> None:

@@ -315,6 +315,19 @@ const chart = {
           else if (behind > 60) { c.fillText(this.cut(c, name, behind), right + 5, y + 10.5); told = index; }
         }
       }
+      if (!mine && told !== index) { // there was no room in it or behind it
+        let first = at;
+        while (first && bars[first - 1][0] === index) first--;
+        const from = this.x(bars[first][2]);
+        const room = from - Math.max(0, free, first ? this.x(bars[first - 1][3]) : 0) - 10;
+        if (room > 40) {
+          const name = line(path, 120), size = c.measureText(name).width;
+          c.fillStyle = colours.text;
+          const cut = size <= room ? name : this.cut(c, name, room);
+          c.fillText(cut, from - 5 - c.measureText(cut).width, y + 10.5);
+          told = index;
+        }
+      }
       c.globalAlpha = 1;
     }
   },

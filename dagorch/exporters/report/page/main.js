@@ -14,9 +14,9 @@ function nodeColumns() {
     { title: "node", cell: (node) => nameCell(node.path), order: (node) => node.path },
     { title: "kind", width: "84px", cell: (node) => node.tier || WORDS[node.kind] || node.kind },
     { title: "state", width: "108px", cell: (node) => el("span", { class: `state ${node.end}` }, node.end), order: (node) => node.end },
-    { title: "start", width: "74px", number: true, cell: (node) => duration(node.start), order: (node) => node.start ?? -1 },
+    { title: "start", width: "90px", number: true, cell: (node) => duration(node.start), order: (node) => node.start ?? -1 },
     { title: "waited", width: "68px", number: true, cell: (node) => (waitOf(node) > 0.0005 ? duration(waitOf(node)) : ""), order: waitOf },
-    { title: "time", width: "80px", number: true, cell: (node) => (node.start == null ? "" : duration(timeOf(node))), order: timeOf },
+    { title: "time", width: "90px", number: true, cell: (node) => (node.start == null ? "" : duration(timeOf(node))), order: timeOf },
     { title: "tries", width: "48px", number: true, cell: (node) => (node.attempts.length ? String(node.attempts.length) : ""), order: (node) => node.attempts.length },
     { title: "tokens", width: "70px", number: true, cell: (node) => (totalTokens(node.usage) ? count(totalTokens(node.usage)) : ""), order: (node) => totalTokens(node.usage) },
   ];
