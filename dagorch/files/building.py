@@ -6,6 +6,7 @@ What the file names is imported here, and only what was allowed.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -135,9 +136,10 @@ class Building:
             special = {"value": _ref(graph, tree.get("pick")), "field": tree.get("field")}
         elif "branch" in tree:
             special = {"value": _ref(graph, tree.get("branch"))}
-        named = [*tree.get("inputs", ()), *tree.get("values", ()), *special]
-        if twice := [name for name in dict.fromkeys(named) if named.count(name) > 1]:
-            raise DefinitionError(f"node {node.id!r}: input {twice[0]!r} is bound twice")
+        named = Counter([*tree.get("inputs", ()), *tree.get("values", ()), *special])
+        for name, times in named.items():
+            if times > 1:
+                raise DefinitionError(f"node {node.id!r}: input {name!r} is bound twice")
         return bound | special
 
     # -- nodes ------------------------------------------------------------------------------

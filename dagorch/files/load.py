@@ -7,6 +7,7 @@ The steps themselves are next door.
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -126,14 +127,22 @@ def _sharpened(
     problems: Iterable[Problem], building: Building, otherwise: str = ""
 ) -> list[Problem]:
     """Move each from its node to the very value that its message quotes, where there is one."""
+    problems = list(problems)
+    quoted: dict[str, set[str]] = defaultdict(set)
+    for problem in problems:
+        quoted[problem.where].update(_QUOTED.findall(problem.message))
+    spots = {
+        where: building.places[where].spots_saying(names)
+        for where, names in quoted.items()
+        if where in building.places
+    }
     told = []
     for problem in problems:
         where = problem.where or building.inputs.get(problem.node, otherwise)
-        tree = building.places.get(problem.where)
-        for name in _QUOTED.findall(problem.message) if tree is not None else ():
-            spot = tree.spot_saying(name) if tree is not None and name != problem.node else None
-            if spot is not None:
-                where = f"{where.rsplit(':', 2)[0]}:{spot.line}:{spot.column}"
+        found = spots.get(problem.where, {})
+        for name in _QUOTED.findall(problem.message):
+            if name in found and name != problem.node:
+                where = building.place(found[name])
                 break
         told.append(Problem(problem.message, problem.node, where))
     return told

@@ -6,7 +6,8 @@ What the values mean is not known here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Set
 from typing import Any, Final, NamedTuple
 
 __all__ = ["MOST_VALUES", "Closed", "Malformed", "Open", "Opened", "Scalar", "Spot", "Tree", "grow"]
@@ -15,6 +16,8 @@ MOST_VALUES: Final = 100_000
 """That a file may have: keys and values, and two for each list and mapping."""
 DEEPEST: Final = 100
 """Lists and mappings within each other."""
+
+_INSERTED: Final = re.compile(r"\{([^{}]*)\}")
 
 
 class Spot(NamedTuple):
@@ -96,20 +99,24 @@ class Tree:
                 spot = tree.spot
         return spot
 
-    def spot_saying(self, name: str) -> Spot | None:
-        """Find the first scalar that is this text, or has it as `{name}`; None without one."""
-        stack, within = [self], None
+    def spots_saying(self, names: Set[str]) -> dict[str, Spot]:
+        """Find, per name, the first scalar that is this text, or else has it as `{name}`."""
+        exact: dict[str, Spot] = {}
+        within: dict[str, Spot] = {}
+        stack = [self]
         while stack:
             tree = stack.pop()
             if isinstance(tree.value, dict):
                 stack += reversed(tree.value.values())
             elif isinstance(tree.value, list):
                 stack += reversed(tree.value)
-            elif tree.value == name:
-                return tree.spot
-            elif isinstance(tree.value, str) and f"{{{name}}}" in tree.value:
-                within = within or tree.spot
-        return within
+            elif isinstance(tree.value, str):
+                if tree.value in names:
+                    exact.setdefault(tree.value, tree.spot)
+                for name in _INSERTED.findall(tree.value):
+                    if name in names:
+                        within.setdefault(name, tree.spot)
+        return within | exact
 
 
 class _Level:

@@ -41,7 +41,10 @@ class _Parts:
             if body is not None:
                 self.bodies[id] = body
             elif isinstance(node, LLM) and node.tools:
-                self.bodies[id] = conversation(node)
+                try:
+                    self.bodies[id] = conversation(node)
+                except DefinitionError as error:
+                    raise DefinitionError([Problem(str(error), id, entry.where)]) from error
             if node.policy is not DEFAULT_POLICY:
                 fallback = node.policy.fallback
                 if isinstance(fallback, Node) or hasattr(fallback, "entries"):

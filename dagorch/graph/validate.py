@@ -68,24 +68,25 @@ def check(graph: Graph, wiring: Wiring, fallbacks: Mapping[str, Graph]) -> list[
 
 
 def _check_nodes(graph: Graph, wiring: Wiring, fallbacks: Mapping[str, Graph]) -> Iterator[Problem]:
-    found: list[str] = []
+    found = _Found()
     told = 0
     open_to_doubt = _open_to_doubt(wiring)
     spans = zip(wiring.takes, wiring.starts, wiring.starts[1:], strict=False)
     for (id, entry), (parameters, start, stop) in zip(graph.entries.items(), spans, strict=True):
         node = entry.node
-        if isinstance(node, Function) and node.signature.problem:
-            found.append(f"function node {id!r}: {node.signature.problem}")
-        if parameters or entry.bindings:
-            _check_bindings(graph, entry, parameters, found)
-        if start != stop:
-            _check_refs(graph, entry, found)
-            if 1 in open_to_doubt[start:stop]:
-                _check_edges(graph, entry, wiring, range(start, stop), found)
-        if node.kind is not Kind.FUNCTION:
-            _check_kind(entry, found)
-        if node.policy is not DEFAULT_POLICY:
-            _check_policy(entry, fallbacks.get(id), found)
+        with found:
+            if isinstance(node, Function) and node.signature.problem:
+                found.append(f"function node {id!r}: {node.signature.problem}")
+            if parameters or entry.bindings:
+                _check_bindings(graph, entry, parameters, found)
+            if start != stop:
+                _check_refs(graph, entry, found)
+                if 1 in open_to_doubt[start:stop]:
+                    _check_edges(graph, entry, wiring, range(start, stop), found)
+            if node.kind is not Kind.FUNCTION:
+                _check_kind(entry, found)
+            if node.policy is not DEFAULT_POLICY:
+                _check_policy(entry, fallbacks.get(id), found)
         if found:
             yield from [Problem(text, id, entry.where) for text in found]
             told += len(found)
@@ -93,6 +94,25 @@ def _check_nodes(graph: Graph, wiring: Wiring, fallbacks: Mapping[str, Graph]) -
                 yield Problem(f"and perhaps more in the nodes after {id!r}", id, entry.where)
                 return
             found.clear()
+
+
+class _EnoughError(Exception):
+    """So many problems of a node that nobody reads more."""
+
+
+class _Found(list[str]):
+    """What is wrong with a node; as a context, it ends the checks when it is full."""
+
+    def append(self, text: str) -> None:
+        super().append(text)
+        if len(self) == MOST_PROBLEMS:
+            raise _EnoughError
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> bool:
+        return kind is _EnoughError
 
 
 def _open_to_doubt(wiring: Wiring) -> bytearray:
@@ -118,7 +138,7 @@ def cycle_problem(graph: Graph, cycle: tuple[str, ...]) -> Problem:
 
 
 def _check_bindings(
-    graph: Graph, entry: Entry, parameters: tuple[ParameterSpec, ...], found: list[str]
+    graph: Graph, entry: Entry, parameters: tuple[ParameterSpec, ...], found: _Found
 ) -> None:
     """Every parameter has a source, and every binding a parameter."""
     node = entry.node
@@ -136,8 +156,6 @@ def _check_bindings(
             if isinstance(source, Ref):
                 _check_ref(graph, id, name, source, found)
     for spec in parameters:
-        if len(found) >= MOST_PROBLEMS:
-            return
         name = spec.name
         if bindings is not None and name in bindings:
             if not isinstance(bindings[name], Ref) and not _fits(bindings[name], spec.annotation):
@@ -170,7 +188,7 @@ def _literal(annotation: Any) -> bool:
     return getattr(annotation, "__origin__", None) is not None
 
 
-def _check_ref(graph: Graph, id: str, name: str, ref: Ref[Any], found: list[str]) -> None:
+def _check_ref(graph: Graph, id: str, name: str, ref: Ref[Any], found: _Found) -> None:
     if ref.graph is not graph:
         found.append(
             f"input {name!r} of node {id!r} reads {ref.id!r} of graph {ref.graph.name!r}; a graph "
@@ -180,7 +198,7 @@ def _check_ref(graph: Graph, id: str, name: str, ref: Ref[Any], found: list[str]
         )
 
 
-def _check_refs(graph: Graph, entry: Entry, found: list[str]) -> None:
+def _check_refs(graph: Graph, entry: Entry, found: _Found) -> None:
     """What a node comes after, or joins, is of this graph."""
     id = entry.node.id
     for ref in (*entry.after, *entry.sources) if entry.sources else entry.after:
@@ -192,9 +210,7 @@ def _check_refs(graph: Graph, entry: Entry, found: list[str]) -> None:
             found.append(f"node {id!r}: after={ref!r:.60} is neither a ref nor an id")
 
 
-def _check_edges(
-    graph: Graph, entry: Entry, wiring: Wiring, places: range, found: list[str]
-) -> None:
+def _check_edges(graph: Graph, entry: Entry, wiring: Wiring, places: range, found: _Found) -> None:
     """Sources exist, labels are a branch's, and types can match."""
     id, inputs, entries = entry.node.id, graph.inputs, graph.entries
     wanted_types: dict[str, Any] | None = None
@@ -234,7 +250,7 @@ def _check_edges(
             )
 
 
-def _check_items(node: Map, source: str, given: Any, found: list[str]) -> None:
+def _check_items(node: Map, source: str, given: Any, found: _Found) -> None:
     from collections.abc import Iterable
     from collections.abc import Mapping as AnyMapping
 
@@ -254,7 +270,7 @@ def _check_items(node: Map, source: str, given: Any, found: list[str]) -> None:
         )
 
 
-def _check_labels(id: str, source: Any, labels: frozenset[str], found: list[str]) -> None:
+def _check_labels(id: str, source: Any, labels: frozenset[str], found: _Found) -> None:
     if not isinstance(source, Branch):
         found.append(
             f"node {id!r} waits for label {min(labels)!r} of {source.id!r}, which is no branch"
@@ -268,7 +284,7 @@ def _check_labels(id: str, source: Any, labels: frozenset[str], found: list[str]
         )
 
 
-def _check_kind(entry: Entry, found: list[str]) -> None:
+def _check_kind(entry: Entry, found: _Found) -> None:
     node = entry.node
     id = node.id
     if isinstance(node, Merge):
@@ -303,7 +319,7 @@ def _check_kind(entry: Entry, found: list[str]) -> None:
             found.append(f"LLM node {id!r}: {error}")
 
 
-def _check_parameter(node: Loop | Map, what: str, found: list[str]) -> None:
+def _check_parameter(node: Loop | Map, what: str, found: _Found) -> None:
     names = [spec.name for spec in node.body.parameters()]
     if node.parameter not in names:
         known = did_you_mean(node.parameter, names) or (
@@ -315,7 +331,7 @@ def _check_parameter(node: Loop | Map, what: str, found: list[str]) -> None:
         )
 
 
-def _check_policy(entry: Entry, fallback: Graph | None, found: list[str]) -> None:
+def _check_policy(entry: Entry, fallback: Graph | None, found: _Found) -> None:
     node, policy = entry.node, entry.node.policy
     if node.kind not in _ATTEMPTING:
         for name in ("retry", "fallback_models", "attempt_timeout_seconds", "resources"):

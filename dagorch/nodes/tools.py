@@ -79,10 +79,15 @@ class Toolbox:
 
     def __init__(self, llm: LLM[Any]) -> None:
         self.llm = llm
-        self.specs = tuple(tool_spec(tool) for tool in llm.tools)
-        self.handlers = {spec.name: tool for spec, tool in zip(self.specs, llm.tools, strict=True)}
-        if len(self.handlers) != len(llm.tools):
-            raise DefinitionError(f"LLM node {llm.id!r}: two of its tools have one name")
+        specs: list[ToolSpec] = []
+        self.handlers: dict[str, Callable[..., Any]] = {}
+        for tool in llm.tools:
+            spec = tool_spec(tool)
+            if spec.name in self.handlers:
+                raise DefinitionError(f"LLM node {llm.id!r}: two of its tools have one name")
+            specs.append(spec)
+            self.handlers[spec.name] = tool
+        self.specs = tuple(specs)
 
     async def open(self, **inputs: Any) -> Conversation:
         """Fill in the turns that the conversation begins with."""

@@ -264,6 +264,37 @@ TEXTS |= {
         "is not bound",
         "",
     ),
+    "sources that are not there": (
+        _node("prompt: x, when: {" + ", ".join(f"b{n}: c" for n in range(40_000)) + "}"),
+        "depends on 'b0'",
+        "2:",
+    ),
+    "labels that are not there": (
+        "nodes: {a: {branch: c, labels: [x]}, c: {prompt: q}, b: {prompt: q, when: {a: ["
+        + ", ".join(f"l{n}" for n in range(40_000))
+        + "]}}}",
+        "waits for label 'l0'",
+        "1:",
+    ),
+    "inputs that nobody takes": (
+        _node("prompt: x, values: {" + ", ".join(f"v{n}: 1" for n in range(40_000)) + "}"),
+        "has no input 'v0'",
+        "2:3",
+    ),
+    "needs of a fallback": (
+        _node(
+            "prompt: x, fallback: {inputs: ["
+            + ", ".join(f"i{n}" for n in range(40_000))
+            + "], nodes: {b: {prompt: x}}}"
+        ),
+        "needs 'i0'",
+        "2:",
+    ),
+    "one tool many times": (
+        _node("prompt: x, tools: [" + "'dagorch.nodes.reducers:first'," * 40_000 + "]"),
+        "two of its tools have one name",
+        "2:",
+    ),
     "holes": (
         _node("prompt: '" + "".join(f"{{x{n}}}" for n in range(200_000)) + "'"),
         "is not bound",
