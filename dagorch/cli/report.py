@@ -51,7 +51,8 @@ def print_table(console: Console, result: OrchestratorResult) -> None:
         console.print(Text(f"... and {plural(len(found) - MOST_ROWS, 'more node run')}"))
     for path, node_run in run.node_runs.items():
         if node_run.end == "failed":
-            console.print(Text(f"{path}: {one_line(node_run.reason)}"), style="red", soft_wrap=True)
+            told = one_line(f"{path}: {node_run.reason}")
+            console.print(Text(told), style="red", soft_wrap=True)
 
 
 def print_answer(console: Console, result: OrchestratorResult) -> None:

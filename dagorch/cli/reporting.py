@@ -56,13 +56,18 @@ class Reports:
         """
         if not self._paths:
             return []
-        record = self._recorder.record(result, task=task, error=error)
+        try:
+            record = self._recorder.record(result, task=task, error=error)
+        except Exception as trouble:  # a report is a copy: whatever stops it, the answer stands
+            raise _unmade("the report", trouble) from trouble
         failure: RunError | None = None
         for path in self._paths:
             try:
                 _write(record, path)
             except DagorchError as trouble:  # it could be written before the run
                 failure = failure or RunError(str(trouble))
+            except Exception as trouble:
+                failure = failure or _unmade(repr(str(path)), trouble)
         if failure is not None:
             raise failure
         return list(self._paths)
@@ -83,6 +88,10 @@ def report_of(source: Path, out: Path | None) -> Path:
     page = source.with_suffix(".html") if out is None else out
     _check(page, "--out")
     return _write(record, page)
+
+
+def _unmade(what: str, why: Exception) -> RunError:
+    return RunError(f"cannot make {what}: {type(why).__name__}: {why}")
 
 
 def _check(path: Path, option: str) -> None:

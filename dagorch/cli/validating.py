@@ -11,6 +11,7 @@ from dagorch.errors import DefinitionError
 from dagorch.exporters.pictures.captions import kind_name, plural
 from dagorch.files import ENDINGS, json_schema
 from dagorch.graph.graph import Graph
+from dagorch.models.clean import one_line
 
 __all__ = ["print_schema", "validate_file"]
 
@@ -31,7 +32,7 @@ def validate_file(file: str | None, modules: Iterable[str]) -> None:
     kinds = ", ".join(f"{count} {kind}" for kind, count in counts.most_common())
     nodes = plural(counts.total(), "node")
     inputs = f"; inputs: {', '.join(graph.inputs)}" if graph.inputs else ""
-    print(f"ok: {file}: {nodes} ({kinds}){inputs}")
+    print(one_line(f"ok: {file}: {nodes} ({kinds}){inputs}"))
 
 
 def print_schema() -> None:

@@ -8,8 +8,10 @@ known from the events alone.
 from __future__ import annotations
 
 import json
+import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -17,8 +19,7 @@ from typing import Any, Final
 from pydantic import JsonValue
 
 from dagorch.errors import DefinitionError
-from dagorch.exporters.critical import critical_path
-from dagorch.exporters.pictures.drawing import Drawing
+from dagorch.exporters.critical import CriticalStep, critical_path
 from dagorch.exporters.pictures.unroll import draw
 from dagorch.exporters.report.record import (
     AttemptRecord,
@@ -123,10 +124,10 @@ class Recorder:
             output=output,
             output_left_out=cut,
             usage=run.usage,
-            usage_by_model=run.usage_by_model,
+            usage_by_model={_text(name): usage for name, usage in run.usage_by_model.items()},
             usage_by_tier=_tiers(outcome),
             graph=None if run.graph is None else _drawing(run),
-            critical_path=() if run.graph is None else critical_path(run),
+            critical_path=() if run.graph is None else tuple(_critical(run)),
             node_runs=tuple(_node_runs(run, events, _roles(outcome))),
             exchanges=exchanges,
             events=tuple(map(_event, events)),
@@ -134,11 +135,17 @@ class Recorder:
         )
 
 
-def _drawing(run: Result) -> Drawing:
+def _drawing(run: Result) -> Any:
+    """Give what is drawn as JSON holds it."""
     drawing = draw(run.graph, run)
     for box in drawing.boxes.values():
         box.run = None  # its facts are among the node runs
-    return drawing
+    return json.loads(_text(json.dumps(asdict(drawing), ensure_ascii=False), sys.maxsize))
+
+
+def _critical(run: Result) -> Iterable[CriticalStep]:
+    for step in critical_path(run):
+        yield replace(step, path=_text(step.path))
 
 
 # -- node runs ----------------------------------------------------------------------------------
@@ -195,8 +202,8 @@ def _attempts(node: NodeRun, tries: Mapping[int, Mapping[str, Any]]) -> Iterable
             known.setdefault("ended_seconds", node.ended_seconds)
         yield AttemptRecord(
             number=number,
-            service=bills[-1].service if bills else "",
-            model=bills[-1].model if bills else "",
+            service=_text(bills[-1].service) if bills else "",
+            model=_text(bills[-1].model) if bills else "",
             usage=sum((bill.usage for bill in bills), NOTHING_USED),
             **known,
         )
@@ -220,7 +227,7 @@ def _exchange(event: Event) -> ExchangeRecord:
         messages=tuple(map(_said, data.get("messages", ()))),
         reply=_text(data.get("reply", "")),
         tool_calls=_calls(data),
-        finish_reason=data.get("finish_reason", ""),
+        finish_reason=_text(data.get("finish_reason", "")),
         error=_text(data.get("error", "")),
         usage=usage,
     )

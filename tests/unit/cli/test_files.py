@@ -63,6 +63,20 @@ def test_a_right_file_is_told_with_its_counts(command: Command) -> None:
     assert command("validate", "greeting.yaml") == (0, told, "")
 
 
+def test_names_give_a_terminal_no_orders(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "named_steps.py").write_text("def stop(): raise ValueError('no query')\n")
+    graph = (
+        'name: "n\\x9b2J"\ninputs: {"q\\x9b31m\\u202e": {default: x}}\n'
+        'nodes: {"x\\x9b31m\\u202ey": {function: "named_steps:stop"}, b: {prompt: hi}}\n'
+    )
+    (tmp_path / "named.yaml").write_text(graph)
+    allowed = ("named.yaml", "--allow", "named_steps")
+    for arguments in (("validate",), ("show",), ("graph",), ("run", "--provider", "scripted")):
+        _, out, err = command(arguments[0], *allowed, *arguments[1:])
+        assert "q" in out + err
+        assert not {"\x9b", "\u202e"} & {*out, *err}, arguments
+
+
 def test_a_wrong_file_is_told_with_all_of_it_and_its_places(
     command: Command, tmp_path: Path
 ) -> None:

@@ -45,6 +45,18 @@ def test_a_file_that_fails_loses_no_other(tmp_path: Path) -> None:
     assert read_record(tmp_path / "run.json").task == "Why?"
 
 
+@pytest.mark.parametrize("what", ["to_html_report", "Recorder.record"])
+def test_what_makes_a_report_may_fail_and_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    def fail(*_: object, **__: object) -> str:
+        raise ValueError("no such day")
+
+    monkeypatch.setattr(f"dagorch.cli.reporting.{what}", fail)
+    with pytest.raises(RunError, match=r"cannot make .*: ValueError: no such day"):
+        written(Reports([tmp_path / "run.html"]))
+
+
 @pytest.mark.parametrize("name", ["run.htlm", "run", "run.pdf"])
 def test_another_ending_is_told_with_the_right_ones(tmp_path: Path, name: str) -> None:
     with pytest.raises(DefinitionError, match=r"name a file \.html, for a page, or \.json"):

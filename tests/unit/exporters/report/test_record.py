@@ -266,6 +266,20 @@ def test_odd_values_do_no_harm(value: object) -> None:
     assert node(record, "odd").value is not None
 
 
+def test_half_characters_in_names_do_no_harm(tmp_path: Path) -> None:
+    graph = Graph("half \ud800")
+
+    @graph.function(id="a\ud800")
+    async def a() -> str:
+        raise ValueError("no \udfff")
+
+    graph.add(LLM("b\ud800", prompt="Hi", model="m\ud800"), after="a\ud800")
+    graph.add(LLM("c\ud800", prompt="Hi", model="m\ud800"))
+    record = recorded(graph, provider=ScriptedProvider("x"))
+    assert read_record(write_record(record, tmp_path / "run.json")) == record
+    assert set(record.graph.boxes) == {"a?", "b?", "c?"} if record.graph else False
+
+
 @given(reply=st.text(max_size=60))
 @settings(max_examples=30)
 def test_any_text_goes_out_and_back(reply: str) -> None:
