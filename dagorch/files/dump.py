@@ -52,7 +52,8 @@ def dump_graph(graph: Graph, format: Literal["yaml", "json"] = "yaml") -> str:
 
     Raises:
         DefinitionError: The graph is wrong, or a file cannot hold it (a lambda, an object, a
-            class within a function); `.problems` names each node and what to do.
+            class within a function); `.problems` names each node and what to do. Or there is no
+            such format.
 
     Example:
         >>> from dagorch import LLM
@@ -68,6 +69,8 @@ def dump_graph(graph: Graph, format: Literal["yaml", "json"] = "yaml") -> str:
           hello:
             prompt: Greet {name}.
     """
+    if format not in ("yaml", "json"):
+        raise DefinitionError(f"no format {format!r} of a graph's file; there are yaml and json")
     graph.compile()
     writing = _Writing()
     data = {"dagorch": FORMAT, **writing.graph(graph, 1)}

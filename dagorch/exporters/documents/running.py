@@ -20,7 +20,7 @@ __all__ = ["how_it_ran", "tells_dollars"]
 _WIDTH: Final = 640
 """Of the timeline, so that its words are not too small on a page."""
 MOST_DRAWN: Final = 400
-"""Node runs of a graph that is drawn; one of more would be too small to read on a page."""
+"""Boxes of a graph that is drawn; one of more would be too small to read on a page."""
 
 
 def tells_dollars(result: OrchestratorResult) -> bool:
@@ -58,17 +58,19 @@ def _said(run: Result) -> str:
 def _pictures(run: Result) -> Iterator[Block]:
     from dagorch.exporters.pictures.mermaid import to_mermaid
     from dagorch.exporters.pictures.picture import to_svg
+    from dagorch.exporters.pictures.unroll import draw
     from dagorch.exporters.report.timeline_svg import to_timeline_svg
 
     if run.graph is None:
         return
-    if len(run.node_runs) > MOST_DRAWN:
-        yield Paragraph(read_spans("The graph is too large to be drawn on a page."))
+    try:
+        is_large = len(draw(run.graph, run).boxes) > MOST_DRAWN  # a map of any size is a few
+        svg = "" if is_large else to_svg(run.graph, run)
+    except DagorchError as error:
+        yield Paragraph(read_spans(f"The graph could not be drawn: {error}"))
     else:
-        try:
-            svg = to_svg(run.graph, run)
-        except DagorchError as error:
-            yield Paragraph(read_spans(f"The graph could not be drawn: {error}"))
+        if is_large:
+            yield Paragraph(read_spans("The graph is too large to be drawn on a page."))
         else:
             yield Picture(
                 svg,

@@ -326,3 +326,8 @@ def test_the_published_schema_is_one_and_refuses_what_the_reader_refuses() -> No
         assert not validator.is_valid(wrong)
         with pytest.raises(DefinitionError):
             parse_graph(json.dumps(wrong))
+
+
+def test_another_format_is_told() -> None:
+    with pytest.raises(DefinitionError, match=r"no format 'toml'.*; there are yaml and json"):
+        dump_graph(Graph("one"), "toml")  # type: ignore[arg-type]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dagorch import AgentResult, OrchestratorResult
+from dagorch import AgentResult, Graph, OrchestratorResult
 from dagorch.exporters.documents import compose
 from dagorch.exporters.documents.blocks import (
     Content,
@@ -20,6 +20,7 @@ from dagorch.exporters.documents.blocks import (
     runs_of_spans,
 )
 from dagorch.exporters.documents.running import MOST_DRAWN
+from dagorch.nodes import Function
 from tests.unit.exporters.documents import outcomes
 
 DAY = datetime(2026, 3, 1, tzinfo=UTC)
@@ -152,6 +153,14 @@ async def test_one_read_from_json_has_all_but_the_pictures() -> None:
     assert not any(isinstance(block, Picture) for block in content.blocks)
     assert sections(content) == sections(whole)
     assert table(content, "Model", "Calls", "Tokens in", "Tokens out", "Cost")
+
+
+async def test_a_map_of_many_items_is_drawn_all_the_same() -> None:
+    graph = Graph("many")
+    graph.map(Function("step", lambda item: item), over=list(range(MOST_DRAWN + 1)))
+    run = await graph.run()
+    content = compose(OrchestratorResult("t", "completed", run=run))
+    assert sum(isinstance(block, Picture) for block in content.blocks) == 2
 
 
 async def test_a_graph_too_large_for_a_page_is_not_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
