@@ -131,7 +131,7 @@ def try_file(path: Path, option: str) -> None:
         with path.open("ab"):
             pass
         if new:
-            path.unlink()
+            path.resolve().unlink()  # of a link to where nothing is yet, not the link
 
     _told(path, option, attempt)
 

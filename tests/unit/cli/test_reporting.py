@@ -67,3 +67,13 @@ def test_another_ending_is_told_with_the_right_ones(tmp_path: Path, name: str) -
 def test_a_report_leaves_nothing_behind_before_the_run(tmp_path: Path) -> None:
     Reports([tmp_path / "run.html"])
     assert not list(tmp_path.iterdir())
+
+
+def test_a_link_to_where_nothing_is_yet_stays(tmp_path: Path) -> None:
+    link, target = tmp_path / "run.html", tmp_path / "kept.html"
+    link.symlink_to(target)
+    reports = Reports([link])
+    assert link.is_symlink()
+    assert not target.exists()
+    written(reports)
+    assert target.read_text("utf-8").startswith("<!doctype html>")
