@@ -82,12 +82,20 @@ def report_of(source: Path, out: Path | None) -> Path:
         out: The page; None puts it beside the record.
 
     Raises:
-        DefinitionError: The record cannot be read, or the page not be written.
+        DefinitionError: The record cannot be read, or no page be made of it or written.
     """
     record = read_record(source)
     page = source.with_suffix(".html") if out is None else out
     _check(page, "--out")
-    return _write(record, page)
+    try:
+        return _write(record, page)
+    except DagorchError:
+        raise
+    except Exception as trouble:  # the record's parts are whole, but do not belong together
+        raise DefinitionError(
+            f"no page can be made of {str(source)!r}, which has been changed since dagorch wrote "
+            f"it: {type(trouble).__name__}: {trouble}"
+        ) from trouble
 
 
 def _unmade(what: str, why: Exception) -> RunError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import partial
 from pathlib import Path
 
@@ -77,3 +78,27 @@ def test_a_link_to_where_nothing_is_yet_stays(tmp_path: Path) -> None:
     assert not target.exists()
     written(reports)
     assert target.read_text("utf-8").startswith("<!doctype html>")
+
+
+@pytest.mark.parametrize(
+    ("place", "name", "value"),
+    [
+        ("graph.boxes.decompose", "kind", "zebra"),
+        ("graph.arrows.0", "source", "nowhere"),
+        ("", "duration_seconds", -1.0),
+    ],
+)
+def test_a_record_that_somebody_changed_is_told_as_one(
+    tmp_path: Path, place: str, name: str, value: object
+) -> None:
+    file = tmp_path / "run.json"
+    written(Reports([file]))
+    record = json.loads(file.read_text("utf-8"))
+    part = record
+    for step in place.split(".") if place else ():
+        part = part[int(step)] if isinstance(part, list) else part[step]
+    part[name] = value
+    file.write_text(json.dumps(record), "utf-8")
+    with pytest.raises(DefinitionError, match=r"no page can be made of .*run\.json"):
+        report_of(file, None)
+    assert not (tmp_path / "run.html").exists()
