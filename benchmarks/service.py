@@ -23,7 +23,7 @@ from typing import Any
 WORDS = tuple(f"word{number} " for number in range(20))
 ANSWER = "".join(WORDS)
 INPUT_TOKENS = 12
-MOST_SECONDS = 1_800.0
+MAX_SECONDS = 1_800.0
 BACKLOG = 4_096
 
 _HEAD = (
@@ -226,7 +226,7 @@ async def _serve() -> None:
     sys.stdout.flush()
     ended = asyncio.Event()
     loop.add_reader(sys.stdin, ended.set)
-    async with asyncio.timeout(MOST_SECONDS):
+    async with asyncio.timeout(MAX_SECONDS):
         await ended.wait()
     server.close()
 

@@ -67,8 +67,8 @@ __all__ = [
 ]
 
 
-_LONGEST_NAME = 40
-_MOST_NAMES = 80
+_MAX_NAME_LENGTH = 40
+_MAX_NAMES = 80
 
 
 def did_you_mean(name: str, known: Iterable[str], most: int = 1) -> str:
@@ -86,11 +86,11 @@ def did_you_mean(name: str, known: Iterable[str], most: int = 1) -> str:
     Cost: bounded, whatever a stranger's file calls things: no name of more than 40 characters is
         looked at, and of more than 80 only as many that begin like it.
     """
-    if len(name) > _LONGEST_NAME:
+    if len(name) > _MAX_NAME_LENGTH:
         return ""
-    names = [other for other in dict.fromkeys(known) if len(other) <= _LONGEST_NAME]
-    if len(names) > _MOST_NAMES:
-        names = [other for other in names if other[:1] == name[:1]][:_MOST_NAMES]
+    names = [other for other in dict.fromkeys(known) if len(other) <= _MAX_NAME_LENGTH]
+    if len(names) > _MAX_NAMES:
+        names = [other for other in names if other[:1] == name[:1]][:_MAX_NAMES]
     near = difflib.get_close_matches(name, names, n=most, cutoff=0.6)
     return f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
 

@@ -15,10 +15,18 @@ from dagorch.models.limits import Demand, Limits
 from dagorch.models.llm import LLMRequest, LLMResponse
 from dagorch.models.rates import RateLimits
 
-__all__ = ["Accounted", "Bounded", "Listening", "Paced", "Provider", "Router", "Source"]
+__all__ = [
+    "HasAccount",
+    "Provider",
+    "RateLimited",
+    "ReplyListener",
+    "Router",
+    "Source",
+    "TokenBounded",
+]
 
 
-class Listening:
+class ReplyListener:
     """
     What the engine gives `Provider.exchange` as `on_text`: it also hears when a reply begins.
 
@@ -101,7 +109,7 @@ class Provider(Protocol):
         Args:
             request: What to send.
             on_text: Called with each piece of the answer's text as it arrives; must not block.
-                The engine's own is a `Listening`, which a provider may tell more.
+                The engine's own is a `ReplyListener`, which a provider may tell more.
 
         Raises:
             ProviderError: The service failed, told apart by kind.
@@ -114,7 +122,7 @@ class Provider(Protocol):
 
 
 @runtime_checkable
-class Bounded(Protocol):
+class TokenBounded(Protocol):
     """
     What a provider may know of the size of an exchange.
 
@@ -135,7 +143,7 @@ class Bounded(Protocol):
 
 
 @runtime_checkable
-class Paced(Protocol):
+class RateLimited(Protocol):
     """
     What a provider may know of its service's rates.
 
@@ -154,7 +162,7 @@ class Paced(Protocol):
 
 
 @runtime_checkable
-class Accounted(Protocol):
+class HasAccount(Protocol):
     """
     What a provider may know of whose account it uses.
 

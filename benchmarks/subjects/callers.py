@@ -25,7 +25,7 @@ from dagorch.providers import AnthropicProvider, GeminiProvider, HttpProvider, O
 KEY = "sk-0123456789abcdef"
 PROMPT = "Count to twenty in words."
 MESSAGES = [{"role": "user", "content": PROMPT}]
-MOST_TOKENS = 100
+MAX_TOKENS = 100
 
 Open = Callable[[str], AbstractAsyncContextManager[Run]]
 """From the service's address to what asks once."""
@@ -78,7 +78,7 @@ class Dialect:
         async with self.provider(url, api_key=KEY, default_model=self.model) as provider:
 
             async def ask() -> None:
-                response = await provider.acomplete(MESSAGES, max_tokens=MOST_TOKENS)
+                response = await provider.acomplete(MESSAGES, max_tokens=MAX_TOKENS)
                 usage = response.usage
                 expect(response.content, usage.input_tokens, usage.output_tokens)
 
@@ -128,7 +128,7 @@ async def _openai_sdk(url: str) -> AsyncIterator[Run]:
             stream = await client.chat.completions.create(
                 model="gpt-4o-mini",
                 messages=[{"role": "user", "content": PROMPT}],
-                max_tokens=MOST_TOKENS,
+                max_tokens=MAX_TOKENS,
                 stream=True,
                 stream_options={"include_usage": True},
             )
@@ -152,7 +152,7 @@ async def _anthropic_sdk(url: str) -> AsyncIterator[Run]:
             stream = await client.messages.create(
                 model="claude-haiku-4-5",
                 messages=[{"role": "user", "content": PROMPT}],
-                max_tokens=MOST_TOKENS,
+                max_tokens=MAX_TOKENS,
                 stream=True,
             )
             async for event in stream:
@@ -178,7 +178,7 @@ async def _gemini_sdk(url: str) -> AsyncIterator[Run]:
         stream = await client.models.generate_content_stream(
             model="gemini-2.5-flash",
             contents=PROMPT,
-            config={"max_output_tokens": MOST_TOKENS},
+            config={"max_output_tokens": MAX_TOKENS},
         )
         async for chunk in stream:
             texts.append(chunk.text or "")
@@ -203,7 +203,7 @@ OPENAI = Dialect(
     {
         "model": "gpt-4o-mini",
         "messages": MESSAGES,
-        "max_tokens": MOST_TOKENS,
+        "max_tokens": MAX_TOKENS,
         "stream": True,
         "stream_options": {"include_usage": True},
     },
@@ -218,7 +218,7 @@ ANTHROPIC = Dialect(
     {
         "model": "claude-haiku-4-5",
         "messages": MESSAGES,
-        "max_tokens": MOST_TOKENS,
+        "max_tokens": MAX_TOKENS,
         "stream": True,
     },
     Caller("anthropic SDK", _anthropic_sdk, ("anthropic:AsyncAnthropic",)),
@@ -231,7 +231,7 @@ GEMINI = Dialect(
     {**_JSON, "x-goog-api-key": KEY},
     {
         "contents": [{"role": "user", "parts": [{"text": PROMPT}]}],
-        "generationConfig": {"maxOutputTokens": MOST_TOKENS},
+        "generationConfig": {"maxOutputTokens": MAX_TOKENS},
     },
     Caller("google-genai SDK", _gemini_sdk, ("google.genai:Client",)),
 )

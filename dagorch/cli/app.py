@@ -11,8 +11,8 @@ from typing import Annotated, Final, TextIO
 import typer
 
 from dagorch import __version__
-from dagorch.cli import helps
-from dagorch.cli.exits import Exit, say_error
+from dagorch.cli import help_text
+from dagorch.cli.exit_codes import Exit, say_error
 from dagorch.models.clean import one_line
 
 __all__ = ["app", "run_command"]
@@ -104,7 +104,7 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback(invoke_without_command=True, help=helps.ROOT_HELP)
+@app.callback(invoke_without_command=True, help=help_text.ROOT_HELP)
 def _root(
     context: typer.Context,
     version: Annotated[
@@ -117,7 +117,7 @@ def _root(
         raise typer.Exit(Exit.USAGE)
 
 
-@app.command(help=helps.RUN_HELP, short_help="Run a workflow and watch it.")
+@app.command(help=help_text.RUN_HELP, short_help="Run a workflow and watch it.")
 def run(
     pattern: Annotated[
         str, typer.Argument(metavar="PATTERN|FILE|MODULE:NAME", help="Which workflow.")
@@ -231,7 +231,7 @@ def run(
     return run_workflow(RunOptions(pattern, said, settings, *told, *own))
 
 
-@app.command(help=helps.GRAPH_HELP, short_help="Draw a workflow before it runs.")
+@app.command(help=help_text.GRAPH_HELP, short_help="Draw a workflow before it runs.")
 def graph(
     target: Annotated[
         str,
@@ -276,7 +276,7 @@ def graph(
     draw(target, settings, out, allow or ())
 
 
-@app.command(help=helps.SHOW_HELP, short_help="Show a workflow as text, before it runs.")
+@app.command(help=help_text.SHOW_HELP, short_help="Show a workflow as text, before it runs.")
 def show(
     target: Annotated[
         str,
@@ -312,7 +312,7 @@ def show(
     show(target, settings, allow or ())
 
 
-@app.command(help=helps.VALIDATE_HELP, short_help="Check a graph's file.")
+@app.command(help=help_text.VALIDATE_HELP, short_help="Check a graph's file.")
 def validate(
     file: Annotated[
         str | None, typer.Argument(metavar="FILE", help="A .yaml or .json file.")

@@ -28,10 +28,10 @@ from rich.live import Live
 from rich.segment import ControlType, Segment
 from rich.text import Text
 
-from dagorch.cli.board import Board
+from dagorch.cli.event_lines import Teller
 from dagorch.cli.layout import FOOT, HEAD, Piece, Status, lay_out
-from dagorch.cli.telling import Teller
-from dagorch.exporters.pictures.cells import cell_len
+from dagorch.cli.run_view import Board
+from dagorch.exporters.pictures.text_width import cell_len
 from dagorch.graph.forecast import Forecast, Forecaster
 from dagorch.graph.plan import Plan
 from dagorch.models.clean import one_line
@@ -40,9 +40,9 @@ from dagorch.models.events import Event
 __all__ = ["Display", "LiveDisplay", "PlainDisplay", "SilentDisplay", "display_for"]
 
 FRAMES_PER_SECOND: Final = 10
-_LEAST_BETWEEN: Final = 50
+_MIN_BETWEEN: Final = 50
 """Frames are so many times as far apart as one takes to lay out: that holds up the run's thread."""
-_MOST_WAITING: Final = 10_000
+_MAX_WAITING: Final = 10_000
 """Events that may wait for the next frame; beyond it they are noted as they come."""
 _AT_A_TIME: Final = 64
 """Events noted before the run's thread is let through."""
@@ -166,7 +166,7 @@ class LiveDisplay(Display):
 
     def __call__(self, event: Event) -> None:
         self._events.append(event)
-        if len(self._events) > _MOST_WAITING:
+        if len(self._events) > _MAX_WAITING:
             self._note_events()
 
     def note(self, text: str) -> None:
@@ -192,7 +192,7 @@ class LiveDisplay(Display):
             self._note_events()
             worked = time.thread_time()
             self._picture = self._laid_out(now - self._began)
-            self._next = now + _LEAST_BETWEEN * (time.thread_time() - worked)
+            self._next = now + _MIN_BETWEEN * (time.thread_time() - worked)
         return self._picture
 
     def _note_events(self) -> None:
@@ -210,7 +210,7 @@ class LiveDisplay(Display):
             worked = time.thread_time()
             self._forecast, self._forecast_at = self._forecaster.forecast(elapsed), elapsed
             worked = time.thread_time() - worked
-            self._next_forecast = elapsed + max(_FORECAST_SECONDS, _LEAST_BETWEEN * worked)
+            self._next_forecast = elapsed + max(_FORECAST_SECONDS, _MIN_BETWEEN * worked)
         status = Status(self._title, elapsed, self._forecast, elapsed - self._forecast_at)
         width, height = self._console.size
         view = self._board.view(max(1, height - HEAD - FOOT - 1))

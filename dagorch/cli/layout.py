@@ -1,7 +1,7 @@
 """
 A run's board laid out for a terminal of a given width, as lines of styled text.
 
-What is on the board is `board.py`'s; when it is drawn, and where, is `display.py`'s.
+What is on the board is `run_view.py`'s; when it is drawn, and where, is `display.py`'s.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from dagorch.cli.board import ENDS, Row, View
 from dagorch.cli.report import END_STYLES
+from dagorch.cli.run_view import ENDS, Row, View
 from dagorch.exporters.pictures.captions import kind_name
-from dagorch.exporters.pictures.cells import cell_len, cut, pad, set_cell_size
+from dagorch.exporters.pictures.text_width import cell_len, cut, pad, set_cell_size
 from dagorch.graph.forecast import Forecast
 from dagorch.models.amounts import format_cost, format_duration
 
@@ -32,7 +32,7 @@ _USUAL: Final = 72
 """Columns from which each row says its kind and its state."""
 _NARROW: Final = 48
 """Columns from which each row says its tokens."""
-_LONGEST_LABEL: Final = 40
+_MAX_LABEL_LENGTH: Final = 40
 _LABEL_BESIDE_TEXT: Final = 26
 _MARKS: Final = {
     "open": "▾",
@@ -164,7 +164,7 @@ def _rows(view: View, status: Status, room: int) -> Iterator[list[Piece]]:
     tail = 0
     if room >= _WIDE - 1:
         tail, label = label - _LABEL_BESIDE_TEXT - 2, _LABEL_BESIDE_TEXT
-    label = min(label, _LONGEST_LABEL)
+    label = min(label, _MAX_LABEL_LENGTH)
     for row in view.rows:
         style = _style(row)
         line: list[Piece] = [(_mark(row) + " ", style)]

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from dagorch.exporters.documents.values import as_text
 from dagorch.exporters.pictures.captions import plural
-from dagorch.exporters.rows import HEADINGS, MOST_ROWS, NUMERIC, rows, total
+from dagorch.exporters.rows import HEADINGS, MAX_ROWS, NUMERIC, rows, total
 from dagorch.models.clean import clean, one_line
 from dagorch.models.orchestration import OrchestratorResult
 
@@ -42,13 +42,13 @@ def print_table(console: Console, result: OrchestratorResult) -> None:
             overflow="ellipsis",
         )
     found = list(rows(run, result))
-    for row in found[:MOST_ROWS]:
+    for row in found[:MAX_ROWS]:
         cells = [Text(cell) for cell in row]
         cells[2].stylize(END_STYLES.get(row.state, ""))
         table.add_row(*cells)
     console.print(table)
-    if len(found) > MOST_ROWS:
-        console.print(Text(f"... and {plural(len(found) - MOST_ROWS, 'more node run')}"))
+    if len(found) > MAX_ROWS:
+        console.print(Text(f"... and {plural(len(found) - MAX_ROWS, 'more node run')}"))
     for path, node_run in run.node_runs.items():
         if node_run.end == "failed":
             told = one_line(f"{path}: {node_run.reason}")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from dagorch.cli.out import try_file
+from dagorch.cli.output import try_file
 from dagorch.errors import DagorchError, DefinitionError, RunError, did_you_mean
 from dagorch.exporters import Recorder, RunRecord, read_record, to_html_report, write_record
 from dagorch.models.events import Event

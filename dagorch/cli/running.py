@@ -8,16 +8,16 @@ from pathlib import Path
 
 from rich.console import Console
 
-from dagorch.cli.choice import choose
 from dagorch.cli.display import display_for
 from dagorch.cli.execute import Ended, execute
-from dagorch.cli.exits import Exit, exit_for, say_error
+from dagorch.cli.exit_codes import Exit, exit_for, say_error
 from dagorch.cli.loading import is_own
-from dagorch.cli.out import Destination
-from dagorch.cli.own import OwnGraph, own_orchestrator
+from dagorch.cli.output import Destination
 from dagorch.cli.patterns import Settings, orchestrator_for
+from dagorch.cli.provider_selection import choose
 from dagorch.cli.report import print_answer, print_parts, print_table
 from dagorch.cli.reporting import Reports
+from dagorch.cli.user_workflow import OwnGraph, own_orchestrator
 from dagorch.errors import DagorchError, DefinitionError
 from dagorch.models.clean import one_line
 from dagorch.models.orchestration import OrchestratorResult

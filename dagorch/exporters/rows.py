@@ -12,11 +12,11 @@ from dagorch.models.orchestration import OrchestratorResult
 from dagorch.models.result import NodeRun, Result
 from dagorch.models.usage import Usage
 
-__all__ = ["HEADINGS", "MOST_ROWS", "NUMERIC", "Row", "rows", "total"]
+__all__ = ["HEADINGS", "MAX_ROWS", "NUMERIC", "Row", "rows", "total"]
 
 HEADINGS: Final = ("node", "kind", "state", "tries", "tokens", "time", "cost")
 NUMERIC: Final = ("tries", "tokens", "time", "cost")
-MOST_ROWS: Final = 200
+MAX_ROWS: Final = 200
 
 
 class Row(NamedTuple):

@@ -14,11 +14,11 @@ from typing import Any, Final, Literal
 from dagorch.errors import DefinitionError, Problem
 from dagorch.files.fields import ERRORS, FORMAT, PLAIN_LLM, PLAIN_POLICY
 from dagorch.files.plain import plain
-from dagorch.files.reading import MOST_NODES, NEVER_ALONE
 from dagorch.files.references import named, written
 from dagorch.files.syntax import CONTROL
-from dagorch.files.tree import MOST_VALUES
+from dagorch.files.tree import MAX_VALUES
 from dagorch.files.type_names import write_type
+from dagorch.files.validate import MAX_NODES, NEVER_ALONE
 from dagorch.files.yaml_text import yaml_text
 from dagorch.graph.builder import body_of
 from dagorch.graph.graph import NO_DEFAULT, Entry, Graph
@@ -37,7 +37,7 @@ from dagorch.nodes.merge import Merge
 __all__ = ["dump_graph"]
 
 _YES_NO: Final = ("true", "false")
-_DEEPEST: Final = 20
+_MAX_DEPTH: Final = 20
 
 
 def dump_graph(graph: Graph, format: Literal["yaml", "json"] = "yaml") -> str:
@@ -74,8 +74,8 @@ def dump_graph(graph: Graph, format: Literal["yaml", "json"] = "yaml") -> str:
     graph.compile()
     writing = _Writing()
     data = {"dagorch": FORMAT, **writing.graph(graph, 1)}
-    if writing.nodes > MOST_NODES or _size(data) > MOST_VALUES:
-        said = f"a file holds {MOST_NODES:,} nodes and {MOST_VALUES:,} values at most"
+    if writing.nodes > MAX_NODES or _size(data) > MAX_VALUES:
+        said = f"a file holds {MAX_NODES:,} nodes and {MAX_VALUES:,} values at most"
         writing.problems.append(Problem(said))
     if writing.problems:
         raise DefinitionError(writing.problems, subject=f"graph {graph.name!r} as a file")
@@ -86,7 +86,7 @@ def dump_graph(graph: Graph, format: Literal["yaml", "json"] = "yaml") -> str:
 
 
 def _size(data: Any) -> int:
-    """How many values there are, as `MOST_VALUES` counts them."""
+    """How many values there are, as `MAX_VALUES` counts them."""
     if isinstance(data, dict):
         return 2 + sum(1 + _size(value) for value in data.values())
     return 2 + sum(map(_size, data)) if isinstance(data, list) else 1
@@ -102,8 +102,8 @@ class _Writing:
     def graph(self, graph: Graph, depth: int, name: str | None = None) -> dict[str, Any]:
         """Give a graph's data; its name is left out where it is this one anyway."""
         data: dict[str, Any] = {} if graph.name in (name, "") else {"name": graph.name}
-        if depth > _DEEPEST:
-            self.problems.append(Problem(f"graphs nest more than {_DEEPEST} deep", graph.name))
+        if depth > _MAX_DEPTH:
+            self.problems.append(Problem(f"graphs nest more than {_MAX_DEPTH} deep", graph.name))
             return data
         if graph.inputs:
             data["inputs"] = self._inputs(graph)

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Final
 
 from dagorch.errors import CycleError, DefinitionError, Problem
-from dagorch.files.building import Building
-from dagorch.files.reading import check
-from dagorch.files.syntax import MOST_BYTES, decoded, parsed
+from dagorch.files.construct import Building
+from dagorch.files.syntax import MAX_BYTES, decoded, parsed
 from dagorch.files.tree import Malformed
+from dagorch.files.validate import check
 from dagorch.graph.graph import Graph
 
 __all__ = ["ENDINGS", "load_graph", "parse_graph"]
@@ -25,7 +25,7 @@ __all__ = ["ENDINGS", "load_graph", "parse_graph"]
 ENDINGS: Final = (".json", ".yaml", ".yml")
 """Of files that hold a graph."""
 
-_LONGEST: Final = 2_000
+_MAX_LENGTH: Final = 2_000
 _QUOTED: Final = re.compile(r"'([^']{1,200})'")
 
 
@@ -47,7 +47,7 @@ def load_graph(path: str | Path, *, modules: Iterable[str] = ()) -> Graph:
     file = Path(path)
     try:
         with file.open("rb") as stream:
-            data = stream.read(MOST_BYTES + 1)
+            data = stream.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         said = getattr(error, "strerror", None) or error
         raise DefinitionError(f"cannot read {str(file)!r}: {said}") from None
@@ -116,8 +116,8 @@ def _refused(error: Malformed, file: str) -> DefinitionError:
 def _told(problems: list[Problem]) -> list[Problem]:
     """Give so much of each problem as can be read; ids may be as long as the file."""
     return [
-        replace(problem, message=f"{problem.message[:_LONGEST]}…")
-        if len(problem.message) > _LONGEST
+        replace(problem, message=f"{problem.message[:_MAX_LENGTH]}…")
+        if len(problem.message) > _MAX_LENGTH
         else problem
         for problem in problems
     ]

@@ -8,16 +8,16 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from dagorch.errors import DefinitionError
-from dagorch.files.syntax import MOST_DIGITS
+from dagorch.files.syntax import MAX_DIGITS
 from dagorch.nodes.types import type_name
 
 __all__ = ["plain"]
 
 _LONE: Final = re.compile("[\ud800-\udfff]")
-_DEEPEST: Final = 50
+_MAX_DEPTH: Final = 50
 
 
-def plain(value: Any, depth: int = _DEEPEST) -> Any:
+def plain(value: Any, depth: int = _MAX_DEPTH) -> Any:
     """
     Give a value as a file holds it: tuples as lists.
 
@@ -34,16 +34,16 @@ def plain(value: Any, depth: int = _DEEPEST) -> Any:
         if _LONE.search(value):
             raise DefinitionError("a text with half a character (a lone surrogate) is no text")
         return str.__str__(value)
-    if isinstance(value, int) and abs(value) < 10**MOST_DIGITS:
+    if isinstance(value, int) and abs(value) < 10**MAX_DIGITS:
         return int(value)
     if isinstance(value, float) and math.isfinite(value):
         return float(value)
     if isinstance(value, int | float):
         raise DefinitionError(
-            f"the number {value:.6g} is not finite, or has more than {MOST_DIGITS} digits"
+            f"the number {value:.6g} is not finite, or has more than {MAX_DIGITS} digits"
         )
     if depth == 0:
-        raise DefinitionError(f"values nest {_DEEPEST} deep at most")
+        raise DefinitionError(f"values nest {_MAX_DEPTH} deep at most")
     if isinstance(value, list | tuple):
         return [plain(item, depth - 1) for item in value]
     if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from dagorch.files.fields import COMMON, FORMAT, GRAPH, KINDS, WIRING, Field
-from dagorch.files.reading import NEVER_ALONE
+from dagorch.files.validate import NEVER_ALONE
 
 __all__ = ["json_schema"]
 

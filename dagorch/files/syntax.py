@@ -13,13 +13,13 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from dagorch.files.tree import Closed, Malformed, Open, Opened, Scalar, Spot, Tree, grow
+from dagorch.files.tree import Closed, Malformed, Open, Opened, Position, Scalar, Tree, grow
 
-__all__ = ["CONTROL", "MOST_BYTES", "MOST_DIGITS", "decoded", "parsed", "plain_scalar"]
+__all__ = ["CONTROL", "MAX_BYTES", "MAX_DIGITS", "decoded", "parsed", "plain_scalar"]
 
-MOST_BYTES: Final = 2_000_000
+MAX_BYTES: Final = 2_000_000
 """Of a file."""
-MOST_DIGITS: Final = 18
+MAX_DIGITS: Final = 18
 """Of a whole number; what is longer no program but Python reads as it is."""
 
 CONTROL: Final = re.compile(
@@ -45,8 +45,8 @@ def decoded(data: bytes) -> str:
     Raises:
         Malformed: It is too large, no UTF-8, or has control characters.
     """
-    if len(data) > MOST_BYTES:
-        raise Malformed(f"the file has more than {MOST_BYTES:,} bytes", Spot(1, 1))
+    if len(data) > MAX_BYTES:
+        raise Malformed(f"the file has more than {MAX_BYTES:,} bytes", Position(1, 1))
     try:
         text = data.removeprefix(_BOM).decode("utf-8")
     except UnicodeDecodeError as error:
@@ -62,8 +62,8 @@ def parsed(text: str) -> Tree | None:
     Raises:
         Malformed: It is neither, or has what is not allowed.
     """
-    if len(text) > MOST_BYTES:
-        raise Malformed(f"the text has more than {MOST_BYTES:,} characters", Spot(1, 1))
+    if len(text) > MAX_BYTES:
+        raise Malformed(f"the text has more than {MAX_BYTES:,} characters", Position(1, 1))
     if control := CONTROL.search(text):
         what = f"the character U+{ord(control[0]):04X} cannot stand in a file"
         raise Malformed(what, _spot(text, control.start()))
@@ -78,7 +78,7 @@ def _json(text: str) -> Iterator[Opened]:
     try:
         json.loads(text, parse_int=len, parse_float=len, parse_constant=len)
     except json.JSONDecodeError as error:
-        raise Malformed(f"not JSON: {error.msg}", Spot(error.lineno, error.colno)) from None
+        raise Malformed(f"not JSON: {error.msg}", Position(error.lineno, error.colno)) from None
     except RecursionError:
         deep = True  # the tokens up to there are well formed, and `grow` tells the place
     line, begin, last = 1, 0, 0
@@ -88,7 +88,7 @@ def _json(text: str) -> Iterator[Opened]:
             line += breaks
             begin = text.rfind("\n", last, at) + 1
         last = at
-        spot, piece = Spot(line, at - begin + 1), token[0]
+        spot, piece = Position(line, at - begin + 1), token[0]
         if piece in "{[":
             yield Open(spot, piece == "{")
         elif piece in "}]":
@@ -98,7 +98,7 @@ def _json(text: str) -> Iterator[Opened]:
     assert not deep
 
 
-def _json_scalar(piece: str, spot: Spot) -> Any:
+def _json_scalar(piece: str, spot: Position) -> Any:
     if piece.startswith('"'):
         value = json.loads(piece)
         if lone := re.search("[\ud800-\udfff]", value):
@@ -121,7 +121,7 @@ def _yaml(text: str) -> Iterator[Opened]:
         events: Any = yaml.parse(text, Loader=loader)
         for event in events:
             mark = event.start_mark
-            spot = Spot(mark.line + 1, mark.column + 1)
+            spot = Position(mark.line + 1, mark.column + 1)
             if isinstance(event, yaml.AliasEvent):
                 raise Malformed(f"aliases (*{event.anchor}) are not allowed; write it out", spot)
             if isinstance(event, yaml.DocumentStartEvent):
@@ -134,12 +134,12 @@ def _yaml(text: str) -> Iterator[Opened]:
                 yield Closed(spot)
     except yaml.MarkedYAMLError as error:
         place: Any = error.problem_mark or error.context_mark
-        spot = Spot(place.line + 1, place.column + 1) if place is not None else Spot(1, 1)
+        spot = Position(place.line + 1, place.column + 1) if place is not None else Position(1, 1)
         said = ", ".join(part for part in (error.context, error.problem) if part)
         raise Malformed(f"not YAML: {said}", spot) from None
 
 
-def _node_event(event: Any, spot: Spot) -> Opened:
+def _node_event(event: Any, spot: Position) -> Opened:
     import yaml
 
     if event.anchor is not None:
@@ -152,7 +152,7 @@ def _node_event(event: Any, spot: Spot) -> Opened:
     return Open(spot, isinstance(event, yaml.MappingStartEvent))
 
 
-def plain_scalar(text: str, spot: Spot) -> Any:
+def plain_scalar(text: str, spot: Position) -> Any:
     """
     Read a scalar without quotes, by the core schema of YAML 1.2.
 
@@ -162,7 +162,8 @@ def plain_scalar(text: str, spot: Spot) -> Any:
     Source: YAML 1.2.2, 10.3.2.
 
     Example:
-        >>> [plain_scalar(text, Spot(1, 1)) for text in ("12", "1e3", "true", "no", "0x1F", "~")]
+        >>> at = Position(1, 1)
+        >>> [plain_scalar(text, at) for text in ("12", "1e3", "true", "no", "0x1F", "~")]
         [12, 1000.0, True, 'no', 31, None]
     """
     if text in _WORDS:
@@ -170,9 +171,9 @@ def plain_scalar(text: str, spot: Spot) -> Any:
     if not (text[0] in "+-." or text[0].isdigit()):
         return text
     if _INTEGER.fullmatch(text) or _BASED.fullmatch(text):
-        if len(text.lstrip("+-0")) > MOST_DIGITS:
+        if len(text.lstrip("+-0")) > MAX_DIGITS:
             raise Malformed(
-                f"the number {text:.20}... has more than {MOST_DIGITS} digits; quote it", spot
+                f"the number {text:.20}... has more than {MAX_DIGITS} digits; quote it", spot
             )
         return int(text, 0) if _BASED.fullmatch(text) else int(text)
     if _FLOAT.fullmatch(text):
@@ -184,5 +185,5 @@ def plain_scalar(text: str, spot: Spot) -> Any:
     raise Malformed(f"{text:.40} is no number that a file can hold; leave it out", spot)
 
 
-def _spot(text: str, at: int) -> Spot:
-    return Spot(text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at))
+def _spot(text: str, at: int) -> Position:
+    return Position(text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at))

@@ -10,17 +10,27 @@ import re
 from collections.abc import Iterable, Set
 from typing import Any, Final, NamedTuple
 
-__all__ = ["MOST_VALUES", "Closed", "Malformed", "Open", "Opened", "Scalar", "Spot", "Tree", "grow"]
+__all__ = [
+    "MAX_VALUES",
+    "Closed",
+    "Malformed",
+    "Open",
+    "Opened",
+    "Position",
+    "Scalar",
+    "Tree",
+    "grow",
+]
 
-MOST_VALUES: Final = 100_000
+MAX_VALUES: Final = 100_000
 """That a file may have: keys and values, and two for each list and mapping."""
-DEEPEST: Final = 100
+MAX_DEPTH: Final = 100
 """Lists and mappings within each other."""
 
 _INSERTED: Final = re.compile(r"\{([^{}]*)\}")
 
 
-class Spot(NamedTuple):
+class Position(NamedTuple):
     """A place in a file, both counted from 1."""
 
     line: int
@@ -30,7 +40,7 @@ class Spot(NamedTuple):
 class Malformed(Exception):  # noqa: N818 - never leaves this package
     """The file cannot be read any further."""
 
-    def __init__(self, message: str, spot: Spot) -> None:
+    def __init__(self, message: str, spot: Position) -> None:
         super().__init__(message)
         self.spot = spot
 
@@ -38,20 +48,20 @@ class Malformed(Exception):  # noqa: N818 - never leaves this package
 class Open(NamedTuple):
     """A list or a mapping begins."""
 
-    spot: Spot
+    spot: Position
     is_mapping: bool
 
 
 class Closed(NamedTuple):
     """It ends."""
 
-    spot: Spot
+    spot: Position
 
 
 class Scalar(NamedTuple):
     """A text, number, true, false or null."""
 
-    spot: Spot
+    spot: Position
     value: Any
 
 
@@ -63,10 +73,10 @@ class Tree:
 
     __slots__ = ("keys", "spot", "value")
 
-    def __init__(self, spot: Spot, value: Any) -> None:
+    def __init__(self, spot: Position, value: Any) -> None:
         self.spot = spot
         self.value: Any = value
-        self.keys: dict[str, Spot] = {}
+        self.keys: dict[str, Position] = {}
         """Of a mapping, where each key stands."""
 
     def __contains__(self, key: str) -> bool:
@@ -88,7 +98,7 @@ class Tree:
             return [tree.plain() for tree in self.value]
         return self.value
 
-    def spot_of(self, path: Iterable[str | int]) -> Spot:
+    def spot_of(self, path: Iterable[str | int]) -> Position:
         """Find where a part of it stands: a field at its key, an item of a list at itself."""
         tree, spot = self, self.spot
         for step in path:
@@ -99,10 +109,10 @@ class Tree:
                 spot = tree.spot
         return spot
 
-    def spots_saying(self, names: Set[str]) -> dict[str, Spot]:
+    def spots_saying(self, names: Set[str]) -> dict[str, Position]:
         """Find, per name, the first scalar that is this text, or else has it as `{name}`."""
-        exact: dict[str, Spot] = {}
-        within: dict[str, Spot] = {}
+        exact: dict[str, Position] = {}
+        within: dict[str, Position] = {}
         stack = [self]
         while stack:
             tree = stack.pop()
@@ -161,8 +171,8 @@ def grow(events: Iterable[Opened]) -> Tree | None:
     root: Tree | None = None
     levels: list[_Level] = []
     for count, event in enumerate(events):
-        if count > MOST_VALUES:
-            raise Malformed(f"the file has more than {MOST_VALUES:,} values", event.spot)
+        if count > MAX_VALUES:
+            raise Malformed(f"the file has more than {MAX_VALUES:,} values", event.spot)
         if isinstance(event, Closed):
             levels.pop()
             continue
@@ -175,7 +185,7 @@ def grow(events: Iterable[Opened]) -> Tree | None:
         else:
             root = tree
         if isinstance(event, Open):
-            if len(levels) == DEEPEST:
-                raise Malformed(f"values nest more than {DEEPEST} deep", event.spot)
+            if len(levels) == MAX_DEPTH:
+                raise Malformed(f"values nest more than {MAX_DEPTH} deep", event.spot)
             levels.append(_Level(tree))
     return root

@@ -27,8 +27,8 @@ _TOKEN: Final = re.compile(
     r"\s*(?:(?P<name>[^\W\d][\w.]*(?::[^\W\d][\w.]*)?)|(?P<number>-?\d{1,18})"
     r"|(?P<text>\"[^\"\\]*\"|'[^'\\]*')|(?P<mark>\.\.\.|[\[\],|]))"
 )
-_DEEPEST: Final = 12
-_LONGEST: Final = 1_000
+_MAX_DEPTH: Final = 12
+_MAX_LENGTH: Final = 1_000
 
 
 class _Parser:
@@ -40,7 +40,7 @@ class _Parser:
         self.at = 0
 
     def whole(self) -> Any:
-        found = self.union(_DEEPEST)
+        found = self.union(_MAX_DEPTH)
         if self.text[self.at :].strip():
             raise self.wrong()
         return found
@@ -53,7 +53,7 @@ class _Parser:
 
     def one(self, depth: int) -> Any:
         if depth == 0:
-            raise DefinitionError(f"the type {self.text:.40}... nests more than {_DEEPEST} deep")
+            raise DefinitionError(f"the type {self.text:.40}... nests more than {_MAX_DEPTH} deep")
         name = self.token("name")
         if name is None:
             raise self.wrong()
@@ -137,8 +137,8 @@ def read_type(said: Any, find: Callable[[str], Any]) -> Any:
     """
     if isinstance(said, Mapping):
         return schema_type(said)
-    if len(said) > _LONGEST:
-        raise DefinitionError(f"the type {said[:40]}... has more than {_LONGEST:,} characters")
+    if len(said) > _MAX_LENGTH:
+        raise DefinitionError(f"the type {said[:40]}... has more than {_MAX_LENGTH:,} characters")
     return _Parser(said, find).whole()
 
 

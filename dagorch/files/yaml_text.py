@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from dagorch.files.syntax import plain_scalar
-from dagorch.files.tree import Malformed, Spot
+from dagorch.files.tree import Malformed, Position
 
 __all__ = ["yaml_text"]
 
@@ -88,7 +88,7 @@ def _is_plain(text: str) -> bool:
     import yaml
 
     try:
-        ours = plain_scalar(text, Spot(1, 1))
+        ours = plain_scalar(text, Position(1, 1))
     except Malformed:
         return False
     loader: Any = yaml.SafeLoader("")

@@ -19,7 +19,7 @@ from dagorch.nodes.reducers import Reducer
 if TYPE_CHECKING:
     from dagorch.graph.graph import Graph
 
-__all__ = ["Verbs", "body_of"]
+__all__ = ["BuilderMethods", "body_of"]
 
 T = TypeVar("T")
 
@@ -33,7 +33,7 @@ class _Adds(Protocol):
     def __call__(self, fn: Callable[..., T], /) -> Ref[T]: ...
 
 
-class Verbs:
+class BuilderMethods:
     """What a `Graph` can be told to add, beside a ready node."""
 
     __slots__ = ()

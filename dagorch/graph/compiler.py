@@ -15,7 +15,7 @@ from dagorch.graph.edges import resolve
 from dagorch.graph.layout import lay_out
 from dagorch.graph.order import Order
 from dagorch.graph.tools import conversation
-from dagorch.graph.validate import MOST_PROBLEMS, check, cycle_problem
+from dagorch.graph.validate import MAX_PROBLEMS, check, cycle_problem
 from dagorch.models.policy import DEFAULT_POLICY
 from dagorch.nodes.base import Node
 from dagorch.nodes.llm import LLM
@@ -78,7 +78,7 @@ def compile_graph(graph: Graph) -> Plan:
             found = _named(inner, edges.cycle)
             problems.append(cycle_problem(inner, found))
             cycle = cycle or found
-        if len(problems) >= MOST_PROBLEMS:
+        if len(problems) >= MAX_PROBLEMS:
             break
         if not problems:
             bodies = {node: plans[id(body)] for node, body in inside.bodies.items()}

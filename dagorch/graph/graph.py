@@ -11,9 +11,9 @@ from types import CodeType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from dagorch.errors import DefinitionError, Problem
-from dagorch.graph.builder import Verbs
-from dagorch.graph.doors import Doors
-from dagorch.graph.written import told, written_here
+from dagorch.graph.builder import BuilderMethods
+from dagorch.graph.caller import find_caller, location
+from dagorch.graph.run_methods import RunMethods
 from dagorch.models.ref import BranchRef, Ref
 from dagorch.nodes.base import Node, check_id
 from dagorch.nodes.branch import Branch
@@ -28,7 +28,7 @@ __all__ = ["NO_DEFAULT", "Entry", "Graph", "Input"]
 
 T = TypeVar("T")
 
-_DEEPEST_TYPE = 8
+_MAX_TYPE_DEPTH = 8
 """Nested bodies beyond this have the output type Any: a type that deep tells nobody anything."""
 
 
@@ -75,18 +75,18 @@ class Entry:
         """Of a merge: what it joins, in edge order."""
         self.code = code
         self.offset = offset
-        """Together a place as `written.py` knows it."""
+        """Together a place as `caller.py` knows it."""
 
     @property
     def where(self) -> str:
-        return told(self.code, self.offset)
+        return location(self.code, self.offset)
 
     def __getstate__(self) -> tuple[None, dict[str, Any]]:
         state = {name: getattr(self, name) for name in self.__slots__}
         return None, state | {"code": self.where, "offset": 0}  # code cannot be pickled
 
 
-class Graph(Verbs, Doors):
+class Graph(BuilderMethods, RunMethods):
     """
     A directed acyclic graph of typed nodes.
 
@@ -138,7 +138,7 @@ class Graph(Verbs, Doors):
         self._changed()
         if name in self._inputs or name in self._entries:
             self._problems.append(
-                Problem(f"the name {name!r} is given twice", name, told(*written_here()))
+                Problem(f"the name {name!r} is given twice", name, location(*find_caller()))
             )
         self._inputs[name] = Input(name, annotation, default)
         return Ref(self, name)
@@ -167,7 +167,7 @@ class Graph(Verbs, Doors):
                 f"graph {self.name!r}: {node!r:.60} is no node; wrap a function with "
                 "graph.function(...)"
             )
-        code, offset = written_here()
+        code, offset = find_caller()
         if isinstance(after, (Ref, str)):
             after = (after,)
         # A node of this graph by its id alone: tuples of texts are none of the collector's
@@ -257,7 +257,7 @@ class Graph(Verbs, Doors):
 
     def output_type(self) -> Any:
         """The annotation of the graph's value; `Any` where it has several, or bodies nest deep."""
-        if self.depth > _DEEPEST_TYPE:
+        if self.depth > _MAX_TYPE_DEPTH:
             return Any
         ids = [ref.id for ref in self._outputs] or self.sinks()
         if len(ids) != 1 or ids[0] not in self._entries:

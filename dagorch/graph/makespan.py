@@ -14,7 +14,7 @@ from typing import Final
 
 __all__ = ["Step", "makespan"]
 
-_MOST_PIECES: Final = 10_000
+_MAX_PIECES: Final = 10_000
 """Of one step; more are played through several at a time."""
 
 
@@ -63,7 +63,7 @@ class _Play:
 
     def __init__(self, steps: Sequence[Step], max_parallel: int) -> None:
         self._steps = steps
-        self._piece = [ceil(step.count / _MOST_PIECES) if step.count else 1 for step in steps]
+        self._piece = [ceil(step.count / _MAX_PIECES) if step.count else 1 for step in steps]
         """Pieces that are played as one."""
         self._left = [ceil(s.count / n) for s, n in zip(steps, self._piece, strict=True)]
         self._active = [len(step.running) for step in steps]

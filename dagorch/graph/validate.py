@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from dagorch.graph.graph import Entry, Graph
     from dagorch.nodes.signature import ParameterSpec
 
-__all__ = ["MOST_PROBLEMS", "RUN_OPTIONS", "check", "cycle_problem"]
+__all__ = ["MAX_PROBLEMS", "RUN_OPTIONS", "check", "cycle_problem"]
 
 RUN_OPTIONS = frozenset(
     {
@@ -35,7 +35,7 @@ RUN_OPTIONS = frozenset(
 )  # fmt: skip
 """Keywords of `Graph.run` itself; no input can have such a name."""
 
-MOST_PROBLEMS = 50
+MAX_PROBLEMS = 50
 """That are told of one graph: nobody reads more, and each looks for the nearest name."""
 _ATTEMPTING = frozenset({Kind.FUNCTION, Kind.LLM})
 _IDLE_OPTIONS = {
@@ -90,7 +90,7 @@ def _check_nodes(graph: Graph, wiring: Wiring, fallbacks: Mapping[str, Graph]) -
         if found:
             yield from [Problem(text, id, entry.where) for text in found]
             told += len(found)
-            if told >= MOST_PROBLEMS:
+            if told >= MAX_PROBLEMS:
                 yield Problem(f"and perhaps more in the nodes after {id!r}", id, entry.where)
                 return
             found.clear()
@@ -105,7 +105,7 @@ class _Found(list[str]):
 
     def append(self, text: str) -> None:
         super().append(text)
-        if len(self) == MOST_PROBLEMS:
+        if len(self) == MAX_PROBLEMS:
             raise _EnoughError
 
     def __enter__(self) -> None:

@@ -12,14 +12,14 @@ from typing import Annotated, Any, Final
 from pydantic import ConfigDict, Field, SkipValidation
 
 from dagorch.models.document import document_format
-from dagorch.models.friendly import Friendly
+from dagorch.models.strict import StrictModel
 
 __all__ = [
     "BeltalowdaConfig", "DreamCascadeConfig", "DreamSwarmConfig", "OrchestratorConfig", "Rule",
     "SwarmConfig",
 ]  # fmt: skip
 
-MOST_AGENTS: Final = 10_000
+MAX_AGENTS: Final = 10_000
 """Of one tier: enough for any use, and a slip of the finger is told before it fills the memory."""
 
 
@@ -57,7 +57,7 @@ def _or_none(rule: Rule, meaning: str) -> Rule:
     )
 
 
-_AGENTS = _whole(1, MOST_AGENTS)
+_AGENTS = _whole(1, MAX_AGENTS)
 _SECONDS = Rule("a number of seconds above 0", lambda value: _number(value) and value > 0)
 _DOLLARS = Rule("an amount of dollars of at least 0", lambda value: _number(value) and value >= 0)
 _MODEL = Rule("the name of a model", lambda value: isinstance(value, str) and bool(value.strip()))
@@ -121,7 +121,7 @@ _CHEAPER = Rule(
 _TIER = _or_none(_MODEL, "primary_model")
 
 
-class OrchestratorConfig(Friendly):
+class OrchestratorConfig(StrictModel):
     """
     What every orchestrator may be told.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Literal
 
-from dagorch.models.friendly import Friendly
+from dagorch.models.strict import StrictModel
 
 __all__ = ["FORMATS", "Document", "DocumentFormat", "document_format"]
 
@@ -30,7 +30,7 @@ def document_format(name: object) -> DocumentFormat | None:
     return FORMATS.get(name.lower()) if isinstance(name, str) else None
 
 
-class Document(Friendly):
+class Document(StrictModel):
     """
     One file that was written.
 

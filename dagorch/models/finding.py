@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from pydantic import ConfigDict, field_validator
 
-from dagorch.models.friendly import Friendly
+from dagorch.models.strict import StrictModel
 
 __all__ = ["Finding", "Found"]
 
 
-class Finding(Friendly):
+class Finding(StrictModel):
     """
     One thing that a source found.
 

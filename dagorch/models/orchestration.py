@@ -9,13 +9,13 @@ from pydantic import AwareDatetime, Field, field_serializer
 
 from dagorch.models.document import Document
 from dagorch.models.events import EventType
-from dagorch.models.friendly import Friendly
+from dagorch.models.strict import StrictModel
 from dagorch.models.task import AgentResult, TaskStatus, plain
 
 __all__ = ["OrchestratorResult", "StreamEvent"]
 
 
-class OrchestratorResult(Friendly):
+class OrchestratorResult(StrictModel):
     """
     What a workflow came to: its answer, each agent's part, the bill.
 
@@ -77,7 +77,7 @@ class OrchestratorResult(Friendly):
         return {name: getattr(self, name) for name in type(self).model_fields if name != "run"}
 
 
-class StreamEvent(Friendly):
+class StreamEvent(StrictModel):
     """One thing that a workflow tells its `stream_callback`."""
 
     event_type: EventType

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field, field_serializer
 from pydantic_core import to_jsonable_python
 
-from dagorch.models.friendly import Friendly
+from dagorch.models.strict import StrictModel
 
 __all__ = ["AgentResult", "AgentType", "SubTask", "TaskStatus", "plain"]
 
@@ -66,7 +66,7 @@ def plain(value: Any) -> Any:
     return to_jsonable_python(value, fallback=str, bytes_mode="base64", inf_nan_mode="strings")
 
 
-class SubTask(Friendly):
+class SubTask(StrictModel):
     """
     One unit of a plan; its dependencies become edges, its priority the order among those ready.
 
@@ -103,7 +103,7 @@ class SubTask(Friendly):
         return plain(value)
 
 
-class AgentResult(Friendly):
+class AgentResult(StrictModel):
     """
     What came of one agent's part.
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from dagorch.nodes.base import Kind, Node, friendly
+from dagorch.nodes.base import Kind, Node, suggest_options
 from dagorch.nodes.signature import ParameterSpec
 from dagorch.nodes.template import Template
 
 __all__ = ["Ask"]
 
 
-@friendly
+@suggest_options
 @dataclass(frozen=True, slots=True)
 class Ask(Node[Any]):
     """

@@ -16,7 +16,7 @@ from dagorch.errors import DefinitionError, did_you_mean
 from dagorch.models.policy import DEFAULT_POLICY, Policy
 from dagorch.nodes.signature import ParameterSpec
 
-__all__ = ["Kind", "Node", "friendly"]
+__all__ = ["Kind", "Node", "suggest_options"]
 
 T = TypeVar("T")
 C = TypeVar("C", bound=type)
@@ -79,7 +79,7 @@ def check_id(id: object) -> None:
 _UNEXPECTED = re.compile(r"unexpected keyword argument '(\w+)'")
 
 
-def friendly(cls: C) -> C:
+def suggest_options(cls: C) -> C:
     """Make a dataclass refuse an unknown option, naming the nearest one."""
     create: Callable[..., None] = cls.__init__  # type: ignore[misc]  # off the class on purpose
     known = [option.name for option in fields(cls) if option.init]

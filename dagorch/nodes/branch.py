@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from dagorch.errors import DefinitionError
-from dagorch.nodes.base import Kind, Node, friendly
+from dagorch.nodes.base import Kind, Node, suggest_options
 from dagorch.nodes.signature import ParameterSpec, signature_of
 
 __all__ = ["Branch", "labels_of"]
 
 
-@friendly
+@suggest_options
 @dataclass(frozen=True, slots=True)
 class Branch(Node[str]):
     """

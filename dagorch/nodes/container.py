@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Protocol
 
 from dagorch.errors import DefinitionError
-from dagorch.nodes.base import Kind, Node, friendly
+from dagorch.nodes.base import Kind, Node, suggest_options
 from dagorch.nodes.signature import ParameterSpec, signature_of
 
 __all__ = ["Body", "Loop", "Map", "OnItemError", "Subgraph"]
@@ -40,7 +40,7 @@ def _pick(body: Body, wanted: str | None, default: str) -> str:
     return names[0]
 
 
-@friendly
+@suggest_options
 @dataclass(frozen=True, slots=True)
 class Subgraph(Node[Any]):
     """A whole graph as one step; its inputs are the step's."""
@@ -56,7 +56,7 @@ class Subgraph(Node[Any]):
         return self.body.output_type()
 
 
-@friendly
+@suggest_options
 @dataclass(frozen=True, slots=True)
 class Loop(Node[Any]):
     """
@@ -97,7 +97,7 @@ class Loop(Node[Any]):
         return self.body.output_type()
 
 
-@friendly
+@suggest_options
 @dataclass(frozen=True, slots=True)
 class Map(Node[list[Any]]):
     """

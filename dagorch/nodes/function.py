@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from dagorch.errors import DefinitionError
 from dagorch.models.llm import LLMRequest, LLMResponse
 from dagorch.models.messages import MessagesLike, build_request
-from dagorch.nodes.base import Kind, Node, friendly
+from dagorch.nodes.base import Kind, Node, suggest_options
 from dagorch.nodes.signature import FunctionSignature, ParameterSpec, signature_of
 
 __all__ = ["Context", "Function"]
@@ -85,7 +85,7 @@ class Context(Generic[D]):
         return self._exchange_sync(request)
 
 
-@friendly
+@suggest_options
 @dataclass(frozen=True, slots=True)
 class Function(Node[Any]):
     """

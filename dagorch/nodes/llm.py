@@ -17,7 +17,7 @@ from typing_extensions import TypeVar
 from dagorch.errors import DefinitionError, InvalidOutputError
 from dagorch.models.llm import LLMRequest, LLMResponse, Message
 from dagorch.models.policy import Retry
-from dagorch.nodes.base import Kind, Node, friendly
+from dagorch.nodes.base import Kind, Node, suggest_options
 from dagorch.nodes.signature import ParameterSpec
 from dagorch.nodes.template import Template
 from dagorch.nodes.types import type_name
@@ -30,7 +30,7 @@ LLM_RETRY = Retry()
 """What an LLM node without a `retry` of its own gets."""
 
 
-@friendly
+@suggest_options
 @dataclass(frozen=True, slots=True)
 class LLM(Node[T], Generic[T]):
     """

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from dagorch.errors import DefinitionError, did_you_mean
-from dagorch.nodes.base import Kind, Node, friendly
+from dagorch.nodes.base import Kind, Node, suggest_options
 from dagorch.nodes.reducers import REDUCERS, Reducer
 from dagorch.nodes.signature import ParameterSpec, signature_of
 
@@ -20,7 +20,7 @@ __all__ = ["Merge", "Wait"]
 Wait = Literal["all", "any"] | int
 
 
-@friendly
+@suggest_options
 @dataclass(frozen=True, slots=True)
 class Merge(Node[Any]):
     """

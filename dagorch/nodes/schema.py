@@ -59,7 +59,7 @@ KEYWORDS: Final = (
     *_INNER, *_COUNTS, *_BOUNDS, *_NOTES,
 )  # fmt: skip
 """What a schema may say."""
-_DEEPEST: Final = 30
+_MAX_DEPTH: Final = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,7 @@ def schema_of(annotation: Any) -> dict[str, Any] | None:
 
 def schema_problems(schema: Any) -> Iterator[Found]:
     """Tell what is wrong with a schema itself, and where in it."""
-    return _schema_problems(schema, (), _DEEPEST)
+    return _schema_problems(schema, (), _MAX_DEPTH)
 
 
 def _schema_problems(schema: Any, at: tuple[Step, ...], depth: int) -> Iterator[Found]:
@@ -144,7 +144,7 @@ def _schema_problems(schema: Any, at: tuple[Step, ...], depth: int) -> Iterator[
         yield at, f"a schema is a mapping, not {schema!r:.60}"
         return
     if depth == 0:
-        yield at, f"schemas nest {_DEEPEST} deep at most"
+        yield at, f"schemas nest {_MAX_DEPTH} deep at most"
         return
     for name, value in schema.items():
         here = (*at, name)

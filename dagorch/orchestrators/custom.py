@@ -14,7 +14,7 @@ from dagorch.graph.graph import Graph
 from dagorch.models.policy import Policy
 from dagorch.models.task import AgentResult, SubTask, TaskStatus
 from dagorch.nodes.function import Context
-from dagorch.orchestrators.metered import MeteredProvider, seated
+from dagorch.orchestrators.metered import MeteredProvider, bound_to_node
 from dagorch.orchestrators.workflow import Agent, Workflow
 from dagorch.patterns.subtasks import node_ids, subtask_graph
 
@@ -71,7 +71,7 @@ class CustomGraph:
         )
 
     async def _decompose(self, task: str, run: Context[Any]) -> list[SubTask]:
-        with seated(self._provider, run):
+        with bound_to_node(self._provider, run):
             given = await _awaited(self._methods.decompose_task(task, dict(self._context)))
         try:
             plan = _subtasks(given)
@@ -96,7 +96,7 @@ class CustomGraph:
     def _work(self, subtask: SubTask) -> Callable[..., Awaitable[AgentResult]]:
         async def execute(run: Context[Any], **results: AgentResult) -> AgentResult:
             known = {result.subtask_id: result for result in results.values()}
-            with seated(self._provider, run):
+            with bound_to_node(self._provider, run):
                 done = await _awaited(
                     self._methods.execute_subtask(subtask, {**self._context, "results": known})
                 )
@@ -119,7 +119,7 @@ class CustomGraph:
     async def _synthesize(self, run: Context[Any], results: Any) -> Any:
         alive = [results] if isinstance(results, AgentResult) else list(results.values())
         known = {result.subtask_id: result for result in alive}
-        with seated(self._provider, run):
+        with bound_to_node(self._provider, run):
             return await _awaited(
                 self._methods.synthesize_results(alive, {**self._context, "results": known})
             )

@@ -19,8 +19,8 @@ from dagorch.models.policy import Policy
 from dagorch.nodes.function import Context
 from dagorch.nodes.llm import LLM_RETRY
 from dagorch.nodes.signature import signature_of
-from dagorch.orchestrators.metered import MeteredProvider, seated
-from dagorch.patterns.passes import PREVIOUS, Pass, by_name, leave
+from dagorch.orchestrators.metered import MeteredProvider, bound_to_node
+from dagorch.patterns.loop_state import PREVIOUS, Pass, by_name, leave
 
 __all__ = [
     "AnyHandler",
@@ -96,13 +96,13 @@ def node_function(
     """
 
     async def awaited(run: Context[Any], told: Mapping[str, Any], outcome: Awaitable[Any]) -> Any:
-        with seated(provider, run):
+        with bound_to_node(provider, run):
             return end(run, told, await outcome)
 
     async def work(run: Context[Any], names: Sequence[str] = (), **values: Any) -> Any:
         told = by_name(names, values)
         leave(run, told)
-        with seated(provider, run):
+        with bound_to_node(provider, run):
             outcome = call(told)
         if inspect.isawaitable(outcome):
             return await awaited(run, told, outcome)
@@ -111,7 +111,7 @@ def node_function(
     def work_in_thread(run: Context[Any], names: Sequence[str] = (), **values: Any) -> Any:
         told = by_name(names, values)
         leave(run, told)
-        with seated(provider, run):
+        with bound_to_node(provider, run):
             outcome = call(told)
         if inspect.isawaitable(outcome):
             return awaited(run, told, outcome)

@@ -22,12 +22,12 @@ from dagorch.orchestrators.models import asked
 from dagorch.orchestrators.sequential import handlers_of
 from dagorch.orchestrators.workflow import Agent, Workflow
 from dagorch.patterns.iterative import iterative_graph
-from dagorch.patterns.passes import PREVIOUS, VERDICT, Pass, judged, results_of
+from dagorch.patterns.loop_state import PREVIOUS, VERDICT, Pass, judged, results_of
 from dagorch.patterns.steps import Step
 
 __all__ = ["IterativeOrchestrator"]
 
-MOST_ITERATIONS: Final = 10_000
+MAX_ITERATIONS: Final = 10_000
 _ONE_STEP: Final = "improve"
 
 
@@ -86,10 +86,10 @@ class IterativeOrchestrator(BaseOrchestrator):
     ) -> None:
         super().__init__(config, provider, providers=providers)
         whole = isinstance(max_iterations, int) and not isinstance(max_iterations, bool)
-        if not (whole and 1 <= max_iterations <= MOST_ITERATIONS):
+        if not (whole and 1 <= max_iterations <= MAX_ITERATIONS):
             raise DefinitionError(
                 f"max_iterations={max_iterations!r:.60} must be a whole number "
-                f"from 1 to {MOST_ITERATIONS:,}"
+                f"from 1 to {MAX_ITERATIONS:,}"
             )
         asks = isinstance(convergence_fn, str) and bool(convergence_fn.strip())
         if convergence_fn is not None and not callable(convergence_fn) and not asks:

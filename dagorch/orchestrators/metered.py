@@ -17,36 +17,36 @@ from typing import Any
 from dagorch.models.llm import LLMRequest, LLMResponse
 from dagorch.models.messages import MessagesLike, build_request
 from dagorch.nodes.function import Context
-from dagorch.ports import Bounded, Provider
-from dagorch.providers.base import CallDoors
+from dagorch.ports import Provider, TokenBounded
+from dagorch.providers.base import CompletionMethods
 from dagorch.providers.router import Router
 
-__all__ = ["MeteredProvider", "seated"]
+__all__ = ["MeteredProvider", "bound_to_node"]
 
 
 @dataclass(frozen=True, slots=True)
-class _Seat:
+class _Binding:
     """A node at work, for one orchestrator; beneath it those of the orchestrators around."""
 
     provider: MeteredProvider
     context: Context[Any]
-    beneath: _Seat | None
+    beneath: _Binding | None
 
 
-_SEAT: ContextVar[_Seat | None] = ContextVar("dagorch_seat", default=None)
+_SEAT: ContextVar[_Binding | None] = ContextVar("dagorch_seat", default=None)
 
 
 @contextmanager
-def seated(provider: MeteredProvider, context: Context[Any]) -> Iterator[None]:
+def bound_to_node(provider: MeteredProvider, context: Context[Any]) -> Iterator[None]:
     """Let calls through `provider` be those of the node that `context` belongs to."""
-    token = _SEAT.set(_Seat(provider, context, _SEAT.get()))
+    token = _SEAT.set(_Binding(provider, context, _SEAT.get()))
     try:
         yield
     finally:
         _SEAT.reset(token)
 
 
-class MeteredProvider(CallDoors):
+class MeteredProvider(CompletionMethods):
     """
     The provider of an orchestrator, with every call reserved, admitted and billed by its run.
 
@@ -83,12 +83,12 @@ class MeteredProvider(CallDoors):
     def bounds(self, request: LLMRequest) -> tuple[int, int | None]:
         """The most tokens that this request can have, and its answer; None is no bound."""
         provider, request = self._addressed(self._complete_request(request))
-        return provider.bounds(request) if isinstance(provider, Bounded) else (0, None)
+        return provider.bounds(request) if isinstance(provider, TokenBounded) else (0, None)
 
     def max_output_tokens(self, model: str = "") -> int | None:
         """The most tokens that a model writes in one answer, or None where unknown."""
         provider, model = self._router.find(model or self._model)
-        return provider.max_output_tokens(model) if isinstance(provider, Bounded) else None
+        return provider.max_output_tokens(model) if isinstance(provider, TokenBounded) else None
 
     async def exchange(self, request: LLMRequest, on_text: Callable[[str], None]) -> LLMResponse:
         """Send the request once, as the node that is at work."""

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dagorch.patterns.room import AMPLE, TIGHT, Room
-from dagorch.patterns.steps import Asked
+from dagorch.patterns.steps import ModelSettings
+from dagorch.patterns.token_limits import LARGE, SMALL, TokenLimits
 from dagorch.providers.router import Router
 
 __all__ = ["asked", "model_name", "room_of"]
 
 
-def asked(router: Router, model: str) -> Asked:
+def asked(router: Router, model: str) -> ModelSettings:
     """Give a model as a pattern's steps ask it."""
-    return Asked(model, room_of(router, model))
+    return ModelSettings(model, room_of(router, model))
 
 
 def model_name(router: Router, model: str) -> str:
@@ -21,7 +21,7 @@ def model_name(router: Router, model: str) -> str:
     return name or (default.default_model if default is not None else "")
 
 
-def room_of(router: Router, model: str) -> Room:
+def room_of(router: Router, model: str) -> TokenLimits:
     """How much a model can take; only the embedded one is known to be small."""
     found = router.route(model)
-    return TIGHT if found is not None and found.provider == "local" else AMPLE
+    return SMALL if found is not None and found.provider == "local" else LARGE

@@ -10,7 +10,7 @@ from typing import Any, Final
 from dagorch.models.events import CONTENT, Event, EventType
 from dagorch.models.orchestration import StreamEvent
 from dagorch.orchestrators.workflow import Agent, Workflow
-from dagorch.runner.limits import shared
+from dagorch.runner.loop_state import shared
 from dagorch.runner.threads import run_in_thread
 
 __all__ = ["Stream"]

@@ -13,10 +13,10 @@ from dagorch.models.task import AgentResult, AgentType, TaskStatus
 from dagorch.orchestrators.base import BaseOrchestrator
 from dagorch.orchestrators.searching import Searching, searching
 from dagorch.orchestrators.workflow import Agent, Workflow
-from dagorch.patterns.room import AMPLE, TIGHT, Room
 from dagorch.patterns.subtasks import node_ids
 from dagorch.patterns.swarm import Swarm, deal_domains, swarm_graph
 from dagorch.patterns.swarm_notes import Notes, Report, Searched, answered
+from dagorch.patterns.token_limits import LARGE, SMALL, TokenLimits
 from dagorch.ports import Source
 from dagorch.sources.registry import SOURCES, get_source
 
@@ -158,10 +158,10 @@ class DreamSwarmOrchestrator(BaseOrchestrator):
         name = model if found is None else found.model
         return name or (default.default_model if default is not None else "")
 
-    def _room(self, model: str) -> Room:
+    def _room(self, model: str) -> TokenLimits:
         """How much a model can take; only the embedded one is known to be small."""
         found = self._router.route(model)
-        return TIGHT if found is not None and found.provider == "local" else AMPLE
+        return SMALL if found is not None and found.provider == "local" else LARGE
 
 
 SwarmOrchestrator = DreamSwarmOrchestrator

@@ -65,7 +65,7 @@ class Workflow:
     """What agents gave, by path, where the run does not keep it."""
 
     def leave(self, path: str, given: Mapping[str, Any]) -> None:
-        """Keep what steps of a pass gave; see `dagorch.patterns.passes.Keeper`."""
+        """Keep what steps of a pass gave; see `dagorch.patterns.loop_state.Keeper`."""
         frame = path.rpartition("/")[0]
         for name in given.keys() & self.steps.keys():
             own = f"{frame}/{self.steps[name]}"

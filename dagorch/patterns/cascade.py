@@ -12,9 +12,9 @@ from dagorch.models.policy import DEFAULT_POLICY, Policy
 from dagorch.models.ref import Ref
 from dagorch.nodes.llm import LLM
 from dagorch.patterns import cascade_prompts as prompts
-from dagorch.patterns.dealing import joined, shares
-from dagorch.patterns.questioning import AskOne, Planning, Questions, dealt
-from dagorch.patterns.room import AMPLE, Room
+from dagorch.patterns.partition import joined, shares
+from dagorch.patterns.planner import AskOne, Planning, Questions, dealt
+from dagorch.patterns.token_limits import LARGE, TokenLimits
 
 __all__ = ["Cascade", "Tier", "cascade_graph"]
 
@@ -26,7 +26,7 @@ class Tier:
     count: int = 1
     model: str = ""
     """As a run's router or provider knows it."""
-    room: Room = AMPLE
+    room: TokenLimits = LARGE
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from dagorch.models.policy import DEFAULT_POLICY, Policy
 from dagorch.models.ref import Ref
 from dagorch.nodes.deciding import deciding
 from dagorch.patterns import step_prompts as prompts
-from dagorch.patterns.steps import DEFAULT_ASKED, Asked, Step, add_steps
+from dagorch.patterns.steps import DEFAULT_SETTINGS, ModelSettings, Step, add_steps
 
 __all__ = ["Decision", "conditional_graph"]
 
@@ -34,7 +34,7 @@ def conditional_graph(
     decision: Decision,
     branches: Mapping[str, Sequence[Step]],
     task: str,
-    asked: Asked = DEFAULT_ASKED,
+    asked: ModelSettings = DEFAULT_SETTINGS,
     policy: Policy = DEFAULT_POLICY,
 ) -> tuple[Graph, dict[str, list[Ref[Any]]]]:
     """

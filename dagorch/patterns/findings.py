@@ -12,7 +12,7 @@ from dagorch.models.finding import Finding
 
 __all__ = ["Distinct", "address_key", "distinct"]
 
-_SHORTEST_TITLE: Final = 20
+_MIN_TITLE_LENGTH: Final = 20
 """Letters and digits; a shorter title may well be another thing's, too."""
 _TRACKING: Final = re.compile(r"utm_\w+|fbclid|gclid|ref|source|at_\w+|cmpid", re.IGNORECASE)
 _VERSION: Final = re.compile(r"v\d+$")
@@ -50,7 +50,7 @@ def distinct(given: Iterable[Finding]) -> Distinct:
         keys = [key for key in (address_key(finding), _text_key(finding)) if key]
         title = _letters(finding.title)
         place = next((by_key[key] for key in keys if key in by_key), None)
-        if place is None and len(title) >= _SHORTEST_TITLE:
+        if place is None and len(title) >= _MIN_TITLE_LENGTH:
             place = next(
                 (at for at in by_title.get(title, ()) if _may_be_same(kept[at], finding)), None
             )
@@ -91,7 +91,7 @@ def address_key(finding: Finding | str) -> str:
 
 def _text_key(finding: Finding) -> str:
     letters = _letters(finding.text)
-    return f"text:{letters}" if len(letters) >= 4 * _SHORTEST_TITLE else ""
+    return f"text:{letters}" if len(letters) >= 4 * _MIN_TITLE_LENGTH else ""
 
 
 def _letters(text: str) -> str:

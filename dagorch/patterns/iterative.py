@@ -9,8 +9,8 @@ from dagorch.graph.graph import Graph
 from dagorch.models.policy import DEFAULT_POLICY, Policy
 from dagorch.nodes.deciding import YES_OR_NO, deciding
 from dagorch.patterns import step_prompts as prompts
-from dagorch.patterns.passes import PREVIOUS, VERDICT, Pass
-from dagorch.patterns.steps import DEFAULT_ASKED, Asked, Step, add_steps
+from dagorch.patterns.loop_state import PREVIOUS, VERDICT, Pass
+from dagorch.patterns.steps import DEFAULT_SETTINGS, ModelSettings, Step, add_steps
 
 __all__ = ["iterative_graph"]
 
@@ -21,7 +21,7 @@ def iterative_graph(
     check_id: str,
     max_iterations: int,
     task: str,
-    asked: Asked = DEFAULT_ASKED,
+    asked: ModelSettings = DEFAULT_SETTINGS,
     policy: Policy = DEFAULT_POLICY,
     check_policy: Policy = DEFAULT_POLICY,
     question: str = "",

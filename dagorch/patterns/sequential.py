@@ -7,13 +7,16 @@ from collections.abc import Sequence
 from dagorch.errors import DefinitionError
 from dagorch.graph.graph import Graph
 from dagorch.models.policy import DEFAULT_POLICY, Policy
-from dagorch.patterns.steps import DEFAULT_ASKED, Asked, Step, add_steps
+from dagorch.patterns.steps import DEFAULT_SETTINGS, ModelSettings, Step, add_steps
 
 __all__ = ["sequential_graph"]
 
 
 def sequential_graph(
-    steps: Sequence[Step], task: str, asked: Asked = DEFAULT_ASKED, policy: Policy = DEFAULT_POLICY
+    steps: Sequence[Step],
+    task: str,
+    asked: ModelSettings = DEFAULT_SETTINGS,
+    policy: Policy = DEFAULT_POLICY,
 ) -> Graph:
     """
     Build the graph of a Sequential; its value is what the last step gives.

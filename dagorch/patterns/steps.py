@@ -14,20 +14,20 @@ from dagorch.nodes.llm import LLM
 from dagorch.nodes.signature import ParameterSpec
 from dagorch.nodes.template import as_text
 from dagorch.patterns import step_prompts as prompts
-from dagorch.patterns.dealing import joined
-from dagorch.patterns.room import AMPLE, Room
+from dagorch.patterns.partition import joined
 from dagorch.patterns.subtasks import node_ids
+from dagorch.patterns.token_limits import LARGE, TokenLimits
 
-__all__ = ["DEFAULT_ASKED", "AskStep", "Asked", "Step", "add_steps"]
+__all__ = ["DEFAULT_SETTINGS", "AskStep", "ModelSettings", "Step", "add_steps"]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ModelSettings:
     """The model that does what no function does, and how much it can take."""
 
     model: str = ""
     """As a run's router or provider knows it."""
-    room: Room = AMPLE
+    room: TokenLimits = LARGE
 
     def asking(self, prompt: str, *, answers: bool = False) -> dict[str, Any]:
         """Give what every LLM node of a pattern is made with."""
@@ -41,7 +41,7 @@ class Asked:
         }
 
 
-DEFAULT_ASKED: Final = Asked()
+DEFAULT_SETTINGS: Final = ModelSettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class AskStep(LLM[str]):
 
     names: tuple[str, ...] = field(default=(), kw_only=True)
     """Of those it reads, the inputs `told_1` and on."""
-    read_bytes: int = field(default=AMPLE.read_bytes, kw_only=True)
+    read_bytes: int = field(default=LARGE.read_bytes, kw_only=True)
 
     def parameters(self) -> tuple[ParameterSpec, ...]:
         """The inputs of its prompt, with a `told_1`, ... for the one `told`."""
@@ -88,7 +88,7 @@ class AskStep(LLM[str]):
 def add_steps(
     graph: Graph,
     steps: Sequence[Step],
-    asked: Asked,
+    asked: ModelSettings,
     policy: Policy,
     *,
     told: Mapping[str, Ref[Any]] | None = None,
@@ -111,7 +111,8 @@ def add_steps(
     Example:
         >>> graph = Graph("essay")
         >>> task = graph.input("task", str)
-        >>> draft, final = add_steps(graph, [Step("draft"), Step("polish")], Asked(), Policy())
+        >>> steps = [Step("draft"), Step("polish")]
+        >>> draft, final = add_steps(graph, steps, ModelSettings(), Policy())
         >>> graph.node(final.id).names
         ('draft',)
     """

@@ -11,9 +11,9 @@ from dagorch.graph.graph import Graph
 from dagorch.models.policy import DEFAULT_POLICY, Policy
 from dagorch.nodes.llm import LLM
 from dagorch.patterns import swarm_prompts as prompts
-from dagorch.patterns.room import AMPLE, Room
 from dagorch.patterns.subtasks import node_ids
 from dagorch.patterns.swarm_notes import answer_text, found_any, notes, reading, report
+from dagorch.patterns.token_limits import LARGE, TokenLimits
 
 __all__ = ["Reader", "Swarm", "deal_domains", "swarm_graph"]
 
@@ -28,7 +28,7 @@ class Swarm:
     """That an agent reads of each of its domains, at most."""
     model: str = ""
     """As a run's router or provider knows it."""
-    room: Room = AMPLE
+    room: TokenLimits = LARGE
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from dagorch.errors import RunError
 from dagorch.models.finding import Finding
-from dagorch.patterns.citing import cite, listed, numbered
-from dagorch.patterns.dealing import fitted
+from dagorch.patterns.citations import cite, listed, numbered
 from dagorch.patterns.findings import distinct
+from dagorch.patterns.partition import fitted
 
 __all__ = [
     "Answer", "Notes", "NothingFoundError", "Reading", "Report", "Searched", "answer_text",

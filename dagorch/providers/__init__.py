@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from dagorch.models.limits import Limits
     from dagorch.providers.adapter import adapt
     from dagorch.providers.anthropic import AnthropicProvider
-    from dagorch.providers.base import BaseProvider, CallDoors, TextStream
+    from dagorch.providers.base import BaseProvider, CompletionMethods, TextStream
     from dagorch.providers.factory import ProviderFactory, ProviderInfo
     from dagorch.providers.gemini import GeminiProvider
     from dagorch.providers.http import Timeouts
@@ -24,7 +24,7 @@ __all__ = [
     "SERVICES",
     "AnthropicProvider",
     "BaseProvider",
-    "CallDoors",
+    "CompletionMethods",
     "GeminiProvider",
     "HttpProvider",
     "Limits",
@@ -46,7 +46,7 @@ _HOMES = {
     "SERVICES": "registry",
     "AnthropicProvider": "anthropic",
     "BaseProvider": "base",
-    "CallDoors": "base",
+    "CompletionMethods": "base",
     "GeminiProvider": "gemini",
     "HttpProvider": "http_provider",
     "Limits": "base",

@@ -26,9 +26,9 @@ _VERSION: Final = "2023-06-01"
 Of the protocol. 2026-10-21 takes no sampling options, also for models that know them; all else
 that is sent here has the same shape in both.
 """
-_MOST_TOKENS: Final = 32_000
+_MAX_TOKENS: Final = 32_000
 """Sent where neither the user nor the price table says; every Claude since 4 writes as much."""
-_MOST_TOKENS_OF_OTHERS: Final = 8_192
+_MAX_TOKENS_OF_OTHERS: Final = 8_192
 """The same, for models that other servers offer in this dialect."""
 _HELD_TO_A_SCHEMA: Final = re.compile(
     r"claude-(?!2|3|instant|sonnet-4-0|opus-4-[01]\b|(sonnet|opus)-4-2025|fable-5$)"
@@ -50,7 +50,7 @@ def request_body(request: LLMRequest, model: str, limit: int | None = None) -> d
         limit: The most that the model writes; sent where the request has no `max_tokens`, as
             the service demands a number.
     """
-    default = _MOST_TOKENS if model.startswith("claude-") else _MOST_TOKENS_OF_OTHERS
+    default = _MAX_TOKENS if model.startswith("claude-") else _MAX_TOKENS_OF_OTHERS
     body: dict[str, Any] = {
         "model": model,
         "max_tokens": request.max_tokens or limit or default,

@@ -1,7 +1,7 @@
 """
 The doors through which people call a provider, built on its one exchange; no wire format here.
 
-`CallDoors` needs nothing but an `exchange` method, so that whatever wraps a provider (the
+`CompletionMethods` needs nothing but an `exchange` method, so that whatever wraps a provider (the
 runner's meter, a test's recorder) offers the very same doors. `BaseProvider` adds the identity
 that the engine asks for.
 """
@@ -29,7 +29,7 @@ from dagorch.models.messages import MessagesLike, build_request
 from dagorch.providers.openai_wire import request_body
 from dagorch.providers.wire import encode
 
-__all__ = ["BaseProvider", "CallDoors", "Limits", "TextStream"]
+__all__ = ["BaseProvider", "CompletionMethods", "Limits", "TextStream"]
 
 
 _IMAGE_TOKENS = 50_000
@@ -53,7 +53,7 @@ class TextStream:
         self._error: Exception | None = None
 
     def end(self, outcome: LLMResponse | Exception) -> None:
-        """Take how the exchange ended; what `CallDoors.stream` calls, and nobody else."""
+        """Take how the exchange ended; what `CompletionMethods.stream` calls, and nobody else."""
         if isinstance(outcome, Exception):
             self._error = outcome
         else:
@@ -83,7 +83,7 @@ class TextStream:
             raise StopAsyncIteration from None
 
 
-class CallDoors(ABC):
+class CompletionMethods(ABC):
     """`complete`, `acomplete` and `stream`, for anything that can do one exchange."""
 
     @abstractmethod
@@ -171,7 +171,7 @@ class CallDoors(ABC):
             raise failure
 
 
-class BaseProvider(CallDoors):
+class BaseProvider(CompletionMethods):
     """
     What every provider of dagorch shares: its identity and the doors.
 

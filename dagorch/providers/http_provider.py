@@ -20,10 +20,10 @@ from dagorch.errors import DefinitionError, ProviderError
 from dagorch.models.limits import Limits
 from dagorch.models.llm import LLMRequest, LLMResponse, Message
 from dagorch.models.usage import Usage
-from dagorch.ports import Listening
+from dagorch.ports import ReplyListener
 from dagorch.providers.base import BaseProvider
 from dagorch.providers.dialect import Dialect, Reply
-from dagorch.providers.failures import Failures
+from dagorch.providers.error_mapping import Failures
 from dagorch.providers.http import HttpClient, Timeouts, TransportFailure
 from dagorch.providers.http_reply import HttpReply
 from dagorch.providers.per_loop import PerLoop
@@ -190,7 +190,9 @@ class HttpProvider(BaseProvider):
         body = encode(self._body(request, model))
         path = self.DIALECT.path(self._aliases.get(model, model))
         client = await self._clients.get()
-        listening = on_text if isinstance(on_text, Listening) else Listening(on_text, _ignore)
+        listening = (
+            on_text if isinstance(on_text, ReplyListener) else ReplyListener(on_text, _ignore)
+        )
         reply = self.DIALECT.reply(on_text)
         headers: Mapping[str, str] = {}
         said: Mapping[str, Any] | str | None = None

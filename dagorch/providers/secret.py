@@ -13,7 +13,7 @@ __all__ = ["Secret"]
 
 _FOREIGN_LOGGERS: Final = ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.proxy")
 """Who logs addresses and the headers of replies; a service may echo a key in those."""
-_LEAST_CHARS: Final = 8
+_MIN_CHARS: Final = 8
 """A shorter text is a placeholder, and may stand in a log for other reasons."""
 
 
@@ -68,7 +68,7 @@ class Secret:
 
     def hide_in_logs(self) -> None:
         """Keep the key out of what httpx and httpcore log, from now on and at every level."""
-        if max(map(len, (self._value, *self._also))) < _LEAST_CHARS:
+        if max(map(len, (self._value, *self._also))) < _MIN_CHARS:
             return
         _HIDDEN.add(self)
         for name in _FOREIGN_LOGGERS:

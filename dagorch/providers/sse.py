@@ -10,7 +10,7 @@ from dagorch.providers.wire import WireError
 
 __all__ = ["EventLines"]
 
-_MOST_EVENT_CHARS = 4_000_000
+_MAX_EVENT_CHARS = 4_000_000
 """No single event is that long; a service that sends one without end must not fill the memory."""
 _LINE_END: Final = re.compile(r"\r\n|\n|\r(?=.)", re.DOTALL)
 
@@ -39,7 +39,7 @@ class EventLines:
         lines = text.split("\n") if "\r" not in text else _LINE_END.split(text)
         self._rest = lines.pop()
         events = self._events(lines)
-        if len(self._rest) + sum(map(len, self._data)) > _MOST_EVENT_CHARS:
+        if len(self._rest) + sum(map(len, self._data)) > _MAX_EVENT_CHARS:
             raise WireError("an event of more than four million characters")
         return events
 

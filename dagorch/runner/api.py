@@ -23,7 +23,7 @@ from dagorch.models.events import Event
 from dagorch.models.result import Result
 from dagorch.models.usage import Usage
 from dagorch.nodes.types import type_name, value_check
-from dagorch.runner.limits import shared
+from dagorch.runner.loop_state import shared
 from dagorch.runner.session import Session, single_error
 from dagorch.runner.stream import Queue
 from dagorch.scheduler import stimuli

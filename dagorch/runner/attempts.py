@@ -31,11 +31,11 @@ from dagorch.nodes.ask import Ask
 from dagorch.nodes.function import Function
 from dagorch.nodes.types import type_name
 from dagorch.runner.bills import assumed, billed, of_failure
-from dagorch.runner.calling import FunctionCalls
-from dagorch.runner.limits import Shared
-from dagorch.runner.preparing import Preparing
+from dagorch.runner.loop_state import LoopState
+from dagorch.runner.provider_calls import FunctionCalls
 from dagorch.runner.providers import Providers
-from dagorch.runner.replies import Ear
+from dagorch.runner.reply_observer import ReplyObserver
+from dagorch.runner.request_preparation import Preparing
 from dagorch.runner.threads import Job, run_in_thread
 from dagorch.scheduler import stimuli
 from dagorch.scheduler.commands import Evaluate, Prepared, StartAttempt
@@ -57,7 +57,7 @@ class Attempts:
     """
 
     def __init__(
-        self, providers: Providers, shared: Shared, preparing: Preparing, deps: Any
+        self, providers: Providers, shared: LoopState, preparing: Preparing, deps: Any
     ) -> None:
         self._providers = providers
         self._shared = shared
@@ -93,7 +93,7 @@ class Attempts:
             if kind == LLM_CALL:
                 prepared = attempt.prepared
                 assert prepared is not None
-                ear = Ear(attempt, self.calls.on_text(attempt), self._feed, self._clock)
+                ear = ReplyObserver(attempt, self.calls.on_text(attempt), self._feed, self._clock)
                 try:
                     response = await prepared.provider.exchange(prepared.request, ear)
                 except Exception as error:

@@ -9,7 +9,7 @@ from typing import Final
 from dagorch.errors import DefinitionError, ProviderError
 from dagorch.models.llm import LLMRequest, LLMResponse
 from dagorch.models.usage import Amount, Usage
-from dagorch.ports import Bounded, Provider
+from dagorch.ports import Provider, TokenBounded
 
 __all__ = ["assumed", "billed", "capped", "of_failure", "worst_case"]
 
@@ -18,7 +18,7 @@ _FREE: Final = Usage(calls=1)
 
 def capped(provider: Provider, request: LLMRequest) -> LLMRequest:
     """Give the request with a bound on its answer, the model's own if it has none."""
-    if request.max_tokens is not None or not isinstance(provider, Bounded):
+    if request.max_tokens is not None or not isinstance(provider, TokenBounded):
         return request
     return replace(request, max_tokens=provider.max_output_tokens(request.model))
 
@@ -58,7 +58,7 @@ def worst_case(provider: Provider, request: LLMRequest, *, money: bool, tokens: 
 
 
 def _bounds(provider: Provider, request: LLMRequest) -> tuple[int, int | None]:
-    return provider.bounds(request) if isinstance(provider, Bounded) else (0, None)
+    return provider.bounds(request) if isinstance(provider, TokenBounded) else (0, None)
 
 
 def assumed(provider: Provider, request: LLMRequest, written: str = "") -> Usage:

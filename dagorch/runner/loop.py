@@ -18,7 +18,7 @@ from anyio.lowlevel import checkpoint
 
 from dagorch.errors import DagorchError
 from dagorch.runner.attempts import Attempts, is_stray
-from dagorch.runner.limits import Shared
+from dagorch.runner.loop_state import LoopState
 from dagorch.scheduler import stimuli
 from dagorch.scheduler.commands import (
     CONTINUE,
@@ -54,7 +54,7 @@ class Runner:
         self,
         core: Core,
         attempts: Attempts,
-        shared: Shared,
+        shared: LoopState,
         emit: Callable[[Any], None],
     ) -> None:
         self._core = core

@@ -14,7 +14,7 @@ from dagorch.errors import DefinitionError, Problem
 from dagorch.graph.plan import LLM_CALL, Plan
 from dagorch.models.llm import LLMRequest
 from dagorch.ports import Provider
-from dagorch.runner.given import Given, router_of
+from dagorch.runner.static_router import StaticRouter, router_of
 
 __all__ = ["Providers"]
 
@@ -81,7 +81,7 @@ class Providers:
         Raises:
             DefinitionError: All that are not.
         """
-        routed = not isinstance(self.router, Given)
+        routed = not isinstance(self.router, StaticRouter)
         found: dict[str, list[str]] = {}
         known: dict[Hashable, list[str]] = {}
         for current in (plan, *plan.inner):

@@ -23,11 +23,11 @@ from dagorch.models.events import Event
 from dagorch.models.result import Result
 from dagorch.nodes.types import type_name, value_check
 from dagorch.runner.attempts import Attempts
-from dagorch.runner.limits import shared
 from dagorch.runner.loop import Runner
+from dagorch.runner.loop_state import shared
 from dagorch.runner.outcome import result_of, run_error
-from dagorch.runner.preparing import Downgrade, Preparing
 from dagorch.runner.providers import Providers
+from dagorch.runner.request_preparation import Downgrade, Preparing
 from dagorch.runner.stream import Listener, Queue
 from dagorch.scheduler.core import Core
 
@@ -36,7 +36,7 @@ __all__ = ["Session", "single_error"]
 
 @dataclass(slots=True)
 class Options:
-    """How a graph is run; see `dagorch.graph.doors.Doors` for what each means."""
+    """How a graph is run; see `dagorch.graph.run_methods.RunMethods` for what each means."""
 
     provider: Any = None
     max_parallel: int = 16

@@ -26,7 +26,7 @@ BLOCKED_SECONDS: Final = 0.25
 _POLL_SECONDS: Final = BLOCKED_SECONDS / 2
 _NUMBER: Final = re.compile(r"\[\d+\]")
 _LOOP_FILE: Final = __file__.replace("watchdog.py", "loop.py")
-_CALLS_FILE: Final = __file__.replace("watchdog.py", "calling.py")
+_CALLS_FILE: Final = __file__.replace("watchdog.py", "provider_calls.py")
 _WORKING: Final = frozenset({"_obey_all", "_obey"})
 """The runner's functions that call the user's; each has the command it obeys in `command`."""
 _OURS: Final = (

@@ -13,7 +13,7 @@ __all__ = ["Adaptive"]
 _UNBOUNDED: Final = float("inf")
 _TWO_AT_ONCE: Final = 2.0
 _FIRST_WAIT_SECONDS: Final = 0.1
-_LONGEST_WAIT_SECONDS: Final = 10.0
+_MAX_WAIT_SECONDS: Final = 10.0
 _KEPT_SECONDS: Final = 600.0
 """How long what was found out is remembered while nobody asks the service for anything."""
 
@@ -74,7 +74,7 @@ class Adaptive:
             return 0.0
         self._known = sent
         if self.most < _TWO_AT_ONCE:
-            self._pause = min(_LONGEST_WAIT_SECONDS, max(_FIRST_WAIT_SECONDS, 2 * self._pause))
+            self._pause = min(_MAX_WAIT_SECONDS, max(_FIRST_WAIT_SECONDS, 2 * self._pause))
         self.most = max(1.0, min(self.most, float(held)) / 2)
         return self._pause
 

@@ -8,7 +8,7 @@ from typing import Final
 
 __all__ = ["Latencies"]
 
-_LEAST: Final = 20
+_MIN: Final = 20
 """Answers below which nothing is said: one in twenty is what is called late."""
 _KEPT: Final = 200
 """The newest only, for services have good and bad hours."""
@@ -46,7 +46,7 @@ class Latencies:
         Cost: O(n log n) of the 200.
         """
         count = len(self._seconds)
-        return None if count < _LEAST else sorted(self._seconds)[math.ceil(0.95 * count) - 1]
+        return None if count < _MIN else sorted(self._seconds)[math.ceil(0.95 * count) - 1]
 
     def is_idle(self, now: float) -> bool:
         """Whether there is nothing to remember, or not any more."""

@@ -20,13 +20,13 @@ from dagorch.models.limits import TOKEN_KINDS, Demand, Limits
 from dagorch.models.rates import RateLimits, RateWindow
 from dagorch.models.usage import NOTHING_USED, Usage
 
-__all__ = ["LONGEST_PAUSE_SECONDS", "Bucket", "Charge"]
+__all__ = ["MAX_PAUSE_SECONDS", "Bucket", "Charge"]
 
-LONGEST_PAUSE_SECONDS: Final = 600.0
+MAX_PAUSE_SECONDS: Final = 600.0
 """A longer one is a quota that is used up: to wait for it would be to hang. Calls go out, and
 each fails with what the service answers."""
 _NEVER: Final = float("inf")
-_LEAST_DENSITY: Final = 0.25
+_MIN_DENSITY: Final = 0.25
 """Tokens per byte that are always reckoned with: English has a little less."""
 _MARGIN: Final = 1.1
 """On what was seen of earlier prompts, since the next one may be denser."""
@@ -89,7 +89,7 @@ class _Told:
             self.limit = window.limit
         if window.remaining is None or window.reset_seconds is None:
             return
-        if window.reset_seconds > LONGEST_PAUSE_SECONDS:
+        if window.reset_seconds > MAX_PAUSE_SECONDS:
             self.left, self.until = _NEVER, -_NEVER
             return
         self.period = max(self.period, window.reset_seconds)
@@ -233,7 +233,7 @@ class Bucket:
         density = 1.0
         if self._seen_bytes:
             seen = _MARGIN * self._seen_tokens / self._seen_bytes
-            density = min(1.0, max(_LEAST_DENSITY, seen))
+            density = min(1.0, max(_MIN_DENSITY, seen))
         return math.ceil(demand.prompt_bytes * density)
 
     def _need(self, kind: str, demand: Demand, prompt: int) -> int:
@@ -318,7 +318,7 @@ class Bucket:
 
     def pause(self, seconds: float, now: float) -> None:
         """Let nothing go for a while, as a `Retry-After` asks; a pause is never cut short."""
-        if seconds <= LONGEST_PAUSE_SECONDS:
+        if seconds <= MAX_PAUSE_SECONDS:
             self.paused_until = max(self.paused_until, now + seconds)
 
     def _expire(self, now: float) -> None:

@@ -16,7 +16,7 @@ __all__ = ["ENDINGS", "Document", "can_read_pdf", "passages", "read_document"]
 ENDINGS: Final = frozenset(
     {".txt", ".text", ".md", ".markdown", ".rst", ".html", ".htm", ".xhtml", ".pdf"}
 )
-MOST_BYTES: Final = 20_000_000
+MAX_BYTES: Final = 20_000_000
 PASSAGE_CHARACTERS: Final = 1_200
 _HTML: Final = frozenset({".html", ".htm", ".xhtml"})
 _BREAKS: Final = ("\n\n", "\n", ". ", " ")
@@ -43,8 +43,8 @@ def read_document(path: Path) -> Document:
         OSError: It cannot be read.
         ValueError: It is too large, holds bytes that are no text, or is a broken PDF file.
     """
-    if path.stat().st_size > MOST_BYTES:
-        raise ValueError(f"it has more than {MOST_BYTES:,} bytes")
+    if path.stat().st_size > MAX_BYTES:
+        raise ValueError(f"it has more than {MAX_BYTES:,} bytes")
     if path.suffix.lower() == ".pdf":
         return _read_pdf(path)
     raw = path.read_bytes()

@@ -13,8 +13,8 @@ from dagorch.sources.web import Records, WebSource
 
 __all__ = ["GitHub"]
 
-_MOST_QUERY_CHARACTERS = 250
-_MOST_OPERATORS = 5
+_MAX_QUERY_CHARACTERS = 250
+_MAX_OPERATORS = 5
 
 
 class GitHub(WebSource):
@@ -66,7 +66,7 @@ class GitHub(WebSource):
     def phrasings(self, words: list[str]) -> Iterator[str]:
         """All of the words, else any of the first."""
         yield _short(words, " ")
-        yield _short(words[: _MOST_OPERATORS + 1], " OR ")
+        yield _short(words[: _MAX_OPERATORS + 1], " OR ")
 
     async def ask(self, query: str, page: int, size: int) -> Reply:
         return await self._web.get(
@@ -104,6 +104,6 @@ class GitHub(WebSource):
 
 def _short(words: list[str], between: str) -> str:
     """As many of the words as GitHub takes."""
-    while len(between.join(words)) > _MOST_QUERY_CHARACTERS:
+    while len(between.join(words)) > _MAX_QUERY_CHARACTERS:
         words = words[:-1]
     return between.join(words)

@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Pace", "Reply", "Web"]
 
-MOST_BYTES: Final = 8_000_000
-_MOST_REDIRECTS: Final = 5
+MAX_BYTES: Final = 8_000_000
+_MAX_REDIRECTS: Final = 5
 _PATIENCE_SECONDS: Final = 2.0
 """A pause that a service asked for is waited out here up to this; a longer one is an error."""
 
@@ -140,7 +140,7 @@ class Web:
         contact: str = "",
         token: str = "",
         timeout_seconds: float = 30.0,
-        most_bytes: int = MOST_BYTES,
+        most_bytes: int = MAX_BYTES,
     ) -> None:
         if urlsplit(base_url).scheme not in ("http", "https"):
             raise DefinitionError(
@@ -199,7 +199,7 @@ class Web:
                     timeout=self._timeout_seconds,
                     verify=tls,
                     follow_redirects=True,
-                    max_redirects=_MOST_REDIRECTS,
+                    max_redirects=_MAX_REDIRECTS,
                     trust_env=not _is_loopback(self.base_url),
                 ) as client,
                 client.stream("GET", self.base_url + path, params=parameters) as response,

@@ -15,7 +15,7 @@ __all__ = ["Hit", "Index"]
 
 _VERSION: Final = 1
 """Of the tables; a file with another is filled anew."""
-_MOST_HITS: Final = 400
+_MAX_HITS: Final = 400
 """Passages that are looked at for one search; several may be of one file."""
 _TABLES: Final = """
 CREATE TABLE files (id INTEGER PRIMARY KEY, path TEXT UNIQUE NOT NULL, stamp TEXT NOT NULL,
@@ -121,7 +121,7 @@ class Index:
                            JOIN files ON files.id = passages.file
                 WHERE words MATCH ? ORDER BY bm25(words, 3.0, 1.0), words.rowid LIMIT ?
                 """,
-                (wanted, _MOST_HITS),
+                (wanted, _MAX_HITS),
             ).fetchall()
         )
 

@@ -23,8 +23,8 @@ FEEDS: Final = (
     "https://www.aljazeera.com/xml/rss/all.xml",
     "https://feeds.npr.org/1001/rss.xml",
 )
-_MOST_RECORDS: Final = 250
-_SHORTEST_WORD: Final = 3
+_MAX_RECORDS: Final = 250
+_MIN_WORD_LENGTH: Final = 3
 """GDELT refuses shorter ones."""
 
 
@@ -49,7 +49,7 @@ class News(WebSource):
     usual_name: ClassVar[str] = "news"
     usual_url: ClassVar[str] = "https://api.gdeltproject.org/api/v2/doc/doc"
     usual_delay_seconds: ClassVar[float] = 5.0
-    page_size: ClassVar[int] = _MOST_RECORDS
+    page_size: ClassVar[int] = _MAX_RECORDS
 
     def __init__(
         self,
@@ -116,7 +116,7 @@ class News(WebSource):
 
     def phrasings(self, words: list[str]) -> Iterator[str]:
         """All of the words, else any."""
-        long = [word for word in words if len(word) >= _SHORTEST_WORD or not word.isascii()]
+        long = [word for word in words if len(word) >= _MIN_WORD_LENGTH or not word.isascii()]
         if long:
             yield " ".join(long)
         if len(long) > 1:

@@ -10,9 +10,9 @@ from typing import Final
 
 __all__ = ["Page", "iso_date", "keywords", "plain_text", "read_page", "tidy"]
 
-MOST_WORDS: Final = 24
+MAX_WORDS: Final = 24
 """Of a query; a service takes no essay."""
-_MOST_WORD_CHARACTERS: Final = 60
+_MAX_WORD_CHARACTERS: Final = 60
 _SEQUENCES: Final = re.compile(
     r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"
 )
@@ -71,11 +71,11 @@ def keywords(query: str) -> list[str]:
         (['not'], [])
     """
     words = [word.strip("_") for word in re.findall(r"\w+", query.casefold())]
-    words = [word[:_MOST_WORD_CHARACTERS] for word in words if word]
+    words = [word[:_MAX_WORD_CHARACTERS] for word in words if word]
     worth = [
         word for word in words if word not in _STOP_WORDS and (len(word) > 1 or not word.isascii())
     ]
-    return list(dict.fromkeys(worth or words))[:MOST_WORDS]
+    return list(dict.fromkeys(worth or words))[:MAX_WORDS]
 
 
 def iso_date(value: str) -> str:

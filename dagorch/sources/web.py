@@ -14,7 +14,7 @@ from dagorch.sources.text import keywords
 
 __all__ = ["Records", "WebSource"]
 
-MOST_PAGES: Final = 10
+MAX_PAGES: Final = 10
 """Of one search: a question needs no thousand answers."""
 
 
@@ -101,7 +101,7 @@ class WebSource(ABC):
     async def _collect(self, query: str, limit: int, found: Found) -> None:
         size = min(limit, self.page_size)
         seen = 0
-        for page in range(MOST_PAGES):
+        for page in range(MAX_PAGES):
             records = self.read(await self.ask(query, page, size))
             seen += len(records.items)
             for record in records.items:

@@ -10,7 +10,7 @@ from xml.parsers import expat
 
 __all__ = ["child_text", "children", "local_name", "parse_xml"]
 
-MOST_DEEP: Final = 100
+MAX_DEEP: Final = 100
 
 
 def parse_xml(body: bytes) -> Element:
@@ -39,8 +39,8 @@ def parse_xml(body: bytes) -> Element:
     def start(name: str, attributes: dict[str, str]) -> None:
         nonlocal depth
         depth += 1
-        if depth > MOST_DEEP:
-            raise ValueError(f"it is nested more than {MOST_DEEP} deep")
+        if depth > MAX_DEEP:
+            raise ValueError(f"it is nested more than {MAX_DEEP} deep")
         builder.start(name, attributes)
 
     def end(name: str) -> None:

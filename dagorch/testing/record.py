@@ -19,7 +19,7 @@ from dagorch.errors import DefinitionError, ProviderError
 from dagorch.models.llm import LLMRequest, LLMResponse
 from dagorch.models.rates import RateLimits
 from dagorch.models.usage import Usage
-from dagorch.ports import Bounded, Paced, Provider
+from dagorch.ports import Provider, RateLimited, TokenBounded
 from dagorch.providers.base import BaseProvider
 
 __all__ = ["RecordingProvider", "ReplayProvider"]
@@ -102,7 +102,7 @@ class RecordingProvider(BaseProvider):
     """
 
     def __init__(self, inner: Provider, path: str | Path, *, secrets: Iterable[str] = ()) -> None:
-        limits = inner.limits if isinstance(inner, Paced) else None
+        limits = inner.limits if isinstance(inner, RateLimited) else None
         super().__init__(inner.name, inner.default_model, inner.max_concurrency, limits)
         self._inner = inner
         self._path = Path(path)
@@ -144,11 +144,11 @@ class RecordingProvider(BaseProvider):
 
     def bounds(self, request: LLMRequest) -> tuple[int, int | None]:
         inner = self._inner
-        return inner.bounds(request) if isinstance(inner, Bounded) else super().bounds(request)
+        return inner.bounds(request) if isinstance(inner, TokenBounded) else super().bounds(request)
 
     def max_output_tokens(self, model: str = "") -> int | None:
         inner = self._inner
-        return inner.max_output_tokens(model) if isinstance(inner, Bounded) else None
+        return inner.max_output_tokens(model) if isinstance(inner, TokenBounded) else None
 
     async def aclose(self) -> None:
         """Close the other provider."""

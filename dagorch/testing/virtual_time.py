@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeVar, TypeVarTuple, Unpack
 import anyio
 from anyio.to_thread import current_default_thread_limiter
 
-from dagorch.runner.limits import shared
+from dagorch.runner.loop_state import shared
 
 __all__ = ["Backend", "run_virtual"]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dagorch.cli.app import run_command
-from dagorch.cli.choice import choose
+from dagorch.cli.provider_selection import choose
 from dagorch.models.orchestration import OrchestratorResult
 from dagorch.providers import SERVICES
 

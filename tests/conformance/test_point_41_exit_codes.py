@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dagorch.cli.app import run_command
-from dagorch.cli.exits import exit_for
+from dagorch.cli.exit_codes import exit_for
 from tests.servers import ModelServer
 
 FLOWS = """\

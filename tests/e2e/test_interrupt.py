@@ -22,7 +22,7 @@ SCRIPT: Final = """
 import atexit, sys, threading
 import anyio
 from dagorch import LLM, Context, Graph
-from dagorch.runner.limits import shared
+from dagorch.runner.loop_state import shared
 from dagorch.testing import ScriptedProvider
 
 backend, door = sys.argv[1:]

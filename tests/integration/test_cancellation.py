@@ -15,7 +15,7 @@ import pytest
 
 from dagorch import LLM, Context, Event, Graph, Policy, Retry, RunError
 from dagorch.models.events import END_EVENTS
-from dagorch.runner.limits import shared
+from dagorch.runner.loop_state import shared
 from dagorch.testing import ScriptedProvider, run_virtual
 from tests.integration.random_worlds import Boom, World
 

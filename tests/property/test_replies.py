@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from dagorch.models.llm import Thought, ToolCall
 from dagorch.providers.anthropic_wire import AnthropicReply
 from dagorch.providers.dialect import Reply
-from dagorch.providers.faults import Fault, read_body, read_error
+from dagorch.providers.error_bodies import Fault, read_body, read_error
 from dagorch.providers.gemini_wire import GeminiReply
 from dagorch.providers.openai_wire import OpenAIReply
 from dagorch.providers.wire import WireError

@@ -24,7 +24,7 @@ nodes:
   ask: {prompt: "Say {text}", system: s, output: {type: object, properties: {n: {type: integer}}},
         retry: {attempts: 2, on: [OSError]}, fallback: {value: 1}, stop: [x], extra: {a: [1]}}
   turns: {messages: [{role: user, content: "{text}", images: [i]}], choices: [a, b]}
-  sum: {function: {function: "dagorch.patterns.dealing:joined", with: {most_bytes: 9}},
+  sum: {function: {function: "dagorch.patterns.partition:joined", with: {most_bytes: 9}},
         values: {texts: [a]}}
   part: {pick: ask, field: n}
   way: {branch: ask, field: n, at_least: 3}
@@ -45,7 +45,7 @@ JUNK: list[Any] = [
     {"node": "way", "label": []}, {"function": "x"}, {"function": 1}, {"nodes": {}},
     {"nodes": None}, {"value": 1}, {"prompt": "x"}, {"type": "object"}, {"type": []},
     {"type": {"type": "x"}}, {"properties": {"a": 1}}, {"on": [1]}, "x" * 5_000, "a\0b",
-    "dagorch.nodes.reducers:nope", "dagorch.patterns.passes:Pass", "Literal[", "lisst[str]",
+    "dagorch.nodes.reducers:nope", "dagorch.patterns.loop_state:Pass", "Literal[", "lisst[str]",
 ]  # fmt: skip
 
 

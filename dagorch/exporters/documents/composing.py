@@ -32,9 +32,9 @@ from dagorch.models.task import AgentResult, TaskStatus
 
 __all__ = ["compose"]
 
-_LONGEST_TITLE: Final = 120
-_LONGEST_PART: Final = 40_000
-_MOST_PARTS: Final = 100
+_MAX_TITLE_LENGTH: Final = 120
+_MAX_PART_LENGTH: Final = 40_000
+_MAX_PARTS: Final = 100
 _MARK: Final = re.compile(r"\[(\d{1,4})\]")
 _LISTED: Final = re.compile(
     r"\n\n(?:Sources:|Read for this answer, which cites nothing:)\n\n(?:\[\d+\] [^\n]*(?:\n|$))+\Z"
@@ -66,7 +66,10 @@ def compose(
     title = own_title or _short(_line(task)) or "A workflow"
     blocks: list[Block] = []
     if task and title != _line(task):
-        blocks += [Heading(1, read_spans("Task")), *raised(read_markdown(task, _LONGEST_PART), 2)]
+        blocks += [
+            Heading(1, read_spans("Task")),
+            *raised(read_markdown(task, _MAX_PART_LENGTH), 2),
+        ]
     blocks += _headed(answer)
     blocks += _sources(result.metadata, answer)
     blocks += _failed(result.agent_results)
@@ -163,7 +166,7 @@ def _sources(metadata: Mapping[str, Any], answer: tuple[Block, ...]) -> Iterator
     )
     if links:
         yield Heading(1, read_spans("Links"))
-        numbered = enumerate(list(links)[:_MOST_PARTS], 1)
+        numbered = enumerate(list(links)[:_MAX_PARTS], 1)
         yield Table(
             tuple(map(read_spans, ("No.", "Address"))),
             tuple((read_spans(f"{n}"), (Span(link, link=link),)) for n, link in numbered),
@@ -192,7 +195,7 @@ def _failed(agents: Iterable[AgentResult]) -> Iterator[Block]:
         yield Heading(1, read_spans("What failed"))
         yield Table(
             tuple(map(read_spans, ("Agent", "Ended", "Why"))),
-            tuple(tuple(map(read_spans, row)) for row in rows[:_MOST_PARTS]),
+            tuple(tuple(map(read_spans, row)) for row in rows[:_MAX_PARTS]),
         )
 
 
@@ -209,7 +212,7 @@ def _parts(result: OrchestratorResult) -> Iterator[Block]:
         return
     yield Heading(1, read_spans("What each agent said"))
     answer = "" if result.result is None else as_text(result.result).strip()
-    for agent in agents[:_MOST_PARTS]:
+    for agent in agents[:_MAX_PARTS]:
         yield Heading(2, read_spans(_short(_line(agent.subtask_id))))
         about = [fact for fact in _about(agent, tells_dollars(result)) if fact]
         if about:
@@ -217,12 +220,12 @@ def _parts(result: OrchestratorResult) -> Iterator[Block]:
         if as_text(agent.content).strip() == answer:
             yield Paragraph(read_spans("Its words are the answer above."))
         else:
-            yield from raised(value_blocks(agent.content, _LONGEST_PART), 3)
+            yield from raised(value_blocks(agent.content, _MAX_PART_LENGTH), 3)
         for entry in agent.metadata.get("citations") or ():
             mark, title, *_ = _source(entry)
             yield Paragraph((*mark, Span(" "), *title))
-    if len(agents) > _MOST_PARTS:
-        left = plural(len(agents) - _MOST_PARTS, "more agent")
+    if len(agents) > _MAX_PARTS:
+        left = plural(len(agents) - _MAX_PARTS, "more agent")
         yield Paragraph(read_spans(f"... and {left}; the result has what they said."))
 
 
@@ -280,7 +283,7 @@ def _kind(result: OrchestratorResult) -> str:
     return _WORDS.sub(" ", safe(name)) or "Workflow"
 
 
-def _short(text: str, most: int = _LONGEST_TITLE) -> str:
+def _short(text: str, most: int = _MAX_TITLE_LENGTH) -> str:
     """Cut a text at a word, if it must be cut."""
     if len(text) <= most:
         return text

@@ -46,7 +46,7 @@ _DOTS_PER_INCH: Final = 220.0
 _SVG: Final = "{96DAC541-7B7A-43D3-8B79-37D633B846F1}"
 """What Word knows the vector form of a picture by."""
 _TONES: Final = {"partial": ("B45F06", "FFF4E5"), "failed": ("B42318", "FDECEB")}
-_DEEPEST_LIST: Final = 3
+_MAX_LIST_DEPTH: Final = 3
 _FIRST_LIST: Final = 1_000
 """Numbers of lists from here on are not the template's."""
 
@@ -132,7 +132,7 @@ class _Writer:
         line._p.style = self._styles[style]
 
     def _list(self, block: Items, depth: int) -> None:
-        deep = min(depth, _DEEPEST_LIST)
+        deep = min(depth, _MAX_LIST_DEPTH)
         name = ("List Bullet" if block.start is None else "List Number") + f" {deep}" * (deep > 1)
         number = None if block.start is None else self._numbering(name, block.start)
         for item in block.items:

@@ -31,19 +31,19 @@ if TYPE_CHECKING:
     from markdown_it import MarkdownIt
     from markdown_it.tree import SyntaxTreeNode
 
-__all__ = ["LONGEST", "followed", "read_markdown", "read_spans", "safe"]
+__all__ = ["MAX_LENGTH", "followed", "read_markdown", "read_spans", "safe"]
 
-LONGEST: Final = 100_000
+MAX_LENGTH: Final = 100_000
 """Characters of one text that are read; thirty pages or so."""
-_MOST_ROWS: Final = 1_000
-_MOST_COLUMNS: Final = 20
+_MAX_ROWS: Final = 1_000
+_MAX_COLUMNS: Final = 20
 """Of a table; more would fill books, or not fit a page."""
 _ADDRESS: Final = re.compile(r"https?://[^\s<>\"'`\\)\]}]+")
 _FOLLOWED: Final = re.compile(r"(?:https?://|mailto:)[^\s<>\"'`\\\x00-\x20]+", re.IGNORECASE)
 _NOT_TEXT: Final = re.compile("[\ud800-\udfff\ufffe\uffff]")
 
 
-def read_markdown(text: str, most: int = LONGEST) -> tuple[Block, ...]:
+def read_markdown(text: str, most: int = MAX_LENGTH) -> tuple[Block, ...]:
     r"""
     Read a text that a model wrote.
 
@@ -121,15 +121,15 @@ def _items(node: SyntaxTreeNode) -> tuple[tuple[Block, ...], ...]:
 
 
 def _table(node: SyntaxTreeNode) -> Iterator[Block]:
-    rows = [row.children[:_MOST_COLUMNS] for part in node.children for row in part.children]
-    shown = [tuple(_spans(cell) for cell in row) for row in rows[: 1 + _MOST_ROWS]]
+    rows = [row.children[:_MAX_COLUMNS] for part in node.children for row in part.children]
+    shown = [tuple(_spans(cell) for cell in row) for row in rows[: 1 + _MAX_ROWS]]
     right = tuple(
         column
         for column, cell in enumerate(rows[0])
         if str(cell.attrs.get("style", "")).endswith("right")
     )
     yield Table(shown[0], tuple(shown[1:]), right)
-    if len(rows) > len(shown) or len(node.children[0].children[0].children) > _MOST_COLUMNS:
+    if len(rows) > len(shown) or len(node.children[0].children[0].children) > _MAX_COLUMNS:
         left = "A part of this table is left out; the result has it all."
         yield Paragraph((Span(left, italic=True),))
 

@@ -10,7 +10,7 @@ from dagorch.errors import DagorchError
 from dagorch.exporters.documents.blocks import Block, Heading, Paragraph, Picture, Span, Table
 from dagorch.exporters.documents.reading import read_spans
 from dagorch.exporters.pictures.captions import plural
-from dagorch.exporters.rows import HEADINGS, MOST_ROWS, NUMERIC, rows, total
+from dagorch.exporters.rows import HEADINGS, MAX_ROWS, NUMERIC, rows, total
 from dagorch.models.amounts import format_cost, format_duration
 from dagorch.models.orchestration import OrchestratorResult
 from dagorch.models.result import Result
@@ -19,7 +19,7 @@ __all__ = ["how_it_ran", "tells_dollars"]
 
 _WIDTH: Final = 640
 """Of the timeline, so that its words are not too small on a page."""
-MOST_DRAWN: Final = 400
+MAX_DRAWN: Final = 400
 """Boxes of a graph that is drawn; one of more would be too small to read on a page."""
 
 
@@ -64,7 +64,7 @@ def _pictures(run: Result) -> Iterator[Block]:
     if run.graph is None:
         return
     try:
-        is_large = len(draw(run.graph, run).boxes) > MOST_DRAWN  # a map of any size is a few
+        is_large = len(draw(run.graph, run).boxes) > MAX_DRAWN  # a map of any size is a few
         svg = "" if is_large else to_svg(run.graph, run)
     except DagorchError as error:
         yield Paragraph(read_spans(f"The graph could not be drawn: {error}"))
@@ -86,7 +86,7 @@ def _steps(run: Result, result: OrchestratorResult) -> Iterator[Block]:
     found = list(rows(run, result))
     yield Heading(2, read_spans("Step by step"))
     shown = [
-        *(tuple(map(read_spans, row)) for row in found[:MOST_ROWS]),
+        *(tuple(map(read_spans, row)) for row in found[:MAX_ROWS]),
         tuple(_bold(cell) for cell in total(run, result)),
     ]
     yield Table(
@@ -95,8 +95,8 @@ def _steps(run: Result, result: OrchestratorResult) -> Iterator[Block]:
         tuple(HEADINGS.index(name) for name in NUMERIC),
         small=True,
     )
-    if len(found) > MOST_ROWS:
-        more = plural(len(found) - MOST_ROWS, "more node run")
+    if len(found) > MAX_ROWS:
+        more = plural(len(found) - MAX_ROWS, "more node run")
         yield Paragraph(read_spans(f"... and {more}; the sum has them all."))
 
 

@@ -16,14 +16,14 @@ from dagorch.exporters.documents.blocks import (
     Table,
     raised,
 )
-from dagorch.exporters.documents.reading import LONGEST, read_markdown, read_spans, safe
+from dagorch.exporters.documents.reading import MAX_LENGTH, read_markdown, read_spans, safe
 from dagorch.models.task import plain
 
 __all__ = ["as_text", "unpacked", "value_blocks"]
 
-_MOST_ITEMS: Final = 1_000
-_MOST_COLUMNS: Final = 6
-_DEEPEST: Final = 3
+_MAX_ITEMS: Final = 1_000
+_MAX_COLUMNS: Final = 6
+_MAX_DEPTH: Final = 3
 _SHORT: Final = 200
 
 
@@ -48,7 +48,7 @@ def as_text(value: Any) -> str:
     return json.dumps(plain(value), ensure_ascii=False, indent=2)
 
 
-def value_blocks(value: Any, most: int = LONGEST) -> tuple[Block, ...]:
+def value_blocks(value: Any, most: int = MAX_LENGTH) -> tuple[Block, ...]:
     """
     Lay out an answer: texts are read as Markdown, fields become sections, records a table.
 
@@ -70,7 +70,7 @@ def _blocks(value: Any, level: int, most: int) -> Iterator[Block]:
         yield from raised(read_markdown(value, most), level)
     elif _is_short(value):
         yield Paragraph(_cell(value))
-    elif isinstance(value, dict) and value and level <= _DEEPEST:
+    elif isinstance(value, dict) and value and level <= _MAX_DEPTH:
         if all(_is_short(field) for field in value.values()) and level > 1:
             yield Table(
                 (read_spans("Field"), read_spans("Value")),
@@ -80,7 +80,7 @@ def _blocks(value: Any, level: int, most: int) -> Iterator[Block]:
         for key, field in value.items():
             yield Heading(level, read_spans(_name(key)))
             yield from _blocks(field, level + 1, most)
-    elif isinstance(value, list) and value and level <= _DEEPEST:
+    elif isinstance(value, list) and value and level <= _MAX_DEPTH:
         yield from _list(value, level, most)
     else:
         text = json.dumps(value, ensure_ascii=False, indent=2)
@@ -88,7 +88,7 @@ def _blocks(value: Any, level: int, most: int) -> Iterator[Block]:
 
 
 def _list(value: list[Any], level: int, most: int) -> Iterator[Block]:
-    shown = value[:_MOST_ITEMS]
+    shown = value[:_MAX_ITEMS]
     columns = _columns(shown)
     if columns:
         yield Table(
@@ -108,7 +108,7 @@ def _columns(records: list[Any]) -> list[str]:
         return []
     names = list(dict.fromkeys(name for record in records for name in record))
     fits = all(_is_short(field) for record in records for field in record.values())
-    return names if fits and len(names) <= _MOST_COLUMNS else []
+    return names if fits and len(names) <= _MAX_COLUMNS else []
 
 
 def _is_short(value: Any) -> bool:

@@ -20,7 +20,7 @@ from dagorch.models.orchestration import OrchestratorResult
 
 __all__ = ["file_name", "write_documents"]
 
-_LONGEST: Final = 80
+_MAX_LENGTH: Final = 80
 """Bytes of a name; file systems take 255, and paths on some have 260 in all."""
 _BETWEEN: Final = re.compile(r"[\W_]+")
 # Names of devices on Windows, whatever their ending.
@@ -80,9 +80,9 @@ def file_name(task: str) -> str:
         ('etc-passwd', 'wie-fliegt-die-biene', 'workflow-con')
     """
     words = _BETWEEN.sub("-", unicodedata.normalize("NFKC", task[:1_000]).casefold())
-    name = unicodedata.normalize("NFC", words).encode("utf-8", "ignore")[:_LONGEST]
+    name = unicodedata.normalize("NFC", words).encode("utf-8", "ignore")[:_MAX_LENGTH]
     text = name.decode("utf-8", "ignore").strip("-")
-    if len(name) == _LONGEST and "-" in text:
+    if len(name) == _MAX_LENGTH and "-" in text:
         text = text.rpartition("-")[0]
     return f"workflow-{text}".rstrip("-") if not text or _RESERVED.fullmatch(text) else text
 

@@ -28,12 +28,12 @@ __all__ = [
     "tokens",
 ]
 
-LONGEST_TITLE: Final = 32
-LONGEST_LINE: Final = 40
+MAX_TITLE_LENGTH: Final = 32
+MAX_LINE_LENGTH: Final = 40
 _KIND_NAMES: Final = {"llm": "LLM", "ask": "question"}
 
 
-def shorten(text: str, most: int = LONGEST_TITLE) -> str:
+def shorten(text: str, most: int = MAX_TITLE_LENGTH) -> str:
     """
     Cut a text in its middle, where ids differ least.
 
@@ -47,7 +47,7 @@ def shorten(text: str, most: int = LONGEST_TITLE) -> str:
     return f"{text[:half]}…{text[-half:]}"
 
 
-def cut(text: str, most: int = LONGEST_LINE) -> str:
+def cut(text: str, most: int = MAX_LINE_LENGTH) -> str:
     r"""
     Cut a text at its end, or where its first line ends.
 
@@ -114,7 +114,7 @@ def run_lines(run: NodeRun, usage: Usage | None = None, *also: str) -> tuple[str
     lines: list[str] = []
     if run.end != "completed":
         lines.append(run.end)
-        most = LONGEST_LINE if run.kind not in ("branch", "merge") else 24  # these have corners
+        most = MAX_LINE_LENGTH if run.kind not in ("branch", "merge") else 24  # these have corners
         lines += [cut(run.reason, most)] if run.reason else []
     elif run.recovered_from is not None:
         lines.append("by its fallback")

@@ -1,7 +1,7 @@
 """
 A drawing in DOT, Graphviz's language. What is drawn is `unroll.py`'s; rendering, `picture.py`'s.
 
-Written by hand and not through the `graphviz` package: that one takes the colon in a node's id
+Caller by hand and not through the `graphviz` package: that one takes the colon in a node's id
 for a port, and its 60 ms of import would buy the quoting of three attributes.
 """
 
@@ -11,7 +11,7 @@ import re
 from html import escape
 from typing import Final
 
-from dagorch.exporters.pictures.drawing import Arrow, Box, Drawing, Surround
+from dagorch.exporters.pictures.drawing import Arrow, Box, Cluster, Drawing
 from dagorch.exporters.pictures.palette import DEAD, LINE, MUTED, TEXT, tint
 from dagorch.exporters.pictures.unroll import draw
 from dagorch.graph.graph import Graph
@@ -84,7 +84,7 @@ def dot_of(drawing: Drawing) -> str:
         if thing is None:
             depth -= 1
             lines.append(f"{'  ' * depth}}}")
-        elif isinstance(thing, Surround):
+        elif isinstance(thing, Cluster):
             lines.append(f"{'  ' * depth}subgraph {_cluster(thing.id)} {{")
             depth += 1
             lines.append(f"{'  ' * depth}graph [{_surround(thing)}]")
@@ -119,7 +119,7 @@ def _box(box: Box, wide: bool) -> str:
     return ", ".join(parts)
 
 
-def _surround(surround: Surround) -> str:
+def _surround(surround: Cluster) -> str:
     colours = tint(surround)
     label = _label(surround.title, surround.details, 12, "left")
     style = "dashed" if surround.dashed else _BORDERS.get(surround.kind, "rounded")

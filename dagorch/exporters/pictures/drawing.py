@@ -1,7 +1,7 @@
 """
 What a picture of a graph holds: boxes, the frames around them, arrows. No traversal and no format.
 
-`unroll.py` makes a drawing from a graph, `emphasis.py` and `gathering.py` make it easier to read,
+`unroll.py` makes a drawing from a graph, `highlight.py` and `collapse.py` make it easier to read,
 `dot.py` and `mermaid.py` write it down.
 """
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from dagorch.models.result import End, NodeRun
 
-__all__ = ["Arrow", "Box", "Drawing", "Surround"]
+__all__ = ["Arrow", "Box", "Cluster", "Drawing"]
 
 
 @dataclass(slots=True)
@@ -40,7 +40,7 @@ class Box:
 
 
 @dataclass(slots=True)
-class Surround:
+class Cluster:
     """The frame around a body: of a loop, a map, a subgraph, a pass, an expansion."""
 
     id: str
@@ -81,7 +81,7 @@ class Drawing:
     title: str
     details: tuple[str, ...] = ()
     boxes: dict[str, Box] = field(default_factory=dict)
-    surrounds: dict[str, Surround] = field(default_factory=dict)
+    surrounds: dict[str, Cluster] = field(default_factory=dict)
     """Outer before inner."""
     arrows: list[Arrow] = field(default_factory=list)
 
@@ -105,23 +105,23 @@ class Drawing:
                 stack += reversed(surround.entries if first else surround.exits)
         return list(found)
 
-    def walk(self, *, upward: bool = False) -> Iterator[Box | Surround | None]:
+    def walk(self, *, upward: bool = False) -> Iterator[Box | Cluster | None]:
         """
         Give all in the order of a nested text: a surround, what is in it, None at its end.
 
         Args:
             upward: Give what is in a surround last to first.
         """
-        inside: dict[str, list[Box | Surround]] = {}
+        inside: dict[str, list[Box | Cluster]] = {}
         for surround in self.surrounds.values():
             inside.setdefault(surround.parent, []).append(surround)
         for box in self.boxes.values():
             inside.setdefault(box.surround, []).append(box)
-        stack: list[Box | Surround | None] = list(reversed(inside.get("", [])))
+        stack: list[Box | Cluster | None] = list(reversed(inside.get("", [])))
         while stack:
             current = stack.pop()
             yield current
-            if isinstance(current, Surround):
+            if isinstance(current, Cluster):
                 stack.append(None)
                 within = inside.get(current.id, [])
                 stack += within if upward else reversed(within)

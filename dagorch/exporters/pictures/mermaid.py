@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from dagorch.exporters.pictures.drawing import Arrow, Box, Drawing, Surround
+from dagorch.exporters.pictures.drawing import Arrow, Box, Cluster, Drawing
 from dagorch.exporters.pictures.palette import DEAD, TEXT, tint
 from dagorch.exporters.pictures.unroll import draw
 from dagorch.graph.graph import Graph
@@ -65,7 +65,7 @@ def to_mermaid(graph: Graph, result: Result | None = None) -> str:
         if thing is None:
             depth -= 1
             lines.append(f"{'  ' * depth}end")
-        elif isinstance(thing, Surround):
+        elif isinstance(thing, Cluster):
             lines.append(f'{indent}subgraph {names[thing.id]} ["{_label(thing)}"]')
             depth += 1
         else:
@@ -91,13 +91,13 @@ def _arrow(drawing: Drawing, arrow: Arrow, names: dict[str, str]) -> str:
 def _classes(drawing: Drawing, names: dict[str, str]) -> list[str]:
     """Give each box and surround its colours, a class for each that occurs."""
     groups: dict[str, list[str]] = {}
-    things: list[Box | Surround] = [*drawing.boxes.values(), *drawing.surrounds.values()]
+    things: list[Box | Cluster] = [*drawing.boxes.values(), *drawing.surrounds.values()]
     for thing in things:
         colours = tint(thing)
         style = f"fill:{colours.fill},stroke:{colours.line},color:{TEXT}"
         if thing.dashed or thing.end == "skipped":
             style += ",stroke-dasharray:5 4"
-        elif isinstance(thing, Surround):
+        elif isinstance(thing, Cluster):
             style += _BORDERS.get(thing.kind, "")
         if isinstance(thing, Box) and thing.critical:
             style += ",stroke-width:4px"
@@ -109,7 +109,7 @@ def _classes(drawing: Drawing, names: dict[str, str]) -> list[str]:
     return lines
 
 
-def _label(thing: Box | Surround) -> str:
+def _label(thing: Box | Cluster) -> str:
     return "<br/>".join([f"<b>{_text(thing.title)}</b>", *map(_text, thing.details)])
 
 

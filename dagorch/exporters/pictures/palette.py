@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from dagorch.exporters.pictures.drawing import Box, Surround
+from dagorch.exporters.pictures.drawing import Box, Cluster
 
 __all__ = ["DEAD", "LINE", "MUTED", "TEXT", "Tint", "tint"]
 
@@ -56,9 +56,9 @@ _FLOORS: Final = {
 }
 
 
-def tint(thing: Box | Surround) -> Tint:
+def tint(thing: Box | Cluster) -> Tint:
     """Give the colours of a box, or of a surround, which is filled by its kind whatever its end."""
-    if isinstance(thing, Surround):
+    if isinstance(thing, Cluster):
         line = _ENDS[thing.end].line if thing.end else _KINDS.get(thing.kind, _PLAIN).line
         return Tint(_FLOORS[thing.kind], line)
     if thing.end is not None:

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from dagorch.exporters.pictures.cells import cell_len, cut, pad
-from dagorch.exporters.pictures.drawing import Arrow, Box, Drawing, Surround
+from dagorch.exporters.pictures.drawing import Arrow, Box, Cluster, Drawing
 from dagorch.exporters.pictures.rails import Rail, in_order, lay_rails
+from dagorch.exporters.pictures.text_width import cell_len, cut, pad
 from dagorch.exporters.pictures.unroll import draw
 from dagorch.graph.graph import Graph
 from dagorch.models.clean import one_line
@@ -32,7 +32,7 @@ _MARKS: Final = {
 }
 _BODY: Final = "□"
 _ASCII: Final = str.maketrans("●■◆▼▣◌□│─├┤┼┴╯╰╎←…·✗", "@#<>=.=|-++++'':<~-x")
-_LEAST_INPUTS: Final = 24
+_MIN_INPUTS: Final = 24
 """Cells below which inputs get lines of their own."""
 
 
@@ -103,7 +103,7 @@ class _Frames:
     def __init__(self, drawing: Drawing, most: int) -> None:
         self._drawing = drawing
         self._most = most
-        self._inside: dict[str, list[Box | Surround]] = {}
+        self._inside: dict[str, list[Box | Cluster]] = {}
         for surround in drawing.surrounds.values():
             self._inside.setdefault(surround.parent, []).append(surround)
         for box in drawing.boxes.values():
@@ -129,12 +129,12 @@ class _Frames:
             thing = things[rail.node]
             below = rail.below.ljust(wide + 1)
             yield _Row(rail.line.ljust(wide + 1), below, one_line(thing.title), *self._said(thing))
-            if isinstance(thing, Surround):
+            if isinstance(thing, Cluster):
                 for row in self.rows(thing.id):
                     row.left, row.below = f"{below}╎ {row.left}", f"{below}╎ {row.below}"
                     yield row
 
-    def _said(self, thing: Box | Surround) -> tuple[str, list[str]]:
+    def _said(self, thing: Box | Cluster) -> tuple[str, list[str]]:
         about = [one_line(detail) for detail in thing.details]
         inputs = []
         for arrow in self._into.get(thing.id, ()):
@@ -151,8 +151,8 @@ class _Frames:
         return " · ".join(filter(None, about)), inputs
 
 
-def _mark(thing: Box | Surround) -> str:
-    return _BODY if isinstance(thing, Surround) else _MARKS[thing.kind]
+def _mark(thing: Box | Cluster) -> str:
+    return _BODY if isinstance(thing, Cluster) else _MARKS[thing.kind]
 
 
 def _title(drawing: Drawing, width: int) -> str:
@@ -170,7 +170,7 @@ def _laid_out(rows: Sequence[_Row], width: int) -> Iterator[str]:
     for row in rows:
         head = row.left + cut(row.name, names - cell_len(row.left))
         first = pad(head, names) + "  " + cut(row.about, room)
-        if beside >= _LEAST_INPUTS:
+        if beside >= _MIN_INPUTS:
             inputs = _wrapped(row.inputs, beside)
             yield pad(first, names + about + 4) + (inputs[0] if inputs else "")
             for line in inputs[1:]:

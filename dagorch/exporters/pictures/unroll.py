@@ -18,9 +18,9 @@ from dagorch.errors import DefinitionError
 from dagorch.exporters.critical import critical_path
 from dagorch.exporters.frames import frame_numbers, usage_with_inside
 from dagorch.exporters.pictures import captions
-from dagorch.exporters.pictures.drawing import Arrow, Box, Drawing, Surround
-from dagorch.exporters.pictures.emphasis import emphasise
-from dagorch.exporters.pictures.gathering import gather
+from dagorch.exporters.pictures.collapse import gather
+from dagorch.exporters.pictures.drawing import Arrow, Box, Cluster, Drawing
+from dagorch.exporters.pictures.highlight import emphasise
 from dagorch.graph.graph import Graph
 from dagorch.graph.plan import LOOP, MAP, Plan
 from dagorch.models.result import End, NodeRun, Result
@@ -32,13 +32,13 @@ from dagorch.nodes.merge import Merge
 
 __all__ = ["draw"]
 
-DEEPEST: Final = 3
+MAX_DEPTH: Final = 3
 """Bodies within bodies; what lies deeper is one box."""
-FEW_ITEMS: Final = 8
+MAX_SHOWN_ITEMS: Final = 8
 """Passes and items drawn of a body of one node; the rest is counted."""
-FEW_FRAMES: Final = 4
+MAX_SHOWN_FRAMES: Final = 4
 """The same for larger bodies."""
-MOST_BOXES: Final = 400
+MAX_BOXES: Final = 400
 """Beyond this, no further body is unrolled."""
 
 
@@ -192,14 +192,14 @@ class _Artist:
     def _opens(self, frame: _Frame, index: int, path: str) -> bool:
         """Whether the body of a container is drawn, rather than one box for all of it."""
         body = frame.plan.bodies.get(index)
-        if body is None or frame.depth >= DEEPEST:
+        if body is None or frame.depth >= MAX_DEPTH:
             return False
         if not self._ran:
             shown = 0 if isinstance(frame.plan.nodes[index], LLM) else 1
         else:
             frames = self._inside(frame.plan.kinds[index], path)
-            shown = min(len(frames), FEW_FRAMES if body.size > 1 else FEW_ITEMS)
-        if not shown or self._planned + shown * body.size > MOST_BOXES:
+            shown = min(len(frames), MAX_SHOWN_FRAMES if body.size > 1 else MAX_SHOWN_ITEMS)
+        if not shown or self._planned + shown * body.size > MAX_BOXES:
             return False
         self._planned += shown * body.size
         return True
@@ -227,7 +227,7 @@ class _Artist:
             if code == LOOP:
                 self._drawing.arrows.append(Arrow(path, path, "again", dashed=True, back=True))
             return
-        few = FEW_FRAMES if body.size > 1 else FEW_ITEMS
+        few = MAX_SHOWN_FRAMES if body.size > 1 else MAX_SHOWN_ITEMS
         shown, rest = numbers[:few], numbers[few:]
         if code == MAP and rest:
             shown = self._telling(path, body, numbers, few)
@@ -271,7 +271,7 @@ class _Artist:
     def _pass(self, path: str, inner: str, title: str, first: bool, last: bool) -> str:
         """Put a surround around one pass or item."""
         outer = self._drawing.surrounds[path]
-        self._drawing.surrounds[inner] = Surround(inner, "frame", title, parent=path)
+        self._drawing.surrounds[inner] = Cluster(inner, "frame", title, parent=path)
         outer.entries += [inner] if first else []
         outer.exits += [inner] if last else []
         return inner
@@ -299,7 +299,7 @@ class _Artist:
             self._drawing.arrows.append(Arrow(before, box.id, "next"))
 
     def _expands(self, frame: _Frame, path: str) -> bool:
-        return frame.depth < DEEPEST and (not self._ran or path in self._expansions)
+        return frame.depth < MAX_DEPTH and (not self._ran or path in self._expansions)
 
     def _expansion(self, frame: _Frame, node: Node[Any], path: str) -> None:
         """Draw a node together with the graph that it gave, or will give."""
@@ -337,7 +337,7 @@ class _Artist:
             place = surround = f"{path}/[fallback]"
             depth += 1
             title = captions.shorten(plan.name)
-            self._drawing.surrounds[place] = Surround(
+            self._drawing.surrounds[place] = Cluster(
                 place, "subgraph", title, ("fallback",), frame.surround, dashed=True
             )
         alone = plan.size > 1
@@ -357,7 +357,7 @@ class _Artist:
     ) -> None:
         word = "expansion" if isinstance(node, Function) else captions.kind_name(node.kind.value)
         title = f"{word} {captions.shorten(node.id)}{frame.mark}"
-        self._drawing.surrounds[path] = Surround(
+        self._drawing.surrounds[path] = Cluster(
             path,
             node.kind.value,
             title,

@@ -26,7 +26,7 @@ from dagorch.exporters.report.record import (
     RunRecord,
 )
 from dagorch.exporters.report.timeline import Timeline, to_timeline
-from dagorch.exporters.report.timeline_svg import MOST_ROWS, to_timeline_svg
+from dagorch.exporters.report.timeline_svg import MAX_ROWS, to_timeline_svg
 from dagorch.models.amounts import format_cost, format_duration
 from dagorch.models.clean import one_line
 from dagorch.models.usage import Usage
@@ -36,7 +36,7 @@ __all__ = ["to_html_report"]
 _SCRIPTS: Final = ("base", "rows", "texts", "details", "graph", "chart", "main")
 _DEAREST: Final = 10
 """Node runs in the table of what cost most."""
-_MOST_STEPS: Final = 30
+_MAX_STEPS: Final = 30
 """Steps of the critical path that are listed."""
 _PROLOGUE: Final = re.compile(r"^.*?(?=<svg\b)", re.DOTALL)
 _ENDS: Final = ("failed", "blocked", "cancelled", "skipped")
@@ -178,7 +178,7 @@ def _told(value: Any) -> str:
 
 
 def _critical(record: RunRecord) -> Iterator[dict[str, str]]:
-    for step in record.critical_path[:_MOST_STEPS]:
+    for step in record.critical_path[:_MAX_STEPS]:
         waited = step.waited_seconds
         yield {
             "path": step.path,
@@ -189,7 +189,7 @@ def _critical(record: RunRecord) -> Iterator[dict[str, str]]:
 
 
 def _critical_more(record: RunRecord) -> str:
-    more = len(record.critical_path) - _MOST_STEPS
+    more = len(record.critical_path) - _MAX_STEPS
     return plural(more, "more step") if more > 0 else ""
 
 
@@ -254,7 +254,7 @@ def _data(record: RunRecord) -> str:
         "costs": bool(record.usage.cost_usd),
         "critical": [step.path for step in record.critical_path],
         "nodes": [_node(node) for node in record.node_runs],
-        "lanes": list(_lanes(record, to_timeline(record, roomy=MOST_ROWS))),
+        "lanes": list(_lanes(record, to_timeline(record, roomy=MAX_ROWS))),
         "exchanges": [_exchange(exchange) for exchange in record.exchanges],
         "events": [_event(event) for event in record.events],
         "eventsLeftOut": record.events_left_out,

@@ -38,11 +38,11 @@ from dagorch.models.usage import NOTHING_USED, Usage
 
 __all__ = ["Recorder"]
 
-MOST_EVENTS: Final = 300_000
+MAX_EVENTS: Final = 300_000
 """Of a run, that are kept."""
-MOST_VALUE: Final = 100_000
+MAX_VALUE: Final = 100_000
 """Characters of a value, as JSON."""
-MOST_TEXT: Final = 2_000_000
+MAX_TEXT: Final = 2_000_000
 """Characters of a prompt or a reply: beyond what a model reads."""
 
 _COUNTS: Final = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens")
@@ -76,7 +76,7 @@ class Recorder:
         if event.type is EventType.NODE_TOKENS:
             return  # the reply has the text
         kept = self._told.setdefault(event.run_id, [])
-        if len(kept) < MOST_EVENTS:
+        if len(kept) < MAX_EVENTS:
             kept.append(event)
         else:
             self._left_out[event.run_id] = self._left_out.get(event.run_id, 0) + 1
@@ -295,7 +295,7 @@ def _tiers(outcome: Result | OrchestratorResult) -> dict[str, Usage]:
 
 def _text(text: str, most: int | None = None) -> str:
     """Give a text as JSON can hold it, and no longer than that."""
-    most = MOST_TEXT if most is None else most
+    most = MAX_TEXT if most is None else most
     whole = text.encode("utf-8", "replace").decode("utf-8")
     if len(whole) <= most:
         return whole
@@ -303,7 +303,7 @@ def _text(text: str, most: int | None = None) -> str:
 
 
 def _error(error: BaseException | None) -> str:
-    return "" if error is None else _text(f"{type(error).__name__}: {error}", MOST_VALUE)
+    return "" if error is None else _text(f"{type(error).__name__}: {error}", MAX_VALUE)
 
 
 def _bounded(value: Any) -> tuple[JsonValue, int]:
@@ -311,10 +311,10 @@ def _bounded(value: Any) -> tuple[JsonValue, int]:
     try:
         told = json.dumps(plain(value), ensure_ascii=False)
     except Exception as error:  # of a user's own class: it may raise whatever it likes
-        return _text(f"<{type(value).__name__} that cannot be told: {error}>", MOST_VALUE), 0
+        return _text(f"<{type(value).__name__} that cannot be told: {error}>", MAX_VALUE), 0
     told = told.encode("utf-8", "replace").decode("utf-8")
     whole: JsonValue = json.loads(told, parse_constant=str)  # NaN, Infinity: no JSON
-    left_out = len(told) - MOST_VALUE
+    left_out = len(told) - MAX_VALUE
     if left_out <= 0:
         return whole, 0
-    return (whole if isinstance(whole, str) else told)[:MOST_VALUE], left_out
+    return (whole if isinstance(whole, str) else told)[:MAX_VALUE], left_out

@@ -21,11 +21,11 @@ from dagorch.models.amounts import format_duration
 from dagorch.models.clean import one_line
 from dagorch.models.result import Result
 
-__all__ = ["MOST_ROWS", "to_timeline_svg"]
+__all__ = ["MAX_ROWS", "to_timeline_svg"]
 
-MOST_ROWS: Final = 60
+MAX_ROWS: Final = 60
 """Rows that are drawn; of what lies in further ones the picture gives the count."""
-MOST_TOLD: Final = 1_000
+MAX_TOLD: Final = 1_000
 """Bars of a picture that tell on hovering what they are; with more, none does."""
 
 WIDTH: Final = 960
@@ -62,14 +62,14 @@ def to_timeline_svg(run: Result | RunRecord, width: int = WIDTH) -> str:
     """
     Draw when each node run waited and worked, a lane for each model, one for functions.
 
-    Of more than `MOST_ROWS` rows each lane shows its first, and how many node runs the others
+    Of more than `MAX_ROWS` rows each lane shows its first, and how many node runs the others
     have.
 
     Args:
         run: As for `to_timeline`.
         width: Of the picture, beside words of 11; at least 400.
     """
-    return _Picture(to_timeline(run, roomy=MOST_ROWS), width).draw()
+    return _Picture(to_timeline(run, roomy=MAX_ROWS), width).draw()
 
 
 class _Picture:
@@ -80,8 +80,8 @@ class _Picture:
         self._width = width
         self._seconds = timeline.seconds or 1.0
         self._scale = (self._width - 2 * _EDGE) / self._seconds
-        self._shown = _shares([lane.rows for lane in timeline.lanes], MOST_ROWS)
-        self._tells = sum(len(lane.bars) for lane in timeline.lanes) <= MOST_TOLD
+        self._shown = _shares([lane.rows for lane in timeline.lanes], MAX_ROWS)
+        self._tells = sum(len(lane.bars) for lane in timeline.lanes) <= MAX_TOLD
 
     def _x(self, seconds: float) -> float:
         return _EDGE + seconds * self._scale

@@ -33,7 +33,7 @@ from dagorch.models.policy import Policy, Retry
 from dagorch.providers import HttpProvider, Timeouts, secret
 from dagorch.providers.secret import Secret
 from tests.servers import ModelServer, Play, hang_up, nobody, reply, silent, stream
-from tests.speech import SPEECHES, Asked, Speech
+from tests.speech import SPEECHES, ModelSettings, Speech
 
 MARKER = "sk-MARKER-0123456789abcdef"
 HI = [{"role": "user", "content": "Hi"}]
@@ -84,7 +84,7 @@ def plays_of(speech: Speech) -> dict[str, Play]:
             headers=head,
         ),
         "an answer": stream(*speech.half(), *tail, done=speech.done, headers=head),
-        "a call": speech.asks([Asked("id_a", "look", {})]),
+        "a call": speech.asks([ModelSettings("id_a", "look", {})]),
     }
 
 

@@ -13,7 +13,7 @@ import pytest
 from dagorch import LLM, BudgetExceededError, Graph, Policy, Retry, RunError
 from dagorch.errors import DefinitionError, OverloadedError, ProviderConnectionError
 from dagorch.models.llm import LLMRequest
-from dagorch.runner.limits import shared
+from dagorch.runner.loop_state import shared
 from dagorch.testing import ScriptedProvider, assert_ends
 
 

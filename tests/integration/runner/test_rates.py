@@ -31,7 +31,7 @@ from dagorch.models.limits import Limits
 from dagorch.models.llm import LLMRequest
 from dagorch.providers.http import Timeouts
 from dagorch.providers.openai import OpenAIProvider
-from dagorch.runner.limits import shared
+from dagorch.runner.loop_state import shared
 from dagorch.testing import ScriptedProvider
 from tests.limit_server import FAULTS, LimitedService
 from tests.servers import ModelServer, answer, reply

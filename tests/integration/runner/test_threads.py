@@ -16,7 +16,7 @@ import pytest
 
 from dagorch import Graph, Policy, Retry, RunError
 from dagorch.errors import DagorchWarning
-from dagorch.runner.limits import shared
+from dagorch.runner.loop_state import shared
 from dagorch.testing import assert_ends
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from dagorch import __version__
 from dagorch.cli.app import run_command
-from dagorch.cli.exits import Exit
+from dagorch.cli.exit_codes import Exit
 from dagorch.models.orchestration import OrchestratorResult
 from dagorch.providers import SERVICES
 from tests.servers import ModelServer, answer, reply

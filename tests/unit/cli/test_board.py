@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from dagorch import LLM, Graph
-from dagorch.cli.board import Board, Row, View
+from dagorch.cli.run_view import Board, Row, View
 from dagorch.models.events import Event, EventType
 from dagorch.providers import ScriptedProvider
 from dagorch.testing import run_virtual

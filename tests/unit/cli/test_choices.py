@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from dagorch import DefinitionError
-from dagorch.cli.choice import choose
 from dagorch.cli.loading import load_graph
 from dagorch.cli.patterns import Settings, orchestrator_for
+from dagorch.cli.provider_selection import choose
 from dagorch.providers import SERVICES
 from tests.servers import ModelServer, nobody
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dagorch.cli.board import Board, Row, View
 from dagorch.cli.layout import FOOT, HEAD, Status, lay_out
-from dagorch.exporters.pictures.cells import cell_len
+from dagorch.cli.run_view import Board, Row, View
+from dagorch.exporters.pictures.text_width import cell_len
 from dagorch.graph.forecast import Forecast
 from tests.unit.cli.recorded import cascade, cascade_events
 

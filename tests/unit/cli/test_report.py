@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from dagorch import DefinitionError, RunError
-from dagorch.cli.out import Destination
+from dagorch.cli.output import Destination
 from dagorch.cli.report import print_answer, print_parts, print_table
 from dagorch.models.llm import LLMRequest
 from dagorch.models.orchestration import OrchestratorResult
@@ -136,7 +136,7 @@ async def test_a_document_that_cannot_be_made_is_an_error_that_names_it(
     def broken(*_: object) -> bytes:
         raise ZeroDivisionError("no room")
 
-    monkeypatch.setattr("dagorch.cli.out.render_document", broken)
+    monkeypatch.setattr("dagorch.cli.output.render_document", broken)
     with pytest.raises(RunError, match=r"cannot make .*a\.pdf': ZeroDivisionError: no room"):
         Destination(tmp_path / "a.pdf").write(TASK, await outcome())
 

@@ -168,12 +168,12 @@ TEXTS: dict[str, tuple[str, str, str]] = {
         "2:39",
     ),
     "Python's own": (
-        _node("function: 'dagorch.patterns.dealing:__builtins__.eval'"),
+        _node("function: 'dagorch.patterns.partition:__builtins__.eval'"),
         "what is Python's own",
         "2:17",
     ),
     "through our module": (
-        _node("function: dagorch.patterns.dealing:re.compile"),
+        _node("function: dagorch.patterns.partition:re.compile"),
         "is of module 're', which is not allowed",
         "2:",
     ),
@@ -181,12 +181,12 @@ TEXTS: dict[str, tuple[str, str, str]] = {
     "our annotations": (_node("function: dagorch.nodes.signature:_hint"), "not allowed", "2:17"),
     "no reference": (_node("function: '../../x:y'"), "is not of the form module:name", "2:17"),
     "no class of LLM": (
-        _node("prompt: x, class: dagorch.patterns.passes:Pass"),
+        _node("prompt: x, class: dagorch.patterns.loop_state:Pass"),
         "is no subclass of LLM",
         "2:",
     ),
     "no fields of that": (
-        _node("prompt: x, class: dagorch.patterns.questioning:AskOne, with: {plce: 1}"),
+        _node("prompt: x, class: dagorch.patterns.planner:AskOne, with: {plce: 1}"),
         "unexpected keyword argument 'plce'",
         "2:",
     ),
@@ -196,7 +196,7 @@ TEXTS: dict[str, tuple[str, str, str]] = {
         "2:31",
     ),
     "no error class": (
-        _node("prompt: x, retry: {on: [dagorch.patterns.dealing:clip]}"),
+        _node("prompt: x, retry: {on: [dagorch.patterns.partition:clip]}"),
         "no class of errors",
         "2:",
     ),
@@ -244,7 +244,7 @@ TEXTS |= {
     "functions like others": (
         _strangers(
             9_000,
-            lambda id, name: f"  {id}: {{function: 'dagorch.patterns.dealing:{name}'}}\n",
+            lambda id, name: f"  {id}: {{function: 'dagorch.patterns.partition:{name}'}}\n",
         ),
         "there is no 'n",
         "2:3",

@@ -6,7 +6,7 @@ import pytest
 
 from dagorch.models.policy import Policy, Retry
 from dagorch.patterns.cascade import Cascade, Tier, cascade_graph
-from dagorch.patterns.room import AMPLE, TIGHT, Room
+from dagorch.patterns.token_limits import LARGE, SMALL, TokenLimits
 from dagorch.testing import ScriptedProvider
 from tests.conformance.doubles import PLAN
 
@@ -27,7 +27,7 @@ async def test_a_task_may_hold_anything() -> None:
 
 
 async def test_what_flows_between_tiers_is_cut_to_the_readers_room() -> None:
-    room = Room(100, 100, 1_000)
+    room = TokenLimits(100, 100, 1_000)
     cascade = Cascade(belters=Tier(8), drummers=Tier(1, room=room), caminas=Tier(1, room=room))
     graph = cascade_graph(cascade, "Why?", Policy(retry=Retry(attempts=1)))
     provider = ScriptedProvider(lambda request: PLAN if request.json_schema else "蜜蜂。" * 2_000)
@@ -36,8 +36,10 @@ async def test_what_flows_between_tiers_is_cut_to_the_readers_room() -> None:
         assert len(request.messages[-1].content.encode()) < 1_500
 
 
-@pytest.mark.parametrize(("room", "bounded"), [(AMPLE, False), (TIGHT, True)])
-def test_only_a_small_model_is_held_to_the_number_by_its_schema(room: Room, bounded: bool) -> None:
+@pytest.mark.parametrize(("room", "bounded"), [(LARGE, False), (SMALL, True)])
+def test_only_a_small_model_is_held_to_the_number_by_its_schema(
+    room: TokenLimits, bounded: bool
+) -> None:
     graph = cascade_graph(Cascade(planner=Tier(room=room), belters=Tier(4, room=room)), "Why?")
     request = graph.node("decompose").request({"task": "Why?", "count": 4})
     assert ("maxItems" in request.json_schema["properties"]["questions"]) is bounded

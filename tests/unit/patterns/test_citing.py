@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dagorch import Finding
-from dagorch.patterns.citing import cite, numbered
+from dagorch.patterns.citations import cite, numbered
 from dagorch.patterns.findings import address_key, distinct
 
 FOUND = [

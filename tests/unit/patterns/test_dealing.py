@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dagorch.patterns.dealing import MOST_CHARACTERS, clip, deal_questions, joined, shares
+from dagorch.patterns.partition import MAX_CHARACTERS, clip, deal_questions, joined, shares
 
 ANYTHING = st.recursive(
     st.none() | st.integers() | st.text(max_size=40),
@@ -25,7 +25,7 @@ def test_exactly_so_many_different_questions(reply: Any, task: str, count: int) 
     dealt = deal_questions(reply, task, count)
     assert len(dealt) == len({question.casefold() for question in dealt}) == count
     assert all(question.strip() for question in dealt)
-    assert all(len(question) <= 2 * MOST_CHARACTERS for question in dealt)
+    assert all(len(question) <= 2 * MAX_CHARACTERS for question in dealt)
 
 
 def test_real_questions_come_first_then_other_texts_then_the_tasks_own() -> None:

@@ -14,9 +14,9 @@ from dagorch.models.llm import LLMResponse
 from dagorch.nodes.deciding import Deciding
 from dagorch.patterns.conditional import Decision, conditional_graph
 from dagorch.patterns.iterative import iterative_graph
-from dagorch.patterns.passes import Pass, results_of
+from dagorch.patterns.loop_state import Pass, results_of
 from dagorch.patterns.sequential import sequential_graph
-from dagorch.patterns.steps import Asked, Step, add_steps
+from dagorch.patterns.steps import ModelSettings, Step, add_steps
 
 
 def reads(graph: Graph, id: str) -> list[str]:
@@ -48,7 +48,7 @@ def test_a_sequence_of_nothing_is_refused() -> None:
 def test_a_step_may_say_more_than_its_name() -> None:
     graph = Graph("one")
     graph.input("task", str)
-    add_steps(graph, [Step("short", says="Say it in a few words.")], Asked(), Policy())
+    add_steps(graph, [Step("short", says="Say it in a few words.")], ModelSettings(), Policy())
     assert graph.entries["short"].bindings["step"] == "Say it in a few words."
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from dagorch.errors import DefinitionError
 from dagorch.models.llm import ToolCall
-from dagorch.providers.faults import Fault, read_body, read_error
+from dagorch.providers.error_bodies import Fault, read_body, read_error
 from dagorch.providers.wire import arguments_of, encode, inline_image, merged, parse
 
 

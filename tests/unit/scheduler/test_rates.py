@@ -13,7 +13,7 @@ from dagorch.errors import InvariantError
 from dagorch.models.limits import NO_DEMAND, TOKEN_KINDS, Demand, Limits
 from dagorch.models.rates import RateLimits, RateWindow
 from dagorch.models.usage import Usage
-from dagorch.scheduler.rates import LONGEST_PAUSE_SECONDS, Bucket, Charge
+from dagorch.scheduler.rates import MAX_PAUSE_SECONDS, Bucket, Charge
 from tests.unit.scheduler.services import SERVICES
 
 NEVER = float("inf")
@@ -149,7 +149,7 @@ def spent_in_a_pause(bucket: Bucket) -> Charge:
 
 def test_a_pause_of_hours_is_a_quota_and_not_waited_for() -> None:
     bucket = Bucket(Limits())
-    bucket.pause(LONGEST_PAUSE_SECONDS + 1, 0.0)
+    bucket.pause(MAX_PAUSE_SECONDS + 1, 0.0)
     bucket.hear(RateLimits(requests=RateWindow(14_400, 0, 80_000.0)), spent(bucket, 0.0), 0.0)
     assert bucket.when(NO_DEMAND, 1.0) == 1.0
 

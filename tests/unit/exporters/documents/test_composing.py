@@ -19,7 +19,7 @@ from dagorch.exporters.documents.blocks import (
     plain_text,
     runs_of_spans,
 )
-from dagorch.exporters.documents.running import MOST_DRAWN
+from dagorch.exporters.documents.running import MAX_DRAWN
 from dagorch.nodes import Function
 from tests.unit.exporters.documents import outcomes
 
@@ -157,16 +157,16 @@ async def test_one_read_from_json_has_all_but_the_pictures() -> None:
 
 async def test_a_map_of_many_items_is_drawn_all_the_same() -> None:
     graph = Graph("many")
-    graph.map(Function("step", lambda item: item), over=list(range(MOST_DRAWN + 1)))
+    graph.map(Function("step", lambda item: item), over=list(range(MAX_DRAWN + 1)))
     run = await graph.run()
     content = compose(OrchestratorResult("t", "completed", run=run))
     assert sum(isinstance(block, Picture) for block in content.blocks) == 2
 
 
 async def test_a_graph_too_large_for_a_page_is_not_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert MOST_DRAWN >= 100
-    monkeypatch.setattr("dagorch.exporters.documents.running.MOST_DRAWN", 5)
-    monkeypatch.setattr("dagorch.exporters.documents.running.MOST_ROWS", 5)
+    assert MAX_DRAWN >= 100
+    monkeypatch.setattr("dagorch.exporters.documents.running.MAX_DRAWN", 5)
+    monkeypatch.setattr("dagorch.exporters.documents.running.MAX_ROWS", 5)
     content = compose(await outcomes.cascade())
     assert "The graph is too large to be drawn on a page." in told(content)
     assert "... and 6 more node runs; the sum has them all." in told(content)

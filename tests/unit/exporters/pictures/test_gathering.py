@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from dagorch import Graph, Policy
 from dagorch.exporters.pictures.captions import many_lines
+from dagorch.exporters.pictures.collapse import MAX_ALIKE, MAX_ALIKE_OF_MANY, gather
 from dagorch.exporters.pictures.drawing import Arrow, Box, Drawing
-from dagorch.exporters.pictures.gathering import MOST_ALIKE, MOST_ALIKE_OF_MANY, gather
 from dagorch.exporters.pictures.unroll import draw
 from dagorch.models.result import NodeRun
 from dagorch.models.usage import Usage
@@ -50,7 +50,7 @@ def test_a_fan_becomes_three_boxes_in_a_row() -> None:
     assert arrows(drawing) == {("first", "m0[…]"), ("m0[…]", "last")}
 
 
-@pytest.mark.parametrize(("count", "boxes"), [(MOST_ALIKE, MOST_ALIKE), (MOST_ALIKE + 1, 1)])
+@pytest.mark.parametrize(("count", "boxes"), [(MAX_ALIKE, MAX_ALIKE), (MAX_ALIKE + 1, 1)])
 def test_a_few_are_drawn_one_by_one(count: int, boxes: int) -> None:
     drawing = of({"first": numbered("m", count), numbered("m", count): "last"})
     gather(drawing)
@@ -58,7 +58,7 @@ def test_a_few_are_drawn_one_by_one(count: int, boxes: int) -> None:
 
 
 def test_in_a_large_drawing_fewer_are_many() -> None:
-    drawing = of({numbered("m", MOST_ALIKE_OF_MANY + 1): "last"})
+    drawing = of({numbered("m", MAX_ALIKE_OF_MANY + 1): "last"})
     for place in range(70):  # words, not numbers
         name = "x" * (place + 1)
         drawing.boxes[name] = Box(name, "function", name, ("function",))

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from dagorch import LLM, Graph
 from dagorch.exporters import to_text
-from dagorch.exporters.pictures.cells import cell_len, cut, pad
 from dagorch.exporters.pictures.drawing import Drawing
+from dagorch.exporters.pictures.text_width import cell_len, cut, pad
 from dagorch.exporters.pictures.unroll import draw
 from dagorch.providers import ScriptedProvider
 from tests.property.graphs import generate

@@ -6,7 +6,7 @@ import pytest
 
 from dagorch import LLM, DefinitionError, Graph, Policy
 from dagorch.exporters.pictures.drawing import Drawing
-from dagorch.exporters.pictures.unroll import FEW_ITEMS, draw
+from dagorch.exporters.pictures.unroll import MAX_SHOWN_ITEMS, draw
 from dagorch.models.llm import LLMResponse, ToolCall
 from dagorch.models.result import Result
 from dagorch.nodes.function import Function
@@ -67,7 +67,7 @@ async def test_after_a_run_passes_items_and_expansions_are_drawn_as_they_ran() -
     assert drawing.exits("refine") == ["refine[2]/writer"]
     items = [box for box in drawing.boxes.values() if box.surround == "view"]
     assert [box.title for box in items] == [
-        *(f"view [{i}]" for i in range(FEW_ITEMS)),
+        *(f"view [{i}]" for i in range(MAX_SHOWN_ITEMS)),
         "… 4 more items",
     ]
     assert items[-1].details == ("4 completed",)

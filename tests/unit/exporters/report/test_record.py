@@ -220,7 +220,7 @@ def test_without_listening_there_is_what_the_result_knows() -> None:
 
 
 def test_long_values_are_cut_and_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_VALUE", 100)
+    monkeypatch.setattr(module, "MAX_VALUE", 100)
     graph = Graph("long")
 
     @graph.function
@@ -239,7 +239,7 @@ def test_long_values_are_cut_and_say_so(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_too_many_events_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_EVENTS", 3)
+    monkeypatch.setattr(module, "MAX_EVENTS", 3)
     record = recorded(asking())
     assert (len(record.events), record.events_left_out) == (3, 3)
 
@@ -289,7 +289,7 @@ def test_any_text_goes_out_and_back(reply: str) -> None:
 
 
 def test_a_very_long_reply_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_TEXT", 10)
+    monkeypatch.setattr(module, "MAX_TEXT", 10)
     record = recorded(asking(), provider=ScriptedProvider("y" * 25))
     assert record.exchanges[0].reply == "y" * 10 + "… (15 more characters)"
 

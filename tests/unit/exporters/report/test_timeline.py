@@ -15,7 +15,7 @@ from dagorch import LLM, Graph, Policy, RunError
 from dagorch.exporters import to_timeline, to_timeline_svg
 from dagorch.exporters.report.spans import lane_of, spans_of
 from dagorch.exporters.report.timeline import Timeline
-from dagorch.exporters.report.timeline_svg import MOST_ROWS, MOST_TOLD, clock, ticks
+from dagorch.exporters.report.timeline_svg import MAX_ROWS, MAX_TOLD, clock, ticks
 from dagorch.models.result import NodeRun, Result
 from dagorch.testing import ScriptedProvider, run_virtual
 
@@ -178,12 +178,12 @@ def test_the_picture_names_everything_and_its_kinds() -> None:
 
 def test_the_picture_counts_what_it_does_not_draw() -> None:
     root, words = drawn(ran(wide(100), max_parallel=100))
-    assert f"… {100 - MOST_ROWS} more node runs in {100 - MOST_ROWS} more rows" in words
+    assert f"… {100 - MAX_ROWS} more node runs in {100 - MAX_ROWS} more rows" in words
     assert float(root.get("height") or 0) < 60 * 20 + 200
 
 
 def test_many_bars_are_told_of_no_more_one_by_one() -> None:
-    for count, told in ((MOST_TOLD, MOST_ROWS), (MOST_TOLD + 1, 0)):
+    for count, told in ((MAX_TOLD, MAX_ROWS), (MAX_TOLD + 1, 0)):
         root, _ = drawn(ran(wide(count), max_parallel=count))
         assert len(root.findall(f".//{SVG}rect/{SVG}title")) == told
 

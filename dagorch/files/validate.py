@@ -14,17 +14,17 @@ from typing import Any, Final
 from dagorch.errors import DefinitionError, Problem, did_you_mean
 from dagorch.files.fields import COMMON, CONDITION, ERRORS, GRAPH, KINDS, WIRING, Field
 from dagorch.files.references import refusal
-from dagorch.files.tree import Malformed, Spot, Tree
+from dagorch.files.tree import Malformed, Position, Tree
 from dagorch.files.type_names import read_type
-from dagorch.graph.validate import MOST_PROBLEMS
+from dagorch.graph.validate import MAX_PROBLEMS
 from dagorch.nodes.base import check_id
 from dagorch.nodes.reducers import REDUCERS
 from dagorch.nodes.schema import misfits, schema_problems
 from dagorch.nodes.template import Template
 
-__all__ = ["MOST_NODES", "NEVER_ALONE", "check", "fallback_form", "is_graph", "kind_of"]
+__all__ = ["MAX_NODES", "NEVER_ALONE", "check", "fallback_form", "is_graph", "kind_of"]
 
-MOST_NODES: Final = 10_000
+MAX_NODES: Final = 10_000
 """That a file may have, those of bodies included."""
 
 _MAINS: Final = {main: kind for kind, told in KINDS.items() for main in told.main}
@@ -60,7 +60,7 @@ def check(tree: Tree | None, file: str, modules: Iterable[str]) -> list[Problem]
     """
     checking = _Checking(file, tuple(modules))
     if tree is None:
-        checking.tell("the file is empty", Spot(1, 1))
+        checking.tell("the file is empty", Position(1, 1))
     else:
         with suppress(_EnoughError):
             checking.graph(tree, "")
@@ -94,9 +94,9 @@ class _Checking:
             "nodes": self._nodes,
         }
 
-    def tell(self, message: str, spot: Spot, node: str = "") -> None:
+    def tell(self, message: str, spot: Position, node: str = "") -> None:
         place = f"{self.file}:{spot.line}:{spot.column}"
-        if len(self.problems) == MOST_PROBLEMS:
+        if len(self.problems) == MAX_PROBLEMS:
             self.problems.append(Problem("and more; this is where reading stopped", node, place))
             raise _EnoughError
         self.problems.append(Problem(message, node, place))
@@ -125,8 +125,8 @@ class _Checking:
             self.tell("a graph needs at least one node", tree.spot, node)
         for id in tree.keys:
             self.nodes += 1
-            if self.nodes > MOST_NODES:
-                raise Malformed(f"the file has more than {MOST_NODES:,} nodes", tree.keys[id])
+            if self.nodes > MAX_NODES:
+                raise Malformed(f"the file has more than {MAX_NODES:,} nodes", tree.keys[id])
             self._id(id, tree.keys[id])
             self._node(tree[id], id)
 
@@ -213,7 +213,7 @@ class _Checking:
             inner = tree[key]
             is_plain = field.role not in ("body", "fallback", "nodes", "until")
             found = misfits(inner.plain(), field.schema) if is_plain else ()
-            wrong = list(islice(found, MOST_PROBLEMS + 1))
+            wrong = list(islice(found, MAX_PROBLEMS + 1))
             for path, message in wrong:
                 named = ".".join(map(str, (key, *path)))
                 self.tell(f"{named} {message}", inner.spot_of(path) if path else spot, node)
@@ -227,7 +227,7 @@ class _Checking:
         self.tell(f"{what}, not {found:.60}", tree.spot, node)
         return False
 
-    def _id(self, id: str, spot: Spot) -> None:
+    def _id(self, id: str, spot: Position) -> None:
         try:
             check_id(id)
         except DefinitionError as error:

@@ -27,7 +27,7 @@ _TAIL: Final = 400
 _BYTES_PER_TOKEN: Final = 4
 _KEPT: Final = 200
 """Node runs of one body that are kept after their end; more than a terminal is high."""
-_FEW_FAILED: Final = 4
+_MAX_SHOWN_FAILED: Final = 4
 """Rows for what failed that nothing that runs may take."""
 _NUMBER: Final = re.compile(r"\[\d+\](?=/)")
 _STATES: Final = {
@@ -280,7 +280,7 @@ class Board:
             return View(self._progress, counts, self._tokens, self._cost, rows, folded)
 
     def _chosen(self, most: int) -> Collection[_Line]:
-        few = _Chosen(min(_FEW_FAILED, most))
+        few = _Chosen(min(_MAX_SHOWN_FAILED, most))
         few.descend(self._root, lambda line: line.failed.values())
         chosen = _Chosen(most)
         for line in few.lines.values():

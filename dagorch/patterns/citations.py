@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from dagorch.models.finding import Finding
-from dagorch.patterns.dealing import fitted
 from dagorch.patterns.findings import address_key
+from dagorch.patterns.partition import fitted
 
 __all__ = ["Cited", "cite", "listed", "numbered"]
 
@@ -22,7 +22,7 @@ _PAPER: Final = re.compile(
     rf"[(\[]({_NAME})(?:\s+(?:and|&)\s+{_NAME})?(?:,?\s+et\s+al\.?,?|,)\s+((?:19|20)\d\d)[a-z]?[)\]]"
 )
 _MONTHS: Final = frozenset(calendar.month_name) - {""}
-_WIDEST_RANGE: Final = 20
+_MAX_RANGE: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ def _spread(numbers: str) -> list[int]:
     spread: list[int] = []
     for part in re.split(r"[,;]", numbers):
         ends = [int(end) for end in re.split(r"[–-]", part)]  # models write dashes
-        if len(ends) == 2 and ends[0] <= ends[1] <= ends[0] + _WIDEST_RANGE:
+        if len(ends) == 2 and ends[0] <= ends[1] <= ends[0] + _MAX_RANGE:
             spread += range(ends[0], ends[1] + 1)
         else:
             spread += ends

@@ -1,5 +1,5 @@
 """
-What a service says of its own failure, in whichever shape: read here, judged in `failures.py`.
+What a service says of its own failure, in whichever shape: read here, judged in `error_mapping.py`.
 
 One reader for all dialects, as a gateway in front of a service answers in a shape of its own:
 OpenAI's `{"error": {...}}`, Anthropic's with a type outside, Google's status with details, an

@@ -14,13 +14,13 @@ from typing import Any, Final, Literal
 
 from dagorch.errors import DefinitionError, Problem
 from dagorch.files.fields import ERRORS, PLAIN_LLM, PLAIN_POLICY
-from dagorch.files.reading import fallback_form, is_graph, kind_of
 from dagorch.files.references import found
-from dagorch.files.tree import Spot, Tree
+from dagorch.files.tree import Position, Tree
 from dagorch.files.type_names import read_type
+from dagorch.files.validate import fallback_form, is_graph, kind_of
 from dagorch.graph.builder import body_of
 from dagorch.graph.graph import NO_DEFAULT, Graph
-from dagorch.graph.validate import MOST_PROBLEMS
+from dagorch.graph.validate import MAX_PROBLEMS
 from dagorch.models.llm import Message
 from dagorch.models.policy import DEFAULT_POLICY, Policy, Retry
 from dagorch.models.ref import Ref
@@ -65,7 +65,7 @@ class Building:
         self._inputs(graph, tree)
         nodes = tree["nodes"]
         for id, inner in nodes.value.items():
-            if len(self.problems) >= MOST_PROBLEMS:
+            if len(self.problems) >= MAX_PROBLEMS:
                 break
             place = self.place(nodes.keys[id])
             self.places[place] = inner
@@ -80,7 +80,7 @@ class Building:
         graph.output(*(Ref(graph, id) for id in _listed(outputs)))
         return graph
 
-    def place(self, spot: Spot) -> str:
+    def place(self, spot: Position) -> str:
         return f"{self.file}:{spot.line}:{spot.column}"
 
     def _inputs(self, graph: Graph, tree: Tree) -> None:

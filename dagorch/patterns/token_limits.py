@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-__all__ = ["AMPLE", "TIGHT", "Room"]
+__all__ = ["LARGE", "SMALL", "TokenLimits"]
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class TokenLimits:
     """How much a step's model may write, and read of the steps before."""
 
     write_tokens: int
@@ -25,8 +25,8 @@ class Room:
     """Fields of the service's own."""
 
 
-AMPLE: Final = Room(1_500, 3_000, 60_000)
-TIGHT: Final = Room(
+LARGE: Final = TokenLimits(1_500, 3_000, 60_000)
+SMALL: Final = TokenLimits(
     250, 450, 4_000, exact_plan=True, temperature=0.2, extra={"repeat_penalty": 1.1}
 )
 """For a small model of llama.cpp's: its context is 4,096 tokens, and it likes to repeat itself."""

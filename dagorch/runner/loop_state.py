@@ -22,12 +22,12 @@ from dagorch.models.limits import NO_LIMITS, Demand, Limits
 from dagorch.models.llm import LLMRequest
 from dagorch.models.policy import Retry
 from dagorch.nodes.base import Node
-from dagorch.ports import Accounted, Paced, Provider
+from dagorch.ports import HasAccount, Provider, RateLimited
 from dagorch.runner.watchdog import Watchdog
 from dagorch.scheduler.admission import Admission
 from dagorch.scheduler.commands import Resource
 
-__all__ = ["SLICE_SECONDS", "Shared", "Slice", "shared"]
+__all__ = ["SLICE_SECONDS", "LoopState", "Slice", "shared"]
 
 
 _RETRY: Final = Retry()
@@ -72,7 +72,7 @@ class Slice:
         self._counting = False
 
 
-class Shared:
+class LoopState:
     """One per event loop, made by the first run there."""
 
     def __init__(self) -> None:
@@ -154,7 +154,7 @@ class Shared:
         to what another says, and to its own bound on exchanges at once. Those that say different
         things have divided it among them.
         """
-        account = provider.account if isinstance(provider, Accounted) else None
+        account = provider.account if isinstance(provider, HasAccount) else None
         if not (isinstance(account, str) and account):  # a mock's may be anything
             self._made += 1
             return _Service(provider, str(self._made))
@@ -193,7 +193,7 @@ class _Service:
     """
 
     def __init__(self, provider: Provider, number: str, account: str = "") -> None:
-        paced = provider if isinstance(provider, Paced) else None
+        paced = provider if isinstance(provider, RateLimited) else None
         self.is_paced = paced is not None
         self.account = account
         limits = None if paced is None else paced.limits
@@ -235,14 +235,14 @@ class _Service:
         return Resource(f"{told.name}, {self._most} at once", self._most, within=told)
 
 
-_SHARED: RunVar[Shared] = RunVar("dagorch_shared")
+_SHARED: RunVar[LoopState] = RunVar("dagorch_shared")
 
 
-def shared() -> Shared:
+def shared() -> LoopState:
     """The event loop's own."""
     try:
         return _SHARED.get()
     except LookupError:
-        made = Shared()
+        made = LoopState()
         _SHARED.set(made)
         return made

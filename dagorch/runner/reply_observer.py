@@ -7,16 +7,16 @@ from collections.abc import Callable
 from dagorch.errors import OverloadedError, ProviderError, RateLimitedError
 from dagorch.models.llm import LLMResponse
 from dagorch.models.rates import RateLimits
-from dagorch.ports import Listening
+from dagorch.ports import ReplyListener
 from dagorch.scheduler import stimuli
 from dagorch.scheduler.commands import Call, StartAttempt
 from dagorch.scheduler.run_state import describe
 from dagorch.scheduler.stimuli import Stimulus
 
-__all__ = ["Ear"]
+__all__ = ["ReplyObserver"]
 
 
-class Ear(Listening):
+class ReplyObserver(ReplyListener):
     """
     Hears one exchange of an attempt or a call.
 

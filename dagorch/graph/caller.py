@@ -5,15 +5,15 @@ from __future__ import annotations
 import sys
 from types import CodeType, FrameType
 
-__all__ = ["Written", "told", "written_here"]
+__all__ = ["Written", "find_caller", "location"]
 
 Written = tuple[CodeType | str, int]
 """The code that ran and how far it had come; or the place as text, and 0."""
 
-_PACKAGE = __file__[: -len("graph/written.py")]
+_PACKAGE = __file__[: -len("graph/caller.py")]
 
 
-def written_here() -> Written:
+def find_caller() -> Written:
     """
     Give the place from which this package was called.
 
@@ -26,7 +26,7 @@ def written_here() -> Written:
     return (frame.f_code, frame.f_lasti) if frame is not None else ("", 0)
 
 
-def told(code: CodeType | str, offset: int) -> str:
+def location(code: CodeType | str, offset: int) -> str:
     """Give a place as `file:line`; empty if there is none."""
     if isinstance(code, str):
         return code

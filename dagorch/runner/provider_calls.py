@@ -20,10 +20,10 @@ from dagorch.models.usage import NOTHING_USED, Usage
 from dagorch.nodes.function import Context
 from dagorch.ports import Provider
 from dagorch.runner.bills import assumed, billed, of_failure
-from dagorch.runner.limits import Shared
-from dagorch.runner.preparing import Preparing
+from dagorch.runner.loop_state import LoopState
 from dagorch.runner.providers import Providers
-from dagorch.runner.replies import Ear
+from dagorch.runner.reply_observer import ReplyObserver
+from dagorch.runner.request_preparation import Preparing
 from dagorch.runner.threads import Job
 from dagorch.scheduler import stimuli
 from dagorch.scheduler.commands import Call, GrantCall, RefuseCall, StartAttempt
@@ -49,7 +49,7 @@ class FunctionCalls:
         preparing: Gives what the core decides on.
     """
 
-    def __init__(self, providers: Providers, shared: Shared, preparing: Preparing) -> None:
+    def __init__(self, providers: Providers, shared: LoopState, preparing: Preparing) -> None:
         self._providers = providers
         self._shared = shared
         self._preparing = preparing
@@ -130,7 +130,9 @@ class FunctionCalls:
                 raise answers[0]
             provider, request = call.prepared.provider, call.prepared.request
             usage = None  # until the truth is known
-            ear = Ear(call, _both(self.on_text(attempt), on_text), self._feed, self._clock)
+            ear = ReplyObserver(
+                call, _both(self.on_text(attempt), on_text), self._feed, self._clock
+            )
             try:
                 response: LLMResponse = await provider.exchange(request, ear)
             except Exception as error:
@@ -217,7 +219,7 @@ class FunctionCalls:
             raise answers[0]
         provider, request = call.prepared.provider, call.prepared.request
         usage = assumed(provider, request)
-        ear = Ear(call, _ignore, self._feed, self._clock)
+        ear = ReplyObserver(call, _ignore, self._feed, self._clock)
         try:
             response = _elsewhere(provider, request)
             ear.complete(response)

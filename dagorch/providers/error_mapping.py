@@ -29,7 +29,7 @@ from dagorch.errors import (
     RefusedError,
 )
 from dagorch.models.usage import Usage
-from dagorch.providers.faults import Fault, read_body, read_error
+from dagorch.providers.error_bodies import Fault, read_body, read_error
 from dagorch.providers.http_reply import Timeouts, TransportFailure
 from dagorch.providers.rate_headers import rate_limits
 from dagorch.providers.secret import Secret

@@ -13,7 +13,7 @@ from dagorch.errors import InvalidOutputError
 from dagorch.models.llm import LLMRequest, LLMResponse
 from dagorch.nodes.llm import LLM
 from dagorch.nodes.signature import ParameterSpec
-from dagorch.patterns.dealing import MOST_CHARACTERS, deal_questions, is_question
+from dagorch.patterns.partition import MAX_CHARACTERS, deal_questions, is_question
 
 __all__ = ["AskOne", "Planning", "Questions", "dealt"]
 
@@ -60,7 +60,7 @@ class Planning(LLM[Any]):
             return request
         questions = {
             "type": "array",
-            "items": {"type": "string", "maxLength": MOST_CHARACTERS},
+            "items": {"type": "string", "maxLength": MAX_CHARACTERS},
             "minItems": self.exact,
             "maxItems": self.exact,
         }

@@ -13,11 +13,11 @@ from typing import Final
 from dagorch.exporters.pictures import captions
 from dagorch.exporters.pictures.drawing import Arrow, Box, Drawing
 
-__all__ = ["MOST_ALIKE", "gather"]
+__all__ = ["MAX_ALIKE", "gather"]
 
-MOST_ALIKE: Final = 16
+MAX_ALIKE: Final = 16
 """As many are drawn one by one;"""
-MOST_ALIKE_OF_MANY: Final = 6
+MAX_ALIKE_OF_MANY: Final = 6
 """in a large drawing, as many."""
 _LARGE: Final = 60
 """Boxes of a large drawing."""
@@ -75,7 +75,7 @@ def _joined(arrows: list[Arrow], goes_to: dict[str, str]) -> list[Arrow]:
 
 def _roles(drawing: Drawing) -> list[list[Box]]:
     """The groups of boxes that play the same part, if they are many."""
-    most = MOST_ALIKE if len(drawing.boxes) <= _LARGE else MOST_ALIKE_OF_MANY
+    most = MAX_ALIKE if len(drawing.boxes) <= _LARGE else MAX_ALIKE_OF_MANY
     alone: set[str] = set(drawing.surrounds)
     for _ in range(_ROUNDS):
         before = _classes(drawing, alone, forward=True)

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from dagorch.models.result import Result
     from dagorch.runner.api import RunHandle, RunStream
 
-__all__ = ["Doors"]
+__all__ = ["RunMethods"]
 
 
-class Doors:
+class RunMethods:
     """
     How a `Graph` is run. Every door takes the graph's inputs by name, and these options.
 

@@ -12,7 +12,7 @@ from typing import Any
 from dagorch.errors import DefinitionError, did_you_mean
 from dagorch.ports import Provider, Router
 
-__all__ = ["Given", "router_of"]
+__all__ = ["StaticRouter", "router_of"]
 
 
 def router_of(given: Any) -> Router:
@@ -27,10 +27,10 @@ def router_of(given: Any) -> Router:
     known = given is None or isinstance(given, Mapping) or hasattr(given, "exchange")
     if not known and isinstance(given, Router):
         return given
-    return Given(given)
+    return StaticRouter(given)
 
 
-class Given:
+class StaticRouter:
     """
     A router over the user's own providers, none of which it makes or closes.
 

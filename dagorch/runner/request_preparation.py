@@ -11,7 +11,7 @@ from dagorch.models.usage import NO_AMOUNT, Amount
 from dagorch.nodes.base import Node
 from dagorch.ports import Provider
 from dagorch.runner.bills import capped, worst_case
-from dagorch.runner.limits import shared
+from dagorch.runner.loop_state import shared
 from dagorch.runner.providers import Bounded, Providers
 from dagorch.scheduler.commands import Prepared
 

@@ -8,17 +8,17 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from dagorch.errors import DefinitionError, Problem, did_you_mean
 
-__all__ = ["Friendly"]
+__all__ = ["StrictModel"]
 
 
-class Friendly(BaseModel):
+class StrictModel(BaseModel):
     """
     A model that refuses a wrong field with a `DefinitionError` naming the nearest right one.
 
     Fields may also be given by position, in the order they are declared.
 
     Example:
-        >>> class Point(Friendly):
+        >>> class Point(StrictModel):
         ...     left: int
         ...     top: int = 0
         >>> Point(1, 2)

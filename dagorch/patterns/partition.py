@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, Final
 
-__all__ = ["MOST_CHARACTERS", "clip", "deal_questions", "fitted", "is_question", "joined", "shares"]
+__all__ = ["MAX_CHARACTERS", "clip", "deal_questions", "fitted", "is_question", "joined", "shares"]
 
-MOST_CHARACTERS: Final = 300
+MAX_CHARACTERS: Final = 300
 """Of a question; what is longer is no question."""
 _QUESTION_MARKS: Final = ("?", "\uff1f", "\u061f", "\u037e")
 """Latin, full-width, Arabic, Greek."""
@@ -51,7 +51,7 @@ def deal_questions(reply: Any, task: str, count: int) -> list[str]:
     told = [text for text in map(_tidy, _texts(reply)) if _says_something(text)]
     told.sort(key=lambda text: not is_question(text))
     dealt: dict[str, str] = {}
-    for question in chain(told, _angles(clip(task, MOST_CHARACTERS))):
+    for question in chain(told, _angles(clip(task, MAX_CHARACTERS))):
         if len(dealt) == count:
             break
         dealt.setdefault(question.casefold(), question)
@@ -162,7 +162,7 @@ def _texts(reply: Any) -> Iterator[str]:
 def _tidy(text: str) -> str:
     line = " ".join(text.split())
     line = _LIST_MARK.sub("", line).strip("\"'`*_ ")
-    return clip(line, MOST_CHARACTERS)
+    return clip(line, MAX_CHARACTERS)
 
 
 def _says_something(question: str) -> bool:
