@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from dagorch.orchestrators.sequential import SequentialOrchestrator
     from dagorch.orchestrators.swarm import DreamSwarmOrchestrator, SwarmOrchestrator
     from dagorch.providers.factory import ProviderFactory
-    from dagorch.runner.retrying import retry_async
+    from dagorch.runner.retry_decorator import retry_async
 
 _HOME = {
     "AgentResult": "dagorch.models.task",
@@ -77,7 +77,7 @@ _HOME = {
     "calculate_progress": "dagorch.models.tracking",
     "format_cost": "dagorch.models.amounts",
     "format_duration": "dagorch.models.amounts",
-    "retry_async": "dagorch.runner.retrying",
+    "retry_async": "dagorch.runner.retry_decorator",
 }
 
 __all__ = [

@@ -23,9 +23,9 @@ from dagorch.models.events import Event
 from dagorch.models.result import Result
 from dagorch.models.usage import Usage
 from dagorch.nodes.types import type_name, value_check
+from dagorch.runner.event_delivery import EventQueue
 from dagorch.runner.loop_state import shared
 from dagorch.runner.session import Session, single_error
-from dagorch.runner.stream import Queue
 from dagorch.scheduler import stimuli
 from dagorch.scheduler.states import State
 
@@ -219,7 +219,7 @@ class _Host:
 
     def __init__(self, session: Session) -> None:
         self.session = session
-        self.queue: Queue = session.subscribe()
+        self.queue: EventQueue = session.subscribe()
         self.scope = anyio.CancelScope()
         self.ended = anyio.Event()
         self.result: Result | None = None

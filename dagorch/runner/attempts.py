@@ -30,12 +30,12 @@ from dagorch.models.usage import NOTHING_USED
 from dagorch.nodes.ask import Ask
 from dagorch.nodes.function import Function
 from dagorch.nodes.types import type_name
-from dagorch.runner.bills import assumed, billed, of_failure
+from dagorch.runner.bills import failure_usage, with_usage, worst_case_usage
 from dagorch.runner.loop_state import LoopState
 from dagorch.runner.provider_calls import FunctionCalls
 from dagorch.runner.providers import Providers
 from dagorch.runner.reply_observer import ReplyObserver
-from dagorch.runner.request_preparation import Preparing
+from dagorch.runner.request_preparation import RequestPreparer
 from dagorch.runner.threads import Job, run_in_thread
 from dagorch.scheduler import stimuli
 from dagorch.scheduler.commands import Evaluate, Prepared, StartAttempt
@@ -52,20 +52,20 @@ class Attempts:
     Args:
         providers: Who answers LLM nodes.
         shared: Where threads at work are counted.
-        preparing: Gives what the core decides on before an exchange.
+        preparer: Gives what the core decides on before an exchange.
         deps: Handed to functions in their `Context`.
     """
 
     def __init__(
-        self, providers: Providers, shared: LoopState, preparing: Preparing, deps: Any
+        self, providers: Providers, shared: LoopState, preparer: RequestPreparer, deps: Any
     ) -> None:
         self._providers = providers
         self._shared = shared
-        self._preparing = preparing
+        self._preparer = preparer
         self._deps = deps
         self._abandoned: dict[tuple[int, int], Job] = {}
         """Threads that outlived their attempt, by frame and node."""
-        self.calls = FunctionCalls(providers, shared, preparing)
+        self.calls = FunctionCalls(providers, shared, preparer)
 
     def bind(
         self, feed: Callable[[Stimulus], None], clock: Callable[[], float], core: Core
@@ -97,11 +97,11 @@ class Attempts:
                 try:
                     response = await prepared.provider.exchange(prepared.request, ear)
                 except Exception as error:
-                    usage = of_failure(prepared.provider, prepared.request, error)
+                    usage = failure_usage(prepared.provider, prepared.request, error)
                     ear.failed(error)
                     raise
                 ear.complete(response)
-                response = billed(prepared.provider, prepared.request, response)
+                response = with_usage(prepared.provider, prepared.request, response)
                 usage = response.usage
                 value = node.parse(response)
             else:
@@ -130,7 +130,7 @@ class Attempts:
 
     def _check_providers(self, node: Function, expansion: Plan) -> None:
         try:
-            self._providers.check(expansion, self._preparing.bounded)
+            self._providers.check(expansion, self._preparer.request_check)
         except DefinitionError as error:
             raise ExpansionError(
                 f"the graph that node {node.id!r} returned cannot be run: {error}"
@@ -156,7 +156,7 @@ class Attempts:
         usage = NOTHING_USED
         prepared = attempt.prepared
         if prepared is not None:
-            usage = assumed(prepared.provider, prepared.request)
+            usage = worst_case_usage(prepared.provider, prepared.request)
         return stimuli.AttemptCancelled(attempt, self._clock(), usage)
 
     def strayed(self, attempt: StartAttempt, error: BaseException) -> Stimulus:
@@ -233,12 +233,12 @@ class Attempts:
         node: Any = ticket.frame.plan.nodes[ticket.index]
         place, failed = ticket.argument
         request = node.request(ticket.inputs, failed)
-        provider, model = self._providers.of(node, place)
-        if place and request.extra and self._providers.of(node)[0] is not provider:
+        provider, model = self._providers.for_node(node, place)
+        if place and request.extra and self._providers.for_node(node)[0] is not provider:
             request = replace(request, extra={})  # fields of one service's own are not another's
         if model != request.model:
             request = replace(request, model=model)
-        return self._preparing.prepare(provider, request, node)
+        return self._preparer.prepare(provider, request, node)
 
 
 def is_stray(error: BaseException) -> bool:

@@ -1,4 +1,8 @@
-"""What an exchange may use up, and what it did: bounds before, a bill after. Nothing is decided."""
+"""
+What a provider call may use up, and what it used.
+
+Pure functions: an upper bound before the call, the usage to bill after it.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +15,13 @@ from dagorch.models.llm import LLMRequest, LLMResponse
 from dagorch.models.usage import Amount, Usage
 from dagorch.ports import Provider, TokenBounded
 
-__all__ = ["assumed", "billed", "capped", "of_failure", "worst_case"]
+__all__ = ["failure_usage", "with_output_limit", "with_usage", "worst_case", "worst_case_usage"]
 
 _FREE: Final = Usage(calls=1)
 
 
-def capped(provider: Provider, request: LLMRequest) -> LLMRequest:
-    """Give the request with a bound on its answer, the model's own if it has none."""
+def with_output_limit(provider: Provider, request: LLMRequest) -> LLMRequest:
+    """Set `max_tokens` to the model's own limit, unless the request sets it."""
     if request.max_tokens is not None or not isinstance(provider, TokenBounded):
         return request
     return replace(request, max_tokens=provider.max_output_tokens(request.model))
@@ -25,77 +29,78 @@ def capped(provider: Provider, request: LLMRequest) -> LLMRequest:
 
 def worst_case(provider: Provider, request: LLMRequest, *, money: bool, tokens: bool) -> Amount:
     """
-    Give what to set aside for a request.
+    Compute the amount to reserve for a request.
 
     Args:
-        provider: Answers it.
-        request: With a bound on its answer, if there is one; see `capped`.
-        money: Whether there is a ceiling on cost.
-        tokens: Whether there is one on tokens.
+        provider: The provider that will answer.
+        request: The request, after `with_output_limit`.
+        money: Whether the run has a ceiling on cost.
+        tokens: Whether the run has a ceiling on tokens.
 
     Raises:
-        DefinitionError: The price, or the size of the answer, is not known.
+        DefinitionError: The price or the size of the response is unknown.
     """
     model = request.model or provider.default_model
-    cost, most = Decimal(0), 0
+    cost, total_tokens = Decimal(0), 0
     if money:
-        known = provider.worst_case_usd(request)
-        if known is None:
+        known_cost = provider.worst_case_usd(request)
+        if known_cost is None:
             raise DefinitionError(
                 f"the price of {model!r} of {provider.name} is not known, so max_cost cannot "
-                "be kept; set its price, set max_tokens, or run without max_cost"
+                "be enforced; set its price, set max_tokens, or run without max_cost"
             )
-        cost = known
+        cost = known_cost
     if tokens:
-        sent, written = _bounds(provider, request)
-        if written is None:
+        input_tokens, output_tokens = _token_bounds(provider, request)
+        if output_tokens is None:
             raise DefinitionError(
-                f"nothing bounds the answers of {model!r} of {provider.name}, so the run's "
-                "max_tokens cannot be kept; set max_tokens of what asks it, or run without"
+                f"the responses of {model!r} of {provider.name} have no size limit, so the run's "
+                "max_tokens cannot be enforced; set max_tokens on the node or the call, or run "
+                "without the run's max_tokens"
             )
-        most = sent + written
-    return Amount(cost, most)
+        total_tokens = input_tokens + output_tokens
+    return Amount(cost, total_tokens)
 
 
-def _bounds(provider: Provider, request: LLMRequest) -> tuple[int, int | None]:
+def _token_bounds(provider: Provider, request: LLMRequest) -> tuple[int, int | None]:
     return provider.bounds(request) if isinstance(provider, TokenBounded) else (0, None)
 
 
-def assumed(provider: Provider, request: LLMRequest, written: str = "") -> Usage:
+def worst_case_usage(provider: Provider, request: LLMRequest, received_text: str = "") -> Usage:
     """
-    Give the bill of an exchange whose usage never arrived: its worst case.
+    Estimate the usage of a call whose usage never arrived: its worst case.
 
     Args:
-        provider: Answered it, or was about to.
-        request: As it was sent.
-        written: What came of the answer, where nothing else bounds it.
+        provider: The provider that answered, or was about to.
+        request: The request as sent.
+        received_text: The part of the response that arrived. It counts if the output is unbounded.
     """
-    sent, most = _bounds(provider, request)
+    input_tokens, output_tokens = _token_bounds(provider, request)
     return Usage(
-        sent,
-        len(written.encode()) if most is None else most,
+        input_tokens,
+        len(received_text.encode()) if output_tokens is None else output_tokens,
         provider.worst_case_usd(request) or Decimal(0),
         estimated=True,
         calls=1,
     )
 
 
-def billed(provider: Provider, request: LLMRequest, response: LLMResponse) -> LLMResponse:
-    """Give an answer with its bill: what the service counted, else the worst case."""
+def with_usage(provider: Provider, request: LLMRequest, response: LLMResponse) -> LLMResponse:
+    """Return the response with its usage: the service's count, or else the worst case."""
     usage = response.usage
     if usage.estimated and not usage.total_tokens and not usage.cost_usd:
-        usage = assumed(provider, request, response.content)
+        usage = worst_case_usage(provider, request, response.content)
     elif usage.calls != 1:
         usage = replace(usage, calls=1)
     return response if usage is response.usage else replace(response, usage=usage)
 
 
-def of_failure(provider: Provider, request: LLMRequest, error: Exception) -> Usage:
+def failure_usage(provider: Provider, request: LLMRequest, error: Exception) -> Usage:
     """
-    Give the bill of a failure.
+    Compute the usage of a failed call.
 
-    A refusal with a status costs nothing, and neither does what never reached the service; an
-    answer that broke off costs what the service counted, else its worst case.
+    A refusal with an error status is free, and so is a request that was never sent. A response
+    that broke off costs what the service counted, or else the worst case.
     """
     if not isinstance(error, ProviderError):
         return _FREE
@@ -103,4 +108,4 @@ def of_failure(provider: Provider, request: LLMRequest, error: Exception) -> Usa
         return replace(error.usage, calls=1)
     if not error.answer_begun and ((error.status or 0) >= 400 or not error.sent):
         return _FREE
-    return assumed(provider, request)
+    return worst_case_usage(provider, request)

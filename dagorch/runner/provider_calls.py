@@ -19,11 +19,11 @@ from dagorch.models.llm import LLMRequest, LLMResponse
 from dagorch.models.usage import NOTHING_USED, Usage
 from dagorch.nodes.function import Context
 from dagorch.ports import Provider
-from dagorch.runner.bills import assumed, billed, of_failure
+from dagorch.runner.bills import failure_usage, with_usage, worst_case_usage
 from dagorch.runner.loop_state import LoopState
 from dagorch.runner.providers import Providers
 from dagorch.runner.reply_observer import ReplyObserver
-from dagorch.runner.request_preparation import Preparing
+from dagorch.runner.request_preparation import RequestPreparer
 from dagorch.runner.threads import Job
 from dagorch.scheduler import stimuli
 from dagorch.scheduler.commands import Call, GrantCall, RefuseCall, StartAttempt
@@ -46,13 +46,13 @@ class FunctionCalls:
     Args:
         providers: Who answers.
         shared: Where threads at work are counted.
-        preparing: Gives what the core decides on.
+        preparer: Gives what the core decides on.
     """
 
-    def __init__(self, providers: Providers, shared: LoopState, preparing: Preparing) -> None:
+    def __init__(self, providers: Providers, shared: LoopState, preparer: RequestPreparer) -> None:
         self._providers = providers
         self._shared = shared
-        self._preparing = preparing
+        self._preparer = preparer
         self._of_threads: dict[StartAttempt, dict[anyio.CancelScope, anyio.Event]] = {}
         """Per attempt in a thread: the calls it waits for, and what is set when they have ended."""
         self._warned: set[str] = set()
@@ -105,7 +105,7 @@ class FunctionCalls:
         if attempt.model:
             wanted = node.policy.fallback_models[attempt.model - 1]
         provider, model = self._providers.for_model(wanted, f"node {attempt.path!r}")
-        prepared = self._preparing.prepare(provider, replace(request, model=model), node)
+        prepared = self._preparer.prepare(provider, replace(request, model=model), node)
         return Call(attempt, prepared, wait=wait)
 
     async def _call(
@@ -136,16 +136,16 @@ class FunctionCalls:
             try:
                 response: LLMResponse = await provider.exchange(request, ear)
             except Exception as error:
-                usage = of_failure(provider, request, error)
+                usage = failure_usage(provider, request, error)
                 ear.failed(error)
                 raise
             ear.complete(response)
-            response = billed(provider, request, response)
+            response = with_usage(provider, request, response)
             usage = response.usage
             return response
         finally:
             if usage is None:  # cancelled under way
-                usage = assumed(call.prepared.provider, call.prepared.request)
+                usage = worst_case_usage(call.prepared.provider, call.prepared.request)
             self._feed(stimuli.CallEnded(call, usage, self._clock()))
 
     def answer(self, command: GrantCall | RefuseCall) -> None:
@@ -218,15 +218,15 @@ class FunctionCalls:
         if answers[0] is not None:
             raise answers[0]
         provider, request = call.prepared.provider, call.prepared.request
-        usage = assumed(provider, request)
+        usage = worst_case_usage(provider, request)
         ear = ReplyObserver(call, _ignore, self._feed, self._clock)
         try:
             response = _elsewhere(provider, request)
             ear.complete(response)
-            response = billed(provider, request, response)
+            response = with_usage(provider, request, response)
             usage = response.usage
         except Exception as error:
-            usage = of_failure(provider, request, error)
+            usage = failure_usage(provider, request, error)
             ear.failed(error)
             raise
         finally:

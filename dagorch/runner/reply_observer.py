@@ -1,4 +1,4 @@
-"""What the runner hears of a reply beside its text, told to the core; nothing is decided here."""
+"""Reports what a reply says beside its text to the core. It makes no decisions."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ __all__ = ["ReplyObserver"]
 
 class ReplyObserver(ReplyListener):
     """
-    Hears one exchange of an attempt or a call.
+    Observes the reply to one provider call.
 
-    The core is told when the reply begins where it counts, and whatever the service says of its
-    limits: in its headers, with the answer, with its refusal.
+    It reports to the core when the reply begins, if that matters for rate limits, and every rate
+    limit that the service sends: in its headers, with the response, or with a refusal.
 
     Args:
-        ticket: What the exchange is for.
-        on_text: Gets the text.
-        feed: Takes stimuli.
-        clock: Seconds.
+        ticket: The attempt or call that the reply belongs to.
+        on_text: Called with each piece of text.
+        feed: Passes a stimulus to the core.
+        clock: Returns the time in seconds.
     """
 
-    __slots__ = ("_clock", "_feed", "_knows_rates", "_ticket")
+    __slots__ = ("_clock", "_feed", "_has_rates", "_ticket")
 
     def __init__(
         self,
@@ -39,20 +39,20 @@ class ReplyObserver(ReplyListener):
         feed: Callable[[Stimulus], None],
         clock: Callable[[], float],
     ) -> None:
-        super().__init__(on_text, self._tell, self._ask)
+        super().__init__(on_text, self._report, self._may_resend)
         self._ticket = ticket
         self._feed = feed
         self._clock = clock
-        self._knows_rates = False
+        self._has_rates = False
 
-    def _tell(
+    def _report(
         self,
         rates: RateLimits | None,
         pause_seconds: float | None = None,
         *,
         refused: bool = False,
     ) -> None:
-        self._knows_rates = rates is not None
+        self._has_rates = rates is not None
         permit = self._ticket.permit
         if permit is not None and (
             refused or rates is not None or pause_seconds is not None or permit.counts
@@ -60,20 +60,20 @@ class ReplyObserver(ReplyListener):
             now = self._clock()
             self._feed(stimuli.ReplyBegan(self._ticket, now, rates, pause_seconds, refused=refused))
 
-    def _ask(self) -> bool:
-        asked = stimuli.SendingAgain(self._ticket, self._clock())
-        self._feed(asked)
-        return asked.granted
+    def _may_resend(self) -> bool:
+        stimulus = stimuli.SendingAgain(self._ticket, self._clock())
+        self._feed(stimulus)
+        return stimulus.granted
 
     def complete(self, response: LLMResponse) -> None:
-        """Hear what an answer says that was not heard when it began."""
+        """Report the rate limits of a response that its beginning did not have."""
         self._ticket.heard = response
-        if not self.answered or (response.rate_limits is not None and not self._knows_rates):
+        if not self.answered or (response.rate_limits is not None and not self._has_rates):
             self.answered = True
-            self._tell(response.rate_limits)
+            self._report(response.rate_limits)
 
     def failed(self, error: BaseException) -> None:
-        """Hear what a refusal says: also the pause that a service asks for."""
+        """Report the rate limits of a failure, and the pause that the service asks for."""
         self._ticket.heard = describe(error)
         if not isinstance(error, ProviderError):
             return
@@ -81,8 +81,8 @@ class ReplyObserver(ReplyListener):
         if isinstance(error, RateLimitedError | OverloadedError):
             pause = error.retry_after_seconds
         rates = error.rate_limits if isinstance(error.rate_limits, RateLimits) else None
-        # 529 is Anthropic's word for overloaded.
+        # 529 is Anthropic's status for overloaded.
         refused = isinstance(error, RateLimitedError) or error.status in (503, 529)
         if refused or rates is not None or pause is not None:
             self.answered = True
-            self._tell(rates, pause, refused=refused)
+            self._report(rates, pause, refused=refused)

@@ -1,4 +1,4 @@
-"""From a request to what the core decides on: who answers it, its worst case, a cheaper way."""
+"""What the core needs to admit a request: its provider, its worst case, and a cheaper model."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from dagorch.models.llm import LLMRequest
 from dagorch.models.usage import NO_AMOUNT, Amount
 from dagorch.nodes.base import Node
 from dagorch.ports import Provider
-from dagorch.runner.bills import capped, worst_case
+from dagorch.runner.bills import with_output_limit, worst_case
 from dagorch.runner.loop_state import shared
-from dagorch.runner.providers import Bounded, Providers
+from dagorch.runner.providers import Providers, RequestCheck
 from dagorch.scheduler.commands import Prepared
 
-__all__ = ["Downgrade", "Preparing"]
+__all__ = ["Downgrade", "RequestPreparer"]
 
 Downgrade = str | Mapping[str, str] | None
-"""A cheaper model for all, or one for each model, by name or `service:model`."""
+"""One cheaper model for every model, or a cheaper model by `model` or `service:model`."""
 
 
-class Preparing:
+class RequestPreparer:
     """
-    Prepares the exchanges of one run.
+    Prepares the provider calls of one run.
 
     Args:
-        providers: Who answers.
-        money: Whether there is a ceiling on cost.
-        tokens: Whether there is one on tokens.
-        downgrade: What to turn to before a ceiling stops the run.
+        providers: The run's providers.
+        money: Whether the run has a ceiling on cost.
+        tokens: Whether the run has a ceiling on tokens.
+        downgrade: The models to use before a ceiling stops the run.
     """
 
     def __init__(
@@ -46,46 +46,46 @@ class Preparing:
         self._downgrade = downgrade
 
     @property
-    def bounded(self) -> Bounded | None:
-        """What looks at a request under a ceiling; None if there is none."""
-        return self._bounded if self._money or self._tokens else None
+    def request_check(self) -> RequestCheck | None:
+        """The check of a request against the run's ceilings; None without a ceiling."""
+        return self._with_bound if self._money or self._tokens else None
 
     def check_downgrade(self) -> None:
-        """See that every cheaper model can be asked. Raises `DefinitionError`."""
+        """Check that every cheaper model has a provider and a price. Raises `DefinitionError`."""
         downgrade = self._downgrade or {}
         for name in downgrade.values() if isinstance(downgrade, Mapping) else [downgrade]:
             provider, model = self._providers.for_model(name, "downgrade")
-            self._bounded(provider, LLMRequest((), model=model, max_tokens=1))
+            self._with_bound(provider, LLMRequest((), model=model, max_tokens=1))
 
     def prepare(self, provider: Provider, request: LLMRequest, node: Node[Any]) -> Prepared:
         """
-        Give all that the core needs to let a node's request go ahead.
+        Prepare a node's request, and the same request for its cheaper model.
 
         Raises:
-            DefinitionError: A ceiling cannot be kept, since a price or a size is not known.
+            DefinitionError: A price or a size is unknown, so a ceiling cannot be enforced.
         """
-        prepared = self._prepared(provider, request, node)
-        cheaper = self._cheaper_model(prepared.source) if self._downgrade else None
-        if cheaper is not None:
-            other, model = self._providers.for_model(cheaper, "downgrade")
+        prepared = self._prepare(provider, request, node)
+        cheaper_name = self._cheaper_model(prepared.source) if self._downgrade else None
+        if cheaper_name is not None:
+            other, model = self._providers.for_model(cheaper_name, "downgrade")
             if (other.name, model or other.default_model) != prepared.source:
-                # Fields of one service's own are not another's.
+                # `extra` holds fields of one service's API, which another service may refuse.
                 extra = request.extra if other is provider else {}
-                cheap = replace(request, model=model, extra=extra)
-                prepared.cheaper = self._prepared(other, cheap, node)
+                cheaper_request = replace(request, model=model, extra=extra)
+                prepared.cheaper = self._prepare(other, cheaper_request, node)
         return prepared
 
-    def _prepared(self, provider: Provider, request: LLMRequest, node: Node[Any]) -> Prepared:
+    def _prepare(self, provider: Provider, request: LLMRequest, node: Node[Any]) -> Prepared:
         worst = NO_AMOUNT
         if self._money or self._tokens:
-            request, worst = self._bounded(provider, request)
+            request, worst = self._with_bound(provider, request)
         resource, demand = shared().asked_of(provider, request, node)
         source = provider.name, request.model or provider.default_model
         return Prepared(request, provider, resource, worst, demand, source)
 
-    def _bounded(self, provider: Provider, request: LLMRequest) -> tuple[LLMRequest, Amount]:
-        """Bound a request's answer, and give the most that both can use up."""
-        request = capped(provider, request)
+    def _with_bound(self, provider: Provider, request: LLMRequest) -> tuple[LLMRequest, Amount]:
+        """Limit the size of the response; return the request and the most that it can use up."""
+        request = with_output_limit(provider, request)
         return request, worst_case(provider, request, money=self._money, tokens=self._tokens)
 
     def _cheaper_model(self, source: tuple[str, str]) -> str | None:

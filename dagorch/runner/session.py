@@ -23,12 +23,12 @@ from dagorch.models.events import Event
 from dagorch.models.result import Result
 from dagorch.nodes.types import type_name, value_check
 from dagorch.runner.attempts import Attempts
+from dagorch.runner.event_delivery import EventQueue, Listener
 from dagorch.runner.loop import Runner
 from dagorch.runner.loop_state import shared
 from dagorch.runner.outcome import result_of, run_error
 from dagorch.runner.providers import Providers
-from dagorch.runner.request_preparation import Downgrade, Preparing
-from dagorch.runner.stream import Listener, Queue
+from dagorch.runner.request_preparation import Downgrade, RequestPreparer
 from dagorch.scheduler.core import Core
 
 __all__ = ["Session", "single_error"]
@@ -108,7 +108,7 @@ class Session:
         self.options = Options(**{k: v for k, v in given.items() if k in _OPTION_NAMES})
         self.inputs = {k: v for k, v in given.items() if k not in _OPTION_NAMES}
         self.providers = Providers(self.options.provider)
-        self.preparing = Preparing(
+        self.preparer = RequestPreparer(
             self.providers,
             money=self.options.max_cost is not None,
             tokens=self.options.max_tokens is not None,
@@ -116,7 +116,7 @@ class Session:
         )
         self._check()
         self.listeners = [Listener(callback) for callback in self.options.listeners]
-        self.streams: list[Queue] = []
+        self.streams: list[EventQueue] = []
         self.core: Core | None = None
         self.runner: Runner | None = None
 
@@ -159,8 +159,8 @@ class Session:
                 )
         if problems:
             raise DefinitionError(problems, subject=f"graph {graph.name!r}")
-        self.providers.check(self.plan, self.preparing.bounded)
-        self.preparing.check_downgrade()
+        self.providers.check(self.plan, self.preparer.request_check)
+        self.preparer.check_downgrade()
 
     @property
     def dropped(self) -> int:
@@ -174,9 +174,9 @@ class Session:
         for queue in self.streams:
             queue.put(event)
 
-    def subscribe(self) -> Queue:
+    def subscribe(self) -> EventQueue:
         """Give a queue of the events from here on."""
-        queue = Queue()
+        queue = EventQueue()
         self.streams.append(queue)
         if self.core is not None:
             self.core.observe()
@@ -184,7 +184,7 @@ class Session:
                 queue.close()
         return queue
 
-    def unsubscribe(self, queue: Queue) -> None:
+    def unsubscribe(self, queue: EventQueue) -> None:
         """Let a queue go that nobody reads any more."""
         if queue in self.streams:
             self.streams.remove(queue)
@@ -212,7 +212,7 @@ class Session:
             observed=observed,
             freeing=options.retain == "outputs",
         )
-        attempts = Attempts(self.providers, common, self.preparing, options.deps)
+        attempts = Attempts(self.providers, common, self.preparer, options.deps)
         self.runner = Runner(core, attempts, common, self._emit)
         router = self.providers.router
         router.enter()

@@ -1,7 +1,7 @@
 """
-What `run(provider=...)` was given, seen as a router: one provider, several by name, or none.
+The argument of `run(provider=...)` as a router: one provider, several by name, or none.
 
-No service is known here; a router that knows them is given ready-made.
+This module knows no service. A router that does is passed in ready-made.
 """
 
 from __future__ import annotations
@@ -12,87 +12,90 @@ from typing import Any
 from dagorch.errors import DefinitionError, did_you_mean
 from dagorch.ports import Provider, Router
 
-__all__ = ["StaticRouter", "router_of"]
+__all__ = ["StaticRouter", "as_router"]
 
 
-def router_of(given: Any) -> Router:
+def as_router(provider: Any) -> Router:
     """
-    Give a router as it is, and anything else as a router over it.
+    Return a router unchanged; wrap anything else in a `StaticRouter`.
 
     Raises:
-        DefinitionError: It is neither, or something in it is no provider.
+        DefinitionError: The argument, or a value in it, is neither a router nor a provider.
     """
-    # Looked at in this order, as most runs have no provider, and asking a protocol takes 10 µs. A
-    # mock has everything.
-    known = given is None or isinstance(given, Mapping) or hasattr(given, "exchange")
-    if not known and isinstance(given, Router):
-        return given
-    return StaticRouter(given)
+    # The cheap checks come first: most runs have no provider, and a protocol check takes 10 µs.
+    # They also keep a mock, which has every attribute, from passing as a router.
+    is_provider = provider is None or isinstance(provider, Mapping) or hasattr(provider, "exchange")
+    if not is_provider and isinstance(provider, Router):
+        return provider
+    return StaticRouter(provider)
 
 
 class StaticRouter:
     """
-    A router over the user's own providers, none of which it makes or closes.
+    A router over the user's own providers. It neither creates nor closes any of them.
 
-    One provider takes every model. Of several, given by name, a model gets the one under its own
-    name, else, of `name:model`, the one of that name, else the first.
+    One provider answers for every model. With several, `model` goes to the provider of that
+    name, `name:model` to the provider called `name`, and everything else to the first.
 
     Args:
-        given: A provider, a mapping of name to provider, or None.
+        providers: A provider, a mapping of name to provider, or None.
     """
 
-    def __init__(self, given: Provider | Mapping[str, Provider] | None) -> None:
-        self._named: dict[str, Provider] = {}
-        self._first: Provider | None = None
-        if isinstance(given, Mapping):
-            self._named = dict(given)
-            for name, provider in self._named.items():
+    def __init__(self, providers: Provider | Mapping[str, Provider] | None) -> None:
+        self._by_name: dict[str, Provider] = {}
+        self._default: Provider | None = None
+        if isinstance(providers, Mapping):
+            self._by_name = dict(providers)
+            for name, provider in self._by_name.items():
                 _check(provider, name)
-            self._first = next(iter(self._named.values()), None)
-        elif given is not None:
-            _check(given, "provider")
-            self._first = given
+            self._default = next(iter(self._by_name.values()), None)
+        elif providers is not None:
+            _check(providers, "provider")
+            self._default = providers
 
     def find(self, model: str, home: str = "") -> tuple[Provider, str]:
-        """The provider of a model, and the model as it knows it."""
-        if model in self._named:
-            return self._named[model], model
+        """Return the provider of a model, and the model's name at that provider."""
+        if model in self._by_name:
+            return self._by_name[model], model
         name, _, rest = model.partition(":")
-        provider = self._called(name) if rest else None
+        provider = self._provider_named(name) if rest else None
         if provider is not None:
             return provider, rest
         if home:
             return self.named(home, model)
-        if self._first is None:
-            raise DefinitionError("no provider to call a model of: give run(..., provider=...)")
-        return self._first, model
+        if self._default is None:
+            raise DefinitionError("no provider to call a model with; pass run(..., provider=...)")
+        return self._default, model
 
     def named(self, provider: str, model: str) -> tuple[Provider, str]:
-        """The provider of that name, and the model as it is."""
-        found = self._called(provider)
+        """Return the provider of that name, and the model unchanged."""
+        found = self._provider_named(provider)
         if found is None:
-            near = did_you_mean(provider, self._named)
-            raise DefinitionError(f"provider {provider!r} was not given{near}")
+            suggestion = did_you_mean(provider, self._by_name)
+            raise DefinitionError(f"no provider is named {provider!r}{suggestion}")
         return found, model
 
     def enter(self) -> None:
-        """Nothing is made here."""
+        """Do nothing: there is nothing to create."""
 
     async def leave(self) -> None:
-        """Nothing is closed here: providers belong to the user."""
+        """Do nothing: the providers belong to the user."""
 
-    def _called(self, name: str) -> Provider | None:
-        if self._first is not None and self._first.name == name and name not in self._named:
-            return self._first
-        return self._named.get(name)
+    def _provider_named(self, name: str) -> Provider | None:
+        if self._default is not None and self._default.name == name and name not in self._by_name:
+            return self._default
+        return self._by_name.get(name)
 
 
 def _check(provider: Any, name: str) -> None:
     missing = [
-        part for part in ("name", "exchange", "worst_case_usd") if not hasattr(provider, part)
+        attribute
+        for attribute in ("name", "exchange", "worst_case_usd")
+        if not hasattr(provider, attribute)
     ]
     if missing:
         raise DefinitionError(
-            f"{name}: {type(provider).__name__} is no provider, it has no {' or '.join(missing)}; "
-            "dagorch.providers.adapt(...) makes one of any object with complete or acomplete"
+            f"{name}: {type(provider).__name__} is not a provider: it has no "
+            f"{' or '.join(missing)}; dagorch.providers.adapt(...) makes a provider of any object "
+            "with complete or acomplete"
         )

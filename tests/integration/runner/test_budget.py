@@ -101,7 +101,7 @@ async def test_what_nothing_bounds_cannot_run_under_a_ceiling_of_tokens() -> Non
         def complete(self, messages: Any) -> str:
             raise AssertionError("nothing must be sent")
 
-    with pytest.raises(DefinitionError, match="nothing bounds the answers of '' of own"):
+    with pytest.raises(DefinitionError, match="the responses of '' of own have no size limit"):
         await asking("ask").run(provider=adapt(Own()), max_tokens=1_000)
 
 

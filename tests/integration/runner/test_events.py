@@ -18,7 +18,7 @@ from dagorch.models.llm import LLMResponse
 from dagorch.models.result import Result
 from dagorch.models.usage import Usage
 from dagorch.nodes.function import Function
-from dagorch.runner.stream import QUEUE_LENGTH
+from dagorch.runner.event_delivery import QUEUE_LENGTH
 from dagorch.testing import ScriptedProvider
 
 LETTERS = {

@@ -250,13 +250,13 @@ async def test_a_node_that_names_no_model_needs_a_default() -> None:
 async def test_what_a_mapping_or_one_provider_lacks_is_told_as_before() -> None:
     graph = Graph("named")
     graph.add(LLM("ask", prompt="Well?", provider="fst"))
-    with pytest.raises(DefinitionError, match="'ask': provider 'fst' was not given; did you mean"):
+    with pytest.raises(DefinitionError, match="'ask': no provider is named 'fst'; did you mean"):
         await graph.run(provider={"fast": ScriptedProvider("yes")})
     with pytest.raises(DefinitionError, match="no provider is called 'fst'; did you mean 'fast'"):
         await graph.run(provider=Router(providers={"fast": ScriptedProvider("yes")}))
     bare = Graph("bare")
     bare.add(LLM("ask", prompt="Well?", model="any"))
-    with pytest.raises(DefinitionError, match=r"'ask': no provider to call a model of: give run"):
+    with pytest.raises(DefinitionError, match=r"'ask': no provider to call a model with; pass run"):
         await bare.run()
     assert (await bare.run(provider=ScriptedProvider("yes", name="xai")))["ask"] == "yes"
 

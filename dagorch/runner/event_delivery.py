@@ -1,7 +1,7 @@
 """
-Delivering events.
+The delivery of events to listeners.
 
-A bounded queue per listener, so that a slow or failing one never slows or breaks a run.
+Each listener has a bounded queue, so that a slow or failing listener never slows or breaks a run.
 """
 
 from __future__ import annotations
@@ -17,37 +17,37 @@ import anyio
 from dagorch.models.events import END_EVENTS, Event, EventType
 from dagorch.models.log import logger
 
-__all__ = ["QUEUE_LENGTH", "Listener", "Queue"]
+__all__ = ["QUEUE_LENGTH", "EventQueue", "Listener"]
 
 QUEUE_LENGTH: Final = 10_000
-"""Events that may wait for one listener; beyond it the oldest go."""
+"""Events that may wait for one listener; beyond it the oldest are dropped."""
 _BUSY_SECONDS: Final = 0.0025
-"""Events that come sooner than this after those before are told in batches."""
+"""Events that follow each other faster than this are delivered in batches."""
 _BATCH_SECONDS: Final = 0.01
-"""How long a batch is gathered: waking a listener's task costs 14 µs, whatever it is told."""
+"""How long to collect a batch. To wake a listener's task costs 14 µs, whatever the batch size."""
 
 
-class Queue:
+class EventQueue:
     """
-    Events on their way to one listener.
+    The events that wait for one listener.
 
-    Text of one attempt that still waits is joined to one event. When the queue is full the
-    oldest event is dropped and counted, but never the run's last.
+    Waiting text of one attempt is merged into one event. When the queue is full, the oldest
+    event is dropped and counted, but never the run's last event.
     """
 
-    __slots__ = ("_bound", "_event", "_items", "_many", "closed", "dropped")
+    __slots__ = ("_capacity", "_items", "_wake_at", "_wakeup", "closed", "dropped")
 
-    def __init__(self, bound: int = QUEUE_LENGTH) -> None:
+    def __init__(self, capacity: int = QUEUE_LENGTH) -> None:
         self._items: deque[Event] = deque()
-        self._bound = bound
-        self._event: anyio.Event | None = None
-        self._many = 0
-        """Events at which the reader is woken."""
+        self._capacity = capacity
+        self._wakeup: anyio.Event | None = None
+        self._wake_at = 0
+        """The queue length at which the reader is woken."""
         self.dropped = 0
         self.closed = False
 
     def put(self, event: Event) -> None:
-        """Take an event; never waits."""
+        """Add an event without waiting."""
         items = self._items
         if event.type is EventType.NODE_TOKENS and items:
             last = items[-1]
@@ -61,46 +61,46 @@ class Queue:
                     event = replace(event, data={**last.data, "text": text})
                 items[-1] = event
                 return
-        if len(items) >= self._bound:
+        if len(items) >= self._capacity:
             items.popleft()
             self.dropped += 1
         items.append(event)
         if event.type in END_EVENTS:
             self.closed = True
-        self._wake()
+        self._wake_reader()
 
     def close(self) -> None:
-        """Let the reader end once it has read what there is."""
+        """End the queue: the reader stops after the events that are in it."""
         self.closed = True
-        self._wake()
+        self._wake_reader()
 
     def drop_rest(self) -> None:
-        """Count what nobody will read any more as dropped."""
+        """Drop and count the events that are left."""
         self.dropped += len(self._items)
         self._items.clear()
 
-    def _wake(self) -> None:
-        if self._event is not None and (self.closed or len(self._items) >= self._many):
-            self._event.set()
-            self._event = None
+    def _wake_reader(self) -> None:
+        if self._wakeup is not None and (self.closed or len(self._items) >= self._wake_at):
+            self._wakeup.set()
+            self._wakeup = None
 
     async def get(self) -> Event | None:
-        """The next event, or None after the last."""
+        """Wait for the next event; None after the last one."""
         while not self._items:
             if self.closed:
                 return None
-            await self._hear(1)
+            await self._wait_for(1)
         return self._items.popleft()
 
-    async def gather(self) -> None:
-        """Let events come for a while; not so many that one would be dropped."""
+    async def collect_batch(self) -> None:
+        """Let events accumulate for a short time, and stop well before one would be dropped."""
         if not self.closed:
             with anyio.move_on_after(_BATCH_SECONDS):
-                await self._hear(self._bound // 4)
+                await self._wait_for(self._capacity // 4)
 
-    async def _hear(self, many: int) -> None:
-        self._event, self._many = anyio.Event(), many
-        await self._event.wait()
+    async def _wait_for(self, length: int) -> None:
+        self._wakeup, self._wake_at = anyio.Event(), length
+        await self._wakeup.wait()
 
     def __len__(self) -> int:
         return len(self._items)
@@ -108,26 +108,22 @@ class Queue:
 
 class Listener:
     """
-    One callback, served from its own queue by its own task.
+    A callback with its own queue and task.
 
-    Its errors are logged, once each kind.
+    Its errors are logged, once for each exception type.
     """
 
-    __slots__ = ("_callback", "_deadline", "_failed", "_scope", "queue")
+    __slots__ = ("_callback", "_deadline", "_logged_types", "_scope", "queue")
 
     def __init__(self, callback: Callable[[Event], Any]) -> None:
         self._callback = callback
-        self._failed: set[type] = set()
-        self.queue = Queue()
+        self._logged_types: set[type] = set()
+        self.queue = EventQueue()
         self._deadline = float("inf")
         self._scope: anyio.CancelScope | None = None
 
     def finish(self, deadline: float) -> None:
-        """
-        Let the callback have what there is until `deadline`, on the event loop's clock.
-
-        No longer.
-        """
+        """Deliver what is queued, until `deadline` on the event loop's clock at the latest."""
         self.queue.close()
         self._deadline = deadline
         if self._scope is not None:
@@ -135,27 +131,27 @@ class Listener:
 
     async def serve(self) -> None:
         """
-        Call the callback with each event until the last, in batches while they come thick.
+        Call the callback with each event until the last, in batches while events come fast.
 
-        Shielded: when the run is cancelled from outside, its listeners still learn how it ended.
+        Shielded from cancellation: the listeners of a cancelled run still receive its last event.
         """
         queue, busy = self.queue, False
         with anyio.CancelScope(shield=True, deadline=self._deadline) as self._scope:
             while True:
                 if busy and not queue:
-                    await queue.gather()
+                    await queue.collect_batch()
                     busy = len(queue) > 0
-                waits = not queue
-                since = anyio.current_time() if waits else 0.0
+                must_wait = not queue
+                wait_began = anyio.current_time() if must_wait else 0.0
                 event = await queue.get()
                 if event is None:
                     break
-                if waits:
-                    busy = anyio.current_time() - since < _BUSY_SECONDS
-                await self._tell(event)
+                if must_wait:
+                    busy = anyio.current_time() - wait_began < _BUSY_SECONDS
+                await self._deliver(event)
         self.queue.drop_rest()
 
-    async def _tell(self, event: Event) -> None:
+    async def _deliver(self, event: Event) -> None:
         try:
             outcome = self._callback(event)
             if inspect.isawaitable(outcome):
@@ -164,9 +160,9 @@ class Listener:
             self._log(event, error)
 
     def _log(self, event: Event, error: Exception) -> None:
-        if type(error) in self._failed:
+        if type(error) in self._logged_types:
             return
-        self._failed.add(type(error))
+        self._logged_types.add(type(error))
         logger().warning(
             "listener failed",
             listener=repr(self._callback),

@@ -1,4 +1,4 @@
-"""The engine's rule of retrying for a coroutine function of one's own, outside of any graph."""
+"""`retry_async`: the engine's retry policy for a coroutine function outside a graph."""
 
 from __future__ import annotations
 
@@ -29,21 +29,22 @@ def retry_async(
     seed: int | None = None,
 ) -> Callable[[Callable[P, Awaitable[T]]], Callable[P, Coroutine[Any, Any, T]]]:
     """
-    Decorate a coroutine function so that it is tried again when it fails.
+    Decorate a coroutine function so that it is retried when it fails.
 
-    As a node is tried: any error is worth a retry unless it says `retryable = False` itself; the
-    wait doubles, drawn evenly from 0 to its ceiling; a service's `Retry-After` wins over the draw.
-    Cancellation is no error.
+    The rules are those of a node. Every error is retried unless it has `retryable = False`. The
+    backoff is exponential with full jitter: a random delay between 0 and a limit that doubles. A
+    service's `Retry-After` overrides the backoff. Cancellation is not an error.
 
     Args:
-        max_retries: Tries after the first, at least 0: 3 is at most 4 attempts.
-        base_delay: The first wait's ceiling in seconds.
-        max_delay: No wait is longer; a service that asks for a longer one is not tried again.
-        seed: Of the draw; None is another each time.
+        max_retries: Attempts after the first, at least 0: 3 means at most 4 attempts.
+        base_delay: The upper limit of the first delay, in seconds.
+        max_delay: The upper limit of every delay, in seconds. A service that asks for a longer one
+            is not called again.
+        seed: The seed of the jitter; None is a different one for each call.
 
     Raises:
         DefinitionError: An argument is out of range, or the function is not async.
-        Exception: What the last attempt raised.
+        Exception: The error of the last attempt.
 
     Example:
         >>> import anyio
@@ -58,32 +59,34 @@ def retry_async(
         ('done', 3)
     """
     if callable(max_retries):
-        raise DefinitionError("retry_async is called before it decorates: @retry_async()")
+        raise DefinitionError("retry_async needs parentheses when it decorates: @retry_async()")
     if not isinstance(max_retries, int) or max_retries < 0:
-        raise DefinitionError(f"max_retries={max_retries!r} must be a whole number of at least 0")
+        raise DefinitionError(f"max_retries={max_retries!r} must be a whole number and at least 0")
     for name, seconds in (("base_delay", base_delay), ("max_delay", max_delay)):
         if not isinstance(seconds, int | float) or not 0 <= seconds < math.inf:
-            raise DefinitionError(f"{name}={seconds!r} must be seconds of at least 0")
-    rule = Retry(max_retries + 1, base_delay, max_delay_seconds=max_delay)
+            raise DefinitionError(
+                f"{name}={seconds!r} must be a finite number of seconds, at least 0"
+            )
+    policy = Retry(max_retries + 1, base_delay, max_delay_seconds=max_delay)
 
     def decorate(function: Callable[P, Awaitable[T]]) -> Callable[P, Coroutine[Any, Any, T]]:
         if not inspect.iscoroutinefunction(function):
             raise DefinitionError(f"retry_async decorates async functions, not {function!r}")
 
         @functools.wraps(function)
-        async def tried(*args: P.args, **kwargs: P.kwargs) -> T:
-            chance = random.Random(seed)
+        async def with_retries(*args: P.args, **kwargs: P.kwargs) -> T:
+            jitter = random.Random(seed)
             failures = 0
             while True:
                 try:
                     return await function(*args, **kwargs)
-                except Exception as error:  # tried again, or raised as it is
+                except Exception as error:  # retried, or raised unchanged
                     failures += 1
-                    delay = next_delay(rule, failures, error, chance)
+                    delay = next_delay(policy, failures, error, jitter)
                     if delay is None:
                         raise
                 await anyio.sleep(delay)
 
-        return tried
+        return with_retries
 
     return decorate
