@@ -1,27 +1,109 @@
-"""The kinds of id, told apart by the type checker, and the one place that makes new ones."""
+"""The ids of runs and the paths of node runs: how they are made, and how they are read."""
 
 from __future__ import annotations
 
-from typing import NewType
+import re
+from collections.abc import Iterator
+from typing import Final, NewType
 
-__all__ = ["NodeId", "Path", "RunId", "new_run_id", "started_at"]
+__all__ = ["RESERVED_CHARACTERS", "NodePath", "RunId", "new_run_id", "started_at"]
 
-NodeId = NewType("NodeId", str)
-"""A node's name in its graph."""
-Path = NewType("Path", str)
-"""Address of a node run inside a run: `refine[2]/critic`."""
+RESERVED_CHARACTERS: Final = re.compile(r"[/\[\]\x00-\x1f]")
+"""No node id contains one of these: paths are built with them."""
+
 RunId = NewType("RunId", str)
 
-_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
-_PAIRS = tuple(a + b for a in _ALPHABET for b in _ALPHABET)
+_FRAME_NUMBER: Final = re.compile(r"\[\d+\](?=/)")
+_ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
+_PAIRS: Final = tuple(a + b for a in _ALPHABET for b in _ALPHABET)
+
+
+class NodePath(str):
+    """
+    The address of a node run inside a run: `refine[2]/critic`.
+
+    Each container is one segment. The number of a loop pass or a map item follows it in brackets;
+    a subgraph, an expansion and a fallback have none. A path is a plain string wherever it is
+    stored or compared; this class reads it.
+
+    Example:
+        >>> path = NodePath("search[7]/refine[2]/critic")
+        >>> path.node_id, path.frame, path.container, path.frame_number
+        ('critic', 'search[7]/refine[2]', 'search[7]/refine', 2)
+        >>> path.in_plan
+        'search/refine/critic'
+        >>> NodePath("critic").container, NodePath("critic").frame_number
+        ('', None)
+    """
+
+    __slots__ = ()
+
+    @classmethod
+    def build(cls, container: str, frame_number: int | None, node_id: str) -> NodePath:
+        """
+        Build the path of a node run from its parts.
+
+        Args:
+            container: The path of the container's node run; empty for the root frame.
+            frame_number: The pass or item, from 0; None for a frame without a number.
+            node_id: The node's id in its graph.
+
+        Example:
+            >>> NodePath.build("refine", 2, "critic")
+            'refine[2]/critic'
+        """
+        if not container:
+            return cls(node_id)
+        number = "" if frame_number is None else f"[{frame_number}]"
+        return cls(f"{container}{number}/{node_id}")
+
+    @property
+    def node_id(self) -> str:
+        """The node's id in its graph."""
+        return self.rpartition("/")[2]
+
+    @property
+    def frame(self) -> str:
+        """The frame of the node run, with its number; empty for the root frame."""
+        return self.rpartition("/")[0]
+
+    @property
+    def container(self) -> NodePath:
+        """The path of the node run that opened the frame; empty in the root frame."""
+        frame = self.frame
+        return NodePath(frame.rpartition("[")[0] if frame.endswith("]") else frame)
+
+    @property
+    def frame_number(self) -> int | None:
+        """The pass of a loop or the item of a map, from 0; None for a frame without a number."""
+        frame = self.frame
+        return int(frame.rpartition("[")[2][:-1]) if frame.endswith("]") else None
+
+    @property
+    def in_plan(self) -> str:
+        """The path without frame numbers: the same for every pass and item."""
+        return _FRAME_NUMBER.sub("", self) if "[" in self else str(self)
+
+    def with_containers(self) -> Iterator[NodePath]:
+        """
+        Iterate over this path and the paths of its containers, the innermost first.
+
+        Example:
+            >>> list(NodePath("search[7]/refine[0]/critic").with_containers())
+            ['search[7]/refine[0]/critic', 'search[7]/refine', 'search']
+        """
+        path = self
+        while path:
+            yield path
+            path = path.container
 
 
 def new_run_id(chance: int, now: float) -> RunId:
     """
-    Make an id that sorts by time: nine characters of milliseconds, seven of chance.
+    Make a run id that sorts by time: nine characters of milliseconds, then seven random ones.
 
     Args:
-        chance: Any number; its lowest 35 bits are used.
+        chance: A random number; its lowest 35 bits are used.
         now: Seconds since the epoch.
 
     Source: Crockford's base 32, as in the ULID specification.
@@ -36,13 +118,13 @@ def new_run_id(chance: int, now: float) -> RunId:
 
 def started_at(run_id: RunId) -> float:
     """
-    Read off a run's id when the run began, in seconds since the epoch, to the millisecond.
+    Read the start time in a run id: seconds since the epoch, to the millisecond.
 
     Example:
         >>> started_at(new_run_id(7, now=1.5e9))
         1500000000.0
     """
     number = 0
-    for letter in run_id.partition("-")[0]:  # what follows tells apart two of one moment
+    for letter in run_id.partition("-")[0]:  # a suffix tells two ids of one moment apart
         number = number << 5 | _ALPHABET.index(letter)
     return (number >> 35) / 1000

@@ -7,7 +7,6 @@ well, so that neither memory nor a look at the board grows with the items of a m
 
 from __future__ import annotations
 
-import re
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from threading import Lock
 from typing import Final
 
 from dagorch.graph.plan import Plan
+from dagorch.ids import NodePath
 from dagorch.models.clean import one_line
 from dagorch.models.events import Event, EventType
 from dagorch.nodes.container import Loop
@@ -29,7 +29,6 @@ _KEPT: Final = 200
 """Node runs of one body that are kept after their end; more than a terminal is high."""
 _MAX_SHOWN_FAILED: Final = 4
 """Rows for what failed that nothing that runs may take."""
-_NUMBER: Final = re.compile(r"\[\d+\](?=/)")
 _STATES: Final = {
     EventType.NODE_READY: "ready",
     EventType.NODE_STARTED: "running",
@@ -200,12 +199,13 @@ class Board:
         line = self._lines.get(path)
         if line is not None:
             return line
-        around, number, id = _placed(path)
-        parent = self._lines.get(around, self._root)
-        label = one_line(id if number is None else f"[{number}] {id}")
+        run = NodePath(path)
+        number = run.frame_number
+        parent = self._lines.get(run.container, self._root)
+        label = one_line(run.node_id if number is None else f"[{number}] {run.node_id}")
         place = (-1 if number is None else number, self._known)
         line = self._lines[path] = _Line(label, place, parent)
-        planned = self._planned.get(_NUMBER.sub("", path), ("", 0, None))
+        planned = self._planned.get(run.in_plan, ("", 0, None))
         line.kind, line.size, line.most = planned
         self._known += 1
         parent.inside += 1
@@ -293,22 +293,13 @@ class Board:
         return chosen.lines.values()
 
 
-def _placed(path: str) -> tuple[str, int | None, str]:
-    """Take a path apart: the container's, the number of the pass or item, the id."""
-    head, _, id = path.rpartition("/")
-    if not head.endswith("]"):
-        return head, None, id
-    around, _, number = head.rpartition("[")
-    return around, int(number[:-1]), id
-
-
 def _keep_in_sight(path: str, line: _Line) -> None:
     """Keep what failed, with all that it is in."""
     while line.parent is not None and path not in line.parent.failed:
         if len(line.parent.failed) >= _KEPT:
             return
         line.parent.failed[path] = line
-        line, path = line.parent, _placed(path)[0]
+        line, path = line.parent, NodePath(path).container
 
 
 def _in_order(root: _Line, lines: Collection[_Line]) -> Iterator[tuple[int, _Line]]:

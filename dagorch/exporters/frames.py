@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 
+from dagorch.ids import NodePath
 from dagorch.models.result import NodeRun
 from dagorch.models.usage import NOTHING_USED, Usage
 
-__all__ = ["frame_numbers", "holders", "usage_with_inside"]
+__all__ = ["frame_numbers", "usage_with_inside"]
 
 
 def frame_numbers(paths: Iterable[str]) -> dict[str, list[int]]:
@@ -20,30 +21,11 @@ def frame_numbers(paths: Iterable[str]) -> dict[str, list[int]]:
     """
     found: dict[str, set[int]] = {}
     for path in paths:
-        head, slash, _ = path.rpartition("/")
-        if not slash:
-            continue
-        name, bracket, number = head.rpartition("[")
-        if bracket and number.endswith("]"):
-            found.setdefault(name, set()).add(int(number[:-1]))
-        else:
-            found.setdefault(head, set()).add(-1)
+        run = NodePath(path)
+        if run.container:
+            number = run.frame_number
+            found.setdefault(run.container, set()).add(-1 if number is None else number)
     return {name: sorted(numbers) for name, numbers in found.items()}
-
-
-def holders(path: str) -> Iterator[str]:
-    """
-    Give a node run and those that it ran inside of, the innermost first.
-
-    Example:
-        >>> list(holders("search[7]/refine[0]/critic"))
-        ['search[7]/refine[0]/critic', 'search[7]/refine', 'search']
-    """
-    while path:
-        yield path
-        path = path.rpartition("/")[0]
-        if path.endswith("]"):
-            path = path.rpartition("[")[0]
 
 
 def usage_with_inside(runs: Mapping[str, NodeRun]) -> dict[str, Usage]:
@@ -51,6 +33,6 @@ def usage_with_inside(runs: Mapping[str, NodeRun]) -> dict[str, Usage]:
     sums: dict[str, Usage] = {}
     for path, run in runs.items():
         if run.bills:
-            for holder in holders(path):
+            for holder in NodePath(path).with_containers():
                 sums[holder] = sums.get(holder, NOTHING_USED) + run.usage
     return sums

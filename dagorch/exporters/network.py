@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from dagorch.exporters.critical import critical_path
-from dagorch.exporters.frames import holders, usage_with_inside
+from dagorch.exporters.frames import usage_with_inside
 from dagorch.graph.graph import Graph
+from dagorch.ids import NodePath
 from dagorch.models.result import Result
 from dagorch.models.usage import NOTHING_USED
 from dagorch.nodes.base import Node
@@ -108,7 +109,11 @@ def _planned(node: Node[Any]) -> Iterator[tuple[str, str]]:
 
 def _ran(graph: Graph, result: Result) -> Iterator[tuple[str, dict[str, Any]]]:
     used = usage_with_inside(result.node_runs)
-    critical = {holder for step in critical_path(result, graph) for holder in holders(step.path)}
+    critical = {
+        run
+        for step in critical_path(result, graph)
+        for run in NodePath(step.path).with_containers()
+    }
     for path, run in result.node_runs.items():
         usage = used.get(path, NOTHING_USED)
         facts = {

@@ -6,17 +6,16 @@ What that says of the rest is `forecast.py`'s.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from dagorch.graph.plan import Plan
+from dagorch.ids import NodePath
 from dagorch.models.events import Event, EventType
 from dagorch.nodes.container import Map
 
 __all__ = ["Mean", "Observed", "Place"]
 
-_NUMBER: Final = re.compile(r"\[\d+\](?=/)")
 _CONTAINERS: Final = ("loop", "map", "subgraph")
 _UNTIMED: Final = frozenset({EventType.NODE_BLOCKED, EventType.NODE_CANCELLED})
 _ENDS: Final = _UNTIMED | {
@@ -102,7 +101,7 @@ class Observed:
     def take(self, event: Event) -> None:
         """Note what an event tells; as cheap in a large run as in a small one."""
         path = event.path
-        place = self._by_path.get(_NUMBER.sub("", path) if "[" in path else path)
+        place = self._by_path.get(NodePath(path).in_plan)
         if event.type in _ENDS:
             self._end(place, event)
         elif place is None:
@@ -118,8 +117,10 @@ class Observed:
     def _note_pass(self, place: Place, path: str) -> None:
         around = self.places[place.parent] if place.parent >= 0 else None
         if around is not None and around.kind == "loop":
-            loop, _, number = path.rpartition("/")[0].rpartition("[")
-            around.passes[loop] = max(around.passes.get(loop, 0), int(number[:-1]) + 1)
+            run = NodePath(path)
+            loop, number = run.container, run.frame_number
+            assert number is not None  # every pass of a loop has one
+            around.passes[loop] = max(around.passes.get(loop, 0), number + 1)
 
     def _end(self, place: Place | None, event: Event) -> None:
         cost = event.data.get("cost_usd", 0.0)
@@ -144,9 +145,8 @@ class Observed:
 
     def _bill_around(self, path: str, cost: float) -> None:
         """Count what an expansion, a fallback or a tool cost to the node that it stands for."""
-        while "/" in path:
-            path = path.rpartition("/")[0]
-            place = self._by_path.get(_NUMBER.sub("", f"{path}/")[:-1])
+        for run in NodePath(path).container.with_containers():
+            place = self._by_path.get(run.in_plan)
             if place is not None:
                 place.own.cost_usd += cost
                 return

@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any, ClassVar, Generic, TypeVar
 
 from dagorch.errors import DefinitionError, did_you_mean
+from dagorch.ids import RESERVED_CHARACTERS
 from dagorch.models.policy import DEFAULT_POLICY, Policy
 from dagorch.nodes.signature import ParameterSpec
 
@@ -20,8 +21,6 @@ __all__ = ["Kind", "Node", "suggest_options"]
 
 T = TypeVar("T")
 C = TypeVar("C", bound=type)
-
-_FORBIDDEN = re.compile(r"[/\[\]\x00-\x1f]")
 
 
 class Kind(StrEnum):
@@ -69,7 +68,7 @@ def check_id(id: object) -> None:
     if not isinstance(id, str) or not id:
         raise DefinitionError(f"a node's id must be a text that is not empty, not {id!r}")
     # The quick test tells most ids: no letter of an identifier is forbidden.
-    if not id.isidentifier() and _FORBIDDEN.search(id):
+    if not id.isidentifier() and RESERVED_CHARACTERS.search(id):
         raise DefinitionError(
             f"node id {id!r} has a character of '/', '[', ']' or a control character, "
             "which addresses such as 'refine[2]/critic' need for themselves"

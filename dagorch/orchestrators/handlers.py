@@ -8,13 +8,13 @@ what a lambda gives that is to be awaited, is.
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from dagorch.errors import DagorchError, DefinitionError
+from dagorch.ids import RESERVED_CHARACTERS
 from dagorch.models.policy import Policy
 from dagorch.nodes.function import Context
 from dagorch.nodes.llm import LLM_RETRY
@@ -37,7 +37,6 @@ End = Callable[[Context[Any], Mapping[str, Any], Any], Any]
 
 _POSITIONAL: Final = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 _CONTEXT_NAMES: Final = ("context", "ctx")
-_RESERVED: Final = re.compile(r"[/\[\]\x00-\x1f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +178,7 @@ def described(function: Callable[..., Any]) -> str:
     code = getattr(function, "__code__", None)
     if name == "<lambda>" and code is not None:
         name = f"lambda of {Path(code.co_filename).name}:{code.co_firstlineno}"
-    return _RESERVED.sub("_", name or type(function).__name__)
+    return RESERVED_CHARACTERS.sub("_", name or type(function).__name__)
 
 
 def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter] | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dagorch.graph.graph import Graph
+from dagorch.ids import NodePath
 from dagorch.models.orchestration import OrchestratorResult
 from dagorch.models.result import NodeRun, Result
 from dagorch.models.task import AgentResult, AgentType, TaskStatus
@@ -66,7 +67,7 @@ class Workflow:
 
     def leave(self, path: str, given: Mapping[str, Any]) -> None:
         """Keep what steps of a pass gave; see `dagorch.patterns.loop_state.Keeper`."""
-        frame = path.rpartition("/")[0]
+        frame = NodePath(path).frame
         for name in given.keys() & self.steps.keys():
             own = f"{frame}/{self.steps[name]}"
             if own in self.agents:
@@ -127,10 +128,9 @@ class Workflow:
         for path, run in result.node_runs.items():
             if not run.bills:
                 continue
-            ends = [at for at, letter in enumerate(path) if letter == "/"]
-            owner = (self.agents.get(path[:end]) for end in (*ends, len(path)))
-            agent = next((found for found in owner if found is not None), None)
-            role = str(agent.role) if agent is not None else "orchestrator"
+            agents = [self.agents.get(run) for run in NodePath(path).with_containers()]
+            outermost = next(filter(None, reversed(agents)), None)
+            role = str(outermost.role) if outermost is not None else "orchestrator"
             sums[role] = sums.get(role, NOTHING_USED) + run.usage
         return sums
 

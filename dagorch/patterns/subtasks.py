@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
 from dagorch.errors import DefinitionError, Problem, did_you_mean
 from dagorch.graph.graph import Graph
+from dagorch.ids import RESERVED_CHARACTERS
 from dagorch.models.policy import DEFAULT_POLICY, Policy
 from dagorch.models.ref import Ref
 from dagorch.models.task import SubTask
 from dagorch.nodes.function import Function
 
 __all__ = ["node_ids", "subtask_graph"]
-
-_RESERVED: Final = re.compile(r"[/\[\]\x00-\x1f]")
 
 
 def subtask_graph(
@@ -71,10 +69,10 @@ def node_ids(ids: Iterable[str]) -> dict[str, str]:
         {'facts': 'facts', 'a/b': 'a_b-2', 'a_b': 'a_b'}
     """
     given = list(ids)
-    taken = {id for id in given if not _RESERVED.search(id)}
+    taken = {id for id in given if not RESERVED_CHARACTERS.search(id)}
     found: dict[str, str] = {}
     for id in given:
-        plain = _RESERVED.sub("_", id)
+        plain = RESERVED_CHARACTERS.sub("_", id)
         name, number = plain, 1
         while name in taken and name != id:
             number += 1

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from dagorch.errors import DefinitionError
+from dagorch.ids import NodePath
 from dagorch.models.events import END_EVENTS, Event, EventType
 
 if TYPE_CHECKING:
@@ -182,7 +183,7 @@ class _Run:
     def _open_node(self, event: Event) -> _Open:
         node = _Open(
             self._start(
-                _name(event.path),
+                NodePath(event.path).node_id,
                 self._parent(event),
                 event.seconds,
                 {"dagorch.node.path": event.path},
@@ -193,7 +194,7 @@ class _Run:
 
     def _parent(self, event: Event) -> Span:
         """Give the span around a node run; an attempt that gave a graph ends where that begins."""
-        owner = self._open.get(_owner(event.path))
+        owner = self._open.get(NodePath(event.path).container)
         if owner is None:
             return self._span
         self._end_attempt(owner, event, "completed")
@@ -288,23 +289,6 @@ class _Run:
 
 def _nanoseconds(seconds: float) -> int:
     return round(seconds * 1e9)
-
-
-def _owner(path: str) -> str:
-    """
-    Give the path of the node run around one; empty for the run.
-
-    Example:
-        >>> _owner("refine[2]/critic"), _owner("critic")
-        ('refine', '')
-    """
-    around = path.rpartition("/")[0]
-    return around[: around.rindex("[")] if around.endswith("]") else around
-
-
-def _name(path: str) -> str:
-    """Give the node's name: few values, as the name of a span should have."""
-    return path.rpartition("/")[2]
 
 
 def _content(data: Mapping[str, Any]) -> dict[str, str]:

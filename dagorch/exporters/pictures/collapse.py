@@ -12,6 +12,7 @@ from typing import Final
 
 from dagorch.exporters.pictures import captions
 from dagorch.exporters.pictures.drawing import Arrow, Box, Drawing
+from dagorch.ids import NodePath
 
 __all__ = ["MAX_ALIKE", "gather"]
 
@@ -111,7 +112,7 @@ def _together(alike: list[Box]) -> Box:
 
 
 def _name(box: Box) -> str:
-    return box.id.rpartition("/")[2]
+    return NodePath(box.id).node_id
 
 
 def _shared(names: list[str]) -> str:

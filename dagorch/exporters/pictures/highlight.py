@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from dagorch.exporters.critical import CriticalStep
-from dagorch.exporters.frames import holders
 from dagorch.exporters.pictures.drawing import Arrow, Drawing
+from dagorch.ids import NodePath
 
 __all__ = ["emphasise"]
 
@@ -34,7 +34,7 @@ def emphasise(drawing: Drawing, chain: Sequence[CriticalStep]) -> None:
 
 def _place(drawing: Drawing, path: str) -> str:
     """The box that shows a node run: its own, that of an expansion, that of many."""
-    for holder in holders(path):
+    for holder in NodePath(path).with_containers():
         for id in (holder, f"{holder}/", f"{holder}[…]"):
             if id in drawing.boxes:
                 return id
@@ -43,7 +43,7 @@ def _place(drawing: Drawing, path: str) -> str:
 
 def _around(drawing: Drawing, id: str) -> Iterator[str]:
     """A box, what it stands in for, and all surrounds that it is in."""
-    yield from holders(id)
+    yield from NodePath(id).with_containers()
     surround = drawing.boxes[id].surround
     while surround:
         yield surround

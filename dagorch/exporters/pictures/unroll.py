@@ -23,6 +23,7 @@ from dagorch.exporters.pictures.drawing import Arrow, Box, Cluster, Drawing
 from dagorch.exporters.pictures.highlight import emphasise
 from dagorch.graph.graph import Graph
 from dagorch.graph.plan import LOOP, MAP, Plan
+from dagorch.ids import NodePath
 from dagorch.models.result import End, NodeRun, Result
 from dagorch.nodes.base import Node
 from dagorch.nodes.container import Loop, Map
@@ -92,7 +93,7 @@ class _Artist:
         self._used = usage_with_inside(self._runs)
         self.chain = critical_path(result, graph) if result is not None else ()
         self._on_chain = {
-            step.path[:end] for step in self.chain for end, c in enumerate(step.path) if c == "/"
+            run.frame for step in self.chain for run in NodePath(step.path).with_containers()
         }
         """The frames that the critical path goes through, `search[7]`."""
         details = (
