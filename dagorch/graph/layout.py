@@ -97,14 +97,15 @@ class _Columns:
     """What the walk over the nodes has found so far; of most, a byte a node."""
 
     __slots__ = (
-        "expands", "kept", "kinds", "limited", "plain", "priorities", "resources", "whole", "wired",
+        "cancels_as_unit", "expands", "has_inputs", "kept", "kinds", "needs_policy", "priorities",
+        "resources", "unconditional",
     )  # fmt: skip
 
     def __init__(self, plan: Plan) -> None:
-        self.kinds, self.wired = bytearray(plan.size), bytearray(plan.size)
-        self.limited, self.kept = bytearray(plan.size), bytearray(plan.protected)
-        self.plain = bytearray(b"\x01") * plan.size
-        self.whole = True
+        self.kinds, self.has_inputs = bytearray(plan.size), bytearray(plan.size)
+        self.needs_policy, self.kept = bytearray(plan.size), bytearray(plan.protected)
+        self.unconditional = bytearray(b"\x01") * plan.size
+        self.cancels_as_unit = True
         self.expands = False
         self.priorities: dict[int, int] = {}
         self.resources: dict[str, str] = {}
@@ -114,7 +115,7 @@ def _lay_nodes(plan: Plan, graph: Graph, wiring: Wiring) -> None:
     """One walk over the nodes; the usual kind, a function without a policy, comes cheapest."""
     plan.checks, plan.functions = [None] * plan.size, [None] * plan.size
     plan.binders = [_NO_BINDER] * plan.size
-    plan.contexts, plan.constants, plan.gates = {}, {}, {}
+    plan.contexts, plan.constants, plan.control_edges_start = {}, {}, {}
     columns = _Columns(plan)
     for i, entry in enumerate(graph.entries.values()):
         node = entry.node
@@ -127,9 +128,12 @@ def _lay_nodes(plan: Plan, graph: Graph, wiring: Wiring) -> None:
         if node.policy is not DEFAULT_POLICY:
             _lay_policy(plan, columns, i, node)
     for edge in plan.labels:
-        columns.plain[plan.edge_source[edge]] = 0
-    plan.kinds, plan.wired = bytes(columns.kinds), bytes(columns.wired)
-    plan.limited, plan.plain = bytes(columns.limited), bytes(columns.plain)
+        columns.unconditional[plan.edge_source[edge]] = 0
+    plan.kinds, plan.has_inputs = bytes(columns.kinds), bytes(columns.has_inputs)
+    plan.needs_policy, plan.unconditional = (
+        bytes(columns.needs_policy),
+        bytes(columns.unconditional),
+    )
     plan.protected, plan.priorities = bytes(columns.kept), columns.priorities
 
     inner: dict[int, Plan] = {}
@@ -138,9 +142,9 @@ def _lay_nodes(plan: Plan, graph: Graph, wiring: Wiring) -> None:
         inner.update((id(deeper), deeper) for deeper in body.inner)
     plan.inner = tuple(inner.values())
     plan.flat = not inner and not columns.expands
-    plan.whole = plan.flat and columns.whole
-    pairs = zip(plan.kinds, plan.limited, strict=True)
-    plan.direct = bytes([code <= kinds.SYNC and not limited for code, limited in pairs])
+    plan.cancels_as_unit = plan.flat and columns.cancels_as_unit
+    pairs = zip(plan.kinds, plan.needs_policy, strict=True)
+    plan.slot_only = bytes([code <= kinds.SYNC and not needs for code, needs in pairs])
     inside = {name: user for body in plan.inner for name, user in body.resources.items()}
     plan.resources = {**inside, **columns.resources}
 
@@ -165,17 +169,17 @@ def _lay_other(plan: Plan, columns: _Columns, i: int, entry: Entry) -> None:
     if isinstance(node, Merge):
         start, stop = plan.in_start[i], plan.in_start[i + 1]
         if entry.after:
-            plan.gates[i] = start + len(entry.sources)
+            plan.control_edges_start[i] = start + len(entry.sources)
         if node.quorum > 0:
-            columns.whole = False
+            columns.cancels_as_unit = False
         if entry.after or node.quorum > 0:
             for source in plan.edge_source[start:stop]:
-                columns.plain[source] = 0
+                columns.unconditional[source] = 0
     elif isinstance(node, LLM):
         if i in plan.bodies:
             columns.kinds[i] = kinds.SUBGRAPH
         else:
-            columns.limited[i] = 1
+            columns.needs_policy[i] = 1
     elif node.kind is Kind.ASK:
         plan.checks[i] = value_check(node.output_type())
 
@@ -192,18 +196,18 @@ def _lay_values(plan: Plan, columns: _Columns, i: int, entry: Entry, wiring: Wir
     constant = constants(entry)
     if constant:
         plan.constants[i] = constant
-    columns.wired[i] = bool(plan.binders[i] or constant)
+    columns.has_inputs[i] = bool(plan.binders[i] or constant)
 
 
 def _lay_policy(plan: Plan, columns: _Columns, i: int, node: Node[Any]) -> None:
     policy = node.policy
-    columns.limited[i] = 1
+    columns.needs_policy[i] = 1
     columns.kept[i] |= policy.keep
     if policy.priority is not None:
         columns.priorities[i] = policy.priority
     alone = policy.timeout_seconds, policy.attempt_timeout_seconds, policy.hedge_after
     if alone != (None, None, None):
-        columns.whole = False
+        columns.cancels_as_unit = False
     for name in policy.resources:
         columns.resources[name] = node.id
 
@@ -227,12 +231,12 @@ def _lay_ranks(plan: Plan, order: Order) -> None:
 
 def _lay_order(plan: Plan) -> None:
     """Sort the nodes by the key of the ready queue, where they are all that can be ready."""
-    plan.order = plan.place = None
+    plan.start_order = plan.start_rank = None
     if not plan.flat:
         return
-    plan.order = sorted(range(plan.size), key=plan.neg_rank.__getitem__)
+    plan.start_order = sorted(range(plan.size), key=plan.neg_rank.__getitem__)
     if plan.priorities:
-        plan.order.sort(key=lambda index: -plan.priorities.get(index, 0))
-    plan.place = [0] * plan.size
-    for at, index in enumerate(plan.order):
-        plan.place[index] = at
+        plan.start_order.sort(key=lambda index: -plan.priorities.get(index, 0))
+    plan.start_rank = [0] * plan.size
+    for at, index in enumerate(plan.start_order):
+        plan.start_rank[index] = at

@@ -35,12 +35,12 @@ class Plan:
     """
 
     __slots__ = (
-        "binders", "bodies", "checks", "constants", "contexts", "direct", "edge_source",
-        "edge_target", "edges", "fallbacks", "flat", "functions", "gates", "in_degree", "in_start",
-        "inner", "inputs", "kinds", "labels", "limited", "name", "neg_rank", "nodes", "order",
-        "out_edges", "output_ids", "outputs", "place", "plain", "priorities", "protected",
-        "required", "resources", "single_output", "size", "sources", "span", "weights", "whole",
-        "wired",
+        "binders", "bodies", "cancels_as_unit", "checks", "constants", "contexts",
+        "control_edges_start", "edge_source", "edge_target", "edges", "fallbacks", "flat",
+        "functions", "has_inputs", "in_degree", "in_start", "inner", "inputs", "kinds", "labels",
+        "name", "needs_policy", "neg_rank", "nodes", "out_edges", "output_ids", "outputs",
+        "priorities", "protected", "required", "resources", "single_output", "size", "slot_only",
+        "sources", "span", "start_order", "start_rank", "unconditional", "weights",
     )  # fmt: skip
 
     name: str
@@ -51,7 +51,7 @@ class Plan:
     kinds: bytes
     inputs: dict[str, Any]
     """Defaults of the inputs by name, in slot order; `NO_DEFAULT` where a value must be given."""
-    gates: dict[int, int]
+    control_edges_start: dict[int, int]
     """
     Of merges with an `after`.
 
@@ -66,23 +66,23 @@ class Plan:
     """Per edge, 1 if its target is skipped when it dies."""
     labels: dict[int, frozenset[str]]
     """Of the edges that hang on a branch's label."""
-    plain: bytes
+    unconditional: bytes
     """
     Per node, 1 if completing it does no more to its successors than count down.
 
     No label, no quorum, no gate.
     """
-    limited: bytes
+    needs_policy: bytes
     """
     Per node, 1 if starting or ending it needs a look at its policy or kind.
 
     Limits, priorities, requests.
     """
-    direct: bytes
+    slot_only: bytes
     """Per node, 1 if it is a function without limits: what needs nothing but a slot."""
     binders: list[tuple[tuple[str, int], ...]]
     """Per node, the parameters and the slots that feed them."""
-    wired: bytes
+    has_inputs: bytes
     """Per node, 1 if it takes any input at all."""
     constants: dict[int, dict[str, Any]]
     functions: list[Callable[..., Any] | None]
@@ -99,10 +99,10 @@ class Plan:
     """Minus the longest remaining path in estimated seconds, the node itself included."""
     flat: bool
     """Whether the root frame is all that there will be: nothing inside, no expansion."""
-    order: list[int] | None
+    start_order: list[int] | None
     """The nodes as they start, were all ready at once; None if the plan is not flat."""
-    place: list[int] | None
-    """The place of each node in `order`."""
+    start_rank: list[int] | None
+    """The position of each node in `start_order`."""
     weights: list[float]
     """Estimated seconds of the node itself."""
     span: float
@@ -118,7 +118,7 @@ class Plan:
     """The resources that policies name, those inside too, each with a node that does."""
     sources: tuple[int, ...]
     """Nodes with no edge in."""
-    whole: bool
+    cancels_as_unit: bool
     """
     Whether attempts are cancelled only all together.
 

@@ -154,7 +154,7 @@ class Runner:
         # To the last command, not to the last node run: somebody has to tell of the end.
         while group is not None and self.broken is None and (core.outbox or not core.finished):
             try:
-                if core.plan.whole:  # whatever cancels one attempt cancels them all
+                if core.plan.cancels_as_unit:  # whatever cancels one attempt cancels them all
                     await self._obey_all(group.cancel_scope)
                 else:
                     with anyio.CancelScope() as scope:

@@ -51,7 +51,7 @@ class Attempting(NodeRuns):
     def enqueue(self, frame: Frame, index: int) -> None:
         plan = frame.plan
         priority = plan.priorities.get(index, frame.priority) if plan.priorities else frame.priority
-        if plan.limited[index]:
+        if plan.needs_policy[index]:
             item = (-priority, plan.neg_rank[index] - frame.tail, frame.serial, index, frame)
             needed = tuple(r.name for r in self._resources(frame, index))
             facts = frame.facts.get(index)
@@ -151,7 +151,7 @@ class Attempting(NodeRuns):
         self.slots_used += 1
         attempt = StartAttempt(frame, index, frame.inputs_of(index))
         frame.running[index] = attempt
-        if plan.limited[index]:
+        if plan.needs_policy[index]:
             facts = frame.fact(index)
             attempt.number = facts.failures + 1
             attempt.began = self.now

@@ -46,7 +46,7 @@ def open_container(core: NodeRuns, frame: Frame, index: int) -> None:
     kind = plan.kinds[index]
     box = Container(plan.bodies[index], inputs, kind in (LOOP, MAP))
     frame.containers[index] = box
-    if plan.limited[index]:
+    if plan.needs_policy[index]:
         core.arm_node(frame, index)
     node = plan.nodes[index]
     if kind == MAP:

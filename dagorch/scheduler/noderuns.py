@@ -66,7 +66,7 @@ class NodeRuns(RunState):
         plan = frame.plan
         kind = plan.kinds[index]
         if (
-            plan.direct[index] and not self.observed and frame.state[index] == _PENDING
+            plan.slot_only[index] and not self.observed and frame.state[index] == _PENDING
         ):  # most of a wide fan, and so without the calls in between
             frame.state[index] = _READY
             frame.times[3 * index] = self.now
@@ -121,7 +121,7 @@ class NodeRuns(RunState):
         if frame.readers is not None:
             frame.let_go(index)
         if not frame.stopping and plan.out_edges[index]:
-            if state == _COMPLETED and plan.plain[index] and not self.agenda:
+            if state == _COMPLETED and plan.unconditional[index] and not self.agenda:
                 release(self, frame, index)
             else:
                 self.agenda.append((release, frame, index))
@@ -164,7 +164,7 @@ class NodeRuns(RunState):
             containers.stop_container(self, frame, index)
         else:
             frame.tickets.pop(index, None)
-            if state == _READY and frame.plan.limited[index]:
+            if state == _READY and frame.plan.needs_policy[index]:
                 self.give_way()
             self.end(frame, index, State.CANCELLED)
 

@@ -32,7 +32,7 @@ def release(core: NodeRuns, frame: Frame, index: int, start: int = 0) -> None:
     pending = frame.pending
     targets = plan.edge_target
     completed = frame.state[index] == _COMPLETED
-    simple = completed and plan.plain[index] and frame.closed_edges is None
+    simple = completed and plan.unconditional[index] and frame.closed_edges is None
     for place in range(start, len(edges)):
         if frame.stopping:  # whatever still waits is cancelled, not blocked
             return
@@ -50,7 +50,7 @@ def release(core: NodeRuns, frame: Frame, index: int, start: int = 0) -> None:
         left = pending[target] - 1
         pending[target] = left
         core.allowance -= 1
-        if not left and simple and plan.direct[target] and target not in frame.marks:
+        if not left and simple and plan.slot_only[target] and target not in frame.marks:
             core.make_ready(frame, target)
         elif not left or (not simple and plan.kinds[target] == MERGE):
             judge(core, frame, target)
@@ -61,7 +61,7 @@ def _mark(frame: Frame, edge: int, target: int, completed: bool, source: int) ->
     plan = frame.plan
     labels = plan.labels.get(edge)
     kind = plan.kinds[target]
-    if edge >= plan.gates.get(target, plan.edges):
+    if edge >= plan.control_edges_start.get(target, plan.edges):
         target = ~target  # a merge's `after`: counted apart from what it joins
     if completed and (labels is None or not labels.isdisjoint(frame.facts[source].picked)):
         if kind == MERGE:
@@ -108,8 +108,8 @@ def _judge_merge(
     assert isinstance(node, Merge)
     dead, _, broken = marks or (0, 0, 0)
     joined = frame.plan.in_degree[index]
-    if index in frame.plan.gates:
-        joined = frame.plan.gates[index] - frame.plan.in_start[index]
+    if index in frame.plan.control_edges_start:
+        joined = frame.plan.control_edges_start[index] - frame.plan.in_start[index]
         if not _gate_is_open(core, frame, index, joined, pending):
             return
         pending = joined - len(frame.arrived.get(index, ())) - dead - broken
@@ -163,7 +163,9 @@ def merge_values(frame: Frame, index: int) -> list[object]:
             for edge in sorted(frame.arrived[index][: node.quorum])
         ]
     values = []
-    for edge in range(plan.in_start[index], plan.gates.get(index, plan.in_start[index + 1])):
+    for edge in range(
+        plan.in_start[index], plan.control_edges_start.get(index, plan.in_start[index + 1])
+    ):
         source = plan.edge_source[edge]
         labels = plan.labels.get(edge)
         if frame.state[source] == _COMPLETED and (

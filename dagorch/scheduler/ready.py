@@ -39,7 +39,7 @@ class ReadyQueue:
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self._order, self._place = plan.order, plan.place
+        self._order, self._place = plan.start_order, plan.start_rank
         self.root: Frame | None = None
         """The frame that the numbers belong to, once it is open."""
         self.line: deque[Any] = deque()

@@ -44,7 +44,7 @@ def straight(core: Core) -> Generator[StartAttempt | None, Success, None]:  # no
     queue, outbox, agenda = core.queue, core.outbox, core.agenda
     line, heap, others, waiting = queue.line, queue.heap, queue.others, core.calls.waiting
     late = core.late
-    order, place = core.plan.order, core.plan.place
+    order, place = core.plan.start_order, core.plan.start_rank
     frame: Frame | None = None
     following: StartAttempt | None = None
     while True:
@@ -56,7 +56,7 @@ def straight(core: Core) -> Generator[StartAttempt | None, Success, None]:  # no
             plan = frame.plan
             state, times, values, running = frame.state, frame.times, frame.values, frame.running
             pending, marks = frame.pending, frame.marks
-            direct, plain = plan.direct, plan.plain
+            direct, plain = plan.slot_only, plan.unconditional
             out_edges, targets = plan.out_edges, plan.edge_target
         if agenda or frame.detour or not (direct[index] and plain[index]):
             core.handle(stimuli.AttemptSucceeded(attempt, value, now))
@@ -108,7 +108,7 @@ def straight(core: Core) -> Generator[StartAttempt | None, Success, None]:  # no
             else:
                 _, _, _, index, owner = entry
             ready = owner.state[index] == _READY  # else it was cancelled since
-            if ready and not owner.plan.direct[index]:
+            if ready and not owner.plan.slot_only[index]:
                 break
             if out_of_line:
                 heappop(heap)
@@ -120,7 +120,7 @@ def straight(core: Core) -> Generator[StartAttempt | None, Success, None]:  # no
             owner.times[3 * index + 1] = now
             attempt.frame = owner
             attempt.index = index
-            attempt.inputs = owner.inputs_of(index) if owner.plan.wired[index] else _NO_INPUTS
+            attempt.inputs = owner.inputs_of(index) if owner.plan.has_inputs[index] else _NO_INPUTS
             owner.running[index] = following = attempt
             break
         if following is None:

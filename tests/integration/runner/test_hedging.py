@@ -80,10 +80,10 @@ def test_the_first_wins_and_the_hedge_is_stopped(virtual: Any) -> None:
 
 
 def test_others_go_on_when_a_loser_is_stopped(virtual: Any) -> None:
-    """Stopping a loser stops its worker, not the run: see `Plan.whole`."""
+    """Stopping a loser stops its worker, not the run: see `Plan.cancels_as_unit`."""
     graph = asking()
     graph.add(LLM("other", prompt="?"))
-    assert not graph.compile().whole
+    assert not graph.compile().cancels_as_unit
     provider = Uneven(60.0, 20.0, 3.0)
 
     async def run() -> Result:

@@ -27,8 +27,8 @@ def test_what_is_joined_and_what_is_only_waited_for_are_different_definitions() 
 def test_the_plan_knows_where_the_sources_end() -> None:
     plan = joined(["a"], ["b"]).compile()
     merged = plan.index("merged")
-    assert plan.gates == {merged: plan.in_start[merged] + 1}
-    assert joined(["a", "b"], []).compile().gates == {}
+    assert plan.control_edges_start == {merged: plan.in_start[merged] + 1}
+    assert joined(["a", "b"], []).compile().control_edges_start == {}
 
 
 def test_a_merge_of_nothing_is_refused_even_if_it_comes_after_something() -> None:
