@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import socket
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from dagorch.errors import DefinitionError
+from dagorch.http.connections import is_loopback, probe
 from dagorch.ports import Provider
 from dagorch.providers import SERVICES, ProviderFactory, Router
 from dagorch.providers.base import BaseProvider
-from dagorch.providers.http import is_loopback
 from dagorch.providers.openai import OpenAIProvider
 
 __all__ = ["Chosen", "choose"]
@@ -77,10 +75,8 @@ def _check_address(provider: Provider) -> None:
     address = getattr(provider, "base_url", "")
     if not address or not is_loopback(address):
         return
-    parts = urlsplit(address)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
     try:
-        socket.create_connection((parts.hostname or "", port), timeout=_CONNECT_SECONDS).close()
+        probe(address, _CONNECT_SECONDS)
     except OSError as error:
         raise DefinitionError(
             f"nothing answers at {address} ({error.strerror or error}); "

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from dagorch.providers.base import BaseProvider, CompletionMethods, TextStream
     from dagorch.providers.factory import ProviderFactory, ProviderInfo
     from dagorch.providers.gemini import GeminiProvider
-    from dagorch.providers.http import Timeouts
+    from dagorch.providers.http_client import Timeouts
     from dagorch.providers.http_provider import HttpProvider
     from dagorch.providers.local import LocalProvider
     from dagorch.providers.openai import OpenAIProvider
@@ -59,7 +59,7 @@ _HOMES = {
     "ScriptedProvider": "scripted",
     "Service": "registry",
     "TextStream": "base",
-    "Timeouts": "http",
+    "Timeouts": "http_client",
     "adapt": "adapter",
     "route": "registry",
 }

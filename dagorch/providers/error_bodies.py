@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from dagorch.providers.rate_headers import seconds_until
+from dagorch.http.retry_after import seconds_until
 
 __all__ = ["Fault", "read_body", "read_error"]
 

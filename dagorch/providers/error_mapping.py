@@ -11,7 +11,6 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 from dagorch.errors import (
@@ -28,13 +27,14 @@ from dagorch.errors import (
     RateLimitedError,
     RefusedError,
 )
+from dagorch.http.retry_after import retry_after_seconds
+from dagorch.http.secret import Secret
 from dagorch.models.usage import Usage
 from dagorch.providers.error_bodies import Fault, read_body, read_error
 from dagorch.providers.http_reply import Timeouts, TransportFailure
 from dagorch.providers.rate_headers import rate_limits
-from dagorch.providers.secret import Secret
 
-__all__ = ["Failures", "retry_after_seconds"]
+__all__ = ["Failures"]
 
 _TOO_LONG = re.compile(
     r"context[ _](length|size|window|limit)|exceeds? the (available|maximum) context|"
@@ -48,32 +48,6 @@ _NO_CREDIT = re.compile(
 )
 _NOT_HERE = re.compile(r"unsupported_country|location is not supported", re.IGNORECASE)
 _EXCERPT_CHARS = 300
-
-
-def retry_after_seconds(headers: Mapping[str, str], now: float) -> float | None:
-    """
-    Give the pause that a reply asks for, or None.
-
-    Args:
-        headers: Names in lower case.
-        now: Seconds since the epoch, against which a date is read.
-
-    Example:
-        >>> retry_after_seconds({"retry-after": "2"}, now=0.0)
-        2.0
-        >>> retry_after_seconds({"retry-after": "Thu, 01 Jan 1970 00:01:00 GMT"}, now=10.0)
-        50.0
-    """
-    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        value = headers.get(name, "").strip()
-        if re.fullmatch(r"\d+(\.\d+)?", value):
-            return float(value) * unit
-        if value and unit == 1.0:
-            try:
-                return max(0.0, parsedate_to_datetime(value).timestamp() - now)
-            except ValueError:
-                continue
-    return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,18 +8,17 @@ registry's data.
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urlsplit
 
 from dagorch.errors import DefinitionError
+from dagorch.http.connections import is_loopback, probe
 from dagorch.models.limits import Limits
 from dagorch.providers.anthropic import AnthropicProvider
 from dagorch.providers.base import BaseProvider
 from dagorch.providers.gemini import GeminiProvider
-from dagorch.providers.http import Timeouts, is_loopback
+from dagorch.providers.http_client import Timeouts
 from dagorch.providers.http_provider import HttpProvider
 from dagorch.providers.local import LocalProvider, local_missing
 from dagorch.providers.local_model import MODEL_NAME
@@ -163,13 +162,11 @@ def _key(service: Service) -> str:
 
 
 def _listens(address: str) -> bool:
-    parts = urlsplit(address)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
     try:
-        with socket.create_connection((parts.hostname or "", port), timeout=_PROBE_SECONDS):
-            return True
+        probe(address, _PROBE_SECONDS)
     except OSError:
         return False
+    return True
 
 
 def _local(model: str | None) -> LocalProvider:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import unquote, urlsplit
 
 from dagorch.errors import DefinitionError, ProviderError
+from dagorch.http.secret import Secret
 from dagorch.models.limits import Limits
 from dagorch.models.llm import LLMRequest, LLMResponse, Message
 from dagorch.models.usage import Usage
@@ -24,12 +25,11 @@ from dagorch.ports import ReplyListener
 from dagorch.providers.base import BaseProvider
 from dagorch.providers.dialect import Dialect, Reply
 from dagorch.providers.error_mapping import Failures
-from dagorch.providers.http import HttpClient, Timeouts, TransportFailure
+from dagorch.providers.http_client import HttpClient, Timeouts, TransportFailure
 from dagorch.providers.http_reply import HttpReply
 from dagorch.providers.per_loop import PerLoop
 from dagorch.providers.prices import Price, PriceTable, known_output_limit
 from dagorch.providers.rate_headers import rate_limits
-from dagorch.providers.secret import Secret
 from dagorch.providers.sse import EventLines
 from dagorch.providers.wire import WireError, encode
 
@@ -114,8 +114,9 @@ class HttpProvider(BaseProvider):
 
     @property
     def account(self) -> str:
-        """Whose account this is, told apart by service, address and key, none of which it shows."""
-        return f"{self.name} {Secret(self._base_url).mark} {self._key.mark} {self._login.mark}"
+        """Identifies the account by hashes of address, key and login; shows none of them."""
+        secrets = (Secret(self._base_url), self._key, self._login)
+        return " ".join([self.name, *(secret.digest for secret in secrets)])
 
     def _new_client(self) -> HttpClient:
         self._key.hide_in_logs()

@@ -9,12 +9,13 @@ a difference.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, Literal
 
 import anyio
+
+from dagorch.http.connections import close_response
 
 if TYPE_CHECKING:
     import httpx
@@ -148,19 +149,8 @@ class HttpReply:
         self._ended = True
 
     async def close(self) -> None:
-        """
-        Hang up if the reply has not ended, and end the generators below.
-
-        httpx nests four of them, and closing the outer one leaves the others to the garbage
-        collector, of which trio warns. Reading on after the end of the connection ends all.
-        """
+        """Close the connection if the reply has not ended, else leave it open for reuse."""
         if self._ended:
             await self._response.aclose()
-            return
-        import httpx
-
-        with anyio.CancelScope(shield=True):
-            await self._response.aclose()
-            with suppress(httpx.HTTPError, httpx.StreamError):
-                async for _ in self._bytes:
-                    pass
+        else:
+            await close_response(self._response, self._bytes)

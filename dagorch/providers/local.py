@@ -19,7 +19,7 @@ from dagorch.errors import DefinitionError, NotFoundError
 from dagorch.models.llm import LLMRequest, LLMResponse
 from dagorch.providers import local_server
 from dagorch.providers.base import BaseProvider
-from dagorch.providers.http import Timeouts
+from dagorch.providers.http_client import Timeouts
 from dagorch.providers.local_model import (
     MODEL_NAME,
     SMOLLM2,

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Final
 
+from dagorch.http.retry_after import NUMBER, seconds_until
 from dagorch.models.rates import RateLimits, RateWindow
 
-__all__ = ["rate_limits", "seconds_until"]
+__all__ = ["rate_limits"]
 
 _PARTS: Final = ("limit", "remaining", "reset")
 _KINDS: Final = ("requests", "tokens", "input-tokens", "output-tokens")
@@ -24,12 +22,6 @@ _HEADERS: Final = tuple(
     for kind in kinds
 )
 """The names of a limit's headers, beside the field that they fill."""
-_UNITS: Final = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0, "ms": 0.001, "us": 1e-6}
-_PIECE: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|us|d|h|m|s)")
-_DURATION: Final = re.compile(rf"(?:{_PIECE.pattern})+")
-_NUMBER: Final = re.compile(r"\d+(?:\.\d+)?")
-_A_MOMENT: Final = 1e9
-"""A plain number as large as this counts from 1970: as a duration it would be thirty years."""
 
 
 def rate_limits(headers: Mapping[str, str], now: float) -> RateLimits | None:
@@ -60,39 +52,5 @@ def rate_limits(headers: Mapping[str, str], now: float) -> RateLimits | None:
     return RateLimits(**found) if found else None
 
 
-def seconds_until(text: str, now: float) -> float | None:
-    """
-    Read how long something takes: a duration, plain seconds, a date, or seconds of the epoch.
-
-    Args:
-        text: `1m30s`, `6ms`, `57`, `2026-01-27T12:00:30Z`.
-        now: Seconds since the epoch, against which dates are read.
-
-    Returns:
-        Seconds, at least 0; None if the text is none of these.
-
-    Example:
-        >>> seconds_until("6ms", now=0.0), seconds_until("57", now=0.0)
-        (0.006, 57.0)
-        >>> seconds_until("1970-01-01T00:01:00Z", now=10.0)
-        50.0
-    """
-    if _NUMBER.fullmatch(text):
-        seconds = float(text)
-        if seconds >= _A_MOMENT:
-            # Milliseconds, if as seconds it would be the year 33,000.
-            seconds = (seconds / 1_000 if seconds >= _A_MOMENT * 1_000 else seconds) - now
-        return max(0.0, seconds)
-    if _DURATION.fullmatch(text):
-        return math.fsum(float(count) * _UNITS[unit] for count, unit in _PIECE.findall(text))
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max(0.0, moment.timestamp() - now)
-
-
 def _count(text: str) -> int | None:
-    return int(float(text)) if _NUMBER.fullmatch(text) else None
+    return int(float(text)) if NUMBER.fullmatch(text) else None

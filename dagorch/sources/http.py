@@ -10,13 +10,11 @@ import json
 import re
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -30,57 +28,19 @@ from dagorch.errors import (
     SourceReplyError,
     SourceUnavailableError,
 )
+from dagorch.http.connections import close_response, is_loopback, tls_context
+from dagorch.http.retry_after import retry_after_seconds
+from dagorch.http.secret import Secret
+from dagorch.http.throttle import Throttle
 from dagorch.sources.text import plain_text
 
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["Pace", "Reply", "Web"]
+__all__ = ["Reply", "Web"]
 
 MAX_BYTES: Final = 8_000_000
 _MAX_REDIRECTS: Final = 5
-_PATIENCE_SECONDS: Final = 2.0
-"""A pause that a service asked for is waited out here up to this; a longer one is an error."""
-
-
-class Pace:
-    """
-    The pause between the requests to one service, kept by all that share it.
-
-    Args:
-        delay_seconds: From the start of one request to that of the next.
-        now: A clock in seconds.
-        sleep: Waits for seconds.
-    """
-
-    def __init__(
-        self,
-        delay_seconds: float,
-        *,
-        now: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
-    ) -> None:
-        self.delay_seconds = delay_seconds
-        self._now = now
-        self._sleep = sleep
-        self._next = float("-inf")
-        self._paused_until = float("-inf")
-
-    async def turn(self) -> float:
-        """Wait for one's turn; give the seconds of a pause still asked for, 0 if there is none."""
-        now = self._now()
-        paused = self._paused_until - now
-        if paused > _PATIENCE_SECONDS:
-            return paused
-        start = max(now, self._next, self._paused_until)
-        self._next = start + self.delay_seconds
-        if start > now:
-            await self._sleep(start - now)
-        return 0.0
-
-    def pause(self, seconds: float) -> None:
-        """Let nobody have a turn for so long."""
-        self._paused_until = max(self._paused_until, self._now() + seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +108,10 @@ class Web:
             )
         self.source = source
         self.base_url = base_url.rstrip("/")
-        self.pace = Pace(delay_seconds)
+        self._throttle = Throttle(delay_seconds)
         self._agent = f"dagorch/{_version()}" + (f" ({contact})" if contact else "")
-        self._sign = _Signature(token)
+        self._token = Secret(token)
+        self._token.hide_in_logs()
         self._timeout_seconds = timeout_seconds
         self._most_bytes = most_bytes
 
@@ -168,7 +129,7 @@ class Web:
         Raises:
             SourceError: There was no answer, or none with success; told apart by kind.
         """
-        paused = await self.pace.turn()
+        paused = await self._throttle.acquire()
         if paused:
             raise self._error(
                 SourceLimitedError, f"asked for a pause that has {paused:.0f} s left", None, paused
@@ -200,7 +161,7 @@ class Web:
                     verify=tls,
                     follow_redirects=True,
                     max_redirects=_MAX_REDIRECTS,
-                    trust_env=not _is_loopback(self.base_url),
+                    trust_env=not is_loopback(self.base_url),
                 ) as client,
                 client.stream("GET", self.base_url + path, params=parameters) as response,
             ):
@@ -209,16 +170,19 @@ class Web:
                     return Reply(self.source, self.base_url, body)
                 raise self._refusal(response.status_code, response.headers, body)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            said = self._sign.scrub(str(error)) or type(error).__name__
+            said = self._token.scrub(str(error)) or type(error).__name__
         raise self._error(
             SourceUnavailableError,
             f"no exchange with {self.base_url}: {said}; check the address and the network",
         )
 
+    def _sign(self, request: httpx.Request) -> httpx.Request:
+        if self._token:
+            request.headers["authorization"] = f"Bearer {self._token.reveal()}"
+        return request
+
     async def _read(self, response: httpx.Response) -> bytes:
         """Read the whole body, up to the bound."""
-        import httpx
-
         body = bytearray()
         chunks = response.aiter_bytes()
         try:
@@ -231,12 +195,7 @@ class Web:
                         response.status_code,
                     )
         finally:
-            # Reading on after hanging up ends httpx's nested generators, of which trio warns.
-            with anyio.CancelScope(shield=True):
-                await response.aclose()
-                with suppress(httpx.HTTPError, httpx.StreamError):
-                    async for _ in chunks:
-                        pass
+            await close_response(response, chunks)
         return bytes(body)
 
     def _refusal(self, status: int, headers: Mapping[str, str], body: bytes) -> SourceError:
@@ -244,8 +203,8 @@ class Web:
         pause = _pause_seconds(headers, time.time())
         limited = status == 429 or (status == 403 and pause is not None)
         if pause is not None and (limited or status == 503):
-            self.pace.pause(pause)
-        said = self._sign.scrub(_excerpt(body)) or "nothing more"
+            self._throttle.pause(pause)
+        said = self._token.scrub(_excerpt(body)) or "nothing more"
         if limited:
             kind: type[SourceError] = SourceLimitedError
             advice = "it was asked too often; wait"
@@ -274,30 +233,10 @@ class Web:
         return f"<Web {self.base_url}>"
 
 
-class _Signature:
-    """Puts the token on a request, and takes it out of a text; lies in no dict, has no repr."""
-
-    __slots__ = ("_token",)
-
-    def __init__(self, token: str) -> None:
-        self._token = token
-
-    def __call__(self, request: httpx.Request) -> httpx.Request:
-        if self._token:
-            request.headers["authorization"] = f"Bearer {self._token}"
-        return request
-
-    def scrub(self, text: str) -> str:
-        return text.replace(self._token, "***") if self._token else text
-
-    def __repr__(self) -> str:
-        return "<signature>"
-
-
 def _prepare(secure: bool) -> ssl.SSLContext | bool:
     import httpx  # noqa: F401  # slow the first time
 
-    return _tls() if secure else False
+    return tls_context(True) if secure else False
 
 
 @cache
@@ -308,28 +247,11 @@ def _version() -> str:
         return "0"
 
 
-@cache
-def _tls() -> ssl.SSLContext:
-    """One for all: reading the certificates takes 40 to 400 ms."""
-    import httpx
-
-    return httpx.create_ssl_context()
-
-
-def _is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    with suppress(ValueError):
-        return ip_address(host).is_loopback
-    return host == "localhost"
-
-
 def _pause_seconds(headers: Mapping[str, str], now: float) -> float | None:
     """Give the pause that a reply asks for: `Retry-After`, or GitHub's reset of a used-up limit."""
-    value = headers.get("retry-after", "").strip()
-    if re.fullmatch(r"\d+(\.\d+)?", value):
-        return float(value)
-    with suppress(ValueError):
-        return max(0.0, parsedate_to_datetime(value).timestamp() - now)
+    pause = retry_after_seconds(headers, now)
+    if pause is not None:
+        return pause
     reset = headers.get("x-ratelimit-reset", "")
     if headers.get("x-ratelimit-remaining") == "0" and re.fullmatch(r"\d{1,12}", reset):
         return max(0.0, float(reset) - now)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import base64
-import gc
-import json
 import logging
 import pickle
 import traceback
@@ -29,9 +27,9 @@ from dagorch.exporters import (
     to_mermaid,
 )
 from dagorch.files import dump_graph
+from dagorch.http.secret import _HTTP_LOGGERS
 from dagorch.models.policy import Policy, Retry
-from dagorch.providers import HttpProvider, Timeouts, secret
-from dagorch.providers.secret import Secret
+from dagorch.providers import HttpProvider, Timeouts
 from tests.servers import ModelServer, Play, hang_up, nobody, reply, silent, stream
 from tests.speech import SPEECHES, ModelSettings, Speech
 
@@ -44,7 +42,7 @@ ECHO = {"x_request_id": MARKER, "request_id": MARKER, "location": f"http://127.0
 def every_log(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have everything logged, also where import-linter ran before and turned loggers off."""
     caplog.set_level(logging.DEBUG)
-    for name in secret._FOREIGN_LOGGERS:
+    for name in _HTTP_LOGGERS:
         monkeypatch.setattr(logging.getLogger(name), "disabled", False)
 
 
@@ -211,29 +209,3 @@ def test_a_key_that_no_header_can_carry_is_refused_without_showing_it(speech: Sp
     with pytest.raises(DefinitionError, match="KEY_ENV") as raised:
         speech.provider("http://127.0.0.1", api_key=f"{MARKER}\n{MARKER}", key_env="KEY_ENV")
     assert not shows([str(raised.value), repr(vars(raised.value))])
-
-
-def test_a_forgotten_key_costs_the_logs_nothing_more() -> None:
-    gc.collect()
-    before = len(secret._HIDDEN)
-    one = Secret(MARKER)
-    one.hide_in_logs()
-    assert len(secret._HIDDEN) == before + 1
-    del one
-    gc.collect()
-    assert len(secret._HIDDEN) == before
-
-
-def test_a_placeholder_is_no_key_to_hide(caplog: pytest.LogCaptureFixture) -> None:
-    Secret("k").hide_in_logs()
-    logging.getLogger("httpx").info("a kept %s", "key")
-    assert caplog.messages == ["a kept key"]
-
-
-def test_a_secret_shows_nothing_of_itself() -> None:
-    one = Secret(MARKER, "other")
-    assert not shows([repr(one), str(one), f"{one}"])
-    assert one.scrub(f"{MARKER} and another") == "*** and an***"
-    assert not Secret()
-    assert Secret().scrub("as it was") == "as it was"
-    assert json.dumps(repr(Secret()))

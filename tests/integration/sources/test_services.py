@@ -7,7 +7,6 @@ import traceback
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import anyio
 import pytest
 
 from dagorch.errors import (
@@ -19,7 +18,6 @@ from dagorch.errors import (
     SourceUnavailableError,
 )
 from dagorch.sources import Arxiv, Crossref, GitHub, HackerNews, News, Wikipedia
-from dagorch.sources.http import Pace
 from tests import services
 from tests.servers import ModelServer, Seen, Wire, nobody, reply
 from tests.services import SERVICES, Service
@@ -257,19 +255,6 @@ async def test_githubs_used_up_limit_is_a_pause() -> None:
     ):
         await GitHub(server.url, delay_seconds=0).search("bees", 1)
     assert 25 < (caught.value.retry_after_seconds or 0) <= 30
-
-
-async def test_the_delay_is_between_all_requests_whoever_makes_them() -> None:
-    now, starts = 100.0, []
-
-    async def sleep(seconds: float) -> None:
-        starts.append(now + seconds)
-
-    pace = Pace(3.0, now=lambda: now, sleep=sleep)
-    async with anyio.create_task_group() as group:
-        for _ in range(4):
-            group.start_soon(pace.turn)
-    assert sorted(starts) == [103.0, 106.0, 109.0], "the first need not wait"
 
 
 async def test_news_mixes_feeds_with_what_is_searched() -> None:

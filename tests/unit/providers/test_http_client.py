@@ -6,7 +6,7 @@ import anyio
 import pytest
 
 from dagorch.providers import http_reply
-from dagorch.providers.http import _proxy
+from dagorch.providers.http_client import _proxy
 from dagorch.providers.http_reply import Silences, Timeouts
 
 

@@ -1,4 +1,4 @@
-"""A key that nothing shows: held here, taken out of texts, and out of the log of foreign code."""
+"""Secrets: API keys and passwords that no repr, log or error message shows."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from weakref import WeakSet
 
 __all__ = ["Secret"]
 
-_FOREIGN_LOGGERS: Final = ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.proxy")
-"""Who logs addresses and the headers of replies; a service may echo a key in those."""
-_MIN_CHARS: Final = 8
-"""A shorter text is a placeholder, and may stand in a log for other reasons."""
+_HTTP_LOGGERS: Final = ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.proxy")
+"""They log addresses and response headers, in which a service may echo a key."""
+_MIN_LOG_FILTER_LENGTH: Final = 8
+"""A shorter value is a placeholder; it may occur in logs for other reasons."""
 
 
 class Secret:
     """
-    A key that no repr, log or traceback shows; empty is no key.
+    An API key or token that no repr, log or traceback shows; falsy when empty.
 
     Args:
         value: The key.
-        also: Further texts to hide, such as the password in an address.
+        also: More texts to hide, such as the password in an address.
     """
 
     __slots__ = ("__weakref__", "_also", "_value")
@@ -39,23 +39,23 @@ class Secret:
         return "Secret('***')" if self._value else "Secret('')"
 
     def reveal(self) -> str:
-        """Give the key itself, for the one header that carries it."""
+        """Return the key itself, for the header that carries it."""
         return self._value
 
     @property
-    def mark(self) -> str:
+    def digest(self) -> str:
         """
-        What tells this key from others as long as this process lives; nothing leads back to it.
+        A hash that tells keys apart within this process and cannot be reversed.
 
         Example:
-            >>> Secret("sk-123").mark == Secret("sk-123").mark != Secret("sk-456").mark
+            >>> Secret("sk-123").digest == Secret("sk-123").digest != Secret("sk-456").digest
             True
         """
         return hashlib.blake2b(self._value.encode(), key=_salt(), digest_size=16).hexdigest()
 
     def scrub(self, text: str) -> str:
         """
-        Give `text` without the key.
+        Replace the key in `text` with asterisks.
 
         Example:
             >>> Secret("sk-123").scrub("the key sk-123 expired")
@@ -67,17 +67,17 @@ class Secret:
         return text
 
     def hide_in_logs(self) -> None:
-        """Keep the key out of what httpx and httpcore log, from now on and at every level."""
-        if max(map(len, (self._value, *self._also))) < _MIN_CHARS:
+        """Scrub the key from what httpx and httpcore log, from now on and at every level."""
+        if max(map(len, (self._value, *self._also))) < _MIN_LOG_FILTER_LENGTH:
             return
         _HIDDEN.add(self)
-        for name in _FOREIGN_LOGGERS:
-            logging.getLogger(name).addFilter(_scrub_record)  # once: adding it again does nothing
+        for name in _HTTP_LOGGERS:
+            logging.getLogger(name).addFilter(_scrub_record)  # adding it again has no effect
 
 
 @functools.cache
 def _salt() -> bytes:
-    """Chance, new in each process: without it a mark could be compared with those of guesses."""
+    """Return random bytes, new in each process, so that a digest cannot be matched by guessing."""
     return secrets.token_bytes(32)
 
 
@@ -85,10 +85,10 @@ _HIDDEN: Final[WeakSet[Secret]] = WeakSet()
 
 
 def _scrub_record(record: logging.LogRecord) -> bool:
-    """Let every record pass, those that show a key without it."""
-    said = shown = record.getMessage()
+    """Let every record pass, with keys scrubbed."""
+    message = scrubbed = record.getMessage()
     for secret in list(_HIDDEN):
-        shown = secret.scrub(shown)
-    if shown != said:
-        record.msg, record.args = shown, None
+        scrubbed = secret.scrub(scrubbed)
+    if scrubbed != message:
+        record.msg, record.args = scrubbed, None
     return True

@@ -11,14 +11,13 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from functools import cache
-from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import anyio
 
+from dagorch.http.connections import is_loopback, tls_context
 from dagorch.providers.http_reply import (
     HttpReply,
     Silences,
@@ -30,7 +29,7 @@ from dagorch.providers.http_reply import (
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["HttpClient", "Timeouts", "TransportFailure", "is_loopback"]
+__all__ = ["HttpClient", "Timeouts", "TransportFailure"]
 
 _IDLE_KEPT = 1_000
 """Connections kept open for later; before that they are bounded by the exchanges at once."""
@@ -207,7 +206,7 @@ class HttpClient:
         import httpx
 
         return httpx.AsyncHTTPTransport(
-            verify=_tls(self._base_url.startswith("https:")),
+            verify=tls_context(self._base_url.startswith("https:")),
             limits=httpx.Limits(max_connections=1, max_keepalive_connections=1),
             proxy=self._proxy,
         )
@@ -228,29 +227,6 @@ def _proxy(url: str) -> str | None:
     proxies = getproxies()
     proxy = proxies.get(parts.scheme) or proxies.get("all")
     return f"http://{proxy}" if proxy and "://" not in proxy else proxy
-
-
-@cache
-def _tls(wanted: bool) -> ssl.SSLContext:
-    """One for all: reading the certificates takes 40 to 400 ms, and 0.1 ms where none are used."""
-    import httpx
-
-    return httpx.create_ssl_context() if wanted else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-
-
-def is_loopback(url: str) -> bool:
-    """
-    Whether `url` names this very machine.
-
-    Example:
-        >>> is_loopback("http://localhost:11434/v1"), is_loopback("https://api.x.ai/v1")
-        (True, False)
-    """
-    host = urlsplit(url).hostname or ""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
 
 
 def _problem(error: httpx.RequestError | httpx.InvalidURL) -> tuple[TransportProblem, str]:

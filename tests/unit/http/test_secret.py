@@ -1,0 +1,46 @@
+"""A secret shows its key nowhere, and scrubs it from texts and logs."""
+
+from __future__ import annotations
+
+import gc
+import json
+import logging
+
+import pytest
+
+from dagorch.http.secret import _HIDDEN, Secret
+
+MARKER = "sk-MARKER-0123456789abcdef"
+
+
+@pytest.fixture(autouse=True)
+def httpx_logger(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Enable httpx's logger, which import-linter disables when it runs earlier."""
+    caplog.set_level(logging.DEBUG)
+    monkeypatch.setattr(logging.getLogger("httpx"), "disabled", False)
+
+
+def test_a_forgotten_key_costs_the_logs_nothing_more() -> None:
+    gc.collect()
+    before = len(_HIDDEN)
+    one = Secret(MARKER)
+    one.hide_in_logs()
+    assert len(_HIDDEN) == before + 1
+    del one
+    gc.collect()
+    assert len(_HIDDEN) == before
+
+
+def test_a_placeholder_is_no_key_to_hide(caplog: pytest.LogCaptureFixture) -> None:
+    Secret("k").hide_in_logs()
+    logging.getLogger("httpx").info("a kept %s", "key")
+    assert caplog.messages == ["a kept key"]
+
+
+def test_a_secret_shows_nothing_of_itself() -> None:
+    one = Secret(MARKER, "other")
+    assert not [text for text in (repr(one), str(one), f"{one}") if MARKER[:20] in text]
+    assert one.scrub(f"{MARKER} and another") == "*** and an***"
+    assert not Secret()
+    assert Secret().scrub("as it was") == "as it was"
+    assert json.dumps(repr(Secret()))
