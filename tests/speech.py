@@ -17,7 +17,7 @@ from tests.servers import ModelServer, Play, delta, reply, stream, usage
 
 
 @dataclass(frozen=True)
-class Asked:
+class FunctionCall:
     """A tool call as a server asks for it."""
 
     id: str
@@ -46,7 +46,7 @@ class Speech:
     def piece(self, text: str) -> dict[str, Any]:
         raise NotImplementedError
 
-    def call(self, place: int, asked: Asked) -> list[dict[str, Any]]:
+    def call(self, place: int, asked: FunctionCall) -> list[dict[str, Any]]:
         raise NotImplementedError
 
     def ending(self, finish: str, given: int, written: int) -> list[dict[str, Any]]:
@@ -72,7 +72,7 @@ class Speech:
         events = [*self.opening(), *map(self.piece, words), *self.ending("stop", given, written)]
         return stream(*events, done=self.done, **options)
 
-    def asks(self, calls: Sequence[Asked], given: int = 3, written: int = 2) -> Play:
+    def asks(self, calls: Sequence[FunctionCall], given: int = 3, written: int = 2) -> Play:
         """Ask for tools, all in one answer."""
         pieces = [event for place, call in enumerate(calls) for event in self.call(place, call)]
         events = [*self.opening(), *pieces, *self.ending("tool_calls", given, written)]
@@ -97,7 +97,7 @@ class OpenAISpeech(Speech):
     def piece(self, text: str) -> dict[str, Any]:
         return delta(text)
 
-    def call(self, place: int, asked: Asked) -> list[dict[str, Any]]:
+    def call(self, place: int, asked: FunctionCall) -> list[dict[str, Any]]:
         whole = json.dumps(asked.arguments)
         first = {"name": asked.name, "arguments": whole[:3]}
         rest = {"arguments": whole[3:]}
@@ -145,7 +145,7 @@ class AnthropicSpeech(Speech):
         said = {"type": "text_delta", "text": text}
         return {"type": "content_block_delta", "index": 0, "delta": said}
 
-    def call(self, place: int, asked: Asked) -> list[dict[str, Any]]:
+    def call(self, place: int, asked: FunctionCall) -> list[dict[str, Any]]:
         block = {"type": "tool_use", "id": asked.id, "name": asked.name, "input": {}}
         whole = json.dumps(asked.arguments)
         return [
@@ -203,7 +203,7 @@ class GeminiSpeech(Speech):
     def piece(self, text: str) -> dict[str, Any]:
         return self._parts({"text": text})
 
-    def call(self, place: int, asked: Asked) -> list[dict[str, Any]]:
+    def call(self, place: int, asked: FunctionCall) -> list[dict[str, Any]]:
         function = {"name": asked.name, "args": dict(asked.arguments)}
         if asked.id:
             function["id"] = asked.id

@@ -11,17 +11,17 @@ import pytest
 from dagorch.models.llm import FinishReason, LLMResponse, Message
 from tests.conformance.providers.theirs import ENDS, EVENTS
 from tests.servers import ModelServer, stream
-from tests.speech import SPEECHES, ModelSettings, Speech
+from tests.speech import SPEECHES, FunctionCall, Speech
 
 HI = [{"role": "user", "content": "Hi"}]
 COUNTS = {"input": 100, "cached": 64, "output": 20, "reasoning": 12}
-TWO = (ModelSettings("id_a", "look", {"x": [1, {"y": None}]}), ModelSettings("id_b", "find", {}))
+TWO = (FunctionCall("id_a", "look", {"x": [1, {"y": None}]}), FunctionCall("id_b", "find", {}))
 
 
 @dataclass(frozen=True)
 class Case:
     texts: tuple[str, ...]
-    calls: tuple[ModelSettings, ...]
+    calls: tuple[FunctionCall, ...]
     finish: FinishReason
 
 
@@ -49,8 +49,7 @@ async def test_a_reply_of_theirs_parses_as_ours(speech: Speech, case: Case) -> N
     assert response.content == "".join(case.texts)
     assert response.finish_reason == case.finish
     assert [
-        ModelSettings(call.id, call.name, json.loads(call.arguments))
-        for call in response.tool_calls
+        FunctionCall(call.id, call.name, json.loads(call.arguments)) for call in response.tool_calls
     ] == list(case.calls)
     assert (response.model, response.request_id) == ("m-1", "c1")
     usage = response.usage

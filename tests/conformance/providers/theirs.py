@@ -17,7 +17,7 @@ from openai.types.chat import ChatCompletionChunk
 from openai.types.chat.completion_create_params import CompletionCreateParamsStreaming
 from pydantic import BaseModel, TypeAdapter
 
-from tests.speech import ModelSettings
+from tests.speech import FunctionCall
 
 OPENAI_REQUEST = TypeAdapter(CompletionCreateParamsStreaming)
 ANTHROPIC_REQUEST = TypeAdapter(MessageCreateParamsStreaming)
@@ -68,7 +68,7 @@ def dumped(model: BaseModel) -> dict[str, Any]:
 
 
 def openai_events(
-    texts: Sequence[str], calls: Sequence[ModelSettings], finish: str, counts: Mapping[str, int]
+    texts: Sequence[str], calls: Sequence[FunctionCall], finish: str, counts: Mapping[str, int]
 ) -> Iterator[dict[str, Any]]:
     def chunk(**fields: Any) -> dict[str, Any]:
         base = {"id": "c1", "created": 1, "model": "m-1", "object": "chat.completion.chunk"}
@@ -99,7 +99,7 @@ def openai_events(
 
 
 def anthropic_events(
-    texts: Sequence[str], calls: Sequence[ModelSettings], finish: str, counts: Mapping[str, int]
+    texts: Sequence[str], calls: Sequence[FunctionCall], finish: str, counts: Mapping[str, int]
 ) -> Iterator[dict[str, Any]]:
     def event(**fields: Any) -> dict[str, Any]:
         return dumped(ANTHROPIC_EVENT.validate_python(fields))
@@ -141,7 +141,7 @@ def anthropic_events(
 
 
 def gemini_events(
-    texts: Sequence[str], calls: Sequence[ModelSettings], finish: str, counts: Mapping[str, int]
+    texts: Sequence[str], calls: Sequence[FunctionCall], finish: str, counts: Mapping[str, int]
 ) -> Iterator[dict[str, Any]]:
     def chunk(parts: list[dict[str, Any]], **fields: Any) -> dict[str, Any]:
         candidate = {"index": 0, "content": {"role": "model", "parts": parts}}

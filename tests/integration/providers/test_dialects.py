@@ -40,7 +40,7 @@ from tests.servers import (
     silent,
     stream,
 )
-from tests.speech import SPEECHES, ModelSettings, Speech
+from tests.speech import SPEECHES, FunctionCall, Speech
 
 pytestmark = pytest.mark.anyio
 
@@ -137,7 +137,7 @@ async def test_a_stream_cut_anywhere_even_inside_a_letter(speech: Speech) -> Non
 
 
 async def test_parallel_tool_calls(speech: Speech) -> None:
-    calls = [ModelSettings("id_a", "look", {"x": 1}), ModelSettings("id_b", "find", {"of": "ü"})]
+    calls = [FunctionCall("id_a", "look", {"x": 1}), FunctionCall("id_b", "find", {"of": "ü"})]
     with ModelServer(speech.asks(calls)) as server:
         response = await ask(speech, server)
     assert response.finish_reason == "tool_calls"
@@ -148,7 +148,7 @@ async def test_parallel_tool_calls(speech: Speech) -> None:
 
 
 async def test_calls_without_ids_get_different_ones(speech: Speech) -> None:
-    calls = [ModelSettings("", "look", {}), ModelSettings("", "look", {})]
+    calls = [FunctionCall("", "look", {}), FunctionCall("", "look", {})]
     with ModelServer(speech.asks(calls)) as server:
         response = await ask(speech, server)
     ids = [call.id for call in response.tool_calls]

@@ -31,7 +31,7 @@ from dagorch.http.secret import _HTTP_LOGGERS
 from dagorch.models.policy import Policy, Retry
 from dagorch.providers import HttpProvider, Timeouts
 from tests.servers import ModelServer, Play, hang_up, nobody, reply, silent, stream
-from tests.speech import SPEECHES, ModelSettings, Speech
+from tests.speech import SPEECHES, FunctionCall, Speech
 
 MARKER = "sk-MARKER-0123456789abcdef"
 HI = [{"role": "user", "content": "Hi"}]
@@ -82,7 +82,7 @@ def plays_of(speech: Speech) -> dict[str, Play]:
             headers=head,
         ),
         "an answer": stream(*speech.half(), *tail, done=speech.done, headers=head),
-        "a call": speech.asks([ModelSettings("id_a", "look", {})]),
+        "a call": speech.asks([FunctionCall("id_a", "look", {})]),
     }
 
 

@@ -13,7 +13,7 @@ from dagorch.models.llm import Message, ToolCall
 from dagorch.providers import OpenAIProvider
 from tests.servers import ModelServer, Play, delta, stream, usage
 from tests.servers import answer as answer_of
-from tests.speech import SPEECHES, ModelSettings, Speech
+from tests.speech import SPEECHES, FunctionCall, Speech
 
 every_speech = pytest.mark.parametrize("speech", SPEECHES, ids=lambda speech: speech.name)
 
@@ -41,8 +41,8 @@ async def test_two_tools_at_once_then_the_answer(speech: Speech) -> None:
         city=city,
     )
     calls = [
-        ModelSettings("id_a", "weather", {"city": "Paris"}),
-        ModelSettings("id_b", "people", {"city": "Paris"}),
+        FunctionCall("id_a", "weather", {"city": "Paris"}),
+        FunctionCall("id_b", "people", {"city": "Paris"}),
     ]
     plays = (speech.asks(calls, given=10, written=5), speech.says("It rains.", given=20, written=3))
     with ModelServer(*plays) as server, anyio.fail_after(20):
@@ -77,9 +77,9 @@ async def test_what_goes_wrong_in_a_tool_goes_back_as_that(speech: Speech) -> No
     graph = Graph("ask")
     answer = graph.add(LLM("answer", prompt="Hi", tools=[weather]))
     calls = [
-        ModelSettings("id_a", "weather", {"city": "Atlantis"}),
-        ModelSettings("id_b", "whether", {}),
-        ModelSettings("id_c", "weather", {"town": "Paris"}),
+        FunctionCall("id_a", "weather", {"city": "Atlantis"}),
+        FunctionCall("id_b", "whether", {}),
+        FunctionCall("id_c", "weather", {"town": "Paris"}),
     ]
     with ModelServer(speech.asks(calls), speech.says("Unknown.")) as server:
         async with speech.provider(server) as provider:
@@ -102,7 +102,7 @@ async def test_an_output_type_is_asked_for_beside_the_tools(speech: Speech) -> N
     graph = Graph("ask")
     answer = graph.add(LLM("answer", prompt="Hi", tools=[weather], output=dict[str, int]))
     plays = (
-        speech.asks([ModelSettings("id_a", "weather", {"city": "Paris"})]),
+        speech.asks([FunctionCall("id_a", "weather", {"city": "Paris"})]),
         speech.says("certainly"),
         speech.says('{"rain": 5}'),
     )
