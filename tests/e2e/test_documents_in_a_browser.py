@@ -1,4 +1,4 @@
-"""Documents as HTML in a real Chromium: nothing runs, nothing is fetched, everybody can read."""
+"""Documents as HTML in Chromium: no scripts, no requests, accessible."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ OVERFLOW: Final = "document.documentElement.scrollWidth - document.documentEleme
 
 @pytest.fixture(scope="module")
 def addresses(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Give documents by name; they are made first, as Playwright brings an event loop."""
+    """The documents by name, made before Playwright starts its event loop."""
     folder = tmp_path_factory.mktemp("documents")
     results = {name: anyio.run(getattr(outcomes, name)) for name in NAMES}
     agents = [
@@ -51,7 +51,7 @@ def addresses(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def browser(addresses: dict[str, str]) -> Iterator[Browser]:
     if CHROMIUM is None:
-        pytest.skip("chromium is not there")
+        pytest.skip("chromium is not installed")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
@@ -60,7 +60,7 @@ def browser(addresses: dict[str, str]) -> Iterator[Browser]:
         browser.close()
 
 
-def test_hostile_text_runs_nothing_and_fetches_nothing(
+def test_hostile_text_runs_no_script_and_sends_no_request(
     browser: Browser, addresses: dict[str, str]
 ) -> None:
     page = browser.new_page()
@@ -79,7 +79,7 @@ def test_hostile_text_runs_nothing_and_fetches_nothing(
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("name", NAMES)
-def test_everybody_can_read_it(
+def test_a_document_is_accessible(
     browser: Browser, addresses: dict[str, str], name: str, scheme: str
 ) -> None:
     from axe_playwright_python.sync_playwright import Axe
@@ -94,7 +94,7 @@ def test_everybody_can_read_it(
     page.close()
 
 
-def test_a_citation_leads_to_its_source(browser: Browser, addresses: dict[str, str]) -> None:
+def test_a_citation_links_to_its_source(browser: Browser, addresses: dict[str, str]) -> None:
     page = browser.new_page()
     page.goto(addresses["swarm"])
     page.click("text=[3]")

@@ -1,12 +1,12 @@
 """
-What a workflow came to, as a document to send: Markdown, HTML, PDF, DOCX.
+The outcome of a workflow as a document: Markdown, HTML, PDF or DOCX.
 
-One reader makes blocks of what models wrote (`reading.py`), one composer says what is told and in
-which order (`composing.py`), and each format writes blocks in its own way.
+`markdown_reader.py` parses what models wrote into blocks. `compose.py` decides the content and
+its order. Each format has one module that writes blocks.
 """
 
-from dagorch.exporters.documents.composing import compose
+from dagorch.exporters.documents.compose import compose
 from dagorch.exporters.documents.formats import ENDINGS, check_installed, render_document
-from dagorch.exporters.documents.writing import write_documents
+from dagorch.exporters.documents.write import write_documents
 
 __all__ = ["ENDINGS", "check_installed", "compose", "render_document", "write_documents"]

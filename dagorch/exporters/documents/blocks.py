@@ -1,4 +1,4 @@
-"""What a document is made of, whatever its format. Text in here is plain: no format's markup."""
+"""The content model of documents, independent of the format. All text is plain, without markup."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from unicodedata import bidirectional
 
 __all__ = [
     "Block", "Code", "Content", "Heading", "Items", "Paragraph", "Picture", "Quote", "Rule",
-    "Span", "Spans", "Table", "is_rtl", "plain_text", "raised", "rewritten", "runs_of_spans",
+    "Span", "Spans", "Table", "all_spans", "is_rtl", "map_spans", "plain_text", "shift_headings",
 ]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A piece of text in one style; a newline in it breaks the line."""
+    """A piece of text in one style. A newline breaks the line."""
 
     text: str
     bold: bool = False
@@ -23,7 +23,7 @@ class Span:
     strike: bool = False
     code: bool = False
     link: str = ""
-    """An address with `http:`, `https:` or `mailto:`, or `#` and the id of an entry of a table."""
+    """An `http:`, `https:` or `mailto:` address, or `#` and the id of a table row."""
 
 
 Spans = tuple[Span, ...]
@@ -34,7 +34,7 @@ class Heading:
     """The title of a section."""
 
     level: int
-    """From 1, which is below the document's own title, to 6."""
+    """1 to 6; the document's own title is above level 1."""
     spans: Spans
 
 
@@ -44,7 +44,7 @@ class Paragraph:
 
     spans: Spans
     aside: bool = False
-    """Whether it tells of what comes below it, rather than being part of it."""
+    """Whether it describes the block below, such as an agent's model and cost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Items:
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """Lines to be kept as they are."""
+    """Preformatted text."""
 
     text: str
     language: str = ""
@@ -66,28 +66,28 @@ class Code:
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """What somebody else says."""
+    """A block quotation."""
 
     blocks: tuple[Block, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows of cells, each row as long as the head."""
+    """A table; every row is as long as the header."""
 
-    head: tuple[Spans, ...]
+    header: tuple[Spans, ...]
     rows: tuple[tuple[Spans, ...], ...]
-    right: tuple[int, ...] = ()
-    """Columns of figures, from 0."""
-    ids: tuple[str, ...] = ()
-    """What links to a row say, a row each; empty if nothing links here."""
-    small: bool = False
-    """Whether it is for looking things up, rather than for reading."""
+    right_aligned: tuple[int, ...] = ()
+    """Columns of numbers, from 0."""
+    row_ids: tuple[str, ...] = ()
+    """The link target of each row; empty if nothing links here."""
+    compact: bool = False
+    """Whether it is reference material, set in smaller type."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A line across."""
+    """A horizontal line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +96,9 @@ class Picture:
 
     svg: str
     caption: str
-    """What it shows, for those too who do not see it."""
+    """Also the alternative text."""
     mermaid: str = ""
-    """The same for a format that holds text alone; empty if there is none."""
+    """The same drawing for text-only formats; empty if there is none."""
 
 
 Block = Heading | Paragraph | Items | Code | Quote | Table | Rule | Picture
@@ -110,21 +110,21 @@ class Content:
 
     title: str
     """One line."""
-    kind: str
-    """What made it, as in `Dream Cascade`."""
+    workflow: str
+    """The kind of workflow, such as `Dream Cascade`."""
     date: str
     facts: tuple[tuple[str, str], ...]
-    """What and how much: state, time, cost, tokens."""
+    """Names and values: state, time, cost, tokens."""
     notice: str
-    """What a reader must know before the rest; empty if all is well."""
-    tone: Literal["", "partial", "failed"]
-    """How grave that is."""
+    """A warning above the content; empty after a complete run."""
+    severity: Literal["", "partial", "failed"]
+    """How serious the notice is."""
     blocks: tuple[Block, ...]
 
 
 def plain_text(spans: Iterable[Span]) -> str:
     """
-    Give the words alone.
+    Join the text of spans.
 
     Example:
         >>> plain_text([Span("Bees "), Span("dance", bold=True)])
@@ -135,68 +135,70 @@ def plain_text(spans: Iterable[Span]) -> str:
 
 def is_rtl(spans: Iterable[Span]) -> bool:
     r"""
-    Whether a text runs from right to left, which its first letter with a direction tells.
+    Whether a text runs from right to left: its first letter with a direction decides.
 
     Example:
         >>> is_rtl([Span("42: \u05d3\u05d1\u05d5\u05e8\u05d9\u05dd")]), is_rtl([Span("Bees")])
         (True, False)
     """
-    letters = (bidirectional(letter) for span in spans for letter in span.text)
-    return next((side for side in letters if side in ("L", "R", "AL")), "L") != "L"
+    directions = (bidirectional(letter) for span in spans for letter in span.text)
+    return next((found for found in directions if found in ("L", "R", "AL")), "L") != "L"
 
 
-def raised(blocks: Iterable[Block], top: int) -> tuple[Block, ...]:
+def shift_headings(blocks: Iterable[Block], top: int) -> tuple[Block, ...]:
     """
-    Move headings so that the highest of them has a level.
+    Shift all headings by the same number of levels, so that the highest one is at `top`.
 
     Example:
-        >>> [block.level for block in raised([Heading(2, ()), Heading(4, ())], 1)]
+        >>> [block.level for block in shift_headings([Heading(2, ()), Heading(4, ())], 1)]
         [1, 3]
     """
     blocks = tuple(blocks)
     levels = [block.level for block in blocks if isinstance(block, Heading)]
-    by = top - min(levels, default=top)
+    offset = top - min(levels, default=top)
     return tuple(
-        replace(block, level=max(1, min(6, block.level + by)))
+        replace(block, level=max(1, min(6, block.level + offset)))
         if isinstance(block, Heading)
         else block
         for block in blocks
     )
 
 
-def rewritten(blocks: Iterable[Block], change: Callable[[Spans], Spans]) -> tuple[Block, ...]:
-    """Change every run of spans, in reading order; code and pictures stay as they are."""
-    return tuple(_rewritten(block, change) for block in blocks)
+def map_spans(blocks: Iterable[Block], change: Callable[[Spans], Spans]) -> tuple[Block, ...]:
+    """Apply a function to every text, in reading order. Code and pictures stay unchanged."""
+    return tuple(_map_spans(block, change) for block in blocks)
 
 
-def _rewritten(block: Block, change: Callable[[Spans], Spans]) -> Block:
+def _map_spans(block: Block, change: Callable[[Spans], Spans]) -> Block:
     match block:
         case Heading() | Paragraph():
             return replace(block, spans=change(block.spans))
         case Items():
-            return replace(block, items=tuple(rewritten(item, change) for item in block.items))
+            return replace(block, items=tuple(map_spans(item, change) for item in block.items))
         case Quote():
-            return replace(block, blocks=rewritten(block.blocks, change))
+            return replace(block, blocks=map_spans(block.blocks, change))
         case Table():
-            head, *rows = (tuple(change(cell) for cell in row) for row in (block.head, *block.rows))
-            return replace(block, head=head, rows=tuple(rows))
+            header, *rows = (
+                tuple(change(cell) for cell in row) for row in (block.header, *block.rows)
+            )
+            return replace(block, header=header, rows=tuple(rows))
         case _:
             return block
 
 
-def runs_of_spans(blocks: Iterable[Block]) -> list[Spans]:
+def all_spans(blocks: Iterable[Block]) -> list[Spans]:
     """
-    Give every run of spans in reading order.
+    List every text in reading order.
 
     Example:
-        >>> runs_of_spans([Rule(), Quote((Paragraph((Span("Bees"),)),))])
+        >>> all_spans([Rule(), Quote((Paragraph((Span("Bees"),)),))])
         [(Span(text='Bees', ...),)]
     """
     found: list[Spans] = []
 
-    def keep(spans: Spans) -> Spans:
+    def collect(spans: Spans) -> Spans:
         found.append(spans)
         return spans
 
-    rewritten(blocks, keep)
+    map_spans(blocks, collect)
     return found

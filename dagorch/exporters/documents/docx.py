@@ -1,7 +1,7 @@
 """
-A document as DOCX: headings, lists, tables and links as a word processor has them, to go on with.
+Documents as DOCX, with real headings, lists, tables and links, so that they are easy to edit.
 
-What its styles look like is `docx_styles.py`'s.
+`docx_styles.py` defines the looks.
 """
 
 from __future__ import annotations
@@ -30,35 +30,35 @@ from dagorch.exporters.documents.blocks import (
 from dagorch.exporters.documents.docx_styles import (
     CODE_FONT,
     TEXT_WIDTH_POINTS,
-    part_of,
-    put,
+    element_of,
+    insert_property,
     styled_document,
 )
 from dagorch.exporters.documents.pdf import svg_size, svg_to_png
 
 if TYPE_CHECKING:
-    from docx.text.paragraph import Paragraph as Line
+    from docx.text.paragraph import Paragraph as DocxParagraph
 
 __all__ = ["to_docx"]
 
-_TALLEST_POINTS: Final = 520.0
+_MAX_HEIGHT_POINTS: Final = 520.0
 _DOTS_PER_INCH: Final = 220.0
-_SVG: Final = "{96DAC541-7B7A-43D3-8B79-37D633B846F1}"
-"""What Word knows the vector form of a picture by."""
-_TONES: Final = {"partial": ("B45F06", "FFF4E5"), "failed": ("B42318", "FDECEB")}
+_SVG_EXTENSION: Final = "{96DAC541-7B7A-43D3-8B79-37D633B846F1}"
+"""The id of Word's extension for the SVG version of a picture."""
+_NOTICE_COLORS: Final = {"partial": ("B45F06", "FFF4E5"), "failed": ("B42318", "FDECEB")}
 _MAX_LIST_DEPTH: Final = 3
-_FIRST_LIST: Final = 1_000
-"""Numbers of lists from here on are not the template's."""
+_FIRST_LIST_ID: Final = 1_000
+"""Above the list ids of the template."""
 
 
 def to_docx(content: Content) -> bytes:
     """
     Write a document as DOCX.
 
-    Pictures are there twice, as SVG for programs that draw it and as PNG for all others.
+    It has each picture as SVG, and as PNG for programs that cannot draw SVG.
     """
     writer = _Writer(content)
-    writer.front()
+    writer.front_matter()
     writer.blocks(content.blocks)
     file = io.BytesIO()
     writer.document.save(file)
@@ -66,38 +66,38 @@ def to_docx(content: Content) -> bytes:
 
 
 class _Writer:
-    """One document in the making."""
+    """Writes one document."""
 
     def __init__(self, content: Content) -> None:
         self._content = content
         self.document: Any = styled_document(content)
         self._end = self.document.element.body.sectPr
         self._styles = {style.name: style.style_id for style in self.document.styles}
-        self._kinds: dict[str, str] = {}
+        self._abstract_list_ids: dict[str, str] = {}
         self._links: dict[str, str] = {}
-        self._numbers = count(1)
+        self._ids = count(1)
 
-    def front(self) -> None:
-        """Write what stands above the first section."""
+    def front_matter(self) -> None:
+        """Write the title, the facts and the notice."""
         content = self._content
-        self._paragraph((Span(f"{content.kind} · {content.date}"),), "Aside")
+        self._paragraph((Span(f"{content.workflow} · {content.date}"),), "Aside")
         self._paragraph((Span(content.title),), "Title")
-        table = self._grid(2, len(content.facts))
-        for cells, style, at in zip(table.rows, ("Aside", "Fact"), (0, 1), strict=True):
-            for cell, fact in zip(cells.cells, content.facts, strict=True):
-                self._dress(cell.paragraphs[0], style)
-                cell.paragraphs[0].add_run(fact[at])
+        table = self._new_table(2, len(content.facts))
+        for row, style, index in zip(table.rows, ("Aside", "Fact"), (0, 1), strict=True):
+            for cell, fact in zip(row.cells, content.facts, strict=True):
+                self._set_style(cell.paragraphs[0], style)
+                cell.paragraphs[0].add_run(fact[index])
         if content.notice:
-            edge, fill = _TONES[content.tone]
+            edge, fill = _NOTICE_COLORS[content.severity]
             line = self._paragraph((Span(content.notice),), "Notice")
             properties = line._p.get_or_add_pPr()
-            borders = part_of("pBdr")
-            borders.append(part_of("left", val="single", sz="24", space="8", color=edge))
-            put(properties, borders)
-            put(properties, part_of("shd", val="clear", color="auto", fill=fill))
+            borders = element_of("pBdr")
+            borders.append(element_of("left", val="single", sz="24", space="8", color=edge))
+            insert_property(properties, borders)
+            insert_property(properties, element_of("shd", val="clear", color="auto", fill=fill))
 
     def blocks(self, blocks: Iterable[Block], style: str = "") -> None:
-        """Write blocks; text in a style, if one is given."""
+        """Write blocks; `style` overrides the style of paragraphs."""
         for block in blocks:
             match block:
                 case Heading():
@@ -117,89 +117,96 @@ class _Writer:
                 case Picture():
                     self._picture(block)
 
-    def _paragraph(self, spans: Spans, style: str) -> Line:
-        from docx.text.paragraph import Paragraph as Line
+    def _paragraph(self, spans: Spans, style: str) -> DocxParagraph:
+        from docx.text.paragraph import Paragraph as DocxParagraph
 
-        made = part_of("p")
-        self._end.addprevious(made)
-        line = Line(made, self.document.part)
-        self._dress(line, style)
+        element = element_of("p")
+        self._end.addprevious(element)
+        line = DocxParagraph(element, self.document.part)
+        self._set_style(line, style)
         self._fill(line, spans)
         return line
 
-    def _dress(self, line: Line, style: str) -> None:
-        # By id: python-docx looks through all styles for each that is given by name.
+    def _set_style(self, line: DocxParagraph, style: str) -> None:
+        # By id: python-docx searches all styles for a name.
         line._p.style = self._styles[style]
 
     def _list(self, block: Items, depth: int) -> None:
-        deep = min(depth, _MAX_LIST_DEPTH)
-        name = ("List Bullet" if block.start is None else "List Number") + f" {deep}" * (deep > 1)
-        number = None if block.start is None else self._numbering(name, block.start)
+        depth = min(depth, _MAX_LIST_DEPTH)
+        suffix = f" {depth}" if depth > 1 else ""
+        name = ("List Bullet" if block.start is None else "List Number") + suffix
+        list_id = None if block.start is None else self._new_list(name, block.start)
         for item in block.items:
             first = item[0] if item else None
             is_text = isinstance(first, Paragraph)
             line = self._paragraph(first.spans if isinstance(first, Paragraph) else (), name)
-            if number is not None:
+            if list_id is not None:
                 numbered = line._p.get_or_add_pPr().get_or_add_numPr()
-                numbered.get_or_add_numId().val = int(number)
+                numbered.get_or_add_numId().val = int(list_id)
                 numbered.get_or_add_ilvl().val = 0
             for inner in item[1:] if is_text else item:
                 if isinstance(inner, Items):
                     self._list(inner, depth + 1)
                 else:
-                    self.blocks([inner], "List Continue" + f" {deep}" * (deep > 1))
+                    self.blocks([inner], "List Continue" + suffix)
 
-    def _numbering(self, style: str, start: int) -> str:
-        """Begin a list of its own that counts from a number; give the list's."""
+    def _new_list(self, style: str, start: int) -> str:
+        """Define a numbered list that starts at a number; return its id."""
         definitions = self.document.part.numbering_part.element
-        if style not in self._kinds:
-            own = self.document.styles[style].element.pPr.numPr.numId.val
-            self._kinds[style] = str(definitions.num_having_numId(own).abstractNumId.val)
-        # By hand: python-docx looks through all lists for the number of a new one.
-        number = str(_FIRST_LIST + next(self._numbers))
-        made = part_of("num", numId=number)
-        made.append(part_of("abstractNumId", val=self._kinds[style]))
-        level = part_of("lvlOverride", ilvl="0")
-        level.append(part_of("startOverride", val=str(start)))
-        made.append(level)
-        definitions.append(made)
-        return number
+        if style not in self._abstract_list_ids:
+            style_id = self.document.styles[style].element.pPr.numPr.numId.val
+            self._abstract_list_ids[style] = str(
+                definitions.num_having_numId(style_id).abstractNumId.val
+            )
+        # Without python-docx, which searches all lists for a new id.
+        list_id = str(_FIRST_LIST_ID + next(self._ids))
+        definition = element_of("num", numId=list_id)
+        definition.append(element_of("abstractNumId", val=self._abstract_list_ids[style]))
+        level = element_of("lvlOverride", ilvl="0")
+        level.append(element_of("startOverride", val=str(start)))
+        definition.append(level)
+        definitions.append(definition)
+        return list_id
 
-    def _grid(self, rows: int, columns: int) -> Any:
+    def _new_table(self, rows: int, columns: int) -> Any:
         from docx.oxml.table import CT_Tbl
         from docx.shared import Pt
-        from docx.table import Table as Grid
+        from docx.table import Table as DocxTable
 
-        made = CT_Tbl.new_tbl(rows, columns, Pt(TEXT_WIDTH_POINTS))
-        self._end.addprevious(made)
-        return Grid(made, self.document.part)
+        element = CT_Tbl.new_tbl(rows, columns, Pt(TEXT_WIDTH_POINTS))
+        self._end.addprevious(element)
+        return DocxTable(element, self.document.part)
 
     def _table(self, block: Table) -> None:
-        table = self._grid(1 + len(block.rows), len(block.head))
+        from docx.enum.text import WD_ALIGN_PARAGRAPH
+
+        table = self._new_table(1 + len(block.rows), len(block.header))
         table._tbl.tblStyle_val = self._styles["Dagorch Table"]
         table.autofit = False
         widths = list(_widths(block))
         for column, width in zip(table.columns, widths, strict=True):
             column.width = width
-        ids = ["", *(block.ids or [""] * len(block.rows))]
-        for row, spans, id in zip(table.rows, (block.head, *block.rows), ids, strict=True):
-            row._tr.get_or_add_trPr().append(part_of("cantSplit"))
-            for column, (cell, text) in enumerate(zip(row.cells, spans, strict=True)):
+        row_ids = ["", *(block.row_ids or [""] * len(block.rows))]
+        for row, texts, row_id in zip(
+            table.rows, (block.header, *block.rows), row_ids, strict=True
+        ):
+            row._tr.get_or_add_trPr().append(element_of("cantSplit"))
+            for column, (cell, text) in enumerate(zip(row.cells, texts, strict=True)):
                 cell.width = widths[column]
                 line = cell.paragraphs[0]
-                self._dress(line, "Table Small" if block.small else "Table Text")
-                if column in block.right:
-                    line.alignment = 2
+                self._set_style(line, "Table Small" if block.compact else "Table Text")
+                if column in block.right_aligned:
+                    line.alignment = WD_ALIGN_PARAGRAPH.RIGHT
                 self._fill(line, text)
-                if id and column == 0:
-                    self._bookmark(line, id)
-        table.rows[0]._tr.get_or_add_trPr().append(part_of("tblHeader"))
+                if row_id and column == 0:
+                    self._bookmark(line, row_id)
+        table.rows[0]._tr.get_or_add_trPr().append(element_of("tblHeader"))
         self._paragraph((), "After Table")
 
-    def _bookmark(self, line: Line, id: str) -> None:
-        number = str(next(self._numbers))
-        line._p.insert(1, part_of("bookmarkStart", id=number, name=id))
-        line._p.append(part_of("bookmarkEnd", id=number))
+    def _bookmark(self, line: DocxParagraph, name: str) -> None:
+        number = str(next(self._ids))
+        line._p.insert(1, element_of("bookmarkStart", id=number, name=name))
+        line._p.append(element_of("bookmarkEnd", id=number))
 
     def _picture(self, block: Picture) -> None:
         from docx.opc.constants import RELATIONSHIP_TYPE
@@ -208,24 +215,29 @@ class _Writer:
         from docx.shared import Pt
 
         width, height = svg_size(block.svg)
-        scale = min(1.0, TEXT_WIDTH_POINTS / width, _TALLEST_POINTS / height)
+        scale = min(1.0, TEXT_WIDTH_POINTS / width, _MAX_HEIGHT_POINTS / height)
         png = svg_to_png(block.svg, width * scale, _DOTS_PER_INCH)
         line = self._paragraph((), "Figure")
         inline = line.add_run().add_picture(io.BytesIO(png), Pt(width * scale))._inline
         inline.docPr.set("descr", block.caption)
-        for side in ("distT", "distB", "distL", "distR"):  # unset, some programs leave a gap
+        for side in (
+            "distT",
+            "distB",
+            "distL",
+            "distR",
+        ):  # some programs leave a gap if these are unset
             inline.set(side, "0")
-        main = self.document.part
-        name = PackURI(f"/word/media/drawing{next(self._numbers)}.svg")
-        svg = Part(name, "image/svg+xml", block.svg.encode("utf-8"), main.package)
+        document = self.document.part
+        name = PackURI(f"/word/media/drawing{next(self._ids)}.svg")
+        svg = Part(name, "image/svg+xml", block.svg.encode("utf-8"), document.package)
         blip = next(inline.iter("{*}blip"))
-        blip.append(_vector(main.relate_to(svg, RELATIONSHIP_TYPE.IMAGE)))
+        blip.append(_svg_extension(document.relate_to(svg, RELATIONSHIP_TYPE.IMAGE)))
         self._paragraph((Span(block.caption),), "Caption")
 
-    def _fill(self, line: Line, spans: Spans) -> None:
+    def _fill(self, line: DocxParagraph, spans: Spans) -> None:
         rtl = is_rtl(spans)
         if rtl:
-            put(line._p.get_or_add_pPr(), part_of("bidi"))
+            insert_property(line._p.get_or_add_pPr(), element_of("bidi"))
         for span in spans:
             run = line.add_run(span.text)
             run.bold, run.italic = span.bold or None, span.italic or None
@@ -235,16 +247,16 @@ class _Writer:
                 run.font.name = CODE_FONT
             if span.link:
                 run._r.style = self._styles["Hyperlink"]
-                link = part_of("hyperlink", **self._target(span.link))
+                link = element_of("hyperlink", **self._link_attributes(span.link))
                 line._p.replace(run._r, link)
                 link.append(run._r)
 
-    def _target(self, address: str) -> dict[str, str]:
+    def _link_attributes(self, address: str) -> dict[str, str]:
         from docx.opc.constants import RELATIONSHIP_TYPE
 
         if address.startswith("#"):
             return {"anchor": address[1:]}
-        if address not in self._links:  # by hand: python-docx looks through all for each
+        if address not in self._links:  # without python-docx, which searches all links
             self._links[address] = f"rIdLink{len(self._links)}"
             kind, name = RELATIONSHIP_TYPE.HYPERLINK, self._links[address]
             self.document.part.rels.add_relationship(kind, address, name, is_external=True)
@@ -252,27 +264,27 @@ class _Writer:
 
 
 def _widths(block: Table) -> Iterator[int]:
-    """Share the text's width out by what the columns hold, in Word's units."""
+    """Divide the text width among the columns by their content, in Word's units."""
     from docx.shared import Pt
 
-    rows = (block.head, *block.rows[:60])
-    longest = [
+    rows = (block.header, *block.rows[:60])
+    lengths = [
         max(len(part) for row in rows for part in plain_text(row[column]).split("\n"))
-        for column in range(len(block.head))
+        for column in range(len(block.header))
     ]
-    wanted = [min(max(letters, 4), 50) + 4 for letters in longest]
-    for share in wanted:
-        yield int(Pt(TEXT_WIDTH_POINTS * share / sum(wanted)))
+    weights = [min(max(length, 4), 50) + 4 for length in lengths]
+    for weight in weights:
+        yield int(Pt(TEXT_WIDTH_POINTS * weight / sum(weights)))
 
 
-def _vector(relation: str) -> Any:
-    """What points from a picture to its vector form."""
+def _svg_extension(relation: str) -> Any:
+    """Make the element that links a picture to its SVG version."""
     from docx.oxml import parse_xml
 
-    main = "http://schemas.openxmlformats.org"
+    schemas = "http://schemas.openxmlformats.org"
     return parse_xml(
-        f'<a:extLst xmlns:a="{main}/drawingml/2006/main"><a:ext uri="{_SVG}">'
+        f'<a:extLst xmlns:a="{schemas}/drawingml/2006/main"><a:ext uri="{_SVG_EXTENSION}">'
         '<asvg:svgBlip xmlns:asvg="http://schemas.microsoft.com/office/drawing/2016/SVG/main" '
-        f'xmlns:r="{main}/officeDocument/2006/relationships" r:embed="{relation}"/>'
+        f'xmlns:r="{schemas}/officeDocument/2006/relationships" r:embed="{relation}"/>'
         "</a:ext></a:extLst>"
     )

@@ -1,4 +1,4 @@
-"""A workflow's outcome in one format or another, as bytes. Files are written next door."""
+"""A document in one of the formats, as bytes. `write.py` writes files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ENDINGS: Final[dict[DocumentFormat, str]] = {
     "pdf": ".pdf",
     "docx": ".docx",
 }
-_NEEDS: Final[dict[DocumentFormat, tuple[str, ...]]] = {
+_PACKAGES: Final[dict[DocumentFormat, tuple[str, ...]]] = {
     "pdf": ("typst",),
     "docx": ("docx", "typst"),
 }
@@ -28,20 +28,21 @@ _NEEDS: Final[dict[DocumentFormat, tuple[str, ...]]] = {
 
 def check_installed(formats: Iterable[str]) -> None:
     """
-    See to it that what the formats need is there, without importing it.
+    Check that the packages for some formats are installed, without importing them.
 
     Args:
         formats: As `output_formats` spells them.
 
     Raises:
-        DefinitionError: Something is not; the message says how to get it.
+        DefinitionError: A package is missing; the message says how to install it.
     """
     for name in formats:
         format = document_format(name)
-        needs = _NEEDS.get(format, ()) if format else ()
-        if missing := [package for package in needs if find_spec(package) is None]:
+        packages = _PACKAGES.get(format, ()) if format else ()
+        if missing := [package for package in packages if find_spec(package) is None]:
             raise DefinitionError(
-                f"a document in {name!r} needs {' and '.join(missing)}, not installed here: "
+                f"a document in {name!r} needs {' and '.join(missing)}, which "
+                f"{'is' if len(missing) == 1 else 'are'} not installed; run "
                 "pip install 'dagorch[documents]'"
             )
 

@@ -1,7 +1,7 @@
 """
-A document as one HTML page that needs nothing beside it: light and dark, and for a printer.
+Documents as a self-contained HTML page, with a light, a dark and a print style.
 
-It holds no script, and its policy lets none run and nothing be fetched.
+The page has no script. Its content security policy blocks scripts and all requests.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ __all__ = ["to_html"]
 
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
 _ID: Final = re.compile(r'\bid="([^"]*)"')
-_USED: Final = re.compile(r'url\(#([^)]*)\)|href="#([^"]*)"')
+_ID_REFERENCE: Final = re.compile(r'url\(#([^)]*)\)|href="#([^"]*)"')
 
 
 def to_html(content: Content) -> str:
@@ -41,13 +41,13 @@ def to_html(content: Content) -> str:
         f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>"
         for name, value in content.facts
     )
-    notice = f'<p class="notice {content.tone}" role="note">{escape(content.notice)}</p>\n'
+    notice = f'<p class="notice {content.severity}" role="note">{escape(content.notice)}</p>\n'
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{escape(content.title)}</title>\n<style>\n{_style()}</style>\n</head>\n<body>\n"
-        f'<header>\n<p class="kind">{escape(content.kind)} · {escape(content.date)}</p>\n'
+        f'<header>\n<p class="workflow">{escape(content.workflow)} · {escape(content.date)}</p>\n'
         f'<h1 dir="auto">{escape(content.title)}</h1>\n<dl>{facts}</dl>\n</header>\n<main>\n'
         f"{notice if content.notice else ''}{_Writer().blocks(content.blocks)}"
         "</main>\n</body>\n</html>\n"
@@ -60,7 +60,7 @@ def _style() -> str:
 
 
 class _Writer:
-    """Writes blocks, and knows how many pictures there were."""
+    """Writes blocks; counts pictures, so that each gets ids of its own."""
 
     def __init__(self) -> None:
         self._pictures = 0
@@ -103,15 +103,15 @@ class _Writer:
 
     def _picture(self, block: Picture) -> str:
         self._pictures += 1
-        svg = _own_ids(block.svg[block.svg.index("<svg") :], f"picture-{self._pictures}-")
+        svg = _with_id_prefix(block.svg[block.svg.index("<svg") :], f"picture-{self._pictures}-")
         caption = f"<figcaption>{escape(block.caption)}</figcaption>"
         return f'<figure>\n<div tabindex="0">{svg}</div>\n{caption}\n</figure>'
 
 
-def _own_ids(svg: str, prefix: str) -> str:
-    """Give a picture's ids a prefix, so that two in one page do not share any."""
+def _with_id_prefix(svg: str, prefix: str) -> str:
+    """Prefix the ids of a picture, so that no two pictures in a page share one."""
     svg = _ID.sub(lambda match: f'id="{prefix}{match[1]}"', svg)
-    return _USED.sub(
+    return _ID_REFERENCE.sub(
         lambda match: (
             f"url(#{prefix}{match[1]})" if match[1] is not None else f'href="#{prefix}{match[2]}"'
         ),
@@ -120,23 +120,25 @@ def _own_ids(svg: str, prefix: str) -> str:
 
 
 def _table(block: Table) -> str:
-    side = [' class="number"' if column in block.right else "" for column in range(len(block.head))]
+    columns = range(len(block.header))
+    classes = [' class="number"' if column in block.right_aligned else "" for column in columns]
     head = "".join(
-        f'<th scope="col"{of}>{_inline(cell)}</th>'
-        for of, cell in zip(side, block.head, strict=True)
+        f'<th scope="col"{css_class}>{_inline(cell)}</th>'
+        for css_class, cell in zip(classes, block.header, strict=True)
     )
-    ids = block.ids or [""] * len(block.rows)
+    ids = block.row_ids or [""] * len(block.rows)
     rows = "".join(
         f"<tr{f' id={chr(34)}{escape(id)}{chr(34)}' if id else ''}>"
         + "".join(
-            f'<td{of} dir="auto">{_inline(cell)}</td>' for of, cell in zip(side, row, strict=True)
+            f'<td{css_class} dir="auto">{_inline(cell)}</td>'
+            for css_class, cell in zip(classes, row, strict=True)
         )
         + "</tr>\n"
         for id, row in zip(ids, block.rows, strict=True)
     )
-    small = " small" if block.small else ""
+    compact = " compact" if block.compact else ""
     return (
-        f'<div class="scroll{small}" tabindex="0">\n<table>\n<thead><tr>{head}</tr></thead>\n'
+        f'<div class="scroll{compact}" tabindex="0">\n<table>\n<thead><tr>{head}</tr></thead>\n'
         f"<tbody>\n{rows}</tbody>\n</table>\n</div>"
     )
 
@@ -147,12 +149,12 @@ def _inline(spans: Spans) -> str:
 
 def _span(span: Span) -> str:
     text = escape(span.text).replace("\n", "<br>")
-    for is_so, tag in (
+    for applies, tag in (
         (span.code, "code"), (span.strike, "s"), (span.italic, "em"), (span.bold, "strong")
     ):  # fmt: skip
-        if is_so:
+        if applies:
             text = f"<{tag}>{text}</{tag}>"
     if span.link:
-        own = "" if span.link.startswith("#") else ' rel="noopener noreferrer nofollow"'
-        text = f'<a href="{escape(span.link)}"{own}>{text}</a>'
+        rel = "" if span.link.startswith("#") else ' rel="noopener noreferrer nofollow"'
+        text = f'<a href="{escape(span.link)}"{rel}>{text}</a>'
     return text

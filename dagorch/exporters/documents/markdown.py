@@ -1,4 +1,4 @@
-"""A document as Markdown: text that means itself in any reader. A graph goes in as Mermaid."""
+"""Documents as Markdown. Text is escaped, so that every reader shows it as it is."""
 
 from __future__ import annotations
 
@@ -24,46 +24,46 @@ from dagorch.exporters.documents.blocks import (
 
 __all__ = ["to_markdown"]
 
-# What Markdown would take for its own; a lone star or an underscore within a word it does not.
+# What Markdown treats as markup. A star between spaces and an underscore in a word are not.
 _MARKUP: Final = re.compile(
     r"[\\`~]|\*(?!\s)|(?<!\s)\*|(?<!\w)_|_(?!\w)|\](?=[(:\[])|<(?=[A-Za-z/!?])|&(?=#|\w+;)"
 )
-_OPENING: Final = re.compile(r"^(\s*)(?=#{1,6}(?:\s|$)|[-+](?:\s|$)|>|=+\s*$|-+\s*$|\||~~~)")
-_NUMBER: Final = re.compile(r"^(\s*\d{1,9})(?=[.)](?:\s|$))")
-_TICKS: Final = re.compile("`+")
+_BLOCK_MARKER: Final = re.compile(r"^(\s*)(?=#{1,6}(?:\s|$)|[-+](?:\s|$)|>|=+\s*$|-+\s*$|\||~~~)")
+_LIST_NUMBER: Final = re.compile(r"^(\s*\d{1,9})(?=[.)](?:\s|$))")
+_BACKTICKS: Final = re.compile("`+")
 
 
 def to_markdown(content: Content) -> str:
     """
-    Write a document as Markdown.
+    Write a document as Markdown, with the graph as Mermaid.
 
-    Whatever stands in it that Markdown or HTML would obey is escaped.
+    Everything in it that Markdown or HTML would interpret is escaped.
     """
-    facts = " · ".join([content.kind, content.date, *(f"{n}: {v}" for n, v in content.facts)])
-    parts = [f"# {_inline((Span(content.title),))}", f"*{_escaped(facts)}*"]
+    facts = " · ".join([content.workflow, content.date, *(f"{n}: {v}" for n, v in content.facts)])
+    parts = [f"# {_inline((Span(content.title),))}", f"*{_escape(facts)}*"]
     if content.notice:
-        parts.append(f"> **{_escaped(content.notice)}**")
-    parts += _written(content.blocks, 1)
+        parts.append(f"> **{_escape(content.notice)}**")
+    parts += _blocks(content.blocks, 1)
     return "\n\n".join(parts) + "\n"
 
 
-def _written(blocks: Iterable[Block], deeper: int = 0) -> list[str]:
-    return [text for block in blocks if (text := _block(block, deeper))]
+def _blocks(blocks: Iterable[Block], heading_offset: int = 0) -> list[str]:
+    return [text for block in blocks if (text := _block(block, heading_offset))]
 
 
-def _block(block: Block, deeper: int) -> str:
+def _block(block: Block, heading_offset: int) -> str:
     match block:
         case Heading():
-            return f"{'#' * min(6, block.level + deeper)} {_inline(block.spans)}"
+            return f"{'#' * min(6, block.level + heading_offset)} {_inline(block.spans)}"
         case Paragraph():
-            text = "\n".join(map(_line, _inline(block.spans).split("\n")))
+            text = "\n".join(map(_escape_line_start, _inline(block.spans).split("\n")))
             return f"*{text}*" if block.aside else text
         case Items():
             return _list(block)
         case Code():
             return _fenced(block.text, block.language)
         case Quote():
-            text = "\n\n".join(_written(block.blocks))
+            text = "\n\n".join(_blocks(block.blocks))
             return "\n".join(f"> {line}".rstrip() for line in text.split("\n"))
         case Table():
             return _table(block)
@@ -81,7 +81,7 @@ def _list(block: Items) -> str:
     lines = []
     for number, item in enumerate(block.items, block.start or 0):
         mark = "-" if block.start is None else f"{number}."
-        text = "\n\n".join(_written(item))
+        text = "\n\n".join(_blocks(item))
         indented = text.replace("\n", "\n" + " " * (len(mark) + 1))
         lines.append(f"{mark} {indented}".rstrip())
     is_tight = all(len(item) == 1 for item in block.items)
@@ -89,13 +89,15 @@ def _list(block: Items) -> str:
 
 
 def _fenced(text: str, language: str) -> str:
-    fence = "`" * max(3, 1 + max(map(len, _TICKS.findall(text)), default=0))
+    fence = "`" * max(3, 1 + max(map(len, _BACKTICKS.findall(text)), default=0))
     return f"{fence}{language}\n{text}\n{fence}"
 
 
 def _table(block: Table) -> str:
-    rule = ["---:" if column in block.right else "---" for column in range(len(block.head))]
-    rows = [[_cell(cell) for cell in row] for row in (block.head, *block.rows)]
+    rule = [
+        "---:" if column in block.right_aligned else "---" for column in range(len(block.header))
+    ]
+    rows = [[_cell(cell) for cell in row] for row in (block.header, *block.rows)]
     return "\n".join("| " + " | ".join(row) + " |" for row in (rows[0], rule, *rows[1:]))
 
 
@@ -119,27 +121,27 @@ def _inline(spans: Spans) -> str:
 
 def _span(span: Span) -> str:
     text = span.text
-    bare = text.strip()
-    if not bare:
+    stripped = text.strip()
+    if not stripped:
         return text.replace("\n", "  \n")
-    before, _, after = text.partition(bare)
+    before, _, after = text.partition(stripped)
     if span.code:
-        ticks = "`" * (1 + max(map(len, _TICKS.findall(bare)), default=0))
-        room = " " if bare.startswith("`") or bare.endswith("`") else ""
-        inner = f"{ticks}{room}{bare}{room}{ticks}"
+        ticks = "`" * (1 + max(map(len, _BACKTICKS.findall(stripped)), default=0))
+        padding = " " if "`" in (stripped[0], stripped[-1]) else ""
+        inner = f"{ticks}{padding}{stripped}{padding}{ticks}"
     else:
-        inner = _escaped(bare)
+        inner = _escape(stripped)
         if span.link:
             inner = re.sub(r"(?<!\\)([\[\]])", r"\\\1", inner) if span.link[0] != "#" else inner
     marks = "**" * span.bold + "*" * span.italic + "~~" * span.strike
-    whole = f"{before}{marks}{inner}{marks[::-1]}{after}"
-    return whole.replace("\n", "  \n")
+    result = f"{before}{marks}{inner}{marks[::-1]}{after}"
+    return result.replace("\n", "  \n")
 
 
-def _escaped(text: str) -> str:
+def _escape(text: str) -> str:
     return _MARKUP.sub(lambda match: "\\" + match[0], text)
 
 
-def _line(line: str) -> str:
-    """Keep a line of text from opening a block of another kind."""
-    return _NUMBER.sub(r"\1\\", _OPENING.sub(r"\1\\", line))
+def _escape_line_start(line: str) -> str:
+    """Escape what would start another kind of block."""
+    return _LIST_NUMBER.sub(r"\1\\", _BLOCK_MARKER.sub(r"\1\\", line))

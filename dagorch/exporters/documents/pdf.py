@@ -1,7 +1,7 @@
 """
-A document as PDF, set by Typst. What it looks like is in `paper.typ`.
+Documents as PDF, typeset by Typst with the template `paper.typ`.
 
-The document goes to the template as data, and Typst never reads it as markup or code.
+The template receives the document as data. Typst never evaluates it as markup or code.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from dagorch.exporters.documents.blocks import (
 
 __all__ = ["svg_size", "svg_to_png", "to_pdf"]
 
-_FONT: Final = re.compile(r'font-family="[^"]*"')
-_INSIDE: Final = 'font-family="Libertinus Serif"'
+_FONT_ATTRIBUTE: Final = re.compile(r'font-family="[^"]*"')
+_BUNDLED_FONT: Final = 'font-family="Libertinus Serif"'
 _SIZE: Final = re.compile(r'<svg\b[^>]*?\bwidth="([\d.]+)(?:pt|px)?"[^>]*?\bheight="([\d.]+)')
-_PICTURE: Final = """
+_PICTURE_TEMPLATE: Final = """
 #set page(width: auto, height: auto, margin: 0pt)
 #image(bytes(sys.inputs.svg), format: "svg", width: float(sys.inputs.points) * 1pt)
 """
@@ -37,45 +37,49 @@ _PICTURE: Final = """
 
 def to_pdf(content: Content) -> bytes:
     """
-    Write a document as PDF, with bookmarks and tags for readers of a screen.
+    Write a document as PDF, with bookmarks, and tags for screen readers.
 
-    Its fonts come with Typst. They have no Chinese, Japanese, Korean, Thai or emoji: these are
-    looked for in the system's, and are boxes where it has none.
+    The fonts come with Typst. For Chinese, Japanese, Korean, Thai and emoji they need fonts of the
+    system; without these, such characters show as boxes.
 
     Raises:
-        typst.TypstError: Typst could not set it.
+        typst.TypstError: Typst failed to compile the document.
     """
     import typst
 
     data = {
-        **{name: getattr(content, name) for name in ("title", "kind", "date", "notice", "tone")},
+        **{
+            name: getattr(content, name)
+            for name in ("title", "workflow", "date", "notice", "severity")
+        },
         "facts": content.facts,
         "blocks": _blocks(content.blocks),
     }
     template = files("dagorch.exporters.documents").joinpath("paper.typ").read_bytes()
-    made = typst.compile(template, format="pdf", sys_inputs={"content": json.dumps(data)})
-    return bytes(made)
+    return bytes(typst.compile(template, format="pdf", sys_inputs={"content": json.dumps(data)}))
 
 
 def svg_to_png(svg: str, points: float, dots_per_inch: float) -> bytes:
     """
-    Draw a picture for a format that holds no other, with the fonts that a PDF has.
+    Convert an SVG to PNG, with the fonts that a PDF has.
 
     Args:
         svg: The picture.
-        points: How wide it is to be, in points.
-        dots_per_inch: How fine.
+        points: Its width in points.
+        dots_per_inch: Its resolution.
     """
     import typst
 
-    inputs = {"svg": _own_font(svg), "points": f"{points:.2f}"}
-    made = typst.compile(_PICTURE.encode(), format="png", ppi=dots_per_inch, sys_inputs=inputs)
-    return bytes(made[0] if isinstance(made, list) else made)
+    inputs = {"svg": _with_bundled_font(svg), "points": f"{points:.2f}"}
+    pages = typst.compile(
+        _PICTURE_TEMPLATE.encode(), format="png", ppi=dots_per_inch, sys_inputs=inputs
+    )
+    return bytes(pages[0] if isinstance(pages, list) else pages)
 
 
 def svg_size(svg: str) -> tuple[float, float]:
     """
-    Give the width and height that a picture asks for.
+    Read the width and height of an SVG; 400 × 300 if it has none.
 
     Example:
         >>> svg_size('<svg width="320pt" height="80pt"></svg>')
@@ -85,9 +89,9 @@ def svg_size(svg: str) -> tuple[float, float]:
     return (float(found[1]), float(found[2])) if found else (400.0, 300.0)
 
 
-def _own_font(svg: str) -> str:
-    """Have a picture use the font that is there whatever the machine."""
-    return _FONT.sub(_INSIDE, svg)
+def _with_bundled_font(svg: str) -> str:
+    """Replace the fonts of a picture by one that comes with Typst, so on every machine."""
+    return _FONT_ATTRIBUTE.sub(_BUNDLED_FONT, svg)
 
 
 def _blocks(blocks: Iterable[Block]) -> list[dict[str, Any]]:
@@ -101,8 +105,8 @@ def _block(block: Block) -> dict[str, Any]:
     if isinstance(block, Quote):
         return {"type": kind, "blocks": _blocks(block.blocks)}
     if isinstance(block, Picture):
-        block = replace(block, svg=_own_font(block.svg))
-    told = {"type": kind, **asdict(block)}
+        block = replace(block, svg=_with_bundled_font(block.svg))
+    data = {"type": kind, **asdict(block)}
     if isinstance(block, Heading | Paragraph):
-        told["rtl"] = is_rtl(block.spans)
-    return told
+        data["rtl"] = is_rtl(block.spans)
+    return data

@@ -1,4 +1,4 @@
-"""A value of a program's own, a dict or a list, as blocks that a person reads."""
+"""Values of any type, such as dicts and lists, as blocks that a person can read."""
 
 from __future__ import annotations
 
@@ -9,121 +9,118 @@ from typing import Any, Final
 from dagorch.exporters.documents.blocks import (
     Block,
     Code,
-    Heading,
     Items,
     Paragraph,
     Spans,
-    Table,
-    raised,
+    shift_headings,
 )
-from dagorch.exporters.documents.reading import MAX_LENGTH, read_markdown, read_spans, safe
+from dagorch.exporters.documents.markdown_reader import MAX_LENGTH, read_markdown
+from dagorch.exporters.documents.text_blocks import heading, paragraph, safe_text, table, text_spans
 from dagorch.models.task import plain
 
-__all__ = ["as_text", "unpacked", "value_blocks"]
+__all__ = ["as_text", "unwrap_content", "value_blocks"]
 
 _MAX_ITEMS: Final = 1_000
 _MAX_COLUMNS: Final = 6
 _MAX_DEPTH: Final = 3
-_SHORT: Final = 200
+_MAX_CELL_LENGTH: Final = 200
 
 
-def unpacked(value: Any) -> Any:
-    """Give a pass's `content`, and any other value as it is."""
+def unwrap_content(value: Any) -> Any:
+    """Return the `content` of an iteration's result, and any other value unchanged."""
     if isinstance(value, dict) and isinstance(value.get("content"), str):
-        return value["content"]  # JSON has the rest of it
+        return value["content"]
     return value
 
 
 def as_text(value: Any) -> str:
     r"""
-    Give a result's text: a string as it is, a pass's `content`, anything else as JSON.
+    Write a value as text: a string unchanged, an iteration's `content`, anything else as JSON.
 
     Example:
         >>> as_text("Bees"), as_text({"content": "Bees", "iteration": 2}), as_text([1])
         ('Bees', 'Bees', '[\n  1\n]')
     """
-    value = unpacked(value)
-    if isinstance(value, str):
-        return value
-    return json.dumps(plain(value), ensure_ascii=False, indent=2)
+    value = unwrap_content(value)
+    return value if isinstance(value, str) else _to_json(plain(value))
 
 
-def value_blocks(value: Any, most: int = MAX_LENGTH) -> tuple[Block, ...]:
+def value_blocks(value: Any, max_length: int = MAX_LENGTH) -> tuple[Block, ...]:
     """
-    Lay out an answer: texts are read as Markdown, fields become sections, records a table.
+    Lay out a value: text is parsed as Markdown, fields become sections, records a table.
 
     Args:
-        value: What a workflow or an agent gave.
-        most: Characters that are read of each text.
+        value: The result of a workflow or an agent.
+        max_length: Characters to read of each text.
 
     Example:
         >>> answer = {"verdict": "Tea.", "sources_used": [{"name": "x", "year": 1999}]}
         >>> [type(block).__name__ for block in value_blocks(answer)]
         ['Heading', 'Paragraph', 'Heading', 'Table']
     """
-    value = unpacked(value)
-    return tuple(_blocks(value if isinstance(value, str) else plain(value), 1, most))
+    value = unwrap_content(value)
+    return tuple(_blocks(value if isinstance(value, str) else plain(value), 1, max_length))
 
 
-def _blocks(value: Any, level: int, most: int) -> Iterator[Block]:
+def _blocks(value: Any, level: int, max_length: int) -> Iterator[Block]:
     if isinstance(value, str):
-        yield from raised(read_markdown(value, most), level)
-    elif _is_short(value):
+        yield from shift_headings(read_markdown(value, max_length), level)
+    elif _fits_cell(value):
         yield Paragraph(_cell(value))
     elif isinstance(value, dict) and value and level <= _MAX_DEPTH:
-        if all(_is_short(field) for field in value.values()) and level > 1:
-            yield Table(
-                (read_spans("Field"), read_spans("Value")),
-                tuple((read_spans(_name(key)), _cell(field)) for key, field in value.items()),
+        if all(map(_fits_cell, value.values())) and level > 1:
+            yield table(
+                ("Field", "Value"), ((_title(key), _cell(field)) for key, field in value.items())
             )
             return
         for key, field in value.items():
-            yield Heading(level, read_spans(_name(key)))
-            yield from _blocks(field, level + 1, most)
+            yield heading(level, _title(key))
+            yield from _blocks(field, level + 1, max_length)
     elif isinstance(value, list) and value and level <= _MAX_DEPTH:
-        yield from _list(value, level, most)
+        yield from _list(value, level, max_length)
     else:
-        text = json.dumps(value, ensure_ascii=False, indent=2)
-        yield Code(safe(text[:most]), "json")
+        yield Code(safe_text(_to_json(value)[:max_length]), "json")
 
 
-def _list(value: list[Any], level: int, most: int) -> Iterator[Block]:
-    shown = value[:_MAX_ITEMS]
+def _list(items: list[Any], level: int, max_length: int) -> Iterator[Block]:
+    shown = items[:_MAX_ITEMS]
     columns = _columns(shown)
     if columns:
-        yield Table(
-            tuple(read_spans(_name(column)) for column in columns),
-            tuple(tuple(_cell(record.get(column)) for column in columns) for record in shown),
-        )
+        rows = ([_cell(record.get(column)) for column in columns] for record in shown)
+        yield table(map(_title, columns), rows)
     else:
-        yield Items(tuple(tuple(_blocks(item, level + 1, most)) for item in shown))
-    if len(value) > len(shown):
-        left = len(value) - len(shown)
-        yield Paragraph(read_spans(f"... and {left:,} more; the result has them all."))
+        yield Items(tuple(tuple(_blocks(item, level + 1, max_length)) for item in shown))
+    omitted = len(items) - len(shown)
+    if omitted:
+        yield paragraph(f"... and {omitted:,} more; the result has them all.")
 
 
 def _columns(records: list[Any]) -> list[str]:
-    """The fields of records that fit a table, in order; none if they do not."""
+    """List the fields of records that fit a table, in order; empty if they do not fit."""
     if not all(isinstance(record, dict) for record in records):
         return []
     names = list(dict.fromkeys(name for record in records for name in record))
-    fits = all(_is_short(field) for record in records for field in record.values())
+    fits = all(_fits_cell(field) for record in records for field in record.values())
     return names if fits and len(names) <= _MAX_COLUMNS else []
 
 
-def _is_short(value: Any) -> bool:
+def _fits_cell(value: Any) -> bool:
     if isinstance(value, str):
-        return len(value) <= _SHORT and "\n" not in value
+        return len(value) <= _MAX_CELL_LENGTH and "\n" not in value
     return value is None or isinstance(value, bool | int | float)
 
 
 def _cell(value: Any) -> Spans:
-    words = {None: "", True: "yes", False: "no"}
-    is_word = value is None or isinstance(value, bool)
-    return read_spans(words[value] if is_word else str(value))
+    if isinstance(value, bool):
+        return text_spans("yes" if value else "no")
+    return text_spans("" if value is None else str(value))
 
 
-def _name(key: object) -> str:
-    """Write a field's name as a heading."""
+def _title(key: object) -> str:
+    """Turn a field's name into a heading."""
     words = str(key).replace("_", " ").strip()
-    return words[:1].upper() + words[1:_SHORT]
+    return words[:1].upper() + words[1:_MAX_CELL_LENGTH]
+
+
+def _to_json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=2)

@@ -125,7 +125,7 @@ async def test_of_a_failed_run_the_document_says_why_and_has_what_finished(tmp_p
     path = tmp_path / "a.md"
     Destination(path).write(TASK, await failure(), "camina_1 gave up")
     text = path.read_text()
-    assert "There is no answer: camina_1 gave up. What had finished" in text
+    assert "There is no answer: camina_1 gave up. The results up to then" in text
     assert "### belter_3\n\n*belter" in text
     assert "found it" in text
 

@@ -1,4 +1,4 @@
-"""What a model may write, or be made to write, to harm whoever opens a document of it."""
+"""Model output that tries to attack the reader of a document."""
 
 from __future__ import annotations
 

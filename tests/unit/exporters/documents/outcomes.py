@@ -1,4 +1,4 @@
-"""Outcomes of the five patterns, with replies as models write them: what documents are made of."""
+"""Outcomes of the five patterns, with realistic replies, as input for documents."""
 
 from __future__ import annotations
 
@@ -177,7 +177,7 @@ async def iterative(**fields: Any) -> OrchestratorResult:
 
 
 async def partial(**fields: Any) -> OrchestratorResult:
-    """A cascade of which one belter failed."""
+    """Run a cascade in which one belter fails."""
 
     def replies(request: LLMRequest) -> str:
         if request.model == "belter" and "suit one" in request.messages[-1].content:
@@ -188,7 +188,7 @@ async def partial(**fields: Any) -> OrchestratorResult:
 
 
 async def failed(**fields: Any) -> RunError:
-    """What a cascade raised whose camina failed."""
+    """Run a cascade whose camina fails; return the error."""
 
     def replies(request: LLMRequest) -> str:
         if request.model == "camina":
@@ -199,4 +199,4 @@ async def failed(**fields: Any) -> RunError:
         await cascade(replies, **fields)
     except RunError as error:
         return error
-    raise AssertionError("it was to fail")
+    raise AssertionError("the cascade did not fail")

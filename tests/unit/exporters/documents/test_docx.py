@@ -18,7 +18,7 @@ docx = pytest.importorskip("docx")
 pytest.importorskip("typst")
 
 
-def made(result: OrchestratorResult, task: str = "", failure: str = "") -> Any:
+def reopened(result: OrchestratorResult, task: str = "", failure: str = "") -> Any:
     from dagorch.exporters.documents.docx import to_docx
 
     return docx.Document(io.BytesIO(to_docx(compose(result, task, failure=failure))))
@@ -28,8 +28,8 @@ def styled(document: Any, style: str) -> list[str]:
     return [line.text for line in document.paragraphs if line.style.name == style]
 
 
-async def test_a_report_has_the_parts_of_a_word_processor() -> None:
-    document = made(await outcomes.cascade())
+async def test_a_report_has_real_headings_lists_and_tables() -> None:
+    document = reopened(await outcomes.cascade())
     assert styled(document, "Title") == ["Heat pumps for the school: yes, with insulation first"]
     assert styled(document, "Heading 1")[:3] == ["Task", "Summary", "What it costs"]
     assert styled(document, "Heading 2")[0] == "Open questions"
@@ -52,8 +52,8 @@ async def test_a_report_has_the_parts_of_a_word_processor() -> None:
     assert document.core_properties.author == ""
 
 
-async def test_links_lead_out_and_citations_to_their_sources() -> None:
-    document = made(await outcomes.swarm())
+async def test_links_and_citations_have_their_targets() -> None:
+    document = reopened(await outcomes.swarm())
     links = [link for line in document.paragraphs for link in line.hyperlinks]
     assert {link.fragment for link in links if not link.address} == {
         f"source-{n}" for n in range(1, 5)
@@ -67,7 +67,7 @@ async def test_links_lead_out_and_citations_to_their_sources() -> None:
     assert "https://arxiv.example/papers/2023/1/heat-pumps-in-old-schools.html" in outward
 
 
-async def test_pictures_are_there_as_drawing_and_as_png() -> None:
+async def test_pictures_are_svg_and_png() -> None:
     from dagorch.exporters.documents.docx import to_docx
 
     archive = zipfile.ZipFile(io.BytesIO(to_docx(compose(await outcomes.cascade()))))
@@ -82,13 +82,13 @@ async def test_pictures_are_there_as_drawing_and_as_png() -> None:
     assert b'ContentType="image/svg+xml"' in archive.read("[Content_Types].xml")
 
 
-async def test_a_partial_one_says_so_at_the_top() -> None:
-    document = made(await outcomes.partial())
+async def test_a_partial_document_has_its_notice_at_the_top() -> None:
+    document = reopened(await outcomes.partial())
     assert styled(document, "Notice")[0].startswith("2 of 6 agents did not complete")
 
 
-def test_each_numbered_list_counts_for_itself() -> None:
-    document = made(OrchestratorResult("t", "completed", "1. a\n2. b\n\nthen\n\n7. c\n8. d"))
+def test_each_numbered_list_has_its_own_numbers() -> None:
+    document = reopened(OrchestratorResult("t", "completed", "1. a\n2. b\n\nthen\n\n7. c\n8. d"))
     lines = [line for line in document.paragraphs if line.style.name == "List Number"]
     first, second = lines[0]._p.pPr.numPr.numId.val, lines[2]._p.pPr.numPr.numId.val
     assert [line._p.pPr.numPr.numId.val for line in lines] == [first, first, second, second]
@@ -101,39 +101,39 @@ def test_each_numbered_list_counts_for_itself() -> None:
     assert starts == [1, 7]
 
 
-def test_an_item_without_words_and_one_with_more_than_words() -> None:
+def test_empty_items_and_nested_items() -> None:
     text = "-\n- ```\n  code\n  ```\n- a\n\n  more\n  - b\n    - c\n      - d\n        - e"
-    document = made(OrchestratorResult("t", "completed", text))
+    document = reopened(OrchestratorResult("t", "completed", text))
     assert styled(document, "Code") == ["code"]
     assert styled(document, "List Continue") == ["more"]
     assert styled(document, "List Bullet 3") == ["c", "d", "e"]
-    assert styled(made(OrchestratorResult("t", "completed", "a\n\n---\n\nb")), "Rule") == [""]
+    assert styled(reopened(OrchestratorResult("t", "completed", "a\n\n---\n\nb")), "Rule") == [""]
 
 
-def test_text_from_right_to_left_is_marked_so() -> None:
-    document = made(OrchestratorResult("t", "completed", HOSTILE["right to left"]))
+def test_right_to_left_text_is_marked() -> None:
+    document = reopened(OrchestratorResult("t", "completed", HOSTILE["right to left"]))
     (line,) = [line for line in document.paragraphs if line.text.startswith("\u05e9")]
     assert line._p.pPr.find(docx.oxml.ns.qn("w:bidi")) is not None
     assert line.runs[0].font.rtl
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_text_is_text(name: str) -> None:
+def test_hostile_text_stays_text(name: str) -> None:
     text = HOSTILE[name]
     agent = AgentResult(text[:50] or "a", text, metadata={"error": text})
-    document = made(OrchestratorResult("t", "failed", text, [agent]), text[:300], text)
+    document = reopened(OrchestratorResult("t", "failed", text, [agent]), text[:300], text)
     for relation in document.part.rels.values():
         if relation.is_external:
             assert relation.target_ref.startswith(("http://", "https://", "mailto:"))
     fields = [e.text for e in document.element.iter(docx.oxml.ns.qn("w:instrText"))]
-    assert fields == []  # those of the page's number are in its footer
+    assert fields == []  # the fields for page numbers are in the footer
 
 
-async def test_the_properties_of_each_paragraph_are_in_the_order_of_words_schema() -> None:
+async def test_paragraph_properties_follow_the_order_of_the_schema() -> None:
     from dagorch.exporters.documents.docx_styles import PROPERTIES
 
-    document = made(await outcomes.partial())
-    text = made(OrchestratorResult("t", "completed", HOSTILE["right to left"] + "\n\n1. x"))
+    document = reopened(await outcomes.partial())
+    text = reopened(OrchestratorResult("t", "completed", HOSTILE["right to left"] + "\n\n1. x"))
     roots = [document.element, document.styles.element, text.element]
     seen = set()
     for properties in (found for root in roots for found in root.iter(docx.oxml.ns.qn("w:pPr"))):

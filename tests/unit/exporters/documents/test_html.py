@@ -1,4 +1,4 @@
-"""Documents as HTML: well-formed, self-contained, and nothing in them runs or is fetched."""
+"""Documents as HTML: well-formed, self-contained, without scripts or requests."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.unit.exporters.documents import outcomes
 from tests.unit.exporters.documents.hostile import HOSTILE
 
 VOID = {"meta", "br", "hr"}
-# What a page may be made of; SVG's own besides.
+# The tags of a page, apart from those inside an SVG.
 KNOWN = {
     "a", "blockquote", "body", "code", "dd", "div", "dl", "dt", "em", "figcaption", "figure", "h1",
     "h2", "h3", "h4", "h5", "h6", "head", "header", "html", "li", "main", "ol", "p", "pre", "s",
@@ -25,7 +25,7 @@ KNOWN = {
 
 
 class Page(HTMLParser):
-    """Reads a page strictly: each tag is known and closed, in order."""
+    """A strict parser: every tag is known, and closed in order."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -54,7 +54,7 @@ class Page(HTMLParser):
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_text_is_shown_and_does_nothing(name: str) -> None:
+def test_hostile_text_stays_text(name: str) -> None:
     text = HOSTILE[name]
     result = OrchestratorResult(
         "t", "failed", text, [AgentResult(text[:50] or "a", text, metadata={"error": text})]
@@ -66,7 +66,7 @@ def test_hostile_text_is_shown_and_does_nothing(name: str) -> None:
             assert re.match(r"https?:|mailto:|#source-\d", attributes["href"] or "")
 
 
-async def test_a_page_is_whole_in_itself() -> None:
+async def test_a_page_is_self_contained() -> None:
     text = to_html(compose(await outcomes.swarm()))
     page = Page(text)
     policy = {"http-equiv": "Content-Security-Policy"}.items()
@@ -83,7 +83,7 @@ async def test_a_page_is_whole_in_itself() -> None:
     assert "@media print" in text
 
 
-async def test_what_a_reader_sees() -> None:
+async def test_headings_and_notice() -> None:
     page = Page(to_html(compose(await outcomes.partial())))
     headings = [tag for tag, _ in page.tags if re.fullmatch(r"h\d", tag)]
     assert headings[0] == "h1"
@@ -96,7 +96,7 @@ async def test_what_a_reader_sees() -> None:
     assert ("ol", {}) in page.tags
 
 
-def test_two_pictures_share_no_ids() -> None:
+def test_pictures_do_not_share_ids() -> None:
     svg = '<?xml version="1.0"?><svg><g id="a" fill="url(#a)"/><use href="#a"/></svg>'
     text = to_html(Content("t", "k", "d", (), "", "", (Picture(svg, "one"), Picture(svg, "two"))))
     assert '<svg><g id="picture-1-a" fill="url(#picture-1-a)"/><use href="#picture-1-a"/>' in text
@@ -104,5 +104,5 @@ def test_two_pictures_share_no_ids() -> None:
     assert "<?xml" not in text
 
 
-def test_numbered_lists_begin_where_they_did() -> None:
+def test_numbered_lists_keep_their_first_number() -> None:
     assert '<ol start="3">' in to_html(compose(OrchestratorResult("t", "completed", "3. x\n4. y")))

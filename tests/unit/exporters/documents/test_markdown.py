@@ -1,4 +1,4 @@
-"""Documents as Markdown: what is written means the same when it is read again."""
+"""Documents as Markdown: parsing the output gives the same blocks again."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from dagorch.exporters.documents.blocks import (
     Paragraph,
     Picture,
     Span,
+    all_spans,
     plain_text,
-    runs_of_spans,
 )
 from dagorch.exporters.documents.markdown import to_markdown
-from dagorch.exporters.documents.reading import read_markdown
+from dagorch.exporters.documents.markdown_reader import read_markdown
 from tests.unit.exporters.documents import outcomes
 from tests.unit.exporters.documents.hostile import HOSTILE
 
-# As a reader would that lets HTML pass and draws pictures.
+# A reader that passes HTML through and shows images.
 LENIENT = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
 DANGEROUS = {"html_block", "html_inline", "image"}
 
@@ -42,15 +42,15 @@ def kinds(text: str) -> set[str]:
 
 
 def words(blocks: tuple[Block, ...]) -> list[str]:
-    text = " ".join(plain_text(spans) for spans in runs_of_spans(blocks))
+    text = " ".join(plain_text(spans) for spans in all_spans(blocks))
     return text.split()
 
 
 def links(blocks: tuple[Block, ...]) -> set[str]:
-    return {span.link for spans in runs_of_spans(blocks) for span in spans}
+    return {span.link for spans in all_spans(blocks) for span in spans}
 
 
-async def test_a_document_can_be_read_as_it_is() -> None:
+async def test_a_document_is_readable_markdown() -> None:
     text = to_markdown(compose(await outcomes.cascade()))
     assert text.startswith("# Heat pumps for the school: yes, with insulation first\n\n*Dream ")
     assert "A heat pump **pays back in 9 to 12 years** if" in text
@@ -65,12 +65,12 @@ async def test_a_document_can_be_read_as_it_is() -> None:
     assert re.search(r"\| belter_1 \| belter \| completed \| 1 \|", text)
 
 
-async def test_a_partial_one_says_so_at_the_top() -> None:
+async def test_a_partial_document_has_its_notice_at_the_top() -> None:
     lines = to_markdown(compose(await outcomes.partial())).splitlines()
     assert lines[4].startswith("> **2 of 6 agents did not complete;")
 
 
-async def test_reading_a_document_again_gives_the_same_blocks() -> None:
+async def test_a_document_parses_to_the_same_blocks() -> None:
     content = compose(await outcomes.swarm())
     blocks = tuple(block for block in content.blocks if not isinstance(block, Picture))
     again = read_markdown(written(blocks))
@@ -78,7 +78,7 @@ async def test_reading_a_document_again_gives_the_same_blocks() -> None:
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_text_means_itself(name: str) -> None:
+def test_hostile_text_stays_text(name: str) -> None:
     content = compose(OrchestratorResult("t", "completed", HOSTILE[name]), HOSTILE[name][:200])
     text = to_markdown(content)
     assert not kinds(text) & DANGEROUS
@@ -88,7 +88,7 @@ def test_hostile_text_means_itself(name: str) -> None:
 
 
 @given(st.text(st.sampled_from("ab1 \n#>-+*_`~[]()<>!|\\&;:.=\t/{}$@\"'"), max_size=60))
-def test_no_text_becomes_markup_on_the_way(text: str) -> None:
+def test_no_text_becomes_markup(text: str) -> None:
     blocks = read_markdown(text)
     out = written(blocks)
     assert not kinds(out) & DANGEROUS
@@ -96,13 +96,13 @@ def test_no_text_becomes_markup_on_the_way(text: str) -> None:
 
 
 @given(st.text(st.sampled_from("ab1 #>-+*_`~[]()<>!|\\&;:.=/{}$\"'"), max_size=40))
-def test_a_paragraph_is_read_again_as_it_was(text: str) -> None:
+def test_a_paragraph_parses_to_the_same_words(text: str) -> None:
     block = Paragraph((Span(" ".join(text.split())),))
     if plain_text(block.spans):
         assert words(read_markdown(written((block,)))) == plain_text(block.spans).split()
 
 
-def test_styles_and_line_ends() -> None:
+def test_styles_and_line_breaks() -> None:
     spans = (
         Span(" a ", bold=True), Span("b", italic=True, strike=True), Span("`c|", code=True),
         Span("x\ny"), Span("[1]", link="#source-1"), Span("[l]", link="https://e.x/(a)"),

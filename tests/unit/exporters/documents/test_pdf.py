@@ -1,4 +1,4 @@
-"""Documents as PDF: what was written can be read in them, and none of it was a command."""
+"""Documents as PDF: the text is readable, and none of it ran as a command."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def addresses(pdf: pypdf.PdfReader) -> set[str]:
     }
 
 
-async def test_a_report_is_all_there() -> None:
+async def test_a_report_is_complete() -> None:
     pdf = read(to_pdf(compose(await outcomes.cascade())))
     text = text_of(pdf)
     for words in (
@@ -63,14 +63,14 @@ async def test_a_report_is_all_there() -> None:
     ]  # fmt: skip
 
 
-async def test_pictures_are_vectors_whose_words_are_text() -> None:
+async def test_pictures_are_vectors_with_real_text() -> None:
     pdf = read(to_pdf(compose(await outcomes.swarm())))
     assert not any(page.images for page in pdf.pages)
     assert "search_arxiv" in text_of(pdf)
     assert "dream swarm" in text_of(pdf)
 
 
-async def test_citations_lead_to_their_sources() -> None:
+async def test_citations_link_to_their_sources() -> None:
     pdf = read(to_pdf(compose(await outcomes.swarm())))
     first = [note.get_object() for note in pdf.pages[0].get("/Annots", ())]
     inner = [note for note in first if "/Dest" in note or "/D" in note.get("/A", {})]
@@ -78,7 +78,7 @@ async def test_citations_lead_to_their_sources() -> None:
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_text_is_set_as_it_is(name: str) -> None:
+def test_hostile_text_stays_text(name: str) -> None:
     text = HOSTILE[name]
     result = OrchestratorResult(
         "t", "failed", text, [AgentResult(text[:50] or "a", text, metadata={"error": text})]
@@ -100,12 +100,12 @@ def test_a_long_word_stays_on_the_page() -> None:
     assert max(map(len, lines)) < 120
 
 
-def test_text_from_right_to_left_begins_at_the_right() -> None:
+def test_right_to_left_text_is_kept() -> None:
     pdf = read(to_pdf(compose(OrchestratorResult("t", "completed", HOSTILE["right to left"]))))
     assert "\u05e9\u05dc\u05d5\u05dd" in "".join(page.extract_text() for page in pdf.pages)
 
 
-def test_a_picture_as_png_is_as_wide_as_asked_for() -> None:
+def test_a_png_has_the_requested_width() -> None:
     svg = '<svg xmlns="http://www.w3.org/2000/svg" width="80pt" height="40pt"></svg>'
     png = svg_to_png(svg, 144, 100)
     assert png.startswith(b"\x89PNG")

@@ -1,4 +1,4 @@
-"""Markdown to blocks: what is kept, what is taken out, whatever a model wrote."""
+"""The Markdown parser: what it keeps and what it removes."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ from dagorch.exporters.documents.blocks import (
     Rule,
     Span,
     Table,
+    all_spans,
     is_rtl,
     plain_text,
-    raised,
-    runs_of_spans,
+    shift_headings,
 )
-from dagorch.exporters.documents.reading import followed, read_markdown, read_spans
+from dagorch.exporters.documents.markdown_reader import read_markdown
+from dagorch.exporters.documents.text_blocks import safe_link, text_spans
 from tests.unit.exporters.documents.hostile import HOSTILE
 
 
@@ -31,7 +32,7 @@ def spans(text: str) -> tuple[Span, ...]:
     return paragraph.spans
 
 
-def test_every_kind_of_block_is_read() -> None:
+def test_every_kind_of_block() -> None:
     text = (
         "## Head\n\ntext\nwraps\n\n- a\n  1. one\n- b\n\n3. three\n\n"
         "```python x\nif a:\n    b\n```\n\n> said\n\n| l | r |\n|---|--:|\n| 1 | 2 |\n\n---\n\n"
@@ -47,12 +48,14 @@ def test_every_kind_of_block_is_read() -> None:
     assert numbers == Items(((Paragraph((Span("three"),)),),), 3)
     assert code == Code("if a:\n    b", "python")
     assert quote == Quote((Paragraph((Span("said"),)),))
-    assert table == Table(((Span("l"),), (Span("r"),)), (((Span("1"),), (Span("2"),)),), right=(1,))
+    assert table == Table(
+        ((Span("l"),), (Span("r"),)), (((Span("1"),), (Span("2"),)),), right_aligned=(1,)
+    )
     assert rule == Rule()
     assert indented == Code("indented")
 
 
-def test_every_style_of_text_is_read() -> None:
+def test_every_style_of_text() -> None:
     assert spans("a **b *c*** ~~d~~ `e` \\\nf") == (
         Span("a "),
         Span("b ", bold=True),
@@ -74,13 +77,13 @@ def test_links_are_kept_and_addresses_in_the_text_become_links() -> None:
         Span("https://e.x/c", link="https://e.x/c"),
     )
     assert spans("[![alt](https://e.x/p.png)](https://e.x/)") == (Span("alt", link="https://e.x/"),)
-    assert read_spans("mail a@b.c or http://x.y") == (
+    assert text_spans("mail a@b.c or http://x.y") == (
         Span("mail a@b.c or "),
         Span("http://x.y", link="http://x.y"),
     )
 
 
-def test_a_picture_becomes_a_link_to_it_and_is_never_fetched() -> None:
+def test_an_image_becomes_a_link() -> None:
     assert spans("![chart](https://e.x/c.png)") == (Span("chart", link="https://e.x/c.png"),)
     assert spans("![](data:image/png;base64,AA)") == (Span("picture"),)
 
@@ -93,15 +96,15 @@ def test_a_picture_becomes_a_link_to_it_and_is_never_fetched() -> None:
         "https:// e.x", "vbscript:x", "",
     ],
 )  # fmt: skip
-def test_no_other_address_is_followed(address: str) -> None:
-    assert followed(address) == ""
+def test_an_unsafe_address_is_removed(address: str) -> None:
+    assert safe_link(address) == ""
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_what_comes_out_is_plain_text_and_safe_links(name: str) -> None:
-    for run in runs_of_spans(read_markdown(HOSTILE[name])):
+def test_hostile_text_becomes_plain_text_and_safe_links(name: str) -> None:
+    for run in all_spans(read_markdown(HOSTILE[name])):
         for span in run:
-            assert not span.link or span.link == followed(span.link)
+            assert not span.link or span.link == safe_link(span.link)
             assert not set(span.text) & set("\x00\x07\x08\x1b\x9b\u202e\u2066\ud800\uffff")
             span.text.encode("utf-8")
 
@@ -111,26 +114,29 @@ def test_html_is_text() -> None:
     assert plain_text(paragraph.spans) == "<b>bold</b> <i>"
 
 
-def test_a_text_that_is_too_long_is_cut_and_says_so() -> None:
+def test_a_text_that_is_too_long_is_cut_with_a_remark() -> None:
     blocks = read_markdown("word " * 100, 250)
     assert plain_text(blocks[-1].spans) == (
-        "250 more characters are left out; the result has them all."
+        "250 more characters are omitted; the result has them all."
     )
 
 
 @given(st.text(max_size=300))
-def test_any_text_can_be_read(text: str) -> None:
-    for run in runs_of_spans(read_markdown(text)):
+def test_any_text_parses(text: str) -> None:
+    for run in all_spans(read_markdown(text)):
         assert all(span.text for span in run)
 
 
 def test_headings_move_together() -> None:
     blocks = [Heading(2, ()), Rule(), Heading(5, ()), Picture("<svg/>", "x")]
-    assert [block.level for block in raised(blocks, 3) if isinstance(block, Heading)] == [3, 6]
-    assert raised([Rule()], 2) == (Rule(),)
+    assert [block.level for block in shift_headings(blocks, 3) if isinstance(block, Heading)] == [
+        3,
+        6,
+    ]
+    assert shift_headings([Rule()], 2) == (Rule(),)
 
 
-def test_the_first_letter_with_a_direction_tells_it() -> None:
+def test_the_first_letter_with_a_direction_decides() -> None:
     assert is_rtl([Span("1. "), Span("\u05e9\u05dc")])
     assert not is_rtl([Span("a \u05e9")])
     assert not is_rtl([Span("123")])
@@ -140,14 +146,14 @@ def test_the_first_letter_with_a_direction_tells_it() -> None:
     ("rows", "columns", "shown"),
     [(1_001, 2, (1_000, 2)), (3, 21, (3, 20)), (1_000, 20, (1_000, 20))],
 )
-def test_a_table_that_fits_no_page_is_cut_and_says_so(
+def test_a_table_that_is_too_large_is_cut_with_a_remark(
     rows: int, columns: int, shown: tuple[int, int]
 ) -> None:
     lines = ["|a" * columns, "|-" * columns, *["|b" * columns] * rows]
     table, *more = read_markdown("\n".join(lines))
     assert isinstance(table, Table)
-    assert (len(table.rows), len(table.head)) == shown
-    told = "A part of this table is left out; the result has it all."
-    assert [plain_text(spans) for spans in runs_of_spans(more)] == (
-        [] if shown == (rows, columns) else [told]
+    assert (len(table.rows), len(table.header)) == shown
+    remark = "A part of this table is omitted; the result has it all."
+    assert [plain_text(spans) for spans in all_spans(more)] == (
+        [] if shown == (rows, columns) else [remark]
     )

@@ -1,4 +1,4 @@
-"""Documents as files: names that are safe, nothing replaced, what fails told."""
+"""Documents as files: safe names, no file replaced, errors reported."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dagorch import DefinitionError, OrchestratorResult
+from dagorch.exporters.documents import write as module
 from dagorch.exporters.documents import write_documents
-from dagorch.exporters.documents import writing as module
-from dagorch.exporters.documents.writing import file_name
+from dagorch.exporters.documents.write import file_name
 from dagorch.models.document import Document
 
 RESULT = OrchestratorResult("t", "completed", "Yes.", metadata={"task": "Tea or coffee?"})
@@ -33,10 +33,10 @@ def test_a_file_for_each_format_in_a_new_folder(tmp_path: Path) -> None:
         assert Path(document.path).stat().st_size == document.size_bytes > 0
     assert result.document_errors == {}
     assert OrchestratorResult.model_validate_json(result.model_dump_json()) == result
-    assert RESULT.documents == []  # the one that was given is as it was
+    assert RESULT.documents == []  # unchanged
 
 
-def test_what_is_there_is_never_replaced_and_files_of_a_run_share_a_number(tmp_path: Path) -> None:
+def test_no_file_is_replaced_and_the_files_of_a_run_share_a_number(tmp_path: Path) -> None:
     (tmp_path / "tea-or-coffee.html").write_text("mine")
     result = write_documents(RESULT, tmp_path, ["markdown", "html"])
     assert [Path(document.path).name for document in result.documents] == [
@@ -47,7 +47,7 @@ def test_what_is_there_is_never_replaced_and_files_of_a_run_share_a_number(tmp_p
     assert (tmp_path / "tea-or-coffee.html").read_text() == "mine"
 
 
-def test_one_who_takes_the_name_at_the_same_time_is_not_replaced(
+def test_a_file_created_at_the_same_time_is_not_replaced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = module.render_document
@@ -62,7 +62,9 @@ def test_one_who_takes_the_name_at_the_same_time_is_not_replaced(
     assert (tmp_path / "tea-or-coffee.md").read_text() == "other"
 
 
-def test_one_that_fails_loses_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_in_one_format_affects_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     real = module.render_document
 
     def render(content: Any, format: Any) -> bytes:
@@ -77,7 +79,7 @@ def test_one_that_fails_loses_no_other(tmp_path: Path, monkeypatch: pytest.Monke
     assert OrchestratorResult.model_validate_json(result.model_dump_json()) == result
 
 
-def test_a_folder_that_cannot_be_written_to_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     result = write_documents(RESULT, tmp_path / "file", ["markdown"])
     assert result.documents == []
@@ -86,7 +88,7 @@ def test_a_folder_that_cannot_be_written_to_is_told(tmp_path: Path) -> None:
     )
 
 
-def test_half_a_document_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_incomplete_document_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Full:
         def __enter__(self) -> Full:
             return self
@@ -131,12 +133,12 @@ def test_an_unknown_format_is_refused() -> None:
         ("ﬁﬂ Ⅷ", "fifl-viii"),
     ],
 )
-def test_names_of_files(task: str, name: str) -> None:
+def test_file_names(task: str, name: str) -> None:
     assert file_name(task) == name
 
 
 @given(st.text())
-def test_a_name_is_one_safe_part_of_a_path(task: str) -> None:
+def test_a_file_name_is_one_safe_part_of_a_path(task: str) -> None:
     name = file_name(task)
     assert 0 < len(name.encode("utf-8")) <= 90
     assert Path(name).name == name
@@ -150,6 +152,6 @@ def test_a_long_task_is_cut_at_a_word() -> None:
     assert len(file_name("蜂" * 500).encode()) <= 80
 
 
-def test_a_document_is_a_record() -> None:
+def test_a_document_goes_to_json_and_back() -> None:
     document = Document("reports/a.pdf", "pdf", 3)
     assert Document.model_validate_json(document.model_dump_json()) == document
