@@ -7,19 +7,12 @@ from typing import Final
 from dagorch.exporters.pictures.captions import plural
 from dagorch.models.amounts import format_cost, format_duration
 from dagorch.models.clean import one_line
-from dagorch.models.events import Event, EventType
+from dagorch.models.events import NODE_ENDS, Event, EventType
 
 __all__ = ["Teller"]
 
 _QUIET_KINDS: Final = frozenset({"merge", "branch"})
 """Their start is of no interest: they take no time."""
-_ENDS: Final = {
-    EventType.NODE_COMPLETED: "completed",
-    EventType.NODE_FAILED: "failed",
-    EventType.NODE_SKIPPED: "skipped",
-    EventType.NODE_BLOCKED: "blocked",
-    EventType.NODE_CANCELLED: "cancelled",
-}
 
 
 class Teller:
@@ -57,7 +50,7 @@ class Teller:
             return f"try {event.attempt} failed: {data.get('error', '')}"
         if kind is EventType.NODE_PARKED:
             return "waits for an answer"
-        return self._ended(event) if kind in _ENDS else ""
+        return self._ended(event) if kind in NODE_ENDS else ""
 
     def _ended(self, event: Event) -> str:
         data = event.data
@@ -69,5 +62,5 @@ class Teller:
             parts.append(f"{spent:,} tokens")
         if data.get("cost_usd"):
             parts.append(format_cost(data["cost_usd"]))
-        told = _ENDS[event.type] + (f" ({', '.join(parts)})" if parts else "")
+        told = NODE_ENDS[event.type] + (f" ({', '.join(parts)})" if parts else "")
         return f"{told}: {data['error']}" if data.get("error") else told

@@ -17,7 +17,7 @@ from typing import Final
 from dagorch.graph.plan import Plan
 from dagorch.ids import NodePath
 from dagorch.models.clean import one_line
-from dagorch.models.events import Event, EventType
+from dagorch.models.events import NODE_ENDS, Event, EventType
 from dagorch.nodes.container import Loop
 
 __all__ = ["ENDS", "Board", "Row", "View"]
@@ -29,17 +29,13 @@ _KEPT: Final = 200
 """Node runs of one body that are kept after their end; more than a terminal is high."""
 _MAX_SHOWN_FAILED: Final = 4
 """Rows for what failed that nothing that runs may take."""
-_STATES: Final = {
+_STATES: Final[dict[EventType, str]] = {
     EventType.NODE_READY: "ready",
     EventType.NODE_STARTED: "running",
     EventType.NODE_PARKED: "asking",
-    EventType.NODE_COMPLETED: "completed",
-    EventType.NODE_FAILED: "failed",
-    EventType.NODE_SKIPPED: "skipped",
-    EventType.NODE_BLOCKED: "blocked",
-    EventType.NODE_CANCELLED: "cancelled",
+    **NODE_ENDS,
 }
-ENDS: Final = frozenset({"completed", "failed", "skipped", "blocked", "cancelled"})
+ENDS: Final = frozenset(NODE_ENDS.values())
 _IDLE: Final = frozenset({"waiting", "ready"})
 
 

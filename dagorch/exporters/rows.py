@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from dagorch.exporters.pictures.captions import kind_name, plural, shorten
+from dagorch.exporters.pictures.captions import kind_name, plural
 from dagorch.models.amounts import format_cost, format_duration
 from dagorch.models.clean import one_line
 from dagorch.models.orchestration import OrchestratorResult
 from dagorch.models.result import NodeRun, Result
+from dagorch.models.truncate import truncate_middle
 from dagorch.models.usage import Usage
 
 __all__ = ["HEADINGS", "MAX_ROWS", "NUMERIC", "Row", "rows", "total"]
@@ -40,7 +41,7 @@ def rows(run: Result, result: OrchestratorResult) -> Iterator[Row]:
     }
     for path, node_run in run.node_runs.items():
         yield Row(
-            shorten(one_line(path), 28),
+            truncate_middle(one_line(path), 28),
             kind_name(tiers.get(path) or node_run.kind),
             node_run.end,
             f"{node_run.attempts}" if node_run.attempts else "",

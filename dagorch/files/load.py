@@ -19,6 +19,7 @@ from dagorch.files.syntax import MAX_BYTES, decoded, parsed
 from dagorch.files.tree import Malformed
 from dagorch.files.validate import check
 from dagorch.graph.graph import Graph
+from dagorch.models.truncate import truncate
 
 __all__ = ["ENDINGS", "load_graph", "parse_graph"]
 
@@ -116,10 +117,7 @@ def _refused(error: Malformed, file: str) -> DefinitionError:
 def _told(problems: list[Problem]) -> list[Problem]:
     """Give so much of each problem as can be read; ids may be as long as the file."""
     return [
-        replace(problem, message=f"{problem.message[:_MAX_LENGTH]}…")
-        if len(problem.message) > _MAX_LENGTH
-        else problem
-        for problem in problems
+        replace(problem, message=truncate(problem.message, _MAX_LENGTH)) for problem in problems
     ]
 
 

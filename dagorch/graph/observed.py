@@ -11,18 +11,13 @@ from typing import Any, Final
 
 from dagorch.graph.plan import Plan
 from dagorch.ids import NodePath
-from dagorch.models.events import Event, EventType
+from dagorch.models.events import NODE_ENDS, Event, EventType
 from dagorch.nodes.container import Map
 
 __all__ = ["Mean", "Observed", "Place"]
 
 _CONTAINERS: Final = ("loop", "map", "subgraph")
 _UNTIMED: Final = frozenset({EventType.NODE_BLOCKED, EventType.NODE_CANCELLED})
-_ENDS: Final = _UNTIMED | {
-    EventType.NODE_COMPLETED,
-    EventType.NODE_FAILED,
-    EventType.NODE_SKIPPED,
-}
 
 
 @dataclass(slots=True)
@@ -102,7 +97,7 @@ class Observed:
         """Note what an event tells; as cheap in a large run as in a small one."""
         path = event.path
         place = self._by_path.get(NodePath(path).in_plan)
-        if event.type in _ENDS:
+        if event.type in NODE_ENDS:
             self._end(place, event)
         elif place is None:
             return

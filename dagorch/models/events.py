@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
-__all__ = ["CONTENT", "END_EVENTS", "Event", "EventType"]
+from dagorch.models.result import End
+
+__all__ = ["CONTENT", "NODE_ENDS", "RUN_ENDS", "Event", "EventType"]
 
 
 class EventType(StrEnum):
@@ -51,8 +53,21 @@ class EventType(StrEnum):
     ERROR = "error"
 
 
-END_EVENTS = frozenset({EventType.RUN_COMPLETED, EventType.RUN_FAILED, EventType.RUN_CANCELLED})
-"""The last event of a run is one of these; it is never dropped."""
+NODE_ENDS: Final[Mapping[EventType, End]] = {
+    EventType.NODE_COMPLETED: "completed",
+    EventType.NODE_FAILED: "failed",
+    EventType.NODE_SKIPPED: "skipped",
+    EventType.NODE_BLOCKED: "blocked",
+    EventType.NODE_CANCELLED: "cancelled",
+}
+"""The end of a node run, by the event that reports it."""
+
+RUN_ENDS: Final[Mapping[EventType, End]] = {
+    EventType.RUN_COMPLETED: "completed",
+    EventType.RUN_FAILED: "failed",
+    EventType.RUN_CANCELLED: "cancelled",
+}
+"""The end of a run, by its last event, which is never dropped."""
 
 CONTENT = frozenset({"messages", "reply", "tool_calls"})
 """

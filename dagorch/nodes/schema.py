@@ -16,6 +16,7 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from dagorch.errors import DefinitionError, did_you_mean
+from dagorch.models.truncate import truncate
 from dagorch.nodes.conditions import same
 
 __all__ = [
@@ -288,7 +289,7 @@ def _shown(value: Any) -> str:
     if isinstance(value, list):
         return "a list" if value else "an empty list"
     text = json.dumps(value) if value is None or isinstance(value, bool) else repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+    return truncate(text, 60)
 
 
 def _is_number(value: Any, kind: Any = (int, float)) -> bool:

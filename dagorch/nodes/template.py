@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, is_dataclass
 from typing import Any
 
 from dagorch.errors import DefinitionError, did_you_mean
+from dagorch.models.truncate import truncate
 
 __all__ = ["Template", "as_text"]
 
@@ -182,7 +183,7 @@ def _complaint(text: str, start: int, piece: str, inner: str | None) -> str:
     column = start - text.rfind("\n", 0, start)
     where = f"template, line {line}, column {column}"
     if inner is None:
-        shown = _short(text[start:] if piece == "{" else text[: start + 1][-20:])
+        shown = repr(truncate(text[start:] if piece == "{" else text[: start + 1][-20:], 40))
         story = "is opened but never closed" if piece == "{" else "closes nothing"
         return f"{where}: the {piece!r} of {shown} {story}; {_ESCAPE}"
     name = _LEADING_NAME.match(inner)
@@ -199,8 +200,4 @@ def _complaint(text: str, start: int, piece: str, inner: str | None) -> str:
         advice = f"write '{{{name[1]}}}'"
     else:
         advice = "only '{name}' is"
-    return f"{where}: {_short(piece)} is not an input: {advice}; {_ESCAPE}"
-
-
-def _short(piece: str) -> str:
-    return repr(piece if len(piece) <= 40 else piece[:37] + "...")
+    return f"{where}: {truncate(piece, 40)!r} is not an input: {advice}; {_ESCAPE}"

@@ -16,6 +16,8 @@ from functools import lru_cache, partial
 from itertools import repeat
 from typing import Annotated, Any, ForwardRef, Literal, NewType, Union, get_args, get_origin
 
+from dagorch.models.truncate import truncate
+
 __all__ = [
     "can_flow",
     "type_name",
@@ -80,8 +82,7 @@ def type_name(t: Any) -> str:
         >>> type_name(Callable[[int], str]), type_name(inspect.Parameter.empty)
         ('Callable[[int], str]', 'Any')
     """
-    name = _name(t, 4)
-    return name if len(name) <= _MAX_NAME else name[: _MAX_NAME - 3] + "..."
+    return truncate(_name(t, 4), _MAX_NAME)
 
 
 def value_check(t: Any) -> Check | None:

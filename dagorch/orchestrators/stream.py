@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from dagorch.models.events import CONTENT, Event, EventType
+from dagorch.models.events import CONTENT, NODE_ENDS, Event, EventType
 from dagorch.models.orchestration import StreamEvent
 from dagorch.orchestrators.workflow import Agent, Workflow
 from dagorch.runner.loop_state import shared
@@ -15,13 +15,6 @@ from dagorch.runner.threads import run_in_thread
 
 __all__ = ["Stream"]
 
-_ENDS: Final = {
-    EventType.NODE_COMPLETED: "completed",
-    EventType.NODE_FAILED: "failed",
-    EventType.NODE_SKIPPED: "skipped",
-    EventType.NODE_BLOCKED: "blocked",
-    EventType.NODE_CANCELLED: "cancelled",
-}
 _SAID: Final = {
     EventType.NODE_READY: "{node} is ready",
     EventType.NODE_STARTED: "{node} started",
@@ -109,13 +102,13 @@ class Stream:
             yield from self._start_synthesis(event)
         data = {name: value for name, value in event.data.items() if name not in CONTENT}
         yield self._tell(event, kind, _message(event), {**data, "node": path})
-        if kind not in _ENDS:
+        if kind not in NODE_ENDS:
             return
         if path == workflow.planning:
             yield from self._create(event, workflow.agents)
         if agent is not None and path in self._created:
-            facts = {**_facts(agent), "status": _ENDS[kind], **event.data}
-            message = f"{agent.name} {_ENDS[kind]}"
+            facts = {**_facts(agent), "status": NODE_ENDS[kind], **event.data}
+            message = f"{agent.name} {NODE_ENDS[kind]}"
             yield self._tell(event, EventType.SUBTASK_COMPLETED, message, facts)
         if path == workflow.synthesis and kind is EventType.NODE_COMPLETED:
             yield from self._start_synthesis(event)
@@ -150,7 +143,7 @@ class Stream:
 def _message(event: Event) -> str:
     said = _SAID.get(event.type)
     if said is None:
-        return f"{event.path} {_ENDS.get(event.type, event.type.value)}"
+        return f"{event.path} {NODE_ENDS.get(event.type, event.type.value)}"
     facts = {"error": "unknown error", "delay_seconds": 0.0, "question": "", **event.data}
     return said.format_map({**facts, "node": event.path, "attempt": event.attempt})
 

@@ -11,7 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, Final
 
-__all__ = ["MAX_CHARACTERS", "clip", "deal_questions", "fitted", "is_question", "joined", "shares"]
+from dagorch.models.truncate import truncate_at_sentence
+
+__all__ = ["MAX_CHARACTERS", "deal_questions", "fitted", "is_question", "joined", "shares"]
 
 MAX_CHARACTERS: Final = 300
 """Of a question; what is longer is no question."""
@@ -51,7 +53,7 @@ def deal_questions(reply: Any, task: str, count: int) -> list[str]:
     told = [text for text in map(_tidy, _texts(reply)) if _says_something(text)]
     told.sort(key=lambda text: not is_question(text))
     dealt: dict[str, str] = {}
-    for question in chain(told, _angles(clip(task, MAX_CHARACTERS))):
+    for question in chain(told, _angles(truncate_at_sentence(task, MAX_CHARACTERS))):
         if len(dealt) == count:
             break
         dealt.setdefault(question.casefold(), question)
@@ -116,34 +118,10 @@ def fitted(texts: Sequence[str], most_bytes: int) -> list[str]:
         left = len(texts) - sum(1 for size in given if size)
         given[place] = max(1, min(wanted[place], room // max(1, left)))
         room -= given[place]
-    return [clip(text, size, in_bytes=True) for text, size in zip(texts, given, strict=True)]
-
-
-def clip(text: str, most: int, *, in_bytes: bool = False) -> str:
-    """
-    Cut a text to a length, at the end of a sentence or word if one is near; a cut shows as `…`.
-
-    Args:
-        text: Blanks around it are dropped.
-        most: Characters, or UTF-8 bytes, which bound the tokens of any script.
-        in_bytes: Which of the two.
-
-    Example:
-        >>> clip("Bees see. Bees smell. Bees dance.", 24)
-        'Bees see. Bees smell.'
-        >>> clip("Bees navigate by the sun", 16)
-        'Bees navigate…'
-    """
-    text = text.strip()
-    length = len(text.encode()) if in_bytes else len(text)
-    if length <= most:
-        return text
-    head = text.encode()[:most].decode(errors="ignore") if in_bytes else text[:most]
-    ends = [match.end() for match in re.finditer(r"[.!?](?=\s)|[。！？]", head + " ")]
-    if ends and ends[-1] >= len(head) * 0.6:
-        return head[: ends[-1]].strip()
-    blank = head.rfind(" ")
-    return (head[:blank] if blank >= len(head) * 0.6 else head).rstrip(" ,;:") + "…"
+    return [
+        truncate_at_sentence(text, size, in_bytes=True)
+        for text, size in zip(texts, given, strict=True)
+    ]
 
 
 def _texts(reply: Any) -> Iterator[str]:
@@ -162,7 +140,7 @@ def _texts(reply: Any) -> Iterator[str]:
 def _tidy(text: str) -> str:
     line = " ".join(text.split())
     line = _LIST_MARK.sub("", line).strip("\"'`*_ ")
-    return clip(line, MAX_CHARACTERS)
+    return truncate_at_sentence(line, MAX_CHARACTERS)
 
 
 def _says_something(question: str) -> bool:

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import anyio
 
-from dagorch.models.events import END_EVENTS, Event, EventType
+from dagorch.models.events import RUN_ENDS, Event, EventType
 from dagorch.models.log import logger
 
 __all__ = ["QUEUE_LENGTH", "EventQueue", "Listener"]
@@ -65,7 +65,7 @@ class EventQueue:
             items.popleft()
             self.dropped += 1
         items.append(event)
-        if event.type in END_EVENTS:
+        if event.type in RUN_ENDS:
             self.closed = True
         self._wake_reader()
 

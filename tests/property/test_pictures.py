@@ -19,8 +19,8 @@ import pytest
 
 from dagorch import LLM, Graph, RunError
 from dagorch.exporters import to_dot, to_mermaid, to_svg, write
-from dagorch.exporters.pictures.captions import shorten
 from dagorch.models.result import Result
+from dagorch.models.truncate import truncate_middle
 from dagorch.testing import ScriptedProvider, run_virtual
 from tests.property.results import ran_seed
 from tests.unit.exporters.pictures.geometry import SVG, Geometry
@@ -163,5 +163,5 @@ def test_mermaid_reads_every_graph() -> None:
     for text, (words, alive) in zip(HOSTILE, shown, strict=True):
         assert alive == 0
         if text.isprintable():
-            assert shorten(f"{allowed(text)} 1") in words[1]
-            assert shorten(text, 24) in words[2]
+            assert truncate_middle(f"{allowed(text)} 1") in words[1]
+            assert truncate_middle(text, 24) in words[2]

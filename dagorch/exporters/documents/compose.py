@@ -36,6 +36,7 @@ from dagorch.models.amounts import format_cost, format_duration
 from dagorch.models.clean import one_line
 from dagorch.models.orchestration import OrchestratorResult
 from dagorch.models.task import AgentResult, TaskStatus
+from dagorch.models.truncate import truncate_at_sentence
 
 __all__ = ["compose"]
 
@@ -71,7 +72,7 @@ def compose(
     """
     task = safe_text(task or str(result.metadata.get("task", ""))).strip()
     own_title, answer = _answer(result)
-    title = own_title or _short(_line(task)) or "A workflow"
+    title = own_title or _title(task) or "A workflow"
     blocks: list[Block] = []
     if task and title != _line(task):
         blocks += [heading(1, "Task"), *shift_headings(read_markdown(task, _MAX_SECTION_LENGTH), 2)]
@@ -100,7 +101,7 @@ def _answer(result: OrchestratorResult) -> tuple[str, tuple[Block, ...]]:
         return "", ()
     title = ""
     if isinstance(value, dict) and isinstance(value.get("title"), str):
-        title = _short(_line(value["title"]))
+        title = _title(value["title"])
         value = {name: field for name, field in value.items() if name != "title"}
     if isinstance(value, str) and result.metadata.get("sources"):
         value = _SOURCE_LIST.sub("", value)  # the document has a table of them
@@ -111,7 +112,7 @@ def _answer(result: OrchestratorResult) -> tuple[str, tuple[Block, ...]]:
     first = blocks[0] if blocks and isinstance(value, str) else None
     sections = sum(isinstance(block, Heading) and block.level == 1 for block in blocks)
     if isinstance(first, Heading) and first.level == sections == 1:
-        title = _short(_line(plain_text(first.spans)))
+        title = _title(plain_text(first.spans))
         blocks = shift_headings(blocks[1:], 1) if title else blocks
     return title, blocks
 
@@ -189,7 +190,7 @@ def _source(source: Mapping[str, Any]) -> tuple[str, Spans, str, str]:
 
 def _failures(agents: Iterable[AgentResult]) -> Iterator[Block]:
     rows = [
-        (_line(agent.subtask_id), str(agent.status), _short(_reason(agent), 300))
+        (_line(agent.subtask_id), str(agent.status), truncate_at_sentence(_reason(agent), 300))
         for agent in agents
         if not _ended_well(agent)
     ]
@@ -216,7 +217,7 @@ def _agents(result: OrchestratorResult) -> Iterator[Block]:
     yield heading(1, "Agent results")
     answer = "" if result.result is None else as_text(result.result).strip()
     for agent in agents[:_MAX_SHOWN]:
-        yield heading(2, _short(_line(agent.subtask_id)))
+        yield heading(2, _title(agent.subtask_id))
         facts = [fact for fact in _agent_facts(agent, shows_cost(result)) if fact]
         if facts:
             yield Paragraph((Span(safe_text(" · ".join(facts))),), aside=True)
@@ -262,7 +263,7 @@ def _notice(
     if result.status == TaskStatus.COMPLETED:
         return "", ""
     state = "failed" if result.status == TaskStatus.FAILED else f"was {result.status}"
-    reason = (_short(_line(failure), 500) or f"the run {state}").removesuffix(".")
+    reason = (truncate_at_sentence(_line(failure), 500) or f"the run {state}").removesuffix(".")
     return f"There is no answer: {reason}. The results up to then are below.", "failed"
 
 
@@ -285,12 +286,8 @@ def _workflow(result: OrchestratorResult) -> str:
     return _WORD_BOUNDARY.sub(" ", safe_text(name)) or "Workflow"
 
 
-def _short(text: str, max_length: int = _MAX_TITLE_LENGTH) -> str:
-    """Cut a text at a word boundary if it is too long."""
-    if len(text) <= max_length:
-        return text
-    cut = text[:max_length]
-    return (cut.rpartition(" ")[0] or cut).rstrip(" ,;:") + "…"
+def _title(text: str) -> str:
+    return truncate_at_sentence(_line(text), _MAX_TITLE_LENGTH)
 
 
 def _line(text: str) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dagorch.errors import DefinitionError
 from dagorch.ids import NodePath
-from dagorch.models.events import END_EVENTS, Event, EventType
+from dagorch.models.events import NODE_ENDS, RUN_ENDS, Event, EventType
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span, SpanKind, TracerProvider
@@ -24,18 +24,6 @@ __all__ = ["CONVENTIONS", "TraceSpans"]
 CONVENTIONS: Final = "1.41.0"
 """The version of OpenTelemetry's semantic conventions that names and attributes follow."""
 
-_NODE_ENDS: Final = {
-    EventType.NODE_COMPLETED: "completed",
-    EventType.NODE_FAILED: "failed",
-    EventType.NODE_SKIPPED: "skipped",
-    EventType.NODE_BLOCKED: "blocked",
-    EventType.NODE_CANCELLED: "cancelled",
-}
-_RUN_ENDS: Final = {
-    EventType.RUN_COMPLETED: "completed",
-    EventType.RUN_FAILED: "failed",
-    EventType.RUN_CANCELLED: "cancelled",
-}
 _PROVIDERS: Final = {"gemini": "gcp.gemini", "mistral": "mistral_ai", "xai": "x_ai"}
 """Services that the conventions call otherwise."""
 _OF_EXCHANGES: Final = {
@@ -102,7 +90,7 @@ class TraceSpans:
         run = self._runs.get(event.run_id)
         if run is None:
             run = self._runs[event.run_id] = self._begin(event)
-        if event.type in END_EVENTS:
+        if event.type in RUN_ENDS:
             del self._runs[event.run_id]
             run.end(event)
         elif event.path and run.recorded:
@@ -153,7 +141,7 @@ class _Run:
     def take(self, event: Event) -> None:
         """Note an event of a node run."""
         kind, path = event.type, event.path
-        if kind in _NODE_ENDS:
+        if kind in NODE_ENDS:
             self._end_node(event)
             return
         node = self._open.get(path) or self._open_node(event)
@@ -178,7 +166,7 @@ class _Run:
             for span in (node.attempt, node.span):
                 if span is not None:
                     span.end(self._at(event.seconds))
-        self._close(self._span, event, _RUN_ENDS[event.type])
+        self._close(self._span, event, RUN_ENDS[event.type])
 
     def _open_node(self, event: Event) -> _Open:
         node = _Open(
@@ -201,7 +189,7 @@ class _Run:
         return owner.span
 
     def _end_node(self, event: Event) -> None:
-        end = _NODE_ENDS[event.type]
+        end = NODE_ENDS[event.type]
         node = self._open.pop(event.path, None)
         if node is None:  # never ready
             told = {"dagorch.node.path": event.path, "dagorch.end": end}

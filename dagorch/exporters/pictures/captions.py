@@ -9,6 +9,7 @@ from typing import Final
 from dagorch.exporters.critical import CriticalStep
 from dagorch.models.amounts import format_cost, format_duration
 from dagorch.models.result import NodeRun, Result
+from dagorch.models.truncate import truncate_line, truncate_middle
 from dagorch.models.usage import NOTHING_USED, Usage
 from dagorch.nodes.base import Node
 from dagorch.nodes.function import Function
@@ -17,46 +18,17 @@ from dagorch.nodes.merge import Merge
 
 __all__ = [
     "about",
-    "cut",
     "kind_line",
     "kind_name",
     "many_lines",
     "outcome_lines",
     "plural",
     "run_lines",
-    "shorten",
     "tokens",
 ]
 
-MAX_TITLE_LENGTH: Final = 32
 MAX_LINE_LENGTH: Final = 40
 _KIND_NAMES: Final = {"llm": "LLM", "ask": "question"}
-
-
-def shorten(text: str, most: int = MAX_TITLE_LENGTH) -> str:
-    """
-    Cut a text in its middle, where ids differ least.
-
-    Example:
-        >>> shorten("a_rather_long_name_of_a_node_run_7", 20)
-        'a_rather_…ode_run_7'
-    """
-    if len(text) <= most:
-        return text
-    half = (most - 1) // 2
-    return f"{text[:half]}…{text[-half:]}"
-
-
-def cut(text: str, most: int = MAX_LINE_LENGTH) -> str:
-    r"""
-    Cut a text at its end, or where its first line ends.
-
-    Example:
-        >>> cut("ValueError: no such place\nat all", 20)
-        'ValueError: no such…'
-    """
-    line = text.partition("\n")[0].rstrip()
-    return text if text == line and len(line) <= most else f"{line[: most - 1].rstrip()}…"
 
 
 def plural(count: int, noun: str) -> str:
@@ -87,7 +59,7 @@ def kind_line(node: Node[object]) -> str:
     if isinstance(node, LLM):
         parts = [word]
         if node.model:
-            parts.append(shorten(node.model, 24))
+            parts.append(truncate_middle(node.model, 24))
         if node.tools:
             parts.append(plural(len(node.tools), "tool"))
         return " · ".join(parts)
@@ -115,7 +87,7 @@ def run_lines(run: NodeRun, usage: Usage | None = None, *also: str) -> tuple[str
     if run.end != "completed":
         lines.append(run.end)
         most = MAX_LINE_LENGTH if run.kind not in ("branch", "merge") else 24  # these have corners
-        lines += [cut(run.reason, most)] if run.reason else []
+        lines += [truncate_line(run.reason, most)] if run.reason else []
     elif run.recovered_from is not None:
         lines.append("by its fallback")
     parts = list(also)

@@ -13,6 +13,7 @@ from typing import Final
 from dagorch.exporters.pictures import captions
 from dagorch.exporters.pictures.drawing import Arrow, Box, Drawing
 from dagorch.ids import NodePath
+from dagorch.models.truncate import truncate_middle
 
 __all__ = ["MAX_ALIKE", "gather"]
 
@@ -102,7 +103,7 @@ def _together(alike: list[Box]) -> Box:
     return Box(
         f"{first.id}[…]",
         "collapsed",
-        f"{captions.shorten(_shared([_name(box) for box in alike]))} × {len(alike):,}",
+        f"{truncate_middle(_shared([_name(box) for box in alike]))} × {len(alike):,}",
         (first.details[0], *captions.many_lines(runs)) if runs else first.details,
         first.surround,
         first.end,

@@ -25,6 +25,7 @@ from dagorch.graph.graph import Graph
 from dagorch.graph.plan import LOOP, MAP, Plan
 from dagorch.ids import NodePath
 from dagorch.models.result import End, NodeRun, Result
+from dagorch.models.truncate import truncate_middle
 from dagorch.nodes.base import Node
 from dagorch.nodes.container import Loop, Map
 from dagorch.nodes.function import Function
@@ -181,7 +182,7 @@ class _Artist:
         self._drawing.boxes[path] = Box(
             path,
             kind,
-            captions.shorten(node.id) + frame.mark,
+            truncate_middle(node.id) + frame.mark,
             tuple(details),
             frame.surround,
             run.end if run is not None else None,
@@ -308,7 +309,7 @@ class _Artist:
         details = captions.run_lines(run) if run is not None else ()
         self._surround(frame, node, path, details, run)
         inner = f"{path}/"
-        title = captions.shorten(node.id) + frame.mark
+        title = truncate_middle(node.id) + frame.mark
         self._drawing.boxes[inner] = Box(
             inner, node.kind.value, title, (captions.kind_line(node),), path,
             run.end if run is not None else None, about=captions.about(path, run),
@@ -337,7 +338,7 @@ class _Artist:
         else:
             place = surround = f"{path}/[fallback]"
             depth += 1
-            title = captions.shorten(plan.name)
+            title = truncate_middle(plan.name)
             self._drawing.surrounds[place] = Cluster(
                 place, "subgraph", title, ("fallback",), frame.surround, dashed=True
             )
@@ -357,7 +358,7 @@ class _Artist:
         run: NodeRun | None,
     ) -> None:
         word = "expansion" if isinstance(node, Function) else captions.kind_name(node.kind.value)
-        title = f"{word} {captions.shorten(node.id)}{frame.mark}"
+        title = f"{word} {truncate_middle(node.id)}{frame.mark}"
         self._drawing.surrounds[path] = Cluster(
             path,
             node.kind.value,
@@ -381,10 +382,10 @@ def _plans(plan: Plan, index: int, node: Node[Any]) -> tuple[str, ...]:
     for parameter, slot in plan.binders[index]:
         if parameter == node.parameter:
             names = [*(other.id for other in plan.nodes), *plan.inputs]
-            return (f"for each item of {captions.shorten(names[slot])}",)
+            return (f"for each item of {truncate_middle(names[slot])}",)
     return (f"for each of {captions.plural(len(plan.constants[index][node.parameter]), 'item')}",)
 
 
 def _inputs(plan: Plan) -> tuple[str, ...]:
-    names = ", ".join(captions.shorten(name) for name in plan.inputs)
+    names = ", ".join(truncate_middle(name) for name in plan.inputs)
     return (f"takes {names}",) if names else ()

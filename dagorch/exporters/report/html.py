@@ -15,7 +15,7 @@ from importlib.resources import files
 from typing import Any, Final
 
 from dagorch.errors import DefinitionError
-from dagorch.exporters.pictures.captions import kind_name, plural, shorten
+from dagorch.exporters.pictures.captions import kind_name, plural
 from dagorch.exporters.pictures.dot import dot_of
 from dagorch.exporters.pictures.picture import svg_of
 from dagorch.exporters.report.record import (
@@ -29,6 +29,7 @@ from dagorch.exporters.report.timeline import Timeline, to_timeline
 from dagorch.exporters.report.timeline_svg import MAX_ROWS, to_timeline_svg
 from dagorch.models.amounts import format_cost, format_duration
 from dagorch.models.clean import one_line
+from dagorch.models.truncate import truncate_middle, truncate_with_count
 from dagorch.models.usage import Usage
 
 __all__ = ["to_html_report"]
@@ -85,9 +86,9 @@ def to_html_report(record: RunRecord) -> str:
     cost_name = "Cost" if record.usage.cost_usd else "Tokens"
     return pages.get_template("report.html").render(
         record=record,
-        title=shorten(one_line(record.title), 100),
-        task=_cut(record.task),
-        error=_cut(record.error),
+        title=truncate_middle(one_line(record.title), 100),
+        task=truncate_with_count(record.task, 3000),
+        error=truncate_with_count(record.error, 3000),
         parts=(
             ("graph", "Graph"),
             ("timeline", "Timeline"),
@@ -167,10 +168,6 @@ def _outcome(record: RunRecord) -> str:
     text = _told(output)
     left_out = record.output_left_out
     return f"{text}… ({left_out:,} more characters)" if left_out else text
-
-
-def _cut(text: str, most: int = 3000) -> str:
-    return text if len(text) <= most else f"{text[:most]}… ({len(text) - most:,} more characters)"
 
 
 def _told(value: Any) -> str:

@@ -34,6 +34,7 @@ from dagorch.models.events import CONTENT, Event, EventType
 from dagorch.models.orchestration import OrchestratorResult
 from dagorch.models.result import NodeRun, Result
 from dagorch.models.task import plain
+from dagorch.models.truncate import truncate_with_count
 from dagorch.models.usage import NOTHING_USED, Usage
 
 __all__ = ["Recorder"]
@@ -295,11 +296,8 @@ def _tiers(outcome: Result | OrchestratorResult) -> dict[str, Usage]:
 
 def _text(text: str, most: int | None = None) -> str:
     """Give a text as JSON can hold it, and no longer than that."""
-    most = MAX_TEXT if most is None else most
     whole = text.encode("utf-8", "replace").decode("utf-8")
-    if len(whole) <= most:
-        return whole
-    return f"{whole[:most]}… ({len(whole) - most:,} more characters)"
+    return truncate_with_count(whole, MAX_TEXT if most is None else most)
 
 
 def _error(error: BaseException | None) -> str:

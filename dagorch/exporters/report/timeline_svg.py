@@ -13,13 +13,14 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Final
 
-from dagorch.exporters.pictures.captions import plural, shorten
+from dagorch.exporters.pictures.captions import plural
 from dagorch.exporters.pictures.palette import LINE, MUTED, TEXT
 from dagorch.exporters.report.record import RunRecord
 from dagorch.exporters.report.timeline import Bar, Lane, Timeline, to_timeline
 from dagorch.models.amounts import format_duration
 from dagorch.models.clean import one_line
 from dagorch.models.result import Result
+from dagorch.models.truncate import truncate_middle
 
 __all__ = ["MAX_ROWS", "to_timeline_svg"]
 
@@ -127,7 +128,7 @@ class _Picture:
         yield (f'<path d="M{_EDGE},{_TOP - 12} H{self._width - _EDGE}" stroke="{LINE}"/>')
 
     def _lane(self, lane: Lane, rows: int, y: float) -> Iterator[str]:
-        name = shorten(one_line(lane.name), 60)
+        name = truncate_middle(one_line(lane.name), 60)
         facts = (
             f"{plural(lane.node_runs, 'node run')}, {format_duration(lane.busy_seconds)} of work"
         )
@@ -188,7 +189,7 @@ def _room(name: str, spaces: Iterable[tuple[float, float, str]]) -> tuple[str, f
     room, x, end, anchor = next((space for space in found if space[0] >= len(name)), max(found))
     if room < min(len(name), 12):
         return None
-    return shorten(name, room), x + 4 if anchor == "start" else end - 4, anchor
+    return truncate_middle(name, room), x + 4 if anchor == "start" else end - 4, anchor
 
 
 def _kind(bar: Bar) -> str:

@@ -11,7 +11,7 @@ from anyio.lowlevel import checkpoint
 
 from dagorch import LLM, Context, Event, EventType, Graph, Policy, RunError
 from dagorch.errors import DefinitionError
-from dagorch.models.events import END_EVENTS
+from dagorch.models.events import RUN_ENDS
 from dagorch.testing import ScriptedProvider, assert_ends
 from tests.integration.runner.naps import Watched, boom
 
@@ -305,7 +305,7 @@ def test_a_large_run_is_cancelled_from_outside_too(virtual: Any) -> None:
             await graph.run(on_event=events.append)
 
     virtual(run)
-    assert events[-1].type in END_EVENTS
+    assert events[-1].type in RUN_ENDS
 
 
 def test_no_task_is_left_by_any_door() -> None:

@@ -196,7 +196,7 @@ TEXTS: dict[str, tuple[str, str, str]] = {
         "2:31",
     ),
     "no error class": (
-        _node("prompt: x, retry: {on: [dagorch.patterns.partition:clip]}"),
+        _node("prompt: x, retry: {on: [dagorch.patterns.partition:joined]}"),
         "no class of errors",
         "2:",
     ),

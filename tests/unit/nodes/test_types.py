@@ -347,7 +347,7 @@ def test_names_are_short_and_readable(t: Any, name: str) -> None:
 def test_names_are_bounded() -> None:
     name = type_name(Literal[tuple(range(1000))])  # type: ignore[misc]
     assert len(name) == 120
-    assert name.endswith("...")
+    assert name.endswith("…")
 
 
 # ----------------------------------------------------------------------- value_check

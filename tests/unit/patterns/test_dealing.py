@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dagorch.patterns.partition import MAX_CHARACTERS, clip, deal_questions, joined, shares
+from dagorch.models.truncate import truncate_at_sentence
+from dagorch.patterns.partition import MAX_CHARACTERS, deal_questions, joined, shares
 
 ANYTHING = st.recursive(
     st.none() | st.integers() | st.text(max_size=40),
@@ -66,7 +67,7 @@ def test_a_clipped_text_is_a_beginning_of_the_bound_length(
     text: str, most: int, in_bytes: bool
 ) -> None:
     text = text.encode(errors="ignore").decode()
-    cut = clip(text, most, in_bytes=in_bytes)
+    cut = truncate_at_sentence(text, most, in_bytes=in_bytes)
     bare = cut.removesuffix("…")
     size = len(bare.encode()) if in_bytes else len(bare)
     assert size <= most
