@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dagorch.errors import DefinitionError, did_you_mean
 from dagorch.graph.edges import resolve
@@ -33,7 +33,8 @@ def to_networkx(graph: Graph) -> networkx.DiGraph[str]:
     """
     Give a frozen `networkx.DiGraph`: each node's `node`, each edge's `bindings` and `labels`.
 
-    Inputs of the graph are no nodes. Two bindings between one pair of nodes are one edge.
+    Inputs of the graph are not nodes. Two bindings between one pair of nodes are one edge. The
+    bindings of an edge into a collection name its place there: `texts[0]`.
     """
     import networkx
 
@@ -41,15 +42,16 @@ def to_networkx(graph: Graph) -> networkx.DiGraph[str]:
     for id, entry in graph.entries.items():
         drawn.add_node(id, node=entry.node, kind=entry.node.kind.value)
     for id, edges in resolve(graph).by_node().items():
+        bindings: dict[str, list[str]] = {}
+        labels: dict[str, frozenset[str]] = {}
         for edge in edges:
-            if not edge.is_node:
-                continue
-            if not drawn.has_edge(edge.source, id):
-                drawn.add_edge(edge.source, id, bindings=(), labels=frozenset())
-            facts: dict[str, Any] = drawn.edges[edge.source, id]
-            if edge.parameter is not None:
-                facts["bindings"] += (edge.parameter,)
-            facts["labels"] |= edge.labels
+            if edge.is_node:
+                names = bindings.setdefault(edge.source, [])
+                if edge.parameter is not None:
+                    names.append(edge.item or edge.parameter)
+                labels[edge.source] = labels.get(edge.source, frozenset()) | edge.labels
+        for source, names in bindings.items():
+            drawn.add_edge(source, id, bindings=tuple(names), labels=labels[source])
     return networkx.freeze(drawn)
 
 

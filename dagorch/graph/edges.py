@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from dagorch.graph.collection import Collection
 from dagorch.models.ref import Ref
 from dagorch.nodes.base import Node
 from dagorch.nodes.function import Function
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from dagorch.graph.graph import Entry, Graph
     from dagorch.nodes.signature import ParameterSpec
 
-__all__ = ["UNKNOWN", "Edge", "Wiring", "constants", "resolve"]
+__all__ = ["UNKNOWN", "CollectionEdges", "Edge", "Wiring", "constants", "resolve"]
 
 UNKNOWN = -1
 """The slot of a source that is not in the graph."""
@@ -37,6 +38,17 @@ class Edge(NamedTuple):
     """Whether the node is skipped if this edge dies."""
     is_node: bool
     """False where the source is an input of the graph, which is no edge to wait for."""
+    item: str = ""
+    """The place of the value in a collection, such as `texts[0]`; empty outside collections."""
+
+
+class CollectionEdges(NamedTuple):
+    """The edges of one collection."""
+
+    parameter: str
+    collection: Collection
+    places: range
+    """Of its refs, in their order."""
 
 
 class Wiring:
@@ -49,7 +61,7 @@ class Wiring:
     """
 
     __slots__ = (
-        "labels", "parameters", "required", "size", "slot_of", "slots", "sources",
+        "collections", "labels", "parameters", "required", "size", "slot_of", "slots", "sources",
         "starts", "takes",
     )  # fmt: skip
 
@@ -69,6 +81,8 @@ class Wiring:
         self.required = bytearray()
         self.labels: dict[int, frozenset[str]] = {}
         """By place, of those edges that have any. See `Edge` for the columns."""
+        self.collections: dict[int, list[CollectionEdges]] = {}
+        """By node, of those nodes that have any."""
 
     def add(self, source: str, parameter: str | None, required: bool) -> None:
         self.sources.append(source)
@@ -80,9 +94,30 @@ class Wiring:
             self.labels[len(self.sources)] = ref.labels
         self.add(ref.id, parameter, required)
 
+    def bind(self, parameter: str, source: Any, required: bool) -> None:
+        """Add the edges of one binding of the latest node: none for a constant."""
+        if isinstance(source, Ref):
+            self.add_ref(source, parameter, required or bool(source.labels))
+        elif isinstance(source, Collection):
+            first = len(self.sources)
+            for ref in source.refs:
+                self.add_ref(ref, parameter, required or bool(ref.labels))
+            edges = CollectionEdges(parameter, source, range(first, len(self.sources)))
+            self.collections.setdefault(len(self.takes) - 1, []).append(edges)
+
+    def collected(self, node: int) -> set[int]:
+        """Return the places of the edges that lead into a collection of that node."""
+        return {place for edges in self.collections.get(node, ()) for place in edges.places}
+
     def by_node(self) -> dict[str, list[Edge]]:
         """Give the edges as records, by the id of the node they lead into."""
         found: dict[str, list[Edge]] = {}
+        items = {
+            place: label
+            for inside in self.collections.values()
+            for parameter, collection, places in inside
+            for place, label in zip(places, collection.labels(parameter), strict=True)
+        }
         for number, id in zip(range(self.size), self.slot_of, strict=False):
             found[id] = [
                 Edge(
@@ -91,6 +126,7 @@ class Wiring:
                     self.labels.get(place, _NO_LABELS),
                     bool(self.required[place]),
                     self.slots[place] < self.size,
+                    items.get(place, ""),
                 )
                 for place in range(self.starts[number], self.starts[number + 1])
             ]
@@ -113,16 +149,14 @@ def resolve(graph: Graph) -> Wiring:
         for spec in parameters:
             name = spec.name
             if bindings is not None and name in bindings:
-                source = bindings[name]
-                if isinstance(source, Ref):
-                    wiring.add_ref(source, name, spec.required or bool(source.labels))
+                wiring.bind(name, bindings[name], spec.required)
             elif name in inputs or (name in entries and name != id):
                 wiring.add(name, name, spec.required)
         if bindings is not None and _takes_any(entry.node):
             named = {spec.name for spec in parameters}
             for name, source in bindings.items():
-                if isinstance(source, Ref) and name not in named:
-                    wiring.add_ref(source, name, True)
+                if name not in named:
+                    wiring.bind(name, source, True)
         for ref in entry.sources:
             wiring.add_ref(ref, None, False)
         for other in entry.after:
@@ -143,4 +177,6 @@ def _takes_any(node: Node[Any]) -> bool:
 def constants(entry: Entry) -> dict[str, Any]:
     """The parameters of a node that are bound to plain values."""
     bindings = entry.bindings
-    return {k: v for k, v in bindings.items() if not isinstance(v, Ref)} if bindings else {}
+    if not bindings:
+        return {}
+    return {k: v for k, v in bindings.items() if not isinstance(v, (Ref, Collection))}

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
 
+from dagorch.graph.collection import Collection
 from dagorch.graph.edges import constants, resolve
 from dagorch.graph.plan import Plan
 from dagorch.models.policy import NO_FALLBACK
@@ -65,6 +66,13 @@ def _definition(graph: Graph, known: Mapping[int, str]) -> dict[str, Any]:
             "joins": len(entry.sources),
             "constants": {k: describe_value(v) for k, v in constants(entry).items()},
         }
+        collections = {
+            name: _collection(source)
+            for name, source in (entry.bindings or {}).items()
+            if isinstance(source, Collection)
+        }
+        if collections:
+            nodes[id_]["collections"] = collections
     return {
         "nodes": nodes,
         "inputs": {
@@ -73,6 +81,18 @@ def _definition(graph: Graph, known: Mapping[int, str]) -> dict[str, Any]:
         },
         "outputs": [ref.id for ref in graph.outputs],
     }
+
+
+def _collection(collection: Collection) -> list[Any]:
+    """Describe a collection, so that a ref differs from every constant and a list from a tuple."""
+    facts: list[Any] = [collection.kind.__name__]
+    for key, item in zip(collection.keys, collection.items, strict=True):
+        if isinstance(item, Collection):
+            told = _collection(item)
+        else:
+            told = ["ref" if isinstance(item, Ref) else "value", describe_value(item)]
+        facts.append([type(key).__name__, describe_value(key), told])
+    return facts
 
 
 def _graphs_in(node: Node[Any]) -> list[Any]:

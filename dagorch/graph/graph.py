@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from dagorch.errors import DefinitionError, Problem
 from dagorch.graph.builder import BuilderMethods
 from dagorch.graph.caller import find_caller, location
+from dagorch.graph.collection import CONTAINERS, collect
 from dagorch.graph.run_methods import RunMethods
 from dagorch.models.ref import BranchRef, Ref
 from dagorch.nodes.base import Node, check_id
@@ -69,7 +70,11 @@ class Entry:
     ) -> None:
         self.node = node
         self.bindings = bindings
-        """Explicit ones only; a parameter left out is bound by name when the graph is compiled."""
+        """
+        Explicit ones only: each a ref, a `Collection` or a constant.
+
+        A parameter left out is bound by name when the graph is compiled.
+        """
         self.after = after
         self.sources = sources
         """Of a merge: what it joins, in edge order."""
@@ -151,7 +156,9 @@ class Graph(BuilderMethods, RunMethods):
             node: What to do.
             after: Refs (or ids) that must end first, though no value is taken from them.
                 `branch["label"]` runs the node only if that label is picked.
-            bindings: Per parameter a ref, or a constant. The engine never copies or changes it.
+            bindings: Per parameter a ref, a constant, or a list, tuple or dict with refs in it,
+                which arrives as one value, in its order. The engine never copies or changes a
+                constant.
 
         Returns:
             The ref of its value, typed as the node's output.
@@ -181,6 +188,13 @@ class Graph(BuilderMethods, RunMethods):
             ]
         )
         entry = Entry(node, bindings or None, after, sources, code, offset)
+        for name, value in bindings.items():
+            if isinstance(value, CONTAINERS):
+                try:
+                    bindings[name] = collect(value)
+                except DefinitionError as error:
+                    text = f"input {name!r} of node {node.id!r}: {error}"
+                    self._problems.append(Problem(text, node.id, entry.where))
         body = getattr(node, "body", None)
         if isinstance(body, Graph):
             self.depth = max(self.depth, body.depth + 1)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from dagorch.graph import plan as kinds
 from dagorch.graph.edges import Wiring, constants
 from dagorch.graph.order import Order
-from dagorch.graph.plan import Plan
+from dagorch.graph.plan import CollectionBinder, Plan
 from dagorch.models.policy import DEFAULT_POLICY
 from dagorch.nodes.base import Kind, Node
 from dagorch.nodes.function import Function, context_parameter
@@ -115,7 +115,8 @@ def _lay_nodes(plan: Plan, graph: Graph, wiring: Wiring) -> None:
     """One walk over the nodes; the usual kind, a function without a policy, comes cheapest."""
     plan.checks, plan.functions = [None] * plan.size, [None] * plan.size
     plan.binders = [_NO_BINDER] * plan.size
-    plan.contexts, plan.constants, plan.control_edges_start = {}, {}, {}
+    plan.contexts, plan.constants = {}, {}
+    plan.collections, plan.control_edges_start = {}, {}
     columns = _Columns(plan)
     for i, entry in enumerate(graph.entries.values()):
         node = entry.node
@@ -185,18 +186,27 @@ def _lay_other(plan: Plan, columns: _Columns, i: int, entry: Entry) -> None:
 
 
 def _lay_values(plan: Plan, columns: _Columns, i: int, entry: Entry, wiring: Wiring) -> None:
-    """Note what feeds each parameter: slots, or constants."""
+    """Note what feeds each parameter: a slot, several slots, or a constant."""
+    grouped = wiring.collections.get(i, ())
+    inside = wiring.collected(i) if grouped else ()
     plan.binders[i] = tuple(
         [
             (name, wiring.slots[place])
             for place in range(wiring.starts[i], wiring.starts[i + 1])
-            if (name := wiring.parameters[place]) is not None
+            if (name := wiring.parameters[place]) is not None and place not in inside
         ]
     )
+    if grouped:
+        plan.collections[i] = tuple(
+            [
+                CollectionBinder(name, tuple([wiring.slots[place] for place in places]), collection)
+                for name, collection, places in grouped
+            ]
+        )
     constant = constants(entry)
     if constant:
         plan.constants[i] = constant
-    columns.has_inputs[i] = bool(plan.binders[i] or constant)
+    columns.has_inputs[i] = bool(plan.binders[i] or constant or grouped)
 
 
 def _lay_policy(plan: Plan, columns: _Columns, i: int, node: Node[Any]) -> None:

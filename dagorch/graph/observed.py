@@ -159,6 +159,9 @@ def _place(plan: Plan, index: int, first: int, parent: int) -> Place:
     )
     if isinstance(node, Map):
         items = plan.constants.get(index, {}).get(node.parameter)
+        for binder in plan.collections.get(index, ()):
+            if binder.parameter == node.parameter:
+                items = binder.collection.items
         if isinstance(items, (list, tuple, range)):
             place.constant_items = len(items)
     return place

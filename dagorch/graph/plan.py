@@ -7,12 +7,16 @@ A validated graph as flat integer-indexed arrays, made once and shared by every 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
+    from dagorch.graph.collection import Collection
     from dagorch.nodes.base import Node
 
-__all__ = ["ASK", "ASYNC", "BRANCH", "LLM_CALL", "LOOP", "MAP", "MERGE", "SUBGRAPH", "SYNC", "Plan"]
+__all__ = [
+    "ASK", "ASYNC", "BRANCH", "LLM_CALL", "LOOP", "MAP", "MERGE", "SUBGRAPH", "SYNC",
+    "CollectionBinder", "Plan",
+]  # fmt: skip
 
 ASYNC: Final = 0
 """Kinds of node, as the core sees them. Those below `BRANCH` make attempts and hold slots."""
@@ -26,6 +30,15 @@ SUBGRAPH: Final = 7
 ASK: Final = 8
 
 
+class CollectionBinder(NamedTuple):
+    """A parameter that takes a collection of values as one value."""
+
+    parameter: str
+    slots: tuple[int, ...]
+    """Of the refs of `collection`, in their order."""
+    collection: Collection
+
+
 class Plan:
     """
     A graph ready to run. Nodes are numbered in the order added, edges by target, then order.
@@ -35,7 +48,7 @@ class Plan:
     """
 
     __slots__ = (
-        "binders", "bodies", "cancels_as_unit", "checks", "constants", "contexts",
+        "binders", "bodies", "cancels_as_unit", "checks", "collections", "constants", "contexts",
         "control_edges_start", "edge_source", "edge_target", "edges", "fallbacks", "flat",
         "functions", "has_inputs", "in_degree", "in_start", "inner", "inputs", "kinds", "labels",
         "name", "needs_policy", "neg_rank", "nodes", "out_edges", "output_ids", "outputs",
@@ -85,6 +98,8 @@ class Plan:
     has_inputs: bytes
     """Per node, 1 if it takes any input at all."""
     constants: dict[int, dict[str, Any]]
+    collections: dict[int, tuple[CollectionBinder, ...]]
+    """Of the nodes that take any: the parameters that `binders` leaves out."""
     functions: list[Callable[..., Any] | None]
     """
     Of async functions that are called with their inputs and nothing else.
@@ -137,6 +152,8 @@ class Plan:
     def slots_read(self, index: int) -> set[int]:
         """The slots of the values that a node reads, those that a merge folds included."""
         slots = {slot for _, slot in self.binders[index]}
+        for binder in self.collections.get(index, ()):
+            slots.update(binder.slots)
         if self.kinds[index] == MERGE:
             slots.update(self.edge_source[self.in_start[index] : self.in_start[index + 1]])
         return slots

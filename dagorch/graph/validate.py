@@ -6,13 +6,15 @@ Every problem at once, each with its node, its place and the nearest right name.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from types import GenericAlias
 from typing import TYPE_CHECKING, Any
 
 from dagorch.errors import DefinitionError, Problem, did_you_mean
+from dagorch.graph.collection import Collection
 from dagorch.models.policy import DEFAULT_POLICY
 from dagorch.models.ref import Ref
-from dagorch.nodes.base import Kind
+from dagorch.nodes.base import Kind, Node
 from dagorch.nodes.branch import Branch
 from dagorch.nodes.container import Loop, Map
 from dagorch.nodes.function import Function, context_parameter
@@ -153,16 +155,11 @@ def _check_bindings(
                     f"; it takes {', '.join(names)}" if names else "; it takes none"
                 )
                 found.append(f"node {id!r} has no input {name!r}{known}")
-            if isinstance(source, Ref):
-                _check_ref(graph, id, name, source, found)
+            _check_ref(graph, id, name, source, found)
     for spec in parameters:
         name = spec.name
         if bindings is not None and name in bindings:
-            if not isinstance(bindings[name], Ref) and not _fits(bindings[name], spec.annotation):
-                found.append(
-                    f"input {name!r} of node {id!r} takes {type_name(spec.annotation)}, "
-                    f"but is bound to the constant {bindings[name]!r:.60}"
-                )
+            _check_constant(graph, node, spec, bindings[name], found)
         elif (
             spec.required and name not in graph.inputs and (name not in graph.entries or name == id)
         ):
@@ -173,6 +170,66 @@ def _check_bindings(
                 f"input {name!r} of node {id!r} is not bound: no input or node of that "
                 f"name{known or ''}" + ("" if known else f"; bind it with {name}=...")
             )
+
+
+def _check_constant(
+    graph: Graph, node: Node[Any], spec: ParameterSpec, source: Any, found: _Found
+) -> None:
+    if isinstance(source, Collection):
+        _check_collection(graph, node, spec, source, found)
+    elif not isinstance(source, Ref) and not _fits(source, spec.annotation):
+        found.append(
+            f"input {spec.name!r} of node {node.id!r} takes {type_name(spec.annotation)}, "
+            f"but is bound to the constant {source!r:.60}"
+        )
+
+
+def _check_collection(
+    graph: Graph, node: Node[Any], spec: ParameterSpec, collection: Collection, found: _Found
+) -> None:
+    """Check each item against the parameter's annotation."""
+    wanted, what = spec.annotation, f"input {spec.name!r} of node {node.id!r} takes"
+    if isinstance(node, Map) and spec.name == node.parameter:
+        wanted, what = _sequence_of_items(node), f"map {node.id!r} runs over"
+        if collection.kind is dict:
+            found.append(f"{what} a dict of refs, which is not a sequence; pass a list")
+            return
+    if wanted is Any or isinstance(wanted, str):
+        return
+    kind: Any = collection.kind
+    if not can_flow(kind, wanted):
+        found.append(f"{what} {type_name(wanted)}, but is bound to a {kind.__name__} of refs")
+        return
+    if kind is tuple:
+        given = _type_of(graph, collection)
+        if not can_flow(given, wanted):
+            found.append(f"{what} {type_name(wanted)}, but its items give {type_name(given)}")
+        return
+    for key, item in zip(collection.keys, collection.items, strict=True):
+        given = _type_of(graph, item)
+        arguments = (given,) if kind is list else (type(key), given)
+        if not can_flow(GenericAlias(kind, arguments), wanted):
+            place = f"{spec.name}[{key}]"
+            if isinstance(item, Ref):
+                text = f"but {item.id!r} at {place} gives {type_name(given)}"
+            else:
+                text = f"but {place} is {item!r:.60}"
+            found.append(f"{what} {type_name(wanted)}, {text}")
+
+
+def _type_of(graph: Graph, item: Any) -> Any:
+    """Return the type of what a collection's item gives; `Any` if it is not known or mixed."""
+    if isinstance(item, Ref):
+        if item.id in graph.inputs:
+            return graph.inputs[item.id].annotation
+        return graph.entries[item.id].node.output_type() if item.id in graph.entries else Any
+    if not isinstance(item, Collection):
+        return Any if item is None else type(item)
+    types = [_type_of(graph, inner) for inner in item.items]
+    if item.kind is tuple:
+        return GenericAlias(tuple, tuple(types))
+    given = types[0] if all(other == types[0] for other in types) else Any
+    return GenericAlias(item.kind, (given,) if item.kind is list else (Any, given))
 
 
 def _fits(value: object, annotation: Any) -> bool:
@@ -188,14 +245,18 @@ def _literal(annotation: Any) -> bool:
     return getattr(annotation, "__origin__", None) is not None
 
 
-def _check_ref(graph: Graph, id: str, name: str, ref: Ref[Any], found: _Found) -> None:
-    if ref.graph is not graph:
-        found.append(
-            f"input {name!r} of node {id!r} reads {ref.id!r} of graph {ref.graph.name!r}; a graph "
-            "sees "
-            f"its own nodes and inputs only: declare graph.input({ref.id!r}) and bind it where "
-            "the body is used"
-        )
+def _check_ref(graph: Graph, id: str, name: str, source: Any, found: _Found) -> None:
+    """Refuse a ref of another graph, alone or in a collection."""
+    if isinstance(source, Ref):
+        if source.graph is not graph:
+            found.append(
+                f"input {name!r} of node {id!r} reads {source.id!r} of graph "
+                f"{source.graph.name!r}; a graph sees its own nodes and inputs only: declare "
+                f"graph.input({source.id!r}) and bind it where the body is used"
+            )
+    elif isinstance(source, Collection) and any(ref.graph is not graph for ref in source.refs):
+        for place, ref in zip(source.labels(name), source.refs, strict=True):
+            _check_ref(graph, id, place, ref, found)
 
 
 def _check_refs(graph: Graph, entry: Entry, found: _Found) -> None:
@@ -214,6 +275,7 @@ def _check_edges(graph: Graph, entry: Entry, wiring: Wiring, places: range, foun
     """Sources exist, labels are a branch's, and types can match."""
     id, inputs, entries = entry.node.id, graph.inputs, graph.entries
     wanted_types: dict[str, Any] | None = None
+    collected = wiring.collected(wiring.slot_of[id])
     for place in places:
         source, parameter = wiring.sources[place], wiring.parameters[place]
         if source in inputs:
@@ -222,6 +284,8 @@ def _check_edges(graph: Graph, entry: Entry, wiring: Wiring, places: range, foun
                     f"node {id!r} comes after {source!r}, which is an input; only nodes have an "
                     "order"
                 )
+                continue
+            if place in collected:
                 continue
             given = inputs[source].annotation
         elif source not in entries:
@@ -233,7 +297,7 @@ def _check_edges(graph: Graph, entry: Entry, wiring: Wiring, places: range, foun
         else:
             if wiring.labels and place in wiring.labels:
                 _check_labels(id, entries[source].node, wiring.labels[place], found)
-            if parameter is None:
+            if parameter is None or place in collected:
                 continue
             given = entries[source].node.output_type()
         if given is Any:
@@ -250,15 +314,17 @@ def _check_edges(graph: Graph, entry: Entry, wiring: Wiring, places: range, foun
             )
 
 
-def _check_items(node: Map, source: str, given: Any, found: _Found) -> None:
-    from collections.abc import Iterable
-    from collections.abc import Mapping as AnyMapping
-
-    wanted: Any = Iterable
+def _sequence_of_items(node: Map) -> Any:
+    """Return the annotation that a map's input has: a body that takes T is fed an iterable of T."""
     for spec in node.body.parameters():
         if spec.name == node.parameter and spec.annotation is not Any:
-            wanted = Iterable.__class_getitem__(spec.annotation)  # type: ignore[attr-defined]  # subscripted at run time
-    if given is str or (can_flow(given, AnyMapping) and not can_flow(AnyMapping, given)):
+            return GenericAlias(Iterable, (spec.annotation,))
+    return Iterable
+
+
+def _check_items(node: Map, source: str, given: Any, found: _Found) -> None:
+    wanted = _sequence_of_items(node)
+    if given is str or (can_flow(given, Mapping) and not can_flow(Mapping, given)):
         found.append(
             f"map {node.id!r} runs over {source!r}, which gives {type_name(given)}, not a sequence"
         )

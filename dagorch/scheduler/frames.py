@@ -305,4 +305,9 @@ class Frame:
         }
         if index in plan.constants:
             inputs.update(plan.constants[index])
+        if index in plan.collections:
+            for parameter, slots, collection in plan.collections[index]:
+                found = [values[slot] for slot in slots]
+                if not any(value is MISSING for value in found):
+                    inputs[parameter] = collection.fill(found)
         return inputs

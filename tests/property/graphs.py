@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.property.spec import GraphSpec, NodeSpec, Param, Place
 
-__all__ = ["LIMITS", "generate", "plain", "specs"]
+__all__ = ["LIMITS", "generate", "plain", "specs", "with_collections"]
 
 LIMITS = {"gpu": 1, "disk": 2}
 KINDS = ("function", "llm", "branch", "merge", "loop", "map", "subgraph", "expand", "ask")
@@ -41,6 +41,47 @@ def plain(chance: random.Random, size: int) -> GraphSpec:
     maker = _Maker(chance, calm=True)
     maker.kinds = ("function",)
     return maker.graph("plain", 1, size, {"x": None})
+
+
+def with_collections(spec: GraphSpec, chance: random.Random) -> GraphSpec:
+    """Turn some parameters of a random graph, those of graphs inside it too, into collections."""
+    names = list(spec.inputs)
+    earlier: list[NodeSpec] = []
+    for node in sorted(spec.nodes, key=lambda node: int(node.id[1:])):  # as they were made
+        for p in node.params if node.kind != "map" else node.params[1:]:
+            if chance.random() < 0.5:
+                _collect(p, earlier, names, chance, depth=2)
+        earlier.append(node)
+        for inner in (node.body, node.fallback):
+            if isinstance(inner, GraphSpec):
+                with_collections(inner, chance)
+    return spec
+
+
+def _collect(
+    param: Param, earlier: list[NodeSpec], names: list[str], chance: random.Random, depth: int
+) -> None:
+    """Make a collection of a parameter, its source or constant among the items."""
+    items = [Param("", param.source, constant=param.constant)]
+    for _ in range(chance.choice((0, 1, 1, 2, 4))):
+        draw = chance.random()
+        if earlier and draw < 0.7:
+            source = chance.choice(earlier[-6:])
+            labels: tuple[str, ...] = ()
+            if source.kind == "branch" and chance.random() < 0.5:
+                labels = (chance.choice(source.labels),)
+            items.append(Param("", (source.id, labels)))
+        elif names and draw < 0.8:
+            items.append(Param("", (chance.choice(names), ())))
+        else:
+            items.append(Param("", None, constant=chance.randrange(100)))
+        if depth > 1 and chance.random() < 0.15:
+            _collect(items[-1], earlier, names, chance, depth - 1)
+    chance.shuffle(items)
+    for number, item in enumerate(items):
+        item.name = f"k{number}"
+    param.source, param.constant, param.items = None, None, tuple(items)
+    param.keyed = chance.random() < 0.4
 
 
 def specs(**options: Any) -> st.SearchStrategy[GraphSpec]:

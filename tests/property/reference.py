@@ -177,13 +177,10 @@ class Reference(Attempts):
         run.state = "ready"
         run.inputs = {}
         for p in spec.params:
-            if p.source is None:
-                run.inputs[p.name] = p.constant
-            elif p.source[0] not in frame.runs:
-                run.inputs[p.name] = frame.inputs[p.source[0]]
-        for edge in run.edges:
-            if edge.role == "data" and edge.source.end == "completed":
-                run.inputs[edge.parameter] = edge.source.value
+            sources = [part.source[0] for part in p.parts() if part.source is not None]
+            ended = [frame.runs[id].end for id in sources if id in frame.runs]
+            if all(end == "completed" for end in ended):
+                run.inputs[p.name] = p.value(lambda place: self.value_of(frame, place[0]))
         inputs = run.inputs
         if spec.kind == "llm":
             run.state = "preparing"
@@ -203,6 +200,9 @@ class Reference(Attempts):
             self.queue(run)
         else:
             self.open_container(run)
+
+    def value_of(self, frame: Frame, id: str) -> Any:
+        return frame.runs[id].value if id in frame.runs else frame.inputs[id]
 
     def queue(self, run: Run) -> None:
         run.state = "ready"

@@ -113,8 +113,9 @@ class Frame:
         for run in self.runs.values():
             node = run.spec
             run.edges = [
-                Edge(p.source, run, "data", p.name, p.required)
-                for p in node.params
+                Edge(p.source, run, "data", param.name, param.required)
+                for param in node.params
+                for p in param.parts()
                 if p.source is not None and p.source[0] in self.runs
             ]
             run.edges += [Edge(place, run, "join", "", False) for place in node.sources]

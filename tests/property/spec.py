@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,23 @@ class Param:
     source: Place | None
     required: bool = True
     constant: Any = None
+    items: tuple[Param, ...] | None = None
+    """Of a collection, which has neither source nor constant: its items, named by their keys."""
+    keyed: bool = False
+    """Whether the collection is a dict; else a list."""
+
+    def parts(self) -> list[Param]:
+        """Return the parameter itself, or the items of its collection, nested ones included."""
+        return [self] if self.items is None else [p for item in self.items for p in item.parts()]
+
+    def value(self, of: Callable[[Place], Any]) -> Any:
+        """Return what the parameter is bound to, with `of(source)` for each source."""
+        if self.items is None:
+            return of(self.source) if self.source else self.constant
+        values = [item.value(of) for item in self.items]
+        if self.keyed:
+            return dict(zip([item.name for item in self.items], values, strict=True))
+        return values
 
 
 @dataclass
@@ -132,7 +150,7 @@ def _add(graph: Graph, spec: NodeSpec, world: World) -> None:
         return Ref(graph, place[0], frozenset(place[1]))
 
     policy = spec.policy(world)
-    bindings = {p.name: ref(p.source) if p.source else p.constant for p in spec.params}
+    bindings = {p.name: p.value(ref) for p in spec.params}
     after = [ref(place) for place in spec.after]
     if spec.kind == "merge":
         node = Merge(

@@ -152,6 +152,32 @@ def containers() -> None:
     assert_type(graph.ask("name", "Who are you?"), Ref[str])
 
 
+def join(texts: list[str], parts: dict[str, Report]) -> str:
+    return " ".join(texts) + " ".join(part.title for part in parts.values())
+
+
+def collections() -> None:
+    graph = Graph("collections")
+    title = graph.input("title", str)
+    report = graph.function(fetch, url=title)
+    words = graph.input("words", list[str])
+    joined = graph.function(join, texts=[title, "constant"], parts={"x": report})
+    assert_type(joined, Ref[str])
+    assert_type([title, joined], list[Ref[str]])
+    written = LLM("write", prompt="{parts} {texts}", output=Report)
+    assert_type(graph.add(written, texts=(title, joined), parts={"a": report}), Ref[Report])
+    assert_type(graph.map(LLM("view", prompt="{item}"), over=[title, joined]), Ref[list[str]])
+    assert_type(graph.map(written, over=[words], parts=[[report]]), Ref[list[Report]])
+    assert_type(graph.subgraph(Graph("inside"), state=[title]), Ref[Any])
+    assert_type(graph.branch("many", choose, words=[title, joined])["true"], Ref[str])
+
+    @graph.function(texts=[title, joined], parts={})
+    async def again(texts: list[str], parts: dict[str, Report]) -> Report:
+        return Report(title=join(texts, parts))
+
+    assert_type(again, Ref[Report])
+
+
 async def runs(graph: Graph, title: Ref[str], report: Ref[Report], views: Ref[list[str]]) -> None:
     provider = ScriptedProvider("Yes.")
     result = await graph.run(question="Why?", provider=provider, max_parallel=8, max_cost=0.5)

@@ -30,7 +30,6 @@ from dagorch.nodes.base import Node
 from dagorch.nodes.container import Loop, Map
 from dagorch.nodes.function import Function
 from dagorch.nodes.llm import LLM
-from dagorch.nodes.merge import Merge
 
 __all__ = ["draw"]
 
@@ -137,17 +136,18 @@ class _Artist:
 
     def _edges(self, plan: Plan, prefix: str) -> None:
         drawn: dict[tuple[int, int], Arrow] = {}
+        reader, read = -1, set[int]()
         for edge in range(plan.edges):
             ends = plan.edge_source[edge], plan.edge_target[edge]
+            if ends[1] != reader:  # edges are sorted by target
+                reader, read = ends[1], plan.slots_read(ends[1])
             label = " or ".join(sorted(plan.labels.get(edge, ())))
             arrow = drawn.get(ends)
             if arrow is not None:
                 arrow.label = " or ".join(dict.fromkeys(filter(None, (arrow.label, label))))
                 continue
             source, target = (prefix + plan.nodes[i].id for i in ends)
-            carries = isinstance(plan.nodes[ends[1]], Merge) or any(
-                slot == ends[0] for _, slot in plan.binders[ends[1]]
-            )
+            carries = ends[0] in read
             arrow = drawn[ends] = Arrow(source, target, label, dashed=not carries and not label)
             arrow.dead = self._ran and not self._went(source, target)
             self._drawing.arrows.append(arrow)
@@ -383,7 +383,11 @@ def _plans(plan: Plan, index: int, node: Node[Any]) -> tuple[str, ...]:
         if parameter == node.parameter:
             names = [*(other.id for other in plan.nodes), *plan.inputs]
             return (f"for each item of {truncate_middle(names[slot])}",)
-    return (f"for each of {captions.plural(len(plan.constants[index][node.parameter]), 'item')}",)
+    items: Any = plan.constants.get(index, {}).get(node.parameter)
+    for binder in plan.collections.get(index, ()):
+        if binder.parameter == node.parameter:
+            items = binder.collection.items
+    return (f"for each of {captions.plural(len(items), 'item')}",)
 
 
 def _inputs(plan: Plan) -> tuple[str, ...]:
