@@ -30,7 +30,6 @@ MODULES: Final = [
     "dagorch",
     *(module.name for module in pkgutil.walk_packages(dagorch.__path__, "dagorch.")),
 ]
-MAX_FILE_LINES: Final = 400
 HEAVY: Final = frozenset(
     {"graphviz", "httpx", "networkx", "opentelemetry", "rich", "structlog", "typer", "xllamacpp"}
 )
@@ -74,12 +73,6 @@ def test_imports_keep_the_floors(capsys: pytest.CaptureFixture[str]) -> None:
     exit_code = lint_imports(config_filename=str(ROOT / "pyproject.toml"), no_cache=True)
     logging.getLogger("dagorch").disabled = False  # import-linter disables what was there before
     assert exit_code == 0, capsys.readouterr().out
-
-
-@pytest.mark.parametrize("path", FILES, ids=relative)
-def test_file_is_short(path: Path) -> None:
-    lines = len(path.read_text("utf-8").splitlines())
-    assert lines <= MAX_FILE_LINES, "one idea a file: split it"
 
 
 @pytest.mark.parametrize("path", PURE_FILES, ids=relative)
