@@ -73,7 +73,9 @@ class Stream:
         of_loop = shared()
         of_loop.threads_at_work += 1
         try:
-            return await run_in_thread(lambda: self._callback(told), _unfollowed)
+            return await run_in_thread(
+                lambda: self._callback(told), _unfollowed, of_loop.thread_wait_seconds
+            )
         finally:
             of_loop.threads_at_work -= 1
 

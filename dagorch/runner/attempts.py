@@ -180,7 +180,7 @@ class Attempts:
         self.calls.open(attempt)
         self._shared.threads_at_work += 1
         try:
-            return await run_in_thread(call, jobs.append)
+            return await run_in_thread(call, jobs.append, self._shared.thread_wait_seconds)
         finally:
             await self.calls.close(attempt, jobs[0] if jobs else None)
             if jobs and not jobs[0].done:

@@ -93,6 +93,8 @@ class LoopState:
         """Per run under way: what tells it that a resource was freed."""
         self.threads_at_work = 0
         """Sync functions that run in a thread right now; virtual time does not jump meanwhile."""
+        self.thread_wait_seconds = 0.0
+        """How long the loop blocks for a sync function; virtual time only, for a fixed order."""
         self.chance = random.Random()
         """Where runs that are given no seed draw theirs."""
         self._services: WeakKeyDictionary[Any, _Service] = WeakKeyDictionary()

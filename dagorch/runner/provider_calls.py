@@ -24,7 +24,7 @@ from dagorch.runner.loop_state import LoopState
 from dagorch.runner.providers import Providers
 from dagorch.runner.reply_observer import ReplyObserver
 from dagorch.runner.request_preparation import RequestPreparer
-from dagorch.runner.threads import Job
+from dagorch.runner.threads import Job, release_loop
 from dagorch.scheduler import stimuli
 from dagorch.scheduler.commands import Call, GrantCall, RefuseCall, StartAttempt
 from dagorch.scheduler.core import Core
@@ -82,6 +82,7 @@ class FunctionCalls:
             try:
                 current_token()
             except RuntimeError:
+                release_loop()
                 return from_thread.run(self._call_of_thread, attempt, request, token=token)
             return self._call_on_the_loop(attempt, request)
 

@@ -1,7 +1,7 @@
 """
 Sync functions in daemon threads.
 
-A few are kept for reuse, and one that hangs never keeps the process alive.
+A few threads are kept for reuse. A thread that hangs never keeps the process alive.
 """
 
 from __future__ import annotations
@@ -14,65 +14,89 @@ from queue import Empty, SimpleQueue
 from typing import Any, Final
 
 import anyio
-from anyio import from_thread
-from anyio.lowlevel import EventLoopToken, current_token
+from anyio.lowlevel import current_token
 
-__all__ = ["Job", "run_in_thread"]
+__all__ = ["Job", "release_loop", "run_in_thread"]
 
 _IDLE_SECONDS: Final = 5.0
 _idle: list[SimpleQueue[Job]] = []
 _lock = threading.Lock()
+_current = threading.local()
 
 
 class Job:
     """One call in a thread."""
 
-    __slots__ = ("call", "context", "done", "error", "finished", "token", "value")
+    __slots__ = (
+        "_call_soon", "call", "context", "done", "error", "finished", "loop_is_free", "value",
+    )  # fmt: skip
 
-    def __init__(self, call: Callable[[], Any]) -> None:
+    def __init__(self, call: Callable[[], Any], loop_is_free: threading.Event | None) -> None:
         self.call = call
         self.context = contextvars.copy_context()
-        self.token: EventLoopToken = current_token()
+        native = current_token().native_token
+        self._call_soon: Callable[[Callable[[], object]], object] = getattr(
+            native, "call_soon_threadsafe", None
+        ) or getattr(native, "run_sync_soon")  # noqa: B009  asyncio's name, or trio's
         self.finished = anyio.Event()
+        self.loop_is_free = loop_is_free
+        """Set when the function returns or needs the loop; None if the loop does not block."""
         self.done = False
-        """Set when the function has returned, whether or not anybody still waits for it."""
+        """Set when the function has returned, even if its caller was cancelled."""
         self.value: Any = None
         self.error: BaseException | None = None
 
     def run(self) -> None:
-        """Call the function; in the thread."""
+        """Call the function; runs in the thread."""
+        _current.job = self
         try:
             self.value = self.context.run(self.call)
         except BaseException as error:
             self.error = error
         self.done = True
-        with contextlib.suppress(RuntimeError):  # the loop has gone, and with it whoever waited
-            from_thread.run_sync(self.finished.set, token=self.token)
+        release_loop()
+        with contextlib.suppress(RuntimeError):  # the loop is closed, and its tasks with it
+            self._call_soon(self.finished.set)
 
 
-async def run_in_thread(call: Callable[[], Any], started: Callable[[Job], None]) -> Any:
+async def run_in_thread(
+    call: Callable[[], Any], on_start: Callable[[Job], None], block_seconds: float = 0.0
+) -> Any:
     """
     Call a sync function in a daemon thread.
 
     Args:
         call: The function, its arguments bound.
-        started: Told the job, so that one whose caller was cancelled can be followed.
+        on_start: Receives the job, to follow it after its caller was cancelled.
+        block_seconds: Block the event loop until the function has returned or needs the loop,
+            at most this long. Virtual time does so, to give threads a fixed order.
 
     Raises:
-        BaseException: What the function raised.
+        BaseException: The error that the function raised.
     """
-    job = Job(call)
-    started(job)
+    loop_is_free = threading.Event() if block_seconds else None
+    job = Job(call, loop_is_free)
+    on_start(job)
     with _lock:
         queue = _idle.pop() if _idle else None
     if queue is None:
         queue = SimpleQueue()
         threading.Thread(target=_work, args=(queue,), name="dagorch-worker", daemon=True).start()
     queue.put(job)
-    await job.finished.wait()
+    if loop_is_free is not None:
+        loop_is_free.wait(block_seconds)
+    if not job.done:
+        await job.finished.wait()
     if job.error is not None:
         raise job.error
     return job.value
+
+
+def release_loop() -> None:
+    """Let the event loop go on if it blocks for this thread's function."""
+    job: Job | None = getattr(_current, "job", None)
+    if job is not None and job.loop_is_free is not None:
+        job.loop_is_free.set()
 
 
 def _work(queue: SimpleQueue[Job]) -> None:
@@ -82,10 +106,11 @@ def _work(queue: SimpleQueue[Job]) -> None:
         except Empty:
             with _lock:
                 if queue not in _idle:
-                    continue  # taken this very moment: its job is on the way
+                    continue  # just taken from the idle list: its job is on the way
                 _idle.remove(queue)
             return
         job.run()
         del job
+        _current.job = None
         with _lock:
             _idle.append(queue)

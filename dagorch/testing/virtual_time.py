@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import math
 import random
 import selectors
-import time
+from asyncio import Future, SelectorEventLoop
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
-from typing import Any, Literal, TypeVar, TypeVarTuple, Unpack
+from typing import Any, Final, Literal, TypeVar, TypeVarTuple, Unpack
 
 import anyio
 from anyio.to_thread import current_default_thread_limiter
@@ -23,28 +21,38 @@ Ts = TypeVarTuple("Ts")
 
 Backend = Literal["asyncio", "trio"]
 
+STALL_SECONDS: Final = 5.0
+
 
 def run_virtual(
     async_fn: Callable[[Unpack[Ts]], Awaitable[T]],
     *args: *Ts,
     backend: Backend = "asyncio",
     seed: int = 0,
+    stall_seconds: float = STALL_SECONDS,
 ) -> T:
     """
     Run an async function on virtual time: hours of waiting take milliseconds.
 
-    Time stands still while there is something to do and jumps to the next timer when there is
-    not, so what a run takes is the sum of its waits, exactly. While a thread works (a sync node,
-    or whatever `anyio.to_thread` or the loop's executor runs) time passes as on the wall.
+    Time stands still while there is work to do and jumps to the next timer when there is none,
+    so the duration of a run is the sum of its waits, exactly and on every machine. Work in a
+    thread (a sync node, `anyio.to_thread`, the loop's executor) takes no time either. A sync
+    node holds up the event loop while it computes, so nodes end in the same order each time.
+
+    A thread that waits for the clock (for a lock that only a timer releases, or through
+    `anyio.from_thread.run`) would wait forever. If nothing happens for `stall_seconds` of real
+    time, the clock jumps although threads are at work.
 
     Args:
-        async_fn: What to run.
+        async_fn: The function to run.
         args: Its arguments.
-        backend: The event loop. Among tasks that are ready at once trio picks the order itself.
-        seed: Of every run inside that is given none of its own, so that its jitter is repeated.
+        backend: The event loop. Trio picks the order of tasks that are ready at once at random.
+        seed: Seeds the jitter of every run inside that has no seed of its own.
+        stall_seconds: Real seconds without progress after which the clock jumps while a thread
+            is at work.
 
     Returns:
-        What the function returns.
+        The function's return value.
 
     Example:
         >>> import anyio
@@ -56,97 +64,78 @@ def run_virtual(
     """
 
     async def main() -> T:
-        shared().chance = random.Random(seed)
+        state = shared()
+        state.chance = random.Random(seed)
+        state.thread_wait_seconds = stall_seconds
         return await async_fn(*args)
 
-    options = _trio_options() if backend == "trio" else {"loop_factory": _VirtualLoop}
+    if backend == "trio":
+        options = _trio_options(stall_seconds)
+    else:
+        options = {"loop_factory": lambda: _VirtualLoop(stall_seconds)}
     return anyio.run(main, backend=backend, backend_options=options)
 
 
 def _threads_at_work() -> bool:
-    """Whether a thread is doing something for this event loop."""
+    """Return whether a thread works for this event loop."""
     return shared().threads_at_work > 0 or current_default_thread_limiter().borrowed_tokens > 0
-
-
-class _Clock:
-    """Seconds since the loop was made; they pass only while `running`."""
-
-    def __init__(self) -> None:
-        self._seconds = 0.0
-        self._since: float | None = None
-        self.executing = 0
-        """Calls in the loop's executor."""
-
-    def time(self) -> float:
-        return self._seconds + (0.0 if self._since is None else time.monotonic() - self._since)
-
-    def jump(self, seconds: float) -> None:
-        self._seconds += seconds
-
-    @property
-    def running(self) -> bool:
-        return self._since is not None
-
-    @running.setter
-    def running(self, running: bool) -> None:
-        if running != self.running:
-            self._seconds = self.time()
-            self._since = time.monotonic() if running else None
 
 
 class _JumpingSelector(selectors.DefaultSelector):
     """Moves the clock to the next timer instead of sleeping; files and threads come first."""
 
-    def __init__(self, clock: _Clock) -> None:
+    def __init__(self, stall_seconds: float) -> None:
         super().__init__()
-        self._clock = clock
+        self._stall_seconds = stall_seconds
+        self.seconds = 0.0
+        """The virtual time."""
+        self.executing = 0
+        """Calls in the loop's executor."""
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        clock = self._clock
-        clock.running = clock.executing > 0 or _threads_at_work()
-        if timeout is None or timeout <= 0 or clock.running:
+        if timeout is None or timeout <= 0:
             return super().select(timeout)
-        events = super().select(0)
+        at_work = self.executing > 0 or _threads_at_work()
+        events = super().select(self._stall_seconds if at_work else 0)
         if not events:
-            clock.jump(timeout)
+            self.seconds += timeout
         return events
 
 
-class _VirtualLoop(asyncio.SelectorEventLoop):
-    """An event loop of asyncio's own on such a clock."""
+class _VirtualLoop(SelectorEventLoop):
+    """An asyncio event loop whose time is the selector's."""
 
-    def __init__(self) -> None:
-        self._virtual = _Clock()
-        super().__init__(_JumpingSelector(self._virtual))
+    def __init__(self, stall_seconds: float) -> None:
+        self._jumping = _JumpingSelector(stall_seconds)
+        super().__init__(self._jumping)
 
     def time(self) -> float:
-        return self._virtual.time()
+        return self._jumping.seconds
 
     def run_in_executor(
         self, executor: Executor | None, func: Callable[[Unpack[Ts]], T], *args: *Ts
-    ) -> asyncio.Future[T]:
+    ) -> Future[T]:
         future = super().run_in_executor(executor, func, *args)
-        self._virtual.executing += 1
+        self._jumping.executing += 1
         future.add_done_callback(self._executed)
         return future
 
     def _executed(self, _future: object) -> None:
-        self._virtual.executing -= 1
+        self._jumping.executing -= 1
 
 
-def _trio_options() -> dict[str, Any]:
-    """Trio's own mock clock, which runs at the wall's rate while a thread works."""
+def _trio_options(stall_seconds: float) -> dict[str, Any]:
+    """Trio's own mock clock, which waits for `stall_seconds` before a jump if threads work."""
     import trio.testing
 
     clock = trio.testing.MockClock(autojump_threshold=0)
 
     class Watch(trio.abc.Instrument):
-        """A thread's work begins and ends in some task's step, so that is when to look."""
+        """Work in a thread begins and ends in a step of a task."""
 
         def after_task_step(self, task: trio.lowlevel.Task) -> None:
-            working = _threads_at_work()
-            if working != (clock.rate > 0):
-                clock.autojump_threshold = math.inf if working else 0
-                clock.rate = 1.0 if working else 0.0
+            threshold = stall_seconds if _threads_at_work() else 0
+            if threshold != clock.autojump_threshold:
+                clock.autojump_threshold = threshold
 
     return {"clock": clock, "instruments": [Watch()]}

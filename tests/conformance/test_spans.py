@@ -86,9 +86,8 @@ def test_the_time_is_the_graphs_span(pattern: str, backend: Any) -> None:
     result, seconds = run_virtual(main, backend=backend)
     assert result.status == "completed"
     assert len(provider.requests) == calls
-    # Time passes while a thread works, and a cascade has a step in one.
-    assert seconds == pytest.approx(depth * LATENCY_SECONDS, rel=0.03)
-    assert result.execution_time == pytest.approx(depth * LATENCY_SECONDS, rel=0.03)
+    assert seconds == depth * LATENCY_SECONDS
+    assert result.execution_time == depth * LATENCY_SECONDS
 
 
 @pytest.mark.full

@@ -15,13 +15,15 @@ class Virtual(Protocol):
 
     backend: str
 
-    def __call__(self, async_fn: Callable[..., Awaitable[Any]], *args: Any) -> Any: ...
+    def __call__(
+        self, async_fn: Callable[..., Awaitable[Any]], *args: Any, stall_seconds: float = 5.0
+    ) -> Any: ...
 
 
 @pytest.fixture(params=("asyncio", "trio"))
 def virtual(request: pytest.FixtureRequest) -> Any:
-    def run(async_fn: Callable[..., Awaitable[Any]], *args: Any) -> Any:
-        return run_virtual(async_fn, *args, backend=request.param)
+    def run(async_fn: Callable[..., Awaitable[Any]], *args: Any, stall_seconds: float = 5.0) -> Any:
+        return run_virtual(async_fn, *args, backend=request.param, stall_seconds=stall_seconds)
 
     run.backend = request.param  # type: ignore[attr-defined]
     return run

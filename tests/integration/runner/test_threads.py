@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import functools
 import subprocess
 import sys
 import threading
@@ -14,10 +15,10 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from dagorch import Graph, Policy, Retry, RunError
+from dagorch import Context, Graph, Policy, Retry, RunError
 from dagorch.errors import DagorchWarning
 from dagorch.runner.loop_state import shared
-from dagorch.testing import assert_ends
+from dagorch.testing import ScriptedProvider, assert_ends
 
 
 async def test_sync_functions_run_at_once_and_not_on_the_loop() -> None:
@@ -109,13 +110,12 @@ def test_time_does_not_jump_while_a_thread_works(virtual: Any) -> None:
 
     @graph.function
     async def opens() -> None:
-        # Real time passes here, little of it; without the guard the hour would be over at once.
-        await anyio.sleep(0.05)
+        await anyio.sleep(0.5)
         go_on.set()
 
-    result = virtual(graph.run)
+    result = virtual(graph.run, stall_seconds=0.05)
     assert result["work"] == "worked"
-    assert result.duration_seconds < 20
+    assert result.duration_seconds == 0.5
 
 
 def test_virtual_time_jumps_again_when_the_threads_are_done(virtual: Any) -> None:
@@ -130,7 +130,38 @@ def test_virtual_time_jumps_again_when_the_threads_are_done(virtual: Any) -> Non
         await anyio.sleep(86_400)
 
     result = virtual(graph.run)
-    assert 86_400 <= result.duration_seconds < 86_410
+    assert result.duration_seconds == 86_400
+
+
+def test_threads_end_in_the_same_order_every_time(virtual: Any) -> None:
+    graph = Graph("threads")
+    ended: list[int] = []
+
+    def work(number: int) -> int:
+        time.sleep(0.002 * (5 - number % 5))  # the later ones would overtake on a real clock
+        ended.append(number)
+        return number
+
+    works = [graph.function(work, id=f"work{n}", number=n) for n in range(10)]
+    graph.merge("all", works)
+    result = virtual(graph.run)
+    assert ended == result.output == list(range(10))
+    assert result.duration_seconds == 0
+
+
+def test_calls_of_threads_overlap_and_take_their_latency_exactly(virtual: Any) -> None:
+    provider = ScriptedProvider(["reply"] * 8, latency_seconds=3.0)
+    graph = Graph("threads")
+
+    def ask(context: Context) -> str:
+        for _ in range(2):
+            reply = context.complete([{"role": "user", "content": "hello"}]).content
+        return reply
+
+    graph.merge("all", [graph.function(ask, id=f"ask{n}") for n in range(4)])
+    result = virtual(functools.partial(graph.run, provider=provider))
+    assert result.output == ["reply"] * 4
+    assert result.duration_seconds == 6.0
 
 
 async def test_a_thread_that_is_cancelled_is_abandoned_with_a_warning() -> None:
@@ -178,7 +209,7 @@ async def test_no_retry_starts_while_the_old_thread_lives() -> None:
     running = 0
 
     @graph.function(
-        policy=Policy(attempt_timeout_seconds=0.05, retry=Retry(attempts=2, base_delay_seconds=0))
+        policy=Policy(attempt_timeout_seconds=0.5, retry=Retry(attempts=2, base_delay_seconds=0))
     )
     def work() -> str:
         nonlocal running
