@@ -1,0 +1,76 @@
+"""The exit code tells how it ended; an error is one short message on standard error."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from dagorch.cli.app import run_command
+from dagorch.cli.exit_codes import exit_for
+from tests.servers import ModelServer
+
+FLOWS = """\
+from dagorch import Graph, Policy
+
+async def one() -> str:
+    return "one"
+
+async def broken() -> str:
+    raise ConnectionError("no route to host")
+
+completed = Graph("completed")
+completed.function(one)
+failed = Graph("failed")
+failed.function(broken)
+partial = Graph("partial")
+partial.function(one)
+partial.function(broken, policy=Policy(on_error="continue"))
+"""
+CALLS = {
+    0: ["point_41_flows:completed"],
+    1: ["point_41_flows:failed"],
+    2: ["point_41_flows:complete"],
+    3: ["point_41_flows:partial"],
+}
+
+
+@pytest.fixture(autouse=True)
+def flows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.delitem(sys.modules, "point_41_flows", raising=False)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "point_41_flows.py").write_text(FLOWS)
+
+
+@pytest.mark.parametrize("code", CALLS)
+def test_each_end_has_its_code(code: int, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["run", *CALLS[code], "--quiet"]) == code
+    err = capsys.readouterr().err
+    assert err.count("dagorch: ") == (code in (1, 2))
+    assert "Traceback" not in err
+
+
+def test_a_ceiling_that_the_first_call_could_break_is_4(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-of-nobody")
+    with ModelServer() as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+        told = ["--model", "gpt-4", "--max-cost", "0.000001", "--quiet"]
+        assert run_command(["run", "sequential", "Why?", *told]) == 4
+        assert server.seen == [], "nothing was paid for"
+    assert capsys.readouterr().err.count("dagorch: ") == 1
+
+
+def test_debug_shows_where_it_came_from(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["run", *CALLS[1], "--quiet", "--debug"]) == 1
+    err = capsys.readouterr().err
+    assert "Traceback" in err
+    assert "point_41_flows.py" in err
+
+
+def test_an_interrupt_is_130() -> None:
+    """Of a real one, with what had finished, `tests/e2e/test_interrupt.py` and `test_cli.py`."""
+    assert exit_for(KeyboardInterrupt()) == 130

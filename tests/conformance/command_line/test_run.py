@@ -1,0 +1,80 @@
+"""`dagorch run cascade "TASK"`, its options, where the outcome goes, what answers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from dagorch.cli.app import run_command
+from dagorch.cli.provider_selection import choose
+from dagorch.models.orchestration import OrchestratorResult
+from dagorch.providers import SERVICES
+
+RUN = ["run", "cascade", "Why is the sky blue?", "--provider", "scripted"]
+COUNTS = ["--belter-count", "5", "--drummer-count", "3", "--camina-count", "2"]
+
+
+@pytest.fixture(autouse=True)
+def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder, and no keys."""
+    for service in SERVICES.values():
+        for name in (*service.key_env, service.base_url_env):
+            monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_counts_and_limits_are_taken_and_json_stands_alone(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    limits = ["--max-parallel", "2", "--timeout", "30", "--max-cost", "1"]
+    assert run_command([*RUN, *COUNTS, *limits, "--model", "scripted", "--json"]) == 0
+    out, err = capsys.readouterr()
+    result = OrchestratorResult.model_validate_json(out)
+    assert json.loads(out)["status"] == "completed"
+    names = [agent.subtask_id for agent in result.agent_results]
+    tiers = [sum(name.startswith(tier) for name in names) for tier in ("belter", "drummer")]
+    assert tiers == [5, 3]
+    assert err == ""
+
+
+def test_quiet_is_the_answer_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command([*RUN, "--quiet"]) == 0
+    out, err = capsys.readouterr()
+    assert "node runs" not in out
+    assert err == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "start"),
+    [("a.md", b"# "), ("a.json", b"{"), ("a.html", b"<!DOCTYPE html>"), ("a.pdf", b"%PDF")],
+)
+def test_out_goes_by_its_ending(bare: Path, name: str, start: bytes) -> None:
+    assert run_command([*RUN, "--quiet", "--out", name]) == 0
+    assert (bare / name).read_bytes().startswith(start)
+    assert [path.name for path in bare.iterdir()] == [name]
+
+
+def test_out_is_else_a_folder_with_answer_result_and_picture(bare: Path) -> None:
+    assert run_command([*RUN, "--quiet", "--out", "kept"]) == 0
+    kept = {path.name for path in (bare / "kept").iterdir()}
+    assert kept >= {"answer.md", "result.json", "graph.svg"}
+
+
+def test_without_a_provider_the_first_service_with_a_key_is_taken_and_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    chosen = choose(None, None, None)
+    assert chosen.provider.name == "local"
+    assert chosen.why
+    monkeypatch.setenv("GROQ_API_KEY", "key-of-groq")
+    chosen = choose(None, None, None)
+    assert chosen.provider.name == "groq"
+    assert chosen.why == "its key is set"
+
+
+def test_the_provider_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(RUN) == 0
+    assert "running on scripted" in capsys.readouterr().err

@@ -1,0 +1,95 @@
+"""Never more than `max_cost`; the error is bare, and has the answers paid for."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from dagorch import BudgetExceededError, DefinitionError, OrchestratorResult, SubTask
+from dagorch.testing import ScriptedProvider
+from tests.conformance.doubles import HI, Plain, by_tier, cascade, once, talking
+
+PRICE = 0.0001
+
+
+async def cost_of_all() -> float:
+    result = await cascade(talking(by_tier, price_per_token=PRICE)).execute_workflow("Why?")
+    return result.total_cost
+
+
+@pytest.mark.parametrize("share", [0.0, 0.2, 0.5, 0.8])
+async def test_a_cascade_never_spends_more(share: float) -> None:
+    ceiling = share * await cost_of_all() + 0.4  # the room that a call's worst case takes
+    provider = talking(by_tier, price_per_token=PRICE)
+    o = cascade(provider, max_cost=ceiling if share else 0.0, belter_count=40, drummer_count=20)
+    try:
+        result = await o.execute_workflow("Why?")
+    except BudgetExceededError as error:
+        result = error.partial_results
+        assert isinstance(result, OrchestratorResult)
+        assert result.status == "failed"
+    assert result.total_cost <= ceiling
+
+
+class Asking(Plain):
+    async def execute_subtask(self, subtask, context=None):
+        await self.provider.acomplete(HI, max_tokens=10)
+        return await super().execute_subtask(subtask, context)
+
+
+async def test_the_answers_paid_for_are_in_its_partial_results() -> None:
+    provider = ScriptedProvider("one two three", price_per_token=0.01)
+    plan = [SubTask(str(n), f"text {n}") for n in range(50)]
+    o = Asking(once(max_cost=3.0, max_parallel=4), provider, plan=plan)
+    with pytest.raises(BudgetExceededError) as caught:
+        await o.execute_workflow("Why?")
+    partial = caught.value.partial_results
+    done = [agent for agent in partial.agent_results if agent.status == "completed"]
+    assert 1 <= len(done) < 50
+    assert all(agent.content == f"TEXT {agent.subtask_id}" for agent in done)
+    assert 0 < partial.total_cost <= 3.0
+    assert partial.total_cost == pytest.approx(sum(agent.cost for agent in partial.agent_results))
+
+
+async def test_enough_is_enough() -> None:
+    provider = ScriptedProvider("one two three", price_per_token=0.01)
+    o = Asking(once(max_cost=9.0), provider, plan=[SubTask("a", "x")])
+    assert (await o.execute_workflow("Why?")).total_cost == pytest.approx(0.04)
+
+
+async def test_a_price_that_nobody_knows_is_told_before_anything_is_sent() -> None:
+    class Priceless(ScriptedProvider):
+        def worst_case_usd(self, request):
+            return None
+
+    provider = Priceless("x", name="mine")
+    with pytest.raises(DefinitionError, match="price of 'p' of mine is not known"):
+        await cascade(provider, max_cost=1.0).execute_workflow("Why?")
+    assert not provider.requests
+
+
+@pytest.mark.parametrize("share", [0.0, 0.2, 0.5, 0.8])
+async def test_a_ceiling_in_tokens_holds_just_so(share: float) -> None:
+    whole = (await cascade(talking(by_tier)).execute_workflow("Why?")).run.usage.total_tokens
+    ceiling = int(share * whole) + 4_500 if share else 0
+    o = cascade(talking(by_tier), max_tokens=ceiling, belter_count=40, drummer_count=20)
+    with pytest.raises(BudgetExceededError, match=f"max_tokens={ceiling:,}") as caught:
+        await o.execute_workflow("Why?")
+    assert caught.value.partial_results.run.usage.total_tokens <= ceiling
+
+
+async def test_a_cheaper_model_is_asked_before_the_money_runs_out() -> None:
+    provider = ScriptedProvider("one two three", price_per_token=0.01)
+    provider.worst_case_usd = lambda request: Decimal("0.04" if request.model == "small" else 5)
+    o = Asking(once(max_cost=1.0, downgrade="scripted:small"), provider, plan=[SubTask("a", "x")])
+    result = await o.execute_workflow("Why?")
+    assert result.status == "completed"
+    assert list(result.metadata["usage_by_model"]) == ["scripted:small"]
+
+
+async def test_without_it_the_workflow_ends() -> None:
+    provider = ScriptedProvider("one two three", price_per_token=0.01)
+    provider.worst_case_usd = lambda request: Decimal(5)
+    with pytest.raises(BudgetExceededError):
+        await Asking(once(max_cost=1.0), provider, plan=[SubTask("a", "x")]).execute_workflow("?")

@@ -1,0 +1,108 @@
+"""`validate()` lists plain messages, of every field; wrong names fail at construction."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from dagorch import (
+    DefinitionError,
+    DreamCascadeConfig,
+    DreamCascadeOrchestrator,
+    DreamSwarmConfig,
+    OrchestratorConfig,
+)
+from tests.conformance.doubles import talking
+
+CONFIGS = [OrchestratorConfig, DreamCascadeConfig, DreamSwarmConfig]
+BAD: dict[str, list[Any]] = {
+    "num_agents": [0, -1, 2.5, "3", None, True, 10**9],
+    "primary_model": ["", "  ", 3],
+    "fallback_model": ["", "  ", 3],
+    "max_retries": [-1, 1.5, "3", None, False],
+    "timeout_seconds": [0, -5, "60", float("nan"), float("inf"), True],
+    "enable_streaming": ["yes", 1, None],
+    "enable_cost_tracking": ["yes", 1, None],
+    "enable_document_generation": ["yes", 1, None],
+    "output_formats": [[], "pdf", ["pfd"], ["md", "markdown"], [None], {"pdf": 1}, None],
+    "output_dir": ["", "  ", 3, None, b"x", "a\0b"],
+    "parallel_execution": ["no", 0, None],
+    "max_parallel": [0, -2, 1.5, "4", None],
+    "max_tokens": [-1, 1.5, "900", float("nan"), True],
+    "downgrade": ["", "  ", 3, {}, {"a": ""}, {"a": 1}, ["small"]],
+    "max_cost": [-0.01, "1.00", float("nan"), True],
+    "steps": [[], "research", [""], ["a", "a"], [1], {"a": 1}],
+    "belter_count": [0, "x", None, 10**9],
+    "drummer_count": [0, "x", None],
+    "camina_count": [0, "x", None],
+    "belter_model": ["", 1],
+    "drummer_model": ["", 1],
+    "camina_model": ["", 1],
+    "domains": [[], "arxiv", None, ["arxiv", ""], ["arxiv", "arxiv"], [1]],
+    "findings_per_agent": [0, 101, "x", None],
+}
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_a_config_as_it_comes_is_well(config: type[OrchestratorConfig]) -> None:
+    assert config().validate() == []
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_every_field_is_checked(config: type[OrchestratorConfig]) -> None:
+    for name in config.model_fields:
+        for value in BAD[name]:
+            problems = config(**{name: value}).validate()
+            assert len(problems) == 1, (name, value)
+            assert problems[0].startswith(f"{name}={value!r} must be ")
+
+
+def test_what_would_do_nothing_is_told() -> None:
+    for given in ("small", {"large": "small"}):
+        config = OrchestratorConfig(downgrade=given)
+        assert config.validate() == [
+            "downgrade does nothing without a ceiling; set max_cost or max_tokens"
+        ]
+        for ceiling in ({"max_cost": 1}, {"max_tokens": 900}):
+            assert OrchestratorConfig(downgrade=given, **ceiling).validate() == []
+
+
+def test_every_problem_is_listed() -> None:
+    config = DreamCascadeConfig(max_parallel=0, belter_count=-1, belter_model="")
+    assert [text.split("=")[0] for text in config.validate()] == [
+        "max_parallel", "belter_count", "belter_model",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+@pytest.mark.parametrize(
+    ("wrong", "right"), [("max_paralel", "max_parallel"), ("timeout", "timeout_seconds")]
+)
+def test_a_wrong_name_fails_with_a_suggestion(
+    config: type[OrchestratorConfig], wrong: str, right: str
+) -> None:
+    with pytest.raises(DefinitionError, match=f"no field '{wrong}'; did you mean '{right}'"):
+        config(**{wrong: 3})
+
+
+def test_an_orchestrator_refuses_what_does_not_validate() -> None:
+    with pytest.raises(DefinitionError, match=r"2 problems[\s\S]*belter_count=0[\s\S]*") as caught:
+        DreamCascadeOrchestrator(DreamCascadeConfig(belter_count=0, max_cost=-1), talking("x"))
+    assert len(caught.value.problems) == 2
+
+
+async def test_also_where_it_was_changed_later() -> None:
+    o = DreamCascadeOrchestrator(DreamCascadeConfig(), talking("x"))
+    o.config.belter_count = 0
+    with pytest.raises(DefinitionError, match="belter_count=0"):
+        await o.execute_workflow("Why?")
+    with pytest.raises(DefinitionError, match="belter_count=0"):
+        o.graph("Why?")
+
+
+@pytest.mark.parametrize("task", ["", "  \n", None, 3])
+async def test_a_task_that_says_nothing_is_refused_with_what_to_do(task: Any) -> None:
+    o = DreamCascadeOrchestrator(DreamCascadeConfig(), talking("x"))
+    with pytest.raises(DefinitionError, match="say what is to be done"):
+        await o.execute_workflow(task)

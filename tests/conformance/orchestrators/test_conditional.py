@@ -1,0 +1,200 @@
+"""A condition picks one branch; only that one runs, and the result says which."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anyio
+import pytest
+
+from dagorch import ConditionalOrchestrator, DefinitionError, OrchestratorConfig, RunError
+from dagorch.models.llm import LLMRequest
+from tests.conformance.doubles import HI, once, talking
+
+
+def long(context: dict[str, Any]) -> bool:
+    return len(context["text"]) > 5
+
+
+@pytest.mark.parametrize(("text", "label"), [("a long text", "true"), ("short", "false")])
+async def test_as_documented(text: str, label: str) -> None:
+    ran: list[str] = []
+
+    def h1(step: str, context: dict[str, Any]) -> str:
+        ran.append("h1")
+        return f"{step}: {context['text']}"
+
+    async def h2(step: str, context: dict[str, Any]) -> str:
+        ran.append("h2")
+        return f"{step}: {context['text']}"
+
+    o = ConditionalOrchestrator(
+        OrchestratorConfig(), talking("x"), condition=long, true_branch=h1, false_branch=h2
+    )
+    result = await o.execute_workflow("Why?", context={"text": text})
+    assert result.metadata["selected_branch"] == label
+    assert result.result == f"{label}: {text}"
+    assert ran == ["h1" if label == "true" else "h2"]
+    assert [(a.subtask_id, a.status, a.metadata["branch"]) for a in result.agent_results] == [
+        (label, "completed", label)
+    ]
+    assert result.status == "completed"
+
+
+async def value(it: Any) -> Any:
+    await anyio.lowlevel.checkpoint()
+    return it
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [lambda context: context["on"], lambda context: value(context["on"]), lambda s, c: c["on"]],
+    ids=["lambda", "lambda around a coroutine", "two parameters"],
+)
+async def test_a_condition_of_any_kind(condition: Any) -> None:
+    async def of_async(context: dict[str, Any]) -> Any:
+        return context["on"]
+
+    for fn in (condition, of_async):
+        for on in (True, False):
+            o = ConditionalOrchestrator(
+                once(), condition=fn, true_branch=lambda c: 1, false_branch=lambda c: 2
+            )
+            result = await o.execute_workflow("Why?", {"on": on})
+            assert result.result == (1 if on else 2)
+
+
+async def test_a_branch_may_be_a_list_whose_later_ones_see_the_earlier() -> None:
+    def third(step: str, context: dict[str, Any]) -> Any:
+        return step, context
+
+    o = ConditionalOrchestrator(
+        once(),
+        talking("found"),
+        condition=long,
+        true_branch=[lambda context: "one", "Say it better.", third],
+        false_branch=lambda context: 0,
+    )
+    result = await o.execute_workflow("Why?", {"text": "a long text"})
+    assert result.result == (
+        "true_3",
+        {"text": "a long text", "task": "Why?", "results": {"true_1": "one", "true_2": "found"}},
+    )
+    assert [a.subtask_id for a in result.agent_results] == ["true_1", "true_2", "true_3"]
+    ends = {path: run.end for path, run in result.run.node_runs.items()}
+    assert ends["false"] == "skipped"
+
+
+BRANCHES: dict[str, Any] = {
+    "refund": lambda context: "refunded",
+    "answer": "Answer the customer.",
+    "escalate": [lambda context: "noted", lambda step, context: context["results"]],
+}
+
+
+@pytest.mark.parametrize(
+    ("label", "came"),
+    [("refund", "refunded"), ("answer", "Dear!"), ("escalate", {"escalate_1": "noted"})],
+)
+async def test_more_than_two_by_label(label: str, came: Any) -> None:
+    o = ConditionalOrchestrator(
+        once(), talking("Dear!"), selector=lambda context: context["kind"], branches=BRANCHES
+    )
+    result = await o.execute_workflow("Help", {"kind": label})
+    assert result.metadata["selected_branch"] == label
+    assert result.result == came
+
+
+@pytest.mark.parametrize("picked", ["refnd", "", None, 3, ["refund"]], ids=repr)
+async def test_an_unknown_label_is_an_error_that_names_the_labels(picked: Any) -> None:
+    def kind(context: dict[str, Any]) -> Any:
+        return picked
+
+    o = ConditionalOrchestrator(
+        OrchestratorConfig(), talking("x"), selector=kind, branches=BRANCHES
+    )
+    with pytest.raises(RunError, match="'refund', 'answer', 'escalate'") as caught:
+        await o.execute_workflow("Help")
+    assert "selector kind" in str(caught.value)
+    assert caught.value.partial_results.result is None
+    assert caught.value.partial_results.metadata["selected_branch"] is None
+
+
+SAID = {"yes": "true", "No, it is short.": "false", "**Yes**": "true", '{"value": "no"}': "false"}
+
+
+@pytest.mark.parametrize(("said", "label"), SAID.items(), ids=SAID)
+async def test_a_question_is_the_models_to_answer(said: str, label: str) -> None:
+    def reply(request: LLMRequest) -> str:
+        return said if request.json_schema is not None else "done"
+
+    provider = talking(reply)
+    o = ConditionalOrchestrator(
+        once(), provider, condition="Is it long?", true_branch="Cut it.", false_branch="Extend it."
+    )
+    result = await o.execute_workflow("A text")
+    assert result.metadata["selected_branch"] == label
+    asked, done = (request.messages[-1].content for request in provider.requests)
+    assert "Is it long? Reply with one of these words: yes, no." in asked
+    assert ("Cut it." if label == "true" else "Extend it.") in done
+
+
+async def test_a_question_between_labels_and_a_reply_that_names_none() -> None:
+    replies = iter(["Hm.", "I would say: escalate"])
+    provider = talking(lambda request: next(replies) if request.json_schema else "x")
+    o = ConditionalOrchestrator(
+        OrchestratorConfig(max_retries=1), provider, selector="What is it?", branches=BRANCHES
+    )
+    assert (await o.execute_workflow("Help")).metadata["selected_branch"] == "escalate"
+    never = ConditionalOrchestrator(
+        once(), talking("Hm."), selector="What is it?", branches=BRANCHES
+    )
+    with pytest.raises(RunError, match="not one of these words: refund, answer, escalate"):
+        await never.execute_workflow("Help")
+
+
+async def test_calls_in_a_condition_are_on_the_bill() -> None:
+    async def costly(context: dict[str, Any]) -> bool:
+        return bool((await o.provider.acomplete(HI)).content)
+
+    o = ConditionalOrchestrator(
+        once(),
+        talking("yes", price_per_token=0.5),
+        condition=costly,
+        true_branch=lambda c: 1,
+        false_branch=lambda c: 2,
+    )
+    assert (await o.execute_workflow("Why?")).total_cost == pytest.approx(1.0)
+
+
+def nothing(context: dict[str, Any]) -> None:
+    """Do nothing."""
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "takes condition=, true_branch= and false_branch=, or else selector="),
+        ({"condition": long, "branches": {"a": nothing}}, "or else selector="),
+        ({"true_branch": nothing, "false_branch": nothing}, "condition= is missing"),
+        ({"condition": long, "true_branch": nothing}, "false_branch= is missing"),
+        ({"condition": long, "true_branch": [], "false_branch": nothing}, "true_branch= is miss"),
+        ({"condition": 3, "true_branch": nothing, "false_branch": nothing}, "cannot be called"),
+        ({"condition": long, "true_branch": 3, "false_branch": nothing}, "true_branch= is 3"),
+        ({"condition": long, "true_branch": " ", "false_branch": nothing}, "an empty text"),
+        ({"selector": long}, "branches= is missing"),
+        ({"branches": {"a": nothing}}, "selector= is missing"),
+        ({"selector": long, "branches": {1: nothing}}, "the label 1; a label is a text"),
+    ],
+)
+def test_what_is_missing_is_told_at_once(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(DefinitionError, match=message):
+        ConditionalOrchestrator(once(), talking("x"), **options)
+
+
+async def test_labels_that_are_named_as_the_graphs_own_nodes() -> None:
+    ways = {name: (lambda step, context: step) for name in ("branch", "answer", "task", "selector")}
+    for label in ways:
+        o = ConditionalOrchestrator(once(), selector=lambda context, to=label: to, branches=ways)
+        result = await o.execute_workflow("Why?")
+        assert (result.result, result.metadata["selected_branch"]) == (label, label)
