@@ -1,0 +1,1 @@
+"""Commands and functions that run in a child process with bounded time, memory and output."""

@@ -1,0 +1,42 @@
+"""Typst, which turns an SVG or a template into PDF or PNG, in a child process with limits."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from dagorch.child_process.bounded import run_function
+from dagorch.errors import DefinitionError
+
+__all__ = ["compile_template", "typeset"]
+
+
+def typeset(template: str, format: Literal["pdf", "png"], inputs: Mapping[str, str]) -> bytes:
+    """
+    Compile a Typst template in a child process.
+
+    Args:
+        template: Typst's own language.
+        format: Of the result.
+        inputs: What the template reads as `sys.inputs`. Typst never reads these as its language.
+
+    Raises:
+        DefinitionError: Typst is missing or failed; the message has its words.
+    """
+    job = {"template": template, "format": format, "inputs": dict(inputs)}
+    result = run_function(__name__, "compile_template", json.dumps(job).encode())
+    if result.error:
+        raise DefinitionError(f"typst could not write the {format.upper()}: {result.error}")
+    return result.output
+
+
+def compile_template(job: bytes) -> bytes:
+    """Compile a template; what the child process runs."""
+    import typst
+
+    options: dict[str, Any] = json.loads(job)
+    pages = typst.compile(
+        options["template"].encode(), format=options["format"], sys_inputs=options["inputs"]
+    )
+    return bytes(pages[0] if isinstance(pages, list) else pages)
