@@ -39,7 +39,7 @@ from dagorch import (
 )
 from dagorch.errors import OverloadedError
 from dagorch.exporters import to_dot
-from dagorch.exporters.pictures.picture import svg_of
+from dagorch.exporters.pictures.picture import render_svg
 from dagorch.models.llm import LLMRequest, LLMResponse
 from dagorch.models.result import Result
 from dagorch.models.usage import Usage
@@ -300,7 +300,7 @@ def mark(dot: str) -> str:
 def main() -> None:
     """Draw, and write the files."""
     for name, dot in dots():
-        svg = svg_of(dot, portable=True)
+        svg = render_svg(dot, portable=True)
         (FOLDER / f"{name}.svg").write_text(f"{svg.rstrip()}\n{mark(dot)}\n", "utf-8")
 
 

@@ -17,7 +17,7 @@ from html import escape
 from pathlib import Path
 from typing import Final
 
-from dagorch.exporters.pictures.picture import svg_of
+from dagorch.exporters.pictures.picture import render_svg
 from dagorch.scheduler.states import TRANSITIONS, State
 
 __all__ = ["PICTURE", "mark", "states_dot"]
@@ -85,7 +85,7 @@ def main() -> None:
     """Draw, and write the file."""
     dot = states_dot()
     PICTURE.parent.mkdir(exist_ok=True)
-    PICTURE.write_text(f"{svg_of(dot, portable=True).rstrip()}\n{mark(dot)}\n", "utf-8")
+    PICTURE.write_text(f"{render_svg(dot, portable=True).rstrip()}\n{mark(dot)}\n", "utf-8")
 
 
 if __name__ == "__main__":

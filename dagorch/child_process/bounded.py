@@ -93,7 +93,8 @@ def run_command(
     Example:
         >>> run_command([sys.executable, "-c", "print(6 * 7)"]).output.split()
         [b'42']
-        >>> run_command([sys.executable, "-c", "while True: pass"], limits=Limits(seconds=0.5)).error
+        >>> endless = [sys.executable, "-c", "while True: pass"]
+        >>> run_command(endless, limits=Limits(seconds=0.5)).error
         'it was stopped after 0.5 s'
     """
     environment = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}

@@ -17,7 +17,6 @@ from dagorch.nodes.llm import LLM
 from dagorch.nodes.merge import Merge
 
 __all__ = [
-    "about",
     "kind_line",
     "kind_name",
     "many_lines",
@@ -25,6 +24,7 @@ __all__ = [
     "plural",
     "run_lines",
     "tokens",
+    "tooltip",
 ]
 
 MAX_LINE_LENGTH: Final = 40
@@ -119,7 +119,7 @@ def many_lines(runs: Sequence[NodeRun]) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def about(path: str, run: NodeRun | None) -> str:
+def tooltip(path: str, run: NodeRun | None) -> str:
     """Say what a box has no room for: the whole address, and why it ended as it did."""
     if run is None:
         return path

@@ -35,7 +35,7 @@ def gather(drawing: Drawing) -> None:
     """
     Put boxes that are alike into one, where they are many.
 
-    Alike are boxes of one surround and kind whose names differ in numbers only, and whose arrows
+    Alike are boxes of one cluster and kind whose names differ in numbers only, and whose arrows
     come from the same boxes and lead to the same, those that are put together taken as one. After
     a run, those of one end; what is on the critical path stays out. So an arrow stands for arrows
     that mean the same, and none runs in a circle.
@@ -57,9 +57,9 @@ def gather(drawing: Drawing) -> None:
     drawn = (boxes.get(id, box) for id, box in drawing.boxes.items())
     drawing.boxes = {box.id: box for box in drawn if box.id not in goes_to}
     drawing.arrows = _joined(drawing.arrows, goes_to)
-    for surround in drawing.surrounds.values():
-        surround.entries = list(dict.fromkeys(goes_to.get(id, id) for id in surround.entries))
-        surround.exits = list(dict.fromkeys(goes_to.get(id, id) for id in surround.exits))
+    for cluster in drawing.clusters.values():
+        cluster.entries = list(dict.fromkeys(goes_to.get(id, id) for id in cluster.entries))
+        cluster.exits = list(dict.fromkeys(goes_to.get(id, id) for id in cluster.exits))
 
 
 def _joined(arrows: list[Arrow], goes_to: dict[str, str]) -> list[Arrow]:
@@ -78,7 +78,7 @@ def _joined(arrows: list[Arrow], goes_to: dict[str, str]) -> list[Arrow]:
 def _roles(drawing: Drawing) -> list[list[Box]]:
     """The groups of boxes that play the same part, if they are many."""
     most = MAX_ALIKE if len(drawing.boxes) <= _LARGE else MAX_ALIKE_OF_MANY
-    alone: set[str] = set(drawing.surrounds)
+    alone: set[str] = set(drawing.clusters)
     for _ in range(_ROUNDS):
         before = _classes(drawing, alone, forward=True)
         after = _classes(drawing, alone, forward=False)
@@ -105,7 +105,7 @@ def _together(alike: list[Box]) -> Box:
         "collapsed",
         f"{truncate_middle(_shared([_name(box) for box in alike]))} × {len(alike):,}",
         (first.details[0], *captions.many_lines(runs)) if runs else first.details,
-        first.surround,
+        first.cluster,
         first.end,
         first.dashed,
         "\n".join(named),
@@ -129,12 +129,12 @@ def _shared(names: list[str]) -> str:
 
 def _look(box: Box) -> tuple[object, ...]:
     said = box.details if box.run is None else box.details[0]
-    return box.surround, box.kind, _NUMBER.sub("#", _name(box)), said, box.dashed
+    return box.cluster, box.kind, _NUMBER.sub("#", _name(box)), said, box.dashed
 
 
 def _classes(drawing: Drawing, alone: set[str], *, forward: bool) -> dict[str, int]:
     """
-    Number boxes and surrounds, the same number where all that leads there is alike.
+    Number boxes and clusters, the same number where all that leads there is alike.
 
     Backward: where all that it leads to is. What is alone is like itself only.
     """
@@ -150,7 +150,7 @@ def _classes(drawing: Drawing, alone: set[str], *, forward: bool) -> dict[str, i
             waits[target] = waits.get(target, 0) + 1
     found: dict[str, int] = {}
     numbers: dict[object, int] = {}
-    ready = [id for id in (*drawing.boxes, *drawing.surrounds) if id not in waits]
+    ready = [id for id in (*drawing.boxes, *drawing.clusters) if id not in waits]
     for id in ready:
         reached = frozenset((found[source], *how) for source, *how in sources.get(id, ()))
         look = id if id in alone else (_look(drawing.boxes[id]), reached)

@@ -1,14 +1,18 @@
 """
-What a picture of a graph holds: boxes, the frames around them, arrows. No traversal and no format.
+The data of a picture: boxes, clusters around them, arrows.
 
 `unroll.py` makes a drawing from a graph, `highlight.py` and `collapse.py` make it easier to read,
-`dot.py` and `mermaid.py` write it down.
+`dot.py`, `mermaid.py` and `text.py` write it.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Annotated
+
+from pydantic import AliasChoices, Field
 
 from dagorch.models.result import End, NodeRun
 
@@ -17,139 +21,144 @@ __all__ = ["Arrow", "Box", "Cluster", "Drawing"]
 
 @dataclass(slots=True)
 class Box:
-    """A node, a node run, or something that stands for many."""
+    """A node, a node run, or several of either."""
 
     id: str
     """The node run's path; unique in its drawing."""
     kind: str
-    """A node's kind; `collapsed` for a body not drawn, `placeholder` for what only a run shows."""
+    """A node's kind; `collapsed` for a body that is not drawn or for several nodes, `placeholder`
+    for nodes that only a run makes."""
     title: str
     details: tuple[str, ...] = ()
     """Short lines below the title."""
-    surround: str = ""
-    """The id of the innermost surround; empty at the top."""
+    # Saved records of runs hold drawings; older ones have the older names.
+    cluster: Annotated[str, Field(validation_alias=AliasChoices("cluster", "surround"))] = ""
+    """The id of the innermost cluster; empty at the top."""
     end: End | None = None
-    """How it ended; None before a run, and for what did not take part."""
+    """How it ended; None before a run, and for a node that has no node run."""
     dashed: bool = False
-    """It may never run, or stands for what is not known yet."""
-    about: str = ""
-    """More than a label has room for; shown where a format can, on hovering."""
+    """It may never run, or stands for nodes that are not known yet."""
+    tooltip: Annotated[str, Field(validation_alias=AliasChoices("tooltip", "about"))] = ""
+    """Text that a label has no room for."""
     run: NodeRun | None = None
     critical: bool = False
-    """It is on the critical path, or what it stands for is."""
+    """It is on the critical path, or one of its nodes is."""
 
 
 @dataclass(slots=True)
 class Cluster:
-    """The frame around a body: of a loop, a map, a subgraph, a pass, an expansion."""
+    """The border around a body: of a loop, a map, a subgraph, a pass, an expansion."""
 
     id: str
     kind: str
     title: str
     details: tuple[str, ...] = ()
     parent: str = ""
-    """The id of the surround outside it; empty at the top."""
+    """The id of the cluster around it; empty at the top."""
     end: End | None = None
     dashed: bool = False
     """It may never run."""
     entries: list[str] = field(default_factory=list)
-    """Boxes and surrounds inside that nothing inside comes before."""
+    """Boxes and clusters inside that have no predecessor inside."""
     exits: list[str] = field(default_factory=list)
-    """Boxes and surrounds inside that give its value."""
+    """Boxes and clusters inside that give its value."""
 
 
 @dataclass(slots=True)
 class Arrow:
-    """From one box or surround to another."""
+    """An edge from one box or cluster to another."""
 
     source: str
     target: str
     label: str = ""
     dashed: bool = False
-    """It carries order and no value, or is taken on failure only."""
+    """It carries order but no value, or is taken on failure only."""
     dead: bool = False
     """The run did not take it."""
     back: bool = False
-    """It closes a loop, so it ranks nothing."""
+    """It closes a loop, so layouts ignore it."""
     critical: bool = False
 
 
 @dataclass(slots=True)
 class Drawing:
-    """All of a picture. Ids of boxes and surrounds are one namespace."""
+    """A whole picture. The ids of boxes and clusters are one namespace."""
 
     title: str
     details: tuple[str, ...] = ()
     boxes: dict[str, Box] = field(default_factory=dict)
-    surrounds: dict[str, Cluster] = field(default_factory=dict)
+    clusters: Annotated[
+        dict[str, Cluster], Field(validation_alias=AliasChoices("clusters", "surrounds"))
+    ] = field(default_factory=dict)
     """Outer before inner."""
     arrows: list[Arrow] = field(default_factory=list)
 
     def entries(self, id: str) -> list[str]:
-        """The boxes at which arrows into a box or surround may end."""
-        return self._ends(id, first=True)
+        """Return the boxes at which arrows into a box or cluster may end."""
+        return self._end_boxes(id, first=True)
 
     def exits(self, id: str) -> list[str]:
-        """The boxes at which arrows out of a box or surround may begin."""
-        return self._ends(id, first=False)
+        """Return the boxes at which arrows out of a box or cluster may begin."""
+        return self._end_boxes(id, first=False)
 
-    def _ends(self, id: str, *, first: bool) -> list[str]:
+    def _end_boxes(self, id: str, *, first: bool) -> list[str]:
         found: dict[str, None] = {}
         stack = [id]
         while stack:
             current = stack.pop()
-            surround = self.surrounds.get(current)
-            if surround is None:
+            cluster = self.clusters.get(current)
+            if cluster is None:
                 found[current] = None
             else:
-                stack += reversed(surround.entries if first else surround.exits)
+                stack += reversed(cluster.entries if first else cluster.exits)
         return list(found)
+
+    def members(self) -> dict[str, list[Box | Cluster]]:
+        """Return what each cluster holds, clusters before boxes; "" is the top."""
+        members: dict[str, list[Box | Cluster]] = {}
+        for cluster in self.clusters.values():
+            members.setdefault(cluster.parent, []).append(cluster)
+        for box in self.boxes.values():
+            members.setdefault(box.cluster, []).append(box)
+        return members
 
     def walk(self, *, upward: bool = False) -> Iterator[Box | Cluster | None]:
         """
-        Give all in the order of a nested text: a surround, what is in it, None at its end.
+        Yield everything in the order of a nested text: a cluster, its members, None at its end.
 
         Args:
-            upward: Give what is in a surround last to first.
+            upward: Yield the members of a cluster last to first.
         """
-        inside: dict[str, list[Box | Cluster]] = {}
-        for surround in self.surrounds.values():
-            inside.setdefault(surround.parent, []).append(surround)
-        for box in self.boxes.values():
-            inside.setdefault(box.surround, []).append(box)
-        stack: list[Box | Cluster | None] = list(reversed(inside.get("", [])))
+        members = self.members()
+        stack: list[Box | Cluster | None] = list(reversed(members.get("", [])))
         while stack:
             current = stack.pop()
             yield current
             if isinstance(current, Cluster):
                 stack.append(None)
-                within = inside.get(current.id, [])
-                stack += within if upward else reversed(within)
+                inside = members.get(current.id, [])
+                stack += inside if upward else reversed(inside)
 
     @property
     def is_wide(self) -> bool:
-        """Whether it is of better proportions from left to right than from the top down."""
-        after: dict[str, set[str]] = {id: set() for id in self.boxes}
-        waits = dict.fromkeys(self.boxes, 0)
+        """Whether it has better proportions from left to right than from top to bottom."""
+        successors: dict[str, set[str]] = {id: set() for id in self.boxes}
+        in_degree = dict.fromkeys(self.boxes, 0)
         for arrow in self.arrows:
             if arrow.back:
                 continue
             for source in self.exits(arrow.source)[:1]:
                 for target in self.entries(arrow.target):
-                    if target not in after[source]:
-                        after[source].add(target)
-                        waits[target] += 1
+                    if target not in successors[source]:
+                        successors[source].add(target)
+                        in_degree[target] += 1
         level = dict.fromkeys(self.boxes, 0)
-        ready = [id for id, count in waits.items() if not count]
+        ready = [id for id, count in in_degree.items() if not count]
         for id in ready:
-            for target in after[id]:
+            for target in successors[id]:
                 level[target] = max(level[target], level[id] + 1)
-                waits[target] -= 1
-                if not waits[target]:
+                in_degree[target] -= 1
+                if not in_degree[target]:
                     ready.append(target)
-        if not level:
-            return False
-        widths: dict[int, int] = {}
-        for at in level.values():
-            widths[at] = widths.get(at, 0) + 1
-        return max(widths.values()) > max(4, len(widths))
+        widths = Counter(level.values())
+        return max(widths.values(), default=0) > max(4, len(widths))

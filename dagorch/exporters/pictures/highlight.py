@@ -42,9 +42,9 @@ def _place(drawing: Drawing, path: str) -> str:
 
 
 def _around(drawing: Drawing, id: str) -> Iterator[str]:
-    """A box, what it stands in for, and all surrounds that it is in."""
+    """A box, what it stands in for, and all clusters that it is in."""
     yield from NodePath(id).with_containers()
-    surround = drawing.boxes[id].surround
-    while surround:
-        yield surround
-        surround = drawing.surrounds[surround].parent
+    cluster = drawing.boxes[id].cluster
+    while cluster:
+        yield cluster
+        cluster = drawing.clusters[cluster].parent

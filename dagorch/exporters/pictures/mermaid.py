@@ -55,7 +55,7 @@ def to_mermaid(graph: Graph, result: Result | None = None) -> str:
     """
     drawing = draw(graph, result)
     names = {id: f"n{number}" for number, id in enumerate(drawing.boxes)}
-    names |= {id: f"s{number}" for number, id in enumerate(drawing.surrounds)}
+    names |= {id: f"s{number}" for number, id in enumerate(drawing.clusters)}
     title = " · ".join((drawing.title, *drawing.details))
     lines = ["---", f"title: {_yaml(title)}", *_CONFIG, "---"]
     lines.append(f"flowchart {'LR' if drawing.is_wide else 'TB'}")
@@ -81,7 +81,7 @@ def to_mermaid(graph: Graph, result: Result | None = None) -> str:
 
 def _arrow(drawing: Drawing, arrow: Arrow, names: dict[str, str]) -> str:
     source, target = arrow.source, arrow.target
-    if arrow.back:  # from box to box: a surround cannot point at itself
+    if arrow.back:  # from box to box: a cluster cannot point at itself
         source, target = drawing.exits(source)[-1], drawing.entries(target)[0]
     line = "==>" if arrow.critical else "-.->" if arrow.dashed or arrow.dead else "-->"
     label = f'|"{_text(arrow.label)}"|' if arrow.label else ""
@@ -89,9 +89,9 @@ def _arrow(drawing: Drawing, arrow: Arrow, names: dict[str, str]) -> str:
 
 
 def _classes(drawing: Drawing, names: dict[str, str]) -> list[str]:
-    """Give each box and surround its colours, a class for each that occurs."""
+    """Give each box and cluster its colours, a class for each that occurs."""
     groups: dict[str, list[str]] = {}
-    things: list[Box | Cluster] = [*drawing.boxes.values(), *drawing.surrounds.values()]
+    things: list[Box | Cluster] = [*drawing.boxes.values(), *drawing.clusters.values()]
     for thing in things:
         colours = tint(thing)
         style = f"fill:{colours.fill},stroke:{colours.line},color:{TEXT}"

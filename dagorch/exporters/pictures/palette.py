@@ -45,7 +45,7 @@ _ENDS: Final = {
 }
 
 
-# Of surrounds: faint, so that what is inside stands out.
+# Of clusters: faint, so that what is inside stands out.
 _FLOORS: Final = {
     "loop": "#fdf8ec",
     "map": "#f5f1fd",
@@ -57,7 +57,7 @@ _FLOORS: Final = {
 
 
 def tint(thing: Box | Cluster) -> Tint:
-    """Give the colours of a box, or of a surround, which is filled by its kind whatever its end."""
+    """Give the colours of a box, or of a cluster, which is filled by its kind whatever its end."""
     if isinstance(thing, Cluster):
         line = _ENDS[thing.end].line if thing.end else _KINDS.get(thing.kind, _PLAIN).line
         return Tint(_FLOORS[thing.kind], line)

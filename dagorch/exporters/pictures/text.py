@@ -104,10 +104,10 @@ class _Frames:
         self._drawing = drawing
         self._most = most
         self._inside: dict[str, list[Box | Cluster]] = {}
-        for surround in drawing.surrounds.values():
-            self._inside.setdefault(surround.parent, []).append(surround)
+        for cluster in drawing.clusters.values():
+            self._inside.setdefault(cluster.parent, []).append(cluster)
         for box in drawing.boxes.values():
-            self._inside.setdefault(box.surround, []).append(box)
+            self._inside.setdefault(box.cluster, []).append(box)
         self._into: dict[str, list[Arrow]] = {}
         for arrow in drawing.arrows:
             self._into.setdefault(arrow.target, []).append(arrow)
@@ -141,7 +141,7 @@ class _Frames:
             if arrow.back:
                 about.append(arrow.label)
                 continue
-            source = self._drawing.boxes.get(arrow.source) or self._drawing.surrounds[arrow.source]
+            source = self._drawing.boxes.get(arrow.source) or self._drawing.clusters[arrow.source]
             told = one_line(source.title)
             if arrow.label:
                 told += f" [{one_line(arrow.label)}]"

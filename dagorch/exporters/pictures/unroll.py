@@ -66,14 +66,14 @@ class _Frame:
     plan: Plan
     prefix: str
     """Before a node's id in its path."""
-    surround: str
+    cluster: str
     depth: int
     mark: str = ""
     """After each title: which item or pass it is."""
     first: bool = True
-    """Whether the surround is entered here."""
+    """Whether the cluster is entered here."""
     last: bool = True
-    """Whether the surround is left here."""
+    """Whether the cluster is left here."""
     fallback: bool = False
 
 
@@ -127,11 +127,11 @@ class _Artist:
                 self._box(frame, index, node, path)
             if index in plan.fallbacks:
                 self._fallback(frame, plan.fallbacks[index], path)
-        surround = self._drawing.surrounds.get(frame.surround)
-        if surround is not None and frame.first:
-            surround.entries += [prefix + plan.nodes[i].id for i in plan.sources]
-        if surround is not None and frame.last:
-            surround.exits += [prefix + plan.nodes[i].id for i in plan.outputs]
+        cluster = self._drawing.clusters.get(frame.cluster)
+        if cluster is not None and frame.first:
+            cluster.entries += [prefix + plan.nodes[i].id for i in plan.sources]
+        if cluster is not None and frame.last:
+            cluster.exits += [prefix + plan.nodes[i].id for i in plan.outputs]
         self._edges(plan, prefix)
 
     def _edges(self, plan: Plan, prefix: str) -> None:
@@ -184,10 +184,10 @@ class _Artist:
             kind,
             truncate_middle(node.id) + frame.mark,
             tuple(details),
-            frame.surround,
+            frame.cluster,
             run.end if run is not None else None,
             dashed=frame.fallback and run is None,
-            about=captions.about(path, run),
+            tooltip=captions.tooltip(path, run),
             run=run,
         )
 
@@ -214,7 +214,7 @@ class _Artist:
         return [-1] if -1 in found else []
 
     def _body(self, frame: _Frame, index: int, node: Node[Any], path: str) -> None:
-        """Put a surround around the body of a loop, a map, a subgraph or an LLM node with tools."""
+        """Put a cluster around the body of a loop, a map, a subgraph or an LLM node with tools."""
         code, body = frame.plan.kinds[index], frame.plan.bodies[index]
         run = self._runs.get(path)
         numbers = self._inside(code, path)
@@ -223,7 +223,7 @@ class _Artist:
         else:
             counted = [captions.plural(len(numbers), _noun(code))] if code in (LOOP, MAP) else []
             details = captions.run_lines(run, self._used.get(path), *counted)
-        self._surround(frame, node, path, details, run)
+        self._cluster(frame, node, path, details, run)
         if not self._ran or code not in (LOOP, MAP):
             self._later(_Frame(body, f"{path}/", path, frame.depth + 1))
             if code == LOOP:
@@ -271,9 +271,9 @@ class _Artist:
         return [self._runs.get(f"{inner}/{body.nodes[i].id}") for i in body.outputs]
 
     def _pass(self, path: str, inner: str, title: str, first: bool, last: bool) -> str:
-        """Put a surround around one pass or item."""
-        outer = self._drawing.surrounds[path]
-        self._drawing.surrounds[inner] = Cluster(inner, "frame", title, parent=path)
+        """Put a cluster around one pass or item."""
+        outer = self._drawing.clusters[path]
+        self._drawing.clusters[inner] = Cluster(inner, "frame", title, parent=path)
         outer.entries += [inner] if first else []
         outer.exits += [inner] if last else []
         return inner
@@ -293,7 +293,7 @@ class _Artist:
             next(iter(ends)) if len(ends) == 1 else None,
         )
         self._drawing.boxes[box.id] = box
-        outer = self._drawing.surrounds[path]
+        outer = self._drawing.clusters[path]
         outer.exits.append(box.id)
         if code == MAP:
             outer.entries.append(box.id)
@@ -307,15 +307,15 @@ class _Artist:
         """Draw a node together with the graph that it gave, or will give."""
         run = self._runs.get(path)
         details = captions.run_lines(run) if run is not None else ()
-        self._surround(frame, node, path, details, run)
+        self._cluster(frame, node, path, details, run)
         inner = f"{path}/"
         title = truncate_middle(node.id) + frame.mark
         self._drawing.boxes[inner] = Box(
             inner, node.kind.value, title, (captions.kind_line(node),), path,
-            run.end if run is not None else None, about=captions.about(path, run),
+            run.end if run is not None else None, tooltip=captions.tooltip(path, run),
         )  # fmt: skip
-        surround = self._drawing.surrounds[path]
-        surround.entries.append(inner)
+        cluster = self._drawing.clusters[path]
+        cluster.entries.append(inner)
         if self._ran:
             plan = self._expansions[path]
             self._later(_Frame(plan, inner, path, frame.depth + 1, first=False))
@@ -325,31 +325,31 @@ class _Artist:
             self._drawing.boxes[placeholder] = Box(
                 placeholder, "placeholder", "…", ("nodes made at run time",), path, dashed=True
             )
-            surround.exits.append(placeholder)
+            cluster.exits.append(placeholder)
             targets = [placeholder]
         self._drawing.arrows += [Arrow(inner, target) for target in targets]
 
     def _fallback(self, frame: _Frame, plan: Plan, path: str) -> None:
         """Draw what stands in for a node beside it, dashed unless it was needed."""
         depth = frame.depth
-        place = surround = frame.surround
+        place = cluster = frame.cluster
         if plan.size == 1:
             place = f"{path}/{plan.nodes[0].id}"
         else:
-            place = surround = f"{path}/[fallback]"
+            place = cluster = f"{path}/[fallback]"
             depth += 1
             title = truncate_middle(plan.name)
-            self._drawing.surrounds[place] = Cluster(
-                place, "subgraph", title, ("fallback",), frame.surround, dashed=True
+            self._drawing.clusters[place] = Cluster(
+                place, "subgraph", title, ("fallback",), frame.cluster, dashed=True
             )
         alone = plan.size > 1
         self._later(
-            _Frame(plan, f"{path}/", surround, depth, first=alone, last=alone, fallback=True)
+            _Frame(plan, f"{path}/", cluster, depth, first=alone, last=alone, fallback=True)
         )
         unused = self._ran and f"{path}/{plan.nodes[0].id}" not in self._runs
         self._drawing.arrows.append(Arrow(path, place, "on failure", dashed=True, dead=unused))
 
-    def _surround(
+    def _cluster(
         self,
         frame: _Frame,
         node: Node[Any],
@@ -359,12 +359,12 @@ class _Artist:
     ) -> None:
         word = "expansion" if isinstance(node, Function) else captions.kind_name(node.kind.value)
         title = f"{word} {truncate_middle(node.id)}{frame.mark}"
-        self._drawing.surrounds[path] = Cluster(
+        self._drawing.clusters[path] = Cluster(
             path,
             node.kind.value,
             title,
             details,
-            frame.surround,
+            frame.cluster,
             run.end if run is not None else None,
         )
 

@@ -16,8 +16,8 @@ from typing import Any, Final
 
 from dagorch.errors import DefinitionError
 from dagorch.exporters.pictures.captions import kind_name, plural
-from dagorch.exporters.pictures.dot import dot_of
-from dagorch.exporters.pictures.picture import svg_of
+from dagorch.exporters.pictures.dot import drawing_to_dot
+from dagorch.exporters.pictures.picture import render_svg
 from dagorch.exporters.report.record import (
     AttemptRecord,
     EventRecord,
@@ -131,7 +131,7 @@ def _graph(record: RunRecord) -> tuple[str, str]:
     if record.graph is None:
         return "", "The result was recorded without its graph."
     try:
-        return _PROLOGUE.sub("", svg_of(dot_of(record.graph))), ""
+        return _PROLOGUE.sub("", render_svg(drawing_to_dot(record.graph))), ""
     except DefinitionError as error:
         return "", str(error)
 

@@ -45,8 +45,8 @@ def test_a_fan_becomes_three_boxes_in_a_row() -> None:
     assert list(drawing.boxes) == ["first", "m0[…]", "last"]
     many = drawing.boxes["m0[…]"]
     assert (many.title, many.kind, many.details) == ("m# × 500", "collapsed", ("function",))
-    assert many.about.splitlines()[:2] == ["m0", "m1"]
-    assert many.about.endswith("and 460 more")
+    assert many.tooltip.splitlines()[:2] == ["m0", "m1"]
+    assert many.tooltip.endswith("and 460 more")
     assert arrows(drawing) == {("first", "m0[…]"), ("m0[…]", "last")}
 
 

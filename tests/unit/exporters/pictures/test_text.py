@@ -42,7 +42,7 @@ def written(text: str) -> tuple[Counter[str], Counter[tuple[str, str]]]:
 def drawn(drawing: Drawing) -> tuple[Counter[str], Counter[tuple[str, str]]]:
     """The same of what was to be written."""
     titles = {thing.id: thing.title for thing in drawing.boxes.values()}
-    titles |= {thing.id: thing.title for thing in drawing.surrounds.values()}
+    titles |= {thing.id: thing.title for thing in drawing.clusters.values()}
     edges: Counter[tuple[str, str]] = Counter()
     for arrow in drawing.arrows:
         if arrow.back:

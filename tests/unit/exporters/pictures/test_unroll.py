@@ -24,12 +24,12 @@ def arrows(drawing: Drawing) -> set[tuple[str, str]]:
 
 def test_before_a_run_bodies_are_drawn_once_inside_what_holds_them() -> None:
     drawing = draw(everything())
-    assert {id: (s.kind, s.title, s.details, s.dashed) for id, s in drawing.surrounds.items()} == {
+    assert {id: (s.kind, s.title, s.details, s.dashed) for id, s in drawing.clusters.items()} == {
         "view": ("map", "map view", ("for each item of angles",), False),
         "refine": ("loop", "loop refine", ("at most 3 passes",), False),
         "plan": ("function", "expansion plan", (), False),
     }
-    assert drawing.boxes["view/view"].surround == "view"
+    assert drawing.boxes["view/view"].cluster == "view"
     assert drawing.boxes["view/view"].details == ("LLM · grok-3-mini",)
     assert drawing.boxes["plan/…"].kind == "placeholder"
     assert drawing.boxes["flaky/steady"].dashed
@@ -59,13 +59,13 @@ def test_an_arrow_into_a_surround_ends_at_the_boxes_that_begin_it() -> None:
 async def test_after_a_run_passes_items_and_expansions_are_drawn_as_they_ran() -> None:
     graph = everything()
     drawing = draw(graph, await run(graph))
-    assert {"refine[0]", "refine[1]", "refine[2]"} <= drawing.surrounds.keys()
-    assert drawing.surrounds["refine[1]"].parent == "refine"
-    assert drawing.boxes["refine[2]/writer"].surround == "refine[2]"
+    assert {"refine[0]", "refine[1]", "refine[2]"} <= drawing.clusters.keys()
+    assert drawing.clusters["refine[1]"].parent == "refine"
+    assert drawing.boxes["refine[2]/writer"].cluster == "refine[2]"
     assert {("refine[0]", "refine[1]"), ("refine[1]", "refine[2]")} <= arrows(drawing)
     assert drawing.entries("refine") == ["refine[0]/critic"]
     assert drawing.exits("refine") == ["refine[2]/writer"]
-    items = [box for box in drawing.boxes.values() if box.surround == "view"]
+    items = [box for box in drawing.boxes.values() if box.cluster == "view"]
     assert [box.title for box in items] == [
         *(f"view [{i}]" for i in range(MAX_SHOWN_ITEMS)),
         "… 4 more items",
@@ -73,7 +73,7 @@ async def test_after_a_run_passes_items_and_expansions_are_drawn_as_they_ran() -
     assert items[-1].details == ("4 completed",)
     assert {("plan/", "plan/one"), ("plan/one", "plan/two")} <= arrows(drawing)
     assert drawing.exits("plan") == ["plan/two"]
-    assert drawing.surrounds["plan"].end == "completed"
+    assert drawing.clusters["plan"].end == "completed"
 
 
 async def test_ends_tokens_and_what_was_not_taken_are_told() -> None:
@@ -81,7 +81,7 @@ async def test_ends_tokens_and_what_was_not_taken_are_told() -> None:
     drawing = draw(graph, await run(graph))
     assert drawing.boxes["brief"].end == "skipped"
     assert "skipped" in drawing.boxes["brief"].details
-    assert "did not pick 'short'" in drawing.boxes["brief"].about
+    assert "did not pick 'short'" in drawing.boxes["brief"].tooltip
     assert "by its fallback" in drawing.boxes["flaky"].details
     assert not drawing.boxes["flaky/steady"].dashed
     assert any("tok" in line for line in drawing.boxes["report"].details)
@@ -126,7 +126,7 @@ async def test_failed_blocked_and_cancelled_are_told_apart() -> None:
         "needs": "blocked",
         "fine": "completed",
     }
-    assert "service down" in drawing.boxes["broken"].about
+    assert "service down" in drawing.boxes["broken"].tooltip
     assert drawing.details[0].startswith("partial · 3 node runs, 1 failed, 1 blocked · ")
 
 
@@ -180,7 +180,7 @@ async def test_failures_among_items_too_many_to_draw_are_counted() -> None:
 async def test_bodies_a_thousand_deep_collapse() -> None:
     graph = nested(1_000)
     planned = draw(graph)
-    assert len(planned.surrounds) == 3
+    assert len(planned.clusters) == 3
     assert [box.details for box in planned.boxes.values()] == [("subgraph", "1 node inside")]
     ran = draw(graph, await graph.run(x=1))
     assert [box.end for box in ran.boxes.values()] == ["completed"]

@@ -178,7 +178,7 @@ def test_without_a_graph_or_a_program_that_draws_it_says_why(
     def fails(dot: str) -> str:
         raise DefinitionError("there is no dot")
 
-    monkeypatch.setattr(report, "svg_of", fails)
+    monkeypatch.setattr(report, "render_svg", fails)
     assert "there is no dot" in Page(to_html_report(recorded(asking()))).text
 
 
