@@ -49,7 +49,7 @@ def _limit(what: int, value: int) -> None:
         value = min(value, hard)
     try:
         resource.setrlimit(what, (value, value))
-    except (OSError, ValueError):  # noqa: SIM105
+    except (OSError, ValueError):
         pass  # macOS may refuse RLIMIT_AS; the other limits hold
 
 
