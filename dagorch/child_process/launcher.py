@@ -47,7 +47,7 @@ def _limit(what: int, value: int) -> None:
     hard = resource.getrlimit(what)[1]
     if hard != resource.RLIM_INFINITY:
         value = min(value, hard)
-    try:
+    try:  # noqa: SIM105  # contextlib takes too long to import
         resource.setrlimit(what, (value, value))
     except (OSError, ValueError):
         pass  # macOS may refuse RLIMIT_AS; the other limits hold
