@@ -14,6 +14,7 @@ from dagorch.errors import DefinitionError, Problem, did_you_mean
 from dagorch.graph.collection import Collection
 from dagorch.models.policy import DEFAULT_POLICY
 from dagorch.models.ref import Ref
+from dagorch.models.run_options import RUN_OPTIONS
 from dagorch.nodes.base import Kind, Node
 from dagorch.nodes.branch import Branch
 from dagorch.nodes.container import Loop, Map
@@ -27,15 +28,10 @@ if TYPE_CHECKING:
     from dagorch.graph.graph import Entry, Graph
     from dagorch.nodes.signature import ParameterSpec
 
-__all__ = ["MAX_PROBLEMS", "RUN_OPTIONS", "check", "cycle_problem"]
+__all__ = ["MAX_PROBLEMS", "check", "cycle_problem"]
 
-RUN_OPTIONS = frozenset(
-    {
-        "self", "provider", "max_parallel", "max_cost", "max_node_runs", "timeout_seconds", "deps",
-        "limits", "seed", "on_event", "drain_seconds", "retain",
-    }
-)  # fmt: skip
-"""Keywords of `Graph.run` itself; no input can have such a name."""
+_RESERVED = RUN_OPTIONS | {"self"}
+"""Keywords of `Graph.run` itself, which no input can have as its name."""
 
 MAX_PROBLEMS = 50
 """That are told of one graph: nobody reads more, and each looks for the nearest name."""
@@ -54,7 +50,7 @@ def check(graph: Graph, wiring: Wiring, fallbacks: Mapping[str, Graph]) -> list[
     if not graph.entries:
         problems.append(Problem(f"graph {graph.name!r} has no nodes"))
     for name in graph.inputs:
-        if name in RUN_OPTIONS:
+        if name in _RESERVED:
             problems.append(
                 Problem(f"input {name!r} has the name of an option of run(); give it another", name)
             )

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from dagorch.models.llm import LLMRequest
+from dagorch.models.run_options import Downgrade
 from dagorch.models.usage import NO_AMOUNT, Amount
 from dagorch.nodes.base import Node
 from dagorch.ports import Provider
@@ -15,10 +16,7 @@ from dagorch.runner.loop_state import shared
 from dagorch.runner.providers import Providers, RequestCheck
 from dagorch.scheduler.commands import Prepared
 
-__all__ = ["Downgrade", "RequestPreparer"]
-
-Downgrade = str | Mapping[str, str] | None
-"""One cheaper model for every model, or a cheaper model by `model` or `service:model`."""
+__all__ = ["RequestPreparer"]
 
 
 class RequestPreparer:

@@ -7,9 +7,7 @@ The doors are in `api.py`.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from collections.abc import Mapping
 from typing import Any
 
 import anyio
@@ -21,6 +19,7 @@ from dagorch.graph.plan import Plan
 from dagorch.ids import RunId, new_run_id
 from dagorch.models.events import Event
 from dagorch.models.result import Result
+from dagorch.models.run_options import RUN_OPTIONS, RunOptions
 from dagorch.nodes.types import type_name, value_check
 from dagorch.runner.attempts import Attempts
 from dagorch.runner.event_delivery import EventQueue, Listener
@@ -28,75 +27,10 @@ from dagorch.runner.loop import Runner
 from dagorch.runner.loop_state import shared
 from dagorch.runner.outcome import result_of, run_error
 from dagorch.runner.providers import Providers
-from dagorch.runner.request_preparation import Downgrade, RequestPreparer
+from dagorch.runner.request_preparation import RequestPreparer
 from dagorch.scheduler.core import Core
 
 __all__ = ["Session", "single_error"]
-
-
-@dataclass(slots=True)
-class Options:
-    """How a graph is run; see `dagorch.graph.run_methods.RunMethods` for what each means."""
-
-    provider: Any = None
-    max_parallel: int = 16
-    max_cost: Any = None
-    max_tokens: int | None = None
-    downgrade: Downgrade = None
-    max_node_runs: int = 1_000_000
-    timeout_seconds: float | None = None
-    deps: Any = None
-    limits: Mapping[str, int] = field(default_factory=dict)
-    seed: int | None = None
-    on_event: Any = ()
-    retain: str = "all"
-    drain_seconds: float = 5.0
-
-    def problems(self) -> list[str]:
-        """What is wrong with the values."""
-        found = []
-        if not isinstance(self.max_parallel, int) or self.max_parallel < 1:
-            found.append(f"max_parallel={self.max_parallel!r} must be a whole number of at least 1")
-        if not isinstance(self.max_node_runs, int) or self.max_node_runs < 1:
-            found.append(
-                f"max_node_runs={self.max_node_runs!r} must be a whole number of at least 1"
-            )
-        if self.timeout_seconds is not None and not self.timeout_seconds > 0:
-            found.append(f"timeout_seconds={self.timeout_seconds!r} must be above 0, or None")
-        if not self.drain_seconds >= 0:
-            found.append(f"drain_seconds={self.drain_seconds!r} must be at least 0")
-        if self.retain not in ("all", "outputs"):
-            found.append(f"retain={self.retain!r} is neither 'all' nor 'outputs'")
-        for name, bound in self.limits.items():
-            if not isinstance(bound, int) or bound < 1:
-                found.append(f"limits[{name!r}]={bound!r} must be a whole number of at least 1")
-        try:
-            if self.ceiling is not None and not self.ceiling >= 0:
-                found.append(f"max_cost={self.max_cost!r} must be dollars of at least 0")
-        except InvalidOperation:
-            found.append(f"max_cost={self.max_cost!r} is not an amount of dollars")
-        if self.max_tokens is not None and (
-            not isinstance(self.max_tokens, int) or self.max_tokens < 0
-        ):
-            found.append(f"max_tokens={self.max_tokens!r} must be a whole number of at least 0")
-        if self.downgrade and not self.has_ceiling:
-            found.append("downgrade= does nothing without a ceiling; give max_cost or max_tokens")
-        return found
-
-    @property
-    def has_ceiling(self) -> bool:
-        return self.max_cost is not None or self.max_tokens is not None
-
-    @property
-    def ceiling(self) -> Decimal | None:
-        return None if self.max_cost is None else Decimal(str(self.max_cost))
-
-    @property
-    def listeners(self) -> tuple[Callable[[Event], Any], ...]:
-        return (self.on_event,) if callable(self.on_event) else tuple(self.on_event)
-
-
-_OPTION_NAMES = frozenset(Options.__dataclass_fields__)
 
 
 class Session:
@@ -105,8 +39,8 @@ class Session:
     def __init__(self, graph: Graph, given: Mapping[str, Any]) -> None:
         self.graph = graph
         self.plan: Plan = graph.compile()
-        self.options = Options(**{k: v for k, v in given.items() if k in _OPTION_NAMES})
-        self.inputs = {k: v for k, v in given.items() if k not in _OPTION_NAMES}
+        self.options = RunOptions(**{k: v for k, v in given.items() if k in RUN_OPTIONS})
+        self.inputs = {k: v for k, v in given.items() if k not in RUN_OPTIONS}
         self.providers = Providers(self.options.provider)
         self.preparer = RequestPreparer(
             self.providers,
@@ -124,7 +58,7 @@ class Session:
         graph, inputs = self.graph, self.inputs
         problems = [Problem(text) for text in self.options.problems()]
         for name in inputs.keys() - graph.inputs.keys():
-            known = did_you_mean(name, [*graph.inputs, *_OPTION_NAMES])
+            known = did_you_mean(name, [*graph.inputs, *RUN_OPTIONS])
             problems.append(Problem(f"run() has no option and the graph no input {name!r}{known}"))
         for spec in graph.inputs.values():
             if spec.name not in inputs:

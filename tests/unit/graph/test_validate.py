@@ -9,6 +9,7 @@ import pytest
 
 from dagorch import LLM, DefinitionError, Graph, Policy, Retry
 from dagorch.errors import CycleError
+from dagorch.models.run_options import RunOptions
 from dagorch.nodes import Function, Merge
 
 
@@ -248,3 +249,12 @@ def test_a_graph_that_has_not_changed_is_compiled_once() -> None:
     assert graph.compile() is plan
     graph.function(takes, value=1)
     assert graph.compile() is not plan
+
+
+@pytest.mark.parametrize("name", ["self", *RunOptions.__dataclass_fields__])
+def test_no_input_can_have_the_name_of_a_run_option(name: str) -> None:
+    graph = Graph()
+    graph.function(number)
+    graph.input(name)
+    with pytest.raises(DefinitionError, match=f"input '{name}' has the name of an option of run"):
+        graph.compile()
