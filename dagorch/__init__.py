@@ -1,7 +1,7 @@
 """
 dagorch: multi-agent LLM workflows as typed DAGs, run by one small scheduler.
 
-Names load when first used, so `import dagorch` costs next to nothing.
+Names are imported on first use, so `import dagorch` is fast.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from dagorch.providers.factory import ProviderFactory
     from dagorch.runner.retry_decorator import retry_async
 
-_HOME = {
+_MODULES = {
     "AgentResult": "dagorch.models.task",
     "AgentType": "dagorch.models.task",
     "BaseOrchestrator": "dagorch.orchestrators.base",
@@ -126,14 +126,14 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
-    home = _HOME.get(name)
-    if home is None:
+    module = _MODULES.get(name)
+    if module is None:
         from dagorch.errors import did_you_mean
 
         raise AttributeError(
-            f"module 'dagorch' has no attribute {name!r}{did_you_mean(name, _HOME)}"
+            f"module 'dagorch' has no attribute {name!r}{did_you_mean(name, _MODULES)}"
         )
-    value = getattr(importlib.import_module(home), name)
+    value = getattr(importlib.import_module(module), name)
     globals()[name] = value
     return value
 

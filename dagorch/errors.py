@@ -1,26 +1,26 @@
 """
-Every error dagorch raises, in one tree; no behaviour beyond carrying facts.
+Every error that dagorch raises, in one tree.
 
     DagorchError
-    +-- DefinitionError          you: graph, config or call is wrong; nothing was paid for
-    |   +-- CycleError           (also ValueError) the graph has a cycle; `.cycle` names it
-    +-- RunError                 the world: something failed while running; `.partial_results`
-    |   +-- BudgetExceededError  the next call could have broken the ceiling
+    +-- DefinitionError          the graph, config or call is wrong; no call has been paid for
+    |   +-- CycleError           (also ValueError) the graph has a cycle; see `.cycle`
+    +-- RunError                 something failed during a run; see `.partial_results`
+    |   +-- BudgetExceededError  the next call could exceed the ceiling
     |   +-- NodeTimeoutError     (also TimeoutError) an attempt, node or run ran out of time
-    |   +-- OutputTypeError      (also TypeError) a function returned what it did not promise
-    |   +-- InvalidOutputError   (also ValueError) a model's reply does not fit the wanted type
+    |   +-- OutputTypeError      (also TypeError) a function returned a value of the wrong type
+    |   +-- InvalidOutputError   (also ValueError) a model's reply does not fit the output type
     |   +-- QuorumError          a merge can no longer reach its quorum
     |   +-- ExpansionError       a node returned a graph that does not compile
-    |   +-- NodeEndError         a value was asked of a node that did not complete
-    |   +-- ProviderError        a model service did not answer as it should
+    |   +-- NodeEndError         the value of a node that did not complete was read
+    |   +-- ProviderError        a model service failed
     |       +-- AuthenticationError, PermissionDeniedError, NotFoundError, BadRequestError,
     |           ContextTooLongError, RateLimitedError, OverloadedError, ProviderTimeoutError,
     |           ProviderConnectionError, MalformedReplyError, RefusedError
-    |   +-- SourceError          what a swarm searches did not answer as it should
+    |   +-- SourceError          a search source failed
     |       +-- SourceUnavailableError, SourceLimitedError, SourceRefusedError, SourceReplyError
-    +-- InvariantError           dagorch itself: a rule of the engine was broken; please report
+    +-- InvariantError           a bug in dagorch; please report it
 
-Facts sit in attributes and survive pickling; a message says what was found, where, and what to do.
+Details are attributes and survive pickling. A message says what is wrong, where, and what to do.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 __all__ = [
     "AuthenticationError",
@@ -67,48 +67,55 @@ __all__ = [
 ]
 
 
-_MAX_NAME_LENGTH = 40
-_MAX_NAMES = 80
+_MAX_NAME_LENGTH: Final = 40
+_MAX_NAMES: Final = 80
 
 
-def did_you_mean(name: str, known: Iterable[str], most: int = 1) -> str:
+def did_you_mean(name: str, known: Iterable[str], limit: int = 1) -> str:
     """
-    Give `; did you mean 'x'?` for the nearest known names, at most so many, or an empty string.
+    Suggest known names close to a wrong one: `; did you mean 'x'?`, or an empty string.
+
+    Args:
+        name: The wrong name.
+        known: The right names.
+        limit: The most suggestions.
 
     Example:
         >>> did_you_mean("sumary", ["summary", "title"])
         "; did you mean 'summary'?"
-        >>> did_you_mean("gpt4", ["gpt-4", "gpt-4o", "grok-3"], most=3)
+        >>> did_you_mean("gpt4", ["gpt-4", "gpt-4o", "grok-3"], limit=3)
         "; did you mean 'gpt-4' or 'gpt-4o'?"
         >>> did_you_mean("zzz", ["summary"])
         ''
 
-    Cost: bounded, whatever a stranger's file calls things: no name of more than 40 characters is
-        looked at, and of more than 80 only as many that begin like it.
+    Cost: bounded, because names may come from an untrusted file. Names of more than 40 characters
+        are ignored; of more than 80 names, only those with the same first letter are compared.
     """
     if len(name) > _MAX_NAME_LENGTH:
         return ""
     names = [other for other in dict.fromkeys(known) if len(other) <= _MAX_NAME_LENGTH]
     if len(names) > _MAX_NAMES:
         names = [other for other in names if other[:1] == name[:1]][:_MAX_NAMES]
-    near = difflib.get_close_matches(name, names, n=most, cutoff=0.6)
+    near = difflib.get_close_matches(name, names, n=limit, cutoff=0.6)
     return f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
 
 
-def _rebuild(cls: type[DagorchError], args: tuple[Any, ...], facts: dict[str, Any]) -> DagorchError:
+def _rebuild(
+    cls: type[DagorchError], args: tuple[Any, ...], attributes: dict[str, Any]
+) -> DagorchError:
     error = cls.__new__(cls, *args)
     error.args = args
-    error.__dict__.update(facts)
+    error.__dict__.update(attributes)
     return error
 
 
 class DagorchError(Exception):
     """
-    Any error that dagorch raises on purpose.
+    The base of every error that dagorch raises.
 
     Attributes:
-        retryable: Whether doing the same again may help.
-        retry_at_once: Whether there is nothing to wait for before that.
+        retryable: Whether a retry may succeed.
+        retry_at_once: Whether that retry needs no delay.
     """
 
     retryable = True
@@ -119,11 +126,11 @@ class DagorchError(Exception):
 
 
 class DagorchWarning(UserWarning):
-    """Any warning that dagorch gives."""
+    """The base of every warning that dagorch issues."""
 
 
 class BlockingCallWarning(DagorchWarning):
-    """A node kept the event loop from running; every other node waited for it."""
+    """A node blocked the event loop, and every other node waited for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +138,9 @@ class Problem:
     """One thing that is wrong with a definition."""
 
     message: str
-    """What is wrong, and the nearest right name."""
+    """What is wrong, with the closest right name if there is one."""
     node: str = ""
-    """The node's id; empty where the whole graph is meant."""
+    """The node's id; empty if the problem concerns the whole graph."""
     where: str = ""
     """`file:line` of the user's code that added the node; empty if unknown."""
 
@@ -143,10 +150,10 @@ class Problem:
 
 class DefinitionError(DagorchError):
     """
-    The graph, the configuration or the call is wrong; raised before any call is paid for.
+    Raised when the graph, the config or the call is wrong, before any call is paid for.
 
     Attributes:
-        problems: Every problem found, in the order of the graph.
+        problems: Every problem that was found, in the order of the graph.
     """
 
     retryable = False
@@ -164,10 +171,10 @@ class DefinitionError(DagorchError):
 
 class CycleError(DefinitionError, ValueError):
     """
-    The graph has a cycle.
+    Raised when the graph has a cycle.
 
     Attributes:
-        cycle: The ids along it; the first is repeated at the end.
+        cycle: The node ids along the cycle; the first is repeated at the end.
     """
 
     def __init__(
@@ -179,15 +186,15 @@ class CycleError(DefinitionError, ValueError):
 
 class RunError(DagorchError):
     """
-    Something failed while running; what had finished is not lost.
+    Raised when something fails during a run; finished work is kept in `partial_results`.
 
     The original error is the `__cause__`.
 
     Attributes:
-        path: Address of the node run that failed (`refine[2]/critic`); empty for the run.
-        story: What happened to that node run, a line a step, with times in seconds.
-        partial_results: Everything that had finished, with costs: a `Result` from a graph,
-            an `OrchestratorResult` from an orchestrator, None from a single call.
+        path: The path of the failed node run (`refine[2]/critic`); empty for the run itself.
+        story: The steps of that node run, one line each, with times in seconds.
+        partial_results: Everything that finished, with costs: a `Result` of a graph, an
+            `OrchestratorResult` of an orchestrator, None of a single call.
     """
 
     def __init__(
@@ -205,27 +212,27 @@ class RunError(DagorchError):
 
 
 class BudgetExceededError(RunError):
-    """Nothing is reserved any more, and the next call's worst case exceeds the ceiling."""
+    """Raised when the worst case of the next call exceeds what is left of the ceiling."""
 
     retryable = False
 
 
 class NodeTimeoutError(RunError, TimeoutError):
-    """An attempt, a node, a container or a run ran out of its seconds; the message says which."""
+    """Raised when an attempt, a node, a container or a run exceeds its timeout."""
 
 
 class OutputTypeError(RunError, TypeError):
-    """A function returned a value of another type than it is annotated with."""
+    """Raised when a function returns a value that does not fit its annotation."""
 
     retryable = False
 
 
 class InvalidOutputError(RunError, ValueError):
     """
-    A model's reply does not fit the wanted output type.
+    Raised when a model's reply does not fit the output type.
 
     Attributes:
-        reply: The text that the model gave.
+        reply: The text of the reply.
     """
 
     retry_at_once = True
@@ -236,34 +243,32 @@ class InvalidOutputError(RunError, ValueError):
 
 
 class QuorumError(RunError):
-    """So many of a merge's sources ended without a value that its quorum cannot be reached."""
+    """Raised when too many sources of a merge ended without a value to reach its quorum."""
 
 
 class ExpansionError(RunError):
-    """A node returned a graph that does not compile; the cause lists every problem."""
+    """Raised when a node returns a graph that does not compile; the cause lists every problem."""
 
 
 class NodeEndError(RunError, LookupError):
-    """A value was asked of a node that did not complete; the message names its end and why."""
+    """Raised when the value of a node that did not complete is read; the message says why."""
 
 
 class ProviderError(RunError):
     """
-    A model service did not answer as it should.
+    Raised when a model service fails.
 
     Attributes:
         service: The provider's name (`openai`).
-        model: The model asked for; empty if none was.
-        status: HTTP status, or None where no reply came.
-        request_id: The service's own id of the request; empty if none was given.
+        model: The model of the request; empty if it named none.
+        status: The HTTP status; None if there was no response.
+        request_id: The service's id of the request; empty if it sent none.
         retryable: Whether the same request may succeed later.
-        retry_after_seconds: The pause the service asked for, or None.
-        rate_limits: What the service said of its limits (`dagorch.models.rates.RateLimits`), or
-            None if nothing.
+        retry_after_seconds: The delay that the service asked for, or None.
+        rate_limits: The rate limits in the response (`dagorch.models.rates.RateLimits`), or None.
         sent: Whether the request may have reached the service.
-        answer_begun: Whether a part of an answer had come, which the service may well bill.
-        usage: What the service counted for it (`dagorch.models.usage.Usage`), or None where it
-            did not say.
+        answer_begun: Whether part of a response arrived; the service may bill it.
+        usage: The usage that the service reported (`dagorch.models.usage.Usage`), or None.
     """
 
     retryable = False
@@ -295,27 +300,27 @@ class ProviderError(RunError):
 
 
 class AuthenticationError(ProviderError):
-    """The key is missing or was not accepted (401)."""
+    """The API key is missing or invalid (401)."""
 
 
 class PermissionDeniedError(ProviderError):
-    """The key is known but may not do this (403)."""
+    """The API key has no permission for this request (403)."""
 
 
 class NotFoundError(ProviderError):
-    """The model or the address does not exist there (404)."""
+    """The service has no such model or address (404)."""
 
 
 class BadRequestError(ProviderError):
-    """The service refused the request as malformed (other 4xx)."""
+    """The service rejected the request as malformed (other 4xx)."""
 
 
 class ContextTooLongError(BadRequestError):
-    """The request has more tokens than the model reads."""
+    """The request has more tokens than the context of the model."""
 
 
 class RateLimitedError(ProviderError):
-    """Too many requests or tokens (429); `retry_after_seconds` where the service said so."""
+    """Too many requests or tokens (429); `retry_after_seconds` is set if the service sent it."""
 
     retryable = True
 
@@ -327,35 +332,35 @@ class OverloadedError(ProviderError):
 
 
 class ProviderTimeoutError(ProviderError, TimeoutError):
-    """No answer came in time."""
+    """The response did not arrive in time."""
 
     retryable = True
 
 
 class ProviderConnectionError(ProviderError, ConnectionError):
-    """The service could not be reached, or closed the connection mid-answer."""
+    """The service could not be reached, or closed the connection during the response."""
 
     retryable = True
 
 
 class MalformedReplyError(ProviderError):
-    """What came back is not what the protocol promises (HTML, broken JSON, no choices)."""
+    """The response does not follow the protocol (HTML, broken JSON, no choices)."""
 
     retryable = True
 
 
 class RefusedError(ProviderError):
-    """The model or a filter of the service refused to answer."""
+    """The model or a content filter of the service refused to answer."""
 
 
 class SourceError(RunError):
     """
-    What was searched did not answer as it should.
+    Raised when a search source fails.
 
     Attributes:
         source: The source's name (`arxiv`).
-        status: HTTP status, or None where no reply came.
-        retry_after_seconds: The pause that the service asked for, or None.
+        status: The HTTP status; None if there was no response.
+        retry_after_seconds: The delay that the service asked for, or None.
     """
 
     def __init__(
@@ -373,26 +378,26 @@ class SourceError(RunError):
 
 
 class SourceUnavailableError(SourceError, ConnectionError):
-    """It could not be reached, was silent for too long, or failed (5xx)."""
+    """The source could not be reached, did not answer in time, or failed (5xx)."""
 
 
 class SourceLimitedError(SourceError):
-    """It was asked too often (429); `retry_after_seconds` where the service said so."""
+    """Too many searches (429); `retry_after_seconds` is set if the source sent it."""
 
 
 class SourceRefusedError(SourceError):
-    """It does not take the search as it is (other 4xx), or there is nothing to search."""
+    """The source rejected the search (other 4xx), or there is nothing to search."""
 
     retryable = False
 
 
 class SourceReplyError(SourceError):
-    """What came back is not what its interface promises."""
+    """The response does not follow the interface of the source."""
 
 
 class InvariantError(DagorchError):
     """
-    A rule of the engine itself was broken. This is a bug in dagorch.
+    Raised when the engine breaks one of its own rules. This is a bug in dagorch.
 
-    The story shows how it came about.
+    The story shows the steps that led to it.
     """

@@ -1,7 +1,7 @@
 """
-What the engine asks of the world, as a Protocol.
+The protocols of the engine's adapters: providers, routers, search sources.
 
-Adapters implement them, the runner knows nothing else.
+The runner knows adapters only through these.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ __all__ = [
 
 class ReplyListener:
     """
-    What the engine gives `Provider.exchange` as `on_text`: it also hears when a reply begins.
+    The engine's `on_text` argument of `Provider.exchange`; it also accepts the reply's headers.
 
-    A provider that sees the reply's headers says so at once, for the engine counts what it sent
-    against the service's limits until one window after that. One that does not is taken to
-    have been answered with its first text, or at the end.
+    A provider that reads headers reports them at once, because a request counts against the rate
+    limits until one window after its reply began. Otherwise the reply begins with its first
+    text, or at its end.
 
     Args:
         on_text: Called with each piece of text.
-        on_reply: Called once, with what the reply's headers say of the service's limits.
-        on_resend: Asked before the same is sent once more on another connection.
+        on_reply: Called once, with the rate limits in the headers of the reply.
+        on_resend: Called before the request is sent again on another connection.
     """
 
     __slots__ = ("_on_reply", "_on_resend", "_on_text", "answered")
@@ -54,21 +54,22 @@ class ReplyListener:
         self.answered = False
 
     def __call__(self, text: str) -> None:
-        """Take a piece of text."""
+        """Report a piece of text."""
         if not self.answered:
             self.reply_began(None)
         self._on_text(text)
 
     def may_send_again(self) -> bool:
         """
-        Whether a request may go out once more, whose connection broke as it was used again.
+        Whether to send a request again after its reused connection broke.
 
-        The service may have counted it. If not, the exchange fails as one without a reply.
+        The service may have counted the first one. If False, the exchange must fail without a
+        reply.
         """
         return self._on_resend()
 
     def reply_began(self, rates: RateLimits | None) -> None:
-        """Take in that the reply's headers are there."""
+        """Report that the headers of the reply have arrived."""
         if not self.answered:
             self.answered = True
             self._on_reply(rates)
@@ -77,162 +78,161 @@ class ReplyListener:
 @runtime_checkable
 class Provider(Protocol):
     """
-    Something that answers an LLM request.
+    A model service.
 
-    A provider does one exchange and reports it truly. It does not retry, count, limit or
-    cache: the engine does, for all providers alike.
+    A provider performs one exchange and reports its outcome. It does not retry, count, limit or
+    cache: the engine does, in the same way for every provider.
     """
 
     @property
     def name(self) -> str:
-        """The service's name (`openai`); limits are kept under it."""
+        """The service's name (`openai`), the key of its limits."""
         ...
 
     @property
     def default_model(self) -> str:
-        """The model that a request without one gets."""
+        """The model of a request that does not name one."""
         ...
 
     @property
     def max_concurrency(self) -> int | None:
-        """How many exchanges may be under way at once, over all runs; None is no bound."""
+        """The most concurrent exchanges, across all runs; None is no bound."""
         ...
 
     def worst_case_usd(self, request: LLMRequest) -> Decimal | None:
-        """The most that this request can cost, or None where the price is unknown."""
+        """Return the most that this request can cost, or None if the price is unknown."""
         ...
 
     async def exchange(self, request: LLMRequest, on_text: Callable[[str], None]) -> LLMResponse:
         """
-        Send the request once and give the whole answer.
+        Send the request once and return the whole response.
 
         Args:
-            request: What to send.
-            on_text: Called with each piece of the answer's text as it arrives; must not block.
-                The engine's own is a `ReplyListener`, which a provider may tell more.
+            request: The request to send.
+            on_text: Called with each piece of the response's text when it arrives; must not
+                block. The engine passes a `ReplyListener`, which has more methods.
 
         Raises:
-            ProviderError: The service failed, told apart by kind.
+            ProviderError: The service failed; the subclass says how.
         """
         ...
 
     async def aclose(self) -> None:
-        """Close what is open on this event loop; the provider can be used again."""
+        """Close the connections of this event loop; the provider stays usable."""
         ...
 
 
 @runtime_checkable
 class TokenBounded(Protocol):
     """
-    What a provider may know of the size of an exchange.
+    A provider that knows the size of an exchange.
 
-    Not part of `Provider`: without it a run can have no ceiling of tokens.
+    This is optional: without it, a run cannot have a ceiling of tokens.
     """
 
     def bounds(self, request: LLMRequest) -> tuple[int, int | None]:
         """
-        Give the most tokens that a request can have, and that its answer can.
+        Return the most tokens of a request, and of its response.
 
-        The second is None where nothing bounds the answer.
+        The second is None if nothing bounds the response.
         """
         ...
 
     def max_output_tokens(self, model: str = "") -> int | None:
-        """Give the most tokens that a model writes in one answer, or None where unknown."""
+        """Return the most tokens in one response of a model, or None if unknown."""
         ...
 
 
 @runtime_checkable
 class RateLimited(Protocol):
     """
-    What a provider may know of its service's rates.
+    A provider that knows the rate limits of its service.
 
-    Not part of `Provider`: one without it is bounded by `max_concurrency` and by what the
-    service itself says.
+    This is optional: without it, `max_concurrency` and the limits in responses apply.
     """
 
     @property
     def limits(self) -> Limits | None:
-        """What the service permits; None is nothing known."""
+        """The limits of the service; None if unknown."""
         ...
 
     def demand(self, request: LLMRequest) -> Demand:
-        """What a request asks of the service's tokens."""
+        """Return what a request counts against the token limits."""
         ...
 
 
 @runtime_checkable
 class HasAccount(Protocol):
     """
-    What a provider may know of whose account it uses.
+    A provider that knows the account it uses.
 
-    Not part of `Provider`: without it each object is taken to be an account of its own.
+    This is optional: without it, each provider object counts as an account of its own.
     """
 
     @property
     def account(self) -> str:
-        """Equal for all that share a service's limits; must not show the key."""
+        """Equal for all providers that share the limits of a service; must not reveal the key."""
         ...
 
 
 @runtime_checkable
 class Router(Protocol):
     """
-    Something that finds the provider of a model by the model's name.
+    Finds the provider of a model by the model's name.
 
-    A run asks it before anything starts, for all that is known by then, and again where a
-    function names a model of its own. Finding sends and opens nothing.
+    A run looks up every known model before it starts, and later the models that functions name. A
+    lookup sends nothing and opens nothing.
     """
 
     def find(self, model: str, home: str = "") -> tuple[Provider, str]:
         """
-        The provider of a model, and the model's name as that provider knows it.
+        Return the provider of a model, and the provider's name for the model.
 
         Args:
-            model: Its name, or `provider:model`; empty is the default provider's own default.
-            home: The name of the provider that has it if its own name tells none.
+            model: A name, or `provider:model`; empty is the default model of the default provider.
+            home: The provider to use if the name of the model does not determine one.
 
         Raises:
-            DefinitionError: There is none, or something is missing before it can be used.
+            DefinitionError: There is no such provider, or it needs something that is missing.
         """
         ...
 
     def named(self, provider: str, model: str) -> tuple[Provider, str]:
-        """The provider of that name, whatever the model is called; raises as `find`."""
+        """Return the provider of that name for any model; raises like `find`."""
         ...
 
     def enter(self) -> None:
-        """A run that uses it begins on this event loop."""
+        """Called when a run that uses the router begins on this event loop."""
         ...
 
     async def leave(self) -> None:
-        """Such a run has ended, and the last of a loop closes there what the router had made."""
+        """Called when such a run ends; the last one of a loop closes the providers made there."""
         ...
 
 
 @runtime_checkable
 class Source(Protocol):
     """
-    Something that can be searched: a service, a folder, whatever a user's class knows of.
+    Something to search: a service, a folder, or anything that a user's class can search.
 
-    A source does one search and reports it truly. It does not retry: the engine does. Where its
-    service wants pauses between requests it keeps them itself, for all that use it.
+    A source performs one search and reports its outcome. It does not retry: the engine does. It
+    keeps the pauses between requests that its service requires, for all its users.
     """
 
     @property
     def name(self) -> str:
-        """What its findings are said to come from."""
+        """The `source` of its findings."""
         ...
 
     def search(self, query: str, limit: int) -> Awaitable[list[Finding]] | list[Finding]:
         """
-        Find what is nearest to a question; write it `async`, or else it runs in a thread.
+        Return the findings that match a question best; runs in a thread unless it is `async`.
 
         Args:
-            query: Plain words, no search language.
-            limit: At most so many findings, the best first.
+            query: Plain words, without search operators.
+            limit: The most findings to return, the best first.
 
         Raises:
-            SourceError: What is searched did not answer as it should.
+            SourceError: The search failed.
         """
         ...

@@ -1,1 +1,1 @@
-"""What is passed around: requests, usage, policies, events, results; plain records."""
+"""Plain records that all layers share: requests, usage, policies, events, results."""

@@ -1,4 +1,4 @@
-"""Durations and money as people read them; nothing is counted here."""
+"""Format durations and dollar amounts for people."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["format_cost", "format_duration"]
 
 def format_duration(seconds: float) -> str:
     """
-    Write a duration in three digits or so.
+    Format a duration with about three significant digits.
 
     Args:
         seconds: At least 0.
@@ -30,7 +30,7 @@ def format_duration(seconds: float) -> str:
 
 def format_cost(usd: Decimal | float) -> str:
     """
-    Write an amount of dollars, a small one with the digits that matter.
+    Format an amount of dollars; a small amount keeps two significant digits.
 
     Example:
         >>> [format_cost(value) for value in (Decimal("1.5"), Decimal("0.000123"), 0)]

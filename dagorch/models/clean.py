@@ -1,4 +1,4 @@
-"""Text from outside made harmless for a terminal: no escape sequences, no control codes."""
+"""Remove terminal escape sequences and control characters from untrusted text."""
 
 from __future__ import annotations
 
@@ -8,19 +8,21 @@ from typing import Final
 __all__ = ["clean", "one_line"]
 
 _SEQUENCES: Final = re.compile(
-    r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?"  # a title, a link, the clipboard: up to its end
-    r"|\x1b[PX^_][^\x1b]*(?:\x1b\\)?"  # strings for the device
-    r"|(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # colours, the cursor
-    r"|\x1b[ -/]*[0-~]"  # single escapes
+    r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?"  # OSC: title, link, clipboard; up to its terminator
+    r"|\x1b[PX^_][^\x1b]*(?:\x1b\\)?"  # device control strings
+    r"|(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor movement
+    r"|\x1b[ -/]*[0-~]"  # other escapes
 )
-# All control characters but newline and tab; and those that turn the direction of text around.
+# Every control character except newline and tab, and the characters that change text direction.
 _CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _SPACE: Final = re.compile(r"\s+")
 
 
 def clean(text: str) -> str:
     r"""
-    Take out whatever a terminal would obey rather than show; line ends become newlines.
+    Remove everything that a terminal would interpret instead of showing.
+
+    `\r\n` becomes `\n`.
 
     Example:
         >>> clean("\x1b[31mred\x1b[0m\x07 \x1b]0;title\x07line\r\nnext\ttab")
@@ -32,7 +34,7 @@ def clean(text: str) -> str:
 
 def one_line(text: str) -> str:
     r"""
-    Clean a text and put it on one line.
+    Clean a text and join its lines.
 
     Example:
         >>> one_line("  two\n lines ")

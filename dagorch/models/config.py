@@ -1,4 +1,4 @@
-"""What an orchestrator may be told: a class per pattern, each field with the rule it must keep."""
+"""The configs of orchestrators: one class per pattern, and a validation rule per field."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ __all__ = [
 ]  # fmt: skip
 
 MAX_AGENTS: Final = 10_000
-"""Of one tier: enough for any use, and a slip of the finger is told before it fills the memory."""
+"""Agents in one tier; a typing error is reported before it fills the memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What a field's value must be, in words and as a test."""
+    """What the value of a field must be, as text and as a check."""
 
-    wanted: str
-    """As in `max_parallel=0 must be <wanted>`."""
-    holds: Callable[[Any], bool]
+    expected: str
+    """As in `max_parallel=0 must be <expected>`."""
+    accepts: Callable[[Any], bool]
 
 
 def _number(value: Any) -> bool:
@@ -38,22 +38,23 @@ def _number(value: Any) -> bool:
     return math.isfinite(value)
 
 
-def _whole(least: int, most: int | None = None) -> Rule:
-    bound = f"of at least {least}" if most is None else f"from {least} to {most:,}"
+def _whole(low: int, high: int | None = None) -> Rule:
+    bound = f"of at least {low}" if high is None else f"from {low} to {high:,}"
     return Rule(
         f"a whole number {bound}",
         lambda value: (
             isinstance(value, int)
             and not isinstance(value, bool)
-            and value >= least
-            and (most is None or value <= most)
+            and value >= low
+            and (high is None or value <= high)
         ),
     )
 
 
 def _or_none(rule: Rule, meaning: str) -> Rule:
     return Rule(
-        f"{rule.wanted}, or None for {meaning}", lambda value: value is None or rule.holds(value)
+        f"{rule.expected}, or None for {meaning}",
+        lambda value: value is None or rule.accepts(value),
     )
 
 
@@ -70,11 +71,11 @@ _DOMAINS = Rule(
         and len(set(value)) == len(value)
     ),
 )
-_SWITCH = Rule("True or False", lambda value: isinstance(value, bool))
+_FLAG = Rule("True or False", lambda value: isinstance(value, bool))
 
-# Not checked when it is made, so that a bad value is told by `validate()`, with all others.
+# Not validated on construction, so that `validate()` reports every wrong value at once.
 Whole = SkipValidation[int]
-Switch = SkipValidation[bool]
+Flag = SkipValidation[bool]
 Model = SkipValidation[str | None]
 _STEPS = Rule(
     "None, or a list of names, all different",
@@ -110,11 +111,11 @@ _CHEAPER = Rule(
     "the name of a model, a dict of one for each model, or None",
     lambda value: (
         value is None
-        or _MODEL.holds(value)
+        or _MODEL.accepts(value)
         or (
             isinstance(value, Mapping)
             and bool(value)
-            and all(_MODEL.holds(name) for pair in value.items() for name in pair)
+            and all(_MODEL.accepts(name) for pair in value.items() for name in pair)
         )
     ),
 )
@@ -123,10 +124,10 @@ _TIER = _or_none(_MODEL, "primary_model")
 
 class OrchestratorConfig(StrictModel):
     """
-    What every orchestrator may be told.
+    The config of every orchestrator.
 
-    A wrong field name fails at once; a wrong value is reported by `validate()`, which every
-    orchestrator asks before anything runs.
+    A wrong field name fails at once. A wrong value is reported by `validate()`, which every
+    orchestrator calls before it runs.
 
     Example:
         >>> OrchestratorConfig(max_parallel=0, max_retries=2).validate()
@@ -137,60 +138,60 @@ class OrchestratorConfig(StrictModel):
 
     num_agents: Annotated[Whole, _AGENTS] = 5
     """
-    Where you set it: of your own pattern `context["num_agents"]` of `decompose_task`.
+    If set: `context["num_agents"]` for `decompose_task` of your own orchestrator.
 
-    Of a Sequential it must be the number of steps.
+    For a Sequential it must equal the number of steps.
     """
     primary_model: Annotated[Model, _or_none(_MODEL, "the provider's own default")] = None
-    """The model of every call that names none."""
+    """The model of every call that does not name one."""
     fallback_model: Annotated[Model, _or_none(_MODEL, "no other model")] = None
-    """Answers where a step's own model has failed for good, with as many tries."""
+    """Used after a step's own model has failed, with the same number of attempts."""
     max_retries: Annotated[Whole, _whole(0)] = 3
-    """Further tries of each step after its first; 3 is at most 4 attempts."""
+    """Retries of each step after the first attempt; 3 means at most 4 attempts."""
     timeout_seconds: Annotated[SkipValidation[float | None], _or_none(_SECONDS, "no limit")] = 300.0
-    """Of each step with its retries: the planning, each subtask, the synthesis."""
-    enable_streaming: Annotated[Switch, _SWITCH] = True
-    """Whether `stream_callback` is told anything."""
-    enable_cost_tracking: Annotated[Switch, _SWITCH] = True
-    """False: results tell no dollars. Ceilings hold all the same, and `.run` has every bill."""
-    enable_document_generation: Annotated[Switch, _SWITCH] = False
-    """True: each workflow's outcome is also written as documents, listed in `.documents`."""
+    """The limit of each step with its retries: planning, each subtask, synthesis."""
+    enable_streaming: Annotated[Flag, _FLAG] = True
+    """Whether `stream_callback` is called."""
+    enable_cost_tracking: Annotated[Flag, _FLAG] = True
+    """False removes dollars from results. Ceilings still apply, and `.run` has every bill."""
+    enable_document_generation: Annotated[Flag, _FLAG] = False
+    """True also writes each result as documents, listed in `.documents`."""
     output_formats: Annotated[SkipValidation[list[str]], _FORMATS] = Field(
         default_factory=lambda: ["markdown"]
     )
-    """Of documents: `markdown`, `html`, `pdf`, `docx`; the last two need `dagorch[documents]`."""
+    """`markdown`, `html`, `pdf`, `docx`; the last two need `dagorch[documents]`."""
     output_dir: Annotated[SkipValidation[str | PathLike[str]], _FOLDER] = "reports"
-    """Where documents go; made if it is not there. No file in it is replaced."""
-    parallel_execution: Annotated[Switch, _SWITCH] = True
-    """False: one step at a time."""
+    """The folder of the documents, created if missing. Existing files are never overwritten."""
+    parallel_execution: Annotated[Flag, _FLAG] = True
+    """False runs one step at a time."""
     max_parallel: Annotated[Whole, _whole(1)] = 8
-    """Steps at once."""
+    """The most steps that run at the same time."""
     max_cost: Annotated[SkipValidation[float | None], _or_none(_DOLLARS, "no ceiling")] = None
-    """Dollars that a workflow never exceeds."""
+    """The ceiling of a workflow in dollars."""
     max_tokens: Annotated[SkipValidation[int | None], _or_none(_whole(0), "no ceiling")] = None
-    """The same in tokens of input and output together."""
+    """The ceiling of a workflow in input and output tokens together."""
     downgrade: Annotated[SkipValidation[str | dict[str, str] | None], _CHEAPER] = None
-    """A cheaper model to ask before a ceiling ends the workflow, or one for each model."""
+    """A cheaper model to use before a ceiling ends the workflow, or one for each model."""
     steps: Annotated[SkipValidation[list[str] | None], _STEPS] = None
-    """Of a Sequential, in order; also of an Iterative's pass. Your own have `context["steps"]`."""
+    """The steps of a Sequential, or of an Iterative's pass. Your own read `context["steps"]`."""
 
     def validate(self) -> list[str]:  # type: ignore[override]  # pydantic's old name for model_validate
-        """Give what is wrong, a message a field; empty when all is well."""
-        found = []
+        """Return one message per wrong value; an empty list if there are none."""
+        problems = []
         for name, field in type(self).model_fields.items():
             value = getattr(self, name)
             for rule in field.metadata:
-                if isinstance(rule, Rule) and not rule.holds(value):
-                    found.append(f"{name}={value!r:.60} must be {rule.wanted}")
+                if isinstance(rule, Rule) and not rule.accepts(value):
+                    problems.append(f"{name}={value!r:.60} must be {rule.expected}")
         has_ceiling = self.max_cost is not None or self.max_tokens is not None
-        if self.downgrade and _CHEAPER.holds(self.downgrade) and not has_ceiling:
-            found.append("downgrade does nothing without a ceiling; set max_cost or max_tokens")
-        return found
+        if self.downgrade and _CHEAPER.accepts(self.downgrade) and not has_ceiling:
+            problems.append("downgrade has no effect without a ceiling; set max_cost or max_tokens")
+        return problems
 
 
 class DreamCascadeConfig(OrchestratorConfig):
     """
-    What a Dream Cascade may be told: how many agents each tier has, and which model each uses.
+    The config of a Dream Cascade: the number of agents in each tier, and their models.
 
     Example:
         >>> DreamCascadeConfig(belter_count=4, drumer_count=2)
@@ -200,11 +201,11 @@ class DreamCascadeConfig(OrchestratorConfig):
     """
 
     belter_count: Annotated[Whole, _AGENTS] = 3
-    """Searches in parallel."""
+    """Agents that search, in parallel."""
     drummer_count: Annotated[Whole, _AGENTS] = 2
-    """Analyses, each of its share of the searches."""
+    """Agents that analyse, each its share of the searches."""
     camina_count: Annotated[Whole, _AGENTS] = 1
-    """Syntheses, merged if there is more than one."""
+    """Agents that synthesise; their answers are merged if there is more than one."""
     belter_model: Annotated[Model, _TIER] = None
     drummer_model: Annotated[Model, _TIER] = None
     camina_model: Annotated[Model, _TIER] = None
@@ -216,7 +217,7 @@ BeltalowdaConfig = DreamCascadeConfig
 
 class DreamSwarmConfig(OrchestratorConfig):
     """
-    What a Dream Swarm may be told: how many agents, and where they search.
+    The config of a Dream Swarm: the number of agents, and the domains they search.
 
     Example:
         >>> DreamSwarmConfig(num_agents=3, domains=["arxiv", "arxiv"]).validate()
@@ -224,13 +225,13 @@ class DreamSwarmConfig(OrchestratorConfig):
     """
 
     num_agents: Annotated[Whole, _AGENTS] = 5
-    """Agents that read and cite; a domain's agents share what it gives."""
+    """Agents that read and cite; the agents of a domain share its findings."""
     domains: Annotated[SkipValidation[list[str]], _DOMAINS] = Field(
         default_factory=lambda: ["arxiv", "github", "news", "wikipedia"]
     )
-    """Names of sources, dealt round robin. Left unset: those that are given, if any are."""
+    """Names of sources, assigned round robin. If unset, those of the orchestrator's `sources`."""
     findings_per_agent: Annotated[Whole, _whole(1, 100)] = 5
-    """That an agent reads of each of its domains, at most."""
+    """The most findings that an agent reads from each of its domains."""
 
 
 SwarmConfig = DreamSwarmConfig

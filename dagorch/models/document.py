@@ -1,4 +1,4 @@
-"""A file that tells what a workflow came to, and the formats there are; nothing is written here."""
+"""The record of a written document, and the formats of documents."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ FORMATS: Final[dict[str, DocumentFormat]] = {
     "pdf": "pdf",
     "docx": "docx",
 }
-"""By every name that a format has."""
+"""Each accepted name, and the format it stands for."""
 
 
 def document_format(name: object) -> DocumentFormat | None:
     """
-    Find the format that a name means, whatever its case; None if it means none.
+    Look up the format of a name, ignoring case; None if there is no such format.
 
     Example:
         >>> document_format("PDF"), document_format("md"), document_format("doc")
@@ -32,7 +32,7 @@ def document_format(name: object) -> DocumentFormat | None:
 
 class Document(StrictModel):
     """
-    One file that was written.
+    A document that was written.
 
     Example:
         >>> Document("reports/bees.pdf", "pdf", 48_213).path
@@ -40,11 +40,11 @@ class Document(StrictModel):
     """
 
     path: str
-    """Relative if `output_dir` is."""
+    """Relative if `output_dir` is relative."""
     format: str
     """As `output_formats` spells it."""
     size_bytes: int
 
-    if TYPE_CHECKING:  # they know fields by name only
+    if TYPE_CHECKING:  # type checkers only know fields by name
 
         def __init__(self, path: str, format: str, size_bytes: int) -> None: ...

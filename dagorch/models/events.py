@@ -1,7 +1,7 @@
 """
-What a run tells its listeners: one ordered stream of typed, numbered records.
+The events of a run: one ordered stream of typed, numbered records.
 
-No delivery here.
+Delivery is in `runner/`.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from typing import Any, Final
 
 from dagorch.models.result import End
 
-__all__ = ["CONTENT", "NODE_ENDS", "RUN_ENDS", "Event", "EventType"]
+__all__ = ["CONTENT_FIELDS", "NODE_ENDS", "RUN_ENDS", "Event", "EventType"]
 
 
 class EventType(StrEnum):
     """
-    Kinds of event: the engine's own, then those of an orchestrator's stream.
+    The types of event: first those of the engine, then those of an orchestrator's stream.
 
-    Per node run the order is ready, started, tokens, (failed, retrying, started)*, one end. An
-    exchange with a model service is told of when it has ended, before its attempt has.
+    The order for a node run is ready, started, tokens, (failed, retrying, started)*, one end. The
+    event of an exchange comes when it ends, before the end of its attempt.
     """
 
     RUN_STARTED = "run_started"
@@ -69,31 +69,31 @@ RUN_ENDS: Final[Mapping[EventType, End]] = {
 }
 """The end of a run, by its last event, which is never dropped."""
 
-CONTENT = frozenset({"messages", "reply", "tool_calls"})
+CONTENT_FIELDS: Final = frozenset({"messages", "reply", "tool_calls"})
 """
-In the data of an exchange, what was said to a model and by it; no log has it.
+The fields in the data of an exchange that hold what was sent to a model and what it replied.
 
-`messages` are dicts with `role` and `content`, and where there are any `images` and `tool_calls`;
-a tool call is a dict with `name` and `arguments`.
+They are never logged. `messages` are dicts with `role` and `content`, and with `images` and
+`tool_calls` if there are any; a tool call is a dict with `name` and `arguments`.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One thing that happened in a run."""
+    """One event of a run."""
 
     number: int
-    """1 for the first of the run; a gap means that a slow listener missed some."""
+    """From 1; a gap means that a slow listener missed events."""
     seconds: float
-    """Since the run's start."""
+    """Seconds since the start of the run."""
     type: EventType
     run_id: str
     path: str = ""
-    """The node run; empty for the run itself."""
+    """The path of the node run; empty for the run itself."""
     attempt: int = 0
-    """1 for the first try; 0 where no attempt is meant, as of a loop or a branch."""
+    """From 1; 0 if the event concerns no attempt, as for a loop or a branch."""
     progress: float = 0.0
-    """0 to 100 over the plan as it is known; never falls, 100 only on completion."""
+    """0 to 100 of the plan as far as it is known; never falls, 100 only on completion."""
     data: Mapping[str, Any] = field(default_factory=dict)
     """
     Plain JSON values.

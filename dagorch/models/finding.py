@@ -1,4 +1,4 @@
-"""What a search gives: one typed record, whatever it was found in. Nothing here searches."""
+"""Search results: one record type for every source."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Finding", "Found"]
 
 class Finding(StrictModel):
     """
-    One thing that a source found.
+    One result of a search.
 
     Example:
         >>> Finding("Waggle dance", "https://example.org/bees", date="1973", source="library").date
@@ -26,16 +26,16 @@ class Finding(StrictModel):
     title: str
     """Never blank."""
     url: str = ""
-    """Where a person can read it; a file's path for a file."""
+    """A link for people; the path of a file."""
     date: str = ""
-    """ISO 8601, as exact as the source tells it: `2024-03-01`, `2024-03` or `2024`."""
+    """ISO 8601, as precise as the source reports it: `2024-03-01`, `2024-03` or `2024`."""
     authors: tuple[str, ...] = ()
     text: str = ""
-    """Plain text: an abstract, an extract, the passages that match."""
+    """Plain text: an abstract, an extract, or the matching passages."""
     source: str = ""
     """The name of the source."""
 
-    if TYPE_CHECKING:  # they know fields by name only
+    if TYPE_CHECKING:  # type checkers only know fields by name
 
         def __init__(
             self,
@@ -49,7 +49,7 @@ class Finding(StrictModel):
 
     @field_validator("title")
     @classmethod
-    def _says_something(cls, title: str) -> str:
+    def _is_not_blank(cls, title: str) -> str:
         if not title.strip():
             raise ValueError("a finding needs a title")
         return title
@@ -57,12 +57,12 @@ class Finding(StrictModel):
 
 class Found(list[Finding]):
     """
-    A list of findings that also tells what was left out on the way. Equal to the plain list.
+    A list of findings that also reports what is missing from it. Equal to the plain list.
 
     Args:
-        findings: The best first.
-        skipped: Records that were left out because something in them was not as it must be.
-        problems: What did not answer, where the rest of a source did.
+        findings: The best match first.
+        skipped: The number of records that were left out because they were malformed.
+        problems: One message for each part of the source that failed.
 
     Example:
         >>> found = Found([Finding("Bees")], skipped=2)

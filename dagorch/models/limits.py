@@ -1,4 +1,4 @@
-"""What a user says of a service's limits, and what one exchange asks of them; plain data."""
+"""The rate limits of a service as the user states them, and the demand of one exchange."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from dagorch.models.llm import LLMRequest
 __all__ = ["NO_DEMAND", "NO_LIMITS", "TOKEN_KINDS", "Demand", "Limits"]
 
 TOKEN_KINDS: Final = ("tokens", "input_tokens", "output_tokens")
-"""What services limit beside requests, as `Limits` and `RateLimits` call it."""
+"""The token limits of services: field names of `Limits` and `RateLimits`."""
 _IMAGE_BYTES: Final = 50_000
-"""What an image may count as where nothing better is known; see `OpenAIProvider`."""
+"""The assumed size of an image if nothing better is known; see `OpenAIProvider`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """
-    What a service permits: so many requests and so many tokens in any window, so many at once.
+    The rate limits of a service: requests and tokens in any window, and concurrent exchanges.
 
-    The engine keeps to them over all runs of an event loop. A service that counts in fixed
-    windows, in sliding ones or with a token bucket of the same rate has then nothing to refuse.
+    The engine enforces them across all runs of an event loop. Traffic within these limits also
+    satisfies a service that counts in fixed windows, sliding windows or a token bucket.
 
     Example:
         >>> small = Limits(requests=500, tokens=200_000)
@@ -34,23 +34,23 @@ class Limits:
         (True, True)
 
     Raises:
-        DefinitionError: A number is out of range, or a model's limits have models of their own.
+        DefinitionError: A number is out of range, or the limits of a model contain `models`.
     """
 
     requests: int | None = None
     """Requests in any window; None is no limit."""
     tokens: int | None = None
-    """Tokens in any window, of input and output together; None is no limit."""
+    """Input and output tokens together in any window; None is no limit."""
     input_tokens: int | None = None
-    """Of input alone, beside `tokens` or in its place; None is no limit."""
+    """Input tokens in any window, with or without `tokens`; None is no limit."""
     output_tokens: int | None = None
-    """The same of output."""
+    """Output tokens in any window; None is no limit."""
     window_seconds: float = 60.0
-    """How long a window is."""
+    """The length of a window."""
     concurrency: int | None = None
-    """Exchanges under way at once; None is no limit."""
+    """Concurrent exchanges; None is no limit."""
     models: Mapping[str, Limits] = field(default_factory=dict, hash=False)
-    """Limits of single models, kept beside these."""
+    """Additional limits of single models."""
 
     def __post_init__(self) -> None:
         for name in ("requests", *TOKEN_KINDS, "concurrency"):
@@ -66,11 +66,12 @@ class Limits:
         for model, limits in self.models.items():
             if limits.models:
                 raise DefinitionError(
-                    f"the limits of model {model!r} have limits of models in them; give them beside"
+                    f"the limits of model {model!r} contain models={{...}}; "
+                    "list every model in the models= of the service"
                 )
 
     def of(self, model: str) -> Limits | None:
-        """The limits of one model, or None if it has none of its own."""
+        """Return the limits of one model, or None if it has none of its own."""
         return self.models.get(model)
 
 
@@ -80,10 +81,10 @@ NO_LIMITS: Final = Limits()
 @dataclass(frozen=True, slots=True)
 class Demand:
     """
-    What one exchange asks of a service's tokens, as far as is known before it is sent.
+    What one exchange counts against token limits, as far as it is known before sending.
 
-    A service charges the prompt and as much output as the request allows when it admits. How
-    many tokens it makes of the prompt nobody knows but the service; a token is at least a byte.
+    A service charges the prompt and the output that the request allows when it admits a request.
+    Only the service knows how many tokens a prompt has; a token is at least one byte.
 
     Example:
         >>> Demand.of(LLMRequest((), max_tokens=100))
@@ -91,16 +92,19 @@ class Demand:
     """
 
     prompt_bytes: int = 0
-    """Of all text that is sent: messages, tools, schema; images at a bound."""
+    """The bytes of all text in the request: messages, tools, schema; an upper bound for images."""
     output_tokens: int = 0
-    """The request's `max_tokens`; 0 where it sets none, since services then charge what comes."""
+    """`max_tokens` of the request; 0 if unset, because services then charge the actual output."""
     patience_seconds: float = math.inf
-    """How long a pause that the service asks for is waited for; past a longer one the call goes
-    out, and fails with what the service says."""
+    """
+    The longest pause that the call waits for if the service asks for one.
+
+    With a longer pause the call is sent at once, and fails with the error of the service.
+    """
 
     @classmethod
     def of(cls, request: LLMRequest) -> Demand:
-        """Count what any service would be sent of a request."""
+        """Measure a request."""
         size = images = 0
         for message in request.messages:
             size += len(message.content.encode())

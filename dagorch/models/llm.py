@@ -1,4 +1,4 @@
-"""The words between a node and a model service: one request, one response; no wire format here."""
+"""Requests and responses between a node and a model service, independent of any wire format."""
 
 from __future__ import annotations
 
@@ -27,34 +27,34 @@ FinishReason = Literal["stop", "length", "tool_calls", "refused", "other"]
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """A model's wish to have a tool called."""
+    """A model's request to call a tool."""
 
     id: str
     name: str
     arguments: str
-    """JSON text, as the model wrote it; not checked."""
+    """JSON text as the model wrote it, not validated."""
     signature: str = ""
-    """What the service wants back with the call, unread; Gemini's reasoning models do."""
+    """An opaque value to send back with the call; Gemini's reasoning models require it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Thought:
     """
-    A model's reasoning before an answer, to be sent back with it unchanged.
+    A model's reasoning before an answer, to be sent back unchanged.
 
-    Anthropic's and DeepSeek's models refuse the results of tools that they called after thinking,
-    unless the thinking comes along.
+    Anthropic's and DeepSeek's models reject tool results without the reasoning that preceded the
+    tool call.
     """
 
     text: str
-    """What it thought; where `hidden`, the service's own cipher for it."""
+    """The reasoning; encrypted by the service if `hidden`."""
     signature: str = ""
-    """Shows the service that the text is its own."""
+    """Proves to the service that the text is its own."""
     hidden: bool = False
     field: str = ""
-    """Of services like OpenAI's, the field of a message that it came in: `reasoning_content`."""
+    """The message field that it came in, for OpenAI-compatible services: `reasoning_content`."""
     service: str = ""
-    """Whose it is, for no other takes it; empty is whoever is asked."""
+    """The service that wrote it, the only one that accepts it; empty matches any service."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,30 +64,30 @@ class Message:
     role: Role
     content: str
     images: tuple[str, ...] = ()
-    """`https:` or `data:` URLs, shown to the model after the text."""
+    """`https:` or `data:` URLs; the model sees them after the text."""
     tool_calls: tuple[ToolCall, ...] = ()
-    """Of an assistant: the tools it wants called."""
+    """Of an assistant: the tools to call."""
     tool_call_id: str = ""
-    """Of a tool: the call that this answers."""
+    """Of a tool: the id of the call that this is the result of."""
     is_error: bool = False
-    """Of a tool: it failed, and the content says how."""
+    """Of a tool: the call failed, and the content is the error."""
     thoughts: tuple[Thought, ...] = ()
-    """Of an assistant: the reasoning that came with it."""
+    """Of an assistant: the reasoning behind the message."""
 
 
 @dataclass(frozen=True, slots=True)
 class ToolSpec:
-    """A tool as a model sees it."""
+    """The description of a tool for a model."""
 
     name: str
     description: str
     parameters: Mapping[str, Any]
-    """JSON Schema of an object."""
+    """A JSON Schema of type object."""
 
 
 @dataclass(frozen=True, slots=True)
 class LLMRequest:
-    """Everything that one exchange with a model service sends, whatever the service."""
+    """The content of one request to a model service, the same for every service."""
 
     messages: tuple[Message, ...]
     model: str = ""
@@ -96,16 +96,16 @@ class LLMRequest:
     temperature: float | None = None
     stop: tuple[str, ...] = ()
     json_schema: Mapping[str, Any] | None = None
-    """The reply must be JSON that fits this schema."""
+    """The reply must be JSON that matches this schema."""
     schema_name: str = "output"
     tools: tuple[ToolSpec, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
-    """Further fields of the service's own, sent as they are."""
+    """Additional fields of the service, sent unchanged."""
 
 
 @dataclass(frozen=True, slots=True)
 class LLMResponse:
-    """What a model service answered, and what it cost."""
+    """The response of a model service, with its usage."""
 
     content: str
     model: str
@@ -114,23 +114,23 @@ class LLMResponse:
     tool_calls: tuple[ToolCall, ...] = ()
     request_id: str = ""
     rate_limits: RateLimits | None = None
-    """What the service said of its limits with this answer; None if nothing."""
+    """The rate limits in this response; None if it has none."""
     thoughts: tuple[Thought, ...] = ()
-    """Reasoning that wants to be sent back where the conversation goes on."""
+    """Reasoning to send back if the conversation continues."""
 
     @property
     def cached_tokens(self) -> int:
-        """Of the input tokens, those that the service read from its cache."""
+        """The input tokens that the service read from its cache."""
         return self.usage.cached_tokens
 
     @property
     def reasoning_tokens(self) -> int:
-        """Of the output tokens, those that went into reasoning, where the service says."""
+        """The output tokens spent on reasoning, if the service reports them."""
         return self.usage.reasoning_tokens
 
     @property
     def cost(self) -> float:
-        """Dollars, as a float for people; the engine adds `usage.cost_usd`, a `Decimal`."""
+        """Dollars as a float, for people; the engine sums `usage.cost_usd`, a `Decimal`."""
         return float(self.usage.cost_usd)
 
     @property

@@ -1,4 +1,4 @@
-"""Where dagorch logs: the user's structlog, else the standard library's logger of its name."""
+"""The logger of dagorch: structlog if the user configured it, else the standard library."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ __all__ = ["logger"]
 
 def logger() -> Any:
     """
-    Give a structlog logger that keeps to what the user has set up, and changes none of it.
+    Return a structlog logger that follows the user's configuration and does not change it.
 
-    Where structlog is not configured, lines go through the standard library's logger `dagorch`,
-    and so to where the user's logging says; where that says nothing, warnings and errors go to
-    standard error.
+    If structlog is not configured, lines go to the standard library's logger `dagorch`. Without
+    any logging configuration, that prints warnings and errors to standard error.
     """
     import structlog
 

@@ -1,4 +1,4 @@
-"""What people write, checked and made an `LLMRequest`; nothing is sent here."""
+"""Validate the messages and options that users pass, and build an `LLMRequest` from them."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from dagorch.models.llm import LLMRequest, Message, Role, ToolCall, ToolSpec
 __all__ = ["MessagesLike", "build_request", "parse_messages", "plain_calls", "plain_messages"]
 
 MessagesLike: TypeAlias = Sequence[Mapping[str, Any] | Message]
-"""A conversation as people write it."""
+"""A conversation as users pass it."""
 
 _ROLES: dict[str, Role] = {
     "system": "system",
-    "developer": "system",  # OpenAI's newer name for the same thing
+    "developer": "system",  # OpenAI's newer name for `system`
     "user": "user",
     "assistant": "assistant",
     "tool": "tool",
@@ -30,44 +30,44 @@ def build_request(
     messages: MessagesLike, model: str | None, options: Mapping[str, Any]
 ) -> LLMRequest:
     """
-    Make the request that `complete(messages, model, **options)` means.
+    Build the request of `complete(messages, model, **options)`.
 
     Raises:
-        DefinitionError: A message is malformed, or an option unknown or of the wrong kind.
+        DefinitionError: A message is malformed, or an option is unknown or has the wrong type.
     """
     for name in options:
         if name not in _OPTIONS:
             raise DefinitionError(
                 f"complete() has no option {name!r}{did_you_mean(name, _OPTIONS)}; "
-                f"fields of the service's own go into extra={{{name!r}: ...}}"
+                f"pass a field of the service as extra={{{name!r}: ...}}"
             )
-    given = dict(options)
-    if isinstance(given.get("stop"), str):
-        given["stop"] = (given["stop"],)
+    request_fields = dict(options)
+    if isinstance(request_fields.get("stop"), str):
+        request_fields["stop"] = (request_fields["stop"],)
     for name in ("stop", "tools"):
-        if name in given:
-            given[name] = tuple(given[name] or ())
-    if given.get("extra") is None:
-        given.pop("extra", None)
-    for tool in given.get("tools", ()):
+        if name in request_fields:
+            request_fields[name] = tuple(request_fields[name] or ())
+    if request_fields.get("extra") is None:
+        request_fields.pop("extra", None)
+    for tool in request_fields.get("tools", ()):
         if not isinstance(tool, ToolSpec):
-            raise DefinitionError(f"tools holds a {type(tool).__name__}; give ToolSpec objects")
-    max_tokens = given.get("max_tokens")
+            raise DefinitionError(f"tools contains a {type(tool).__name__}; pass ToolSpec objects")
+    max_tokens = request_fields.get("max_tokens")
     if max_tokens is not None and (not isinstance(max_tokens, int) or max_tokens < 1):
-        raise DefinitionError(f"max_tokens is {max_tokens!r}; give a whole number, at least 1")
-    return LLMRequest(messages=parse_messages(messages), model=model or "", **given)
+        raise DefinitionError(f"max_tokens={max_tokens!r} must be a whole number of at least 1")
+    return LLMRequest(messages=parse_messages(messages), model=model or "", **request_fields)
 
 
 def parse_messages(messages: MessagesLike) -> tuple[Message, ...]:
     """
-    Read a conversation in the shape of OpenAI's chat API.
+    Parse a conversation in the format of OpenAI's chat API.
 
-    A message is a `Message` or a dict with `role` and `content`; content is text, or a list of
-    `text` and `image_url` parts. An assistant's may have `tool_calls`, a tool's must have
-    `tool_call_id` and may say `is_error`. Keys whose value is None count as absent.
+    A message is a `Message` or a dict with `role` and `content`. The content is text, or a list of
+    `text` and `image_url` parts. A message of an assistant may have `tool_calls`. One of a tool
+    must have `tool_call_id` and may have `is_error`. A key whose value is None counts as absent.
 
     Raises:
-        DefinitionError: Names the message and what is wrong with it.
+        DefinitionError: A message is malformed; the error says which and why.
 
     Example:
         >>> parse_messages([{"role": "user", "content": "Hi"}])[0].content
@@ -76,35 +76,35 @@ def parse_messages(messages: MessagesLike) -> tuple[Message, ...]:
     if isinstance(messages, str | bytes | Mapping) or not isinstance(messages, Iterable):
         raise DefinitionError(
             f"messages is a {type(messages).__name__}; "
-            'give a list such as [{"role": "user", "content": "..."}]'
+            'pass a list such as [{"role": "user", "content": "..."}]'
         )
     parsed = tuple(_message(message, f"messages[{i}]") for i, message in enumerate(messages))
     if not parsed:
-        raise DefinitionError("messages is empty; give at least one")
+        raise DefinitionError("messages is empty; pass at least one")
     return parsed
 
 
 def plain_messages(messages: Iterable[Message]) -> list[dict[str, Any]]:
     """
-    Give a conversation as plain JSON values; what is empty is left out.
+    Convert a conversation to plain JSON values; empty fields are left out.
 
     Example:
         >>> plain_messages([Message("user", "Hi")])
         [{'role': 'user', 'content': 'Hi'}]
     """
-    told = []
+    plain = []
     for message in messages:
         one: dict[str, Any] = {"role": message.role, "content": message.content}
         if message.images:
             one["images"] = list(message.images)
         if message.tool_calls:
             one["tool_calls"] = plain_calls(message.tool_calls)
-        told.append(one)
-    return told
+        plain.append(one)
+    return plain
 
 
 def plain_calls(calls: Iterable[ToolCall]) -> list[dict[str, str]]:
-    """Give tool calls as plain JSON values."""
+    """Convert tool calls to plain JSON values."""
     return [{"name": call.name, "arguments": call.arguments} for call in calls]
 
 
@@ -112,56 +112,58 @@ def _message(raw: object, where: str) -> Message:
     if isinstance(raw, Message):
         return raw
     if not isinstance(raw, Mapping):
-        raise DefinitionError(f"{where} is a {type(raw).__name__}; give a dict or a Message")
-    given = {str(key): value for key, value in raw.items() if value is not None}
-    for key in given:
+        raise DefinitionError(f"{where} is a {type(raw).__name__}; pass a dict or a Message")
+    present = {str(key): value for key, value in raw.items() if value is not None}
+    for key in present:
         if key not in _KEYS:
             raise DefinitionError(
                 f"{where} has an unknown key {key!r}{did_you_mean(key, _KEYS)}; "
                 f"known: {', '.join(_KEYS)}"
             )
-    if "role" not in given:
-        raise DefinitionError(f"{where} has no 'role'; give one of {', '.join(_ROLES)}")
-    role = _ROLES.get(given["role"]) if isinstance(given["role"], str) else None
+    if "role" not in present:
+        raise DefinitionError(f"{where} has no 'role'; set it to one of {', '.join(_ROLES)}")
+    role = _ROLES.get(present["role"]) if isinstance(present["role"], str) else None
     if role is None:
         raise DefinitionError(
-            f"{where} has role {given['role']!r}{did_you_mean(str(given['role']), _ROLES)}; "
+            f"{where} has role {present['role']!r}{did_you_mean(str(present['role']), _ROLES)}; "
             f"known: {', '.join(_ROLES)}"
         )
     calls = tuple(
         _tool_call(call, f"{where}.tool_calls[{i}]")
-        for i, call in enumerate(_a_list(given.get("tool_calls", ()), f"{where}.tool_calls"))
+        for i, call in enumerate(
+            _checked_list(present.get("tool_calls", ()), f"{where}.tool_calls")
+        )
     )
     if calls and role != "assistant":
-        raise DefinitionError(f"{where} has tool_calls, which only an assistant's message may")
-    if ("tool_call_id" in given) != (role == "tool"):
+        raise DefinitionError(f"{where} has tool_calls, but its role is not 'assistant'")
+    if ("tool_call_id" in present) != (role == "tool"):
         raise DefinitionError(
-            f"{where} is a tool's answer and has no 'tool_call_id'"
+            f"{where} has the role 'tool' but no 'tool_call_id'"
             if role == "tool"
-            else f"{where} has a tool_call_id, which only a tool's message may"
+            else f"{where} has a tool_call_id, but its role is not 'tool'"
         )
-    if given.get("is_error") and role != "tool":
-        raise DefinitionError(f"{where} says is_error, which only a tool's message may")
-    if "content" not in given and not calls:
+    if present.get("is_error") and role != "tool":
+        raise DefinitionError(f"{where} has is_error, but its role is not 'tool'")
+    if "content" not in present and not calls:
         raise DefinitionError(f"{where} has no 'content'")
-    text, images = _content(given.get("content", ""), f"{where}.content")
+    text, images = _content(present.get("content", ""), f"{where}.content")
     return Message(
         role,
         text,
         images,
         calls,
-        str(given.get("tool_call_id", "")),
-        is_error=bool(given.get("is_error")),
+        str(present.get("tool_call_id", "")),
+        is_error=bool(present.get("is_error")),
     )
 
 
 def _content(raw: object, where: str) -> tuple[str, tuple[str, ...]]:
-    """Split content into its text and the addresses of its images."""
+    """Split content into its text and the URLs of its images."""
     if isinstance(raw, str):
         return raw, ()
     texts: list[str] = []
     images: list[str] = []
-    for i, part in enumerate(_a_list(raw, where)):
+    for i, part in enumerate(_checked_list(raw, where)):
         here = f"{where}[{i}]"
         kind = part.get("type") if isinstance(part, Mapping) else None
         if kind == "text" and isinstance(part.get("text"), str):
@@ -194,7 +196,7 @@ def _tool_call(raw: object, where: str) -> ToolCall:
     return ToolCall(str(raw.get("id", "")), str(function["name"]), arguments)
 
 
-def _a_list(raw: object, where: str) -> Sequence[Any]:
+def _checked_list(raw: object, where: str) -> Sequence[Any]:
     if not isinstance(raw, list | tuple):
-        raise DefinitionError(f"{where} is a {type(raw).__name__}; give text or a list")
+        raise DefinitionError(f"{where} is a {type(raw).__name__}; pass text or a list")
     return raw

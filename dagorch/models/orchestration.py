@@ -1,4 +1,4 @@
-"""What an orchestrator gives back, and what it tells on the way; no delivery here."""
+"""The result of a workflow, and the events of its stream."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ __all__ = ["OrchestratorResult", "StreamEvent"]
 
 class OrchestratorResult(StrictModel):
     """
-    What a workflow came to: its answer, each agent's part, the bill.
+    The outcome of a workflow: its answer, the result of each agent, the cost.
 
-    Equal to another if all but `run` is; goes to JSON and back without `run`.
+    `run` takes no part in comparison or in JSON.
 
     Example:
         >>> result = OrchestratorResult("t1", "completed", "Bees dance.", total_cost=0.01)
@@ -30,23 +30,23 @@ class OrchestratorResult(StrictModel):
     task_id: str
     status: TaskStatus
     result: Any = None
-    """The answer, as the synthesis gave it; None if there is none."""
+    """The answer, as the synthesis returned it; None if there is none."""
     agent_results: list[AgentResult] = Field(default_factory=list)
-    """One per agent, failed ones too."""
+    """One per agent, including failed ones."""
     total_cost: float = 0.0
-    """Dollars, planning, synthesis and failed tries included."""
+    """Dollars, including planning, synthesis and failed attempts."""
     execution_time: float = 0.0
-    """Seconds on the clock."""
+    """Wall-clock seconds."""
     metadata: dict[str, Any] = Field(default_factory=dict)
-    """What the pattern tells about how it went."""
+    """Details that depend on the pattern."""
     documents: list[Document] = Field(default_factory=list)
-    """The files that were written, in the order of the config's `output_formats`."""
+    """The files that were written, in the order of `output_formats`."""
     document_errors: dict[str, str] = Field(default_factory=dict)
-    """Why a document could not be written, by its format; the rest of the result is whole."""
+    """Why a document could not be written, by its format."""
     run: Any = Field(default=None, exclude=True, repr=False)
-    """The engine's `Result`, for its node runs and to draw it; None when read from JSON."""
+    """The engine's `Result`, with its node runs; None after a round trip through JSON."""
 
-    if TYPE_CHECKING:  # they know fields by name only, and not that a status may be its plain word
+    if TYPE_CHECKING:  # type checkers know fields by name only, and no plain words for a status
 
         def __init__(
             self,
@@ -69,26 +69,26 @@ class OrchestratorResult(StrictModel):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, OrchestratorResult):
             return NotImplemented
-        return self._facts() == other._facts()
+        return self._compared() == other._compared()
 
-    __hash__ = None  # type: ignore[assignment]  # it is mutable
+    __hash__ = None  # type: ignore[assignment]  # mutable
 
-    def _facts(self) -> dict[str, Any]:
+    def _compared(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in type(self).model_fields if name != "run"}
 
 
 class StreamEvent(StrictModel):
-    """One thing that a workflow tells its `stream_callback`."""
+    """An event that `stream_callback` receives."""
 
     event_type: EventType
     message: str
     """For people."""
     progress: float | None = None
-    """0 to 100; never falls, 100 only on completion."""
+    """0 to 100; never falls, and 100 only on completion."""
     task_id: str
-    """The workflow's; the same as its result's."""
+    """The id of the workflow, as in its result."""
     timestamp: AwareDatetime
-    """When it happened, UTC."""
+    """In UTC."""
     data: dict[str, Any] = Field(default_factory=dict)
     """Plain JSON values: `subtask_id`, `node`, `error`, `text`, ..."""
 

@@ -1,7 +1,7 @@
 """
-How a node behaves when it is slow or fails.
+The policy of a node: retries, timeouts, fallbacks, priority, resources.
 
-Plain frozen options, no decisions (those are in `scheduler/`).
+Only options; `scheduler/` decides.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ ErrorPolicy = Literal["fail", "continue"]
 
 
 class _NoFallback:
-    """The absence of a fallback; `None` is a value like any other."""
+    """The absence of a fallback; None is a valid fallback value."""
 
     __slots__ = ()
 
@@ -35,19 +35,19 @@ NO_FALLBACK: Final = _NoFallback()
 def _positive(name: str, value: float | None) -> None:
     if value is not None and not (value > 0 and math.isfinite(value)):
         raise DefinitionError(
-            f"{name}={value!r} is not a number of seconds above 0; leave it out for no limit"
+            f"{name}={value!r} must be a number of seconds above 0; leave it out for no limit"
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Retry:
     """
-    How often a node is tried, and how long it waits in between.
+    How many attempts a node has, and the delays between them.
 
-    The n-th wait is drawn evenly from 0 to `base_delay_seconds * multiplier**(n-1)`, at most
-    `max_delay_seconds`: "full jitter". A service's `Retry-After` wins over the draw.
+    The n-th delay is uniform between 0 and `base_delay_seconds * multiplier**(n-1)`, capped at
+    `max_delay_seconds` ("full jitter"). The `Retry-After` of a service takes precedence.
 
-    An error is worth a retry if it is one of `on` and does not say `retryable = False` itself.
+    An error is retried if it is an instance of `on` and has no `retryable = False`.
 
     Source: M. Brooker, "Exponential Backoff and Jitter", AWS Architecture Blog, 2015.
 
@@ -57,7 +57,7 @@ class Retry:
     """
 
     attempts: int = 3
-    """All tries together; 1 is no retry."""
+    """The total, including the first; 1 means no retry."""
     base_delay_seconds: float = 1.0
     multiplier: float = 2.0
     max_delay_seconds: float = 60.0
@@ -65,67 +65,67 @@ class Retry:
 
     def __post_init__(self) -> None:
         if self.attempts < 1:
-            raise DefinitionError(f"attempts={self.attempts} must be at least 1 (1 is no retry)")
+            raise DefinitionError(f"attempts={self.attempts} must be at least 1 (1 means no retry)")
         for name in ("base_delay_seconds", "multiplier", "max_delay_seconds"):
             value = getattr(self, name)
             if not (value >= 0 and math.isfinite(value)):
                 raise DefinitionError(f"{name}={value!r} must be a finite number of at least 0")
 
     def ceiling_seconds(self, failures: int) -> float:
-        """The longest wait after that many failures (1 or more)."""
+        """Return the longest delay after `failures` failed attempts (at least 1)."""
         try:
-            wait = self.base_delay_seconds * self.multiplier ** (failures - 1)
+            delay = self.base_delay_seconds * self.multiplier ** (failures - 1)
         except OverflowError:
             return self.max_delay_seconds
-        return min(wait, self.max_delay_seconds)
+        return min(delay, self.max_delay_seconds)
 
     def covers(self, error: BaseException) -> bool:
-        """Whether this error is worth another try."""
+        """Whether this error is retried."""
         return isinstance(error, self.on) and bool(getattr(error, "retryable", True))
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
     """
-    What a node may be told beyond its work. One object, whatever the kind of node.
+    How a node runs, apart from its work; the same options for every kind of node.
 
     Containers (loop, map, subgraph), branches and merges take no `retry`, `fallback_models`,
-    `resources` or `attempt_timeout_seconds`: they make no attempts.
+    `resources` or `attempt_timeout_seconds`, because they make no attempts.
     """
 
     retry: Retry | None = None
-    """None: LLM nodes get `Retry()`, functions are tried once."""
+    """None is `Retry()` for LLM nodes, and a single attempt for functions."""
     attempt_timeout_seconds: float | None = None
-    """Of one attempt, from its start; worth a retry."""
+    """The limit of one attempt, from its start; a timeout is retried."""
     timeout_seconds: float | None = None
-    """Of the node: from its first attempt, waits included; of a container: from its opening."""
+    """The limit of the node, from its first attempt, with delays; of a container, from opening."""
     on_error: ErrorPolicy = "fail"
-    """After the last attempt: `fail` stops the frame; `continue` blocks only what depends on it."""
+    """After the last attempt, `fail` ends the frame; `continue` blocks only the dependants."""
     fallback: Any = NO_FALLBACK
-    """A value, or a node or graph given the same inputs, to complete with after a last failure."""
+    """A value, or a node or graph with the same inputs, that replaces the failed node's value."""
     fallback_models: tuple[str, ...] = ()
     """
-    Asked in turn, each with as many attempts, when the model before has failed for good.
+    Models to use, in order, after the one before has failed; each has the same number of attempts.
 
-    Before `fallback`. `name:model` names the run's provider as well. Of a function: its calls
-    go there.
+    They come before `fallback`. `name:model` also names a provider of the run. In a function,
+    they serve its calls.
     """
     hedge_after: float | Literal["p95"] | None = None
     """
-    Of an LLM node: seconds after which the same is asked a second time beside the first, or `p95`,
-    what nineteen of twenty answers of that model keep to.
+    For an LLM node: seconds after which a second, identical call starts beside the first.
 
-    The first answer wins, both are billed. It needs a slot of its own, and that service's limits
-    and the budget have room for it while nobody else waits for them; else there is none.
+    `p95` is the 95th percentile of the response times of that model. The first response wins, and
+    both are billed. A hedge needs its own slot. It is only sent if the limits of the service and
+    the budget have room, and no other call waits for them.
     """
     priority: int | None = None
-    """Among ready nodes the higher starts first. None: the container's, 0 at the top."""
+    """Of ready nodes, the higher starts first. None is the container's, or 0 in the root frame."""
     resources: tuple[str, ...] = ()
-    """Names of bounded things that an attempt holds; the bounds come with `run(limits=...)`."""
+    """Names of the resources that an attempt holds; `run(limits=...)` sets their bounds."""
     keep: bool = False
-    """Run to the end even when nothing waits for the output any more."""
+    """Run to the end even when no node needs the output any more."""
     version: str | None = None
-    """Stands for the function's source when outcomes are looked up again."""
+    """Replaces the source of the function in the key of a stored outcome."""
 
     def __post_init__(self) -> None:
         _positive("attempt_timeout_seconds", self.attempt_timeout_seconds)
@@ -133,23 +133,23 @@ class Policy:
         if self.hedge_after != "p95":
             if isinstance(self.hedge_after, str):
                 raise DefinitionError(
-                    f"hedge_after={self.hedge_after!r} is neither 'p95' nor seconds"
+                    f"hedge_after={self.hedge_after!r} must be 'p95' or a number of seconds"
                 )
             _positive("hedge_after", self.hedge_after)
         if self.on_error not in ("fail", "continue"):
             raise DefinitionError(
-                f"on_error={self.on_error!r} is not 'fail' or 'continue'; "
+                f"on_error={self.on_error!r} must be 'fail' or 'continue'; "
                 "for a substitute value or node use fallback="
             )
         if isinstance(self.fallback_models, str):
             raise DefinitionError(
-                f"fallback_models={self.fallback_models!r} is a text; give a tuple of names, "
+                f"fallback_models={self.fallback_models!r} is a string; pass a tuple of names, "
                 f"({self.fallback_models!r},)"
             )
         object.__setattr__(self, "fallback_models", tuple(self.fallback_models))
         if self.fallback is not NO_FALLBACK and self.on_error == "continue":
             raise DefinitionError(
-                "on_error='continue' with a fallback: a recovered node does not fail"
+                "on_error='continue' has no effect with a fallback; leave one of them out"
             )
 
 

@@ -1,4 +1,4 @@
-"""What a service said of its own rate limits, as numbers; who keeps them is not told here."""
+"""The rate limits that a service reports in its responses."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ __all__ = ["RateLimits", "RateWindow"]
 @dataclass(frozen=True, slots=True)
 class RateWindow:
     """
-    One limit of a service, as a reply described it.
+    One rate limit of a service, as a response reports it.
 
-    How long the window is, no service says: a minute with most, a day for Groq's requests.
+    Services do not report the length of the window: a minute for most, a day for Groq's requests.
     """
 
     limit: int | None = None
-    """How many the service allows in one window."""
+    """The allowance of one window."""
     remaining: int | None = None
-    """How many are left in this window, never less than 0."""
+    """What is left of it in this window; at least 0."""
     reset_seconds: float | None = None
-    """From the reply's arrival until the window is full again, never less than 0."""
+    """Seconds from the response until the allowance is full again; at least 0."""
 
 
 @dataclass(frozen=True, slots=True)
 class RateLimits:
     """
-    The limits that one reply told of; each is None where it said nothing of it.
+    The rate limits in one response; None for each that it does not report.
 
     Example:
         >>> limits = RateLimits(requests=RateWindow(limit=60, remaining=0, reset_seconds=2.5))
@@ -36,6 +36,6 @@ class RateLimits:
 
     requests: RateWindow | None = None
     tokens: RateWindow | None = None
-    """Of input and output together."""
+    """Input and output tokens together."""
     input_tokens: RateWindow | None = None
     output_tokens: RateWindow | None = None

@@ -1,4 +1,4 @@
-"""Refs: typed handles to a place in a graph; they name a value, they do not hold it."""
+"""Refs: typed handles to a node or input of a graph; they name a value and do not hold it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ T_co = TypeVar("T_co", covariant=True)
 
 class Ref(Generic[T_co]):
     """
-    Stands for the value that a node or an input of one graph will have.
+    The future value of a node or an input of one graph.
 
-    Hand it to other nodes of the same graph, and to a `Result` to read the value.
+    Pass it to other nodes of the same graph, and to a `Result` to read the value.
     """
 
     __slots__ = ("graph", "id", "labels")
@@ -37,7 +37,7 @@ class Ref(Generic[T_co]):
 
 
 class BranchRef(Ref[T_co]):
-    """A branch; `ref["yes"]`, or `ref["yes", "maybe"]` for either, is the edge taken on a label."""
+    """A branch; `ref["yes"]` is the edge for a label, `ref["yes", "maybe"]` for either of two."""
 
     __slots__ = ()
 

@@ -1,8 +1,4 @@
-"""
-What a run of a graph came to: its values, its node runs, its bill. Read only.
-
-Nothing here runs.
-"""
+"""The read-only result of a run: values, node runs, usage."""
 
 from __future__ import annotations
 
@@ -28,35 +24,35 @@ class NodeRun:
     """One execution of a node."""
 
     path: str
-    """Its address, `refine[2]/critic`."""
+    """For example `refine[2]/critic`; see `NodePath`."""
     kind: str
     end: End
     ready_seconds: float | None
-    """Since the run's start; None if it never came so far."""
+    """Since the start of the run; None if the node run was never ready."""
     started_seconds: float | None
     ended_seconds: float
     attempts: int
-    """Tries made; 0 for what makes none or never started."""
+    """0 if the node never started, or is of a kind that makes no attempts."""
     usage: Usage = NOTHING_USED
-    """The sum of its bills."""
+    """The sum of the bills."""
     bills: tuple[Bill, ...] = ()
-    """Of every exchange, those of failed attempts too, as they ended."""
+    """One per exchange, in the order they ended; failed attempts included."""
     error: BaseException | None = None
     """Why it failed."""
     recovered_from: BaseException | None = None
-    """The failure that a fallback made good."""
+    """The failure that a fallback replaced."""
     reason: str = ""
     """Why it was skipped, blocked or failed."""
 
     @property
     def duration_seconds(self) -> float:
-        """From the first start to the end; 0 if it never started."""
+        """From the first start to the end; 0 if the node run never started."""
         return 0.0 if self.started_seconds is None else self.ended_seconds - self.started_seconds
 
 
 @dataclass(frozen=True, slots=True)
 class LoopRun:
-    """How a loop went."""
+    """The passes of a loop."""
 
     history: tuple[Any, ...]
     """The state after each pass."""
@@ -69,16 +65,15 @@ class LoopRun:
 
 class Result:
     """
-    What a run came to.
+    The result of a run.
 
-    `result[ref]` is a node's value, typed as the ref; it raises `NodeEndError`, which names the
-    end and why, for a node that did not complete. `result.get(ref)` gives its `NodeRun`.
+    `result[ref]` is the value of a node, typed like the ref. For a node that did not complete it
+    raises `NodeEndError` with the end and the reason. `result.get(ref)` returns its `NodeRun`.
     """
 
     __slots__ = (
-        "_left", "_loops", "_values", "dropped_events", "duration_seconds", "expansions", "graph",
-        "node_runs",
-        "output", "run_id", "status", "usage",
+        "_inner_values", "_loops", "_values", "dropped_events", "duration_seconds", "expansions",
+        "graph", "node_runs", "output", "run_id", "status", "usage",
     )  # fmt: skip
 
     def __init__(
@@ -89,7 +84,7 @@ class Result:
         status: RunStatus,
         output: Any,
         values: Mapping[str, Any],
-        left: Mapping[str, Any],
+        inner_values: Mapping[str, Any],
         node_runs: Mapping[str, NodeRun],
         loops: Mapping[str, tuple[tuple[Any, ...], bool]],
         expansions: Mapping[str, Any],
@@ -101,28 +96,28 @@ class Result:
         self.graph = graph
         self.status: RunStatus = status
         self.output = output
-        """The graph's value; None if it has none."""
+        """The value of the graph; None if it has none."""
         self._values = values
-        self._left = left
+        self._inner_values = inner_values
         self._loops = loops
         self.node_runs = node_runs
-        """Every node run by path, those of bodies included."""
+        """Every node run by path, including those in bodies."""
         self.expansions = expansions
-        """The plan of each graph that a node run returned, by that node run's path."""
+        """The plan of each graph that a node run returned, by the path of that node run."""
         self.usage = usage
         self.duration_seconds = duration_seconds
         self.dropped_events = dropped_events
         """Events that slow listeners missed."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle what the run came to; the graph stays behind with its functions, ids address."""
-        facts = {
+        """Pickle everything but the graph, whose functions may not pickle; read values by id."""
+        fields = {
             "run_id": self.run_id,
             "graph": None,
             "status": self.status,
             "output": self.output,
             "values": dict(self._values),
-            "left": dict(self._left),
+            "inner_values": dict(self._inner_values),
             "node_runs": dict(self.node_runs),
             "loops": dict(self._loops),
             "expansions": {},
@@ -130,31 +125,31 @@ class Result:
             "duration_seconds": self.duration_seconds,
             "dropped_events": self.dropped_events,
         }
-        return _rebuild, (facts,)
+        return _rebuild, (fields,)
 
     @property
     def cost_usd(self) -> Decimal:
         return self.usage.cost_usd
 
     def without_costs(self) -> Result:
-        """Give a copy that tells no dollars."""
-        told = object.__new__(Result)
+        """Return a copy in which every cost is 0."""
+        copy = object.__new__(Result)
         for name in Result.__slots__:
-            setattr(told, name, getattr(self, name))
-        told.usage = _free(self.usage)
-        told.node_runs = {
+            setattr(copy, name, getattr(self, name))
+        copy.usage = _without_cost(self.usage)
+        copy.node_runs = {
             path: replace(
                 run,
-                usage=_free(run.usage),
-                bills=tuple(replace(bill, usage=_free(bill.usage)) for bill in run.bills),
+                usage=_without_cost(run.usage),
+                bills=tuple(replace(bill, usage=_without_cost(bill.usage)) for bill in run.bills),
             )
             for path, run in self.node_runs.items()
         }
-        return told
+        return copy
 
     @property
     def usage_by_model(self) -> dict[str, Usage]:
-        """What went to each model, by `service:model`, the first used first; `usage` in sum."""
+        """The usage of each model by `service:model`, in order of first use; the sum is `usage`."""
         sums: dict[str, Usage] = {}
         for run in self.node_runs.values():
             for bill in run.bills:
@@ -170,47 +165,47 @@ class Result:
         id = self._id(ref)
         if id in self._values:
             return self._values[id]
-        if id in self._left:
-            return self._left[id]
+        if id in self._inner_values:
+            return self._inner_values[id]
         run = self.node_runs[id]
         if run.end == "completed":
             raise NodeEndError(
-                f"the value of node {id!r} was let go after its last reader; run with retain='all'",
+                f"the value of node {id!r} was released after its last use; run with retain='all'",
                 path=id,
             )
         why = f": {run.reason}" if run.reason else ""
         raise NodeEndError(f"node {id!r} was {run.end}{why}", path=id) from run.error
 
     def get(self, ref: Ref[Any] | str) -> NodeRun:
-        """How a node ended. Raises `NodeEndError` if the run has no such node."""
+        """Return a node run. Raises `NodeEndError` if the run has no such node."""
         return self.node_runs[self._id(ref)]
 
     def loop(self, ref: Ref[Any] | str) -> LoopRun:
-        """How a loop went. Raises `NodeEndError` if it is no loop, or did not end."""
+        """Return the passes of a loop. Raises `NodeEndError` if it is not a loop that ended."""
         id = self._id(ref)
         if id not in self._loops:
             raise NodeEndError(f"{id!r} is not a loop that ended", path=id)
         return LoopRun(*self._loops[id])
 
     def __contains__(self, ref: Ref[Any] | str) -> bool:
-        """Whether there is a value of that node run: it completed, and nothing let go of it."""
+        """Whether the node run completed and its value has not been released."""
         id = ref.id if isinstance(ref, Ref) else ref
-        return id in self._values or id in self._left
+        return id in self._values or id in self._inner_values
 
     @property
     def values(self) -> Mapping[str, Any]:
         """
         The value of each top-level node that completed, by id.
 
-        `result["passes[2]/draft"]` has those inside of what did not complete.
+        `result["passes[2]/draft"]` reads values inside containers that did not complete.
         """
         return self._values
 
     def _id(self, ref: Ref[Any] | str) -> str:
         if isinstance(ref, Ref) and self.graph is not None and ref.graph is not self.graph:
             raise NodeEndError(
-                f"{ref!r} belongs to graph {ref.graph.name!r}, this result to {self.graph.name!r}; "
-                "node runs inside bodies are in result.node_runs, by path"
+                f"{ref!r} belongs to graph {ref.graph.name!r}, but this is a result of "
+                f"{self.graph.name!r}; read node runs inside bodies by path in result.node_runs"
             )
         id = ref.id if isinstance(ref, Ref) else ref
         if id not in self.node_runs and id not in self._loops:
@@ -224,7 +219,7 @@ class Result:
         )
 
 
-def _free(usage: Usage) -> Usage:
+def _without_cost(usage: Usage) -> Usage:
     return Usage(
         usage.input_tokens,
         usage.output_tokens,
@@ -233,5 +228,5 @@ def _free(usage: Usage) -> Usage:
     )
 
 
-def _rebuild(facts: dict[str, Any]) -> Result:
-    return Result(**facts)
+def _rebuild(fields: dict[str, Any]) -> Result:
+    return Result(**fields)

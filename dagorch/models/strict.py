@@ -1,4 +1,4 @@
-"""The base of public pydantic models: one clear error for a wrong call; no fields here."""
+"""The base of public pydantic models, which turns validation errors into `DefinitionError`."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ __all__ = ["StrictModel"]
 
 class StrictModel(BaseModel):
     """
-    A model that refuses a wrong field with a `DefinitionError` naming the nearest right one.
+    A model that rejects an unknown field and suggests the closest known one.
 
-    Fields may also be given by position, in the order they are declared.
+    Fields may also be passed by position, in the order of their declaration.
 
     Example:
         >>> class Point(StrictModel):
@@ -36,11 +36,13 @@ class StrictModel(BaseModel):
         names = list(kind.model_fields)
         if len(args) > len(names):
             raise DefinitionError(
-                f"{kind.__name__} takes {len(names)} fields, {len(args)} were given"
+                f"{kind.__name__} takes {len(names)} fields, but {len(args)} were passed"
             )
         for name, value in zip(names, args, strict=False):
             if name in data:
-                raise DefinitionError(f"{kind.__name__}: {name!r} is given by position and by name")
+                raise DefinitionError(
+                    f"{kind.__name__}: {name!r} is passed both by position and by name"
+                )
             data[name] = value
         try:
             super().__init__(**data)
@@ -49,16 +51,16 @@ class StrictModel(BaseModel):
 
 
 def _problems(kind: str, names: list[str], error: ValidationError) -> list[Problem]:
-    """A line for each field that is wrong; of a union only the last member's complaint."""
+    """Return one problem per wrong field; for a union, the error of its last member."""
     found: dict[str, str] = {}
-    for fault in error.errors():
-        field = str(fault["loc"][0]) if fault["loc"] else ""
-        if fault["type"] == "extra_forbidden":
+    for details in error.errors():
+        field = str(details["loc"][0]) if details["loc"] else ""
+        if details["type"] == "extra_forbidden":
             known = did_you_mean(field, names) or f"; it has {', '.join(names)}"
             found[field] = f"{kind} has no field {field!r}{known}"
-        elif fault["type"] == "missing":
+        elif details["type"] == "missing":
             found[field] = f"{kind} needs {field!r}; give {field}=..."
         else:
-            place = ".".join(str(part) for part in fault["loc"])
-            found[field] = f"{kind}: {place}={fault['input']!r:.60}: {fault['msg']}"
+            place = ".".join(str(part) for part in details["loc"])
+            found[field] = f"{kind}: {place}={details['input']!r:.60}: {details['msg']}"
     return [Problem(text) for text in found.values()]

@@ -1,4 +1,4 @@
-"""Units of an orchestrator's work and what came of them; nothing here runs them."""
+"""The subtasks of an orchestrator, and their results."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["AgentResult", "AgentType", "SubTask", "TaskStatus", "plain"]
 
 class TaskStatus(StrEnum):
     """
-    How a workflow, or an agent's part of it, stands or ended; equal to its plain word.
+    The status of a workflow or an agent; equal to its plain word.
 
     Example:
         >>> TaskStatus.COMPLETED == "completed"
@@ -26,16 +26,16 @@ class TaskStatus(StrEnum):
     RUNNING = "running"
     COMPLETED = "completed"
     PARTIAL = "partial"
-    """A workflow with an answer, though some agents failed."""
+    """A workflow that has an answer although some agents failed."""
     FAILED = "failed"
     BLOCKED = "blocked"
-    """Not begun, because what it depends on failed."""
+    """Not started, because a dependency failed."""
     SKIPPED = "skipped"
     CANCELLED = "cancelled"
 
 
 class AgentType(StrEnum):
-    """Roles of agents that dagorch knows by name; any other text is a role too."""
+    """The predefined roles of agents; any other text is also a role."""
 
     PLANNER = "planner"
     RESEARCHER = "researcher"
@@ -44,20 +44,20 @@ class AgentType(StrEnum):
     WRITER = "writer"
     REVIEWER = "reviewer"
     BELTER = "belter"
-    """Of a Dream Cascade: searches."""
+    """Searches in a Dream Cascade."""
     DRUMMER = "drummer"
-    """Of a Dream Cascade: analyses."""
+    """Analyses in a Dream Cascade."""
     CAMINA = "camina"
-    """Of a Dream Cascade: synthesises."""
+    """Synthesises in a Dream Cascade."""
 
 
 Role = Annotated[AgentType | str, Field(union_mode="left_to_right")]
-"""A known role becomes its `AgentType`, any other text stays as it is."""
+"""A predefined role becomes its `AgentType`; any other text is kept."""
 
 
 def plain(value: Any) -> Any:
     """
-    Give a value as JSON holds it; what JSON cannot hold, as its `str`.
+    Convert a value to plain JSON values; what JSON cannot hold becomes its `str`.
 
     Example:
         >>> plain({"when": 1.5, "what": {1}, "who": object})
@@ -68,7 +68,7 @@ def plain(value: Any) -> Any:
 
 class SubTask(StrictModel):
     """
-    One unit of a plan; its dependencies become edges, its priority the order among those ready.
+    One unit of a plan; its dependencies become edges, and its priority the node's priority.
 
     Example:
         >>> SubTask("report", "Write it up", agent_type="writer", dependencies=["facts"]).agent_type
@@ -76,17 +76,17 @@ class SubTask(StrictModel):
     """
 
     id: str
-    """Unique in its plan."""
+    """Unique in the plan."""
     description: str
     agent_type: Role = AgentType.ANALYST
     priority: int = 1
-    """Among subtasks that are ready, the higher number starts first."""
+    """Of ready subtasks, the higher number starts first."""
     dependencies: list[str] = Field(default_factory=list)
-    """Ids of subtasks that must be done first; their results are in `context["results"]`."""
+    """Ids of subtasks to complete first; their results are in `context["results"]`."""
     metadata: dict[str, Any] = Field(default_factory=dict)
-    """The caller's own."""
+    """For the caller."""
 
-    if TYPE_CHECKING:  # they know fields by name only, and not that any text is a role
+    if TYPE_CHECKING:  # type checkers know fields by name only, and no plain words for a role
 
         def __init__(
             self,
@@ -105,7 +105,7 @@ class SubTask(StrictModel):
 
 class AgentResult(StrictModel):
     """
-    What came of one agent's part.
+    The result of one agent.
 
     Example:
         >>> AgentResult("facts", "Bees dance.", status="completed").status
@@ -114,17 +114,17 @@ class AgentResult(StrictModel):
 
     subtask_id: str
     content: Any = ""
-    """What it found: usually text. Empty if it did not complete."""
+    """Usually text; empty if the agent did not complete."""
     status: TaskStatus = TaskStatus.COMPLETED
     agent_type: Role | None = None
     tokens_used: int = 0
-    """Of input and output together, all tries; filled in where calls were metered."""
+    """Input and output tokens of all attempts; filled in if the calls were metered."""
     cost: float = 0.0
-    """Dollars, all tries; filled in where calls were metered."""
+    """Dollars of all attempts; filled in if the calls were metered."""
     metadata: dict[str, Any] = Field(default_factory=dict)
-    """`error` says why it failed; the rest is the pattern's or the caller's own."""
+    """`error` is why it failed; other keys belong to the pattern or the caller."""
 
-    if TYPE_CHECKING:  # they know fields by name only, and not that a status may be its plain word
+    if TYPE_CHECKING:  # type checkers know fields by name only, and no plain words for a status
 
         def __init__(
             self,

@@ -1,4 +1,4 @@
-"""Counters for work done outside of a run: how much is done, what it cost. A run has its own."""
+"""Progress and cost counters for work outside of a run; a run has its own."""
 
 from __future__ import annotations
 
@@ -14,34 +14,34 @@ __all__ = ["CostEntry", "CostTracker", "ProgressTracker", "calculate_progress"]
 
 def calculate_progress(completed: int, total: int) -> float:
     """
-    Give how much is done, in percent from 0 to 100; of nothing, all is.
+    Return the progress in percent, 0 to 100; 100 if there is nothing to do.
 
     Raises:
-        DefinitionError: A number is below 0.
+        DefinitionError: A number is negative.
 
     Example:
         >>> calculate_progress(3, 10), calculate_progress(0, 0), calculate_progress(12, 10)
         (30.0, 100.0, 100.0)
     """
     if completed < 0 or total < 0:
-        raise DefinitionError(f"completed={completed} of total={total}: neither may be below 0")
+        raise DefinitionError(f"completed={completed} and total={total} must not be negative")
     return 100.0 if not total else min(100.0, 100.0 * completed / total)
 
 
 class ProgressTracker:
     """
-    Counts tasks as they end.
+    Count the tasks that have ended.
 
     Args:
         total_tasks: At least 0.
 
     Attributes:
-        total_tasks: As given.
-        completed: Of them.
-        failed: Of them; they are done, too.
+        total_tasks: The number of tasks.
+        completed: How many completed.
+        failed: How many failed; they count as progress.
 
     Raises:
-        DefinitionError: A number is below 0.
+        DefinitionError: A number is negative.
 
     Example:
         >>> tracker = ProgressTracker(total_tasks=10)
@@ -57,14 +57,14 @@ class ProgressTracker:
         self.failed = 0
 
     def update(self, completed: int | None = None, failed: int | None = None) -> None:
-        """Set how many have ended; what is left out stays as it was."""
-        done = self.completed if completed is None else completed
-        lost = self.failed if failed is None else failed
-        calculate_progress(min(done, lost), self.total_tasks)
-        self.completed, self.failed = done, lost
+        """Set the counts; None keeps a count."""
+        completed = self.completed if completed is None else completed
+        failed = self.failed if failed is None else failed
+        calculate_progress(min(completed, failed), self.total_tasks)
+        self.completed, self.failed = completed, failed
 
     def percentage(self) -> float:
-        """Give how much is done, from 0 to 100."""
+        """Return the progress in percent, 0 to 100."""
         return calculate_progress(self.completed + self.failed, self.total_tasks)
 
     def __repr__(self) -> str:
@@ -73,7 +73,7 @@ class ProgressTracker:
 
 @dataclass(frozen=True, slots=True)
 class CostEntry:
-    """One cost, and whatever was said of it."""
+    """One cost and its metadata."""
 
     cost_usd: Decimal
     metadata: Mapping[str, Any]
@@ -81,10 +81,10 @@ class CostEntry:
 
 class CostTracker:
     """
-    Adds costs up exactly.
+    Sum costs without rounding.
 
     Attributes:
-        entries: Every cost, as they were added.
+        entries: Every cost, in the order added.
 
     Example:
         >>> tracker = CostTracker()
@@ -102,23 +102,23 @@ class CostTracker:
         Add a cost in dollars.
 
         Raises:
-            DefinitionError: It is no amount of at least 0.
+            DefinitionError: The cost is not a number of at least 0.
         """
         try:
             amount = Decimal(str(cost))
         except ArithmeticError:
-            raise DefinitionError(f"cost={cost!r} is no amount of dollars") from None
+            raise DefinitionError(f"cost={cost!r} must be a number of dollars") from None
         if not amount.is_finite() or amount < 0:
-            raise DefinitionError(f"cost={cost!r} must be dollars of at least 0")
+            raise DefinitionError(f"cost={cost!r} must be a number of dollars of at least 0")
         self.entries.append(CostEntry(amount, dict(metadata or {})))
 
     @property
     def total_cost(self) -> float:
-        """Dollars, as a float for people."""
+        """The sum in dollars, as a float."""
         return float(sum((entry.cost_usd for entry in self.entries), Decimal(0)))
 
     def by(self, key: str) -> dict[Any, float]:
-        """Give the costs by a value of their metadata; those without are left out."""
+        """Sum the costs by the value of a metadata key; entries without the key are left out."""
         sums: dict[Any, Decimal] = {}
         for entry in self.entries:
             if key in entry.metadata:

@@ -1,4 +1,4 @@
-"""What a call, a node run or a run used up: tokens and money, added exactly."""
+"""Tokens and money that a call, a node run or a run used, added without rounding."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _ZERO = Decimal(0)
 @dataclass(frozen=True, slots=True)
 class Usage:
     """
-    Tokens and money. Adding two gives the sum; the empty sum is `Usage()`.
+    Tokens and dollars; `+` adds two, and `Usage()` is zero.
 
     Example:
         >>> total = Usage(10, 5, Decimal("0.002")) + Usage(1, 1, Decimal("0.001"))
@@ -25,13 +25,13 @@ class Usage:
     output_tokens: int = 0
     cost_usd: Decimal = _ZERO
     estimated: bool = False
-    """True where a part was billed at its worst case because the service sent no usage."""
+    """True if any part is billed at its worst case, because the service reported no usage."""
     calls: int = 0
-    """Exchanges with a provider, failed ones too."""
+    """Exchanges with a provider, including failed ones."""
     cached_tokens: int = 0
-    """Of the input tokens, those that the service read from its cache."""
+    """The input tokens that the service read from its cache."""
     reasoning_tokens: int = 0
-    """Of the output tokens, those that went into reasoning, where the service says."""
+    """The output tokens spent on reasoning, if the service reports them."""
 
     @property
     def total_tokens(self) -> int:
@@ -40,14 +40,14 @@ class Usage:
     @property
     def parts(self) -> dict[str, int]:
         """
-        Those counts that are a part of others, where they are not 0.
+        The counts that are part of the input or output tokens, without zeros.
 
         Example:
             >>> Usage(900, 40, cached_tokens=800).parts
             {'cached_tokens': 800}
         """
-        found = {"cached_tokens": self.cached_tokens, "reasoning_tokens": self.reasoning_tokens}
-        return {name: count for name, count in found.items() if count}
+        counts = {"cached_tokens": self.cached_tokens, "reasoning_tokens": self.reasoning_tokens}
+        return {name: count for name, count in counts.items() if count}
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(
@@ -67,7 +67,7 @@ NOTHING_USED = Usage()
 @dataclass(frozen=True, slots=True)
 class Amount:
     """
-    Money and tokens that something may use up; false if it is nothing.
+    Dollars and tokens to reserve or to spend; false if both are 0.
 
     Example:
         >>> Amount(Decimal("0.50"), 900) - Amount(Decimal("0.10"))
@@ -92,12 +92,12 @@ NO_AMOUNT = Amount()
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """What one exchange used up, and with whom."""
+    """The usage of one exchange, and the service and model that it is owed to."""
 
     service: str
     """The provider's name."""
     model: str
-    """As asked for."""
+    """As requested."""
     attempt: int
-    """Which of the node run's attempts made it, from 1."""
+    """The attempt of the node run that made the exchange, from 1."""
     usage: Usage

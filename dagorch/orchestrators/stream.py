@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from dagorch.models.events import CONTENT, NODE_ENDS, Event, EventType
+from dagorch.models.events import CONTENT_FIELDS, NODE_ENDS, Event, EventType
 from dagorch.models.orchestration import StreamEvent
 from dagorch.orchestrators.workflow import Agent, Workflow
 from dagorch.runner.loop_state import shared
@@ -102,7 +102,7 @@ class Stream:
             yield from self._create(event, [path])
         if kind is EventType.NODE_STARTED and path == workflow.synthesis and agent is None:
             yield from self._start_synthesis(event)
-        data = {name: value for name, value in event.data.items() if name not in CONTENT}
+        data = {name: value for name, value in event.data.items() if name not in CONTENT_FIELDS}
         yield self._tell(event, kind, _message(event), {**data, "node": path})
         if kind not in NODE_ENDS:
             return

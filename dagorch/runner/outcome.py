@@ -95,7 +95,7 @@ def result_of(core: Core, graph: Any, dropped_events: int) -> Result:
         status=_status(core),
         output=output,
         values=_Lazy(values),
-        left=_Lazy(left),
+        inner_values=_Lazy(left),
         node_runs=_Lazy(node_runs),
         loops=_Lazy(loops),
         expansions=_Lazy(expansions),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from dagorch.models.events import CONTENT, Event, EventType
+from dagorch.models.events import CONTENT_FIELDS, Event, EventType
 from dagorch.models.log import logger
 
 __all__ = ["LogLines"]
@@ -22,7 +22,7 @@ _LEVELS: Final = {
     EventType.RUN_FAILED: "error",
 }
 """The rest is `info`."""
-_UNTOLD: Final = CONTENT | {"question"}
+_UNTOLD: Final = CONTENT_FIELDS | {"question"}
 
 
 class LogLines:

@@ -30,7 +30,7 @@ from dagorch.exporters.report.record import (
     Said,
 )
 from dagorch.ids import RunId, started_at
-from dagorch.models.events import CONTENT, Event, EventType
+from dagorch.models.events import CONTENT_FIELDS, Event, EventType
 from dagorch.models.orchestration import OrchestratorResult
 from dagorch.models.result import NodeRun, Result
 from dagorch.models.task import plain
@@ -249,7 +249,7 @@ def _calls(holder: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _event(event: Event) -> EventRecord:
-    data = {name: value for name, value in event.data.items() if name not in CONTENT}
+    data = {name: value for name, value in event.data.items() if name not in CONTENT_FIELDS}
     told, _ = _bounded(data)
     return EventRecord(
         number=event.number,
