@@ -185,7 +185,7 @@ class OrchestratorConfig(StrictModel):
                     problems.append(f"{name}={value!r:.60} must be {rule.expected}")
         has_ceiling = self.max_cost is not None or self.max_tokens is not None
         if self.downgrade and _CHEAPER.accepts(self.downgrade) and not has_ceiling:
-            problems.append("downgrade has no effect without a ceiling; set max_cost or max_tokens")
+            problems.append("downgrade does nothing without a ceiling; set max_cost or max_tokens")
         return problems
 
 

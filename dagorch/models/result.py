@@ -173,8 +173,9 @@ class Result:
                 f"the value of node {id!r} was released after its last use; run with retain='all'",
                 path=id,
             )
-        why = f": {run.reason}" if run.reason else ""
-        raise NodeEndError(f"node {id!r} was {run.end}{why}", path=id) from run.error
+        end = "failed" if run.end == "failed" else f"was {run.end}"
+        reason = f": {run.reason}" if run.reason else ""
+        raise NodeEndError(f"node {id!r} {end}{reason}", path=id) from run.error
 
     def get(self, ref: Ref[Any] | str) -> NodeRun:
         """Return a node run. Raises `NodeEndError` if the run has no such node."""

@@ -54,7 +54,7 @@ async def test_of_a_map_the_items_before_the_one_that_failed() -> None:
     result = await partial(graph, xs=[1, 2, 3, 4])
     assert inside(result) == {"each[0]/second": 11, "each[1]/second": 21, "each[2]/first": 30}
     assert result["each[0]/second"] == 11
-    with pytest.raises(NodeEndError, match="'each\\[2\\]/second' was failed"):
+    with pytest.raises(NodeEndError, match="'each\\[2\\]/second' failed"):
         result["each[2]/second"]
     again = pickle.loads(pickle.dumps(result))
     assert inside(again) == inside(result)
@@ -188,5 +188,5 @@ async def test_what_went_further_is_kept_once() -> None:
     result = await graph.run()
     assert result.output == [11, 21]
     assert inside(result) == {}
-    with pytest.raises(NodeEndError, match="was let go after its last reader"):
+    with pytest.raises(NodeEndError, match="was released after its last use"):
         result["each[0]/second"]

@@ -182,7 +182,7 @@ async def test_asking_for_a_value_that_is_not_there_names_the_end_and_why() -> N
 
     result = await graph.run()
     assert result.status == "partial"
-    with pytest.raises(NodeEndError, match="'broken' was failed: ValueError: no luck") as caught:
+    with pytest.raises(NodeEndError, match="'broken' failed: ValueError: no luck") as caught:
         result["broken"]
     assert isinstance(caught.value.__cause__, ValueError)
     assert isinstance(caught.value, LookupError)

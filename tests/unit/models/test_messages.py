@@ -52,7 +52,7 @@ def test_arguments_given_as_an_object_become_text() -> None:
 @pytest.mark.parametrize(
     ("messages", "words"),
     [
-        ("Hi", "messages is a str; give a list"),
+        ("Hi", "messages is a str; pass a list"),
         (USER, "messages is a dict"),
         (None, "messages is a NoneType"),
         ([], "messages is empty"),
@@ -61,17 +61,17 @@ def test_arguments_given_as_an_object_become_text() -> None:
         ([{"role": "usr", "content": "Hi"}], "did you mean 'user'"),
         ([{"role": "user"}], "has no 'content'"),
         ([{"role": "user", "contents": "Hi"}], "did you mean 'content'"),
-        ([{"role": "user", "content": 5}], r"content is a int; give text or a list"),
+        ([{"role": "user", "content": 5}], r"content is a int; pass text or a list"),
         ([{"role": "user", "content": [{"type": "audio"}]}], r"content\[0\] is neither"),
         (
             [{"role": "user", "content": [{"type": "image_url", "image_url": "cat.png"}]}],
             "https: or data: URL",
         ),
-        ([{**USER, "tool_calls": [CALL]}], "only an assistant's"),
+        ([{**USER, "tool_calls": [CALL]}], "but its role is not 'assistant'"),
         ([{"role": "assistant", "tool_calls": [{"id": "a"}]}], r"tool_calls\[0\] is not"),
         ([{"role": "tool", "content": "x"}], "no 'tool_call_id'"),
-        ([{**USER, "tool_call_id": "a"}], "only a tool's"),
-        ([{**USER, "is_error": True}], "says is_error, which only a tool's"),
+        ([{**USER, "tool_call_id": "a"}], "tool_call_id, but its role is not 'tool'"),
+        ([{**USER, "is_error": True}], "has is_error, but its role is not 'tool'"),
     ],
 )
 def test_what_is_wrong_is_named(messages: Any, words: str) -> None:
@@ -99,7 +99,7 @@ def test_options_that_are_none_are_absent() -> None:
         ({"top_p": 0.5}, "extra={'top_p': ...}"),
         ({"max_tokens": 0}, "at least 1"),
         ({"max_tokens": "many"}, "a whole number"),
-        ({"tools": [{"type": "function"}]}, "give ToolSpec objects"),
+        ({"tools": [{"type": "function"}]}, "pass ToolSpec objects"),
     ],
 )
 def test_wrong_options_are_named(options: dict[str, Any], words: str) -> None:
