@@ -24,7 +24,7 @@ def calculate_progress(completed: int, total: int) -> float:
         (30.0, 100.0, 100.0)
     """
     if completed < 0 or total < 0:
-        raise DefinitionError(f"completed={completed} and total={total} must not be negative")
+        raise DefinitionError(f"completed={completed} of total={total}: neither may be below 0")
     return 100.0 if not total else min(100.0, 100.0 * completed / total)
 
 
