@@ -13,7 +13,7 @@ from dagorch.models.result import NodeRun, Result
 from dagorch.models.truncate import truncate_middle
 from dagorch.models.usage import Usage
 
-__all__ = ["HEADINGS", "MAX_ROWS", "NUMERIC", "Row", "rows", "total"]
+__all__ = ["HEADINGS", "MAX_ROWS", "NUMERIC", "Row", "agent_roles", "rows", "total"]
 
 HEADINGS: Final = ("node", "kind", "state", "tries", "tokens", "time", "cost")
 NUMERIC: Final = ("tries", "tokens", "time", "cost")
@@ -32,17 +32,22 @@ class Row(NamedTuple):
     cost: str
 
 
-def rows(run: Result, result: OrchestratorResult) -> Iterator[Row]:
-    """Tell of each node run, in the order they became known."""
-    tiers = {
+def agent_roles(result: OrchestratorResult) -> dict[str, str]:
+    """Return the role of each agent by its node run's path."""
+    return {
         agent.subtask_id: str(agent.agent_type or "")
         for agent in result.agent_results
-        if agent.agent_type != agent.subtask_id  # a step of a sequence, which has no other name
+        if agent.agent_type != agent.subtask_id  # the steps of a sequence have no role
     }
+
+
+def rows(run: Result, result: OrchestratorResult) -> Iterator[Row]:
+    """Tell of each node run, in the order they became known."""
+    roles = agent_roles(result)
     for path, node_run in run.node_runs.items():
         yield Row(
             truncate_middle(one_line(path), 28),
-            kind_name(tiers.get(path) or node_run.kind),
+            kind_name(roles.get(path) or node_run.kind),
             node_run.end,
             f"{node_run.attempts}" if node_run.attempts else "",
             _tokens(node_run.usage),

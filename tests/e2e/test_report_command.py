@@ -1,4 +1,4 @@
-"""`dagorch run --report` and `dagorch report`, in a process of their own."""
+"""`dagorch run --report` and `dagorch report`, each in its own process."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from tests.e2e.test_cli import KEY, LEAK, cascade, dagorch, environment, run
 from tests.servers import ModelServer, reply
 
 
-def test_a_run_is_recorded_and_its_page_made_again(tmp_path: Path) -> None:
+def test_a_run_is_recorded_and_its_page_can_be_made_again(tmp_path: Path) -> None:
     with ModelServer(cascade("Bees <b>dance</b>.")) as server:
-        said = run(server.url, "--report", "run.html", "--report", "run.json", cwd=tmp_path)
-    assert said.code == 0, said.err
-    assert "report of the run: run.html\n" in said.out
-    assert "report of the run: run.json\n" in said.out
+        done = run(server.url, "--report", "run.html", "--report", "run.json", cwd=tmp_path)
+    assert done.code == 0, done.err
+    assert "report of the run: run.html\n" in done.out
+    assert "report of the run: run.json\n" in done.out
     record = read_record(tmp_path / "run.json")
     assert (record.task, record.status) == ("What about bees?", "completed")
     assert len(record.exchanges) == 7
@@ -36,9 +36,9 @@ def test_a_run_that_failed_is_recorded_without_the_key(tmp_path: Path) -> None:
     with ModelServer(reply(401, {"error": {"message": f"Wrong key: {KEY}"}})) as server:
         options = ("--provider", "openai", "--base-url", server.url, "--quiet")
         reports = ("--report", "run.json", "--report", "run.html")
-        said = dagorch("run", "cascade", "Why?", *options, *reports, cwd=tmp_path, env=env)
+        done = dagorch("run", "cascade", "Why?", *options, *reports, cwd=tmp_path, env=env)
     assert server.seen[0].headers["authorization"] == f"Bearer {KEY}"
-    assert said.code == 1
+    assert done.code == 1
     record = read_record(tmp_path / "run.json")
     assert record.status == "failed"
     assert "AuthenticationError" in record.error
@@ -46,30 +46,30 @@ def test_a_run_that_failed_is_recorded_without_the_key(tmp_path: Path) -> None:
     assert record.exchanges[0].messages
     for name in ("run.json", "run.html"):
         assert KEY not in (tmp_path / name).read_text("utf-8")
-    assert not LEAK.search(said.err)
+    assert not LEAK.search(done.err)
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "message"),
     [
         ("run.pdf", "name a file .html, for a page, or .json, for the record"),
         ("run", "name a file .html"),
         ("no/such/run.html", "cannot be written: No such file or directory"),
     ],
 )
-def test_a_report_that_cannot_be_is_told_before_anything_is_paid_for(
-    tmp_path: Path, name: str, told: str
+def test_a_report_that_cannot_be_written_is_an_error_before_any_request(
+    tmp_path: Path, name: str, message: str
 ) -> None:
     with ModelServer(cascade()) as server:
-        said = run(server.url, "--report", name, cwd=tmp_path)
-    assert (said.code, server.seen) == (2, [])
-    assert told in said.err
+        done = run(server.url, "--report", name, cwd=tmp_path)
+    assert (done.code, server.seen) == (2, [])
+    assert message in done.err
 
 
-def test_what_is_no_record_is_told(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_record_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text("{}")
-    said = dagorch("report", "run.json", cwd=tmp_path)
-    assert said.code == 2
-    assert "'run.json' is not the record of a run" in said.err
-    said = dagorch("report", "run.json", "-o", "x.pdf", cwd=tmp_path)
-    assert said.code == 2
+    done = dagorch("report", "run.json", cwd=tmp_path)
+    assert done.code == 2
+    assert "'run.json' is not the record of a run" in done.err
+    done = dagorch("report", "run.json", "-o", "x.pdf", cwd=tmp_path)
+    assert done.code == 2

@@ -1,4 +1,4 @@
-"""The report of a run in a real browser: used, attacked, made large, read aloud, printed."""
+"""The report of a run in Chromium: interaction, attacks, size, accessibility, print."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ HOSTILE: Final = (
 
 
 class Service(ScriptedProvider):
-    """Takes its time, fails now and then, and wants to be paid."""
+    """A provider that is slow, fails at random, and has a price."""
 
     def __init__(self, chance: random.Random, failing: float = 0.3) -> None:
         super().__init__("unused")
@@ -70,7 +70,7 @@ def recorded(graph: Graph, provider: ScriptedProvider, task: str = "", **options
 
 
 def items(count: int) -> Graph:
-    """A map of two steps, a branch, something that fails and what it blocks, an answer."""
+    """A map of two steps, a branch, a node that fails, one that it blocks, and an answer."""
     body = Graph("body")
     body.input("item", int)
 
@@ -95,7 +95,7 @@ def items(count: int) -> Graph:
 
 
 class Parrot(ScriptedProvider):
-    """Says what it is told."""
+    """A provider that repeats its prompt."""
 
     async def exchange(self, request: LLMRequest, on_text: Any) -> LLMResponse:
         return LLMResponse(request.messages[-1].content, "m")
@@ -129,7 +129,7 @@ def of_many_alike() -> RunRecord:
 
 
 def of_what_is_late() -> RunRecord:
-    """A long step, one that is tried three times at the end of the run, and one more."""
+    """A long step, then one with three attempts, then one more."""
     graph, tries = Graph("late"), iter((OverloadedError("busy", status=503),) * 2)
 
     @graph.function
@@ -149,7 +149,7 @@ def of_what_is_late() -> RunRecord:
 
 @pytest.fixture(scope="module")
 def pages() -> dict[str, str]:
-    """Made before the browser is there: its event loop suffers no other beside it."""
+    """The pages by name, made before Playwright starts its event loop."""
     makers = {
         "bees": of_bees,
         "hostile": of_hostile_models,
@@ -170,7 +170,7 @@ def bees(pages: dict[str, str]) -> str:
 
 @dataclass
 class Seen:
-    """What a page did beside showing itself."""
+    """The errors and requests of a page."""
 
     errors: list[str] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
@@ -186,7 +186,7 @@ def browser(pages: dict[str, str]) -> Iterator[Any]:
 
 @pytest.fixture
 def opened(browser: Any, tmp_path: Path) -> Iterator[Any]:
-    """Give what opens a page; at the end it has told of no error and asked for nothing."""
+    """A function that opens a page. After the test, the page has no errors and sent no requests."""
     seen, contexts = Seen(), []
 
     def open_page(html: str, scheme: str = "light", width: int = 1280) -> Any:
@@ -221,7 +221,7 @@ def span(page: Any) -> float:
 
 
 def until(page: Any, expression: str) -> None:
-    """Wait for something to be true; the page's policy forbids what Playwright has for that."""
+    """Wait for an expression; the page's policy forbids Playwright's own way to wait."""
     for _ in range(100):
         if page.evaluate(expression):
             return
@@ -230,14 +230,14 @@ def until(page: Any, expression: str) -> None:
 
 
 def look_for(page: Any, words: str, found: str) -> None:
-    """Search, and wait for what is said of it."""
+    """Search, and wait for the number of results."""
     page.locator("#search").fill(words)
     page.wait_for_timeout(150)
     until(page, f"document.getElementById('found').textContent.startsWith('{found}')")
 
 
 def frames(page: Any, action: str, count: int = 40) -> float:
-    """Do something in each of some frames, and give the median of what they took, in seconds."""
+    """Run an action once per frame, and return the median time of a frame in seconds."""
     took = page.evaluate(
         f"""async () => {{
             const act = {action}, took = [];
@@ -254,7 +254,7 @@ def frames(page: Any, action: str, count: int = 40) -> float:
     return float(took) / 1000
 
 
-# -- used ---------------------------------------------------------------------------------------
+# -- interaction --------------------------------------------------------------------------------
 
 
 def test_it_shows_the_run(opened: Any, bees: str) -> None:
@@ -289,7 +289,9 @@ def test_a_node_is_selected_everywhere(opened: Any, bees: str) -> None:
     assert selected(page) == "report"
 
 
-def test_one_of_many_alike_is_found_in_their_box(opened: Any, pages: dict[str, str]) -> None:
+def test_one_of_many_similar_node_runs_is_in_their_common_box(
+    opened: Any, pages: dict[str, str]
+) -> None:
     page = opened(pages["alike"])
     assert page.locator("#drawing g.node").count() < 10
     look_for(page, "step_23", "1 node run")
@@ -300,7 +302,7 @@ def test_one_of_many_alike_is_found_in_their_box(opened: Any, pages: dict[str, s
     assert selected(page).startswith("step_")
 
 
-def test_a_bar_without_room_behind_it_is_named_before_it(
+def test_a_bar_without_space_after_it_has_its_label_before_it(
     opened: Any, pages: dict[str, str]
 ) -> None:
     page = opened(pages["late"])
@@ -386,7 +388,7 @@ def test_search_finds_names_errors_prompts_and_replies(opened: Any, bees: str) -
     assert page.locator("#nodes-table tbody tr:not(.space)").count() == 18
 
 
-def test_prompts_are_folded_until_they_are_opened(opened: Any, bees: str) -> None:
+def test_prompts_are_collapsed_at_first(opened: Any, bees: str) -> None:
     page = opened(bees)
     part = page.locator("#exchange-list .exchange", has_text="report").last
     assert part.locator("pre").count() == 0
@@ -399,17 +401,17 @@ def test_prompts_are_folded_until_they_are_opened(opened: Any, bees: str) -> Non
 
 def test_tables_sort(opened: Any, bees: str) -> None:
     page = opened(bees)
-    head = page.locator("#nodes-table th", has_text="tries")
+    head = page.locator("#nodes-table th", has_text="attempts")
     head.locator("button").click()
     assert head.get_attribute("aria-sort") == "descending"
-    tries = page.locator("#nodes-table tbody tr:not(.space) td:nth-child(7)").all_inner_texts()
-    numbers = [int(text or 0) for text in tries]
+    attempts = page.locator("#nodes-table tbody tr:not(.space) td:nth-child(7)").all_inner_texts()
+    numbers = [int(text or 0) for text in attempts]
     assert numbers == sorted(numbers, reverse=True)
     head.locator("button").click()
     assert head.get_attribute("aria-sort") == "ascending"
 
 
-def test_everything_goes_by_keyboard(opened: Any, bees: str) -> None:
+def test_everything_works_by_keyboard(opened: Any, bees: str) -> None:
     page = opened(bees)
     page.locator("#drawing").focus()
     page.keyboard.press("ArrowRight")
@@ -421,7 +423,7 @@ def test_everything_goes_by_keyboard(opened: Any, bees: str) -> None:
     last = selected(page)
     row = page.locator("#nodes-table tbody tr.chosen td").first
     assert row.inner_text().startswith(last)
-    assert page.locator("#said").inner_text().startswith(f"{last}: completed, ")
+    assert page.locator("#announcement").inner_text().startswith(f"{last}: completed, ")
     page.keyboard.press("Home")
     page.keyboard.press("ArrowDown")
     assert selected(page) != last
@@ -485,10 +487,10 @@ def test_the_pages_own_policy_lets_nothing_else_run(browser: Any, bees: str) -> 
     context.close()
 
 
-# -- made large ---------------------------------------------------------------------------------
+# -- size ---------------------------------------------------------------------------------------
 
 FRAME_SECONDS: Final = 0.25
-"""A generous bound for a machine that does much else; it is some 0.017 s on one that does not."""
+"""A generous bound for a busy machine; an idle one takes 0.017 s."""
 
 
 def test_ten_thousand_node_runs_stay_fast(opened: Any, pages: dict[str, str]) -> None:
@@ -510,14 +512,14 @@ def test_ten_thousand_node_runs_stay_fast(opened: Any, pages: dict[str, str]) ->
     look_for(page, "views[4321]", "2 node runs")
     page.locator("#nodes-table tr", has_text="views[4321]/say").first.click()
     assert selected(page) == "views[4321]/say"
-    assert page.locator("#drawing g.chosen").count() == 1  # the box of those that are not drawn
+    assert page.locator("#drawing g.chosen").count() == 1  # the box of the items that are not drawn
 
 
-# -- read aloud, printed ------------------------------------------------------------------------
+# -- accessibility, print -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_axe_finds_nothing(opened: Any, bees: str, scheme: str) -> None:
+def test_the_page_is_accessible(opened: Any, bees: str, scheme: str) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is missing")
     page = opened(bees, scheme)
     for state in ("opened", "selected", "found"):
@@ -530,22 +532,20 @@ def test_axe_finds_nothing(opened: Any, bees: str, scheme: str) -> None:
         assert found.violations_count == 0, found.generate_report()
 
 
-def test_print_shows_the_answer_and_the_timeline_as_a_drawing(
-    opened: Any, bees: str, tmp_path: Path
-) -> None:
+def test_print_has_the_static_timeline(opened: Any, bees: str, tmp_path: Path) -> None:
     page = opened(bees, "dark")
     page.emulate_media(media="print")
     assert page.locator(".static svg").is_visible()
     for hidden in ("#chart", "#search", "#details", "#events", "nav"):
         assert not page.locator(hidden).is_visible(), hidden
     colour = page.locator("body").evaluate("body => getComputedStyle(body).color")
-    assert colour == "rgb(27, 36, 46)"  # dark on white, whatever the screen
+    assert colour == "rgb(27, 36, 46)"  # dark on white, also with a dark screen
     file = tmp_path / "run.pdf"
     page.pdf(path=str(file), format="A4")
     assert file.read_bytes().startswith(b"%PDF")
 
 
-def test_without_scripts_there_is_still_a_page(browser: Any, bees: str) -> None:
+def test_the_page_works_without_scripts(browser: Any, bees: str) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.set_content(bees)

@@ -1,6 +1,7 @@
 """
-The spans of random graphs against a model that is made from what was run and how it ended, not
-from events.
+The spans of random graphs, compared with a model built from the work that ran and its ends.
+
+The model does not use events.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from tests.property.circumstances import INPUTS, options, parallel, spec_of, wor
 from tests.property.driver import Driven, drive
 
 Key = tuple[str, int]
-"""A node run's path and an attempt's number; 0 is the node run itself, and no path the run."""
+"""A node run's path and an attempt's number. Number 0 is the node run; an empty path is the run."""
 
 
 def key_of(span: ReadableSpan) -> Key:
@@ -30,7 +31,7 @@ def key_of(span: ReadableSpan) -> Key:
 
 
 def traced(seed: int) -> tuple[Driven, float, dict[Key, tuple[Key, ReadableSpan]], Counter[str]]:
-    """Run the graph of a seed; give each span with its parent's key, and the ends told without."""
+    """Run the graph of a seed; return its spans with their parents' keys, and other ends."""
     exporter = InMemorySpanExporter()
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(exporter))
@@ -46,17 +47,17 @@ def traced(seed: int) -> tuple[Driven, float, dict[Key, tuple[Key, ReadableSpan]
     for span in spans:
         parent = keys[span.parent.span_id] if span.parent is not None else ("", -1)
         found[key_of(span)] = (parent, span)
-    told = Counter(
+    span_events = Counter(
         str((event.attributes or {})["dagorch.node.path"])
         for span in spans
         for event in span.events
         if "dagorch.node.path" in (event.attributes or {})
     )
-    return seen, chosen["start"], found, told
+    return seen, chosen["start"], found, span_events
 
 
 def modelled(seen: Driven) -> dict[Key, Key]:
-    """Give each span that there should be, with its parent; no exchange is made here."""
+    """Return each expected span with its parent. These graphs have no provider calls."""
     model: dict[Key, Key] = {("", 0): ("", -1)}
     for path, ending in seen.ends.items():
         if ending.ready is not None:
@@ -74,16 +75,16 @@ def modelled(seen: Driven) -> dict[Key, Key]:
 
 
 @pytest.mark.parametrize("first", range(0, 200, 50))
-def test_there_is_a_span_for_all_that_was_ready_or_tried_where_it_belongs(first: int) -> None:
+def test_every_ready_node_run_and_recorded_attempt_has_a_span(first: int) -> None:
     for seed in range(first, first + 50):
-        seen, _, found, told = traced(seed)
+        seen, _, found, span_events = traced(seed)
         assert {key: parent for key, (parent, _) in found.items()} == modelled(seen), seed
         never = {path: 1 for path, ending in seen.ends.items() if ending.ready is None}
-        assert told == never, seed
+        assert span_events == never, seed
 
 
 @pytest.mark.parametrize("first", range(0, 200, 50))
-def test_spans_have_the_times_of_what_they_tell_and_lie_within_their_parents(first: int) -> None:
+def test_spans_have_the_times_of_the_work_and_lie_within_their_parents(first: int) -> None:
     for seed in range(first, first + 50):
         seen, start, found, _ = traced(seed)
         origin = found["", 0][1].start_time

@@ -1,1 +1,1 @@
-"""Listeners that hand a run's events on: to a console, a file, a log, a trace."""
+"""Listeners that pass a run's events on: to a console, a file, a log or a trace."""

@@ -1,4 +1,4 @@
-"""Events for others to read: lines for a console, JSON lines in a file, server-sent events."""
+"""Events as text: console lines, JSON lines in a file, server-sent events."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ __all__ = ["ConsoleLines", "JsonLines", "to_json", "to_sse"]
 
 def to_json(event: Event | StreamEvent) -> str:
     """
-    Write an event as JSON, on one line without its end, in ASCII.
+    Write an event as one line of ASCII JSON, without a newline.
 
     Args:
-        event: The engine's, from `on_event` or `stream`, or an orchestrator's, from its
+        event: An engine event, from `on_event` or `stream`, or an orchestrator's event, from its
             `stream_callback`.
 
     Example:
@@ -39,10 +39,10 @@ def to_json(event: Event | StreamEvent) -> str:
 
 def to_sse(event: Event | StreamEvent) -> str:
     r"""
-    Write an event as a server-sent event, for a web page's `EventSource`.
+    Write an event as a server-sent event, for the `EventSource` of a web page.
 
-    Its `event` is the type, its `data` the JSON; one of the engine's has its number as `id`, so
-    that a page which connects again can say what it has seen.
+    `event` is the type, and `data` is the JSON. An engine event also has its number as `id`, so
+    that a page can resume after its last event.
 
     Source: https://html.spec.whatwg.org/multipage/server-sent-events.html
 
@@ -57,12 +57,12 @@ def to_sse(event: Event | StreamEvent) -> str:
 
 class JsonLines:
     """
-    A listener that appends each event to a file, a line of JSON each.
+    A listener that appends each event to a file, as one line of JSON.
 
-    A line is written at once and whole, so that a run that is killed leaves what had happened.
+    Every line is written immediately and in full, so that the file survives if the run is killed.
 
     Args:
-        path: The file; one that is there is continued.
+        path: The file. An existing file is appended to.
 
     Raises:
         DefinitionError: The file cannot be written.
@@ -97,10 +97,10 @@ class JsonLines:
 
 class ConsoleLines:
     """
-    A listener that tells each event on a line, but for the tokens; a terminal obeys none of it.
+    A listener that prints each event except tokens, without control characters.
 
     Args:
-        file: Where to; None is standard error.
+        file: Where to print; None is standard error.
 
     Example:
         >>> ConsoleLines(sys.stdout)(Event(3, 1.25, EventType.NODE_STARTED, "r", "ask", 1, 12.5))
@@ -112,15 +112,15 @@ class ConsoleLines:
 
     def __call__(self, event: Event | StreamEvent) -> None:
         if isinstance(event, Event):
-            kind, told = event.type, event.path
+            kind, text = event.type, event.path
             if "error" in event.data:
-                told += f" ({event.data['error']})"
-            when = f"{event.seconds:6.2f} s"
+                text += f" ({event.data['error']})"
+            time = f"{event.seconds:6.2f} s"
         else:
-            kind, told = event.event_type, event.message
-            when = f"{event.timestamp:%H:%M:%S}"
+            kind, text = event.event_type, event.message
+            time = f"{event.timestamp:%H:%M:%S}"
         if kind is EventType.NODE_TOKENS:
             return
-        done = "" if event.progress is None else f"{event.progress:.0f} %"
-        line = f"{when}  {done:>5}  {kind} {one_line(told)}".rstrip()
+        progress = "" if event.progress is None else f"{event.progress:.0f} %"
+        line = f"{time}  {progress:>5}  {kind} {one_line(text)}".rstrip()
         print(line, file=self._file or sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""A run's events as structlog's, in the user's own logging; nothing is configured here."""
+"""A run's events as structlog events in the user's own logging. This module configures nothing."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ _LEVELS: Final = {
     EventType.NODE_FAILED: "error",
     EventType.RUN_FAILED: "error",
 }
-"""The rest is `info`."""
-_UNTOLD: Final = CONTENT_FIELDS | {"question"}
+"""All other events are logged as `info`."""
+_NOT_LOGGED: Final = CONTENT_FIELDS | {"question"}
 
 
 class LogLines:
     """
-    A listener that logs each event but the tokens, with `run`, `node` and `attempt` bound.
+    A listener that logs each event except tokens, with `run`, `node` and `attempt` bound.
 
-    Failures are errors, what goes on nevertheless is a warning, ends are infos, and all steps in
-    between are for debugging. What models and people are asked and reply is not logged; what
-    errors say is.
+    Failures are errors, problems that the run survives are warnings, ends are infos, and
+    everything in between is debug output. Prompts, replies and questions to people are not
+    logged, but error messages are.
 
     Args:
-        logger: Anything with structlog's methods. None: structlog as it is configured when the
-            first event comes; where it is not, the standard library's logger `dagorch`.
+        logger: Any object with structlog's methods. None uses structlog as configured at the
+            first event, or the standard library's logger `dagorch` if it is not configured.
 
     Example:
         >>> import structlog
@@ -60,5 +60,5 @@ class LogLines:
         if event.attempt:
             bound["attempt"] = event.attempt
         log = getattr(self._logger.bind(**bound), _LEVELS.get(kind, "info"))
-        data = {name: value for name, value in event.data.items() if name not in _UNTOLD}
+        data = {name: value for name, value in event.data.items() if name not in _NOT_LOGGED}
         log(kind.value, seconds=round(event.seconds, 6), **data)

@@ -1,1 +1,1 @@
-"""A run as one record, and what is made of it: a timeline, a page."""
+"""The record of a run, its timeline, and the HTML report made from them."""

@@ -1,7 +1,7 @@
 """
-The report of a run: one HTML file that needs nothing beside it, made of the run's record.
+The report of a run as a self-contained HTML file, made from the run's record.
 
-What is on the page and how it is written for people; what it looks like and does is in `page/`.
+This module selects and formats the content. `page/` has the template, styles and scripts.
 """
 
 from __future__ import annotations
@@ -34,27 +34,31 @@ from dagorch.models.usage import Usage
 
 __all__ = ["to_html_report"]
 
-_SCRIPTS: Final = ("base", "rows", "texts", "details", "graph", "chart", "main")
-_DEAREST: Final = 10
-"""Node runs in the table of what cost most."""
+_SCRIPTS: Final = ("base", "table", "exchanges", "details", "graph", "timeline", "main")
+_MAX_COST_ROWS: Final = 10
+"""Node runs in the table of costs."""
 _MAX_STEPS: Final = 30
-"""Steps of the critical path that are listed."""
-_PROLOGUE: Final = re.compile(r"^.*?(?=<svg\b)", re.DOTALL)
-_ENDS: Final = ("failed", "blocked", "cancelled", "skipped")
+"""Steps of the critical path to list."""
+_MAX_PARAGRAPH: Final = 3_000
+_MAX_EVENT_TEXT: Final = 1_000
+_MIN_WAIT_SECONDS: Final = 0.0005
+"""Shorter waits are not shown."""
+_BEFORE_SVG: Final = re.compile(r"^.*?(?=<svg\b)", re.DOTALL)
+_SHOWN_ENDS: Final = ("failed", "blocked", "cancelled", "skipped")
 
 
 def to_html_report(record: RunRecord) -> str:
     """
     Write the report of a run as one HTML page.
 
-    It has the graph, the timeline, the critical path, the cost, every node run, prompt, reply and
-    event, and a search over them. The page loads nothing and sends nothing: its own policy forbids
-    it. Whatever a model wrote is text in it and nothing else.
+    It shows the graph, the timeline, the critical path, the cost, every node run, prompt, reply
+    and event, with a search over them. The page loads and sends nothing: its content security
+    policy forbids it. Output of models is escaped, and never interpreted.
 
     Args:
         record: From a `Recorder`, or read from its file.
 
-    Cost: the drawing of the graph, then O(what the record holds); 10,000 node runs take a second.
+    Cost: drawing the graph, then linear in the size of the record; 1 s for 10,000 node runs.
 
     Example:
         >>> import anyio
@@ -82,14 +86,14 @@ def to_html_report(record: RunRecord) -> str:
     )
     style = _source("report.css")
     script = '"use strict";\n' + "".join(_source(f"{name}.js") for name in _SCRIPTS)
-    svg, no_svg = _graph(record)
+    svg, missing_svg_reason = _graph(record)
     cost_name = "Cost" if record.usage.cost_usd else "Tokens"
     return pages.get_template("report.html").render(
         record=record,
         title=truncate_middle(one_line(record.title), 100),
-        task=truncate_with_count(record.task, 3000),
-        error=truncate_with_count(record.error, 3000),
-        parts=(
+        task=truncate_with_count(record.task, _MAX_PARAGRAPH),
+        error=truncate_with_count(record.error, _MAX_PARAGRAPH),
+        sections=(
             ("graph", "Graph"),
             ("timeline", "Timeline"),
             ("cost", cost_name),
@@ -103,13 +107,13 @@ def to_html_report(record: RunRecord) -> str:
         script=Markup(script),  # noqa: S704  # our own files
         script_hash=_hash(script),
         figures=list(_figures(record)),
-        output=_outcome(record),
-        svg=Markup(svg),  # noqa: S704  # drawn by Graphviz of escaped labels
-        no_svg=no_svg,
-        timeline=Markup(to_timeline_svg(record)),  # noqa: S704  # of escaped names
-        critical=list(_critical(record)),
-        critical_more=_critical_more(record),
-        critical_told=_critical_told(record),
+        output=_output(record),
+        svg=Markup(svg),  # noqa: S704  # drawn by Graphviz from escaped labels
+        missing_svg_reason=missing_svg_reason,
+        timeline=Markup(to_timeline_svg(record)),  # noqa: S704  # made of escaped names
+        critical_path=list(_critical_path(record)),
+        critical_path_more=_critical_path_more(record),
+        critical_path_total=_critical_path_total(record),
         has_cost=bool(record.usage.cost_usd),
         costs=list(_costs(record)),
         data=Markup(_data(record)),  # noqa: S704  # JSON without a `<`
@@ -121,80 +125,82 @@ def _source(name: str) -> str:
 
 
 def _hash(text: str) -> str:
-    """Give what a content security policy knows a script or style by."""
+    """Return the hash that a content security policy uses to allow a script or style."""
     digest = hashlib.sha256(text.encode("utf-8")).digest()
     return f"sha256-{base64.b64encode(digest).decode()}"
 
 
 def _graph(record: RunRecord) -> tuple[str, str]:
-    """Give the drawing, or else why there is none."""
+    """Return the drawing, or an empty string and the reason."""
     if record.graph is None:
-        return "", "The result was recorded without its graph."
+        return "", "The run was recorded without its graph."
     try:
-        return _PROLOGUE.sub("", render_svg(drawing_to_dot(record.graph))), ""
+        return _BEFORE_SVG.sub("", render_svg(drawing_to_dot(record.graph))), ""
     except DefinitionError as error:
         return "", str(error)
 
 
-# -- what the page says itself ------------------------------------------------------------------
+# -- the content of the template ----------------------------------------------------------------
 
 
 def _figures(record: RunRecord) -> Iterator[tuple[str, str, str]]:
-    """Give the key figures: name, value, and what qualifies it."""
+    """Yield the key figures: name, value, and a remark."""
     yield "Started", f"{record.started_at:%Y-%m-%d %H:%M:%S}", "UTC"
     yield "Took", format_duration(record.duration_seconds), ""
     ends = [node.end for node in record.node_runs]
-    told = ", ".join(f"{ends.count(end):,} {end}" for end in _ENDS if end in ends)
-    yield "Node runs", f"{len(ends):,}", told
+    counts = ", ".join(f"{ends.count(end):,} {end}" for end in _SHOWN_ENDS if end in ends)
+    yield "Node runs", f"{len(ends):,}", counts
     retried = sum(max(0, len(node.attempts) - 1) for node in record.node_runs)
     if retried:
-        yield "Tried again", f"{retried:,}", ""
+        yield "Retries", f"{retried:,}", ""
     usage = record.usage
     if usage.calls:
         yield "Calls", f"{usage.calls:,}", ""
     if usage.total_tokens:
-        more = f"{usage.input_tokens:,} in, {usage.output_tokens:,} out"
-        yield "Tokens", f"{usage.total_tokens:,}", more
+        in_and_out = f"{usage.input_tokens:,} in, {usage.output_tokens:,} out"
+        yield "Tokens", f"{usage.total_tokens:,}", in_and_out
     if usage.cost_usd:
-        yield "Cost", format_cost(usage.cost_usd), "in part estimated" if usage.estimated else ""
+        yield "Cost", format_cost(usage.cost_usd), "partly estimated" if usage.estimated else ""
 
 
-def _outcome(record: RunRecord) -> str:
+def _output(record: RunRecord) -> str:
     if record.output is None:
         return ""
     output: Any = record.output
-    if isinstance(output, dict) and len(output) == 1:  # of a graph with one sink among skipped ones
+    if isinstance(output, dict) and len(output) == 1:  # all sinks but one were skipped
         output = next(iter(output.values()))
-    text = _told(output)
-    left_out = record.output_left_out
-    return f"{text}… ({left_out:,} more characters)" if left_out else text
+    text = _as_text(output)
+    omitted = record.output_chars_omitted
+    return f"{text}… ({omitted:,} more characters)" if omitted else text
 
 
-def _told(value: Any) -> str:
+def _as_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
 
 
-def _critical(record: RunRecord) -> Iterator[dict[str, str]]:
+def _critical_path(record: RunRecord) -> Iterator[dict[str, str]]:
     for step in record.critical_path[:_MAX_STEPS]:
         waited = step.waited_seconds
         yield {
             "path": step.path,
             "name": one_line(step.path),
             "seconds": format_duration(step.seconds),
-            "waited": format_duration(waited) if waited >= 0.0005 else "",
+            "waited": format_duration(waited) if waited >= _MIN_WAIT_SECONDS else "",
         }
 
 
-def _critical_more(record: RunRecord) -> str:
+def _critical_path_more(record: RunRecord) -> str:
     more = len(record.critical_path) - _MAX_STEPS
     return plural(more, "more step") if more > 0 else ""
 
 
-def _critical_told(record: RunRecord) -> str:
+def _critical_path_total(record: RunRecord) -> str:
     work = sum(step.seconds for step in record.critical_path)
     waited = sum(step.waited_seconds for step in record.critical_path)
-    told = f"{format_duration(work)} of work"
-    return f"{told}, {format_duration(waited)} of waiting" if waited >= 0.0005 else told
+    total = f"{format_duration(work)} of work"
+    if waited < _MIN_WAIT_SECONDS:
+        return total
+    return f"{total}, {format_duration(waited)} of waiting"
 
 
 def _costs(record: RunRecord) -> Iterator[tuple[str, str, list[dict[str, Any]]]]:
@@ -202,31 +208,31 @@ def _costs(record: RunRecord) -> Iterator[tuple[str, str, list[dict[str, Any]]]]
         ("By model", "model", record.usage_by_model),
         ("By tier", "tier", {kind_name(t): usage for t, usage in record.usage_by_tier.items()}),
     )
-    for heading, head, sums in tables:
-        if sums:
-            yield heading, head, _rows(record, sums)
-    users = {node.path: node.usage for node in record.node_runs if node.usage.calls}
-    if users:
-        ranked = sorted(users, key=lambda path: _weight(users[path]), reverse=True)
-        dearest = {path: users[path] for path in ranked[:_DEAREST]}
-        heading = "By node run" if len(users) <= _DEAREST else f"The {_DEAREST} largest node runs"
-        yield heading, "node run", _rows(record, dearest, linked=True)
+    for caption, header, usages in tables:
+        if usages:
+            yield caption, header, _cost_rows(record, usages)
+    usage_by_path = {node.path: node.usage for node in record.node_runs if node.usage.calls}
+    if usage_by_path:
+        ranked = sorted(
+            usage_by_path.items(),
+            key=lambda item: (item[1].cost_usd, item[1].total_tokens),
+            reverse=True,
+        )
+        is_cut = len(ranked) > _MAX_COST_ROWS
+        caption = f"The {_MAX_COST_ROWS} largest node runs" if is_cut else "By node run"
+        yield caption, "node run", _cost_rows(record, dict(ranked[:_MAX_COST_ROWS]), linked=True)
 
 
-def _weight(usage: Usage) -> tuple[Any, int]:
-    return usage.cost_usd, usage.total_tokens
-
-
-def _rows(
-    record: RunRecord, sums: Mapping[str, Usage], *, linked: bool = False
+def _cost_rows(
+    record: RunRecord, usages: Mapping[str, Usage], *, linked: bool = False
 ) -> list[dict[str, Any]]:
-    whole = record.usage
+    total = record.usage
     rows = []
-    for name, usage in sums.items():
-        if whole.cost_usd:
-            share = float(usage.cost_usd / whole.cost_usd)
+    for name, usage in usages.items():
+        if total.cost_usd:
+            share = float(usage.cost_usd / total.cost_usd)
         else:
-            share = usage.total_tokens / (whole.total_tokens or 1)
+            share = usage.total_tokens / (total.total_tokens or 1)
         rows.append(
             {
                 "name": one_line(name),
@@ -241,20 +247,20 @@ def _rows(
     return rows
 
 
-# -- what its scripts read ----------------------------------------------------------------------
+# -- the data of the scripts --------------------------------------------------------------------
 
 
 def _data(record: RunRecord) -> str:
-    """Write the data of the page as JSON that cannot end its script, or begin anything in it."""
+    """Write the data as JSON that cannot end its script element or start another element."""
     data = {
         "seconds": record.duration_seconds,
         "costs": bool(record.usage.cost_usd),
         "critical": [step.path for step in record.critical_path],
         "nodes": [_node(node) for node in record.node_runs],
-        "lanes": list(_lanes(record, to_timeline(record, roomy=MAX_ROWS))),
+        "lanes": list(_lanes(record, to_timeline(record, max_separate_rows=MAX_ROWS))),
         "exchanges": [_exchange(exchange) for exchange in record.exchanges],
         "events": [_event(event) for event in record.events],
-        "eventsLeftOut": record.events_left_out,
+        "eventsOmitted": record.events_omitted,
     }
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
     for letter in "<>&\u2028\u2029":
@@ -276,17 +282,17 @@ def _node(node: NodeRecord) -> dict[str, Any]:
         "path": node.path,
         "kind": node.kind,
         "tier": node.tier,
-        "end": node.end,
+        "state": node.end,
         "ready": node.ready_seconds,
         "start": node.started_seconds,
-        "finish": node.ended_seconds,
+        "end": node.ended_seconds,
         "attempts": [_attempt(attempt) for attempt in node.attempts],
         "usage": _usage(node.usage),
         "error": node.error,
-        "recovered": node.recovered_from,
+        "recoveredFrom": node.recovered_from,
         "reason": node.reason,
-        "value": None if node.value is None else _told(node.value),
-        "cut": node.value_left_out,
+        "value": None if node.value is None else _as_text(node.value),
+        "valueCharsOmitted": node.value_chars_omitted,
     }
 
 
@@ -310,23 +316,23 @@ def _exchange(exchange: ExchangeRecord) -> dict[str, Any]:
         "end": exchange.ended_seconds,
         "messages": [
             {
-                "role": said.role,
-                "content": said.content,
-                "images": said.images,
-                "calls": said.tool_calls,
+                "role": message.role,
+                "content": message.content,
+                "images": message.images,
+                "toolCalls": message.tool_calls,
             }
-            for said in exchange.messages
+            for message in exchange.messages
         ],
         "reply": exchange.reply,
-        "calls": exchange.tool_calls,
-        "finish": exchange.finish_reason,
+        "toolCalls": exchange.tool_calls,
+        "finishReason": exchange.finish_reason,
         "error": exchange.error,
         "usage": _usage(exchange.usage),
     }
 
 
 def _event(event: EventRecord) -> dict[str, Any]:
-    told = ", ".join(
+    text = ", ".join(
         f"{name.replace('_', ' ')}: {round(value, 6) if isinstance(value, float) else value}"
         for name, value in event.data.items()
     )
@@ -336,21 +342,21 @@ def _event(event: EventRecord) -> dict[str, Any]:
         "type": event.type,
         "path": event.path,
         "attempt": event.attempt,
-        "told": told[:1000],
+        "text": text[:_MAX_EVENT_TEXT],
     }
 
 
 def _lanes(record: RunRecord, timeline: Timeline) -> Iterator[dict[str, Any]]:
-    places = {node.path: index for index, node in enumerate(record.node_runs)}
+    indices = {node.path: index for index, node in enumerate(record.node_runs)}
     for lane in timeline.lanes:
         work = format_duration(lane.busy_seconds)
         yield {
             "name": lane.name,
             "rows": lane.rows,
-            "about": f"{plural(lane.node_runs, 'node run')}, {work} of work",
+            "summary": f"{plural(lane.node_runs, 'node run')}, {work} of work",
             "bars": [
                 (
-                    places[bar.path], bar.kind, bar.start_seconds, bar.end_seconds, bar.row,
+                    indices[bar.path], bar.kind, bar.start_seconds, bar.end_seconds, bar.row,
                     bar.attempt, int(bar.failed),
                 )
                 for bar in lane.bars

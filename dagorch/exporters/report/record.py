@@ -1,12 +1,14 @@
 """
-The record of a run: all of it that is worth keeping, as one JSON document that loses nothing.
+The record of a run: everything worth keeping, as one JSON document.
 
-Data alone, and its file; `recorder.py` makes it, the timeline and the report are made from it.
+This module has the data model and the file. `recorder.py` makes records; the timeline and the
+report read them.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -20,70 +22,69 @@ from dagorch.models.result import End
 from dagorch.models.usage import NOTHING_USED, Usage
 
 __all__ = [
-    "VERSION", "AttemptRecord", "EventRecord", "ExchangeRecord", "NodeRecord", "RunRecord", "Said",
-    "read_record", "write_record",
+    "VERSION", "AttemptRecord", "EventRecord", "ExchangeRecord", "MessageRecord", "NodeRecord",
+    "RunRecord", "read_record", "write_record",
 ]  # fmt: skip
 
-VERSION: Final = 1
-"""Of the document; a higher one is refused."""
+VERSION: Final = 2
+"""The version of the format. Older versions are converted on reading, newer ones are refused."""
 
 
-class _Part(BaseModel):
+class _Record(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-class AttemptRecord(_Part):
-    """One try of a node run."""
+class AttemptRecord(_Record):
+    """One attempt of a node run."""
 
     number: int
     started_seconds: float | None = None
-    """Since the run's start, as all times here; None where nobody listened."""
+    """Since the run's start, like all times here; None if no listener recorded it."""
     ended_seconds: float | None = None
     error: str = ""
-    """Why nothing came of it."""
-    retry_seconds: float | None = None
-    """When the next one was due; None if there was to be none."""
+    retry_at_seconds: float | None = None
+    """When the next attempt was due; None if there was none."""
     service: str = ""
-    """Of its last exchange; empty if it made none."""
+    """Of the last provider call; empty without calls."""
     model: str = ""
     usage: Usage = NOTHING_USED
 
 
-class NodeRecord(_Part):
+class NodeRecord(_Record):
     """One node run."""
 
     path: str
     kind: str
     tier: str = ""
-    """The role of the agent that it is; empty where roles are not told."""
+    """The role of the agent; empty if the workflow has no roles."""
     end: End
     ready_seconds: float | None
     started_seconds: float | None
     ended_seconds: float
     attempts: tuple[AttemptRecord, ...] = ()
-    """Empty for what makes none, such as a loop."""
+    """Empty for containers, such as a loop."""
     usage: Usage = NOTHING_USED
     error: str = ""
     recovered_from: str = ""
     reason: str = ""
     value: JsonValue = None
-    """What it gave, where the run kept that; a long one is cut, and then text."""
-    value_left_out: int = 0
-    """Characters of the value's JSON that were cut."""
+    """The value, if the run kept it. A long one is cut, and is then its JSON text."""
+    value_chars_omitted: int = 0
+    """Characters cut from the value's JSON."""
 
 
-class Said(_Part):
+class MessageRecord(_Record):
     """A message of a conversation with a model."""
 
     role: str
     content: str
     images: tuple[str, ...] = ()
-    """Addresses; of one that holds the image itself, its beginning."""
+    """Addresses; a `data:` address is cut."""
     tool_calls: tuple[str, ...] = ()
     """As `name(arguments)`."""
 
 
-class ExchangeRecord(_Part):
+class ExchangeRecord(_Record):
     """A prompt and its reply."""
 
     path: str
@@ -92,17 +93,17 @@ class ExchangeRecord(_Part):
     model: str
     started_seconds: float
     ended_seconds: float
-    messages: tuple[Said, ...] = ()
+    messages: tuple[MessageRecord, ...] = ()
     reply: str = ""
     tool_calls: tuple[str, ...] = ()
     finish_reason: str = ""
-    """Empty where no reply came: it failed, or was cancelled."""
+    """Empty if no reply arrived, after a failure or a cancellation."""
     error: str = ""
     usage: Usage = NOTHING_USED
 
 
-class EventRecord(_Part):
-    """One event, without what is told elsewhere here: text, prompts, replies."""
+class EventRecord(_Record):
+    """One event, without its text, prompt and reply, which the record has elsewhere."""
 
     number: int
     seconds: float
@@ -112,7 +113,7 @@ class EventRecord(_Part):
     data: dict[str, JsonValue] = {}
 
 
-class RunRecord(_Part):
+class RunRecord(_Record):
     """
     A run.
 
@@ -134,7 +135,7 @@ class RunRecord(_Part):
         [('one', 'completed', 1)]
     """
 
-    # For what a box of a drawing may hold while it is being made: none of it is in a record.
+    # A drawing has fields of other types while it is made; they are empty in a record.
     model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
 
     format: Literal["dagorch-run"] = "dagorch-run"
@@ -145,33 +146,33 @@ class RunRecord(_Part):
     task: str = ""
     status: str
     error: str = ""
-    """Why it stopped, if it did."""
+    """The error that stopped the run; empty if none did."""
     started_at: AwareDatetime
     """UTC."""
     duration_seconds: float
     output: JsonValue = None
-    output_left_out: int = 0
-    """Characters of its JSON that were cut."""
+    output_chars_omitted: int = 0
+    """Characters cut from the output's JSON."""
     usage: Usage
     usage_by_model: dict[str, Usage] = {}
     """By `service:model`."""
     usage_by_tier: dict[str, Usage] = {}
-    """By the role of agents; empty where roles are not told."""
+    """By the role of agents; empty if the workflow has no roles."""
     graph: Drawing | None = None
-    """As it unrolled; None where the result came without its graph."""
+    """The graph as it unrolled; None if the result has no graph."""
     critical_path: tuple[CriticalStep, ...] = ()
     node_runs: tuple[NodeRecord, ...] = ()
     exchanges: tuple[ExchangeRecord, ...] = ()
-    """In the order in which they ended; empty where nobody listened."""
+    """In the order of their ends; empty if no listener recorded them."""
     events: tuple[EventRecord, ...] = ()
-    """But for tokens; empty where nobody listened."""
-    events_left_out: int = 0
-    """That came too fast for the recorder, or too many."""
+    """All but tokens; empty if no listener recorded them."""
+    events_omitted: int = 0
+    """Events that were too many, or too fast for the recorder."""
 
 
 def write_record(record: RunRecord, path: str | PathLike[str]) -> Path:
     """
-    Write a record into a file as JSON; one that is there is replaced.
+    Write a record into a file as JSON. An existing file is replaced.
 
     Raises:
         DefinitionError: The file cannot be written.
@@ -186,10 +187,11 @@ def write_record(record: RunRecord, path: str | PathLike[str]) -> Path:
 
 def read_record(path: str | PathLike[str]) -> RunRecord:
     """
-    Read a record from its file.
+    Read a record from its file, of this version or an older one.
 
     Raises:
-        DefinitionError: The file cannot be read, is no record of a run, or is of a later dagorch.
+        DefinitionError: The file cannot be read, is not the record of a run, or is of a newer
+            version of dagorch.
     """
     file = Path(path)
     try:
@@ -197,7 +199,8 @@ def read_record(path: str | PathLike[str]) -> RunRecord:
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise DefinitionError(f"cannot read {str(file)!r}: {reason}") from error
-    version = _version(text)
+    data = _parse(text)
+    version = data.get("version")
     if version is None:
         raise DefinitionError(
             f"{str(file)!r} is not the record of a run; `dagorch run ... --report run.json` writes "
@@ -205,25 +208,45 @@ def read_record(path: str | PathLike[str]) -> RunRecord:
         )
     if not isinstance(version, int) or version > VERSION:
         raise DefinitionError(
-            f"{str(file)!r} has version {version!r} of the record, and this dagorch reads up to "
-            f"{VERSION}; read it with a later one"
+            f"{str(file)!r} has version {version!r} of the record format; this version of dagorch "
+            f"reads up to {VERSION}; read it with a newer one"
         )
+    if version < VERSION:
+        text = json.dumps(_upgraded(data) | {"version": VERSION})
     try:
         return RunRecord.model_validate_json(text)
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
+        field = ".".join(map(str, first["loc"]))
         raise DefinitionError(
-            f"{str(file)!r} is no whole record of a run: {place}: {first['msg']}"
+            f"{str(file)!r} is not a valid record of a run: {field}: {first['msg']}"
         ) from error
 
 
-def _version(text: str) -> Any:
-    """Give the version that a record says it has; None if it is no record."""
+def _parse(text: str) -> dict[str, Any]:
+    """Parse the JSON of a record; an empty dict if it is not one."""
     try:
         data = json.loads(text)
     except (ValueError, RecursionError):
-        return None
-    if not isinstance(data, dict) or data.get("format") != "dagorch-run":
-        return None
-    return data.get("version")
+        return {}
+    return data if isinstance(data, dict) and data.get("format") == "dagorch-run" else {}
+
+
+# -- older versions -----------------------------------------------------------------------------
+
+_RENAMED_IN_2: Final[Mapping[str, Mapping[str, str]]] = {
+    "": {"output_left_out": "output_chars_omitted", "events_left_out": "events_omitted"},
+    "/node_runs": {"value_left_out": "value_chars_omitted"},
+    "/node_runs/attempts": {"retry_seconds": "retry_at_seconds"},
+}
+"""New names of fields, by the place of their object."""
+
+
+def _upgraded(value: Any, place: str = "") -> Any:
+    """Convert version 1. Invalid values stay unchanged, for the validation to report."""
+    if isinstance(value, list):
+        return [_upgraded(item, place) for item in value]
+    names = _RENAMED_IN_2.get(place)
+    if names is None or not isinstance(value, dict):
+        return value
+    return {names.get(key, key): _upgraded(field, f"{place}/{key}") for key, field in value.items()}

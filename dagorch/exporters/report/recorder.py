@@ -1,8 +1,8 @@
 """
-From a run's events and its result to its record. What a record holds is `record.py`'s.
+Makes the record of a run from its events and its result. `record.py` defines the record.
 
-The result knows what came of each node run; how it came to that, the prompts and the replies are
-known from the events alone.
+The result has the outcome of each node run. Only the events have its attempts, prompts and
+replies.
 """
 
 from __future__ import annotations
@@ -25,10 +25,11 @@ from dagorch.exporters.report.record import (
     AttemptRecord,
     EventRecord,
     ExchangeRecord,
+    MessageRecord,
     NodeRecord,
     RunRecord,
-    Said,
 )
+from dagorch.exporters.rows import agent_roles
 from dagorch.ids import RunId, started_at
 from dagorch.models.events import CONTENT_FIELDS, Event, EventType
 from dagorch.models.orchestration import OrchestratorResult
@@ -40,20 +41,22 @@ from dagorch.models.usage import NOTHING_USED, Usage
 __all__ = ["Recorder"]
 
 MAX_EVENTS: Final = 300_000
-"""Of a run, that are kept."""
+"""Events kept of one run."""
 MAX_VALUE: Final = 100_000
 """Characters of a value, as JSON."""
 MAX_TEXT: Final = 2_000_000
-"""Characters of a prompt or a reply: beyond what a model reads."""
+"""Characters of a prompt or a reply; more than any model reads."""
+_MAX_IMAGE_ADDRESS: Final = 200
 
 _COUNTS: Final = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens")
 
 
 class Recorder:
     """
-    A listener that keeps what a run tells, to make its record at the end.
+    A listener that keeps the events of runs, to make their records at the end.
 
-    Give it to as many runs as you like, also at once; what one has told is let go with its record.
+    One object can listen to several runs, also at the same time. It drops the events of a run
+    when it has made its record.
 
     Example:
         >>> from dagorch import LLM, Graph
@@ -69,18 +72,18 @@ class Recorder:
     """
 
     def __init__(self) -> None:
-        self._told: dict[str, list[Event]] = {}
-        self._left_out: dict[str, int] = {}
+        self._events: dict[str, list[Event]] = {}
+        self._omitted: dict[str, int] = {}
 
     def __call__(self, event: Event) -> None:
         """Keep an event."""
         if event.type is EventType.NODE_TOKENS:
             return  # the reply has the text
-        kept = self._told.setdefault(event.run_id, [])
+        kept = self._events.setdefault(event.run_id, [])
         if len(kept) < MAX_EVENTS:
             kept.append(event)
         else:
-            self._left_out[event.run_id] = self._left_out.get(event.run_id, 0) + 1
+            self._omitted[event.run_id] = self._omitted.get(event.run_id, 0) + 1
 
     def record(
         self,
@@ -93,60 +96,74 @@ class Recorder:
         Make the record of a run that has ended.
 
         Args:
-            outcome: What it came to; of one that raised, `error.partial_results`. Where this
-                recorder did not listen to it, the record has no prompts, replies and events.
-            task: What was to be done; an orchestrator's outcome says so itself.
-            error: What it raised.
+            outcome: The result, or the `partial_results` of the error. If this recorder did not
+                listen to the run, the record has no prompts, replies and events.
+            task: The task; an orchestrator's outcome has it already.
+            error: The error that the run raised.
 
-        Cost: O(all that it holds); 10,000 node runs take some 2 s.
+        Cost: linear in the size of the record; 2 s for 10,000 node runs.
 
         Raises:
             DefinitionError: The outcome was read from JSON, and so has no run.
         """
-        run = outcome.run if isinstance(outcome, OrchestratorResult) else outcome
+        workflow = outcome if isinstance(outcome, OrchestratorResult) else None
+        run = workflow.run if workflow else outcome
         if not isinstance(run, Result):
             raise DefinitionError(
-                "the outcome has no run to be recorded: it was read from JSON; take the one that "
-                "the workflow gave"
+                "cannot record an outcome that was read from JSON, which has no run; pass the "
+                "outcome that the workflow returned"
             )
-        events = self._told.pop(run.run_id, [])
-        left_out = self._left_out.pop(run.run_id, 0) + run.dropped_events
-        told = outcome.result if isinstance(outcome, OrchestratorResult) else run.output
-        output, cut = _bounded(told)
-        exchanges = tuple(_exchange(e) for e in events if e.type is EventType.EXCHANGE_ENDED)
+        events = self._events.pop(run.run_id, [])
+        omitted = self._omitted.pop(run.run_id, 0) + run.dropped_events
+        output, output_chars_omitted = _json_value(workflow.result if workflow else run.output)
+        graph = run.graph
         return RunRecord(
             run_id=run.run_id,
-            title=_text(run.graph.name) if run.graph is not None else "run",
-            task=_text(task or _task(outcome)),
+            title=_text(graph.name) if graph is not None else "run",
+            task=_text(task or (str(workflow.metadata.get("task", "")) if workflow else "")),
             status=str(outcome.status),
-            error="" if error is None else _text(f"{type(error).__name__}: {error}"),
+            error=_error(error, MAX_TEXT),
             started_at=datetime.fromtimestamp(started_at(RunId(run.run_id)), UTC),
             duration_seconds=run.duration_seconds,
             output=output,
-            output_left_out=cut,
+            output_chars_omitted=output_chars_omitted,
             usage=run.usage,
             usage_by_model={_text(name): usage for name, usage in run.usage_by_model.items()},
-            usage_by_tier=_tiers(outcome),
-            graph=None if run.graph is None else _drawing(run),
-            critical_path=() if run.graph is None else tuple(_critical(run)),
-            node_runs=tuple(_node_runs(run, events, _roles(outcome))),
-            exchanges=exchanges,
+            usage_by_tier=_usage_by_tier(workflow) if workflow else {},
+            graph=None if graph is None else _drawing(run),
+            critical_path=() if graph is None else tuple(_critical_path(run)),
+            node_runs=tuple(_node_runs(run, events, agent_roles(workflow) if workflow else {})),
+            exchanges=tuple(_exchange(e) for e in events if e.type is EventType.EXCHANGE_ENDED),
             events=tuple(map(_event, events)),
-            events_left_out=left_out,
+            events_omitted=omitted,
         )
 
 
 def _drawing(run: Result) -> Any:
-    """Give what is drawn as JSON holds it."""
+    """Draw the graph as plain JSON values."""
     drawing = draw(run.graph, run)
     for box in drawing.boxes.values():
-        box.run = None  # its facts are among the node runs
+        box.run = None  # the record has the node runs elsewhere
     return json.loads(_text(json.dumps(asdict(drawing), ensure_ascii=False), sys.maxsize))
 
 
-def _critical(run: Result) -> Iterable[CriticalStep]:
+def _critical_path(run: Result) -> Iterable[CriticalStep]:
     for step in critical_path(run):
         yield replace(step, path=_text(step.path))
+
+
+def _usage_by_tier(workflow: OrchestratorResult) -> dict[str, Usage]:
+    return {
+        _text(role): _usage(used, used.get("cost", 0), calls=used["calls"])
+        for role, used in workflow.metadata.get("usage_by_tier", {}).items()
+    }
+
+
+def _usage(
+    counts: Mapping[str, Any], cost: object, *, calls: int, estimated: bool = False
+) -> Usage:
+    tokens = {name: counts.get(name, 0) for name in _COUNTS}
+    return Usage(**tokens, cost_usd=Decimal(str(cost)), estimated=estimated, calls=calls)
 
 
 # -- node runs ----------------------------------------------------------------------------------
@@ -155,49 +172,50 @@ def _critical(run: Result) -> Iterable[CriticalStep]:
 def _node_runs(
     run: Result, events: Iterable[Event], roles: Mapping[str, str]
 ) -> Iterable[NodeRecord]:
-    tries = _tries(events)
+    attempt_fields = _attempt_fields(events)
     for path, node in run.node_runs.items():
-        value, cut = _bounded(run[path]) if path in run else (None, 0)
+        value, value_chars_omitted = _json_value(run[path]) if path in run else (None, 0)
+        role = roles.get(path, "")
         yield NodeRecord(
             path=_text(path),
             kind=node.kind,
-            tier=_text(roles.get(path, "")) if roles.get(path) != node.kind else "",
+            tier=_text(role) if role != node.kind else "",
             end=node.end,
             ready_seconds=node.ready_seconds,
             started_seconds=node.started_seconds,
             ended_seconds=node.ended_seconds,
-            attempts=tuple(_attempts(node, tries.get(path, {}))),
+            attempts=tuple(_attempts(node, attempt_fields.get(path, {}))),
             usage=node.usage,
-            error=_error(node.error),
-            recovered_from=_error(node.recovered_from),
+            error=_error(node.error, MAX_VALUE),
+            recovered_from=_error(node.recovered_from, MAX_VALUE),
             reason=_text(node.reason),
             value=value,
-            value_left_out=cut,
+            value_chars_omitted=value_chars_omitted,
         )
 
 
-def _tries(events: Iterable[Event]) -> dict[str, dict[int, dict[str, Any]]]:
-    """Give what events tell of attempts, by path and number."""
-    found: dict[str, dict[int, dict[str, Any]]] = defaultdict(lambda: defaultdict(dict))
+def _attempt_fields(events: Iterable[Event]) -> dict[str, dict[int, dict[str, Any]]]:
+    """Collect the fields of attempts that only events have, by path and number."""
+    fields: dict[str, dict[int, dict[str, Any]]] = defaultdict(lambda: defaultdict(dict))
     for event in events:
         if not event.attempt:
             continue
-        known = found[event.path][event.attempt]
+        attempt = fields[event.path][event.attempt]
         if event.type is EventType.NODE_STARTED:
-            known["started_seconds"] = event.seconds
+            attempt["started_seconds"] = event.seconds
         elif event.type is EventType.ATTEMPT_FAILED:
-            known["ended_seconds"] = event.seconds
-            known["error"] = _text(str(event.data.get("error", "")))
+            attempt["ended_seconds"] = event.seconds
+            attempt["error"] = _text(str(event.data.get("error", "")))
         elif event.type is EventType.NODE_RETRYING:
-            known["retry_seconds"] = event.seconds + float(event.data["delay_seconds"])
-    return found
+            attempt["retry_at_seconds"] = event.seconds + float(event.data["delay_seconds"])
+    return fields
 
 
-def _attempts(node: NodeRun, tries: Mapping[int, Mapping[str, Any]]) -> Iterable[AttemptRecord]:
+def _attempts(node: NodeRun, fields: Mapping[int, Mapping[str, Any]]) -> Iterable[AttemptRecord]:
     for number in range(1, node.attempts + 1):
         bills = [bill for bill in node.bills if bill.attempt == number]
-        known = dict(tries.get(number, {}))
-        if node.attempts == 1:  # known without events
+        known = dict(fields.get(number, {}))
+        if node.attempts == 1:  # the result has its times
             known.setdefault("started_seconds", node.started_seconds)
         if number == node.attempts:
             known.setdefault("ended_seconds", node.ended_seconds)
@@ -215,9 +233,6 @@ def _attempts(node: NodeRun, tries: Mapping[int, Mapping[str, Any]]) -> Iterable
 
 def _exchange(event: Event) -> ExchangeRecord:
     data = event.data
-    counts = {name: data.get(name, 0) for name in _COUNTS}
-    cost = Decimal(str(data["cost_usd"]))
-    usage = Usage(**counts, cost_usd=cost, estimated=data["estimated"], calls=1)
     return ExchangeRecord(
         path=_text(event.path),
         attempt=event.attempt,
@@ -225,94 +240,67 @@ def _exchange(event: Event) -> ExchangeRecord:
         model=_text(data["model"]),
         started_seconds=data["began_seconds"],
         ended_seconds=event.seconds,
-        messages=tuple(map(_said, data.get("messages", ()))),
+        messages=tuple(map(_message, data.get("messages", ()))),
         reply=_text(data.get("reply", "")),
-        tool_calls=_calls(data),
+        tool_calls=_tool_calls(data),
         finish_reason=_text(data.get("finish_reason", "")),
         error=_text(data.get("error", "")),
-        usage=usage,
+        usage=_usage(data, data["cost_usd"], calls=1, estimated=data["estimated"]),
     )
 
 
-def _said(message: Mapping[str, Any]) -> Said:
-    return Said(
+def _message(message: Mapping[str, Any]) -> MessageRecord:
+    return MessageRecord(
         role=message["role"],
         content=_text(message.get("content", "")),
-        images=tuple(_text(image, 200) for image in message.get("images", ())),
-        tool_calls=_calls(message),
+        images=tuple(_text(image, _MAX_IMAGE_ADDRESS) for image in message.get("images", ())),
+        tool_calls=_tool_calls(message),
     )
 
 
-def _calls(holder: Mapping[str, Any]) -> tuple[str, ...]:
-    calls = holder.get("tool_calls", ())
+def _tool_calls(data: Mapping[str, Any]) -> tuple[str, ...]:
+    calls = data.get("tool_calls", ())
     return tuple(_text(f"{call['name']}({call['arguments']})") for call in calls)
 
 
 def _event(event: Event) -> EventRecord:
-    data = {name: value for name, value in event.data.items() if name not in CONTENT_FIELDS}
-    told, _ = _bounded(data)
+    data, _ = _json_value(
+        {name: value for name, value in event.data.items() if name not in CONTENT_FIELDS}
+    )
     return EventRecord(
         number=event.number,
         seconds=event.seconds,
         type=event.type.value,
         path=_text(event.path),
         attempt=event.attempt,
-        data=told if isinstance(told, dict) else {"text": told},
+        data=data if isinstance(data, dict) else {"text": data},
     )
-
-
-# -- of orchestrators ---------------------------------------------------------------------------
-
-
-def _task(outcome: Result | OrchestratorResult) -> str:
-    return str(outcome.metadata.get("task", "")) if isinstance(outcome, OrchestratorResult) else ""
-
-
-def _roles(outcome: Result | OrchestratorResult) -> dict[str, str]:
-    if not isinstance(outcome, OrchestratorResult):
-        return {}
-    return {
-        agent.subtask_id: str(agent.agent_type or "")
-        for agent in outcome.agent_results
-        if agent.agent_type != agent.subtask_id  # a step of a sequence, which has no other name
-    }
-
-
-def _tiers(outcome: Result | OrchestratorResult) -> dict[str, Usage]:
-    if not isinstance(outcome, OrchestratorResult):
-        return {}
-    return {
-        _text(role): Usage(
-            **{name: told.get(name, 0) for name in _COUNTS},
-            cost_usd=Decimal(str(told.get("cost", 0))),
-            calls=told["calls"],
-        )
-        for role, told in outcome.metadata.get("usage_by_tier", {}).items()
-    }
 
 
 # -- text and values ----------------------------------------------------------------------------
 
 
-def _text(text: str, most: int | None = None) -> str:
-    """Give a text as JSON can hold it, and no longer than that."""
-    whole = text.encode("utf-8", "replace").decode("utf-8")
-    return truncate_with_count(whole, MAX_TEXT if most is None else most)
+def _valid(text: str) -> str:
+    """Replace lone surrogates, which JSON files cannot hold."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _error(error: BaseException | None) -> str:
-    return "" if error is None else _text(f"{type(error).__name__}: {error}", MAX_VALUE)
+def _text(text: str, max_length: int | None = None) -> str:
+    return truncate_with_count(_valid(text), MAX_TEXT if max_length is None else max_length)
 
 
-def _bounded(value: Any) -> tuple[JsonValue, int]:
-    """Give a value as JSON holds it, or of a long one the beginning, and how much was cut."""
+def _error(error: BaseException | None, max_length: int) -> str:
+    return "" if error is None else _text(f"{type(error).__name__}: {error}", max_length)
+
+
+def _json_value(value: Any) -> tuple[JsonValue, int]:
+    """Convert a value to JSON; of a long one keep the start, and count the omitted characters."""
     try:
-        told = json.dumps(plain(value), ensure_ascii=False)
-    except Exception as error:  # of a user's own class: it may raise whatever it likes
-        return _text(f"<{type(value).__name__} that cannot be told: {error}>", MAX_VALUE), 0
-    told = told.encode("utf-8", "replace").decode("utf-8")
-    whole: JsonValue = json.loads(told, parse_constant=str)  # NaN, Infinity: no JSON
-    left_out = len(told) - MAX_VALUE
-    if left_out <= 0:
+        text = _valid(json.dumps(plain(value), ensure_ascii=False))
+    except Exception as error:  # a class of the user's may raise anything
+        return _text(f"<{type(value).__name__} that has no JSON form: {error}>", MAX_VALUE), 0
+    whole: JsonValue = json.loads(text, parse_constant=str)  # NaN and Infinity are not JSON
+    omitted = len(text) - MAX_VALUE
+    if omitted <= 0:
         return whole, 0
-    return (whole if isinstance(whole, str) else told)[:MAX_VALUE], left_out
+    return (whole if isinstance(whole, str) else text)[:MAX_VALUE], omitted

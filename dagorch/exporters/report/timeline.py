@@ -1,7 +1,7 @@
 """
-A run as a timeline: a lane for each thing that was worked on, and in it rows of bars.
+The timeline of a run as data: a lane per model, one for functions, one for people.
 
-Data for whoever draws it; the static picture is `timeline_svg.py`'s.
+`timeline_svg.py` draws a static picture of it; the report page draws an interactive one.
 """
 
 from __future__ import annotations
@@ -10,27 +10,32 @@ import heapq
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
+from operator import attrgetter
 
 from dagorch.exporters.report.record import RunRecord
-from dagorch.exporters.report.spans import Span, SpanKind, spans_of
+from dagorch.exporters.report.segments import Segment, SegmentKind, segments_of
 from dagorch.models.result import Result
 
 __all__ = ["Bar", "Lane", "Timeline", "to_timeline"]
 
 
+_Track = tuple[float, float, str, list[Segment]]
+"""Start, end, path and segments of a node run while it stays on one lane."""
+
+
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A stretch of a node run's time, and the row of its lane that it lies in."""
+    """A segment of a node run, placed in a row of its lane."""
 
     path: str
-    kind: SpanKind
+    kind: SegmentKind
     start_seconds: float
     """Since the run's start."""
     end_seconds: float
     row: int
-    """From 0; bars of a row do not overlap."""
+    """From 0. The bars of a row do not overlap."""
     attempt: int = 0
-    """Which one ran; 0 where that is not known, or none did."""
+    """The attempt that ran, from 1; 0 if unknown or none."""
     failed: bool = False
 
     @property
@@ -40,7 +45,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """Everything that was done on one thing."""
+    """Everything that ran on one model, or as functions, or with people."""
 
     name: str
     """`service:model`, `functions`, `people`."""
@@ -54,73 +59,65 @@ class Lane:
 
     @property
     def busy_seconds(self) -> float:
-        """What ran in it, in sum."""
+        """The total time of its running bars."""
         return sum(bar.seconds for bar in self.bars if bar.kind == "running")
 
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """Lanes in the order in which work in them began."""
+    """The lanes of a run, in the order of their first bars."""
 
     seconds: float
     """From the run's start to its end."""
     lanes: tuple[Lane, ...]
 
 
-def to_timeline(run: Result | RunRecord, roomy: int = 0) -> Timeline:
+def to_timeline(run: Result | RunRecord, max_separate_rows: int = 0) -> Timeline:
     """
-    Lay a run out on a timeline.
+    Lay out a run on a timeline.
 
-    What only waits for others is not on it: a loop, a map, a subgraph, a branch, a merge. A node
-    run's bars lie in one row while it stays on one thing. A row is used again as soon as it is
-    free, so a lane has as many rows as it had node runs at once, those that waited included.
+    Containers are not on it: loops, maps, subgraphs, branches and merges. The bars of a node run
+    share a row while it stays on one lane. A row is reused as soon as it is free, so a lane has as
+    many rows as node runs that ran or waited at the same time.
 
     Args:
-        run: A record, or a result, of which each node run's work is one bar.
-        roomy: Up to so many rows in all, none is used again.
+        run: A record, or a result, in which the work of a node run is one bar.
+        max_separate_rows: If the run needs at most this many rows in all, no row is reused.
 
-    Cost: O(n log n) of the node runs.
+    Cost: O(n log n) in the number of node runs.
     """
     nodes = run.node_runs if isinstance(run, RunRecord) else run.node_runs.values()
-    tracks = ((node.path, spans_of(node)) for node in nodes)
-    return _laid_out(run.duration_seconds, tracks, roomy)
-
-
-def _laid_out(seconds: float, tracks: Iterable[tuple[str, Iterable[Span]]], roomy: int) -> Timeline:
-    stretches: dict[str, list[tuple[float, float, str, list[Span]]]] = {}
-    for path, spans in tracks:
-        for lane, group in groupby(spans, key=lambda span: span.lane):
-            together = list(group)
-            stretch = (together[0].start_seconds, together[-1].end_seconds, path, together)
-            stretches.setdefault(lane, []).append(stretch)
-    packed = sum(map(len, stretches.values())) > roomy
+    tracks_by_lane: dict[str, list[_Track]] = {}
+    for node in nodes:
+        for lane, group in groupby(segments_of(node), key=attrgetter("lane")):
+            segments = list(group)
+            track = (segments[0].start_seconds, segments[-1].end_seconds, node.path, segments)
+            tracks_by_lane.setdefault(lane, []).append(track)
+    reuse = sum(map(len, tracks_by_lane.values())) > max_separate_rows
     lanes = []
-    for lane, found in stretches.items():
-        found.sort(key=lambda stretch: stretch[:3])
-        bars = list(_rows(found, packed=packed))
-        rows = 1 + max(bar.row for bar in bars)
-        lanes.append(Lane(lane, rows, tuple(bars)))
+    for lane, tracks in tracks_by_lane.items():
+        tracks.sort(key=lambda track: track[:3])
+        bars = list(_place(tracks, reuse=reuse))
+        lanes.append(Lane(lane, 1 + max(bar.row for bar in bars), tuple(bars)))
     lanes.sort(key=lambda lane: (lane.bars[0].start_seconds, lane.name))
-    return Timeline(seconds, tuple(lanes))
+    return Timeline(run.duration_seconds, tuple(lanes))
 
 
-def _rows(
-    stretches: Iterable[tuple[float, float, str, list[Span]]], *, packed: bool
-) -> Iterator[Bar]:
-    """Put each stretch, by their start, into the first row that is free then, or into a new one."""
+def _place(tracks: Iterable[_Track], *, reuse: bool) -> Iterator[Bar]:
+    """Place each track, in the order of their starts, in the first free row, or in a new one."""
     taken: list[tuple[float, int]] = []
     free: list[int] = []
     rows = 0
-    for start, end, path, spans in stretches:
-        while packed and taken and taken[0][0] <= start:
+    for start, end, path, segments in tracks:
+        while reuse and taken and taken[0][0] <= start:
             heapq.heappush(free, heapq.heappop(taken)[1])
         if free:
             row = heapq.heappop(free)
         else:
             row, rows = rows, rows + 1
         heapq.heappush(taken, (end, row))
-        for span in spans:
+        for segment in segments:
             yield Bar(
-                path, span.kind, span.start_seconds, span.end_seconds, row, span.attempt,
-                span.failed,
+                path, segment.kind, segment.start_seconds, segment.end_seconds, row,
+                segment.attempt, segment.failed,
             )  # fmt: skip

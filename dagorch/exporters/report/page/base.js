@@ -1,4 +1,4 @@
-// The run's data, how it is written for people, and which node run is selected.
+// The data of the run, formatting, and the selected node run.
 
 const data = JSON.parse(document.getElementById("data").textContent);
 const indexOf = new Map(data.nodes.map((node, index) => [node.path, index]));
@@ -11,7 +11,7 @@ data.exchanges.forEach((exchange, index) => {
 
 const $ = (id) => document.getElementById(id);
 
-/** Make an element; texts among the children stay texts, whatever is in them. */
+/** Create an element. Strings among the children become text nodes, never markup. */
 function el(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -22,18 +22,18 @@ function el(tag, attributes = {}, ...children) {
   return element;
 }
 
-/** Show control characters, which a font leaves out, as their pictures. */
+/** Replace control characters, which have no glyph, by their Unicode symbols. */
 const visible = (text) =>
   text.replace(/[\u0000-\u0008\u000b-\u001f\u007f]/g, (c) =>
     c === "\u007f" ? "\u2421" : String.fromCharCode(0x2400 + c.charCodeAt(0)));
 
-/** Put a text on one line of at most so many characters, without what turns its direction. */
-function line(text, most = 300) {
-  const short = text.slice(0, most).replace(/[\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, "");
-  return visible(short.replace(/\s+/g, " ")).trim();
+/** Put a text on one line, cut to `maxLength`, without characters that change its direction. */
+function oneLine(text, maxLength = 300) {
+  const cut = text.slice(0, maxLength).replace(/[\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, "");
+  return visible(cut.replace(/\s+/g, " ")).trim();
 }
 
-function duration(seconds) {
+function formatDuration(seconds) {
   if (seconds == null) return "";
   if (seconds < 0.9995) return `${Math.round(seconds * 1000)} ms`;
   if (seconds < 59.95) return `${seconds.toFixed(1)} s`;
@@ -42,11 +42,11 @@ function duration(seconds) {
   return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
 }
 
-const count = (number) => number.toLocaleString("en");
+const formatCount = (number) => number.toLocaleString("en");
 
-const plural = (number, noun, more = noun + "s") => `${count(number)} ${number === 1 ? noun : more}`;
+const plural = (number, noun) => `${formatCount(number)} ${noun}${number === 1 ? "" : "s"}`;
 
-function money(usd) {
+function formatCost(usd) {
   const value = Number(usd);
   if (!value) return "";
   if (value >= 0.1) return `$${value.toLocaleString("en", { minimumFractionDigits: 2, maximumFractionDigits: 2 })}`;
@@ -54,28 +54,29 @@ function money(usd) {
 }
 
 const totalTokens = (usage) => usage.input + usage.output;
+const formatTokens = (usage) => (totalTokens(usage) ? formatCount(totalTokens(usage)) : "");
 
-/** Do something once, soon, however often it is asked for. */
-function soon(action, wait = null) {
-  let asked = 0;
+/** Merge many calls into one: at the next frame, or after `delay` ms without another call. */
+function debounced(action, delay = null) {
+  let pending = 0;
   return () => {
-    if (wait == null) {
-      if (!asked) asked = requestAnimationFrame(() => { asked = 0; action(); });
+    if (delay == null) {
+      if (!pending) pending = requestAnimationFrame(() => { pending = 0; action(); });
     } else {
-      clearTimeout(asked);
-      asked = setTimeout(action, wait);
+      clearTimeout(pending);
+      pending = setTimeout(action, delay);
     }
   };
 }
 
-/** What is selected everywhere, and who is told of it. */
-const selection = { path: "", told: [] };
+/** The selected node run. The listeners are called with its path. */
+const selection = { path: "", listeners: [] };
 
 function select(path) {
   if (!indexOf.has(path) || selection.path === path) return;
   selection.path = path;
-  for (const tell of selection.told) tell(path);
+  for (const listener of selection.listeners) listener(path);
 }
 
-/** What the search has found; null while nothing is searched for. */
-const search = { words: "", nodes: null, exchanges: null, told: [] };
+/** The search and the indices of its results; null without a search. */
+const search = { words: "", nodes: null, exchanges: null, listeners: [] };

@@ -1,4 +1,4 @@
-"""Events for others to read."""
+"""Events as lines, JSON and server-sent events."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NASTY = 'two\nlines, "quotes", é\u2028\x1b[31mred'
 
 
 def ask(*listeners: Any, reply: Any = NASTY) -> list[Event]:
-    """Run one call and give its events."""
+    """Run one LLM node and return its events."""
     graph = Graph("asking")
     graph.add(LLM("ask", prompt="Well?"))
     seen: list[Event] = []
@@ -34,7 +34,7 @@ def fields(event: Event) -> dict[str, Any]:
     return {name: getattr(event, name) for name in Event.__slots__}
 
 
-def test_json_is_one_line_and_loses_nothing() -> None:
+def test_json_is_one_line_and_complete() -> None:
     events = ask()
     assert EventType.NODE_TOKENS in {event.type for event in events}
     for event in events:
@@ -50,7 +50,7 @@ def workflow(callback: Any) -> None:
     run_virtual(orchestrator.execute_workflow, "Why?")
 
 
-def test_an_orchestrators_events_are_written_too() -> None:
+def test_the_events_of_an_orchestrator() -> None:
     seen: list[StreamEvent] = []
     workflow(seen.append)
     for event in seen:
@@ -61,7 +61,7 @@ def test_an_orchestrators_events_are_written_too() -> None:
     assert seen[-1].event_type == "task_completed"
 
 
-def test_a_server_sent_event_is_read_back_by_the_standards_rules() -> None:
+def test_a_server_sent_event_follows_the_standard() -> None:
     for event in ask():
         sent: dict[str, str] = {}
         lines = to_sse(event).split("\n")
@@ -75,7 +75,7 @@ def test_a_server_sent_event_is_read_back_by_the_standards_rules() -> None:
         assert json.loads(sent["data"]) == fields(event)
 
 
-def test_lines_are_in_the_file_as_they_happen_and_further_runs_follow(tmp_path: Path) -> None:
+def test_lines_are_written_immediately_and_later_runs_are_appended(tmp_path: Path) -> None:
     file = tmp_path / "run.jsonl"
     so_far: list[int] = []
     with JsonLines(file) as listener:
@@ -92,22 +92,22 @@ def test_lines_are_in_the_file_as_they_happen_and_further_runs_follow(tmp_path: 
     assert read == [*events, *more]
 
 
-def test_a_file_that_cannot_be_written_is_told_at_once(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DefinitionError, match=r"cannot write events to .*nowhere.*No such file"):
         JsonLines(tmp_path / "nowhere" / "run.jsonl")
 
 
-def test_a_console_is_told_what_happened_but_no_tokens() -> None:
+def test_console_lines_have_all_events_but_tokens() -> None:
     out = io.StringIO()
     events = ask(ConsoleLines(out))
-    told = out.getvalue().splitlines()
-    assert len(told) == sum(event.type is not EventType.NODE_TOKENS for event in events)
-    assert told[0] == "  0.00 s    0 %  run_started"
-    assert told[-1] == "  0.00 s  100 %  run_completed"
-    assert "  0.00 s    0 %  node_started ask" in told
+    lines = out.getvalue().splitlines()
+    assert len(lines) == sum(event.type is not EventType.NODE_TOKENS for event in events)
+    assert lines[0] == "  0.00 s    0 %  run_started"
+    assert lines[-1] == "  0.00 s  100 %  run_completed"
+    assert "  0.00 s    0 %  node_started ask" in lines
 
 
-def test_an_error_is_told_and_no_terminal_obeys_it() -> None:
+def test_console_lines_have_errors_without_control_characters() -> None:
     out = io.StringIO()
     with pytest.raises(RunError):
         ask(ConsoleLines(out), reply=[ValueError("\x1b[2Jb\x07ad")] * 3)
@@ -115,7 +115,7 @@ def test_an_error_is_told_and_no_terminal_obeys_it() -> None:
     assert not {"\x1b", "\x07"} & set(out.getvalue())
 
 
-def test_a_console_tells_an_orchestrators_messages(capsys: pytest.CaptureFixture[str]) -> None:
+def test_console_lines_have_an_orchestrators_messages(capsys: pytest.CaptureFixture[str]) -> None:
     seen: list[StreamEvent] = []
     console = ConsoleLines()
 
@@ -124,7 +124,7 @@ def test_a_console_tells_an_orchestrators_messages(capsys: pytest.CaptureFixture
         console(event)
 
     workflow(listen)
-    told = capsys.readouterr().err.splitlines()
+    lines = capsys.readouterr().err.splitlines()
     shown = [event for event in seen if event.event_type is not EventType.NODE_TOKENS]
-    assert len(told) == len(shown)
-    assert told[-1].startswith(f"{seen[-1].timestamp:%H:%M:%S}  100 %  task_completed")
+    assert len(lines) == len(shown)
+    assert lines[-1].startswith(f"{seen[-1].timestamp:%H:%M:%S}  100 %  task_completed")

@@ -1,4 +1,4 @@
-"""Events in the user's logging, whose set-up stays as it is."""
+"""Events in the user's logging, whose configuration stays unchanged."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from dagorch.testing import ScriptedProvider, run_virtual
 Line = dict[str, Any]
 
 
-class Keeping:
-    """A structlog logger that keeps its lines, by no global set-up."""
+class KeepingLogger:
+    """A structlog logger that keeps its lines, without global configuration."""
 
     def __init__(self) -> None:
         self.lines: list[Line] = []
@@ -38,8 +38,8 @@ def asking(*listeners: Any, reply: Any) -> None:
     run_virtual(lambda: graph.run(provider=ScriptedProvider(reply), on_event=listeners))
 
 
-def test_each_line_has_run_node_and_attempt_and_a_level_by_its_kind() -> None:
-    keeping = Keeping()
+def test_each_line_has_run_node_attempt_and_level() -> None:
+    keeping = KeepingLogger()
     seen: list[Event] = []
     asking(
         seen.append,
@@ -69,16 +69,16 @@ def test_each_line_has_run_node_and_attempt_and_a_level_by_its_kind() -> None:
 
 
 def test_neither_prompt_nor_reply_is_logged() -> None:
-    keeping = Keeping()
+    keeping = KeepingLogger()
     asking(LogLines(keeping.logger), reply="the reply")
     assert "the prompt" not in str(keeping.lines)
     assert "the reply" not in str(keeping.lines)
 
 
-def test_nor_is_what_a_person_is_asked() -> None:
-    keeping = Keeping()
-    told = {"question": "private?"}
-    LogLines(keeping.logger)(Event(1, 0.0, EventType.NODE_PARKED, "r", "ask", data=told))
+def test_a_question_to_a_person_is_not_logged() -> None:
+    keeping = KeepingLogger()
+    data = {"question": "private?"}
+    LogLines(keeping.logger)(Event(1, 0.0, EventType.NODE_PARKED, "r", "ask", data=data))
     assert keeping.lines == [
         {"level": "info", "event": "node_parked", "run": "r", "node": "ask", "seconds": 0.0}
     ]
@@ -95,27 +95,27 @@ def test_nor_is_what_a_person_is_asked() -> None:
         (EventType.NODE_SKIPPED, "debug"),
     ],
 )
-def test_what_goes_wrong_is_louder(kind: EventType, level: str) -> None:
-    keeping = Keeping()
+def test_failures_have_higher_levels(kind: EventType, level: str) -> None:
+    keeping = KeepingLogger()
     LogLines(keeping.logger)(Event(1, 0.0, kind, "r"))
     assert [line["level"] for line in keeping.lines] == [level]
 
 
-def test_without_structlogs_set_up_lines_go_through_the_standard_librarys(
+def test_without_structlog_configuration_lines_go_to_the_standard_library(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     assert not structlog.is_configured()
     with caplog.at_level(logging.INFO, "dagorch"), pytest.raises(RunError):
         asking(LogLines(), reply=[ValueError("100 %s\n\x1b[31m")] * 2)
     assert {record.name for record in caplog.records} == {"dagorch"}
-    told = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
-    assert told[0].startswith("event='node_failed' run=")
-    assert "error='ValueError: 100 %s'" in told[0]
+    errors = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert errors[0].startswith("event='node_failed' run=")
+    assert "error='ValueError: 100 %s'" in errors[0]
     assert "DEBUG" not in {record.levelname for record in caplog.records}
 
 
-def test_with_it_they_go_where_it_says() -> None:
-    keeping = Keeping()
+def test_with_structlog_configuration_lines_follow_it() -> None:
+    keeping = KeepingLogger()
     structlog.configure(processors=[structlog.stdlib.add_log_level, keeping._keep])
     try:
         asking(LogLines(), reply="yes")
@@ -155,8 +155,8 @@ def broken(event):
 graph.run_sync(on_event=[LogLines(), TraceSpans(), broken])
 assert states() == before
 """
-NOTHING = "pass"
-OF_THE_USER = """
+NO_SET_UP = "pass"
+USER_SET_UP = """
 import structlog
 logging.basicConfig(level=logging.ERROR, format="mine %(message)s")
 structlog.configure(
@@ -173,16 +173,16 @@ def probe(set_up: str, used: bool) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_importing_and_running_sets_nothing_up() -> None:
-    done = probe(NOTHING, used=False)
+def test_importing_and_running_configures_nothing() -> None:
+    done = probe(NO_SET_UP, used=False)
     assert done.stdout == ""
-    # Nobody has said where to: the standard library then tells warnings on standard error.
+    # Without handlers, the standard library writes warnings to standard error.
     (line,) = done.stderr.splitlines()
     assert line.startswith("event='listener failed'")
 
 
-def test_lines_come_as_the_users_set_up_says() -> None:
-    done = probe(OF_THE_USER, used=True)
+def test_lines_follow_the_users_configuration() -> None:
+    done = probe(USER_SET_UP, used=True)
     assert done.stderr == ""
     lines = done.stdout.splitlines()
     assert all(line.startswith("{") for line in lines)

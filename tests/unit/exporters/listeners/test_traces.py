@@ -32,7 +32,7 @@ from tests.conformance.doubles import by_tier, cascade, talking
 
 
 class Collected:
-    """A tracer provider of a test's own, and what comes of it."""
+    """A tracer provider for one test, and its spans."""
 
     def __init__(self) -> None:
         self._exporter = InMemorySpanExporter()
@@ -61,7 +61,7 @@ class Collected:
 
 
 def seconds(span: ReadableSpan, since: ReadableSpan) -> tuple[float, float]:
-    """When it began and ended."""
+    """The start and end of a span, in seconds since another one."""
     return (span.start_time - since.start_time) / 1e9, (span.end_time - since.start_time) / 1e9
 
 
@@ -202,9 +202,7 @@ def test_every_name_is_of_the_conventions_or_our_own(virtual: Any, collected: Co
     assert used & known >= {"gen_ai.output.messages", "error.type", "gen_ai.workflow.name"}
 
 
-def test_passes_items_and_graphs_made_at_run_time_are_nested(
-    virtual: Any, collected: Collected
-) -> None:
+def test_passes_items_and_expansions_are_nested(virtual: Any, collected: Collected) -> None:
     item = Graph("item")
     item.input("item", int)
 
@@ -243,9 +241,7 @@ def test_passes_items_and_graphs_made_at_run_time_are_nested(
     assert seconds(collected.one("plan"), run) == (0.0, 1.0)
 
 
-def test_the_run_is_under_the_span_that_is_current_where_it_is_started(
-    virtual: Any, collected: Collected
-) -> None:
+def test_the_parent_of_a_run_is_the_current_span(virtual: Any, collected: Collected) -> None:
     tracer = collected.provider.get_tracer("of the user")
     graph = Graph("one")
 
@@ -278,7 +274,7 @@ def test_the_run_is_under_the_span_that_is_current_where_it_is_started(
     assert otel_context.get_current() == {}
 
 
-def test_what_is_skipped_or_blocked_is_an_event_where_it_would_have_been(
+def test_a_skipped_or_blocked_node_is_an_event_of_its_parent(
     virtual: Any, collected: Collected
 ) -> None:
     graph = Graph("ends")
@@ -315,8 +311,8 @@ def failing() -> Graph:
     return graph
 
 
-def test_content_is_recorded_only_where_it_is_asked_for(virtual: Any) -> None:
-    told = {}
+def test_content_is_recorded_only_on_request(virtual: Any) -> None:
+    results = {}
     for content in (False, True):
         collected = Collected()
 
@@ -328,11 +324,11 @@ def test_content_is_recorded_only_where_it_is_asked_for(virtual: Any) -> None:
                 )
 
         virtual(main)
-        told[content] = collected
-    bare = "".join(span.to_json() for span in told[False].spans)
+        results[content] = collected
+    bare = "".join(span.to_json() for span in results[False].spans)
     assert "private" not in bare
     assert "prompt" not in bare
-    chats = [span for span in told[True].spans if span.name.startswith("chat")]
+    chats = [span for span in results[True].spans if span.name.startswith("chat")]
     assert len(chats) == 2
     text = {"type": "text", "content": "my private reply"}
     for chat in chats:
@@ -345,7 +341,7 @@ def test_content_is_recorded_only_where_it_is_asked_for(virtual: Any) -> None:
     asked = {"role": "user", "parts": [{"type": "text", "content": "the prompt"}]}
     assert first == [asked]
     assert [message["role"] for message in second] == ["user", "assistant", "user"]  # the repair
-    description = told[True].one("ask").status.description
+    description = results[True].one("ask").status.description
     assert description is not None
     assert description.startswith("InvalidOutputError: ")
 
@@ -371,7 +367,7 @@ def test_a_run_that_is_cancelled_closes_its_spans(virtual: Any, collected: Colle
         assert seconds(span, collected.one("invoke_workflow slow"))[1] == 5.0
 
 
-def test_a_run_that_fails_tells_so(virtual: Any, collected: Collected) -> None:
+def test_a_run_that_fails_has_an_error(virtual: Any, collected: Collected) -> None:
     graph = Graph("bad")
 
     @graph.function(policy=Policy(timeout_seconds=2))
@@ -406,7 +402,7 @@ def test_exchanges_of_a_function_are_under_its_attempt(virtual: Any, collected: 
     ]
 
 
-def test_a_question_and_a_cheaper_model_are_told_without_their_words(collected: Collected) -> None:
+def test_a_question_has_no_content_and_a_downgrade_has_its_model(collected: Collected) -> None:
     listener = TraceSpans(collected.provider)
     for number, kind, path, data in (
         (1, EventType.RUN_STARTED, "", {"graph": "g"}),
@@ -422,7 +418,7 @@ def test_a_question_and_a_cheaper_model_are_told_without_their_words(collected: 
     assert "private" not in collected.one("ask").to_json()
 
 
-def test_what_a_slow_listener_missed_leaves_no_span_open(collected: Collected) -> None:
+def test_missed_events_leave_no_span_open(collected: Collected) -> None:
     listener = TraceSpans(collected.provider)
     listener(Event(700, 2.0, EventType.NODE_STARTED, "r", "items[3]/say", 1, data={"kind": "llm"}))
     listener(Event(900, 3.0, EventType.RUN_COMPLETED, "r"))
@@ -455,7 +451,7 @@ def test_a_tracer_that_fails_breaks_no_run(virtual: Any, caplog: pytest.LogCaptu
     assert caplog.text.count("listener failed") == 1
 
 
-def test_what_is_not_sampled_costs_no_spans(virtual: Any) -> None:
+def test_a_run_that_is_not_sampled_creates_no_spans(virtual: Any) -> None:
     provider = TracerProvider(sampler=ALWAYS_OFF, shutdown_on_exit=False)
     started: list[str] = []
 
@@ -487,11 +483,13 @@ def test_an_orchestrators_workflow_is_traced(collected: Collected) -> None:
     assert result.run is not None
     chats = [span for span in collected.spans if span.name.startswith("chat ")]
     assert len(chats) == result.run.usage.calls
-    told = sum(int(str((chat.attributes or {})["gen_ai.usage.output_tokens"])) for chat in chats)
-    assert told == result.run.usage.output_tokens
+    output_tokens = sum(
+        int(str((chat.attributes or {})["gen_ai.usage.output_tokens"])) for chat in chats
+    )
+    assert output_tokens == result.run.usage.output_tokens
 
 
-def test_without_opentelemetry_one_is_told_what_to_install() -> None:
+def test_without_opentelemetry_the_error_says_what_to_install() -> None:
     code = (
         "import sys; sys.modules['opentelemetry'] = None\n"
         "import dagorch\n"
@@ -503,7 +501,7 @@ def test_without_opentelemetry_one_is_told_what_to_install() -> None:
     assert done.stdout == "spans need OpenTelemetry's API; install dagorch[otel]\n"
 
 
-def test_an_attempt_that_gave_a_graph_ends_where_that_begins(
+def test_an_attempt_that_returned_a_graph_ends_when_the_graph_starts(
     virtual: Any, collected: Collected
 ) -> None:
     graph = Graph("planned")
@@ -529,7 +527,7 @@ def test_an_attempt_that_gave_a_graph_ends_where_that_begins(
     assert seconds(collected.one("plan"), run) == (0.0, 3.0)
 
 
-def test_a_failure_that_a_fallback_made_good_is_told(virtual: Any, collected: Collected) -> None:
+def test_a_failure_with_a_fallback_is_recorded(virtual: Any, collected: Collected) -> None:
     graph = Graph("good")
 
     @graph.function(policy=Policy(fallback=7))
@@ -553,15 +551,15 @@ def test_images_and_tool_calls_are_parts_of_a_message(collected: Collected) -> N
     listener(Event(1, 0.0, EventType.RUN_STARTED, "r", data={"graph": "g"}))
     listener(Event(2, 1.0, EventType.EXCHANGE_ENDED, "r", "ask", 1, data=exchange))
     listener(Event(3, 1.0, EventType.RUN_COMPLETED, "r"))
-    told = collected.one("chat m").attributes or {}
-    (asked,) = json.loads(str(told["gen_ai.input.messages"]))
+    attributes = collected.one("chat m").attributes or {}
+    (asked,) = json.loads(str(attributes["gen_ai.input.messages"]))
     image = {"type": "uri", "modality": "image", "uri": "https://a/b.png"}
     assert asked["parts"] == [{"type": "text", "content": "Look"}, image]
-    (reply,) = json.loads(str(told["gen_ai.output.messages"]))
+    (reply,) = json.loads(str(attributes["gen_ai.output.messages"]))
     assert reply["parts"] == [{"type": "tool_call", **call}]
 
 
-def test_two_exchanges_of_one_attempt_stand_side_by_side(
+def test_concurrent_exchanges_of_one_attempt_are_siblings(
     virtual: Any, collected: Collected
 ) -> None:
     graph = Graph("hedged")

@@ -1,4 +1,4 @@
-"""The page of a run as it is written; what it does in a browser is in tests/e2e."""
+"""The HTML of the report. `tests/e2e/test_report_page.py` tests it in a browser."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ HOSTILE = "</script><script>alert(1)</script><!-- \u2028 & \x00 \u202e"
 
 
 class Page(HTMLParser):
-    """What a page is made of."""
+    """The parsed page."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -42,15 +42,19 @@ class Page(HTMLParser):
         self.data = json.loads(self.scripts[0])
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = dict(attrs)
+        attributes = dict(attrs)
         self.tags.append(tag)
         self._inside = tag
         if tag == "meta":
-            self.meta[given.get("http-equiv") or given.get("name") or ""] = (
-                given.get("content") or ""
+            self.meta[attributes.get("http-equiv") or attributes.get("name") or ""] = (
+                attributes.get("content") or ""
             )
-        assert not any(name.startswith("on") or name in ("style", "src") for name in given), given
-        assert not str(given.get("href", "")).startswith(("http", "javascript", "data")), given
+        assert not any(name.startswith("on") or name in ("style", "src") for name in attributes), (
+            attributes
+        )
+        assert not str(attributes.get("href", "")).startswith(("http", "javascript", "data")), (
+            attributes
+        )
 
     def handle_endtag(self, tag: str) -> None:
         self._inside = ""
@@ -82,7 +86,7 @@ def bare(**more: Any) -> RunRecord:
     return RunRecord(**{**facts, **more})
 
 
-def test_it_says_how_the_run_went() -> None:
+def test_the_page_has_the_run() -> None:
     recorder = Recorder()
     workflow = cascade(talking(by_tier))
     outcome = run_virtual(partial(workflow.execute_workflow, "Why?", on_event=recorder))
@@ -104,7 +108,7 @@ def test_it_says_how_the_run_went() -> None:
     assert {page.data["nodes"][bar[0]]["path"] for bar in bars} >= {"decompose", "camina_1"}
 
 
-def test_its_policy_knows_its_own_script_and_style_and_nothing_else() -> None:
+def test_the_policy_allows_only_the_pages_own_script_and_style() -> None:
     html = to_html_report(recorded(asking()))
     page = Page(html)
     policy = page.meta["Content-Security-Policy"]
@@ -119,7 +123,7 @@ def test_its_policy_knows_its_own_script_and_style_and_nothing_else() -> None:
     assert not {"img", "link", "iframe", "object", "embed"} & set(page.tags)
 
 
-def test_hostile_text_is_in_the_data_and_nowhere_else() -> None:
+def test_hostile_text_stays_in_the_data() -> None:
     async def broken(ask: str) -> None:
         raise ValueError(HOSTILE)
 
@@ -140,18 +144,18 @@ def test_hostile_text_is_in_the_data_and_nowhere_else() -> None:
     assert "<script>alert" not in html
 
 
-def test_money_shows_where_there_is_some() -> None:
+def test_costs_are_shown_if_there_are_any() -> None:
     reply = LLMResponse("Yes.", "m", Usage(1000, 10, Decimal("0.25"), estimated=True, calls=1))
     page = Page(to_html_report(recorded(asking(), provider=ScriptedProvider([reply]))))
     assert "$0.25" in page.text
-    assert "in part estimated" in page.text
+    assert "partly estimated" in page.text
     assert page.data["costs"]
     page = Page(to_html_report(recorded(asking())))
     assert "$" not in page.text
     assert "Tokens" in page.text
 
 
-def test_many_steps_and_many_node_runs_are_counted() -> None:
+def test_long_tables_are_cut_and_counted() -> None:
     graph = Graph("chain")
     ref: Any = "x"
     for number in range(40):
@@ -161,19 +165,19 @@ def test_many_steps_and_many_node_runs_are_counted() -> None:
     assert "The 10 largest node runs" in page.text
 
 
-def test_a_step_that_waited_says_so() -> None:
+def test_a_step_of_the_critical_path_has_its_wait() -> None:
     steps = (CriticalStep("a", 0.0, 1.0), CriticalStep("b", 2.0, 1.0))
     page = Page(to_html_report(bare(critical_path=steps)))
     assert "2.0 s of work, 2.0 s of waiting" in page.text
     assert "2.0 s wait" in page.text
 
 
-def test_without_a_graph_or_a_program_that_draws_it_says_why(
+def test_a_missing_drawing_has_its_reason(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     page = Page(to_html_report(bare()))
     assert "recorded without its graph" in page.text
-    assert "No model was asked." in page.text
+    assert "No model was called." in page.text
 
     def fails(dot: str) -> str:
         raise DefinitionError("there is no dot")
@@ -183,7 +187,7 @@ def test_without_a_graph_or_a_program_that_draws_it_says_why(
 
 
 @pytest.mark.parametrize(
-    ("output", "cut", "told"),
+    ("output", "omitted", "text"),
     [
         ("plain words", 0, "plain words"),
         ({"title": "Bees", "score": 1}, 0, '"title": "Bees"'),
@@ -191,8 +195,8 @@ def test_without_a_graph_or_a_program_that_draws_it_says_why(
         ("a long", 1234, "a long… (1,234 more characters)"),
     ],
 )
-def test_the_outcome(output: Any, cut: int, told: str) -> None:
-    assert told in Page(to_html_report(bare(output=output, output_left_out=cut))).text
+def test_the_output(output: Any, omitted: int, text: str) -> None:
+    assert text in Page(to_html_report(bare(output=output, output_chars_omitted=omitted))).text
 
 
 def test_a_very_long_task_is_cut() -> None:
@@ -215,8 +219,8 @@ async def test_a_run_is_recorded_on_either_event_loop() -> None:
     assert Page(to_html_report(record)).data["seconds"] == record.duration_seconds
 
 
-def test_the_time_of_an_event_is_told_and_its_floats_are_short() -> None:
+def test_an_event_has_its_fields_without_content() -> None:
     page = Page(to_html_report(recorded(asking())))
     (ended,) = (event for event in page.data["events"] if event["type"] == "exchange_ended")
-    assert "service: scripted" in ended["told"]
-    assert "Well?" not in ended["told"]
+    assert "service: scripted" in ended["text"]
+    assert "Well?" not in ended["text"]

@@ -1,4 +1,4 @@
-"""The record of a run: all that happened, out to JSON and back; the timeline of its attempts."""
+"""The record of a run: its content, its JSON, its file, and the timeline of its attempts."""
 
 from __future__ import annotations
 
@@ -21,13 +21,14 @@ from dagorch.exporters import (
     Recorder,
     RunRecord,
     read_record,
+    to_html_report,
     to_timeline,
     to_timeline_svg,
     write_record,
 )
 from dagorch.exporters.report import recorder as module
 from dagorch.exporters.report.record import AttemptRecord, NodeRecord
-from dagorch.exporters.report.spans import spans_of
+from dagorch.exporters.report.segments import segments_of
 from dagorch.models.llm import LLMResponse, ToolCall
 from dagorch.models.orchestration import OrchestratorResult
 from dagorch.models.result import NodeRun, Result
@@ -35,11 +36,13 @@ from dagorch.models.usage import Usage
 from dagorch.testing import ScriptedProvider, run_virtual
 from tests.conformance.doubles import by_tier, cascade, talking
 
+V1 = Path(__file__).with_name("record_v1.json")
+"""A record as the first version of the format has it."""
 BUSY = OverloadedError("busy", status=503)
 
 
 def recorded(graph: Graph, **options: Any) -> RunRecord:
-    """Run a graph with a recorder, and give its record, which goes to JSON and back."""
+    """Run a graph with a recorder, and return its record after a round trip through JSON."""
     recorder = Recorder()
     options.setdefault("provider", ScriptedProvider("Yes."))
 
@@ -65,12 +68,12 @@ def node(record: RunRecord, path: str) -> NodeRecord:
     return next(found for found in record.node_runs if found.path == path)
 
 
-def test_prompts_replies_and_the_bill() -> None:
+def test_prompts_replies_and_usage() -> None:
     usage = Usage(7, 3, Decimal("0.0000012"), calls=1, cached_tokens=2, reasoning_tokens=1)
     answer = LLMResponse("Yes.", "m-2", usage, "length")
     record = recorded(asking(), provider=ScriptedProvider([answer]))
     (exchange,) = record.exchanges
-    assert [(said.role, said.content) for said in exchange.messages] == [
+    assert [(message.role, message.content) for message in exchange.messages] == [
         ("system", "Be brief."), ("user", "Well?"),
     ]  # fmt: skip
     assert (exchange.reply, exchange.finish_reason, exchange.error) == ("Yes.", "length", "")
@@ -86,7 +89,7 @@ def test_prompts_replies_and_the_bill() -> None:
     assert before < record.started_at <= datetime.now(UTC) + timedelta(seconds=1)
 
 
-def test_every_attempt_with_its_times_and_why_it_failed() -> None:
+def test_attempts_have_their_times_and_errors() -> None:
     graph = asking(policy=Policy(retry=Retry(attempts=3)))
     provider = ScriptedProvider([BUSY, BUSY, "Yes."], latency_seconds=2)
     record = recorded(graph, provider=provider, seed=1)
@@ -96,20 +99,20 @@ def test_every_attempt_with_its_times_and_why_it_failed() -> None:
     ]  # fmt: skip
     times = [(a.started_seconds, a.ended_seconds) for a in ask.attempts]
     assert all(end - start == pytest.approx(2) for start, end in times)  # type: ignore[operator]
-    spans = spans_of(ask)
-    assert [span.kind for span in spans] == [
+    segments = segments_of(ask)
+    assert [segment.kind for segment in segments] == [
         "running", "retrying", "running", "retrying", "running",
     ]  # fmt: skip
-    assert [span.failed for span in spans if span.kind == "running"] == [True, True, False]
-    for before, after in pairwise(spans):
+    assert [s.failed for s in segments if s.kind == "running"] == [True, True, False]
+    for before, after in pairwise(segments):
         assert before.end_seconds == after.start_seconds
-    assert spans[-1].end_seconds == ask.ended_seconds == record.duration_seconds
+    assert segments[-1].end_seconds == ask.ended_seconds == record.duration_seconds
     assert [exchange.error for exchange in record.exchanges] == [
         "OverloadedError: busy", "OverloadedError: busy", "",
     ]  # fmt: skip
 
 
-def test_a_wait_for_a_slot_after_the_pause_is_waiting_and_not_retrying() -> None:
+def test_a_wait_for_a_slot_after_a_retry_delay_is_waiting() -> None:
     graph = asking(policy=Policy(retry=Retry(attempts=2, base_delay_seconds=0.001)))
 
     @graph.function
@@ -118,7 +121,7 @@ def test_a_wait_for_a_slot_after_the_pause_is_waiting_and_not_retrying() -> None
 
     record = recorded(graph, provider=ScriptedProvider([BUSY, "Yes."], latency_seconds=1),
                       max_parallel=1, seed=4)  # fmt: skip
-    kinds = [span.kind for span in spans_of(node(record, "ask"))]
+    kinds = [segment.kind for segment in segments_of(node(record, "ask"))]
     assert kinds[-1] == "running"
     assert "waiting" in kinds
 
@@ -135,7 +138,7 @@ def test_a_cancelled_exchange_keeps_its_prompt() -> None:
     assert "NodeTimeoutError" in node(record, "ask").error
 
 
-def test_tool_calls_are_told() -> None:
+def test_tool_calls() -> None:
     def look_up(word: str) -> str:
         return f"{word}!"
 
@@ -145,11 +148,11 @@ def test_tool_calls_are_told() -> None:
     record = recorded(graph, provider=ScriptedProvider([call, "Yes."]))
     first, second = record.exchanges
     assert first.tool_calls == ('look_up({"word": "bee"})',)
-    assert [said.role for said in second.messages if said.content == "bee!"] == ["tool"]
-    assert spans_of(node(record, "ask")) == ()  # a container
+    assert [message.role for message in second.messages if message.content == "bee!"] == ["tool"]
+    assert segments_of(node(record, "ask")) == ()  # a container
 
 
-def test_cached_and_reasoning_tokens_go_out_and_back() -> None:
+def test_cached_and_reasoning_tokens() -> None:
     usage = Usage(9, 8, Decimal("0.1"), calls=1, cached_tokens=7, reasoning_tokens=6)
     record = recorded(asking(), provider=ScriptedProvider([LLMResponse("Yes.", "m", usage)]))
     assert record.usage == record.exchanges[0].usage == usage
@@ -182,7 +185,7 @@ def test_an_orchestrators_record_has_its_task_and_tiers() -> None:
     assert RunRecord.model_validate_json(record.model_dump_json()) == record
 
 
-def test_one_recorder_for_runs_at_once_mixes_nothing() -> None:
+def test_one_recorder_keeps_concurrent_runs_apart() -> None:
     recorder = Recorder()
     results: dict[str, Result] = {}
 
@@ -204,10 +207,10 @@ def test_one_recorder_for_runs_at_once_mixes_nothing() -> None:
         assert [e.messages[0].content for e in record.exchanges] == [word]
         numbers = [event.number for event in record.events]
         assert numbers == sorted(numbers)
-    assert recorder.record(results["a"]).events == ()  # let go with the first record
+    assert recorder.record(results["a"]).events == ()  # dropped with the first record
 
 
-def test_without_listening_there_is_what_the_result_knows() -> None:
+def test_a_record_without_events_has_what_the_result_has() -> None:
     graph = asking(policy=Policy(retry=Retry(attempts=2)))
     provider = ScriptedProvider([BUSY, "Yes."], latency_seconds=1)
     result = run_virtual(lambda: graph.run(provider=provider))
@@ -215,11 +218,11 @@ def test_without_listening_there_is_what_the_result_knows() -> None:
     assert (record.exchanges, record.events, record.task) == ((), (), "Well")
     ask = node(record, "ask")
     assert [a.started_seconds for a in ask.attempts] == [None, None]
-    assert [span.kind for span in spans_of(ask)] == ["running"]
-    assert spans_of(ask) == spans_of(result.get("ask"))
+    assert [segment.kind for segment in segments_of(ask)] == ["running"]
+    assert segments_of(ask) == segments_of(result.get("ask"))
 
 
-def test_long_values_are_cut_and_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_values_are_cut_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_VALUE", 100)
     graph = Graph("long")
 
@@ -233,15 +236,15 @@ def test_long_values_are_cut_and_say_so(monkeypatch: pytest.MonkeyPatch) -> None
 
     record = recorded(graph)
     assert node(record, "text").value == "x" * 100
-    assert node(record, "text").value_left_out == 902  # with its quotes
+    assert node(record, "text").value_chars_omitted == 902  # including its quotes
     assert str(node(record, "numbers").value).startswith("[0, 1, 2")
-    assert record.output_left_out > 0
+    assert record.output_chars_omitted > 0
 
 
 def test_too_many_events_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_EVENTS", 3)
     record = recorded(asking())
-    assert (len(record.events), record.events_left_out) == (3, 3)
+    assert (len(record.events), record.events_omitted) == (3, 3)
 
 
 class Odd:
@@ -255,7 +258,7 @@ class Odd:
     "value",
     [float("nan"), b"\xff", {1, 2}, "lone \ud800 half", "nul \x00", object, Odd(), {(1, 2): 3}],
 )
-def test_odd_values_do_no_harm(value: object) -> None:
+def test_values_that_json_cannot_hold(value: object) -> None:
     graph = Graph("odd")
 
     @graph.function
@@ -266,7 +269,7 @@ def test_odd_values_do_no_harm(value: object) -> None:
     assert node(record, "odd").value is not None
 
 
-def test_half_characters_in_names_do_no_harm(tmp_path: Path) -> None:
+def test_lone_surrogates_in_names(tmp_path: Path) -> None:
     graph = Graph("half \ud800")
 
     @graph.function(id="a\ud800")
@@ -282,13 +285,13 @@ def test_half_characters_in_names_do_no_harm(tmp_path: Path) -> None:
 
 @given(reply=st.text(max_size=60))
 @settings(max_examples=30)
-def test_any_text_goes_out_and_back(reply: str) -> None:
+def test_any_reply_survives_json(reply: str) -> None:
     record = recorded(asking(), provider=ScriptedProvider(reply or "x"))
     kept = (reply or "x").encode("utf-8", "replace").decode()
     assert record.exchanges[0].reply == kept
 
 
-def test_a_very_long_reply_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_very_long_reply_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_TEXT", 10)
     record = recorded(asking(), provider=ScriptedProvider("y" * 25))
     assert record.exchanges[0].reply == "y" * 10 + "… (15 more characters)"
@@ -311,13 +314,13 @@ def test_an_outcome_from_json_cannot_be_recorded() -> None:
 # -- the file -----------------------------------------------------------------------------------
 
 
-def test_a_file_and_back(tmp_path: Path) -> None:
+def test_a_record_is_read_back_from_its_file(tmp_path: Path) -> None:
     record = recorded(asking())
     path = write_record(record, tmp_path / "run.json")
     assert read_record(path) == record
 
 
-def test_files_that_are_no_record(tmp_path: Path) -> None:
+def test_files_that_are_not_records(tmp_path: Path) -> None:
     path = tmp_path / "run.json"
     for text in ("", "[]", "{}", '{"format": "other"}', "[" * 100_000):
         path.write_text(text)
@@ -325,7 +328,7 @@ def test_files_that_are_no_record(tmp_path: Path) -> None:
             read_record(path)
     for version in (99, '"new"'):
         path.write_text(f'{{"format": "dagorch-run", "version": {version}}}')
-        with pytest.raises(DefinitionError, match="read it with a later one"):
+        with pytest.raises(DefinitionError, match="read it with a newer one"):
             read_record(path)
     data = json.loads(recorded(asking()).model_dump_json())
     del data["node_runs"][0]["end"]
@@ -341,10 +344,40 @@ def test_files_that_are_no_record(tmp_path: Path) -> None:
         write_record(recorded(asking()), tmp_path / "no" / "run.json")
 
 
+def test_a_record_of_version_1_is_converted(tmp_path: Path) -> None:
+    record = read_record(V1)
+    assert record.version == 2
+    say = node(record, "views[0]/say")
+    assert [attempt.retry_at_seconds for attempt in say.attempts] == [1.2379646270918914, None]
+    assert (say.value_chars_omitted, record.output_chars_omitted, record.events_omitted) == (0,) * 3
+    assert record.graph is not None
+    assert list(record.graph.boxes) == ["links", "count", "report", "views[0]/say", "views[1]/say"]
+    assert [box for box in record.graph.boxes.values() if box.surround == "views"]
+    assert read_record(write_record(record, tmp_path / "run.json")) == record
+    assert "How do bees fly?" in to_html_report(record)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "place"),
+    [
+        ("node_runs", 5, "node_runs"),
+        ("node_runs", [5], "node_runs.0"),
+        ("output_left_out", "many", "output_chars_omitted"),
+    ],
+)
+def test_a_damaged_record_of_version_1_is_an_error(
+    tmp_path: Path, field: str, value: object, place: str
+) -> None:
+    path = tmp_path / "run.json"
+    path.write_text(json.dumps({**json.loads(V1.read_text("utf-8")), field: value}))
+    with pytest.raises(DefinitionError, match=f"not a valid record of a run: {place}: "):
+        read_record(path)
+
+
 # -- its timeline -------------------------------------------------------------------------------
 
 
-def test_the_timeline_of_a_record_tells_attempts_apart() -> None:
+def test_the_timeline_of_a_record_has_a_bar_per_attempt() -> None:
     graph = asking(policy=Policy(retry=Retry(attempts=2), fallback_models=("other",)))
     provider = ScriptedProvider([BUSY, BUSY, "Yes."], latency_seconds=2)
     record = recorded(graph, provider=provider, seed=1)
@@ -356,18 +389,18 @@ def test_the_timeline_of_a_record_tells_attempts_apart() -> None:
     ]  # fmt: skip
     assert [(bar.kind, bar.attempt, bar.failed) for bar in second.bars] == [("running", 3, False)]
     svg = to_timeline_svg(record)
-    assert "waiting to be tried again" in svg
+    assert "waiting for a retry" in svg
     assert "failed or cancelled" in svg
 
 
-def test_cancelled_while_it_waited_to_be_tried_again() -> None:
-    attempts = (AttemptRecord(number=1, started_seconds=0, ended_seconds=1, retry_seconds=9),)
+def test_a_node_run_cancelled_while_it_waited_for_a_retry() -> None:
+    attempts = (AttemptRecord(number=1, started_seconds=0, ended_seconds=1, retry_at_seconds=9),)
     run = NodeRecord(path="a", kind="llm", end="cancelled", ready_seconds=0, started_seconds=0,
                      ended_seconds=4, attempts=attempts)  # fmt: skip
-    assert [(span.kind, span.end_seconds) for span in spans_of(run)] == [
+    assert [(segment.kind, segment.end_seconds) for segment in segments_of(run)] == [
         ("running", 1), ("retrying", 4),
     ]  # fmt: skip
 
 
-def test_what_never_was_ready_has_no_spans() -> None:
-    assert spans_of(NodeRun("a", "function", "skipped", None, None, 1, 0)) == ()
+def test_a_node_run_that_was_never_ready_has_no_segments() -> None:
+    assert segments_of(NodeRun("a", "function", "skipped", None, None, 1, 0)) == ()

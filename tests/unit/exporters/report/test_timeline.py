@@ -13,9 +13,9 @@ import pytest
 
 from dagorch import LLM, Graph, Policy, RunError
 from dagorch.exporters import to_timeline, to_timeline_svg
-from dagorch.exporters.report.spans import lane_of, spans_of
+from dagorch.exporters.report.segments import lane_name, segments_of
 from dagorch.exporters.report.timeline import Timeline
-from dagorch.exporters.report.timeline_svg import MAX_ROWS, MAX_TOLD, clock, ticks
+from dagorch.exporters.report.timeline_svg import MAX_ROWS, MAX_TOOLTIPS, clock, ticks
 from dagorch.models.result import NodeRun, Result
 from dagorch.testing import ScriptedProvider, run_virtual
 
@@ -40,7 +40,7 @@ def ran(graph: Graph, **options: Any) -> Result:
 
 
 def check(timeline: Timeline, result: Result) -> None:
-    """What holds of every timeline."""
+    """Check the invariants of a timeline."""
     drawn = set()
     for lane in timeline.lanes:
         assert {bar.row for bar in lane.bars} == set(range(lane.rows))
@@ -52,10 +52,10 @@ def check(timeline: Timeline, result: Result) -> None:
             assert bar.start_seconds >= ends.get(bar.row, 0.0), (lane.name, bar)
             ends[bar.row] = bar.end_seconds
             drawn.add(bar.path)
-    assert drawn == {path for path, run in result.node_runs.items() if spans_of(run)}
+    assert drawn == {path for path, run in result.node_runs.items() if segments_of(run)}
 
 
-def test_a_row_is_used_again_when_it_is_free() -> None:
+def test_a_free_row_is_reused() -> None:
     result = ran(wide(6), max_parallel=2)
     timeline = to_timeline(result)
     check(timeline, result)
@@ -72,7 +72,7 @@ def test_a_row_is_used_again_when_it_is_free() -> None:
         ref = chain.function(second, _=ref, id=f"s{number}")
     (lane,) = to_timeline(ran(chain)).lanes
     assert lane.rows == 1
-    (lane,) = to_timeline(ran(chain), roomy=4).lanes
+    (lane,) = to_timeline(ran(chain), max_separate_rows=4).lanes
     assert [bar.row for bar in lane.bars] == [0, 1, 2, 3]
 
 
@@ -92,11 +92,11 @@ def test_random_runs(seed: int) -> None:
         before = chance.sample(refs, min(len(refs), chance.randrange(3)))
         refs.append(graph.function(step(chance.random()), id=f"n{number}", after=before))
     result = ran(graph, max_parallel=3)
-    for roomy in (0, 30):
-        check(to_timeline(result, roomy), result)
+    for separate_rows in (0, 30):
+        check(to_timeline(result, separate_rows), result)
 
 
-def test_lanes_are_what_was_worked_on() -> None:
+def test_lanes_are_models() -> None:
     graph = Graph("lanes")
     body = Graph("body")
     body.input("item", int)
@@ -109,7 +109,7 @@ def test_lanes_are_what_was_worked_on() -> None:
     assert "items" not in {bar.path for lane in to_timeline(result).lanes for bar in lane.bars}
 
 
-def test_what_never_started_waited_and_what_failed_says_so() -> None:
+def test_unstarted_node_runs_wait_and_failed_ones_are_marked() -> None:
     graph = Graph("stopped")
 
     @graph.function
@@ -132,7 +132,7 @@ def test_what_never_started_waited_and_what_failed_says_so() -> None:
     }
 
 
-def test_a_node_made_good_by_its_fallback_failed_itself() -> None:
+def test_a_node_recovered_by_its_fallback_is_marked_as_failed() -> None:
     graph = Graph("saved")
 
     @graph.function(policy=Policy(fallback=7))
@@ -156,7 +156,7 @@ def test_a_node_made_good_by_its_fallback_failed_itself() -> None:
     ],
 )
 def test_lane(run: NodeRun, lane: str) -> None:
-    assert lane_of(run) == lane
+    assert lane_name(run) == lane
 
 
 def drawn(result: Result) -> tuple[ET.Element, list[str]]:
@@ -164,7 +164,7 @@ def drawn(result: Result) -> tuple[ET.Element, list[str]]:
     return root, ["".join(text.itertext()) for text in root.iter(f"{SVG}text")]
 
 
-def test_the_picture_names_everything_and_its_kinds() -> None:
+def test_the_picture_has_names_and_a_legend() -> None:
     result = ran(wide(5), max_parallel=2)
     root, words = drawn(result)
     assert {f"step_{n:03}" for n in range(5)} <= set(words)
@@ -176,16 +176,16 @@ def test_the_picture_names_everything_and_its_kinds() -> None:
     assert root.find(f"{SVG}title") is not None
 
 
-def test_the_picture_counts_what_it_does_not_draw() -> None:
+def test_the_picture_counts_the_rows_that_it_does_not_draw() -> None:
     root, words = drawn(ran(wide(100), max_parallel=100))
     assert f"… {100 - MAX_ROWS} more node runs in {100 - MAX_ROWS} more rows" in words
     assert float(root.get("height") or 0) < 60 * 20 + 200
 
 
-def test_many_bars_are_told_of_no_more_one_by_one() -> None:
-    for count, told in ((MAX_TOLD, MAX_ROWS), (MAX_TOLD + 1, 0)):
+def test_a_picture_of_many_bars_has_no_tooltips() -> None:
+    for count, tooltips in ((MAX_TOOLTIPS, MAX_ROWS), (MAX_TOOLTIPS + 1, 0)):
         root, _ = drawn(ran(wide(count), max_parallel=count))
-        assert len(root.findall(f".//{SVG}rect/{SVG}title")) == told
+        assert len(root.findall(f".//{SVG}rect/{SVG}title")) == tooltips
 
 
 def test_names_do_not_overlap() -> None:
@@ -210,11 +210,11 @@ def test_names_do_not_overlap() -> None:
         assert all(a[1] <= b[0] for a, b in pairwise(row)), row
 
 
-def test_the_picture_of_nothing() -> None:
+def test_the_picture_of_an_empty_run() -> None:
     graph = Graph("nothing")
     graph.function(second, id="one", after=graph.branch("way", lambda: "true")["false"])
     _, words = drawn(ran(graph))
-    assert "Nothing was worked on." in words
+    assert "Nothing ran." in words
 
 
 def test_hostile_names_stay_text() -> None:
@@ -227,11 +227,11 @@ def test_hostile_names_stay_text() -> None:
 
 
 @pytest.mark.parametrize("seconds", [0.001, 0.07, 1, 9, 61, 700, 5000, 90_000, 1e7])
-def test_an_axis_has_a_few_round_moments(seconds: float) -> None:
+def test_an_axis_has_a_few_round_times(seconds: float) -> None:
     found = list(ticks(seconds, 10))
     assert found[0] == 0
     assert 3 <= len(found) <= 11
     assert found[-1] <= seconds * 1.001
-    names = [clock(moment) for moment in found]
+    names = [clock(time) for time in found]
     assert len(set(names)) == len(names)
     assert max(map(len, names)) <= 16
