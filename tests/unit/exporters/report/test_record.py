@@ -352,7 +352,7 @@ def test_a_record_of_version_1_is_converted(tmp_path: Path) -> None:
     assert (say.value_chars_omitted, record.output_chars_omitted, record.events_omitted) == (0,) * 3
     assert record.graph is not None
     assert list(record.graph.boxes) == ["links", "count", "report", "views[0]/say", "views[1]/say"]
-    assert [box for box in record.graph.boxes.values() if box.surround == "views"]
+    assert [box for box in record.graph.boxes.values() if box.cluster == "views"]
     assert read_record(write_record(record, tmp_path / "run.json")) == record
     assert "How do bees fly?" in to_html_report(record)
 
