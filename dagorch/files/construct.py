@@ -197,7 +197,7 @@ class Building:
     def _body(self, id: str, tree: Tree) -> Graph:
         if is_graph(tree):
             return self.graph(tree, id)
-        body = body_of(self._node(id, tree))
+        body = body_of(self._node(id, tree), Graph)
         place = self.place(tree.spot)
         self.places[place] = tree
         for entry in body.entries.values():

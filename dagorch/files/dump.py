@@ -289,7 +289,7 @@ class _Writing:
     def _body(self, body: Any, id: str, depth: int) -> dict[str, Any]:
         entries = list(body.entries.values())
         if len(entries) == 1 and body.name == id == entries[0].node.id and not body.outputs:
-            alone = body_of(entries[0].node)
+            alone = body_of(entries[0].node, Graph)
             same = list(alone.inputs) == list(body.inputs) and not entries[0].after
             if same and alone.fingerprint == body.fingerprint:
                 data = self._alone(entries[0].node, depth)

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dagorch.errors import DefinitionError, did_you_mean
+from dagorch.graph.compiler import compile_graph
 from dagorch.graph.edges import resolve
 
 if TYPE_CHECKING:
     import networkx
 
-    from dagorch.graph.graph import Graph
+    from dagorch.graph.definition import Definition
 
 __all__ = ["CriticalPath", "critical_path", "to_networkx", "work"]
 
@@ -29,7 +30,7 @@ class CriticalPath:
     seconds: float
 
 
-def to_networkx(graph: Graph) -> networkx.DiGraph[str]:
+def to_networkx(graph: Definition) -> networkx.DiGraph[str]:
     """
     Give a frozen `networkx.DiGraph`: each node's `node`, each edge's `bindings` and `labels`.
 
@@ -55,7 +56,7 @@ def to_networkx(graph: Graph) -> networkx.DiGraph[str]:
     return networkx.freeze(drawn)
 
 
-def critical_path(graph: Graph, seconds: Mapping[str, float]) -> CriticalPath:
+def critical_path(graph: Definition, seconds: Mapping[str, float]) -> CriticalPath:
     """
     Find the chain of nodes that bounds the makespan from below.
 
@@ -83,7 +84,7 @@ def critical_path(graph: Graph, seconds: Mapping[str, float]) -> CriticalPath:
         >>> critical_path(graph, {"plan": 1.0, "draft": 4.0})
         CriticalPath(nodes=('plan', 'draft'), seconds=5.0)
     """
-    graph.compile()
+    compile_graph(graph)
     _check_seconds(graph, seconds)
     edges = resolve(graph).by_node()
     order: list[str] = []
@@ -118,7 +119,7 @@ def critical_path(graph: Graph, seconds: Mapping[str, float]) -> CriticalPath:
     return CriticalPath(tuple(reversed(path)), length)
 
 
-def work(graph: Graph, seconds: Mapping[str, float]) -> float:
+def work(graph: Definition, seconds: Mapping[str, float]) -> float:
     """
     Add the seconds of every node: the time on one worker.
 
@@ -129,7 +130,7 @@ def work(graph: Graph, seconds: Mapping[str, float]) -> float:
     return sum(seconds[id] for id in graph.entries)
 
 
-def _check_seconds(graph: Graph, seconds: Mapping[str, float]) -> None:
+def _check_seconds(graph: Definition, seconds: Mapping[str, float]) -> None:
     for id in graph.entries:
         value = seconds.get(id)
         if value is None:

@@ -1,11 +1,12 @@
-"""The verbs of building: one short method per kind of node, each ending in `Graph.add`."""
+"""The methods that add a node, one for each kind; each makes the node and calls `add`."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, overload
+from typing import Any, Literal, Protocol, TypeVar, overload
 
 from dagorch.errors import DefinitionError
+from dagorch.graph.definition import Definition
 from dagorch.models.policy import DEFAULT_POLICY, Policy
 from dagorch.models.ref import BranchRef, Ref
 from dagorch.nodes.ask import Ask
@@ -16,12 +17,10 @@ from dagorch.nodes.function import Function
 from dagorch.nodes.merge import Merge, Wait
 from dagorch.nodes.reducers import Reducer
 
-if TYPE_CHECKING:
-    from dagorch.graph.graph import Graph
-
 __all__ = ["BuilderMethods", "body_of"]
 
 T = TypeVar("T")
+D = TypeVar("D", bound=Definition)
 
 
 class _Adds(Protocol):
@@ -33,18 +32,10 @@ class _Adds(Protocol):
     def __call__(self, fn: Callable[..., T], /) -> Ref[T]: ...
 
 
-class BuilderMethods:
-    """What a `Graph` can be told to add, beside a ready node."""
+class BuilderMethods(Definition):
+    """A definition with a method for each kind of node."""
 
     __slots__ = ()
-
-    if TYPE_CHECKING:
-
-        def add(self, node: Node[T], /, *, after: Any = (), **bindings: Any) -> Ref[T]: ...
-
-        def _insert(
-            self, node: Node[T], bindings: dict[str, Any], after: Any, sources: tuple[Any, ...]
-        ) -> Ref[T]: ...
 
     @overload
     def function(
@@ -142,7 +133,7 @@ class BuilderMethods:
     def loop(
         self,
         id: str,
-        body: Graph,
+        body: Definition,
         *,
         max_iterations: int | None = None,
         until: Callable[[Any], Any] | None = None,
@@ -168,14 +159,14 @@ class BuilderMethods:
 
     @overload
     def map(
-        self, body: Graph, *, over: Any, id: str | None = None, item_input: str | None = None,
+        self, body: Definition, *, over: Any, id: str | None = None, item_input: str | None = None,
         max_parallel: int | None = None, on_item_error: OnItemError = "fail", after: Any = (),
         policy: Policy = DEFAULT_POLICY, **bindings: Any,
     ) -> Ref[list[Any]]: ...  # fmt: skip
 
     def map(
         self,
-        body: Node[Any] | Graph,
+        body: Node[Any] | Definition,
         *,
         over: Any,
         id: str | None = None,
@@ -200,13 +191,13 @@ class BuilderMethods:
             policy: Of the map as a whole; the nodes inside have their own.
             bindings: The body's other inputs, the same for each item.
         """
-        inner = body_of(body)
+        inner = body_of(body, self.new)
         node = Map(id or inner.name, inner, item_input, max_parallel, on_item_error, policy=policy)
         return self.add(node, after=after, **{node.parameter: over}, **bindings)
 
     def subgraph(
         self,
-        body: Graph,
+        body: Definition,
         *,
         id: str | None = None,
         after: Any = (),
@@ -248,23 +239,25 @@ class BuilderMethods:
         return self.add(Ask(id, question, output, policy=policy), after=after, **bindings)
 
 
-def body_of(body: Node[Any] | Graph) -> Graph:
-    """The graph of one node whose parameters are the graph's inputs; a graph as it is."""
-    from dagorch.graph.graph import NO_DEFAULT, Graph, Input
+def body_of(body: Node[Any] | D, new: Callable[[str], D]) -> D:
+    """
+    Return a graph as it is, and a node as a graph of that node alone.
 
-    if isinstance(body, Graph):
+    Args:
+        body: The node's required parameters become the inputs of its graph.
+        new: Makes an empty graph of a name.
+    """
+    if isinstance(body, Definition):
         return body
     if not isinstance(body, Node):
         raise DefinitionError(
             f"{body!r:.60} is neither a node nor a graph; wrap a function: Function('name', fn)"
         )
-    graph = Graph(body.id)
+    graph = new(body.id)
     bindings: dict[str, Any] = {}
     for spec in body.parameters():
-        if not spec.required:
-            continue
-        name = spec.name if spec.name != body.id else f"{spec.name}_"
-        graph._inputs[name] = Input(name, spec.annotation, NO_DEFAULT)
-        bindings[spec.name] = Ref(graph, name)
+        if spec.required:
+            name = spec.name if spec.name != body.id else f"{spec.name}_"
+            bindings[spec.name] = graph.input(name, spec.annotation)
     graph.add(body, **bindings)
     return graph

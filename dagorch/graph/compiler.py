@@ -21,7 +21,7 @@ from dagorch.nodes.base import Node
 from dagorch.nodes.llm import LLM
 
 if TYPE_CHECKING:
-    from dagorch.graph.graph import Graph
+    from dagorch.graph.definition import Definition
     from dagorch.graph.plan import Plan
 
 __all__ = ["compile_graph"]
@@ -32,9 +32,9 @@ class _Parts:
 
     __slots__ = ("bodies", "fallbacks")
 
-    def __init__(self, graph: Graph) -> None:
-        self.bodies: dict[str, Graph] = {}
-        self.fallbacks: dict[str, Graph] = {}
+    def __init__(self, graph: Definition) -> None:
+        self.bodies: dict[str, Definition] = {}
+        self.fallbacks: dict[str, Definition] = {}
         for id, entry in graph.entries.items():
             node = entry.node
             body = getattr(node, "body", None)
@@ -42,33 +42,35 @@ class _Parts:
                 self.bodies[id] = body
             elif isinstance(node, LLM) and node.tools:
                 try:
-                    self.bodies[id] = conversation(node)
+                    self.bodies[id] = conversation(node, graph.new)
                 except DefinitionError as error:
                     raise DefinitionError([Problem(str(error), id, entry.where)]) from error
             if node.policy is not DEFAULT_POLICY:
                 fallback = node.policy.fallback
                 if isinstance(fallback, Node) or hasattr(fallback, "entries"):
-                    self.fallbacks[id] = body_of(fallback)
+                    self.fallbacks[id] = body_of(fallback, graph.new)
 
-    def all(self) -> Iterable[Graph]:
+    def all(self) -> Iterable[Definition]:
         yield from self.bodies.values()
         yield from self.fallbacks.values()
 
 
-def compile_graph(graph: Graph) -> Plan:
+def compile_graph(graph: Definition) -> Plan:
     """
     Check a graph with every graph inside it, and compile them.
 
     Raises:
         DefinitionError: See `Graph.compile`.
     """
+    if graph.plan is not None:
+        return graph.plan
     order, parts = _inner_first(graph)
     plans: dict[int, Plan] = {}
     problems: list[Problem] = []
     cycle: tuple[str, ...] = ()
     for inner in order:
-        if inner._plan is not None:
-            plans[id(inner)] = inner._plan
+        if inner.plan is not None:
+            plans[id(inner)] = inner.plan
             continue
         inside = parts[id(inner)]
         wiring = resolve(inner)
@@ -84,7 +86,7 @@ def compile_graph(graph: Graph) -> Plan:
             bodies = {node: plans[id(body)] for node, body in inside.bodies.items()}
             fallbacks = {node: plans[id(body)] for node, body in inside.fallbacks.items()}
             plan = lay_out(inner, wiring, edges, bodies, fallbacks)
-            inner._plan = plans[id(inner)] = plan
+            inner.plan = plans[id(inner)] = plan
     if problems:
         subject = f"graph {graph.name!r}"
         if cycle:
@@ -93,12 +95,12 @@ def compile_graph(graph: Graph) -> Plan:
     return plans[id(graph)]
 
 
-def _inner_first(graph: Graph) -> tuple[list[Graph], dict[int, _Parts]]:
+def _inner_first(graph: Definition) -> tuple[list[Definition], dict[int, _Parts]]:
     """Every graph reachable through bodies, each after those it contains."""
     parts: dict[int, _Parts] = {}
-    order: list[Graph] = []
+    order: list[Definition] = []
     open_ids: set[int] = set()
-    stack: list[tuple[Graph, bool]] = [(graph, False)]
+    stack: list[tuple[Definition, bool]] = [(graph, False)]
     while stack:
         current, finished = stack.pop()
         key = id(current)
@@ -119,7 +121,7 @@ def _inner_first(graph: Graph) -> tuple[list[Graph], dict[int, _Parts]]:
     return order, parts
 
 
-def _named(graph: Graph, cycle: list[int]) -> tuple[str, ...]:
+def _named(graph: Definition, cycle: list[int]) -> tuple[str, ...]:
     """The ids of a cycle from the one that sorts first, which is named again as the last."""
     entries = list(graph.entries)
     ids = [entries[number] for number in cycle]

@@ -14,7 +14,7 @@ from dagorch.nodes.base import Node
 from dagorch.nodes.function import Function
 
 if TYPE_CHECKING:
-    from dagorch.graph.graph import Entry, Graph
+    from dagorch.graph.definition import Definition, Entry
     from dagorch.nodes.signature import ParameterSpec
 
 __all__ = ["UNKNOWN", "CollectionEdges", "Edge", "Wiring", "constants", "resolve"]
@@ -65,7 +65,7 @@ class Wiring:
         "starts", "takes",
     )  # fmt: skip
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Definition) -> None:
         self.size = len(graph.entries)
         self.slot_of = {id: number for number, id in enumerate(graph.entries)}
         """The slots of all ids: of nodes in the order added, then of inputs."""
@@ -133,16 +133,15 @@ class Wiring:
         return found
 
 
-def resolve(graph: Graph) -> Wiring:
+def resolve(graph: Definition) -> Wiring:
     """
     Give the edges into each node, in the order of its parameters, then of its `after`.
 
     An edge of a label is required: a node put behind `branch["yes"]` is not run on another
     label merely because its other inputs are there.
     """
-    entries, inputs = graph.entries, graph.inputs
     wiring = Wiring(graph)
-    for id, entry in entries.items():
+    for id, entry in graph.entries.items():
         bindings = entry.bindings
         parameters = entry.node.parameters()
         wiring.takes.append(parameters)
@@ -150,7 +149,7 @@ def resolve(graph: Graph) -> Wiring:
             name = spec.name
             if bindings is not None and name in bindings:
                 wiring.bind(name, bindings[name], spec.required)
-            elif name in inputs or (name in entries and name != id):
+            elif graph.binds_by_name(name, id):
                 wiring.add(name, name, spec.required)
         if bindings is not None and _takes_any(entry.node):
             named = {spec.name for spec in parameters}

@@ -23,14 +23,14 @@ from dagorch.nodes.base import Node
 from dagorch.nodes.llm import LLM
 
 if TYPE_CHECKING:
-    from dagorch.graph.graph import Graph
+    from dagorch.graph.definition import Definition
 
 __all__ = ["describe_value", "fingerprint", "function_definition"]
 
 _SKIPPED = frozenset({"policy", "body", "_signature"})
 
 
-def fingerprint(graph: Graph) -> str:
+def fingerprint(graph: Definition) -> str:
     """
     Hash a graph's definition: its nodes, edges, constants, inputs and outputs, and those inside it.
 
@@ -39,7 +39,7 @@ def fingerprint(graph: Graph) -> str:
     Cost: O(V + E), plus reading the source of each function once.
     """
     known: dict[int, str] = {}
-    stack: list[tuple[Graph, bool]] = [(graph, False)]
+    stack: list[tuple[Definition, bool]] = [(graph, False)]
     while stack:
         current, inside_done = stack.pop()
         if id(current) in known:
@@ -53,7 +53,7 @@ def fingerprint(graph: Graph) -> str:
     return known[id(graph)]
 
 
-def _definition(graph: Graph, known: Mapping[int, str]) -> dict[str, Any]:
+def _definition(graph: Definition, known: Mapping[int, str]) -> dict[str, Any]:
     edges = resolve(graph).by_node()
     nodes = {}
     for id_, entry in graph.entries.items():

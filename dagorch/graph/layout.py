@@ -21,7 +21,7 @@ from dagorch.nodes.merge import Merge
 from dagorch.nodes.types import value_check
 
 if TYPE_CHECKING:
-    from dagorch.graph.graph import Entry, Graph
+    from dagorch.graph.definition import Definition, Entry
 
 __all__ = ["lay_out"]
 
@@ -38,7 +38,7 @@ _NO_BINDER: tuple[tuple[str, int], ...] = ()
 
 
 def lay_out(
-    graph: Graph,
+    graph: Definition,
     wiring: Wiring,
     order: Order,
     bodies: Mapping[str, Plan],
@@ -111,7 +111,7 @@ class _Columns:
         self.resources: dict[str, str] = {}
 
 
-def _lay_nodes(plan: Plan, graph: Graph, wiring: Wiring) -> None:
+def _lay_nodes(plan: Plan, graph: Definition, wiring: Wiring) -> None:
     """One walk over the nodes; the usual kind, a function without a policy, comes cheapest."""
     plan.checks, plan.functions = [None] * plan.size, [None] * plan.size
     plan.binders = [_NO_BINDER] * plan.size

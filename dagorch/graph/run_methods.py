@@ -10,7 +10,6 @@ from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dagorch.graph.graph import Graph
     from dagorch.models.result import Result
     from dagorch.runner.api import RunHandle, RunStream
 
@@ -56,15 +55,13 @@ class RunMethods:
         """
         from dagorch.runner.api import run
 
-        graph: Graph = self
-        return run(graph, inputs_and_options)
+        return run(self, inputs_and_options)
 
     def run_sync(self: Any, **inputs_and_options: Any) -> Result:
         """Run to the end from code that is not async, in an event loop of its own."""
         from dagorch.runner.api import run_sync
 
-        graph: Graph = self
-        return run_sync(graph, inputs_and_options)
+        return run_sync(self, inputs_and_options)
 
     def stream(self: Any, **inputs_and_options: Any) -> RunStream:
         """

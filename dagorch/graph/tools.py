@@ -6,30 +6,35 @@ A loop of a call, a map over the tool calls, a merge.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
+from dagorch.graph.builder import body_of
+from dagorch.graph.definition import Definition
 from dagorch.models.policy import Policy
+from dagorch.nodes.container import Loop, Map
 from dagorch.nodes.function import Function
 from dagorch.nodes.llm import LLM
 from dagorch.nodes.tools import Conversation, Toolbox, Turn, answered
 
-if TYPE_CHECKING:
-    from dagorch.graph.graph import Graph
-
 __all__ = ["conversation"]
 
+D = TypeVar("D", bound=Definition)
 
-def conversation(llm: LLM[Any]) -> Graph:
+
+def conversation(llm: LLM[Any], new: Callable[[str], D]) -> D:
     """
-    Build the graph of an LLM node with tools; its inputs are the node's, its value the node's.
+    Build the graph that an LLM node with tools stands for, with the node's inputs and value.
 
-    A tool's error goes back to the model as the tool's answer. A model that still wants tools
+    A tool's error goes back to the model as the tool's answer. A model that still asks for tools
     after the last round fails the node.
-    """
-    from dagorch.graph.graph import Graph
 
+    Args:
+        llm: The node.
+        new: Makes an empty graph of a name.
+    """
     box = Toolbox(llm)
-    body = Graph("round")
+    body = new("round")
     body.input("state", Conversation)
     policy = Policy(
         retry=llm.retry,
@@ -39,15 +44,15 @@ def conversation(llm: LLM[Any]) -> Graph:
         resources=llm.policy.resources,
     )
     response = body.add(Turn("call", llm, box.specs, policy=policy))
-    calls = body.function(box.wanted, response=response)
-    answers = body.map(Function("tool", box.run), over=calls, id="tools")
-    body.function(box.step, id="next", response=response, answers=answers)
+    calls = body.add(Function("wanted", box.wanted), response=response)
+    tool = body_of(Function("tool", box.run), new)
+    answers = body.add(Map("tools", tool), call=calls)
+    body.add(Function("next", box.step), response=response, answers=answers)
 
-    graph = Graph(llm.id)
+    graph = new(llm.id)
     inputs = {spec.name: graph.input(spec.name, spec.annotation) for spec in llm.parameters()}
     opened = graph.add(Function("open", box.open), **inputs)
-    looped = graph.loop(
-        "rounds", body, max_iterations=llm.max_tool_rounds, until=answered, state=opened
-    )
-    graph.function(box.answer, state=looped)
+    rounds = Loop("rounds", body, llm.max_tool_rounds, until=answered)
+    looped = graph.add(rounds, state=opened)
+    graph.add(Function("answer", box.answer), state=looped)
     return graph

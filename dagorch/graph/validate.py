@@ -24,8 +24,8 @@ from dagorch.nodes.merge import Merge
 from dagorch.nodes.types import can_flow, type_name
 
 if TYPE_CHECKING:
+    from dagorch.graph.definition import Definition, Entry
     from dagorch.graph.edges import Wiring
-    from dagorch.graph.graph import Entry, Graph
     from dagorch.nodes.signature import ParameterSpec
 
 __all__ = ["MAX_PROBLEMS", "check", "cycle_problem"]
@@ -44,7 +44,7 @@ _IDLE_OPTIONS = {
 """Options of a policy that nothing would come of."""
 
 
-def check(graph: Graph, wiring: Wiring, fallbacks: Mapping[str, Graph]) -> list[Problem]:
+def check(graph: Definition, wiring: Wiring, fallbacks: Mapping[str, Definition]) -> list[Problem]:
     """Check one graph but for cycles; the graphs inside it are checked on their own."""
     problems = list(graph.problems)
     if not graph.entries:
@@ -65,7 +65,9 @@ def check(graph: Graph, wiring: Wiring, fallbacks: Mapping[str, Graph]) -> list[
     return problems
 
 
-def _check_nodes(graph: Graph, wiring: Wiring, fallbacks: Mapping[str, Graph]) -> Iterator[Problem]:
+def _check_nodes(
+    graph: Definition, wiring: Wiring, fallbacks: Mapping[str, Definition]
+) -> Iterator[Problem]:
     found = _Found()
     told = 0
     open_to_doubt = _open_to_doubt(wiring)
@@ -126,7 +128,7 @@ def _open_to_doubt(wiring: Wiring) -> bytearray:
     return marks
 
 
-def cycle_problem(graph: Graph, cycle: tuple[str, ...]) -> Problem:
+def cycle_problem(graph: Definition, cycle: tuple[str, ...]) -> Problem:
     """Say which nodes form a cycle, the first of them named again as the last."""
     return Problem(
         f"the nodes {' -> '.join(cycle)} form a cycle; to repeat steps use graph.loop(...)",
@@ -136,7 +138,7 @@ def cycle_problem(graph: Graph, cycle: tuple[str, ...]) -> Problem:
 
 
 def _check_bindings(
-    graph: Graph, entry: Entry, parameters: tuple[ParameterSpec, ...], found: _Found
+    graph: Definition, entry: Entry, parameters: tuple[ParameterSpec, ...], found: _Found
 ) -> None:
     """Every parameter has a source, and every binding a parameter."""
     node = entry.node
@@ -156,9 +158,7 @@ def _check_bindings(
         name = spec.name
         if bindings is not None and name in bindings:
             _check_constant(graph, node, spec, bindings[name], found)
-        elif (
-            spec.required and name not in graph.inputs and (name not in graph.entries or name == id)
-        ):
+        elif spec.required and not graph.binds_by_name(name, id):
             known = did_you_mean(
                 name, [*graph.inputs, *(other for other in graph.entries if other != id)]
             )
@@ -169,7 +169,7 @@ def _check_bindings(
 
 
 def _check_constant(
-    graph: Graph, node: Node[Any], spec: ParameterSpec, source: Any, found: _Found
+    graph: Definition, node: Node[Any], spec: ParameterSpec, source: Any, found: _Found
 ) -> None:
     if isinstance(source, Collection):
         _check_collection(graph, node, spec, source, found)
@@ -181,7 +181,7 @@ def _check_constant(
 
 
 def _check_collection(
-    graph: Graph, node: Node[Any], spec: ParameterSpec, collection: Collection, found: _Found
+    graph: Definition, node: Node[Any], spec: ParameterSpec, collection: Collection, found: _Found
 ) -> None:
     """Check each item against the parameter's annotation."""
     wanted, what = spec.annotation, f"input {spec.name!r} of node {node.id!r} takes"
@@ -213,7 +213,7 @@ def _check_collection(
             found.append(f"{what} {type_name(wanted)}, {text}")
 
 
-def _type_of(graph: Graph, item: Any) -> Any:
+def _type_of(graph: Definition, item: Any) -> Any:
     """Return the type of what a collection's item gives; `Any` if it is not known or mixed."""
     if isinstance(item, Ref):
         if item.id in graph.inputs:
@@ -241,7 +241,7 @@ def _literal(annotation: Any) -> bool:
     return getattr(annotation, "__origin__", None) is not None
 
 
-def _check_ref(graph: Graph, id: str, name: str, source: Any, found: _Found) -> None:
+def _check_ref(graph: Definition, id: str, name: str, source: Any, found: _Found) -> None:
     """Refuse a ref of another graph, alone or in a collection."""
     if isinstance(source, Ref):
         if source.graph is not graph:
@@ -255,7 +255,7 @@ def _check_ref(graph: Graph, id: str, name: str, source: Any, found: _Found) -> 
             _check_ref(graph, id, place, ref, found)
 
 
-def _check_refs(graph: Graph, entry: Entry, found: _Found) -> None:
+def _check_refs(graph: Definition, entry: Entry, found: _Found) -> None:
     """What a node comes after, or joins, is of this graph."""
     id = entry.node.id
     for ref in (*entry.after, *entry.sources) if entry.sources else entry.after:
@@ -267,7 +267,9 @@ def _check_refs(graph: Graph, entry: Entry, found: _Found) -> None:
             found.append(f"node {id!r}: after={ref!r:.60} is neither a ref nor an id")
 
 
-def _check_edges(graph: Graph, entry: Entry, wiring: Wiring, places: range, found: _Found) -> None:
+def _check_edges(
+    graph: Definition, entry: Entry, wiring: Wiring, places: range, found: _Found
+) -> None:
     """Sources exist, labels are a branch's, and types can match."""
     id, inputs, entries = entry.node.id, graph.inputs, graph.entries
     wanted_types: dict[str, Any] | None = None
@@ -393,7 +395,7 @@ def _check_parameter(node: Loop | Map, what: str, found: _Found) -> None:
         )
 
 
-def _check_policy(entry: Entry, fallback: Graph | None, found: _Found) -> None:
+def _check_policy(entry: Entry, fallback: Definition | None, found: _Found) -> None:
     node, policy = entry.node, entry.node.policy
     if node.kind not in _ATTEMPTING:
         for name in ("retry", "fallback_models", "attempt_timeout_seconds", "resources"):

@@ -142,7 +142,7 @@ CASES: list[tuple[Callable[[Graph], None], str]] = [
     (wrong_binding, "'takes' has no input 'vallue'; did you mean 'value'"),
     (wrong_types, "'number' of node 'text' takes str, but 'number' gives int"),
     (wrong_constant, "takes int, but is bound to the constant 'one'"),
-    (twice, "the id 'number' is given twice .first at .*test_validate.py:"),
+    (twice, "the id 'number' is used twice .first at .*test_validate.py:"),
     (foreign, "reads 'number' of graph 'other'.*declare graph.input"),
     (empty_merge, "merge 'join' joins nothing"),
     (big_quorum, "waits for 2 of 1 sources"),

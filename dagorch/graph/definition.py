@@ -1,0 +1,298 @@
+"""
+The definition of a graph: its inputs, its nodes, and what the user bound to each node.
+
+Edges, checks, plans and pictures are derived from it elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from types import CodeType
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+from dagorch.errors import DefinitionError, Problem
+from dagorch.graph.caller import find_caller, location
+from dagorch.graph.collection import CONTAINERS, Collection, collect
+from dagorch.models.ref import BranchRef, Ref
+from dagorch.nodes.base import Node, check_id
+from dagorch.nodes.branch import Branch
+from dagorch.nodes.signature import ParameterSpec
+
+if TYPE_CHECKING:
+    from dagorch.graph.plan import Plan
+
+__all__ = ["NO_DEFAULT", "Definition", "Entry", "Input"]
+
+T = TypeVar("T")
+
+_MAX_TYPE_DEPTH = 8
+"""Graphs whose bodies nest deeper have the output type Any, which keeps type checks cheap."""
+
+
+class _NoDefault:
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "NO_DEFAULT"
+
+
+NO_DEFAULT: Any = _NoDefault()
+"""The default of an input that every run must supply."""
+
+
+class Input:
+    """An input of a graph: a value that the caller of a run supplies by name."""
+
+    __slots__ = ("annotation", "default", "name")
+
+    def __init__(self, name: str, annotation: Any, default: Any) -> None:
+        self.name = name
+        self.annotation = annotation
+        self.default = default
+
+
+class Entry:
+    """A node in its graph: what feeds it, what it comes after, and which line added it."""
+
+    __slots__ = ("after", "bindings", "code", "node", "offset", "sources")
+
+    def __init__(
+        self,
+        node: Node[Any],
+        bindings: dict[str, Any] | None,
+        after: tuple[Any, ...],
+        sources: tuple[Ref[Any], ...],
+        code: CodeType | str,
+        offset: int,
+    ) -> None:
+        self.node = node
+        self.bindings = bindings
+        """
+        Per parameter a ref, a `Collection` or a constant; None if there are none.
+
+        A parameter that is left out is bound by name, see `Definition.binds_by_name`.
+        """
+        self.after = after
+        """Nodes that must end first: ids of this graph, or refs."""
+        self.sources = sources
+        """The refs that a merge joins, in edge order."""
+        self.code = code
+        self.offset = offset
+        """With `code`, the place that added the node, as `caller.location` reads it."""
+
+    @property
+    def where(self) -> str:
+        """The place that added the node, as `file:line`."""
+        return location(self.code, self.offset)
+
+    def sources_named(self) -> Iterator[str]:
+        """Yield the id of every node or input that this entry names, with repetitions."""
+        for source in (*(self.bindings or {}).values(), *self.sources, *self.after):
+            if isinstance(source, Collection):
+                yield from (ref.id for ref in source.refs)
+            elif isinstance(source, Ref):
+                yield source.id
+        yield from (other for other in self.after if isinstance(other, str))
+
+    def __getstate__(self) -> tuple[None, dict[str, Any]]:
+        state = {name: getattr(self, name) for name in self.__slots__}
+        return None, state | {"code": self.where, "offset": 0}  # code cannot be pickled
+
+
+class Definition:
+    """
+    What a graph consists of. `Graph` adds the methods that build, check, draw and run it.
+
+    Attributes:
+        name: The graph's name, for titles, logs and file names.
+        depth: Levels of graphs inside graphs, this one included.
+        plan: The compiled plan; None if the graph was changed since, or never compiled.
+    """
+
+    __slots__ = ("_entries", "_inputs", "_outputs", "_problems", "depth", "name", "plan")
+
+    def __init__(self, name: str = "graph") -> None:
+        self.name = name
+        self.depth = 1
+        self.plan: Plan | None = None
+        self._entries: dict[str, Entry] = {}
+        self._inputs: dict[str, Input] = {}
+        self._outputs: tuple[Ref[Any], ...] = ()
+        self._problems: list[Problem] = []
+
+    def new(self, name: str) -> Definition:
+        """Return an empty graph of the same kind."""
+        return Definition(name)
+
+    # -- building ---------------------------------------------------------------------------
+
+    @overload
+    def input(self, name: str, annotation: type[T], default: Any = NO_DEFAULT) -> Ref[T]: ...
+    @overload
+    def input(self, name: str, annotation: Any = Any, default: Any = NO_DEFAULT) -> Ref[Any]: ...
+    def input(self, name: str, annotation: Any = Any, default: Any = NO_DEFAULT) -> Ref[Any]:
+        """
+        Declare a value that each run takes by name.
+
+        Args:
+            name: The keyword of `run(...)`, and the name of the parameters that take it.
+            annotation: Its type, checked against the parameters it feeds.
+            default: The value of runs that leave the input out.
+        """
+        check_id(name)
+        self._changed()
+        if name in self._inputs or name in self._entries:
+            place = location(*find_caller())
+            self._problems.append(Problem(f"the name {name!r} is used twice", name, place))
+        self._inputs[name] = Input(name, annotation, default)
+        return Ref(self, name)
+
+    def add(self, node: Node[T], /, *, after: Any = (), **bindings: Any) -> Ref[T]:
+        """
+        Add a node.
+
+        Args:
+            node: What to do.
+            after: Refs (or ids) that must end first, though no value is taken from them.
+                `branch["label"]` runs the node only if that label is picked.
+            bindings: Per parameter a ref, a constant, or a list, tuple or dict with refs in it,
+                which arrives as one value, in its order. The engine never copies or changes a
+                constant.
+
+        Returns:
+            The ref of its value, typed as the node's output.
+        """
+        return self._insert(node, bindings, after, ())
+
+    def _insert(
+        self, node: Node[T], bindings: dict[str, Any], after: Any, sources: tuple[Any, ...]
+    ) -> Ref[T]:
+        """Add a node; `sources` are the refs that a merge joins, in edge order."""
+        self._changed()
+        if not isinstance(node, Node):
+            raise DefinitionError(
+                f"graph {self.name!r}: {node!r:.60} is not a node; wrap a function with "
+                "graph.function(...)"
+            )
+        code, offset = find_caller()
+        entry = Entry(node, bindings or None, self._order(after), sources, code, offset)
+        for name, value in bindings.items():
+            if isinstance(value, CONTAINERS):
+                try:
+                    bindings[name] = collect(value)
+                except DefinitionError as error:
+                    text = f"input {name!r} of node {node.id!r}: {error}"
+                    self._problems.append(Problem(text, node.id, entry.where))
+        body = getattr(node, "body", None)
+        if isinstance(body, Definition):
+            self.depth = max(self.depth, body.depth + 1)
+        id = node.id
+        if id in self._entries or id in self._inputs:
+            first = self._entries.get(id)
+            place = f" (first at {first.where})" if first else ""
+            text = f"the id {id!r} is used twice{place}; ids are unique in a graph"
+            self._problems.append(Problem(text, id, entry.where))
+        self._entries[id] = entry
+        return BranchRef(self, id) if isinstance(node, Branch) else Ref(self, id)
+
+    def _order(self, after: Any) -> tuple[Any, ...]:
+        """
+        Return `after` as a tuple in which a plain ref of this graph is its id.
+
+        The cycle collector does not track tuples of strings, and the ref itself can be freed.
+        """
+        if isinstance(after, (Ref, str)):
+            after = (after,)
+        return tuple(
+            [
+                other.id
+                if isinstance(other, Ref) and other.graph is self and not other.labels
+                else other
+                for other in after
+            ]
+        )
+
+    def output(self, *refs: Ref[Any]) -> None:
+        """
+        Declare what the graph's value is: the value of one ref, or a dict of several by id.
+
+        Without it: the only sink's value, else a dict of every sink's.
+        """
+        self._changed()
+        self._outputs = refs
+
+    def _changed(self) -> None:
+        self.plan = None
+
+    # -- reading ----------------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __iter__(self) -> Iterator[Node[Any]]:
+        return (entry.node for entry in self._entries.values())
+
+    def __contains__(self, id: object) -> bool:
+        return id in self._entries
+
+    def __repr__(self) -> str:
+        return f"<Graph {self.name!r}: {len(self._entries)} nodes, {len(self._inputs)} inputs>"
+
+    def node(self, id: str) -> Node[Any]:
+        """Return the node with that id. Raises `KeyError` if there is none."""
+        return self._entries[id].node
+
+    @property
+    def entries(self) -> Mapping[str, Entry]:
+        """Every node's record by id, in the order added."""
+        return self._entries
+
+    @property
+    def inputs(self) -> Mapping[str, Input]:
+        """The declared inputs by name, in the order declared."""
+        return self._inputs
+
+    @property
+    def outputs(self) -> tuple[Ref[Any], ...]:
+        """The declared outputs; empty if none were declared."""
+        return self._outputs
+
+    @property
+    def problems(self) -> Iterable[Problem]:
+        """Mistakes found while building; `compile()` raises them with the rest."""
+        return self._problems
+
+    def parameters(self) -> tuple[ParameterSpec, ...]:
+        """Return the inputs as the parameters of a container around this graph."""
+        return tuple(
+            ParameterSpec(i.name, i.annotation, i.default is NO_DEFAULT)
+            for i in self._inputs.values()
+        )
+
+    def binds_by_name(self, parameter: str, id: str) -> bool:
+        """
+        Tell whether a parameter of node `id` without a binding takes the value of its own name.
+
+        It takes that of the input, or of the other node, with the parameter's name.
+        """
+        return parameter in self._inputs or (parameter in self._entries and parameter != id)
+
+    def sinks(self) -> list[str]:
+        """Return the ids of nodes that nothing reads or comes after, in the order added."""
+        read: set[str] = set()
+        for id, entry in self._entries.items():
+            read.update(entry.sources_named())
+            bound = entry.bindings or ()
+            for spec in entry.node.parameters():
+                if spec.name not in bound and self.binds_by_name(spec.name, id):
+                    read.add(spec.name)
+        return [id for id in self._entries if id not in read]
+
+    def output_type(self) -> Any:
+        """Return the annotation of the graph's value; `Any` if unknown, or if bodies nest deep."""
+        if self.depth > _MAX_TYPE_DEPTH:
+            return Any
+        ids = [ref.id for ref in self._outputs] or self.sinks()
+        if len(ids) != 1 or ids[0] not in self._entries:
+            return dict[str, Any] if len(ids) > 1 else Any
+        return self._entries[ids[0]].node.output_type()
