@@ -13,7 +13,7 @@ from typing import Final
 from dagorch.cli.report import END_STYLES
 from dagorch.cli.run_view import ENDS, Row, View
 from dagorch.exporters.pictures.captions import kind_name
-from dagorch.exporters.pictures.text_width import cell_len, cut, pad, set_cell_size
+from dagorch.exporters.pictures.text_width import cell_len, pad, set_cell_size, truncate_cells
 from dagorch.graph.forecast import Forecast
 from dagorch.models.amounts import format_cost, format_duration
 
@@ -66,14 +66,14 @@ def lay_out(
     """Give the lines, none of more than `width - 1` cells, so that no terminal wraps them."""
     room = max(8, width - 1)
     lines = [
-        [(cut(status.title, room), "bold")],
+        [(truncate_cells(status.title, room), "bold")],
         _progress(view, status, room),
         [(_parts([*_costs(view, status), *_counts(view)], room), "bold")],
         *_rows(view, status, room),
     ]
     if view.folded:
         told = ", ".join(f"{count:,} {state}" for state, count in view.folded.items())
-        lines.append([(cut(f"… and {told}", room), "dim")])
+        lines.append([(truncate_cells(f"… and {told}", room), "dim")])
     if width < _WIDE:
         lines += _texts(view, room)
     if ascii_only:
@@ -92,7 +92,7 @@ def _progress(view: View, status: Status, room: int) -> list[Piece]:
         told += f", {left}"
     wide = min(30, room - cell_len(told) - 1)
     if wide < 5:
-        return [(cut(told, room), "bold")]
+        return [(truncate_cells(told, room), "bold")]
     done = min(wide, int(wide * view.progress / 100))
     return [("━" * done, "cyan"), ("─" * (wide - done), "dim"), (f" {told}", "bold")]
 
@@ -145,9 +145,9 @@ def _texts(view: View, room: int) -> Iterator[list[Piece]]:
     failed = next((row for row in reversed(view.rows) if row.tail and row.state == "failed"), None)
     writing = next((row for row in reversed(view.rows) if row.tail and not _is_error(row)), None)
     if failed is not None:
-        yield [(_first(f"{cut(failed.label, 26)}: {failed.tail}", room), "red")]
+        yield [(_first(f"{truncate_cells(failed.label, 26)}: {failed.tail}", room), "red")]
     if writing is not None:
-        head = f"{cut(writing.label, 26)}: "
+        head = f"{truncate_cells(writing.label, 26)}: "
         yield [(head + _last(writing.tail, room - cell_len(head)), "dim")]
 
 

@@ -1,7 +1,7 @@
 """
-Graphs, runs and events for others to see: pictures, text, GraphML, JSON lines, server-sent events.
+Export graphs, runs and events: pictures, text, GraphML, JSON lines, server-sent events, traces.
 
-A name is imported at its first use.
+Each name is imported at its first use.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ __all__ = [
     "write_record",
 ]
 
-_HOMES = {
+_MODULES = {
     "ConsoleLines": "listeners.events",
     "CriticalStep": "critical",
     "ENDINGS": "files",
@@ -84,9 +84,9 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
 
 
 def __dir__() -> list[str]:

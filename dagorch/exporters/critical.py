@@ -1,7 +1,7 @@
 """
 The critical path of a finished run: the chain of node runs that bounded its makespan.
 
-Read off what happened. What can be said of a graph before it runs is `graph/analysis.py`'s.
+It is read from recorded times. `graph/analysis.py` estimates it before a run.
 """
 
 from __future__ import annotations
@@ -26,29 +26,29 @@ class CriticalStep:
 
     path: str
     waited_seconds: float
-    """Between the end of the step before, or the run's start, and its own start: for a slot,
-    mostly."""
+    """From the end of the step before, or the run's start, to its own start. Mostly the wait for a
+    slot."""
     seconds: float
-    """From its start to its end, all attempts and what lies between them; of what went on into a
-    frame (a fallback, an expansion), to that frame's opening."""
+    """From its start to its end, with all attempts and the delays between them. If it opened a
+    fallback or an expansion, to the opening of that frame."""
 
 
 def critical_path(result: Result, graph: Graph | None = None) -> tuple[CriticalStep, ...]:
     """
     Find the chain of node runs that bounded the makespan of a finished run, first to last.
 
-    Walked back from the node run that ended last: before each comes the one that it waited for,
-    which of all its predecessors ended last. Of a loop, map or subgraph the chain holds the node
-    runs inside; before a pass comes the pass before it, before an item that had to wait for room
-    the one that made it. A branch or merge is in it, with 0 seconds; what was skipped is not.
+    The walk starts at the node run that ended last and goes back: before each comes the predecessor
+    that ended last. A loop, map or subgraph is represented by the node runs inside. Before a pass
+    comes the previous pass; before an item that waited for its turn, the item that ended then. A
+    branch or merge counts 0 seconds. Skipped node runs are left out.
 
-    All seconds of all steps, those waited too, add up to the end of the last one, which is the
-    run's, if nothing stopped it. Among node runs that ended at once, one that was not cancelled,
-    then the one furthest from the graph's start.
+    All seconds of all steps, with those waited, add up to the end of the last step. That is the end
+    of the run unless something stopped the run. Among node runs with the same end time, those that
+    were not cancelled win, then the one furthest from the graph's start.
 
     Args:
-        result: Of a run that has ended, however it did. Nothing started: an empty chain.
-        graph: What ran, for a result that was pickled, which leaves its graph behind.
+        result: Of a run that has ended in any way. If nothing started, the chain is empty.
+        graph: The graph that ran. Needed for a result that was pickled, which has no graph.
 
     Raises:
         DefinitionError: There is no graph.
@@ -73,23 +73,24 @@ def critical_path(result: Result, graph: Graph | None = None) -> tuple[CriticalS
     graph = graph or result.graph
     if graph is None:
         raise DefinitionError(
-            f"the result of run {result.run_id!r} has no graph: it was pickled, and the critical "
-            "path is found by the graph's edges; give the graph, too"
+            f"the result of run {result.run_id!r} has no graph, because it was pickled; the "
+            "critical path needs the graph's edges: pass the graph as well"
         )
-    return _Walk(result, graph.compile()).back()
+    return _Walk(result, graph.compile()).steps()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Frame:
-    """A plan that ran at a place."""
+    """A frame that the run opened."""
 
     plan: Plan
     prefix: str
-    above: _Frame | None = None
-    index: int = 0
-    """Of the container in the frame above."""
+    """Of the paths of its node runs."""
+    parent: _Frame | None = None
+    container: int = 0
+    """The index of the container in the parent's plan."""
     number: int = 0
-    """Of the frames of one container, those that opened later have the higher ones."""
+    """Among the frames of one container; later frames have higher numbers."""
 
     def path(self, index: int) -> str:
         return self.prefix + self.plan.nodes[index].id
@@ -97,7 +98,7 @@ class _Frame:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Place:
-    """A node run."""
+    """A node run and where it is in its frame."""
 
     frame: _Frame
     index: int
@@ -105,68 +106,67 @@ class _Place:
 
 
 class _Walk:
-    """From the end of a run to its start."""
+    """The way from the end of a run back to its start."""
 
     def __init__(self, result: Result, plan: Plan) -> None:
         self._runs: Mapping[str, NodeRun] = result.node_runs
         self._expansions: Mapping[str, Any] = result.expansions
         self._numbers = frame_numbers(self._runs)
-        self._lasts: dict[str, list[tuple[float, int, _Place]]] = {}
-        """Per container, of each frame in which something started: its end, number, last."""
+        self._frame_ends: dict[str, list[tuple[float, int, _Place]]] = {}
+        """Of each container: the end, number and last node run of its frames, by end."""
         self._root = _Frame(plan, "")
         self._found: list[tuple[str, float, float]] = []
-        """Paths, starts and ends; the last first."""
+        """Paths, starts and ends, from the last step to the first."""
 
-    def back(self) -> tuple[CriticalStep, ...]:
-        place = self._last(self._root)
+    def steps(self) -> tuple[CriticalStep, ...]:
+        place = self._last_of(self._root)
         while place is not None:
             run = place.run
-            inside = self._lasts_under(place)
+            inside = self._ends_of_frames(place)
             if inside:
                 place = inside[-1][2]
                 continue
             self._found.append((run.path, _start(run), run.ended_seconds))
             place = self._before(place)
         steps: list[CriticalStep] = []
-        before = 0.0
+        previous_end = 0.0
         for path, start, end in reversed(self._found):
-            steps.append(CriticalStep(path, start - before, end - start))
-            before = end
+            steps.append(CriticalStep(path, start - previous_end, end - start))
+            previous_end = end
         return tuple(steps)
 
     def _before(self, place: _Place) -> _Place | None:
-        """What a node run waited for; None if only for the run's start."""
+        """The node run that a node run waited for; None if it waited for the run's start only."""
         while True:
-            at = _ready(place.run)
-            source = self._source(place, at)
+            ready = _ready(place.run)
+            source = self._last_predecessor(place, ready)
             if source is not None:
                 if _took_part(source.run):
                     return source
-                place = source  # skipped or blocked: it waited for something, too
+                place = source  # skipped or blocked, so it waited for another one
                 continue
-            above = place.frame.above
-            if above is None:
+            parent, container = place.frame.parent, place.frame.container
+            if parent is None:
                 return None
-            holder = _Place(above, place.frame.index, self._runs[above.path(place.frame.index)])
-            opened = _start(holder.run)
-            others = self._lasts_under(holder)
-            earlier = bisect_left(others, (at, place.frame.number), key=lambda last: last[:2])
-            if earlier and others[earlier - 1][0] > opened:
-                return others[earlier - 1][2]
-            if place.frame.plan is not above.plan.bodies.get(place.frame.index):
-                # It came to a fallback or an expansion by work of its own.
-                self._found.append((holder.run.path, opened, at))
-            place = holder
+            owner = _Place(parent, container, self._runs[parent.path(container)])
+            opened = _start(owner.run)
+            ends = self._ends_of_frames(owner)
+            earlier = bisect_left(ends, (ready, place.frame.number), key=lambda end: end[:2])
+            if earlier and ends[earlier - 1][0] > opened:
+                return ends[earlier - 1][2]
+            if place.frame.plan is not parent.plan.bodies.get(container):
+                # A fallback or an expansion opens only after work of the owner itself.
+                self._found.append((owner.run.path, opened, ready))
+            place = owner
 
-    def _source(self, place: _Place, at: float) -> _Place | None:
+    def _last_predecessor(self, place: _Place, at: float) -> _Place | None:
         """The predecessor that ended last, no later than at a moment."""
         plan, index = place.frame.plan, place.index
         edges = range(plan.in_start[index], plan.in_start[index + 1])
-        sources = {plan.edge_source[edge] for edge in edges}
-        return self._latest(place.frame, sources, at)
+        return self._latest(place.frame, {plan.edge_source[edge] for edge in edges}, at)
 
-    def _last(self, frame: _Frame) -> _Place | None:
-        """Of what took part in a frame, the node run that ended last."""
+    def _last_of(self, frame: _Frame) -> _Place | None:
+        """The node run of a frame that ended last, of those that took part."""
         return self._latest(frame, range(frame.plan.size), float("inf"), took_part=True)
 
     def _latest(
@@ -180,7 +180,7 @@ class _Walk:
                 continue
             key = (
                 run.ended_seconds,
-                run.end in ("completed", "failed"),  # a cancelled one made nothing ready
+                run.end in ("completed", "failed"),  # a cancelled node run makes no other ready
                 frame.plan.neg_rank[index],
                 -index,
             )
@@ -188,19 +188,19 @@ class _Walk:
                 best, best_key = _Place(frame, index, run), key
         return best
 
-    def _lasts_under(self, place: _Place) -> list[tuple[float, int, _Place]]:
-        """The last node run of each frame that a node run opened, by their ends."""
+    def _ends_of_frames(self, place: _Place) -> list[tuple[float, int, _Place]]:
+        """The end, number and last node run of each frame that a node run opened, by end."""
         path = place.run.path
-        found = self._lasts.get(path)
-        if found is None:
-            found = []
+        ends = self._frame_ends.get(path)
+        if ends is None:
+            ends = []
             for frame in self._frames(place):
-                last = self._last(frame)
+                last = self._last_of(frame)
                 if last is not None:
-                    found.append((last.run.ended_seconds, frame.number, last))
-            found.sort(key=lambda last: last[:2])
-            self._lasts[path] = found
-        return found
+                    ends.append((last.run.ended_seconds, frame.number, last))
+            ends.sort(key=lambda end: end[:2])
+            self._frame_ends[path] = ends
+        return ends
 
     def _frames(self, place: _Place) -> Iterator[_Frame]:
         path, plan, index = place.run.path, place.frame.plan, place.index
@@ -211,8 +211,8 @@ class _Walk:
                 prefix = f"{path}/" if number < 0 else f"{path}[{number}]/"
                 yield _Frame(body, prefix, place.frame, index, number)
         if index in plan.fallbacks and -1 in numbers:
-            last = len(numbers)  # it opens after all others
-            yield _Frame(plan.fallbacks[index], f"{path}/", place.frame, index, last)
+            number = len(numbers)  # a fallback opens after all other frames
+            yield _Frame(plan.fallbacks[index], f"{path}/", place.frame, index, number)
 
 
 def _took_part(run: NodeRun) -> bool:

@@ -1,4 +1,4 @@
-"""A picture to a file, its format told by the ending. The formats themselves are next door."""
+"""Write a graph to a file; the ending selects the format."""
 
 from __future__ import annotations
 
@@ -30,37 +30,37 @@ _WRITERS: Final[dict[str, Callable[[Graph, Result | None], str | bytes]]] = {
     ".yml": lambda graph, _result: dump_graph(graph, "yaml"),
 }
 ENDINGS: Final = tuple(_WRITERS)
-"""Of the files that `write` can make."""
+"""The file endings that `write` knows."""
 
 
 def write(graph: Graph, path: str | PathLike[str], result: Result | None = None) -> Path:
     """
-    Write a graph into a file whose ending says how.
+    Write a graph to a file, in the format of its ending.
 
-    `.svg`, `.png`, `.pdf` (extra `documents`), `.dot`, `.mmd` (Mermaid), `.graphml`; `.yaml` and
-    `.json` hold the graph itself, for `dagorch.files.load_graph`.
+    `.svg`, `.png`, `.pdf` (extra `documents`), `.dot`, `.mmd` (Mermaid) and `.graphml` are
+    pictures. `.yaml` and `.json` hold the graph itself, for `dagorch.files.load_graph`.
 
     Args:
-        graph: What to draw.
-        path: Where to; a file that is there is replaced.
-        result: Of a run of that graph, to draw it as it really unrolled.
+        graph: The graph.
+        path: Of the file; an existing file is replaced.
+        result: Of a run of the graph, to draw it as it really unrolled.
 
     Returns:
         The path.
 
     Raises:
-        DefinitionError: The ending is unknown, the graph does not compile or cannot be held by
-            such a file, or the file cannot be written.
+        DefinitionError: The ending is unknown, the graph does not compile or does not fit the
+            format, or the file cannot be written.
     """
     file = Path(path)
     ending = file.suffix.lower()
     if ending not in ENDINGS:
         raise DefinitionError(
-            f"cannot draw into {str(file)!r}: its ending must be one of {', '.join(ENDINGS)}"
+            f"cannot write a graph to {str(file)!r}: its ending must be one of {', '.join(ENDINGS)}"
             f"{did_you_mean(ending, ENDINGS)}"
         )
-    written = _WRITERS[ending](graph, result)
-    data = written.encode("utf-8") if isinstance(written, str) else written
+    content = _WRITERS[ending](graph, result)
+    data = content.encode("utf-8") if isinstance(content, str) else content
     try:
         file.write_bytes(data)
     except OSError as error:

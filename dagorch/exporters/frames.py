@@ -1,4 +1,4 @@
-"""Which frames a run opened, and what was used up in them, read off the paths of its node runs."""
+"""The frames that a run opened and what was used in them, from the paths of its node runs."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dagorch.ids import NodePath
 from dagorch.models.result import NodeRun
 from dagorch.models.usage import NOTHING_USED, Usage
 
-__all__ = ["frame_numbers", "usage_with_inside"]
+__all__ = ["frame_numbers", "usage_with_frames"]
 
 
 def frame_numbers(paths: Iterable[str]) -> dict[str, list[int]]:
     """
-    Give the numbers of the frames under each container, ascending; -1 for one without a number.
+    Map each container to the numbers of its frames, ascending; -1 is a frame without a number.
 
     Example:
         >>> frame_numbers(["refine", "refine[0]/critic", "refine[1]/critic", "part/step"])
@@ -28,11 +28,11 @@ def frame_numbers(paths: Iterable[str]) -> dict[str, list[int]]:
     return {name: sorted(numbers) for name, numbers in found.items()}
 
 
-def usage_with_inside(runs: Mapping[str, NodeRun]) -> dict[str, Usage]:
-    """Give what each node run used up, together with all that ran inside of it; by path."""
+def usage_with_frames(runs: Mapping[str, NodeRun]) -> dict[str, Usage]:
+    """Sum, for each path, the usage of a node run and of all node runs in its frames."""
     sums: dict[str, Usage] = {}
     for path, run in runs.items():
         if run.bills:
-            for holder in NodePath(path).with_containers():
-                sums[holder] = sums.get(holder, NOTHING_USED) + run.usage
+            for owner in NodePath(path).with_containers():
+                sums[owner] = sums.get(owner, NOTHING_USED) + run.usage
     return sums

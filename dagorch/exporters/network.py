@@ -1,4 +1,4 @@
-"""A graph as networkx and GraphML have it, in plain values: for analysis, for other programs."""
+"""Export a graph to networkx and GraphML, in plain values, for analysis and other programs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from dagorch.exporters.critical import critical_path
-from dagorch.exporters.frames import usage_with_inside
+from dagorch.exporters.frames import usage_with_frames
 from dagorch.graph.graph import Graph
 from dagorch.ids import NodePath
 from dagorch.models.result import Result
@@ -21,28 +21,29 @@ if TYPE_CHECKING:
 
 __all__ = ["to_graphml", "to_networkx"]
 
-# What XML 1.0 has no place for.
-_UNWRITABLE: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# Characters that XML 1.0 cannot hold.
+_INVALID_IN_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def to_networkx(graph: Graph, result: Result | None = None) -> networkx.DiGraph[str]:
     """
-    Give a graph as a `networkx.DiGraph` of its own, with attributes that any format can hold.
+    Return a graph as a new `networkx.DiGraph`, with attributes that any file format can hold.
 
-    The nodes and edges are those of `graph.nx`, which has the nodes' own objects. What is inside
-    of a loop, map or subgraph stays inside of its node.
+    It has the nodes and edges of `graph.nx`, whose attributes are the node objects. The body of a
+    loop, map or subgraph is not part of it.
 
     Args:
         graph: Any valid graph.
         result: Of a run of it, to add how each node ended.
 
     Returns:
-        Nodes by id, with `kind`, and `model` where an LLM node names one. After a run also `end`,
-        `attempts`, `ready_seconds`, `started_seconds` (since the run's start, where it came so
-        far), `seconds` (it took), `input_tokens`, `output_tokens`, `cost_usd` (as a float, with
-        all that ran inside), `critical` (whether it, or something inside, is on the critical
-        path) and `reason`, where there is one. Edges with `bindings`, the parameters that they
-        feed, and `labels`, those of a branch that they hang on: both JSON arrays of texts.
+        A graph of node ids. Nodes have `kind`, and `model` if an LLM node names one. After a run
+        also `end`, `attempts`, `ready_seconds` and `started_seconds` (since the run's start, if
+        it was ready or started), `seconds` (its duration), `input_tokens`, `output_tokens` and
+        `cost_usd` (a float; all three with the node's frames), `critical` (it or a node run in
+        its frames is on the critical path) and `reason`, if there is one. Edges have `bindings`,
+        the parameters that they feed, and `labels`, the branch labels that they wait for: both
+        are JSON arrays of strings.
 
     Raises:
         DefinitionError: The graph does not compile.
@@ -60,55 +61,59 @@ def to_networkx(graph: Graph, result: Result | None = None) -> networkx.DiGraph[
     import networkx
 
     graph.compile()
-    plain: networkx.DiGraph[str] = networkx.DiGraph(name=graph.name)
-    for id, facts in graph.nx.nodes(data=True):
-        plain.add_node(id, **dict(_planned(facts["node"])))
-    for source, target, facts in graph.nx.edges(data=True):
-        plain.add_edge(
+    exported: networkx.DiGraph[str] = networkx.DiGraph(name=graph.name)
+    for id, attributes in graph.nx.nodes(data=True):
+        exported.add_node(id, **dict(_node_attributes(attributes["node"])))
+    for source, target, attributes in graph.nx.edges(data=True):
+        exported.add_edge(
             source,
             target,
-            bindings=json.dumps(facts["bindings"], ensure_ascii=False),
-            labels=json.dumps(sorted(facts["labels"]), ensure_ascii=False),
+            bindings=json.dumps(attributes["bindings"], ensure_ascii=False),
+            labels=json.dumps(sorted(attributes["labels"]), ensure_ascii=False),
         )
     if result is not None:
-        plain.graph |= {
+        exported.graph |= {
             "run_id": result.run_id,
             "status": result.status,
             "seconds": result.duration_seconds,
             "cost_usd": float(result.cost_usd),
         }
-        for id, facts in _ran(graph, result):
-            if id in plain:
-                plain.nodes[id].update(facts)
-    return plain
+        for id, attributes in _run_attributes(graph, result):
+            if id in exported:
+                exported.nodes[id].update(attributes)
+    return exported
 
 
 def to_graphml(graph: Graph, result: Result | None = None) -> str:
     """
-    Write a graph in GraphML, which yEd, Gephi, Cytoscape and igraph read; otherwise `to_networkx`.
+    Write a graph in GraphML, which yEd, Gephi, Cytoscape and igraph read.
 
-    Characters that XML has no place for become U+FFFD.
+    Attributes are those of `to_networkx`. Characters that XML cannot hold become U+FFFD.
     """
     import networkx
 
-    drawn = to_networkx(graph, result)
-    everything = [drawn.graph, *(drawn.nodes[id] for id in drawn)]
-    everything += [drawn.edges[edge] for edge in drawn.edges]
-    for facts in everything:
-        facts |= {key: _written(value) for key, value in facts.items() if isinstance(value, str)}
-    drawn = networkx.relabel_nodes(drawn, {id: _written(id) for id in drawn})
+    exported = to_networkx(graph, result)
+    everything = [exported.graph, *(exported.nodes[id] for id in exported)]
+    everything += [exported.edges[edge] for edge in exported.edges]
+    for attributes in everything:
+        attributes |= {
+            name: _valid_in_xml(value)
+            for name, value in attributes.items()
+            if isinstance(value, str)
+        }
+    exported = networkx.relabel_nodes(exported, {id: _valid_in_xml(id) for id in exported})
     head = "<?xml version='1.0' encoding='utf-8'?>"
-    return "\n".join([head, *networkx.generate_graphml(drawn), ""])
+    return "\n".join([head, *networkx.generate_graphml(exported), ""])
 
 
-def _planned(node: Node[Any]) -> Iterator[tuple[str, str]]:
+def _node_attributes(node: Node[Any]) -> Iterator[tuple[str, str]]:
     yield "kind", node.kind.value
     if isinstance(node, LLM) and node.model:
         yield "model", node.model
 
 
-def _ran(graph: Graph, result: Result) -> Iterator[tuple[str, dict[str, Any]]]:
-    used = usage_with_inside(result.node_runs)
+def _run_attributes(graph: Graph, result: Result) -> Iterator[tuple[str, dict[str, Any]]]:
+    used = usage_with_frames(result.node_runs)
     critical = {
         run
         for step in critical_path(result, graph)
@@ -116,7 +121,7 @@ def _ran(graph: Graph, result: Result) -> Iterator[tuple[str, dict[str, Any]]]:
     }
     for path, run in result.node_runs.items():
         usage = used.get(path, NOTHING_USED)
-        facts = {
+        attributes = {
             "end": run.end,
             "attempts": run.attempts,
             "ready_seconds": run.ready_seconds,
@@ -128,8 +133,8 @@ def _ran(graph: Graph, result: Result) -> Iterator[tuple[str, dict[str, Any]]]:
             "critical": path in critical,
             "reason": run.reason or None,
         }
-        yield path, {key: value for key, value in facts.items() if value is not None}
+        yield path, {key: value for key, value in attributes.items() if value is not None}
 
 
-def _written(text: str) -> str:
-    return _UNWRITABLE.sub("\N{REPLACEMENT CHARACTER}", text)
+def _valid_in_xml(text: str) -> str:
+    return _INVALID_IN_XML.sub("\N{REPLACEMENT CHARACTER}", text)

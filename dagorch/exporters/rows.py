@@ -1,4 +1,4 @@
-"""A finished run as a table: a row of words per node run, and their sum. No table is drawn here."""
+"""The rows of a table of a finished run: one for each node run, and their sum, as text."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from dagorch.models.usage import Usage
 
 __all__ = ["HEADINGS", "MAX_ROWS", "NUMERIC", "Row", "agent_roles", "rows", "total"]
 
-HEADINGS: Final = ("node", "kind", "state", "tries", "tokens", "time", "cost")
-NUMERIC: Final = ("tries", "tokens", "time", "cost")
+HEADINGS: Final = ("node", "kind", "state", "attempts", "tokens", "time", "cost")
+NUMERIC: Final = ("attempts", "tokens", "time", "cost")
 MAX_ROWS: Final = 200
 
 
@@ -26,7 +26,7 @@ class Row(NamedTuple):
     node: str
     kind: str
     state: str
-    tries: str
+    attempts: str
     tokens: str
     time: str
     cost: str
@@ -42,7 +42,7 @@ def agent_roles(result: OrchestratorResult) -> dict[str, str]:
 
 
 def rows(run: Result, result: OrchestratorResult) -> Iterator[Row]:
-    """Tell of each node run, in the order they became known."""
+    """Yield a row for each node run, in the order of the result."""
     roles = agent_roles(result)
     for path, node_run in run.node_runs.items():
         yield Row(
@@ -57,7 +57,7 @@ def rows(run: Result, result: OrchestratorResult) -> Iterator[Row]:
 
 
 def total(run: Result, result: OrchestratorResult) -> Row:
-    """Tell of them all together."""
+    """Return the row that sums all node runs."""
     attempts = sum(node_run.attempts for node_run in run.node_runs.values())
     return Row(
         plural(len(run.node_runs), "node run"),

@@ -1,8 +1,8 @@
 """
-Boxes that only a number tells apart, drawn as one with a count.
+Merge similar boxes into one box with a count.
 
-Hundreds beside each other make a picture that nobody can print or read. Which boxes there are is
-`unroll.py`'s; why it is done so, docs/adr/0022.
+Hundreds of boxes side by side make a picture that cannot be printed or read. `unroll.py` makes the
+boxes; docs/adr/0022 has the reasons.
 """
 
 from __future__ import annotations
@@ -15,148 +15,149 @@ from dagorch.exporters.pictures.drawing import Arrow, Box, Drawing
 from dagorch.ids import NodePath
 from dagorch.models.truncate import truncate_middle
 
-__all__ = ["MAX_ALIKE", "gather"]
+__all__ = ["MAX_SIMILAR", "collapse_similar"]
 
-MAX_ALIKE: Final = 16
-"""As many are drawn one by one;"""
-MAX_ALIKE_OF_MANY: Final = 6
-"""in a large drawing, as many."""
+MAX_SIMILAR: Final = 16
+"""Similar boxes that are drawn one by one."""
+MAX_SIMILAR_IF_LARGE: Final = 6
+"""The same in a large drawing."""
 _LARGE: Final = 60
-"""Boxes of a large drawing."""
-_FEW: Final = 3
-"""Of many alike that ended differently, as many with the same end are drawn one by one."""
-_ROUNDS: Final = 20
-_NAMED: Final = 40
-"""Of those in one box, as many are named on hovering."""
+"""A drawing with more boxes is large."""
+_MAX_SAME_END: Final = 3
+"""Of similar boxes that ended differently, those with the same end that are drawn one by one."""
+_MAX_ROUNDS: Final = 20
+_MAX_NAMES: Final = 40
+"""In the tooltip of a merged box."""
 _NUMBER: Final = re.compile(r"(\d+)")
 
 
-def gather(drawing: Drawing) -> None:
+def collapse_similar(drawing: Drawing) -> None:
     """
-    Put boxes that are alike into one, where they are many.
+    Merge similar boxes if there are many.
 
-    Alike are boxes of one cluster and kind whose names differ in numbers only, and whose arrows
-    come from the same boxes and lead to the same, those that are put together taken as one. After
-    a run, those of one end; what is on the critical path stays out. So an arrow stands for arrows
-    that mean the same, and none runs in a circle.
+    Similar boxes are in one cluster, of one kind, and have names that differ in numbers only. Their
+    arrows come from the same boxes and lead to the same boxes; merged boxes count as one. After a
+    run they also have the same end, and boxes on the critical path are never merged. So an arrow
+    stands for arrows that mean the same, and no arrows form a cycle.
 
-    Cost: O(V + E), in a few rounds.
+    Cost: O(V + E) a round, at most 20 rounds.
     """
-    goes_to: dict[str, str] = {}
+    replaced_by: dict[str, str] = {}
     boxes: dict[str, Box] = {}
-    for role in _roles(drawing):
-        ends: dict[tuple[object, ...], list[Box]] = {}
-        for box in role:
-            ends.setdefault((box.end, box.critical), []).append(box)
-        for alike in ends.values():
-            if len(alike) > _FEW and not alike[0].critical:
-                boxes[alike[0].id] = many = _together(alike)
-                goes_to |= dict.fromkeys((box.id for box in alike), many.id)
-    if not goes_to:
+    for similar in _similar_boxes(drawing):
+        by_end: dict[tuple[object, ...], list[Box]] = {}
+        for box in similar:
+            by_end.setdefault((box.end, box.critical), []).append(box)
+        for group in by_end.values():
+            if len(group) > _MAX_SAME_END and not group[0].critical:
+                boxes[group[0].id] = merged = _merged_box(group)
+                replaced_by |= dict.fromkeys((box.id for box in group), merged.id)
+    if not replaced_by:
         return
     drawn = (boxes.get(id, box) for id, box in drawing.boxes.items())
-    drawing.boxes = {box.id: box for box in drawn if box.id not in goes_to}
-    drawing.arrows = _joined(drawing.arrows, goes_to)
+    drawing.boxes = {box.id: box for box in drawn if box.id not in replaced_by}
+    drawing.arrows = _merged_arrows(drawing.arrows, replaced_by)
     for cluster in drawing.clusters.values():
-        cluster.entries = list(dict.fromkeys(goes_to.get(id, id) for id in cluster.entries))
-        cluster.exits = list(dict.fromkeys(goes_to.get(id, id) for id in cluster.exits))
+        cluster.entries = list(dict.fromkeys(replaced_by.get(id, id) for id in cluster.entries))
+        cluster.exits = list(dict.fromkeys(replaced_by.get(id, id) for id in cluster.exits))
 
 
-def _joined(arrows: list[Arrow], goes_to: dict[str, str]) -> list[Arrow]:
-    """One arrow of all that now have the same ends; dead if all are, critical if one is."""
-    joined: dict[tuple[object, ...], Arrow] = {}
+def _merged_arrows(arrows: list[Arrow], replaced_by: dict[str, str]) -> list[Arrow]:
+    """Merge arrows with the same ends; the result is dead if all are, critical if one is."""
+    merged: dict[tuple[object, ...], Arrow] = {}
     for arrow in arrows:
-        arrow.source = goes_to.get(arrow.source, arrow.source)
-        arrow.target = goes_to.get(arrow.target, arrow.target)
+        arrow.source = replaced_by.get(arrow.source, arrow.source)
+        arrow.target = replaced_by.get(arrow.target, arrow.target)
         key = arrow.source, arrow.target, arrow.label, arrow.back
-        one = joined.setdefault(key, arrow)
-        one.dead &= arrow.dead
-        one.critical |= arrow.critical
-    return list(joined.values())
+        kept = merged.setdefault(key, arrow)
+        kept.dead &= arrow.dead
+        kept.critical |= arrow.critical
+    return list(merged.values())
 
 
-def _roles(drawing: Drawing) -> list[list[Box]]:
-    """The groups of boxes that play the same part, if they are many."""
-    most = MAX_ALIKE if len(drawing.boxes) <= _LARGE else MAX_ALIKE_OF_MANY
-    alone: set[str] = set(drawing.clusters)
-    for _ in range(_ROUNDS):
-        before = _classes(drawing, alone, forward=True)
-        after = _classes(drawing, alone, forward=False)
+def _similar_boxes(drawing: Drawing) -> list[list[Box]]:
+    """Group the boxes that are similar and too many to draw one by one."""
+    limit = MAX_SIMILAR if len(drawing.boxes) <= _LARGE else MAX_SIMILAR_IF_LARGE
+    unique: set[str] = set(drawing.clusters)
+    for _ in range(_MAX_ROUNDS):
+        before = _equivalence_classes(drawing, unique, forward=True)
+        after = _equivalence_classes(drawing, unique, forward=False)
         groups: dict[tuple[int, int], list[Box]] = {}
         for box in drawing.boxes.values():
-            if box.id not in alone:
+            if box.id not in unique:
                 groups.setdefault((before[box.id], after[box.id]), []).append(box)
-        few = [box.id for group in groups.values() if len(group) <= most for box in group]
+        few = [box.id for group in groups.values() if len(group) <= limit for box in group]
         if not few:
             return list(groups.values())
-        alone.update(few)  # which may tell others apart, that come from these or lead to them
+        unique.update(few)  # boxes that come from these or lead to them may differ now
     return []
 
 
-def _together(alike: list[Box]) -> Box:
-    """One box for many."""
-    first = alike[0]
-    runs = [box.run for box in alike if box.run is not None]
-    named = [box.id for box in alike[:_NAMED]]
-    if len(alike) > _NAMED:
-        named.append(f"and {len(alike) - _NAMED:,} more")
+def _merged_box(group: list[Box]) -> Box:
+    first = group[0]
+    runs = [box.run for box in group if box.run is not None]
+    names = [box.id for box in group[:_MAX_NAMES]]
+    if len(group) > _MAX_NAMES:
+        names.append(f"and {len(group) - _MAX_NAMES:,} more")
+    common = _common_name([NodePath(box.id).node_id for box in group])
     return Box(
         f"{first.id}[…]",
         "collapsed",
-        f"{truncate_middle(_shared([_name(box) for box in alike]))} × {len(alike):,}",
-        (first.details[0], *captions.many_lines(runs)) if runs else first.details,
+        f"{truncate_middle(common)} × {len(group):,}",
+        (first.details[0], *captions.group_lines(runs)) if runs else first.details,
         first.cluster,
         first.end,
         first.dashed,
-        "\n".join(named),
+        "\n".join(names),
     )
 
 
-def _name(box: Box) -> str:
-    return NodePath(box.id).node_id
-
-
-def _shared(names: list[str]) -> str:
+def _common_name(names: list[str]) -> str:
     """
-    What names that differ in numbers have in common.
+    Replace the numbers in which names differ.
 
-    >>> _shared(["bowtie2_07", "bowtie2_08"])
+    >>> _common_name(["bowtie2_07", "bowtie2_08"])
     'bowtie2_#'
     """
     columns = zip(*map(_NUMBER.split, names), strict=True)
     return "".join(parts[0] if len({*parts}) == 1 else "#" for parts in columns)
 
 
-def _look(box: Box) -> tuple[object, ...]:
-    said = box.details if box.run is None else box.details[0]
-    return box.cluster, box.kind, _NUMBER.sub("#", _name(box)), said, box.dashed
-
-
-def _classes(drawing: Drawing, alone: set[str], *, forward: bool) -> dict[str, int]:
+def _equivalence_classes(drawing: Drawing, unique: set[str], *, forward: bool) -> dict[str, int]:
     """
-    Number boxes and clusters, the same number where all that leads there is alike.
+    Number boxes and clusters, with one number for those that the same predecessors lead to.
 
-    Backward: where all that it leads to is. What is alone is like itself only.
+    Args:
+        drawing: With or without a run.
+        unique: Boxes and clusters that are similar to no other.
+        forward: Whether to go by predecessors; else by successors.
     """
     arrows: dict[str, list[str]] = {}
     sources: dict[str, set[tuple[str, str, bool]]] = {}
-    waits: dict[str, int] = {}
+    in_degree: dict[str, int] = {}
     for arrow in drawing.arrows:
         if not arrow.back:
             ends = arrow.source, arrow.target
             source, target = ends if forward else ends[::-1]
             arrows.setdefault(source, []).append(target)
             sources.setdefault(target, set()).add((source, arrow.label, arrow.dashed))
-            waits[target] = waits.get(target, 0) + 1
-    found: dict[str, int] = {}
+            in_degree[target] = in_degree.get(target, 0) + 1
+    classes: dict[str, int] = {}
     numbers: dict[object, int] = {}
-    ready = [id for id in (*drawing.boxes, *drawing.clusters) if id not in waits]
+    ready = [id for id in (*drawing.boxes, *drawing.clusters) if id not in in_degree]
     for id in ready:
-        reached = frozenset((found[source], *how) for source, *how in sources.get(id, ()))
-        look = id if id in alone else (_look(drawing.boxes[id]), reached)
-        found[id] = numbers.setdefault(look, len(numbers))
+        reached = frozenset((classes[source], *how) for source, *how in sources.get(id, ()))
+        key = id if id in unique else (_features(drawing.boxes[id]), reached)
+        classes[id] = numbers.setdefault(key, len(numbers))
         for target in arrows.get(id, ()):
-            waits[target] -= 1
-            if not waits[target]:
+            in_degree[target] -= 1
+            if not in_degree[target]:
                 ready.append(target)
-    return found
+    return classes
+
+
+def _features(box: Box) -> tuple[object, ...]:
+    """What similar boxes have in common, apart from their arrows."""
+    name = _NUMBER.sub("#", NodePath(box.id).node_id)
+    details = box.details if box.run is None else box.details[0]
+    return box.cluster, box.kind, name, details, box.dashed

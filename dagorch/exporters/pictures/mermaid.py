@@ -1,4 +1,4 @@
-"""A drawing in Mermaid, which GitHub and many editors show. What is drawn is `unroll.py`'s."""
+"""Write a drawing in Mermaid, which GitHub and many editors show; `unroll.py` makes the drawing."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SHAPES: Final = {
     "collapsed": ("[[", "]]"),
     "placeholder": ("(", ")"),
 }
-# Else a line of details breaks in two, and the second of a subgraph's title is under its nodes.
+# By default, a line of details wraps, and the second line of a subgraph's title is under its nodes.
 _CONFIG: Final = (
     "config:",
     "  flowchart: {wrappingWidth: 320, subGraphTitleMargin: {top: 4, bottom: 20}}",
@@ -33,9 +33,9 @@ _BORDERS: Final = {
     "function": ",stroke-dasharray:2 4",
     "llm": ",stroke-dasharray:2 4",
 }
-# All else is written as a number: quotes end a label, `1.` and backticks begin Markdown in one.
+# Other characters become numeric entities: quotes end a label, `1.` and backticks start Markdown.
 _UNSAFE: Final = re.compile(r"[^\w \-:/,()\[\]…·$]|(?<=\d)\.(?=\s)")
-# Numbers do not help with these: they break a line, and begin a formula.
+# Entities do not help with `\n`, which breaks a line, and `$$`, which starts a formula.
 _PAIRS: Final = re.compile(r"\\(?=n)|\$(?=\$)")
 
 
@@ -81,7 +81,7 @@ def to_mermaid(graph: Graph, result: Result | None = None) -> str:
 
 def _arrow(drawing: Drawing, arrow: Arrow, names: dict[str, str]) -> str:
     source, target = arrow.source, arrow.target
-    if arrow.back:  # from box to box: a cluster cannot point at itself
+    if arrow.back:  # from box to box: a cluster cannot have an arrow to itself
         source, target = drawing.exits(source)[-1], drawing.entries(target)[0]
     line = "==>" if arrow.critical else "-.->" if arrow.dashed or arrow.dead else "-->"
     label = f'|"{_text(arrow.label)}"|' if arrow.label else ""
@@ -89,7 +89,7 @@ def _arrow(drawing: Drawing, arrow: Arrow, names: dict[str, str]) -> str:
 
 
 def _classes(drawing: Drawing, names: dict[str, str]) -> list[str]:
-    """Give each box and cluster its colours, a class for each that occurs."""
+    """Write a class for each style, and the boxes and clusters that have it."""
     groups: dict[str, list[str]] = {}
     things: list[Box | Cluster] = [*drawing.boxes.values(), *drawing.clusters.values()]
     for thing in things:
@@ -114,11 +114,11 @@ def _label(thing: Box | Cluster) -> str:
 
 
 def _text(text: str) -> str:
-    apart = _PAIRS.sub("\\g<0>\N{WORD JOINER}", text)
-    return _UNSAFE.sub(lambda found: f"#{ord(found[0])};", apart)
+    separated = _PAIRS.sub("\\g<0>\N{WORD JOINER}", text)
+    return _UNSAFE.sub(lambda found: f"#{ord(found[0])};", separated)
 
 
 def _yaml(text: str) -> str:
-    """A quoted YAML text on one line."""
-    kept = "".join(c if c.isprintable() else " " for c in text)
-    return '"' + kept.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    """Quote a text for YAML, on one line."""
+    printable = "".join(c if c.isprintable() else " " for c in text)
+    return '"' + printable.replace("\\", "\\\\").replace('"', '\\"') + '"'

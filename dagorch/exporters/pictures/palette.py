@@ -1,4 +1,4 @@
-"""Colours of a picture: by kind before a run, by end after it. Shapes are each format's own."""
+"""Colours of a picture: by kind before a run, by end after it. Each format has its own shapes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["DEAD", "LINE", "MUTED", "TEXT", "Tint", "tint"]
 
 
 class Tint(NamedTuple):
-    """How a shape is filled, and its outline."""
+    """The colours of a shape."""
 
     fill: str
     line: str
@@ -21,7 +21,7 @@ MUTED: Final = "#3e4c59"
 LINE: Final = "#616e7c"
 DEAD: Final = "#b8c0c9"
 
-_PLAIN: Final = Tint("#f5f7fa", "#7b8794")
+_DEFAULT: Final = Tint("#f5f7fa", "#7b8794")
 _KINDS: Final = {
     "llm": Tint("#e3edfd", "#2f6fde"),
     "function": Tint("#eef1f4", "#6b7a8c"),
@@ -35,7 +35,7 @@ _KINDS: Final = {
     "subgraph": Tint("#ffffff", "#6b7a8c"),
     "frame": Tint("#ffffff", "#b8c0c9"),
 }
-# Told apart by lightness too; what did not complete also says so in words.
+# They differ in lightness too, and every end but `completed` is also written in the box.
 _ENDS: Final = {
     "completed": Tint("#d5f0df", "#2b7a4b"),
     "failed": Tint("#f2aea7", "#b42318"),
@@ -43,10 +43,8 @@ _ENDS: Final = {
     "blocked": Tint("#f8d2a4", "#b45f06"),
     "cancelled": Tint("#d6cce2", "#75608f"),
 }
-
-
-# Of clusters: faint, so that what is inside stands out.
-_FLOORS: Final = {
+# Pale, so that the boxes inside stand out.
+_CLUSTER_FILLS: Final = {
     "loop": "#fdf8ec",
     "map": "#f5f1fd",
     "subgraph": "#f3f5f7",
@@ -57,10 +55,10 @@ _FLOORS: Final = {
 
 
 def tint(thing: Box | Cluster) -> Tint:
-    """Give the colours of a box, or of a cluster, which is filled by its kind whatever its end."""
+    """Return the colours of a box or cluster; the fill of a cluster depends on its kind only."""
     if isinstance(thing, Cluster):
-        line = _ENDS[thing.end].line if thing.end else _KINDS.get(thing.kind, _PLAIN).line
-        return Tint(_FLOORS[thing.kind], line)
+        line = _ENDS[thing.end].line if thing.end else _KINDS.get(thing.kind, _DEFAULT).line
+        return Tint(_CLUSTER_FILLS[thing.kind], line)
     if thing.end is not None:
         return _ENDS[thing.end]
-    return _KINDS.get(thing.kind, _PLAIN)
+    return _KINDS.get(thing.kind, _DEFAULT)

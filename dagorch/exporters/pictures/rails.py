@@ -1,4 +1,4 @@
-"""Edges as rails beside a list of nodes, one node a line. What the lines say is `text.py`'s."""
+"""Edges as vertical rails beside a list of nodes, one node a line; `text.py` writes the lines."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from heapq import heappop, heappush
 from typing import Final
 
-__all__ = ["Rail", "in_order", "lay_rails"]
+__all__ = ["Rail", "draw_rails", "order_nodes"]
 
-_JOINS: Final = {
-    # Whether it goes on down, to the left, to the right; from above it always comes.
+_JOINTS: Final = {
+    # A rail from above that continues down, to the left, to the right.
     (True, True, True): "┼",
     (True, True, False): "┤",
     (True, False, True): "├",
@@ -23,122 +23,116 @@ _JOINS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Rail:
-    """What stands before one node's line."""
+    """The characters before one node's line."""
 
     node: str
     line: str
-    """Two characters a column, with the node's mark in its own."""
+    """Two characters a column, with the node's mark in its own column."""
     below: str
-    """The same for further lines of this node: what goes on down."""
+    """The same for further lines of this node: the rails that continue down."""
 
 
-def in_order(sources: Mapping[str, Collection[str]]) -> list[str]:
+def order_nodes(predecessors: Mapping[str, Collection[str]]) -> list[str]:
     """
-    Put nodes in an order in which each comes after its sources and few edges are open at once.
+    Sort nodes topologically, so that few edges are open at once.
+
+    The next node is the one that ends most open rails and starts fewest. Among equals, the first
+    in the mapping.
 
     Args:
-        sources: Of each node, those it comes after. No cycles.
+        predecessors: Of each node. No cycles.
 
-    Cost: O((V + E) log V). The next node is the one that ends most open edges and begins
-    fewest; of equals, the one given first.
+    Cost: O((V + E) log V).
     """
-    return list(_Sorter(sources).order())
+    return list(_ordered(predecessors))
 
 
-class _Sorter:
-    """Takes one node after another, whichever leaves fewest edges open."""
+def _ordered(predecessors: Mapping[str, Collection[str]]) -> Iterator[str]:
+    rank = {node: number for number, node in enumerate(predecessors)}
+    successors: dict[str, list[str]] = {node: [] for node in predecessors}
+    for node, sources in predecessors.items():
+        for source in sources:
+            successors[source].append(node)
+    open_edges = {node: len(targets) for node, targets in successors.items()}
+    in_degree = {node: len(sources) for node, sources in predecessors.items()}
+    scores: dict[str, int] = {}
+    heap: list[tuple[int, int, str]] = []
 
-    def __init__(self, sources: Mapping[str, Collection[str]]) -> None:
-        self._sources = sources
-        self._place = {node: number for number, node in enumerate(sources)}
-        self._targets: dict[str, list[str]] = {node: [] for node in sources}
-        for node, before in sources.items():
-            for source in before:
-                self._targets[source].append(node)
-        self._open = {node: len(after) for node, after in self._targets.items()}
-        self._waits = {node: len(before) for node, before in sources.items()}
-        self._scores: dict[str, int] = {}
-        self._ready: list[tuple[int, int, str]] = []
+    def push_if_ready(node: str) -> None:
+        if not in_degree[node]:
+            ended = sum(open_edges[source] == 1 for source in predecessors[node])
+            scores[node] = score = bool(successors[node]) - ended
+            heappush(heap, (score, rank[node], node))
 
-    def order(self) -> Iterator[str]:
-        for node in self._place:
-            self._offer(node)
-        taken: set[str] = set()
-        while self._ready:
-            score, _, node = heappop(self._ready)
-            if node in taken or score != self._scores[node]:
-                continue
-            taken.add(node)
-            yield node
-            self._waits[node] = -1
-            for source in self._sources[node]:
-                self._open[source] -= 1
-                if self._open[source] == 1:  # whoever is left would end it
-                    for left in self._targets[source]:
-                        self._offer(left)
-            for target in self._targets[node]:
-                self._waits[target] -= 1
-                self._offer(target)
-
-    def _offer(self, node: str) -> None:
-        """Rate a node that waits for none and is not placed yet: rails begun less rails ended."""
-        if not self._waits[node]:
-            ends = sum(self._open[source] == 1 for source in self._sources[node])
-            self._scores[node] = score = bool(self._targets[node]) - ends
-            heappush(self._ready, (score, self._place[node], node))
+    for node in rank:
+        push_if_ready(node)
+    while heap:
+        score, _, node = heappop(heap)
+        if in_degree[node] < 0 or score != scores[node]:
+            continue  # an outdated entry
+        yield node
+        in_degree[node] = -1
+        for source in predecessors[node]:
+            open_edges[source] -= 1
+            if open_edges[source] == 1:  # the successor that is left would end its rail
+                for target in successors[source]:
+                    push_if_ready(target)
+        for target in successors[node]:
+            in_degree[target] -= 1
+            push_if_ready(target)
 
 
-def lay_rails(
+def draw_rails(
     order: Sequence[str],
-    sources: Mapping[str, Collection[str]],
+    predecessors: Mapping[str, Collection[str]],
     marks: Mapping[str, str],
-    most: int,
+    max_columns: int,
 ) -> list[Rail] | None:
     """
-    Draw every edge: a rail goes down from its source, and a branch leads from it to each target.
+    Draw every edge: a rail goes down from its source, and branches to each target.
 
     Args:
-        order: Each node after its sources.
-        sources: Of each node, those it comes after.
+        order: Each node after its predecessors.
+        predecessors: Of each node.
         marks: One character for each node.
-        most: Columns that there may be.
+        max_columns: Of rails beside each other.
 
     Returns:
-        One for each node, in order; None if that takes more columns.
+        One for each node, in order; None if there is no room.
 
     Example:
         >>> edges = {"a": [], "b": ["a"], "c": ["a"], "d": ["b", "c"]}
-        >>> for rail in lay_rails("abcd", edges, dict.fromkeys("abcd", "●"), 9):
+        >>> for rail in draw_rails("abcd", edges, dict.fromkeys("abcd", "●"), 9):
         ...     print(rail.line, rail.node)
         ● a
         ├─● b
         ● │ c
         ●─╯ d
     """
-    left = Counter(source for before in sources.values() for source in before)
+    open_edges = Counter(source for sources in predecessors.values() for source in sources)
     columns: list[str | None] = []
-    at: dict[str, int] = {}
-    ended = -1
-    """The column of a node just above that nothing comes after: below it stays free."""
+    column_of: dict[str, int] = {}
+    reserved = -1
+    """The column of a node just above that has no successors: the line below keeps it free."""
     rails: list[Rail] = []
     for node in order:
-        left.subtract(sources[node])
-        joins = {at[source]: left[source] > 0 for source in sources[node]}
-        over = sorted(column for column, goes_on in joins.items() if not goes_on)
-        if over:
-            own = over[0]
+        open_edges.subtract(predecessors[node])
+        joins = {column_of[source]: open_edges[source] > 0 for source in predecessors[node]}
+        ended = sorted(column for column, continues in joins.items() if not continues)
+        if ended:
+            own = ended[0]
         else:
-            free = (c for c, who in enumerate(columns) if who is None and c != ended)
-            own = next(free, len(columns) + (ended == len(columns)))
+            free = (c for c, rail in enumerate(columns) if rail is None and c != reserved)
+            own = next(free, len(columns) + (reserved == len(columns)))
         columns.extend([None] * (own + 1 - len(columns)))
-        if len(columns) > most:
+        if len(columns) > max_columns:
             return None
         joins.pop(own, None)
         line = _line(columns, own, marks[node], joins)
-        for column in over:
+        for column in ended:
             columns[column] = None
-        columns[own] = node if left[node] else None
-        at[node], ended = own, -1 if left[node] else own
+        columns[own] = node if open_edges[node] else None
+        column_of[node], reserved = own, -1 if open_edges[node] else own
         while columns and columns[-1] is None:
             columns.pop()
         rails.append(Rail(node, line, "".join("  " if c is None else "│ " for c in columns)))
@@ -146,14 +140,14 @@ def lay_rails(
 
 
 def _line(columns: Sequence[str | None], own: int, mark: str, joins: Mapping[int, bool]) -> str:
-    """Draw one line; `joins` are the rails that lead to its node, and whether they go on down."""
+    """Draw one line; `joins` maps the columns that lead to its node to whether they continue."""
     first, last = min(own, *joins, own), max(own, *joins, own)
     parts: list[str] = []
     for column, rail in enumerate(columns):
         if column == own:
             parts.append(mark)
         elif column in joins:
-            parts.append(_JOINS[joins[column], column > first, column < last])
+            parts.append(_JOINTS[joins[column], column > first, column < last])
         elif rail is not None:
             parts.append("│")
         else:

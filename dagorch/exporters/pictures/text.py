@@ -1,8 +1,4 @@
-"""
-A drawing as plain text for a terminal, one node a line.
-
-What is drawn is `unroll.py`'s, where the edges run `rails.py`'s.
-"""
+"""Write a drawing as plain text for a terminal, one node a line; `rails.py` draws the edges."""
 
 from __future__ import annotations
 
@@ -11,8 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from dagorch.exporters.pictures.drawing import Arrow, Box, Cluster, Drawing
-from dagorch.exporters.pictures.rails import Rail, in_order, lay_rails
-from dagorch.exporters.pictures.text_width import cell_len, cut, pad
+from dagorch.exporters.pictures.rails import Rail, draw_rails, order_nodes
+from dagorch.exporters.pictures.text_width import cell_len, pad, truncate_cells
 from dagorch.exporters.pictures.unroll import draw
 from dagorch.graph.graph import Graph
 from dagorch.models.clean import one_line
@@ -20,7 +16,9 @@ from dagorch.models.result import Result
 
 __all__ = ["to_text"]
 
-_NARROWEST: Final = 40
+_MIN_WIDTH: Final = 40
+_MIN_INPUTS_WIDTH: Final = 24
+"""With less room, inputs get lines of their own."""
 _MARKS: Final = {
     "llm": "●",
     "function": "■",
@@ -30,10 +28,8 @@ _MARKS: Final = {
     "collapsed": "▣",
     "placeholder": "◌",
 }
-_BODY: Final = "□"
+_CLUSTER_MARK: Final = "□"
 _ASCII: Final = str.maketrans("●■◆▼▣◌□│─├┤┼┴╯╰╎←…·✗", "@#<>=.=|-++++'':<~-x")
-_MIN_INPUTS: Final = 24
-"""Cells below which inputs get lines of their own."""
 
 
 def to_text(
@@ -42,10 +38,10 @@ def to_text(
     """
     Draw a graph as text, as planned, or with a result as it really unrolled.
 
-    Each node has a line, after those that it waits for: a mark of its kind (● LLM, ■ function,
-    ◆ branch, ▼ merge, ? question, □ something with a body), its name, what it is, and after an
-    arrow where its inputs come from, `[label]` for those of a branch. To the left the edges run
-    down as rails, as far as there is room; a body is drawn below its node, further in.
+    Each node has a line, after its predecessors: a mark of its kind (● LLM, ■ function, ◆ branch,
+    ▼ merge, ? question, □ a node with a body), its name, its details, and after an arrow its
+    inputs, with `[label]` for those of a branch. The edges run down on the left as rails if there
+    is room. A body is indented below its node.
 
     Args:
         graph: Any graph that compiles.
@@ -54,7 +50,7 @@ def to_text(
         ascii_only: Draw with ASCII alone: @ LLM, # function, < branch, > merge, = a body.
 
     Raises:
-        DefinitionError: The graph does not compile, or the result is of another one.
+        DefinitionError: The graph does not compile, or the result is of another graph.
 
     Example:
         >>> from dagorch import LLM, Graph
@@ -68,126 +64,119 @@ def to_text(
         ├─● praise  LLM  ← idea
         ●   blame   LLM  ← idea
     """
-    width = max(_NARROWEST, width)
+    width = max(_MIN_WIDTH, width)
     drawing = draw(graph, result)
-    rows = list(_Frames(drawing, width // 4).rows(""))
+    rows = list(_RowBuilder(drawing, width // 4).rows(""))
     if any(cell_len(row.left) > width // 2 for row in rows):
-        rows = list(_Frames(drawing, 0).rows(""))
-    lines = [_title(drawing, width), *_laid_out(rows, width)]
+        rows = list(_RowBuilder(drawing, 0).rows(""))
+    heading = one_line(" · ".join((drawing.title, *drawing.details)))
+    lines = [truncate_cells(heading, width), *_lines(rows, width)]
     text = "".join(f"{line.rstrip()}\n" for line in lines)
     return text.translate(_ASCII) if ascii_only else text
 
 
 @dataclass(slots=True)
 class _Row:
-    """One node, before widths are known."""
+    """One node, before the widths of columns are known."""
 
     left: str
-    """Rails, mark and indentation."""
+    """Indentation, rails and mark."""
     below: str
     """The same for further lines."""
     name: str
-    about: str
+    details: str
     inputs: list[str]
 
 
-class _Frames:
+class _RowBuilder:
     """
-    The nodes of each frame of a drawing, as rows.
+    Makes rows of the nodes of each frame.
 
     Args:
         drawing: As `unroll.py` made it.
-        most: Columns of rails; 0 for none.
+        max_columns: Of rails; 0 for none.
     """
 
-    def __init__(self, drawing: Drawing, most: int) -> None:
+    def __init__(self, drawing: Drawing, max_columns: int) -> None:
         self._drawing = drawing
-        self._most = most
-        self._inside: dict[str, list[Box | Cluster]] = {}
-        for cluster in drawing.clusters.values():
-            self._inside.setdefault(cluster.parent, []).append(cluster)
-        for box in drawing.boxes.values():
-            self._inside.setdefault(box.cluster, []).append(box)
-        self._into: dict[str, list[Arrow]] = {}
+        self._max_columns = max_columns
+        self._members = drawing.members()
+        self._incoming: dict[str, list[Arrow]] = {}
         for arrow in drawing.arrows:
-            self._into.setdefault(arrow.target, []).append(arrow)
+            self._incoming.setdefault(arrow.target, []).append(arrow)
 
-    def rows(self, id: str) -> Iterator[_Row]:
-        """Give those of one frame, each body after its node; "" is the outermost."""
-        things = {thing.id: thing for thing in self._inside.get(id, ())}
-        sources = {
-            name: list(dict.fromkeys(a.source for a in self._into.get(name, ()) if not a.back))
-            for name in things
+    def rows(self, cluster_id: str) -> Iterator[_Row]:
+        """Yield the rows of a cluster's members, each body after its node; "" is the top."""
+        things = {thing.id: thing for thing in self._members.get(cluster_id, ())}
+        predecessors = {
+            id: list(dict.fromkeys(a.source for a in self._incoming.get(id, ()) if not a.back))
+            for id in things
         }
-        order = in_order(sources)
-        marks = {name: _mark(thing) for name, thing in things.items()}
-        rails = lay_rails(order, sources, marks, self._most)
+        order = order_nodes(predecessors)
+        marks = {
+            id: _CLUSTER_MARK if isinstance(thing, Cluster) else _MARKS[thing.kind]
+            for id, thing in things.items()
+        }
+        rails = draw_rails(order, predecessors, marks, self._max_columns)
         if rails is None:
-            rails = [Rail(name, marks[name], "") for name in order]
-        wide = max((len(rail.line) for rail in rails), default=0)
+            rails = [Rail(id, marks[id], "") for id in order]
+        wide = max((len(rail.line) for rail in rails), default=0) + 1
         for rail in rails:
             thing = things[rail.node]
-            below = rail.below.ljust(wide + 1)
-            yield _Row(rail.line.ljust(wide + 1), below, one_line(thing.title), *self._said(thing))
+            below = rail.below.ljust(wide)
+            details, inputs = self._details_and_inputs(thing)
+            yield _Row(rail.line.ljust(wide), below, one_line(thing.title), details, inputs)
             if isinstance(thing, Cluster):
                 for row in self.rows(thing.id):
                     row.left, row.below = f"{below}╎ {row.left}", f"{below}╎ {row.below}"
                     yield row
 
-    def _said(self, thing: Box | Cluster) -> tuple[str, list[str]]:
-        about = [one_line(detail) for detail in thing.details]
+    def _details_and_inputs(self, thing: Box | Cluster) -> tuple[str, list[str]]:
+        details = [one_line(detail) for detail in thing.details]
         inputs = []
-        for arrow in self._into.get(thing.id, ()):
+        for arrow in self._incoming.get(thing.id, ()):
             if arrow.back:
-                about.append(arrow.label)
+                details.append(arrow.label)
                 continue
             source = self._drawing.boxes.get(arrow.source) or self._drawing.clusters[arrow.source]
-            told = one_line(source.title)
+            name = one_line(source.title)
             if arrow.label:
-                told += f" [{one_line(arrow.label)}]"
+                name += f" [{one_line(arrow.label)}]"
             elif arrow.dashed:
-                told = f"after {told}"
-            inputs.append(f"{told} ✗" if arrow.dead else told)
-        return " · ".join(filter(None, about)), inputs
+                name = f"after {name}"
+            inputs.append(f"{name} ✗" if arrow.dead else name)
+        return " · ".join(filter(None, details)), inputs
 
 
-def _mark(thing: Box | Cluster) -> str:
-    return _BODY if isinstance(thing, Cluster) else _MARKS[thing.kind]
-
-
-def _title(drawing: Drawing, width: int) -> str:
-    return cut(one_line(" · ".join((drawing.title, *drawing.details))), width)
-
-
-def _laid_out(rows: Sequence[_Row], width: int) -> Iterator[str]:
-    """Put names, what they are and inputs below each other; inputs go below if there is no room."""
+def _lines(rows: Sequence[_Row], width: int) -> Iterator[str]:
+    """Align names, details and inputs; inputs go below the node if there is no room."""
     names = max((cell_len(row.left) + cell_len(row.name) for row in rows), default=0)
     deepest = max((cell_len(row.left) for row in rows), default=0)
     names = min(names, max(width // 2, deepest + 6))
     room = max(1, width - names - 2)
-    about = min(max((cell_len(row.about) for row in rows), default=0), room)
-    beside = width - names - about - 4
+    details = min(max((cell_len(row.details) for row in rows), default=0), room)
+    inputs_width = width - names - details - 4
     for row in rows:
-        head = row.left + cut(row.name, names - cell_len(row.left))
-        first = pad(head, names) + "  " + cut(row.about, room)
-        if beside >= _MIN_INPUTS:
-            inputs = _wrapped(row.inputs, beside)
-            yield pad(first, names + about + 4) + (inputs[0] if inputs else "")
+        head = row.left + truncate_cells(row.name, names - cell_len(row.left))
+        first = pad(head, names) + "  " + truncate_cells(row.details, room)
+        if inputs_width >= _MIN_INPUTS_WIDTH:
+            inputs = _wrapped(row.inputs, inputs_width)
+            yield pad(first, names + details + 4) + (inputs[0] if inputs else "")
             for line in inputs[1:]:
-                yield pad(row.below, names + about + 4) + line
+                yield pad(row.below, names + details + 4) + line
         else:
             yield first
             for line in _wrapped(row.inputs, width - cell_len(row.below) - 2):
                 yield f"{row.below}  {line}"
 
 
-def _wrapped(inputs: Sequence[str], room: int) -> list[str]:
-    """Write inputs with commas between, as many to a line as fit."""
+def _wrapped(inputs: Sequence[str], width: int) -> list[str]:
+    """Join inputs with commas, as many to a line as fit."""
     lines: list[str] = []
-    for number, told in enumerate(inputs):
-        told = cut(told, max(4, room - 3)) + ("," if number + 1 < len(inputs) else "")
-        if lines and cell_len(lines[-1]) + 1 + cell_len(told) <= room:
-            lines[-1] += f" {told}"
+    for number, name in enumerate(inputs):
+        item = truncate_cells(name, max(4, width - 3)) + ("," if number + 1 < len(inputs) else "")
+        if lines and cell_len(lines[-1]) + 1 + cell_len(item) <= width:
+            lines[-1] += f" {item}"
         else:
-            lines.append(("  " if lines else "← ") + told)
+            lines.append(("  " if lines else "← ") + item)
     return lines

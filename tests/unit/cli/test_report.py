@@ -66,7 +66,7 @@ async def test_the_table_has_a_row_for_each_node_run_and_fits_80_columns() -> No
     result = await outcome()
     print_table(shown, result)
     lines = said(shown).splitlines()
-    assert lines[0].split() == ["node", "kind", "state", "tries", "tokens", "time", "cost"]
+    assert lines[0].split() == ["node", "kind", "state", "attempts", "tokens", "time", "cost"]
     rows = {line.split()[0]: line.split() for line in lines[1:]}
     assert rows.keys() >= set(result.run.node_runs) - {"belter_2"}
     assert rows["belter_1"][1:4] == ["belter", "completed", "1"]

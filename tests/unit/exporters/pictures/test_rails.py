@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dagorch.exporters.pictures.rails import Rail, in_order, lay_rails
+from dagorch.exporters.pictures.rails import Rail, draw_rails, order_nodes
 
 Edges = dict[str, list[str]]
 
@@ -55,11 +55,11 @@ def followed(rails: list[Rail]) -> Edges:
 
 @given(dags())
 def test_every_edge_can_be_followed_and_no_other(edges: Edges) -> None:
-    order = in_order(edges)
+    order = order_nodes(edges)
     assert sorted(order) == sorted(edges)
     for node, before in edges.items():
         assert all(order.index(source) < order.index(node) for source in before)
-    rails = lay_rails(order, edges, dict.fromkeys(edges, "●"), 100)
+    rails = draw_rails(order, edges, dict.fromkeys(edges, "●"), 100)
     assert rails is not None
     assert followed(rails) == {node: sorted(before) for node, before in edges.items()}
 
@@ -68,7 +68,7 @@ def test_every_edge_can_be_followed_and_no_other(edges: Edges) -> None:
 def test_a_node_that_nothing_follows_is_not_mistaken_for_the_source_of_the_next(
     edges: Edges,
 ) -> None:
-    rails = lay_rails(in_order(edges), edges, dict.fromkeys(edges, "●"), 100)
+    rails = draw_rails(order_nodes(edges), edges, dict.fromkeys(edges, "●"), 100)
     assert rails is not None
     for above, below in pairwise(rails):
         own = below.line.index("●")
@@ -78,9 +78,9 @@ def test_a_node_that_nothing_follows_is_not_mistaken_for_the_source_of_the_next(
 
 def test_chains_side_by_side_are_drawn_one_after_the_other() -> None:
     edges: Edges = {"a1": [], "b1": [], "a2": ["a1"], "b2": ["b1"], "end": ["a2", "b2"]}
-    order = in_order(edges)
+    order = order_nodes(edges)
     assert order == ["a1", "a2", "b1", "b2", "end"]
-    rails = lay_rails(order, edges, dict.fromkeys(edges, "●"), 9)
+    rails = draw_rails(order, edges, dict.fromkeys(edges, "●"), 9)
     assert rails is not None
     assert [rail.line for rail in rails] == ["●", "●", "│ ●", "│ ●", "●─╯"]
 
@@ -88,11 +88,11 @@ def test_chains_side_by_side_are_drawn_one_after_the_other() -> None:
 @pytest.mark.parametrize(("most", "fits"), [(4, False), (5, True)])
 def test_no_more_columns_than_there_is_room_for(most: int, fits: bool) -> None:
     edges: Edges = {f"n{i}": [] for i in range(5)} | {"end": [f"n{i}" for i in range(5)]}
-    assert (lay_rails(list(edges), edges, dict.fromkeys(edges, "●"), most) is not None) is fits
+    assert (draw_rails(list(edges), edges, dict.fromkeys(edges, "●"), most) is not None) is fits
 
 
 def test_ten_thousand_nodes_are_put_in_order() -> None:
     edges: Edges = {"first": []} | {f"n{i}": ["first"] for i in range(10_000)}
     edges["last"] = [name for name in edges if name != "first"]
-    assert in_order(edges) == list(edges)
-    assert lay_rails(list(edges), edges, dict.fromkeys(edges, "●"), 20) is None
+    assert order_nodes(edges) == list(edges)
+    assert draw_rails(list(edges), edges, dict.fromkeys(edges, "●"), 20) is None

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from dagorch import LLM, Graph
 from dagorch.exporters import to_text
 from dagorch.exporters.pictures.drawing import Drawing
-from dagorch.exporters.pictures.text_width import cell_len, cut, pad
+from dagorch.exporters.pictures.text_width import cell_len, pad, truncate_cells
 from dagorch.exporters.pictures.unroll import draw
 from dagorch.providers import ScriptedProvider
 from tests.property.graphs import generate
@@ -181,7 +181,7 @@ def test_bodies_in_bodies_are_further_in() -> None:
 @given(st.text(), st.integers(1, 30))
 def test_a_cut_text_fits(text: str, cells: int) -> None:
     line = " ".join(text.split())
-    assert cell_len(cut(line, cells)) <= cells
+    assert cell_len(truncate_cells(line, cells)) <= cells
     assert cell_len(pad(line, cells)) == cells
     if cell_len(line) <= cells:
-        assert cut(line, cells) == line
+        assert truncate_cells(line, cells) == line

@@ -82,7 +82,7 @@ async def test_ends_tokens_and_what_was_not_taken_are_told() -> None:
     assert drawing.boxes["brief"].end == "skipped"
     assert "skipped" in drawing.boxes["brief"].details
     assert "did not pick 'short'" in drawing.boxes["brief"].tooltip
-    assert "by its fallback" in drawing.boxes["flaky"].details
+    assert "recovered by fallback" in drawing.boxes["flaky"].details
     assert not drawing.boxes["flaky/steady"].dashed
     assert any("tok" in line for line in drawing.boxes["report"].details)
     dead = {(a.source, a.target) for a in drawing.arrows if a.dead}

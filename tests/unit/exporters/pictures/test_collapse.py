@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dagorch import Graph, Policy
-from dagorch.exporters.pictures.captions import many_lines
-from dagorch.exporters.pictures.collapse import MAX_ALIKE, MAX_ALIKE_OF_MANY, gather
+from dagorch.exporters.pictures.captions import group_lines
+from dagorch.exporters.pictures.collapse import MAX_SIMILAR, MAX_SIMILAR_IF_LARGE, collapse_similar
 from dagorch.exporters.pictures.drawing import Arrow, Box, Drawing
 from dagorch.exporters.pictures.unroll import draw
 from dagorch.models.result import NodeRun
@@ -50,19 +50,19 @@ def test_a_fan_becomes_three_boxes_in_a_row() -> None:
     assert arrows(drawing) == {("first", "m0[…]"), ("m0[…]", "last")}
 
 
-@pytest.mark.parametrize(("count", "boxes"), [(MAX_ALIKE, MAX_ALIKE), (MAX_ALIKE + 1, 1)])
+@pytest.mark.parametrize(("count", "boxes"), [(MAX_SIMILAR, MAX_SIMILAR), (MAX_SIMILAR + 1, 1)])
 def test_a_few_are_drawn_one_by_one(count: int, boxes: int) -> None:
     drawing = of({"first": numbered("m", count), numbered("m", count): "last"})
-    gather(drawing)
+    collapse_similar(drawing)
     assert len(drawing.boxes) == boxes + 2
 
 
 def test_in_a_large_drawing_fewer_are_many() -> None:
-    drawing = of({numbered("m", MAX_ALIKE_OF_MANY + 1): "last"})
+    drawing = of({numbered("m", MAX_SIMILAR_IF_LARGE + 1): "last"})
     for place in range(70):  # words, not numbers
         name = "x" * (place + 1)
         drawing.boxes[name] = Box(name, "function", name, ("function",))
-    gather(drawing)
+    collapse_similar(drawing)
     assert "m0[…]" in drawing.boxes
     assert len(drawing.boxes) == 72
 
@@ -78,7 +78,7 @@ def test_whole_lanes_become_one() -> None:
 def test_what_leads_elsewhere_is_told_apart() -> None:
     one, two = (" ".join(f"m{n}" for n in range(start, start + 20)) for start in (0, 20))
     drawing = of({one: "left", two: "right"})
-    gather(drawing)
+    collapse_similar(drawing)
     assert arrows(drawing) == {("m0[…]", "left"), ("m20[…]", "right")}
     assert {box.title for box in drawing.boxes.values()} == {"left", "right", "m# × 20"}
 
@@ -91,20 +91,20 @@ def test_a_few_lanes_that_end_apart_are_drawn_whole() -> None:
     drawing.arrows += [Arrow(f"tail_{n}", f"end_{'ab'[n % 2]}") for n in range(20)]
     for id in ("end_a", "end_b"):
         drawing.boxes[id] = Box(id, "function", id, ("function",))
-    gather(drawing)
+    collapse_similar(drawing)
     assert set(heads) <= set(drawing.boxes)
 
 
 def test_names_that_differ_in_words_are_drawn_one_by_one() -> None:
     names = " ".join(f"{letter}_agent" for letter in "abcdefghijklmnopqrstuvwxyz")
     drawing = of({"first": names})
-    gather(drawing)
+    collapse_similar(drawing)
     assert len(drawing.boxes) == 27
 
 
 def test_numbers_that_all_share_stay() -> None:
     drawing = of({"first": " ".join(f"bowtie2_{n}" for n in range(20))})
-    gather(drawing)
+    collapse_similar(drawing)
     assert [box.title for box in drawing.boxes.values()] == ["first", "bowtie2_# × 20"]
 
 
@@ -140,7 +140,7 @@ def test_no_arrow_is_lost_and_none_runs_in_a_circle(
     drawing = of({}, **{f"m{place}": "function" for place in range(count)})
     edges = {(a % count, a % count + step) for a, step in steps if a % count + step < count}
     drawing.arrows = [Arrow(f"m{a}", f"m{b}") for a, b in sorted(edges)]
-    gather(drawing)
+    collapse_similar(drawing)
     drawn = networkx.DiGraph(list(arrows(drawing)))
     assert set(drawn) <= set(drawing.boxes)
     assert networkx.is_directed_acyclic_graph(drawn)
@@ -182,11 +182,11 @@ async def test_a_block_says_how_all_of_it_went() -> None:
         )
         for n in range(3)
     ]
-    assert many_lines(runs) == ("1.0 s to 3.0 s · 45 tok · $0.030", "2 tried again")
-    assert many_lines([runs[0]] * 2)[0].startswith("1.0 s each · ")
+    assert group_lines(runs) == ("1.0 s to 3.0 s · 45 tok · $0.030", "2 retried")
+    assert group_lines([runs[0]] * 2)[0].startswith("1.0 s each · ")
     skipped = NodeRun("m", "llm", "skipped", None, None, 2.0, 0)
-    assert many_lines([skipped, skipped]) == ("skipped",)
-    assert many_lines([]) == ()
+    assert group_lines([skipped, skipped]) == ("skipped",)
+    assert group_lines([]) == ()
 
 
 def test_what_is_not_settled_in_a_few_rounds_is_drawn_one_by_one() -> None:
@@ -198,5 +198,5 @@ def test_what_is_not_settled_in_a_few_rounds_is_drawn_one_by_one() -> None:
             id = f"layer{layer}_{place}"
             drawing.boxes[id] = Box(id, "function", id, ("function",))
             drawing.arrows.append(Arrow(id, f"layer{layer + 1}_{place}"))
-    gather(drawing)
+    collapse_similar(drawing)
     assert len(drawing.boxes) == 6 + 31 * 7
