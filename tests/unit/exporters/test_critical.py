@@ -139,6 +139,6 @@ def test_what_was_skipped_is_passed_over() -> None:
 def test_a_pickled_result_needs_its_graph_beside_it() -> None:
     result = ran(lambda graph: graph.add(lasting("a", 1)))
     kept = pickle.loads(pickle.dumps(result))
-    with pytest.raises(DefinitionError, match="give the graph, too"):
+    with pytest.raises(DefinitionError, match="pass the graph as well"):
         critical_path(kept)
     assert critical_path(kept, result.graph) == critical_path(result)

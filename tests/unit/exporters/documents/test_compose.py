@@ -63,7 +63,7 @@ async def test_a_complete_cascade() -> None:
     assert "belter_3" in pictures[0].svg
     assert "flowchart" in pictures[0].mermaid
     assert "belter_3" in pictures[1].svg
-    rows = table(content, "Node", "Kind", "State", "Tries", "Tokens", "Time", "Cost")
+    rows = table(content, "Node", "Kind", "State", "Attempts", "Tokens", "Time", "Cost")
     assert ["belter_2", "belter", "completed"] in [row[:3] for row in rows]
     models = table(content, "Model", "Calls", "Tokens in", "Tokens out", "Cost")
     assert [row[:2] for row in models] == [
