@@ -14,7 +14,7 @@ import anyio.lowlevel
 import pytest
 
 from dagorch import LLM, Context, Event, Graph, Policy, Retry, RunError
-from dagorch.models.events import END_EVENTS
+from dagorch.models.events import RUN_ENDS
 from dagorch.runner.loop_state import shared
 from dagorch.testing import ScriptedProvider, run_virtual
 from tests.integration.random_worlds import Boom, World
@@ -120,7 +120,7 @@ async def trial(seed: int) -> None:  # noqa: C901  one way after the other
         check_core(world, core)
     await settle(world, before, patience=0.05 if how == "stream" else 0)
     if heard:
-        assert heard[-1].type in END_EVENTS
+        assert heard[-1].type in RUN_ENDS
 
 
 def check_error(world: World, how: str, error: RunError) -> None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from dagorch import EventType, StreamEvent
-from dagorch.models.events import CONTENT
+from dagorch.models.events import CONTENT_FIELDS
 from tests.conformance.doubles import by_tier, cascade, once, talking
 from tests.conformance.patterns import KINDS, of_models
 
@@ -48,4 +48,5 @@ async def test_each_has_all_of_it(kind: str) -> None:
     tokens = [e for e in told if e.event_type is EventType.NODE_TOKENS]
     assert {e.data["node"] for e in tokens} >= WRITE[kind]
     assert all(e.data["text"] for e in tokens)
-    assert not any(CONTENT & e.data.keys() for e in told)  # prompts go to who asks the engine
+    # Prompts go to listeners of the engine only.
+    assert not any(CONTENT_FIELDS & e.data.keys() for e in told)

@@ -13,7 +13,7 @@ import pytest
 
 from dagorch import LLM, Context, Event, EventType, Graph, Policy, Retry, RunError
 from dagorch.errors import OverloadedError
-from dagorch.models.events import END_EVENTS
+from dagorch.models.events import RUN_ENDS
 from dagorch.models.llm import LLMResponse
 from dagorch.models.result import Result
 from dagorch.models.usage import Usage
@@ -56,8 +56,8 @@ def check(events: list[Event], paths: set[str]) -> None:
     """What holds of every run, whatever became of it."""
     assert [event.number for event in events] == list(range(1, len(events) + 1))
     assert events[0].type is EventType.RUN_STARTED
-    assert events[-1].type in END_EVENTS
-    assert sum(event.type in END_EVENTS for event in events) == 1
+    assert events[-1].type in RUN_ENDS
+    assert sum(event.type in RUN_ENDS for event in events) == 1
     assert len({event.run_id for event in events}) == 1
     times = [event.seconds for event in events]
     assert times == sorted(times)
