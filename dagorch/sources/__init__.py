@@ -1,4 +1,4 @@
-"""What a swarm searches, behind one port; a name is imported at its first use."""
+"""The sources that a swarm searches; each is imported when its name is first used."""
 
 from __future__ import annotations
 
@@ -27,24 +27,12 @@ __all__ = [
     "get_source",
 ]
 
-_HOMES = {
-    "SOURCES": "registry",
-    "Arxiv": "arxiv",
-    "Crossref": "crossref",
-    "Files": "files",
-    "GitHub": "github",
-    "HackerNews": "hackernews",
-    "News": "news",
-    "Wikipedia": "wikipedia",
-    "get_source": "registry",
-}
-
 
 def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
+    if name not in __all__:
         raise AttributeError(f"module 'dagorch.sources' has no attribute {name!r}")
-    value = getattr(import_module(f"dagorch.sources.{home}"), name)
+    module = "registry" if name in ("SOURCES", "get_source") else name.lower()
+    value = getattr(import_module(f"dagorch.sources.{module}"), name)
     globals()[name] = value
     return value
 

@@ -1,13 +1,14 @@
-"""Crossref: the scholarly works that have a DOI, by its REST API."""
+"""Crossref: scholarly works that have a DOI, through its REST API."""
 
 from __future__ import annotations
 
 from typing import Any, ClassVar
 
 from dagorch.models.finding import Finding
+from dagorch.sources.html import plain_text
 from dagorch.sources.http import Reply
-from dagorch.sources.text import plain_text, tidy
-from dagorch.sources.web import Records, WebSource
+from dagorch.sources.text import tidy
+from dagorch.sources.web import RecordPage, WebSource
 
 __all__ = ["Crossref"]
 
@@ -16,39 +17,39 @@ _FIELDS = "DOI,URL,title,author,issued,abstract,container-title"
 
 class Crossref(WebSource):
     """
-    Searches the titles, authors and journals of published works.
+    Searches titles, authors and journals of published works.
 
-    With an e-mail address as `contact`, requests go to Crossref's polite pool, which is the more
-    reliable one.
+    An e-mail address as `contact` sends the requests to Crossref's polite pool, which is more
+    reliable.
 
     Source: https://api.crossref.org
     """
 
-    usual_name: ClassVar[str] = "crossref"
-    usual_url: ClassVar[str] = "https://api.crossref.org"
+    default_name: ClassVar[str] = "crossref"
+    default_url: ClassVar[str] = "https://api.crossref.org"
     page_size: ClassVar[int] = 100
 
-    async def ask(self, query: str, page: int, size: int) -> Reply:
-        asked: dict[str, str | int] = {
+    async def fetch_page(self, query: str, page: int, size: int) -> Reply:
+        parameters: dict[str, str | int] = {
             "query.bibliographic": query,
             "rows": size,
             "offset": page * size,
             "select": _FIELDS,
         }
         if "@" in self._contact:
-            asked["mailto"] = self._contact.removeprefix("mailto:")
-        return await self._web.get("/works", asked)
+            parameters["mailto"] = self._contact.removeprefix("mailto:")
+        return await self._client.get("/works", parameters)
 
-    def read(self, reply: Reply) -> Records:
-        answer = reply.json()
-        message = answer.get("message") if isinstance(answer, dict) else None
+    def parse_page(self, reply: Reply) -> RecordPage:
+        data = reply.json()
+        message = data.get("message") if isinstance(data, dict) else None
         items = message.get("items") if isinstance(message, dict) else None
         if not isinstance(message, dict) or not isinstance(items, list):
-            raise reply.malformed("no list of items")
+            raise reply.malformed("JSON without a list of items")
         total = message.get("total-results")
-        return Records(items, total=total if isinstance(total, int) else None)
+        return RecordPage(items, total=total if isinstance(total, int) else None)
 
-    def finding(self, record: dict[str, Any]) -> Finding:
+    def to_finding(self, record: dict[str, Any]) -> Finding:
         journal = (record.get("container-title") or [""])[0]
         parts = [
             plain_text(record.get("abstract") or ""),
@@ -65,13 +66,13 @@ class Crossref(WebSource):
 
 
 def _name(author: dict[str, Any]) -> str:
-    """A person's name, or that of a group."""
+    """Return the name of a person or of a group."""
     person = f"{author.get('given') or ''} {author.get('family') or ''}".strip()
     return tidy(person or author.get("name") or "", 200)
 
 
 def _date(issued: Any) -> str:
-    """As exact as it is known: there may be a year alone."""
+    """Return a day, a month or a year, as far as it is known."""
     parts = ((issued or {}).get("date-parts") or [[]])[0]
     if not parts or not all(isinstance(part, int) for part in parts):
         return ""

@@ -1,4 +1,4 @@
-"""A folder of the user's own documents as a source; no network."""
+"""A folder of the user's own documents as a source."""
 
 from __future__ import annotations
 
@@ -13,30 +13,29 @@ import anyio
 
 from dagorch.errors import DagorchWarning, DefinitionError, SourceRefusedError
 from dagorch.models.finding import Finding, Found
-from dagorch.sources.documents import ENDINGS, can_read_pdf, passages, read_document
+from dagorch.sources.documents import SUFFIXES, can_read_pdf, passages, read_document
 from dagorch.sources.index import Index
 from dagorch.sources.text import iso_date, keywords
 
 __all__ = ["Files"]
 
-_PASSAGES_EACH = 3
-"""Of one file, in one finding."""
-_SHOWN = 3
+_MAX_PASSAGES = 3
+"""Passages of a file in one finding."""
+_MAX_SHOWN_FILES = 3
 
 
 class Files:
     r"""
-    Searches a folder of text, Markdown, reStructuredText, HTML and PDF files, and those below it.
+    Searches text, Markdown, reStructuredText, HTML and PDF files of a folder and its subfolders.
 
-    The first search reads them all, later ones only what has changed. A finding is a file, its
-    text the passages that match best. Files that cannot be read are left out and warned of once;
-    PDF files need the `pdf` extra. Links that lead out of the folder are not followed.
+    The first search reads all files, later ones only the files that changed. A finding is one
+    file; its text is the passages that match best. A file that cannot be read is skipped, with
+    one warning. PDF files need the `pdf` extra. Links that leave the folder are not followed.
 
     Args:
-        folder: Where they are.
-        index: A file to keep the index in, so that it need not be made again; None keeps it in
-            memory.
-        name: What it is called.
+        folder: The folder.
+        index: A file that keeps the index between processes; None keeps it in memory.
+        name: The name in findings and errors.
 
     Raises:
         DefinitionError: There is no such folder.
@@ -66,22 +65,22 @@ class Files:
         self._index: Index | None = None
         self._lock = threading.Lock()
         self._unreadable: dict[str, str] = {}
-        """Stamp by path, so that a file is tried again when it has changed."""
+        """Stamp by path; a file is read again when its stamp changes."""
 
     @property
     def name(self) -> str:
-        """What its findings are said to come from."""
+        """The name in findings and errors."""
         return self._name
 
     async def search(self, query: str, limit: int) -> Found:
         """
-        Find the files that are nearest to a question; the work is done in a thread.
+        Search the files for a question, in a worker thread.
 
         Returns:
-            At most one finding a file; `.skipped` counts the files that could not be read.
+            At most one finding per file; `.skipped` counts the files that could not be read.
 
         Raises:
-            SourceRefusedError: There is no document in the folder, or the index cannot be kept.
+            SourceRefusedError: The folder has no documents, or the index cannot be written.
         """
         return await anyio.to_thread.run_sync(
             self._search, query, limit, limiter=anyio.CapacityLimiter(1), abandon_on_cancel=True
@@ -89,7 +88,7 @@ class Files:
 
     def _search(self, query: str, limit: int) -> Found:
         with self._lock:
-            index = self._fresh()
+            index = self._refresh_index()
             found = Found(skipped=len(self._unreadable))
             if limit < 1:
                 return found
@@ -100,7 +99,7 @@ class Files:
                     continue
                 titles[hit.path] = hit.title
                 texts = pieces.setdefault(hit.path, [])
-                if len(texts) < _PASSAGES_EACH:
+                if len(texts) < _MAX_PASSAGES:
                     texts.append(hit.text)
         for path, texts in pieces.items():
             found.append(
@@ -116,7 +115,7 @@ class Files:
         return found
 
     def _date(self, path: str) -> str:
-        """The day on which it was last changed; empty if it has gone meanwhile."""
+        """Return the day of the last change; empty if the file no longer exists."""
         from datetime import UTC, datetime
 
         with suppress(OSError):
@@ -124,13 +123,13 @@ class Files:
             return iso_date(datetime.fromtimestamp(seconds, UTC).isoformat())
         return ""
 
-    def _fresh(self) -> Index:
-        """Give the index, as the folder is now."""
+    def _refresh_index(self) -> Index:
+        """Update the index to the current state of the folder."""
         if self._index is None:
             self._index = Index(self._address)
         index, known = self._index, self._index.stamps()
         seen: set[str] = set()
-        without: dict[str, str] = {}
+        failures: dict[str, str] = {}
         for path, stamp in self._files():
             seen.add(path)
             if known.get(path) == stamp or self._unreadable.get(path) == stamp:
@@ -139,7 +138,7 @@ class Files:
                 document = read_document(self._folder / path)
             except (OSError, ValueError) as error:
                 index.drop(path)
-                without[path] = str(error)
+                failures[path] = str(error)
                 self._unreadable[path] = stamp
                 continue
             self._unreadable.pop(path, None)
@@ -149,39 +148,43 @@ class Files:
         for path in self._unreadable.keys() - seen:
             del self._unreadable[path]
         index.commit()
-        if without:
-            self._warn(without)
+        if failures:
+            self._warn(failures)
         if not seen - self._unreadable.keys():
             raise SourceRefusedError(
                 f"{self._name}: no document can be read in {str(self._folder)!r}; "
-                f"it takes files that end in {', '.join(sorted(ENDINGS))}",
+                f"add files with one of the suffixes {', '.join(sorted(SUFFIXES))}",
                 source=self._name,
             )
         return index
 
     def _files(self) -> Iterator[tuple[str, str]]:
-        """Each document's path within the folder, in order, and what tells whether it changed."""
+        """Yield each document's relative path, sorted, and a stamp that changes with the file."""
         top = self._folder.resolve()
         for here, folders, names in os.walk(self._folder):
             folders[:] = sorted(name for name in folders if not name.startswith("."))
             for name in sorted(names):
                 file = Path(here, name)
-                if file.suffix.lower() not in ENDINGS or name.startswith("."):
+                if file.suffix.lower() not in SUFFIXES or name.startswith("."):
                     continue
                 with suppress(OSError):
                     if file.is_symlink() and top not in file.resolve().parents:
                         continue
-                    facts = file.stat()
-                    stamp = f"{facts.st_mtime_ns}:{facts.st_size}"
+                    status = file.stat()
+                    stamp = f"{status.st_mtime_ns}:{status.st_size}"
                     if file.suffix.lower() == ".pdf":
                         stamp += f":{can_read_pdf()}"
                     yield file.relative_to(self._folder).as_posix(), stamp
 
-    def _warn(self, without: dict[str, str]) -> None:
-        shown = [f"{path} ({why})" for path, why in list(without.items())[:_SHOWN]]
-        more = f" and {len(without) - _SHOWN} more" if len(without) > _SHOWN else ""
+    def _warn(self, failures: dict[str, str]) -> None:
+        shown = [f"{path} ({why})" for path, why in list(failures.items())[:_MAX_SHOWN_FILES]]
+        more = (
+            f" and {len(failures) - _MAX_SHOWN_FILES} more"
+            if len(failures) > _MAX_SHOWN_FILES
+            else ""
+        )
         warnings.warn(
-            f"{self._name}: left out {', '.join(shown)}{more}", DagorchWarning, stacklevel=2
+            f"{self._name}: skipped {', '.join(shown)}{more}", DagorchWarning, stacklevel=2
         )
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""Hacker News: its stories, by Algolia's search of them."""
+"""Hacker News: its stories, through Algolia's search."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from dagorch.models.finding import Finding
+from dagorch.sources.html import plain_text
 from dagorch.sources.http import Reply
-from dagorch.sources.text import iso_date, plain_text, tidy
-from dagorch.sources.web import Records, WebSource
+from dagorch.sources.text import iso_date, tidy
+from dagorch.sources.web import RecordPage, WebSource
 
 __all__ = ["HackerNews"]
 
@@ -17,39 +18,38 @@ _DISCUSSION = "https://news.ycombinator.com/item?id="
 
 class HackerNews(WebSource):
     """
-    Searches the stories of Hacker News; one without a link of its own leads to its discussion.
+    Searches the stories of Hacker News; a story without a link has the address of its discussion.
 
     Source: https://hn.algolia.com/api
     """
 
-    usual_name: ClassVar[str] = "hackernews"
-    usual_url: ClassVar[str] = "https://hn.algolia.com/api/v1"
-    usual_delay_seconds: ClassVar[float] = 0.5
+    default_name: ClassVar[str] = "hackernews"
+    default_url: ClassVar[str] = "https://hn.algolia.com/api/v1"
+    default_delay_seconds: ClassVar[float] = 0.5
 
-    def phrasings(self, words: list[str]) -> Iterator[str]:
-        """All of the words, else the three longest: a story has little but a title."""
+    def queries(self, words: list[str]) -> Iterator[str]:
+        """Yield all words, then the three longest: most stories have only a title to search."""
         yield " ".join(words)
         longest = sorted(words, key=len, reverse=True)[:3]
         yield " ".join(word for word in words if word in longest)
 
-    async def ask(self, query: str, page: int, size: int) -> Reply:
-        return await self._web.get(
+    async def fetch_page(self, query: str, page: int, size: int) -> Reply:
+        return await self._client.get(
             "/search", {"query": query, "tags": "story", "hitsPerPage": size, "page": page}
         )
 
-    def read(self, reply: Reply) -> Records:
-        answer = reply.json()
-        hits = answer.get("hits") if isinstance(answer, dict) else None
+    def parse_page(self, reply: Reply) -> RecordPage:
+        data = reply.json()
+        hits = data.get("hits") if isinstance(data, dict) else None
         if not isinstance(hits, list):
-            raise reply.malformed("no list of hits")
-        page, pages = answer.get("page"), answer.get("nbPages")
-        more = isinstance(page, int) and isinstance(pages, int) and page + 1 < pages
-        return Records(hits, more)
+            raise reply.malformed("JSON without a list of hits")
+        page, pages = data.get("page"), data.get("nbPages")
+        has_next = isinstance(page, int) and isinstance(pages, int) and page + 1 < pages
+        return RecordPage(hits, has_next)
 
-    def finding(self, record: dict[str, Any]) -> Finding:
+    def to_finding(self, record: dict[str, Any]) -> Finding:
         discussion = f"{_DISCUSSION}{int(record['objectID'])}"
-        points, comments = record.get("points") or 0, record.get("num_comments") or 0
-        facts = f"{int(points)} points and {int(comments)} comments on Hacker News: {discussion}"
+        points, comments = int(record.get("points") or 0), int(record.get("num_comments") or 0)
         text = plain_text(record.get("story_text") or "")
         author = record.get("author")
         return Finding(
@@ -57,6 +57,6 @@ class HackerNews(WebSource):
             record.get("url") or discussion,
             iso_date(record.get("created_at") or ""),
             [author] if author else [],
-            f"{text}\n{facts}".strip(),
+            f"{text}\n{points} points and {comments} comments on Hacker News: {discussion}".strip(),
             self.name,
         )

@@ -1,7 +1,7 @@
 """
-HTTP for sources: GETs with a pause in between, bounds on time and size, foreign errors mapped.
+The HTTP client of the sources: throttled GETs with bounds on time and size.
 
-The only module of the package that knows httpx, and it imports it when something is first sent.
+The only module of the package that knows httpx; it imports httpx when it first sends something.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from dagorch.http.connections import close_response, is_loopback, tls_context
 from dagorch.http.retry_after import retry_after_seconds
 from dagorch.http.secret import Secret
 from dagorch.http.throttle import Throttle
-from dagorch.sources.text import plain_text
+from dagorch.sources.html import plain_text
 
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["Reply", "Web"]
+__all__ = ["Reply", "ServiceClient"]
 
 MAX_BYTES: Final = 8_000_000
 _MAX_REDIRECTS: Final = 5
@@ -45,7 +45,7 @@ _MAX_REDIRECTS: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a service answered with success."""
+    """The body of a successful response."""
 
     source: str
     address: str
@@ -53,42 +53,42 @@ class Reply:
 
     def json(self) -> Any:
         """
-        Read it as JSON.
+        Parse the body as JSON.
 
         Raises:
-            SourceReplyError: It is none.
+            SourceReplyError: It is not JSON.
         """
         try:
             return json.loads(self.body, strict=False)
         except (ValueError, RecursionError) as error:
-            raise self.malformed(f"no JSON ({error})") from None
+            raise self.malformed(f"something that is not JSON ({error})") from None
 
     def malformed(self, found: str) -> SourceReplyError:
-        """Say that this is not what the service's interface promises."""
-        said = _excerpt(self.body)
+        """Return the error for a body that does not have the documented form."""
+        excerpt = _excerpt(self.body)
         return SourceReplyError(
             f"{self.source}: {self.address} answered with {found}"
-            f"{f', {said!r}' if said else ''}; is it the right address?",
+            f"{f', {excerpt!r}' if excerpt else ''}; is it the right address?",
             source=self.source,
             status=200,
         )
 
 
-class Web:
+class ServiceClient:
     """
-    One service on the web.
+    The client of one service.
 
     Args:
-        source: The source's name, for errors.
-        base_url: Where it is.
-        delay_seconds: Between the starts of two requests.
+        source: The name of the source, for errors.
+        base_url: The address of the service.
+        delay_seconds: The time between the starts of two requests.
         contact: An address for the service's operators, sent in the user agent.
         token: Sent as a bearer token; shown nowhere.
-        timeout_seconds: For one request, from the connection to the last byte.
-        most_bytes: Of one reply.
+        timeout_seconds: The limit for one request, from the connection to the last byte.
+        max_bytes: The size limit of one response.
 
     Raises:
-        DefinitionError: The address is none of http or https.
+        DefinitionError: The address is neither http nor https.
     """
 
     def __init__(
@@ -100,20 +100,21 @@ class Web:
         contact: str = "",
         token: str = "",
         timeout_seconds: float = 30.0,
-        most_bytes: int = MAX_BYTES,
+        max_bytes: int = MAX_BYTES,
     ) -> None:
         if urlsplit(base_url).scheme not in ("http", "https"):
             raise DefinitionError(
-                f"{source}: {base_url!r} is no address; give one such as 'https://example.org/api'"
+                f"{source}: {base_url!r} is not an address; use one such as "
+                "'https://example.org/api'"
             )
         self.source = source
         self.base_url = base_url.rstrip("/")
         self._throttle = Throttle(delay_seconds)
-        self._agent = f"dagorch/{_version()}" + (f" ({contact})" if contact else "")
+        self._user_agent = f"dagorch/{_version()}" + (f" ({contact})" if contact else "")
         self._token = Secret(token)
         self._token.hide_in_logs()
         self._timeout_seconds = timeout_seconds
-        self._most_bytes = most_bytes
+        self._max_bytes = max_bytes
 
     async def get(
         self,
@@ -124,23 +125,25 @@ class Web:
         headers: Mapping[str, str] | None = None,
     ) -> Reply:
         """
-        Wait for one's turn and ask once.
+        Wait for the throttle and send one request.
 
         Raises:
-            SourceError: There was no answer, or none with success; told apart by kind.
+            SourceError: There was no response, or it was not a success; the class says which.
         """
         paused = await self._throttle.acquire()
         if paused:
             raise self._error(
-                SourceLimitedError, f"asked for a pause that has {paused:.0f} s left", None, paused
+                SourceLimitedError,
+                f"asked for a pause that has {paused:.0f} s left",
+                retry_after_seconds=paused,
             )
-        # Importing httpx and reading the certificates would hold up the loop.
+        # Importing httpx and reading the certificates would block the event loop.
         tls = await anyio.to_thread.run_sync(_prepare, self.base_url.startswith("https:"))
         with anyio.move_on_after(self._timeout_seconds):
             return await self._get(tls, path, parameters, {"accept": accept, **(headers or {})})
         raise self._error(
             SourceUnavailableError,
-            f"no whole answer from {self.base_url} within {self._timeout_seconds:g} s; try again",
+            f"{self.base_url} did not answer within {self._timeout_seconds:g} s; try again",
         )
 
     async def _get(
@@ -156,7 +159,7 @@ class Web:
             async with (
                 httpx.AsyncClient(
                     auth=self._sign,
-                    headers={"user-agent": self._agent, **headers},
+                    headers={"user-agent": self._user_agent, **headers},
                     timeout=self._timeout_seconds,
                     verify=tls,
                     follow_redirects=True,
@@ -170,10 +173,10 @@ class Web:
                     return Reply(self.source, self.base_url, body)
                 raise self._refusal(response.status_code, response.headers, body)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            said = self._token.scrub(str(error)) or type(error).__name__
+            reason = self._token.scrub(str(error)) or type(error).__name__
         raise self._error(
             SourceUnavailableError,
-            f"no exchange with {self.base_url}: {said}; check the address and the network",
+            f"no exchange with {self.base_url}: {reason}; check the address and the network",
         )
 
     def _sign(self, request: httpx.Request) -> httpx.Request:
@@ -182,16 +185,16 @@ class Web:
         return request
 
     async def _read(self, response: httpx.Response) -> bytes:
-        """Read the whole body, up to the bound."""
+        """Read the body, up to the size limit."""
         body = bytearray()
         chunks = response.aiter_bytes()
         try:
             async for chunk in chunks:
                 body += chunk
-                if len(body) > self._most_bytes:
+                if len(body) > self._max_bytes:
                     raise self._error(
                         SourceReplyError,
-                        f"{self.base_url} sent more than {self._most_bytes:,} bytes",
+                        f"{self.base_url} sent more than {self._max_bytes:,} bytes",
                         response.status_code,
                     )
         finally:
@@ -199,38 +202,41 @@ class Web:
         return bytes(body)
 
     def _refusal(self, status: int, headers: Mapping[str, str], body: bytes) -> SourceError:
-        """Say what a reply without success means, and keep the pause it asks for."""
+        """Return the error for a response that is not a success; start the pause it asks for."""
         pause = _pause_seconds(headers, time.time())
         limited = status == 429 or (status == 403 and pause is not None)
         if pause is not None and (limited or status == 503):
             self._throttle.pause(pause)
-        said = self._token.scrub(_excerpt(body)) or "nothing more"
+        reason = self._token.scrub(_excerpt(body)) or "no reason"
         if limited:
             kind: type[SourceError] = SourceLimitedError
-            advice = "it was asked too often; wait"
+            advice = "too many requests; wait"
         elif status >= 500 or status == 408:
-            kind, advice = SourceUnavailableError, "the fault is the service's; try again"
+            kind, advice = SourceUnavailableError, "the service has a problem; try again"
         elif status == 401:
             kind, advice = SourceRefusedError, "check the token, or leave it out"
         elif status == 404:
             kind, advice = SourceRefusedError, f"check the address {self.base_url}"
         else:
-            kind, advice = SourceRefusedError, "it does not take this search; change the words"
-        return self._error(kind, f"answered {status}: {said}; {advice}", status, pause)
+            kind, advice = SourceRefusedError, "the service refuses this search; change the words"
+        return self._error(kind, f"answered {status}: {reason}; {advice}", status, pause)
 
     def _error(
         self,
         kind: type[SourceError],
         text: str,
         status: int | None = None,
-        pause: float | None = None,
+        retry_after_seconds: float | None = None,
     ) -> SourceError:
         return kind(
-            f"{self.source}: {text}", source=self.source, status=status, retry_after_seconds=pause
+            f"{self.source}: {text}",
+            source=self.source,
+            status=status,
+            retry_after_seconds=retry_after_seconds,
         )
 
     def __repr__(self) -> str:
-        return f"<Web {self.base_url}>"
+        return f"<ServiceClient {self.base_url}>"
 
 
 def _prepare(secure: bool) -> ssl.SSLContext | bool:
@@ -243,12 +249,12 @@ def _prepare(secure: bool) -> ssl.SSLContext | bool:
 def _version() -> str:
     try:
         return version("dagorch")
-    except PackageNotFoundError:  # run from a folder that was never installed
+    except PackageNotFoundError:  # run from a folder, without an installation
         return "0"
 
 
 def _pause_seconds(headers: Mapping[str, str], now: float) -> float | None:
-    """Give the pause that a reply asks for: `Retry-After`, or GitHub's reset of a used-up limit."""
+    """Return the pause that a response asks for: `Retry-After`, or GitHub's rate-limit reset."""
     pause = retry_after_seconds(headers, now)
     if pause is not None:
         return pause
@@ -261,6 +267,6 @@ def _pause_seconds(headers: Mapping[str, str], now: float) -> float | None:
 def _excerpt(body: bytes) -> str:
     text = body[:4_000].decode(errors="replace")
     with suppress(ValueError, AttributeError):
-        said = json.loads(body)
-        text = str(said.get("message") or said.get("error") or text)
+        data = json.loads(body)
+        text = str(data.get("message") or data.get("error") or text)
     return " ".join(plain_text(text).split())[:200]

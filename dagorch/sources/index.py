@@ -1,4 +1,4 @@
-"""A full-text index of passages in SQLite; what the files are and how they are read is given."""
+"""A full-text index of passages in SQLite. Reads no documents."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from dagorch.errors import SourceRefusedError
 __all__ = ["Hit", "Index"]
 
 _VERSION: Final = 1
-"""Of the tables; a file with another is filled anew."""
+"""The version of the tables; a file with another version is refused."""
 _MAX_HITS: Final = 400
-"""Passages that are looked at for one search; several may be of one file."""
+"""Passages that one search returns; several may belong to one file."""
 _TABLES: Final = """
 CREATE TABLE files (id INTEGER PRIMARY KEY, path TEXT UNIQUE NOT NULL, stamp TEXT NOT NULL,
                     title TEXT NOT NULL);
@@ -38,98 +38,98 @@ class Hit:
 
 class Index:
     """
-    Passages of files, found by their words; stems of English words count as the same.
+    The passages of files, searched by word; English words match by their stem.
 
-    Not for several threads at once: whoever owns it sees to that.
+    Not thread-safe: the owner must lock.
 
     Args:
-        address: Where SQLite keeps it; `:memory:` is nowhere.
+        address: The file of the database, or `:memory:`.
 
     Raises:
-        SourceRefusedError: There is something else at that place.
+        SourceRefusedError: The file is something else.
     """
 
     def __init__(self, address: str) -> None:
         try:
-            self._base = sqlite3.connect(address, check_same_thread=False)
-            self._closing = weakref.finalize(self, self._base.close)
-            self._base.execute("PRAGMA synchronous = OFF")  # it can be made again at any time
-            version = self._base.execute("PRAGMA user_version").fetchone()[0]
-            tables = self._base.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+            self._database = sqlite3.connect(address, check_same_thread=False)
+            self._finalizer = weakref.finalize(self, self._database.close)
+            self._database.execute("PRAGMA synchronous = OFF")  # the index can be rebuilt
+            version = self._database.execute("PRAGMA user_version").fetchone()[0]
+            tables = self._database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
             if tables and version != _VERSION:
                 raise SourceRefusedError(
-                    f"files: {address!r} is no index of this version; delete it or name another "
-                    "file"
+                    f"files: {address!r} is not an index of this version; delete it or name "
+                    "another file"
                 )
             if not tables:
-                self._base.executescript(f"{_TABLES} PRAGMA user_version = {_VERSION};")
+                self._database.executescript(f"{_TABLES} PRAGMA user_version = {_VERSION};")
         except sqlite3.Error as error:
             raise SourceRefusedError(
-                f"files: no index can be kept in {address!r}: {error}; name another file"
+                f"files: cannot keep an index in {address!r}: {error}; name another file"
             ) from error
 
     def stamps(self) -> dict[str, str]:
-        """What is known of the files: path to stamp."""
-        return dict(self._base.execute("SELECT path, stamp FROM files"))
+        """Return the stamp of each indexed file, by path."""
+        return dict(self._database.execute("SELECT path, stamp FROM files"))
 
     def put(self, path: str, stamp: str, title: str, texts: Iterable[str]) -> None:
-        """Take a file in, in place of what was known of it."""
+        """Index a file, replacing its earlier entry."""
         self.drop(path)
-        file = self._base.execute(
+        file = self._database.execute(
             "INSERT INTO files (path, stamp, title) VALUES (?, ?, ?)", (path, stamp, title)
         ).lastrowid
         for text in texts:
-            row = self._base.execute(
+            row = self._database.execute(
                 "INSERT INTO passages (file, text) VALUES (?, ?)", (file, text)
             ).lastrowid
-            self._base.execute(
+            self._database.execute(
                 "INSERT INTO words (rowid, title, body) VALUES (?, ?, ?)",
                 (row, _spaced(title), _spaced(text)),
             )
 
     def drop(self, path: str) -> None:
-        """Forget a file; nothing if it is not known."""
-        found = self._base.execute("SELECT id FROM files WHERE path = ?", (path,)).fetchone()
+        """Remove a file, if it is indexed."""
+        found = self._database.execute("SELECT id FROM files WHERE path = ?", (path,)).fetchone()
         if found is None:
             return
-        self._base.execute(
+        self._database.execute(
             "DELETE FROM words WHERE rowid IN (SELECT id FROM passages WHERE file = ?)", found
         )
-        self._base.execute("DELETE FROM passages WHERE file = ?", found)
-        self._base.execute("DELETE FROM files WHERE id = ?", found)
+        self._database.execute("DELETE FROM passages WHERE file = ?", found)
+        self._database.execute("DELETE FROM files WHERE id = ?", found)
 
     def commit(self) -> None:
-        """Keep what was changed."""
-        self._base.commit()
+        """Commit the changes."""
+        self._database.commit()
 
     def search(self, words: Iterable[str]) -> Iterator[Hit]:
         """
-        Give the passages that have any of the words, the best first.
+        Yield the passages that contain any of the words, the best first.
 
-        A word in the title counts threefold; the order among equals is that of the files.
+        A word in the title counts three times. Equal passages keep the order of the files.
         """
-        # A quoted text is a phrase to FTS5, whatever is in it.
-        wanted = " OR ".join('"{}"'.format(_spaced(word).replace('"', '""')) for word in words)
-        if not wanted:
+        # FTS5 takes a quoted text as a phrase and interprets nothing inside it.
+        expression = " OR ".join('"{}"'.format(_spaced(word).replace('"', '""')) for word in words)
+        if not expression:
             return
         yield from (
             Hit(*row)
-            for row in self._base.execute(
+            for row in self._database.execute(
                 """
                 SELECT files.path, files.title, passages.text
                 FROM words JOIN passages ON passages.id = words.rowid
                            JOIN files ON files.id = passages.file
                 WHERE words MATCH ? ORDER BY bm25(words, 3.0, 1.0), words.rowid LIMIT ?
                 """,
-                (wanted, _MAX_HITS),
+                (expression, _MAX_HITS),
             ).fetchall()
         )
 
     def close(self) -> None:
-        """Let the file go."""
-        self._closing()
+        """Close the database."""
+        self._finalizer()
 
 
 def _spaced(text: str) -> str:
-    """Put blanks around the signs of scripts without blanks, so that each is a word."""
+    """Put blanks around the characters of scripts without blanks, so that each is a word."""
     return text if text.isascii() else _IDEOGRAPH.sub(r" \1 ", text).strip()

@@ -1,4 +1,4 @@
-"""News: the feeds of newspapers and broadcasters, and GDELT's search over many more; no key."""
+"""News: feeds of newspapers and broadcasters, and GDELT's search over many more; no key."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any, ClassVar, Final
 from dagorch.errors import SourceError, SourceLimitedError, SourceRefusedError
 from dagorch.models.finding import Finding, Found
 from dagorch.sources.feeds import read_feed
-from dagorch.sources.http import Reply, Web
+from dagorch.sources.http import Reply, ServiceClient
 from dagorch.sources.text import iso_date, keywords, tidy
-from dagorch.sources.web import Records, WebSource
+from dagorch.sources.web import RecordPage, WebSource
 
 __all__ = ["FEEDS", "News"]
 
@@ -25,30 +25,30 @@ FEEDS: Final = (
 )
 _MAX_RECORDS: Final = 250
 _MIN_WORD_LENGTH: Final = 3
-"""GDELT refuses shorter ones."""
+"""GDELT refuses shorter words."""
 
 
 class News(WebSource):
     """
     Searches GDELT's index of the last three months' news, and the newest entries of some feeds.
 
-    One that does not answer is named in `.problems` of what the others gave; an error only if
-    none answers.
+    A service that fails is named in `.problems` of the findings. If all fail, the search raises
+    the first error.
 
     Args:
-        base_url: Of GDELT's DOC API; None is the public one, empty does without.
+        base_url: The address of GDELT's DOC API; None is the public one, "" leaves it out.
         feeds: Addresses of RSS or Atom feeds.
-        contact: As of every source.
-        delay_seconds: Between two requests to GDELT, which asks for five.
-        timeout_seconds: As of every source.
-        name: As of every source.
+        contact: See `WebSource`.
+        delay_seconds: The time between two requests to GDELT, which asks for five seconds.
+        timeout_seconds: See `WebSource`.
+        name: See `WebSource`.
 
     Source: https://blog.gdeltproject.org/gdelt-doc-2-0-api-debuts/
     """
 
-    usual_name: ClassVar[str] = "news"
-    usual_url: ClassVar[str] = "https://api.gdeltproject.org/api/v2/doc/doc"
-    usual_delay_seconds: ClassVar[float] = 5.0
+    default_name: ClassVar[str] = "news"
+    default_url: ClassVar[str] = "https://api.gdeltproject.org/api/v2/doc/doc"
+    default_delay_seconds: ClassVar[float] = 5.0
     page_size: ClassVar[int] = _MAX_RECORDS
 
     def __init__(
@@ -68,9 +68,9 @@ class News(WebSource):
             timeout_seconds=timeout_seconds,
             name=name,
         )
-        self._searches = base_url != ""
+        self._uses_gdelt = base_url != ""
         self._feeds = [
-            Web(
+            ServiceClient(
                 self.name, feed, delay_seconds=1.0 if delay_seconds is None else delay_seconds,
                 contact=contact, timeout_seconds=timeout_seconds,
             )
@@ -78,52 +78,52 @@ class News(WebSource):
         ]  # fmt: skip
 
     async def search(self, query: str, limit: int) -> Found:
-        """Find what is nearest to a question, GDELT's answers and the feeds' in turn."""
+        """Search GDELT and the feeds; the findings alternate between the two."""
         words = keywords(query)
         if limit < 1 or not words:
             return Found()
-        failures: list[SourceError] = []
-        searched = Found()
-        if self._searches:
+        errors: list[SourceError] = []
+        from_gdelt = Found()
+        if self._uses_gdelt:
             try:
-                searched = await super().search(query, limit)
+                from_gdelt = await super().search(query, limit)
             except SourceError as error:
-                failures.append(error)
-        fed = Found()
+                errors.append(error)
+        from_feeds = Found()
         for feed in self._feeds:
             try:
-                read = self._read_feed(await feed.get(accept="application/rss+xml, */*"))
+                entries = self._read_feed(await feed.get(accept="application/rss+xml, */*"))
             except SourceError as error:
-                failures.append(error)
+                errors.append(error)
                 continue
-            fed += read
-            fed.skipped += read.skipped
-        if failures and len(failures) == len(self._feeds) + self._searches:
-            raise failures[0]
-        pairs = zip_longest(searched, _nearest(fed, words))
-        mixed = {finding.url: finding for finding in chain(*pairs) if finding is not None}
+            from_feeds += entries
+            from_feeds.skipped += entries.skipped
+        if errors and len(errors) == len(self._feeds) + self._uses_gdelt:
+            raise errors[0]
+        pairs = zip_longest(from_gdelt, _best_matches(from_feeds, words))
+        by_url = {finding.url: finding for finding in chain(*pairs) if finding is not None}
         return Found(
-            list(mixed.values())[:limit],
-            skipped=searched.skipped + fed.skipped,
-            problems=[str(error) for error in failures],
+            list(by_url.values())[:limit],
+            skipped=from_gdelt.skipped + from_feeds.skipped,
+            problems=[str(error) for error in errors],
         )
 
     def _read_feed(self, reply: Reply) -> Found:
         try:
             return read_feed(reply.body, self.name)
         except ValueError as error:
-            raise reply.malformed(f"no feed ({error})") from None
+            raise reply.malformed(f"something that is not a feed ({error})") from None
 
-    def phrasings(self, words: list[str]) -> Iterator[str]:
-        """All of the words, else any."""
+    def queries(self, words: list[str]) -> Iterator[str]:
+        """Yield a query for all words, then for any of them."""
         long = [word for word in words if len(word) >= _MIN_WORD_LENGTH or not word.isascii()]
         if long:
             yield " ".join(long)
         if len(long) > 1:
             yield f"({' OR '.join(long)})"
 
-    async def ask(self, query: str, page: int, size: int) -> Reply:
-        return await self._web.get(
+    async def fetch_page(self, query: str, page: int, size: int) -> Reply:
+        return await self._client.get(
             parameters={
                 "query": query,
                 "mode": "ArtList",
@@ -133,38 +133,40 @@ class News(WebSource):
             }
         )
 
-    def read(self, reply: Reply) -> Records:
-        """Read a list of articles; GDELT tells of errors in plain text with status 200."""
+    def parse_page(self, reply: Reply) -> RecordPage:
+        """Parse a list of articles; GDELT sends errors as plain text with status 200."""
         start = reply.body.lstrip()[:1]
         if start and start != b"{":
-            said = tidy(reply.body[:300].decode(errors="replace"), 200)
-            kind = SourceLimitedError if "limit requests" in said else SourceRefusedError
-            raise kind(f"{self.name}: GDELT says: {said}", source=self.name, status=200)
-        answer = reply.json() if start else {}
-        articles = answer.get("articles", [])
+            reason = tidy(reply.body[:300].decode(errors="replace"), 200)
+            kind = SourceLimitedError if "limit requests" in reason else SourceRefusedError
+            raise kind(f"{self.name}: GDELT says: {reason}", source=self.name, status=200)
+        data = reply.json() if start else {}
+        articles = data.get("articles", [])
         if not isinstance(articles, list):
-            raise reply.malformed("no list of articles")
-        return Records(articles)  # it has no pages
+            raise reply.malformed("JSON without a list of articles")
+        return RecordPage(articles)  # GDELT has no pages
 
-    def finding(self, record: dict[str, Any]) -> Finding:
-        where = [record.get("domain"), record.get("sourcecountry"), record.get("language")]
+    def to_finding(self, record: dict[str, Any]) -> Finding:
+        origin = [record.get("domain"), record.get("sourcecountry"), record.get("language")]
         return Finding(
             tidy(record["title"], 500),
             record["url"],
             iso_date(record.get("seendate") or ""),
             (),
-            tidy(f"{record['title']} ({', '.join(part for part in where if part)})"),
+            tidy(f"{record['title']} ({', '.join(filter(None, origin))})"),
             self.name,
         )
 
 
-def _nearest(findings: Sequence[Finding], words: list[str]) -> list[Finding]:
-    """Those that have any of the words, the most first; a title counts twice."""
+def _best_matches(findings: Sequence[Finding], words: list[str]) -> list[Finding]:
+    """Return the findings that contain any of the words, the best first; titles count twice."""
 
-    def count(finding: Finding) -> int:
+    def score(finding: Finding) -> int:
         title, text = (
             set(re.findall(r"\w+", part.casefold())) for part in (finding.title, finding.text)
         )
         return sum(2 * (word in title) + (word in text) for word in words)
 
-    return sorted((f for f in findings if count(f)), key=count, reverse=True)
+    scored = [(score(finding), finding) for finding in findings]
+    scored.sort(key=lambda pair: pair[0], reverse=True)
+    return [finding for matches, finding in scored if matches]

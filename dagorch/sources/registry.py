@@ -1,4 +1,4 @@
-"""The sources that dagorch knows by name, as words until one is made. Nothing is opened here."""
+"""The sources that dagorch knows by name; a source is imported when it is made."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from dagorch.ports import Source
 __all__ = ["SOURCES", "get_source"]
 
 SOURCES: Final = {
-    "arxiv": "arxiv:Arxiv",
-    "crossref": "crossref:Crossref",
-    "files": "files:Files",
-    "github": "github:GitHub",
-    "hackernews": "hackernews:HackerNews",
-    "news": "news:News",
-    "wikipedia": "wikipedia:Wikipedia",
+    "arxiv": "Arxiv",
+    "crossref": "Crossref",
+    "files": "Files",
+    "github": "GitHub",
+    "hackernews": "HackerNews",
+    "news": "News",
+    "wikipedia": "Wikipedia",
 }
-"""Each with the module and the class that it is made of."""
+"""The class of each source; the module has the source's name."""
 
 
 def get_source(name: str, **options: Any) -> Source:
@@ -28,10 +28,10 @@ def get_source(name: str, **options: Any) -> Source:
 
     Args:
         name: One of `SOURCES`.
-        options: What its class takes, such as `base_url`, `contact` or `folder`.
+        options: Arguments of its class, such as `base_url`, `contact` or `folder`.
 
     Raises:
-        DefinitionError: There is none of that name, or an option is missing or unknown.
+        DefinitionError: There is no such source, or an option is missing or unknown.
 
     Example:
         >>> get_source("wikipedia", language="de").name
@@ -41,15 +41,13 @@ def get_source(name: str, **options: Any) -> Source:
         ...
         dagorch.errors.DefinitionError: no source 'wikipeda'; did you mean 'wikipedia'?
     """
-    home = SOURCES.get(name)
-    if home is None:
-        known = did_you_mean(name, SOURCES) or f"; there is {', '.join(SOURCES)}"
-        raise DefinitionError(f"no source {name!r}{known}")
+    if name not in SOURCES:
+        hint = did_you_mean(name, SOURCES) or f"; choose one of {', '.join(SOURCES)}"
+        raise DefinitionError(f"no source {name!r}{hint}")
     if name == "files" and "folder" not in options:
         raise DefinitionError("source 'files' needs a folder: get_source('files', folder='notes')")
-    module, _, kind = home.partition(":")
     try:
-        made: Source = getattr(import_module(f"dagorch.sources.{module}"), kind)(**options)
+        source: Source = getattr(import_module(f"dagorch.sources.{name}"), SOURCES[name])(**options)
     except TypeError as error:
         raise DefinitionError(f"source {name!r}: {error}") from None
-    return made
+    return source

@@ -1,4 +1,4 @@
-"""What every source on the web does alike: page by page, record by record, odd ones left out."""
+"""The base class of sources on the web: queries, paging, and records turned into findings."""
 
 from __future__ import annotations
 
@@ -9,24 +9,23 @@ from typing import Any, ClassVar, Final
 
 from dagorch.errors import DefinitionError
 from dagorch.models.finding import Finding, Found
-from dagorch.sources.http import Reply, Web
+from dagorch.sources.http import Reply, ServiceClient
 from dagorch.sources.text import keywords
 
-__all__ = ["Records", "WebSource"]
+__all__ = ["RecordPage", "WebSource"]
 
 MAX_PAGES: Final = 10
-"""Of one search: a question needs no thousand answers."""
+"""Pages of one search."""
 
 
 @dataclass(frozen=True, slots=True)
-class Records:
-    """What one page of an answer holds."""
+class RecordPage:
+    """The records of one page of search results."""
 
-    items: Sequence[Any]
-    more: bool = False
-    """Whether there is a page after it."""
+    records: Sequence[Any]
+    has_next: bool = False
     total: int | None = None
-    """How many records all pages have; says it as well, where a service tells."""
+    """Records of all pages, if the service reports them; implies a next page."""
 
 
 class WebSource(ABC):
@@ -34,18 +33,20 @@ class WebSource(ABC):
     A source that is one service on the web.
 
     Args:
-        base_url: Where the service is; None is the public one.
-        contact: An address for its operators, sent along: several ask for one.
-        delay_seconds: Between two requests, whoever makes them; None is what the service asks for.
-        timeout_seconds: For one request.
-        name: What it is called; None is the usual name.
+        base_url: The address of the service; None is the public one.
+        contact: An address for the service's operators, sent in the user agent.
+        delay_seconds: The time between two requests of all users of this object; None is what
+            the service asks for.
+        timeout_seconds: The limit for one request.
+        name: The name in findings and errors; None is the default name.
+        token: A bearer token.
     """
 
-    usual_name: ClassVar[str]
-    usual_url: ClassVar[str]
-    usual_delay_seconds: ClassVar[float] = 1.0
+    default_name: ClassVar[str]
+    default_url: ClassVar[str]
+    default_delay_seconds: ClassVar[float] = 1.0
     page_size: ClassVar[int] = 50
-    """Records that are asked for at once, at most."""
+    """The largest page that the service returns."""
 
     def __init__(
         self,
@@ -57,12 +58,12 @@ class WebSource(ABC):
         name: str | None = None,
         token: str = "",
     ) -> None:
-        self._name = self.usual_name if name is None else name
+        self._name = self.default_name if name is None else name
         self._contact = contact
-        self._web = Web(
+        self._client = ServiceClient(
             self._name,
-            self.usual_url if base_url is None else base_url,
-            delay_seconds=self.usual_delay_seconds if delay_seconds is None else delay_seconds,
+            self.default_url if base_url is None else base_url,
+            delay_seconds=self.default_delay_seconds if delay_seconds is None else delay_seconds,
             contact=contact,
             token=token,
             timeout_seconds=timeout_seconds,
@@ -70,30 +71,30 @@ class WebSource(ABC):
 
     @property
     def name(self) -> str:
-        """What its findings are said to come from."""
+        """The name in findings and errors."""
         return self._name
 
     async def search(self, query: str, limit: int) -> Found:
         """
-        Find what is nearest to a question.
+        Search for a question.
 
         Args:
             query: Plain words.
-            limit: At most so many; more than a few pages are never asked for.
+            limit: The largest number of findings; the search also ends after `MAX_PAGES`.
 
         Returns:
-            The findings, the service's order kept; `.skipped` counts records that were not as
-            documented.
+            The findings in the service's order; `.skipped` counts the records that did not have
+            the documented form.
 
         Raises:
-            SourceError: The service did not answer as it should.
+            SourceError: The service could not be reached, refused, or sent something else.
         """
         found = Found()
         words = keywords(query)
         if limit < 1 or not words:
             return found
-        for asked in dict.fromkeys(self.phrasings(words)):
-            await self._collect(asked, limit, found)
+        for attempt in dict.fromkeys(self.queries(words)):
+            await self._collect(attempt, limit, found)
             if found:
                 break
         return found
@@ -101,49 +102,49 @@ class WebSource(ABC):
     async def _collect(self, query: str, limit: int, found: Found) -> None:
         size = min(limit, self.page_size)
         seen = 0
-        for page in range(MAX_PAGES):
-            records = self.read(await self.ask(query, page, size))
-            seen += len(records.items)
-            for record in records.items:
+        for number in range(MAX_PAGES):
+            page = self.parse_page(await self.fetch_page(query, number, size))
+            seen += len(page.records)
+            for record in page.records:
                 if len(found) == limit:
                     return
-                finding = self._finding(record)
+                finding = self._finding_or_none(record)
                 if finding is None:
                     found.skipped += 1
                 else:
                     found.append(finding)
-            more = records.more or (records.total is not None and records.total > seen)
-            if not more or not records.items:
+            has_next = page.has_next or (page.total is not None and page.total > seen)
+            if not has_next or not page.records:
                 return
 
-    def _finding(self, record: Any) -> Finding | None:
+    def _finding_or_none(self, record: Any) -> Finding | None:
         try:
-            return self.finding(record)
+            return self.to_finding(record)
         except (KeyError, IndexError, TypeError, ValueError, AttributeError):
             return None  # not as documented
         except DefinitionError:
-            return None  # without a title, say
+            return None  # a blank title, for example
 
-    def phrasings(self, words: list[str]) -> Iterator[str]:
-        """Give the search in the service's own language, and what to try if nothing is found."""
+    def queries(self, words: list[str]) -> Iterator[str]:
+        """Yield the query in the service's syntax, then wider ones to try if nothing is found."""
         yield " ".join(words)
 
     @abstractmethod
-    async def ask(self, query: str, page: int, size: int) -> Reply:
-        """Ask for a page, the first is 0."""
+    async def fetch_page(self, query: str, page: int, size: int) -> Reply:
+        """Request a page; the first is 0."""
 
     @abstractmethod
-    def read(self, reply: Reply) -> Records:
+    def parse_page(self, reply: Reply) -> RecordPage:
         """
-        Read a page.
+        Parse a page.
 
         Raises:
-            SourceError: The answer as a whole is not as documented, or tells of an error.
+            SourceError: The reply does not have the documented form, or reports an error.
         """
 
     @abstractmethod
-    def finding(self, record: Any) -> Finding | None:
-        """Read a record; None, or an error in reading it, leaves it out."""
+    def to_finding(self, record: Any) -> Finding | None:
+        """Convert a record; None or an exception skips it."""
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self._name!r} at {self._web.base_url}>"
+        return f"<{type(self).__name__} {self._name!r} at {self._client.base_url}>"

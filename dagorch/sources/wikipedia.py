@@ -1,4 +1,4 @@
-"""Wikipedia: what its articles begin with, by MediaWiki's Action API."""
+"""Wikipedia: the introductions of its articles, through MediaWiki's Action API."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from dagorch.errors import DefinitionError, SourceRefusedError
 from dagorch.models.finding import Finding
 from dagorch.sources.http import Reply
 from dagorch.sources.text import iso_date, tidy
-from dagorch.sources.web import Records, WebSource
+from dagorch.sources.web import RecordPage, WebSource
 
 __all__ = ["Wikipedia"]
 
 
 class Wikipedia(WebSource):
     """
-    Searches the articles of one language's Wikipedia, or of any MediaWiki with text extracts.
+    Searches the Wikipedia of one language, or any MediaWiki that has text extracts.
 
     Args:
-        base_url: Of an `api.php`; None is that of the language.
-        language: The code in its address (`de`).
-        contact: As of every source; Wikipedia asks for one.
-        delay_seconds: As of every source.
-        timeout_seconds: As of every source.
-        name: As of every source.
+        base_url: The address of an `api.php`; None is that of the language.
+        language: The language code in Wikipedia's address, such as `de`.
+        contact: See `WebSource`; Wikipedia asks for one.
+        delay_seconds: See `WebSource`.
+        timeout_seconds: See `WebSource`.
+        name: See `WebSource`.
 
     Source: https://www.mediawiki.org/wiki/API:Search
     """
 
-    usual_name: ClassVar[str] = "wikipedia"
-    usual_url: ClassVar[str] = "https://en.wikipedia.org/w/api.php"
-    page_size: ClassVar[int] = 20  # extracts are given for no more pages at once
+    default_name: ClassVar[str] = "wikipedia"
+    default_url: ClassVar[str] = "https://en.wikipedia.org/w/api.php"
+    page_size: ClassVar[int] = 20  # the API returns no more extracts at once
 
     def __init__(
         self,
@@ -45,22 +45,24 @@ class Wikipedia(WebSource):
         name: str | None = None,
     ) -> None:
         if not re.fullmatch(r"[a-z]{2,}(-[a-z]+)*", language):
-            raise DefinitionError(f"language={language!r} is no language's code; give one as 'de'")
+            raise DefinitionError(
+                f"language={language!r} is not a language code; use one such as 'de'"
+            )
         super().__init__(
-            base_url or self.usual_url.replace("en.", f"{language}.", 1),
+            base_url or self.default_url.replace("en.", f"{language}.", 1),
             contact=contact,
             delay_seconds=delay_seconds,
             timeout_seconds=timeout_seconds,
             name=name,
         )
 
-    def phrasings(self, words: list[str]) -> Iterator[str]:
-        """All of the words, else any."""
+    def queries(self, words: list[str]) -> Iterator[str]:
+        """Yield a query for all words, then for any of them."""
         yield " ".join(words)
         yield " OR ".join(words)
 
-    async def ask(self, query: str, page: int, size: int) -> Reply:
-        return await self._web.get(
+    async def fetch_page(self, query: str, page: int, size: int) -> Reply:
+        return await self._client.get(
             parameters={
                 "action": "query",
                 "format": "json",
@@ -78,26 +80,27 @@ class Wikipedia(WebSource):
             }
         )
 
-    def read(self, reply: Reply) -> Records:
-        """Read the pages, in the order of the search; an error comes with status 200."""
-        answer = reply.json()
-        if not isinstance(answer, dict):
-            raise reply.malformed("no JSON object")
-        if isinstance(error := answer.get("error"), dict):
-            lagging = error.get("code") in ("maxlag", "ratelimited", "readonly")
-            said = tidy(str(error.get("info") or error.get("code") or "no reason"), 200)
+    def parse_page(self, reply: Reply) -> RecordPage:
+        """Parse the articles, in the order of the search; MediaWiki sends errors as status 200."""
+        data = reply.json()
+        if not isinstance(data, dict):
+            raise reply.malformed("JSON that is not an object")
+        if isinstance(error := data.get("error"), dict):
+            reason = tidy(str(error.get("info") or error.get("code") or "no reason"), 200)
             refusal = SourceRefusedError(
-                f"{self.name}: does not take this search: {said}", source=self.name, status=200
+                f"{self.name}: the service refuses this search: {reason}",
+                source=self.name,
+                status=200,
             )
-            refusal.retryable = lagging
+            refusal.retryable = error.get("code") in ("maxlag", "ratelimited", "readonly")
             raise refusal
-        pages = (answer.get("query") or {}).get("pages", [])
-        if not isinstance(pages, list):
-            raise reply.malformed("no list of pages")
-        pages.sort(key=_place)
-        return Records(pages, more="continue" in answer and "gsroffset" in answer["continue"])
+        articles = (data.get("query") or {}).get("pages", [])
+        if not isinstance(articles, list):
+            raise reply.malformed("JSON without a list of pages")
+        articles.sort(key=_search_rank)
+        return RecordPage(articles, has_next="gsroffset" in data.get("continue", ()))
 
-    def finding(self, record: dict[str, Any]) -> Finding | None:
+    def to_finding(self, record: dict[str, Any]) -> Finding | None:
         if record.get("missing") or not record.get("extract"):
             return None
         return Finding(
@@ -110,7 +113,7 @@ class Wikipedia(WebSource):
         )
 
 
-def _place(page: Any) -> float:
-    """Where a page stands in the search; they come sorted by their ids."""
-    place = page.get("index") if isinstance(page, dict) else None
-    return place if isinstance(place, int) else float("inf")
+def _search_rank(article: Any) -> float:
+    """Return the rank of an article in the search; the API sorts them by id."""
+    rank = article.get("index") if isinstance(article, dict) else None
+    return rank if isinstance(rank, int) else float("inf")

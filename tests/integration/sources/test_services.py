@@ -132,7 +132,7 @@ async def test_a_reply_without_end_is_cut_off() -> None:
 
 
 def test_an_address_that_is_none_is_told_at_once() -> None:
-    with pytest.raises(DefinitionError, match="'ftp://x' is no address"):
+    with pytest.raises(DefinitionError, match="'ftp://x' is not an address"):
         Arxiv("ftp://x")
 
 
@@ -198,7 +198,7 @@ async def test_an_error_that_wikipedia_puts_in_an_answer() -> None:
 
 async def test_wikipedia_in_another_language() -> None:
     assert "https://de.wikipedia.org/w/api.php" in repr(Wikipedia(language="de"))
-    with pytest.raises(DefinitionError, match="no language's code"):
+    with pytest.raises(DefinitionError, match="is not a language code"):
         Wikipedia(language="../x")
 
 

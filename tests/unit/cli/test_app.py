@@ -416,7 +416,7 @@ def test_a_swarm_with_a_source_that_is_down_is_code_3(
 
     (tmp_path / "bees.txt").write_text("Bees dance.")
     with ModelServer(reply(400, b"no")) as down, ModelServer(answer("Yes [1].")) as server:
-        monkeypatch.setattr(Arxiv, "usual_url", down.url)
+        monkeypatch.setattr(Arxiv, "default_url", down.url)
         code, out, err = command(
             "run", "swarm", "Do bees dance?", "--domains", "arxiv", "--folder", ".",
             "--agents", "2", "--base-url", server.url, "--model", "m",
