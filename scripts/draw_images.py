@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """
-Draw docs/images/: each pattern as planned and as it ran, and graphs of 5, 30, 100 and 500 nodes.
+Draw docs/images: each pattern as planned and as it ran, and graphs of 5, 30, 100 and 500 nodes.
 
     uv run scripts/draw_images.py
 
-Runs are scripted and on virtual time, and the layout is the port's, so a picture is the same on
-every machine. Each carries a hash of what it was drawn from, and a test compares that with what
-the patterns and the exporters give now.
+Runs are scripted and on virtual time, and the portable renderer lays them out, so a picture is the
+same on every machine. Each picture holds a hash of its DOT. A test compares the hash with the DOT
+that the patterns and exporters write now.
 """
 
 from __future__ import annotations
@@ -55,16 +55,16 @@ TASK: Final = "How do bees find their way home?"
 
 
 class Service(ScriptedProvider):
-    """A service that takes 2 to 5 seconds and a few cents, and is down at its second call."""
+    """A service that takes 2 to 5 seconds a call, costs a few cents, and fails its second call."""
 
     def __init__(self) -> None:
-        super().__init__(self._said, name="service", latency_seconds=self._takes)
+        super().__init__(self._reply, name="service", latency_seconds=self._latency)
         self._number = count()
 
-    def _takes(self, request: LLMRequest) -> float:
+    def _latency(self, request: LLMRequest) -> float:
         return 2 + 7 * len(self.requests) % 4
 
-    def _said(self, request: LLMRequest) -> LLMResponse | Exception:
+    def _reply(self, request: LLMRequest) -> LLMResponse | Exception:
         number = next(self._number)
         if number == 1:
             return OverloadedError("overloaded", retry_after_seconds=2)
@@ -80,13 +80,13 @@ class Service(ScriptedProvider):
 
 
 class Shelf:
-    """A source of five findings, or one that is down."""
+    """A source with five findings, or one that is down."""
 
     def __init__(self, name: str, *, is_down: bool = False) -> None:
         self.name, self._is_down = name, is_down
 
     async def search(self, query: str, limit: int) -> list[Finding]:
-        """Give what is on the shelf."""
+        """Return the findings."""
         await anyio.sleep(1)
         if self._is_down:
             raise ConnectionError("no route to host")
@@ -94,7 +94,7 @@ class Shelf:
 
 
 def patterns() -> dict[str, BaseOrchestrator]:
-    """Give an orchestrator of each pattern."""
+    """Return an orchestrator of each pattern."""
     domains = ["arxiv", "news", "wikipedia"]
     shelves = {name: Shelf(name, is_down=name == "news") for name in domains}
     return {
@@ -119,11 +119,7 @@ def patterns() -> dict[str, BaseOrchestrator]:
 
 
 def ran(orchestrator: BaseOrchestrator) -> Result:
-    """
-    Run a workflow, and round its times to seconds.
-
-    While a thread works, and a cascade has a step in one, virtual time is the wall's.
-    """
+    """Run a workflow and round its times to seconds; retry delays are fractions."""
 
     async def main() -> Any:
         try:
@@ -153,7 +149,7 @@ def _rounded(seconds: float | None) -> float | None:
 
 
 async def _step(a: Any = None, b: Any = None) -> Any:
-    """Stand for any function: nothing here is run."""
+    """Stand for any function; it never runs."""
     return ""
 
 
@@ -172,7 +168,7 @@ def five() -> Graph:
 
 
 def thirty() -> Graph:
-    """A letter is sorted, looked into, answered and polished, with bodies of every kind."""
+    """Sort a letter, look into it, answer it and polish the answer, with every kind of body."""
     draft = Graph("draft")
     draft.input("state", str)
     critic = draft.add(LLM("critic", prompt="What is wrong with {state}?"))
@@ -222,7 +218,7 @@ def thirty() -> Graph:
 
 
 def hundred() -> Graph:
-    """Three collections, each read page by page and compared pair by pair, then all together."""
+    """Read three collections page by page, compare pairs of pages, and join all in a book."""
     graph = Graph("100 nodes")
     chapters: list[Ref[Any]] = []
     for name in ("letters", "reports", "minutes"):
@@ -251,7 +247,7 @@ def hundred() -> Graph:
 
 
 def five_hundred() -> Graph:
-    """Four languages of thirty documents, each through four steps, and what is made of them."""
+    """Take thirty documents in each of four languages through four steps, then summarise."""
     graph = Graph("500 nodes")
     found = graph.function(_step, id="find")
     digests: list[Ref[Any]] = []
@@ -282,7 +278,7 @@ SIZES: Final = (five, thirty, hundred, five_hundred)
 
 
 def dots() -> Iterator[tuple[str, str]]:
-    """Give the name of each picture, and what it is drawn from."""
+    """Yield the name and the DOT of each picture."""
     for name, orchestrator in patterns().items():
         yield f"{name}-planned", to_dot(orchestrator.graph(TASK))
         result = ran(orchestrator)
@@ -293,12 +289,12 @@ def dots() -> Iterator[tuple[str, str]]:
 
 
 def mark(dot: str) -> str:
-    """Give the comment that ties a picture to what it was drawn from."""
+    """Return the comment with the hash of a picture's DOT."""
     return f"<!-- drawn from sha256 {hashlib.sha256(dot.encode()).hexdigest()} -->"
 
 
 def main() -> None:
-    """Draw, and write the files."""
+    """Draw and write the files."""
     for name, dot in dots():
         svg = render_svg(dot, portable=True)
         (FOLDER / f"{name}.svg").write_text(f"{svg.rstrip()}\n{mark(dot)}\n", "utf-8")

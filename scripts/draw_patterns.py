@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """
-Draw the patterns' graphs into docs/choosing.md, each as a Mermaid block under its mark.
+Write the graphs of the patterns into docs/choosing.md, each as a Mermaid block under its mark.
 
     uv run scripts/draw_patterns.py
 
-A block is what `orchestrator.graph(task)` gives, as `dagorch graph` prints it; a test compares the
-page with the patterns as they are.
+A block shows `orchestrator.graph(task)` as `dagorch graph` prints it. A test compares the page with
+the patterns.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _PATTERNS: Final[dict[str, Callable[[], BaseOrchestrator]]] = {
 
 
 def drawn(page: str) -> str:
-    """Give the page with every block drawn anew."""
+    """Return the page with every block written again."""
 
     def block(found: re.Match[str]) -> str:
         graph = _PATTERNS[found[2]]().graph("the task")
@@ -61,7 +61,7 @@ def drawn(page: str) -> str:
 
 
 def main() -> None:
-    """Draw, and write the page."""
+    """Draw and write the page."""
     PAGE.write_text(drawn(PAGE.read_text("utf-8")), "utf-8")
 
 

@@ -1,5 +1,5 @@
 """
-Draw `docs/images/report.png`: the report of a made-up run, as Chromium shows it.
+Draw docs/images/report.png: the report of a scripted run, as Chromium shows it.
 
 Needs `chromium`, and Playwright from the development group:
 
@@ -32,7 +32,7 @@ TASK: Final = "How do bees find their way home, and what of it holds in towns?"
 
 
 class Service(ScriptedProvider):
-    """Takes its time, and is overloaded now and then."""
+    """A slow service that is sometimes overloaded."""
 
     async def exchange(self, request: LLMRequest, on_text: Callable[[str], None]) -> LLMResponse:
         await anyio.sleep(0.2 + 2 * random.random())
@@ -43,7 +43,7 @@ class Service(ScriptedProvider):
 
 
 def research() -> Graph:
-    """A map, a loop, something that fails."""
+    """A graph with a map, a loop and a node that fails."""
     angle = Graph("angle")
     angle.input("item", str)
 
@@ -83,7 +83,7 @@ def research() -> Graph:
 
 
 def main() -> None:
-    """Run it, and take the picture."""
+    """Run the graph and take the picture."""
     random.seed(11)
     recorder = Recorder()
     options = {"question": TASK, "provider": Service("unused"), "max_parallel": 5, "seed": 3}

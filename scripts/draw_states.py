@@ -4,8 +4,8 @@ Draw the states of a node run from the scheduler's table into docs/images/states
 
     uv run scripts/draw_states.py
 
-Nothing is drawn by hand: states, steps and words are those of `scheduler/states.py`. The picture
-carries a hash of what it was drawn from, and a test compares it with the table.
+States, steps and reasons come from `scheduler/states.py`. The picture holds a hash of its DOT,
+and a test compares the hash with the table.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = ["PICTURE", "mark", "states_dot"]
 PICTURE: Final = Path(__file__).parents[1] / "docs" / "images" / "states.svg"
 
 _FONT: Final = 'fontname="Helvetica"'
-_OFTEN: Final = 3
+_MIN_COMMON: Final = 3
 _SPINE: Final = {(State.PENDING, State.READY), (State.READY, State.RUNNING)}
 _LIVE: Final = ("#e3edfd", "#2f6fde")
 _ENDS: Final = {
@@ -39,13 +39,13 @@ _ENDS: Final = {
 
 def states_dot() -> str:
     """
-    Write the table in DOT: a box per state, an arrow per step, in the table's order.
+    Write the table in DOT: a box for each state, an arrow for each step, in the table's order.
 
-    An arrow says when its step is taken; a reason that leads to one state from three others or
-    more is written once, in that state's box.
+    The label of an arrow is the reason of its step. A reason that leads to one state from three or
+    more others is written once, in that state's box.
     """
     reasons = Counter((target, when) for (_, target), when in TRANSITIONS.items())
-    common = {step for step, count in reasons.items() if count >= _OFTEN}
+    common = {step for step, count in reasons.items() if count >= _MIN_COMMON}
     lines = [
         'digraph "states of a node run" {',
         f"  graph [{_FONT}, rankdir=TB, nodesep=0.35, ranksep=0.75, pad=0.2, bgcolor=white]",
@@ -54,8 +54,8 @@ def states_dot() -> str:
     ]
     for state in State:
         fill, line = _ENDS.get(state, _LIVE)
-        said = [_wrapped(when) for target, when in sorted(common) if target == state]
-        small = "".join(f'<br/><font point-size="11">{text}</font>' for text in said)
+        reasons_here = [_wrapped(when) for target, when in sorted(common) if target == state]
+        small = "".join(f'<br/><font point-size="11">{text}</font>' for text in reasons_here)
         lines.append(
             f"  {state.name} [label=<<b>{state.name.lower()}</b>{small}>,"
             f' fillcolor="{fill}", color="{line}"{", penwidth=2" if state.is_end else ""}]'
@@ -77,12 +77,12 @@ def _wrapped(text: str) -> str:
 
 
 def mark(dot: str) -> str:
-    """Give the comment that ties a picture to what it was drawn from."""
+    """Return the comment with the hash of a picture's DOT."""
     return f"<!-- drawn from sha256 {hashlib.sha256(dot.encode()).hexdigest()} -->"
 
 
 def main() -> None:
-    """Draw, and write the file."""
+    """Draw and write the file."""
     dot = states_dot()
     PICTURE.parent.mkdir(exist_ok=True)
     PICTURE.write_text(f"{render_svg(dot, portable=True).rstrip()}\n{mark(dot)}\n", "utf-8")

@@ -1,4 +1,4 @@
-"""The critical path of a run explains all of its makespan, and is the longest path where it can."""
+"""The critical path explains the whole makespan, and is the longest path if nothing waits."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MANY = 1_000
 
 
 def check(result: Result, *, slack: float) -> tuple[CriticalStep, ...]:
-    """What holds of any run: the chain goes forward in time, and explains all of it."""
+    """Check what holds for any run: the chain goes forward in time and explains all of it."""
     chain = critical_path(result)
     runs = result.node_runs
     assert len({step.path for step in chain}) == len(chain)
@@ -40,18 +40,20 @@ def check(result: Result, *, slack: float) -> tuple[CriticalStep, ...]:
 @pytest.mark.parametrize("seed", range(300))
 def test_it_explains_all_of_a_run(seed: int) -> None:
     _, result = ran_seed(seed)
-    check(result, slack=1e-9 if seed % 2 == 0 else 0.2)  # that of evaluations is nobody's
+    check(
+        result, slack=1e-9 if seed % 2 == 0 else 0.2
+    )  # evaluations take time that belongs to no node run
 
 
 @pytest.mark.parametrize("seed", range(0, 400, 2))
-def test_where_nothing_waits_for_a_slot_no_step_of_it_waits(seed: int) -> None:
+def test_no_step_waits_if_there_is_a_slot_for_each(seed: int) -> None:
     how = options(seed) | {"limits": dict.fromkeys(LIMITS, MANY)}
     chain = check(ran(spec_of(seed), world_of(seed, instant=True), MANY, **how), slack=1e-9)
     assert [step for step in chain if step.waited_seconds > 1e-9] == []
 
 
 @pytest.mark.parametrize("seed", range(50))
-def test_of_functions_alone_it_is_the_longest_path(seed: int) -> None:
+def test_with_functions_only_it_is_the_longest_path(seed: int) -> None:
     spec, world = plain(random.Random(seed), 40), world_of(seed, instant=True)
     result = ran(spec, world, MANY, limits=LIMITS)
     seconds = {path: run.duration_seconds for path, run in result.node_runs.items()}

@@ -1,7 +1,7 @@
 """
-Pictures of random graphs and runs, and of hostile names, judged by what others make of them.
+Pictures of random graphs, runs and hostile names, checked by other programs.
 
-Mermaid by its own parser, in a browser; DOT by Graphviz's `dot`; SVG by an XML parser.
+Mermaid's parser in a browser reads the Mermaid, Graphviz's `dot` the DOT, an XML parser the SVG.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ PARSE = """async (texts) => {
     }
     return faults;
 }"""
-"""What Mermaid's own parser has against each of some texts."""
+"""Returns the errors of Mermaid's parser."""
 RENDER = """async (texts) => {
     const found = [];
     for (const [place, text] of texts.entries()) {
@@ -45,7 +45,7 @@ RENDER = """async (texts) => {
     }
     return found;
 }"""
-"""The words that it draws of each, and how many elements there are that could do something."""
+"""Returns the text that Mermaid draws, and the number of active elements."""
 HOSTILE = [
     'say "hi"',
     "a]]>b",
@@ -72,12 +72,12 @@ HOSTILE = [
 
 
 def allowed(text: str) -> str:
-    """What of a text an id may have."""
+    """The characters of a text that an id may have."""
     return "".join(c for c in text if c not in "/[]" and c >= " ")
 
 
 def hostile_graph(text: str) -> Graph:
-    """A graph with a text wherever a user has one: names, labels, models, ids as far as allowed."""
+    """A graph with a text in every place of the user's: names, labels, models, ids."""
     id = allowed(text)
     graph = Graph(text)
     graph.input("question", str)
@@ -101,7 +101,7 @@ def hostile_run(graph: Graph) -> Result:
 
 @cache
 def drawn(export: Callable[..., str]) -> list[str]:
-    """Random graphs and runs in a format, then the hostile ones."""
+    """Random graphs and runs in a format, then hostile ones."""
     graphs = [ran_seed(seed) for seed in SEEDS]
     hostile = [hostile_graph(text) for text in HOSTILE]
     graphs += [(graph, hostile_run(graph)) for graph in hostile]
@@ -118,7 +118,7 @@ def test_svg_is_well_formed_and_runs_nothing() -> None:
             assert not [name for name in element.attrib if name.endswith("href")]
 
 
-def test_no_words_of_any_picture_overlap() -> None:
+def test_no_text_of_any_picture_overlaps() -> None:
     for number, svg in enumerate(drawn(to_svg)[: 2 * len(SEEDS)]):
         assert Geometry(svg).faults() == [], (number // 2, "ran" if number % 2 else "planned")
 
@@ -133,7 +133,7 @@ def test_hostile_names_make_a_pdf_of_one_page_and_a_file_of_each_ending(tmp_path
 
 
 @pytest.mark.skipif(shutil.which("dot") is None, reason="Graphviz's dot is not there")
-def test_dot_reads_every_graph_without_a_word() -> None:
+def test_dot_reads_every_graph_without_a_warning() -> None:
     every = "\n".join(drawn(to_dot))
     done = subprocess.run(["dot", "-Tcanon"], input=every.encode(), capture_output=True, check=True)
     assert done.stderr == b""

@@ -1,4 +1,4 @@
-"""Children that hang, grow, flood or crash are ended, and none outlives the process it serves."""
+"""A child that hangs, grows, floods or crashes is ended, and dies with the process it serves."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_a_child_that_closes_its_output_and_hangs_is_stopped() -> None:
 
 
 def test_a_child_that_burns_processor_time_is_stopped_by_the_system() -> None:
-    # The launcher sets the limit, so it holds even if nobody is left to watch the clock.
+    # The system enforces this limit even if both watching processes are gone.
     code = "import resource; print(resource.getrlimit(resource.RLIMIT_CPU))"
     assert run_command([PYTHON, "-c", code], limits=Limits(seconds=6.5)).output == b"(7, 7)\n"
 

@@ -1,4 +1,4 @@
-"""Graphs to draw: one with everything in it, fans, lanes, layers, bodies of a given size."""
+"""Graphs to draw: one with every kind of node, fans, lanes, layers, nested bodies."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ async def middle(first: int) -> int:
 
 
 def fan(width: int) -> Graph:
-    """One node, `width` nodes after it, one after them all."""
+    """One node, `width` successors, and a merge of them."""
     graph = Graph("fan")
     start = graph.function(first)
     graph.merge("last", [graph.function(middle, id=f"m{i}", first=start) for i in range(width)])
@@ -78,7 +78,7 @@ def fan(width: int) -> Graph:
 
 
 def lanes(count: int) -> Graph:
-    """Lanes of three nodes each beside one another, between one node and one more."""
+    """Parallel lanes of three nodes each, between a first node and a merge."""
     graph = Graph("lanes")
 
     async def step(before: int = 0) -> int:
@@ -96,7 +96,7 @@ def lanes(count: int) -> Graph:
 
 
 def layered(count: int) -> Graph:
-    """Nodes with nothing in common, in layers, each of which reads some of the one before."""
+    """Layers of nodes with unlike names; each node reads some of the previous layer."""
     chance, graph = random.Random(count), Graph(f"{count} nodes")
     across = max(2, round(count**0.5 * 0.7))
     letters = "abcdefghijklmnop"
@@ -119,7 +119,7 @@ def layered(count: int) -> Graph:
 
 
 def nested(depth: int) -> Graph:
-    """Subgraphs within subgraphs around one node."""
+    """One node inside `depth` nested subgraphs."""
     graph = Graph("bottom")
     graph.input("x", int)
 

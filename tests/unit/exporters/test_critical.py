@@ -1,4 +1,4 @@
-"""The chain of node runs that bounded a run, where frames and attempts make it more than edges."""
+"""The critical path through frames, attempts and waits for slots."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def ran(build: Callable[[Graph], Any], **options: Any) -> Result:
     return run_virtual(main)
 
 
-def test_of_a_run_that_failed_it_leads_to_what_failed() -> None:
+def test_the_chain_of_a_failed_run_ends_at_the_failure() -> None:
     def build(graph: Graph) -> None:
         graph.add(lasting("fine", 2))
         broken = graph.add(lasting("broken", 3, fails=True), after=graph.add(lasting("first", 1)))
@@ -53,7 +53,7 @@ def test_of_a_run_that_failed_it_leads_to_what_failed() -> None:
     assert steps(caught.value.partial_results) == [("first", 0, 1), ("broken", 0, 3)]
 
 
-def test_items_that_waited_for_room_come_after_those_that_made_it() -> None:
+def test_an_item_that_waited_comes_after_the_item_that_ended() -> None:
     def build(graph: Graph) -> None:
         async def nap(item: float) -> None:
             await anyio.sleep(item)
@@ -64,7 +64,7 @@ def test_items_that_waited_for_room_come_after_those_that_made_it() -> None:
     assert steps(ran(build)) == [("nap[0]/nap", 0, 2), ("nap[3]/nap", 0, 3)]
 
 
-def test_a_pass_comes_after_the_pass_before_it() -> None:
+def test_a_pass_comes_after_the_previous_pass() -> None:
     def build(graph: Graph) -> None:
         body = Graph("body")
         body.input("state", float)
@@ -85,7 +85,7 @@ def test_a_pass_comes_after_the_pass_before_it() -> None:
     ]  # fmt: skip
 
 
-def test_what_failed_comes_before_its_fallback() -> None:
+def test_a_failed_node_comes_before_its_fallback() -> None:
     def build(graph: Graph) -> None:
         policy = Policy(fallback=lasting("safe", 2))
         graph.add(replace(lasting("risky", 3, fails=True), policy=policy))
@@ -93,7 +93,7 @@ def test_what_failed_comes_before_its_fallback() -> None:
     assert steps(ran(build)) == [("risky", 0, 3), ("risky/safe", 0, 2)]
 
 
-def test_what_a_graph_was_made_by_comes_before_what_is_in_it() -> None:
+def test_a_node_that_expands_comes_before_its_expansion() -> None:
     def build(graph: Graph) -> None:
         async def plan() -> Graph:
             await anyio.sleep(1)
@@ -107,7 +107,7 @@ def test_what_a_graph_was_made_by_comes_before_what_is_in_it() -> None:
     assert steps(ran(build)) == [("plan", 0, 1), ("plan/long", 0, 5)]
 
 
-def test_a_slot_that_was_waited_for_is_told() -> None:
+def test_the_wait_for_a_slot_is_counted() -> None:
     def build(graph: Graph) -> None:
         graph.add(lasting("a", 2))
         graph.add(lasting("b", 3))
@@ -115,7 +115,7 @@ def test_a_slot_that_was_waited_for_is_told() -> None:
     assert steps(ran(build, max_parallel=1)) == [("b", 2, 3)]
 
 
-def test_what_was_skipped_is_passed_over() -> None:
+def test_skipped_node_runs_are_left_out() -> None:
     def build(graph: Graph) -> None:
         async def ask() -> str:
             await anyio.sleep(1)

@@ -1,4 +1,4 @@
-"""networkx and GraphML: the graph's own nodes and edges, and what a run says of them."""
+"""networkx and GraphML have the graph's nodes and edges, and after a run their ends."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_any_graph_has_its_nodes_and_edges_in_both(spec: GraphSpec) -> None:
 @given(
     st.text(st.characters(exclude_categories=("Cc", "Cs"), exclude_characters="/[]"), min_size=1)
 )
-def test_any_id_comes_back_as_it_was(id: str) -> None:
+def test_any_id_survives_a_round_trip(id: str) -> None:
     graph = Graph(id)
 
     async def step() -> int:
@@ -58,12 +58,12 @@ def test_any_id_comes_back_as_it_was(id: str) -> None:
     assert back.graph["name"] == kept
 
 
-def test_an_llm_node_tells_its_model() -> None:
+def test_an_llm_node_has_its_model() -> None:
     graph = Graph("models")
     graph.add(LLM("small", prompt="Hi", model="grok-3-mini"))
     graph.add(LLM("any", prompt="Hi"))
-    told = dict(to_networkx(graph).nodes(data=True))
-    assert told == {"small": {"kind": "llm", "model": "grok-3-mini"}, "any": {"kind": "llm"}}
+    nodes = dict(to_networkx(graph).nodes(data=True))
+    assert nodes == {"small": {"kind": "llm", "model": "grok-3-mini"}, "any": {"kind": "llm"}}
 
 
 async def ran() -> tuple[Graph, Result]:
@@ -91,7 +91,7 @@ async def test_a_run_adds_how_each_node_ended() -> None:
     assert total == pytest.approx(float(result.cost_usd)) == plain.graph["cost_usd"]
 
 
-async def test_a_pickled_result_says_the_same() -> None:
+async def test_a_pickled_result_gives_the_same() -> None:
     graph, result = await ran()
     again = to_networkx(graph, pickle.loads(pickle.dumps(result)))
     assert dict(again.nodes(data="end")) == dict(to_networkx(graph, result).nodes(data="end"))

@@ -1,4 +1,4 @@
-"""Where an SVG's boxes and words are, and what is wrong with that. Widths are of a broad font."""
+"""The positions of boxes and text in an SVG, and faults in them, measured with a wide font."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from xml.etree import ElementTree
 SVG = "{http://www.w3.org/2000/svg}"
 _NARROW = frozenset(" .,·:;'|!/iljtfrI()[]-…")
 _WIDTHS = {False: (0.34, 0.61), True: (0.41, 0.69)}
-"""Of narrow letters and of others, plain and bold, as DejaVu Sans has them, in sizes."""
+"""Plain and bold widths of narrow and other letters in DejaVu Sans, as shares of the font size."""
 
 
 class Area(NamedTuple):
-    """Left, top, right, bottom, and what it is."""
+    """A rectangle and the name of what it holds."""
 
     left: float
     top: float
@@ -40,7 +40,7 @@ class Area(NamedTuple):
 
 
 class Geometry:
-    """What an SVG of a graph has where."""
+    """The rectangles in an SVG of a graph."""
 
     def __init__(self, svg: str) -> None:
         root = ElementTree.fromstring(svg)
@@ -57,7 +57,7 @@ class Geometry:
         self.heading = [_word(text) for text in top.findall(f"{SVG}text")]
 
     def faults(self) -> list[str]:
-        """Words outside of their box or over each other, boxes over boxes, strips."""
+        """List text outside its box, overlapping text or boxes, and pictures that are strips."""
         nodes = [shape for shape, _ in self.nodes]
         clusters = [shape for shape, _ in self.clusters]
         words = [word for _, inside in (*self.nodes, *self.clusters) for word in inside]
@@ -112,9 +112,9 @@ def _words(group: ElementTree.Element) -> list[Area]:
 
 
 def _word(text: ElementTree.Element) -> Area:
-    said = (text.text or "").strip("\N{NO-BREAK SPACE} ")
+    content = (text.text or "").strip("\N{NO-BREAK SPACE} ")
     size, x, y = (float(text.get(key, "")) for key in ("font-size", "x", "y"))
     narrow, broad = _WIDTHS[text.get("font-weight") == "bold"]
-    width = size * sum(narrow if letter in _NARROW else broad for letter in said)
+    width = size * sum(narrow if letter in _NARROW else broad for letter in content)
     left = x - width / 2 if text.get("text-anchor") == "middle" else x
-    return Area(left, y - 0.7 * size, left + width, y + 0.1 * size, said)
+    return Area(left, y - 0.7 * size, left + width, y + 0.1 * size, content)

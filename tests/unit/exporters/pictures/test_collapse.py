@@ -1,4 +1,4 @@
-"""Boxes that only a number tells apart become one with a count, and nothing else does."""
+"""Boxes that differ in numbers only become one box with a count; others do not."""
 
 from __future__ import annotations
 
@@ -19,13 +19,15 @@ from dagorch.models.usage import Usage
 from tests.unit.exporters.graphs import fan, lanes
 
 
-def of(arrows: dict[str, str], **looks: str) -> Drawing:
-    """A drawing of boxes and of arrows from the keys, each `"a b"`, to the values."""
+def of(arrows: dict[str, str], **details: str) -> Drawing:
+    """A drawing with arrows from each box in a key, such as `"a b"`, to the boxes in its value."""
     drawing = Drawing("test")
-    for ends in (arrows, dict.fromkeys(looks, "")):
+    for ends in (arrows, dict.fromkeys(details, "")):
         for sources, targets in ends.items():
             for id in (*sources.split(), *targets.split()):
-                drawing.boxes.setdefault(id, Box(id, "function", id, (looks.get(id, "function"),)))
+                drawing.boxes.setdefault(
+                    id, Box(id, "function", id, (details.get(id, "function"),))
+                )
     for sources, targets in arrows.items():
         for source in sources.split():
             drawing.arrows += [Arrow(source, target) for target in targets.split()]
@@ -51,13 +53,13 @@ def test_a_fan_becomes_three_boxes_in_a_row() -> None:
 
 
 @pytest.mark.parametrize(("count", "boxes"), [(MAX_SIMILAR, MAX_SIMILAR), (MAX_SIMILAR + 1, 1)])
-def test_a_few_are_drawn_one_by_one(count: int, boxes: int) -> None:
+def test_a_few_similar_boxes_are_drawn_one_by_one(count: int, boxes: int) -> None:
     drawing = of({"first": numbered("m", count), numbered("m", count): "last"})
     collapse_similar(drawing)
     assert len(drawing.boxes) == boxes + 2
 
 
-def test_in_a_large_drawing_fewer_are_many() -> None:
+def test_a_large_drawing_collapses_sooner() -> None:
     drawing = of({numbered("m", MAX_SIMILAR_IF_LARGE + 1): "last"})
     for place in range(70):  # words, not numbers
         name = "x" * (place + 1)
@@ -67,7 +69,7 @@ def test_in_a_large_drawing_fewer_are_many() -> None:
     assert len(drawing.boxes) == 72
 
 
-def test_whole_lanes_become_one() -> None:
+def test_similar_lanes_become_one_lane() -> None:
     drawing = draw(lanes(200))
     assert [box.title for box in drawing.boxes.values()] == [
         "split", "read_# × 66", "filter_# × 66", "map_# × 66", "joined",
@@ -75,7 +77,7 @@ def test_whole_lanes_become_one() -> None:
     assert len(drawing.arrows) == 4
 
 
-def test_what_leads_elsewhere_is_told_apart() -> None:
+def test_boxes_with_other_successors_stay_apart() -> None:
     one, two = (" ".join(f"m{n}" for n in range(start, start + 20)) for start in (0, 20))
     drawing = of({one: "left", two: "right"})
     collapse_similar(drawing)
@@ -83,7 +85,7 @@ def test_what_leads_elsewhere_is_told_apart() -> None:
     assert {box.title for box in drawing.boxes.values()} == {"left", "right", "m# × 20"}
 
 
-def test_a_few_lanes_that_end_apart_are_drawn_whole() -> None:
+def test_a_few_lanes_with_different_ends_are_drawn_in_full() -> None:
     heads = [f"head_{n}" for n in range(20)]
     drawing = of(
         {f"head_{n}": f"tail_{n}" for n in range(20)} | {"tail_0": "odd", "tail_1": "even"}
@@ -102,13 +104,13 @@ def test_names_that_differ_in_words_are_drawn_one_by_one() -> None:
     assert len(drawing.boxes) == 27
 
 
-def test_numbers_that_all_share_stay() -> None:
+def test_a_number_that_all_names_share_is_kept() -> None:
     drawing = of({"first": " ".join(f"bowtie2_{n}" for n in range(20))})
     collapse_similar(drawing)
     assert [box.title for box in drawing.boxes.values()] == ["first", "bowtie2_# × 20"]
 
 
-async def test_after_a_run_those_that_failed_and_the_critical_one_stay_out() -> None:
+async def test_after_a_run_failed_and_critical_boxes_stay_out() -> None:
     graph = Graph("mixed")
 
     async def work(number: int) -> int:
@@ -134,9 +136,7 @@ async def test_after_a_run_those_that_failed_and_the_critical_one_stay_out() -> 
     st.integers(2, 200),
     st.lists(st.tuples(st.integers(0, 199), st.integers(1, 40)), max_size=300),
 )
-def test_no_arrow_is_lost_and_none_runs_in_a_circle(
-    count: int, steps: list[tuple[int, int]]
-) -> None:
+def test_no_arrow_is_lost_and_none_forms_a_cycle(count: int, steps: list[tuple[int, int]]) -> None:
     drawing = of({}, **{f"m{place}": "function" for place in range(count)})
     edges = {(a % count, a % count + step) for a, step in steps if a % count + step < count}
     drawing.arrows = [Arrow(f"m{a}", f"m{b}") for a, b in sorted(edges)]
@@ -149,7 +149,7 @@ def test_no_arrow_is_lost_and_none_runs_in_a_circle(
     assert sum(int(parts[1]) if len(parts) > 1 else 1 for parts in counted) == count
 
 
-def test_a_block_inside_of_a_body_is_where_its_arrows_begin_and_end() -> None:
+def test_arrows_of_a_body_start_and_end_at_its_merged_box() -> None:
     body = fan(40)
     graph = Graph("outer")
     graph.subgraph(body, id="inside")
@@ -168,7 +168,7 @@ def test_a_block_inside_of_a_body_is_where_its_arrows_begin_and_end() -> None:
     assert drawing.entries("inside") == drawing.exits("inside") == ["inside/m0[…]"]
 
 
-async def test_a_block_says_how_all_of_it_went() -> None:
+async def test_a_merged_box_sums_its_node_runs() -> None:
     runs = [
         NodeRun(
             f"m{n}",
@@ -189,8 +189,8 @@ async def test_a_block_says_how_all_of_it_went() -> None:
     assert group_lines([]) == ()
 
 
-def test_what_is_not_settled_in_a_few_rounds_is_drawn_one_by_one() -> None:
-    """Layers, each of which is told apart only once the one after it has been."""
+def test_boxes_that_are_not_settled_in_a_few_rounds_are_drawn_one_by_one() -> None:
+    """Layers that differ only after the next layer has been found to differ."""
     ends = {f"end{n}": f"layer30_{n}" for n in range(6)}
     drawing = of({layer: end for end, layer in ends.items()} | {"layer30_6": "end0 end1"})
     for layer in range(30):

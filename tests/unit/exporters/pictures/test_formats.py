@@ -1,4 +1,4 @@
-"""DOT, Mermaid, SVG, PNG: well-formed whatever the names, accepted by the program that draws."""
+"""DOT, Mermaid, SVG, PNG and PDF are well-formed for any names, and renderers accept them."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ import shutil
 import subprocess
 import sys
 from io import BytesIO
-from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
 import pypdf
@@ -16,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dagorch import DefinitionError, Graph, exporters
-from dagorch.exporters import ENDINGS, to_dot, to_mermaid, to_pdf, to_png, to_svg, write
+from dagorch import DefinitionError, Graph
+from dagorch.exporters import to_dot, to_mermaid, to_pdf, to_png, to_svg
 from dagorch.exporters.pictures import picture
 from dagorch.models.result import Result
 from dagorch.providers import ScriptedProvider
@@ -67,7 +65,7 @@ def texts(svg: str) -> list[str]:
 
 
 def check_mermaid(text: str) -> tuple[set[str], set[str]]:
-    """Check the structure of a flowchart; give its nodes and its subgraphs."""
+    """Check the structure of a flowchart; return its nodes and subgraphs."""
     head, config, flowchart, start, *lines = text.splitlines()[1:]
     assert head.startswith('title: "')
     assert (config, start) == ("config:", "---")
@@ -100,7 +98,7 @@ def check_mermaid(text: str) -> tuple[set[str], set[str]]:
 
 
 @pytest.mark.parametrize("id", AWKWARD)
-def test_any_id_is_drawn_as_it_is(id: str) -> None:
+def test_any_id_is_drawn_literally(id: str) -> None:
     graph = one_node(id, name=id)
     assert texts(to_svg(graph))[:2] == [id, id]  # the graph's name, then the node's
     assert check_mermaid(to_mermaid(graph))[0] == {"n0"}
@@ -137,7 +135,7 @@ async def test_before_and_after_a_run_every_format_holds_the_same_boxes() -> Non
 
 @pytest.mark.parametrize("program", [pytest.param("port"), pytest.param("dot", marks=needs_dot)])
 @pytest.mark.parametrize("count", [5, 30, 100, 500])
-def test_no_words_overlap_whatever_the_size(
+def test_no_text_overlaps_at_any_size(
     monkeypatch: pytest.MonkeyPatch, program: str, count: int
 ) -> None:
     path = picture._port() if program == "port" else shutil.which("dot")
@@ -149,7 +147,7 @@ def test_no_words_overlap_whatever_the_size(
 
 
 @pytest.mark.parametrize("program", [pytest.param("port"), pytest.param("dot", marks=needs_dot)])
-async def test_no_words_of_a_run_overlap(monkeypatch: pytest.MonkeyPatch, program: str) -> None:
+async def test_no_text_of_a_run_overlaps(monkeypatch: pytest.MonkeyPatch, program: str) -> None:
     path = picture._port() if program == "port" else shutil.which("dot")
     monkeypatch.setattr(picture, "_programs", lambda: [path])
     graph, result = await finished()
@@ -157,7 +155,7 @@ async def test_no_words_of_a_run_overlap(monkeypatch: pytest.MonkeyPatch, progra
         assert Geometry(svg).faults() == []
 
 
-def test_what_is_wrong_with_a_picture_is_found() -> None:
+def test_the_geometry_check_finds_faults() -> None:
     svg = to_svg(fan(3))
     assert Geometry(svg).faults() == []
     longer = svg.replace(">m1</text>", ">a name that is longer than its box by far</text>")
@@ -191,28 +189,7 @@ def test_without_typst_a_pdf_says_what_to_install(monkeypatch: pytest.MonkeyPatc
         to_pdf(fan(2))
 
 
-@pytest.mark.parametrize("ending", [*ENDINGS, ".SVG"])
-def test_write_goes_by_the_ending(tmp_path: Path, ending: str) -> None:
-    path = write(fan(2), tmp_path / f"graph{ending}")
-    assert path.stat().st_size > 100
-
-
-@pytest.mark.parametrize("name", ["graph.gif", "graph", "graph.jpeg"])
-def test_an_unknown_ending_is_refused_with_the_known_ones(tmp_path: Path, name: str) -> None:
-    with pytest.raises(DefinitionError, match=r"one of \.svg, \.png, \.pdf, "):
-        write(fan(2), tmp_path / name)
-    assert not list(tmp_path.iterdir())
-
-
-def test_a_path_that_cannot_be_written_is_told(tmp_path: Path) -> None:
-    with pytest.raises(DefinitionError, match=r"cannot write .*No such file"):
-        write(fan(2), tmp_path / "nowhere" / "graph.dot")
-    (tmp_path / "folder.dot").mkdir()
-    with pytest.raises(DefinitionError, match=r"cannot write .*directory"):
-        write(fan(2), tmp_path / "folder.dot")
-
-
-def test_what_hovers_is_a_title_and_links_to_nothing() -> None:
+def test_a_tooltip_is_a_title_and_not_a_link() -> None:
     graph = one_node("a & b")
     svg = to_svg(graph)
     assert "xlink:" not in svg.replace("xmlns:xlink", "")
@@ -222,7 +199,7 @@ def test_what_hovers_is_a_title_and_links_to_nothing() -> None:
     assert [title.text for title in group.iter(f"{SVG}title")] == ["a & b", "a & b"]
 
 
-def test_the_program_accepts_the_dot_without_a_word() -> None:
+def test_the_port_accepts_the_dot_without_a_warning() -> None:
     program = picture._port()
     assert program
     for graph in (everything(), fan(30)):
@@ -233,12 +210,7 @@ def test_the_program_accepts_the_dot_without_a_word() -> None:
         assert "lhead" not in done.stderr.lower()
 
 
-def test_an_unknown_name_of_the_package_is_an_attribute_error() -> None:
-    with pytest.raises(AttributeError, match="no attribute 'to_gif'"):
-        _: Any = exporters.to_gif
-
-
-def test_a_nodes_words_are_in_its_middle_whatever_font_draws_them() -> None:
+def test_the_text_of_a_node_is_centred_in_any_font() -> None:
     root = ElementTree.fromstring(to_svg(everything()))
     nodes = [group for group in root.iter(f"{SVG}g") if "node" in group.get("class", "").split()]
     assert len(nodes) > 5

@@ -1,4 +1,4 @@
-"""The critical path in a drawing: which boxes and arrows are marked."""
+"""The boxes and arrows that the critical path marks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def marked(drawing: Drawing) -> tuple[list[str], list[tuple[str, str]]]:
     return boxes, [(a.source, a.target) for a in drawing.arrows if a.critical]
 
 
-def test_it_goes_into_frames_through_a_fallback_and_an_expansion() -> None:
+def test_the_path_enters_frames_a_fallback_and_an_expansion() -> None:
     graph = everything()
     provider = ScriptedProvider("fine words", latency_seconds=1)
     result = run_virtual(lambda: graph.run(question="why", provider=provider))
@@ -36,7 +36,7 @@ def test_it_goes_into_frames_through_a_fallback_and_an_expansion() -> None:
     }  # fmt: skip
 
 
-def test_an_item_that_is_not_drawn_marks_what_stands_for_it() -> None:
+def test_an_item_without_a_box_marks_the_box_that_counts_it() -> None:
     graph = Graph("many")
 
     async def nap(item: float) -> None:

@@ -1,4 +1,4 @@
-"""The programs that render DOT: missing, broken, hanging or flooding ones, and hostile names."""
+"""Programs that render DOT: missing, broken, hanging or flooding; and hostile names."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ HOSTILE = [
 
 
 def allowed(text: str) -> str:
-    """What an id may have of a text."""
+    """The characters of a text that an id may have."""
     return "".join(c for c in text if c not in "/[]\n")
 
 
 def hostile_graph(text: str) -> Graph:
-    """Two nodes and an edge between them, all with a text in their names."""
+    """Two nodes with a text in their names, and an edge between them."""
     id = allowed(text)
     graph = Graph(text)
 
@@ -71,7 +71,7 @@ def fake_dot(folder: Path, script: str) -> Path:
 
 @pytest.fixture
 def first_on_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder that is searched for `dot` before any other."""
+    """The first folder on PATH."""
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     return tmp_path
 
@@ -96,7 +96,7 @@ def test_without_a_dot_the_port_draws(monkeypatch: pytest.MonkeyPatch, tmp_path:
         "sleep 600 & exit 1",
     ],
 )
-def test_a_dot_that_fails_is_passed_over(
+def test_the_port_replaces_a_dot_that_fails(
     first_on_path: Path, monkeypatch: pytest.MonkeyPatch, script: str
 ) -> None:
     fake = fake_dot(first_on_path, script)
@@ -120,9 +120,7 @@ def test_a_graph_that_no_program_can_draw_names_each_and_why(
 
 
 @pytest.mark.parametrize("program", ["port", pytest.param("dot", marks=needs_dot)])
-def test_hostile_names_are_text_and_nothing_else(
-    monkeypatch: pytest.MonkeyPatch, program: str
-) -> None:
+def test_hostile_names_are_only_text(monkeypatch: pytest.MonkeyPatch, program: str) -> None:
     path = picture._port() if program == "port" else shutil.which("dot")
     monkeypatch.setattr(picture, "_programs", lambda: [path])
     for text in HOSTILE:
@@ -171,7 +169,7 @@ def test_without_any_program_the_error_says_what_to_install(
         to_svg(fan(2))
 
 
-def test_a_dot_that_cannot_draw_is_passed_over(tmp_path: Path) -> None:
+def test_the_port_replaces_a_dot_without_plugins(tmp_path: Path) -> None:
     broken = tmp_path / "dot"
     broken.write_text("#!/bin/sh\necho 'Format: svg not recognized' >&2\nexit 1\n")
     broken.chmod(0o755)
@@ -185,7 +183,7 @@ def test_a_dot_that_cannot_draw_is_passed_over(tmp_path: Path) -> None:
             to_svg(fan(2))
 
 
-def test_a_program_that_is_gone_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_program_that_is_gone_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
     found = picture._port()
     monkeypatch.setattr(picture, "_programs", lambda: ["/no/such/dot", found])
     assert "</svg>" in to_svg(fan(2))

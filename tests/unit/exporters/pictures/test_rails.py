@@ -1,4 +1,4 @@
-"""Rails beside a list of nodes: whoever follows the lines finds every edge, and no other."""
+"""Rails beside a list of nodes: following the lines gives every edge and no other."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Edges = dict[str, list[str]]
 
 @st.composite
 def dags(draw: st.DrawFn) -> Edges:
-    """Nodes by name, each with some of those before it, given in any order."""
+    """Random graphs: nodes in any order, with their predecessors."""
     names = [f"n{i}" for i in range(draw(st.integers(1, 14)))]
     edges = {
         name: draw(st.lists(st.sampled_from(names[:i]), unique=True, max_size=4)) if i else []
@@ -25,7 +25,7 @@ def dags(draw: st.DrawFn) -> Edges:
 
 
 def followed(rails: list[Rail]) -> Edges:
-    """Read the edges off the picture, as an eye does."""
+    """Read the edges from the characters."""
     found: Edges = {}
     goes_down: dict[int, str] = {}
     for rail in rails:
@@ -54,7 +54,7 @@ def followed(rails: list[Rail]) -> Edges:
 
 
 @given(dags())
-def test_every_edge_can_be_followed_and_no_other(edges: Edges) -> None:
+def test_the_rails_show_every_edge_and_no_other(edges: Edges) -> None:
     order = order_nodes(edges)
     assert sorted(order) == sorted(edges)
     for node, before in edges.items():
@@ -65,7 +65,7 @@ def test_every_edge_can_be_followed_and_no_other(edges: Edges) -> None:
 
 
 @given(dags())
-def test_a_node_that_nothing_follows_is_not_mistaken_for_the_source_of_the_next(
+def test_a_node_without_successors_does_not_look_like_the_source_of_the_next(
     edges: Edges,
 ) -> None:
     rails = draw_rails(order_nodes(edges), edges, dict.fromkeys(edges, "●"), 100)
@@ -85,13 +85,13 @@ def test_chains_side_by_side_are_drawn_one_after_the_other() -> None:
     assert [rail.line for rail in rails] == ["●", "●", "│ ●", "│ ●", "●─╯"]
 
 
-@pytest.mark.parametrize(("most", "fits"), [(4, False), (5, True)])
-def test_no_more_columns_than_there_is_room_for(most: int, fits: bool) -> None:
+@pytest.mark.parametrize(("columns", "fits"), [(4, False), (5, True)])
+def test_the_number_of_columns_is_limited(columns: int, fits: bool) -> None:
     edges: Edges = {f"n{i}": [] for i in range(5)} | {"end": [f"n{i}" for i in range(5)]}
-    assert (draw_rails(list(edges), edges, dict.fromkeys(edges, "●"), most) is not None) is fits
+    assert (draw_rails(list(edges), edges, dict.fromkeys(edges, "●"), columns) is not None) is fits
 
 
-def test_ten_thousand_nodes_are_put_in_order() -> None:
+def test_ten_thousand_nodes_are_ordered() -> None:
     edges: Edges = {"first": []} | {f"n{i}": ["first"] for i in range(10_000)}
     edges["last"] = [name for name in edges if name != "first"]
     assert order_nodes(edges) == list(edges)

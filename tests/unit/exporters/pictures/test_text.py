@@ -1,4 +1,4 @@
-"""A graph as text: every node and every edge is there, at any width, harmless, and legible."""
+"""A graph as text shows every node and edge at any width, and cannot harm a terminal."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MARKS = "●■◆▼?▣◌□"
 
 
 def written(text: str) -> tuple[Counter[str], Counter[tuple[str, str]]]:
-    """Read node names and edges off a text that is wide enough to have each on one line."""
+    """Read node names and edges from a text that is wide enough for one line a node."""
     names: Counter[str] = Counter()
     edges: Counter[tuple[str, str]] = Counter()
     for line in text.splitlines()[1:]:
@@ -34,25 +34,25 @@ def written(text: str) -> tuple[Counter[str], Counter[tuple[str, str]]]:
         found = re.fullmatch(rf"[│├┤┼┴╯╰─╎ ]*[{MARKS}][│├┤┼┴╯╰─ ]* (\S.*?)(?:  .*)?", head)
         assert found, line
         names[found[1]] += 1
-        for told in filter(None, inputs.split(", ")):
-            edges[told, found[1]] += 1
+        for source in filter(None, inputs.split(", ")):
+            edges[source, found[1]] += 1
     return names, edges
 
 
 def drawn(drawing: Drawing) -> tuple[Counter[str], Counter[tuple[str, str]]]:
-    """The same of what was to be written."""
+    """Node names and edges of a drawing."""
     titles = {thing.id: thing.title for thing in drawing.boxes.values()}
     titles |= {thing.id: thing.title for thing in drawing.clusters.values()}
     edges: Counter[tuple[str, str]] = Counter()
     for arrow in drawing.arrows:
         if arrow.back:
             continue
-        told = titles[arrow.source]
+        source = titles[arrow.source]
         if arrow.label:
-            told += f" [{arrow.label}]"
+            source += f" [{arrow.label}]"
         elif arrow.dashed:
-            told = f"after {told}"
-        edges[told + (" ✗" if arrow.dead else ""), titles[arrow.target]] += 1
+            source = f"after {source}"
+        edges[source + (" ✗" if arrow.dead else ""), titles[arrow.target]] += 1
     return Counter(titles.values()), edges
 
 
@@ -76,7 +76,7 @@ def test_no_line_is_wider_than_the_terminal(seed: int, width: int, ascii_only: b
     assert all(id in every for id in graph.entries)
 
 
-def test_a_branch_a_loop_a_map_a_fallback_and_an_expansion_can_be_told_apart() -> None:
+def test_a_branch_a_loop_a_map_a_fallback_and_an_expansion_look_different() -> None:
     assert to_text(everything(), width=100).splitlines() == [
         "research · takes question",
         "■     angles          function",
@@ -97,7 +97,7 @@ def test_a_branch_a_loop_a_map_a_fallback_and_an_expansion_can_be_told_apart() -
     ]
 
 
-def test_where_there_is_little_room_inputs_have_lines_of_their_own() -> None:
+def test_in_a_narrow_terminal_inputs_have_their_own_lines() -> None:
     assert to_text(fan(2), width=40).splitlines() == [
         "fan",
         "■   first  function",
@@ -110,7 +110,7 @@ def test_where_there_is_little_room_inputs_have_lines_of_their_own() -> None:
     ]
 
 
-def test_many_alike_are_one_line() -> None:
+def test_many_similar_nodes_are_one_line() -> None:
     assert to_text(fan(20), width=60).splitlines() == [
         "fan",
         "■ first    function",
@@ -119,7 +119,7 @@ def test_many_alike_are_one_line() -> None:
     ]
 
 
-def test_more_inputs_than_fit_on_a_line_go_on_below() -> None:
+def test_inputs_that_do_not_fit_continue_on_the_next_line() -> None:
     lines = to_text(fan(16), width=50).splitlines()
     assert lines[:3] == ["fan", "■ first  function", "■ m0     function  ← first"]  # no rails
     assert lines[-2:] == [
@@ -128,15 +128,15 @@ def test_more_inputs_than_fit_on_a_line_go_on_below() -> None:
     ]
 
 
-async def test_a_finished_run_tells_how_each_node_run_went() -> None:
+async def test_a_finished_run_shows_the_end_of_each_node_run() -> None:
     graph = everything()
     result = await graph.run(question="why", provider=ScriptedProvider("fine words"))
     lines = to_text(graph, result, width=120).splitlines()
     assert lines[0].startswith("research · completed · ")
-    told = {line.split("  ")[-1]: line for line in lines}
+    by_last_column = {line.split("  ")[-1]: line for line in lines}
     assert any("brief" in line and "function · skipped" in line for line in lines)
     assert any("… 4 more items" in line for line in lines)
-    assert any(line.endswith("← pick [short] ✗") for line in told)
+    assert any(line.endswith("← pick [short] ✗") for line in by_last_column)
     assert written(to_text(graph, result, width=2_000)) == drawn(draw(graph, result))
 
 
@@ -164,12 +164,12 @@ def test_names_of_two_cells_a_character_are_aligned() -> None:
     assert lines[1:] == ["● 短い名前  LLM", "● b         LLM  ← 短い名前"]
 
 
-def test_a_terminal_obeys_nothing_in_a_name() -> None:
+def test_a_name_cannot_control_the_terminal() -> None:
     text = to_text(one_node("a\u202eb", "na\x1b]0;evil\x07me\n"))
     assert text.splitlines() == ["name", "■ ab  function"]
 
 
-def test_bodies_in_bodies_are_further_in() -> None:
+def test_nested_bodies_are_indented() -> None:
     lines = to_text(nested(2)).splitlines()
     assert lines[1:] == [
         "□ subgraph inner",
@@ -179,7 +179,7 @@ def test_bodies_in_bodies_are_further_in() -> None:
 
 
 @given(st.text(), st.integers(1, 30))
-def test_a_cut_text_fits(text: str, cells: int) -> None:
+def test_a_truncated_text_fits(text: str, cells: int) -> None:
     line = " ".join(text.split())
     assert cell_len(truncate_cells(line, cells)) <= cells
     assert cell_len(pad(line, cells)) == cells

@@ -1,4 +1,4 @@
-"""What is drawn of a graph, and of a run of it."""
+"""The drawing of a graph and of a run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def arrows(drawing: Drawing) -> set[tuple[str, str]]:
     return {(arrow.source, arrow.target) for arrow in drawing.arrows}
 
 
-def test_before_a_run_bodies_are_drawn_once_inside_what_holds_them() -> None:
+def test_before_a_run_each_body_is_drawn_once_in_its_cluster() -> None:
     drawing = draw(everything())
     assert {id: (s.kind, s.title, s.details, s.dashed) for id, s in drawing.clusters.items()} == {
         "view": ("map", "map view", ("for each item of angles",), False),
@@ -37,10 +37,12 @@ def test_before_a_run_bodies_are_drawn_once_inside_what_holds_them() -> None:
     assert drawing.details == ("takes question",)
 
 
-def test_arrows_say_which_label_which_failure_and_what_repeats() -> None:
+def test_arrows_show_labels_fallbacks_and_loops() -> None:
     drawing = draw(everything())
-    told = {(a.source, a.target): (a.label, a.dashed, a.back) for a in drawing.arrows if a.label}
-    assert told == {
+    labelled = {
+        (a.source, a.target): (a.label, a.dashed, a.back) for a in drawing.arrows if a.label
+    }
+    assert labelled == {
         ("pick", "refine"): ("deep", False, False),
         ("pick", "brief"): ("short", False, False),
         ("flaky", "flaky/steady"): ("on failure", True, False),
@@ -48,7 +50,7 @@ def test_arrows_say_which_label_which_failure_and_what_repeats() -> None:
     }
 
 
-def test_an_arrow_into_a_surround_ends_at_the_boxes_that_begin_it() -> None:
+def test_an_arrow_into_a_cluster_ends_at_its_entries() -> None:
     drawing = draw(everything())
     assert drawing.entries("refine") == ["refine/critic"]
     assert drawing.exits("refine") == ["refine/writer"]
@@ -76,7 +78,7 @@ async def test_after_a_run_passes_items_and_expansions_are_drawn_as_they_ran() -
     assert drawing.clusters["plan"].end == "completed"
 
 
-async def test_ends_tokens_and_what_was_not_taken_are_told() -> None:
+async def test_ends_tokens_and_dead_edges_are_shown() -> None:
     graph = everything()
     drawing = draw(graph, await run(graph))
     assert drawing.boxes["brief"].end == "skipped"
@@ -105,7 +107,7 @@ async def test_a_fallback_that_was_not_needed_stays_dashed() -> None:
     assert [arrow.dead for arrow in drawing.arrows] == [True]
 
 
-async def test_failed_blocked_and_cancelled_are_told_apart() -> None:
+async def test_failed_blocked_and_cancelled_look_different() -> None:
     graph = Graph("mixed")
 
     async def broken() -> int:
@@ -130,7 +132,7 @@ async def test_failed_blocked_and_cancelled_are_told_apart() -> None:
     assert drawing.details[0].startswith("partial · 3 node runs, 1 failed, 1 blocked · ")
 
 
-async def test_an_llm_node_with_tools_shows_its_calls_after_the_run_only() -> None:
+async def test_an_llm_node_with_tools_shows_its_calls_only_after_a_run() -> None:
     def add(a: int, b: int) -> int:
         """Add."""
         return a + b
@@ -158,7 +160,7 @@ async def test_an_empty_map_is_one_box() -> None:
     assert "0 items" in drawing.boxes["work"].details
 
 
-async def test_failures_among_items_too_many_to_draw_are_counted() -> None:
+async def test_failures_among_items_beyond_the_limit_are_counted() -> None:
     graph = Graph("many")
 
     async def work(item: int) -> int:
@@ -191,7 +193,7 @@ def test_a_wide_fan_is_laid_out_from_left_to_right(width: int, wide: bool) -> No
     assert draw(fan(width)).is_wide is wide
 
 
-def test_order_alone_is_dashed_and_two_bindings_are_one_arrow() -> None:
+def test_an_order_edge_is_dashed_and_two_bindings_are_one_arrow() -> None:
     graph = Graph("edges")
 
     async def source() -> int:
@@ -211,7 +213,7 @@ def test_order_alone_is_dashed_and_two_bindings_are_one_arrow() -> None:
     assert len(draw(graph).arrows) == 2
 
 
-def test_a_graph_that_does_not_compile_says_why() -> None:
+def test_a_graph_that_does_not_compile_is_an_error_with_the_reason() -> None:
     graph = Graph("broken")
 
     async def lonely(missing: int) -> int:
