@@ -54,33 +54,24 @@ __all__ = [
     "write_record",
 ]
 
-_MODULES = {
-    "ConsoleLines": "listeners.events",
-    "CriticalStep": "critical",
-    "ENDINGS": "files",
-    "JsonLines": "listeners.events",
-    "LogLines": "listeners.logs",
-    "Recorder": "report.recorder",
-    "RunRecord": "report.record",
-    "TraceSpans": "listeners.traces",
-    "critical_path": "critical",
-    "read_record": "report.record",
-    "to_dot": "pictures.dot",
-    "to_graphml": "network",
-    "to_html_report": "report.html",
-    "to_json": "listeners.events",
-    "to_mermaid": "pictures.mermaid",
-    "to_networkx": "network",
-    "to_pdf": "pictures.picture",
-    "to_png": "pictures.picture",
-    "to_sse": "listeners.events",
-    "to_svg": "pictures.picture",
-    "to_text": "pictures.text",
-    "to_timeline": "report.timeline",
-    "to_timeline_svg": "report.timeline_svg",
-    "write": "files",
-    "write_record": "report.record",
+_NAMES = {
+    "critical": "CriticalStep critical_path",
+    "files": "ENDINGS write",
+    "listeners.events": "ConsoleLines JsonLines to_json to_sse",
+    "listeners.logs": "LogLines",
+    "listeners.traces": "TraceSpans",
+    "network": "to_graphml to_networkx",
+    "pictures.dot": "to_dot",
+    "pictures.mermaid": "to_mermaid",
+    "pictures.picture": "to_pdf to_png to_svg",
+    "pictures.text": "to_text",
+    "report.html": "to_html_report",
+    "report.record": "RunRecord read_record write_record",
+    "report.recorder": "Recorder",
+    "report.timeline": "to_timeline",
+    "report.timeline_svg": "to_timeline_svg",
 }
+_MODULES = {name: module for module, names in _NAMES.items() for name in names.split()}
 
 
 def __getattr__(name: str) -> Any:

@@ -8,6 +8,7 @@ boxes; docs/adr/0022 has the reasons.
 from __future__ import annotations
 
 import re
+from graphlib import TopologicalSorter
 from typing import Final
 
 from dagorch.exporters.pictures import captions
@@ -132,27 +133,21 @@ def _equivalence_classes(drawing: Drawing, unique: set[str], *, forward: bool) -
         unique: Boxes and clusters that are similar to no other.
         forward: Whether to go by predecessors; else by successors.
     """
-    arrows: dict[str, list[str]] = {}
-    sources: dict[str, set[tuple[str, str, bool]]] = {}
-    in_degree: dict[str, int] = {}
+    sources: dict[str, set[tuple[str, str, bool]]] = {
+        id: set() for id in (*drawing.boxes, *drawing.clusters)
+    }
     for arrow in drawing.arrows:
         if not arrow.back:
             ends = arrow.source, arrow.target
             source, target = ends if forward else ends[::-1]
-            arrows.setdefault(source, []).append(target)
-            sources.setdefault(target, set()).add((source, arrow.label, arrow.dashed))
-            in_degree[target] = in_degree.get(target, 0) + 1
+            sources[target].add((source, arrow.label, arrow.dashed))
+    before = {id: {source for source, *_ in reached} for id, reached in sources.items()}
     classes: dict[str, int] = {}
     numbers: dict[object, int] = {}
-    ready = [id for id in (*drawing.boxes, *drawing.clusters) if id not in in_degree]
-    for id in ready:
-        reached = frozenset((classes[source], *how) for source, *how in sources.get(id, ()))
+    for id in TopologicalSorter(before).static_order():
+        reached = frozenset((classes[source], *how) for source, *how in sources[id])
         key = id if id in unique else (_features(drawing.boxes[id]), reached)
         classes[id] = numbers.setdefault(key, len(numbers))
-        for target in arrows.get(id, ()):
-            in_degree[target] -= 1
-            if not in_degree[target]:
-                ready.append(target)
     return classes
 
 

@@ -73,24 +73,15 @@ def drawing_to_dot(drawing: Drawing) -> str:
     import graphviz
 
     wide = drawing.is_wide
+    heading = _label(drawing.title, (*drawing.details, ""), 17, "left")
+    apart = "0.3" if len(drawing.boxes) <= _MAX_SPACED_BOXES else "0.15"
     font = {"fontname": _FONT, "fontcolor": TEXT}
-    root = graphviz.Digraph(
-        _literal(drawing.title),
-        graph_attr={
-            **font,
-            "label": _label(drawing.title, (*drawing.details, ""), 17, "left"),
-            "labelloc": "t",
-            "labeljust": "l",
-            "rankdir": "LR" if wide else "TB",
-            "compound": "true",
-            "nodesep": "0.3" if len(drawing.boxes) <= _MAX_SPACED_BOXES else "0.15",
-            "ranksep": "0.45",
-            "pad": "0.2",
-            "bgcolor": "white",
-        },
-        node_attr={**font, "fontsize": "12", "margin": "0.16,0.07", "height": "0.4"},
-        edge_attr={**font, "fontsize": "10", "color": LINE, "arrowsize": "0.7"},
-    )
+    root = graphviz.Digraph(_literal(drawing.title))
+    root.attr("graph", **font, label=heading, labelloc="t", labeljust="l", compound="true")
+    root.attr("graph", rankdir="LR" if wide else "TB", nodesep=apart, ranksep="0.45", pad="0.2")
+    root.attr("graph", bgcolor="white")
+    root.attr("node", **font, fontsize="12", margin="0.16,0.07", height="0.4")
+    root.attr("edge", **font, fontsize="10", color=LINE, arrowsize="0.7")
     open_graphs: list[graphviz.Digraph] = [root]
     # From left to right, Graphviz stacks the members of a cluster from the bottom up.
     for thing in drawing.walk(upward=wide):

@@ -7,9 +7,9 @@ The data of a picture: boxes, clusters around them, arrows.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from graphlib import TopologicalSorter
 from typing import Annotated
 
 from pydantic import AliasChoices, Field
@@ -142,23 +142,16 @@ class Drawing:
     @property
     def is_wide(self) -> bool:
         """Whether it has better proportions from left to right than from top to bottom."""
-        successors: dict[str, set[str]] = {id: set() for id in self.boxes}
-        in_degree = dict.fromkeys(self.boxes, 0)
+        predecessors: dict[str, set[str]] = {id: set() for id in self.boxes}
         for arrow in self.arrows:
-            if arrow.back:
-                continue
-            for source in self.exits(arrow.source)[:1]:
+            if not arrow.back:
                 for target in self.entries(arrow.target):
-                    if target not in successors[source]:
-                        successors[source].add(target)
-                        in_degree[target] += 1
-        level = dict.fromkeys(self.boxes, 0)
-        ready = [id for id, count in in_degree.items() if not count]
-        for id in ready:
-            for target in successors[id]:
-                level[target] = max(level[target], level[id] + 1)
-                in_degree[target] -= 1
-                if not in_degree[target]:
-                    ready.append(target)
-        widths = Counter(level.values())
-        return max(widths.values(), default=0) > max(4, len(widths))
+                    predecessors[target].update(self.exits(arrow.source)[:1])
+        sorter = TopologicalSorter(predecessors)
+        sorter.prepare()
+        widths: list[int] = []
+        while sorter.is_active():
+            rank = sorter.get_ready()
+            widths.append(len(rank))
+            sorter.done(*rank)
+        return max(widths, default=0) > max(4, len(widths))
