@@ -83,17 +83,16 @@ class _Writer:
         self._paragraph((Span(f"{content.workflow} · {content.date}"),), "Aside")
         self._paragraph((Span(content.title),), "Title")
         table = self._new_table(2, len(content.facts))
-        for row, style, index in zip(table.rows, ("Aside", "Fact"), (0, 1), strict=True):
-            for cell, fact in zip(row.cells, content.facts, strict=True):
+        for index, style in enumerate(("Aside", "Fact")):
+            for cell, fact in zip(table.rows[index].cells, content.facts, strict=True):
                 self._set_style(cell.paragraphs[0], style)
                 cell.paragraphs[0].add_run(fact[index])
         if content.notice:
             edge, fill = _NOTICE_COLORS[content.severity]
             line = self._paragraph((Span(content.notice),), "Notice")
             properties = line._p.get_or_add_pPr()
-            borders = element_of("pBdr")
-            borders.append(element_of("left", val="single", sz="24", space="8", color=edge))
-            insert_property(properties, borders)
+            border = element_of("left", val="single", sz="24", space="8", color=edge)
+            insert_property(properties, element_of("pBdr", border))
             insert_property(properties, element_of("shd", val="clear", color="auto", fill=fill))
 
     def blocks(self, blocks: Iterable[Block], style: str = "") -> None:
@@ -160,12 +159,9 @@ class _Writer:
             )
         # Without python-docx, which searches all lists for a new id.
         list_id = str(_FIRST_LIST_ID + next(self._ids))
-        definition = element_of("num", numId=list_id)
-        definition.append(element_of("abstractNumId", val=self._abstract_list_ids[style]))
-        level = element_of("lvlOverride", ilvl="0")
-        level.append(element_of("startOverride", val=str(start)))
-        definition.append(level)
-        definitions.append(definition)
+        abstract_id = element_of("abstractNumId", val=self._abstract_list_ids[style])
+        level = element_of("lvlOverride", element_of("startOverride", val=str(start)), ilvl="0")
+        definitions.append(element_of("num", abstract_id, level, numId=list_id))
         return list_id
 
     def _new_table(self, rows: int, columns: int) -> Any:

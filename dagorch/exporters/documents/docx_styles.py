@@ -28,19 +28,27 @@ PROPERTIES: Final = (
     "pStyle", "keepNext", "keepLines", "pageBreakBefore", "widowControl", "numPr", "pBdr", "shd",
     "tabs", "bidi", "spacing", "ind", "contextualSpacing", "jc", "outlineLvl", "rPr", "sectPr",
 )  # fmt: skip
-# By level: size in points, space before and after.
-_HEADINGS: Final = {1: (17, 20, 8), 2: (13, 15, 6), 3: (11.5, 12, 4), 4: (11, 10, 4)}
-# Name, base style, size, color, space before and after.
-_CUSTOM_STYLES: Final = (
-    ("Aside", "Normal", 9, _MUTED_COLOR, 0, 6),
-    ("Fact", "Normal", 11, _TEXT_COLOR, 0, 8),
-    ("Notice", "Normal", 10.5, _TEXT_COLOR, 10, 10),
-    ("Code", "Normal", 8.5, _TEXT_COLOR, 4, 10),
-    ("Rule", "Normal", 4, _TEXT_COLOR, 0, 10),
-    ("Figure", "Normal", 10.5, _TEXT_COLOR, 8, 4),
-    ("Table Text", "Normal", 9.5, _TEXT_COLOR, 2, 2),
-    ("Table Small", "Normal", 8.5, _TEXT_COLOR, 1, 1),
-    ("After Table", "Normal", 4, _TEXT_COLOR, 0, 6),
+# Name, size in points, color, space before and after, bold. New styles are based on Normal.
+_STYLES: Final = (
+    ("Normal", 10.5, _TEXT_COLOR, 0, 7, None),
+    ("Title", 22, _TEXT_COLOR, 2, 10, True),
+    ("Heading 1", 17, _TEXT_COLOR, 20, 8, True),
+    ("Heading 2", 13, _TEXT_COLOR, 15, 6, True),
+    ("Heading 3", 11.5, _TEXT_COLOR, 12, 4, True),
+    ("Heading 4", 11, _TEXT_COLOR, 10, 4, True),
+    ("Heading 5", 11, _TEXT_COLOR, 10, 4, True),
+    ("Heading 6", 11, _TEXT_COLOR, 10, 4, True),
+    ("Aside", 9, _MUTED_COLOR, 0, 6, None),
+    ("Fact", 11, _TEXT_COLOR, 0, 8, True),
+    ("Notice", 10.5, _TEXT_COLOR, 10, 10, None),
+    ("Code", 8.5, _TEXT_COLOR, 4, 10, None),
+    ("Quote", 10.5, _MUTED_COLOR, 4, 8, None),
+    ("Rule", 4, _TEXT_COLOR, 0, 10, None),
+    ("Figure", 10.5, _TEXT_COLOR, 8, 4, None),
+    ("Caption", 9, _MUTED_COLOR, 0, 12, False),
+    ("Table Text", 9.5, _TEXT_COLOR, 2, 2, None),
+    ("Table Small", 8.5, _TEXT_COLOR, 1, 1, None),
+    ("After Table", 4, _TEXT_COLOR, 0, 6, None),
 )
 
 
@@ -61,7 +69,7 @@ def styled_document(content: Content) -> Any:
     return document
 
 
-def element_of(name: str, /, **attributes: str) -> Any:
+def element_of(name: str, /, *children: Any, **attributes: str) -> Any:
     """Make an XML element that python-docx has no method for."""
     from docx.oxml import OxmlElement
     from docx.oxml.ns import qn
@@ -69,6 +77,7 @@ def element_of(name: str, /, **attributes: str) -> Any:
     element = OxmlElement(f"w:{name}")
     for key, value in attributes.items():
         element.set(qn(key if ":" in key else f"w:{key}"), value)
+    element.extend(children)
     return element
 
 
@@ -98,58 +107,41 @@ def _add_styles(styles: Any) -> None:
     from docx.enum.text import WD_ALIGN_PARAGRAPH
     from docx.shared import Pt, RGBColor
 
-    _set_font(styles["Normal"], 10.5, _TEXT_COLOR, 0, 7)
+    for name, size, color, before, after, bold in _STYLES:
+        if name not in styles:
+            styles.add_style(name, WD_STYLE_TYPE.PARAGRAPH).base_style = styles["Normal"]
+        style = styles[name]
+        style.font.size, style.font.bold = Pt(size), bold
+        if style.font.italic:
+            style.font.italic = False
+        style.font.color.rgb = RGBColor.from_string(color)
+        style.paragraph_format.space_before = Pt(before)
+        style.paragraph_format.space_after = Pt(after)
+        _set_font(style, CODE_FONT if name == "Code" else _FONT)
+    for name in ("Aside", "Figure"):
+        styles[name].paragraph_format.keep_with_next = True
+    for name in ("Figure", "Caption"):
+        styles[name].paragraph_format.alignment = WD_ALIGN_PARAGRAPH.CENTER
     styles["Normal"].paragraph_format.line_spacing = 1.15
-    _set_font(styles["Title"], 22, _TEXT_COLOR, 2, 10, bold=True)
-    _remove_borders(styles["Title"])
-    for level in range(1, 7):
-        size, before, after = _HEADINGS.get(level, _HEADINGS[4])
-        _set_font(styles[f"Heading {level}"], size, _TEXT_COLOR, before, after, bold=True)
-        styles[f"Heading {level}"].font.italic = False
-    for name, base, size, color, before, after in _CUSTOM_STYLES:
-        style = styles.add_style(name, WD_STYLE_TYPE.PARAGRAPH)
-        style.base_style = styles[base]
-        _set_font(style, size, color, before, after)
-    styles["Aside"].paragraph_format.keep_with_next = True
-    styles["Figure"].paragraph_format.keep_with_next = True
-    styles["Figure"].paragraph_format.alignment = WD_ALIGN_PARAGRAPH.CENTER
-    styles["Fact"].font.bold = True
-    _set_font(styles["Caption"], 9, _MUTED_COLOR, 0, 12, bold=False)
-    styles["Caption"].paragraph_format.alignment = WD_ALIGN_PARAGRAPH.CENTER
-    _set_font(styles["Quote"], 10.5, _MUTED_COLOR, 4, 8)
-    styles["Quote"].font.italic = False
-    styles["Quote"].paragraph_format.left_indent = Pt(14)
-    _set_font(styles["Code"], 8.5, _TEXT_COLOR, 4, 10, font=CODE_FONT)
     styles["Code"].paragraph_format.line_spacing = 1.1
+    styles["Quote"].paragraph_format.left_indent = Pt(14)
+    for borders in styles["Title"].element.pPr.findall("{*}pBdr"):
+        styles["Title"].element.pPr.remove(borders)
     insert_property(
         styles["Code"].element.get_or_add_pPr(),
         element_of("shd", val="clear", color="auto", fill="F5F7FA"),
     )
-    rule = element_of("pBdr")
-    rule.append(element_of("bottom", val="single", sz="4", space="1", color=_LINE_COLOR))
-    insert_property(styles["Rule"].element.get_or_add_pPr(), rule)
+    line = element_of("bottom", val="single", sz="4", space="1", color=_LINE_COLOR)
+    insert_property(styles["Rule"].element.get_or_add_pPr(), element_of("pBdr", line))
     link = styles.add_style("Hyperlink", WD_STYLE_TYPE.CHARACTER)
     link.font.color.rgb, link.font.underline = RGBColor.from_string("1D5BBF"), True
     _add_table_style(styles)
 
 
-def _set_font(
-    style: Any,
-    size: float,
-    color: str,
-    before: float,
-    after: float,
-    *,
-    bold: bool | None = None,
-    font: str = _FONT,
-) -> None:
+def _set_font(style: Any, font: str) -> None:
     from docx.oxml.ns import qn
-    from docx.shared import Pt, RGBColor
 
-    style.font.name, style.font.size, style.font.bold = font, Pt(size), bold
-    style.font.color.rgb = RGBColor.from_string(color)
-    style.paragraph_format.space_before = Pt(before)
-    style.paragraph_format.space_after = Pt(after)
+    style.font.name = font
     fonts = style.element.rPr.rFonts
     for key in list(fonts.attrib):  # a theme's font would override the font by name
         if key.endswith("Theme"):
@@ -158,37 +150,31 @@ def _set_font(
         fonts.set(qn(f"w:{script}"), font)
 
 
-def _remove_borders(style: Any) -> None:
-    for borders in style.element.pPr.findall("{*}pBdr"):
-        style.element.pPr.remove(borders)
-
-
 def _add_table_style(styles: Any) -> None:
     """Add the table style: lines between rows, and a thicker one below the header."""
     from docx.enum.style import WD_STYLE_TYPE
 
     style = styles.add_style("Dagorch Table", WD_STYLE_TYPE.TABLE)
     style.base_style = styles["Normal Table"]
-    properties = element_of("tblPr")
-    borders = element_of("tblBorders")
-    for side in ("bottom", "insideH"):
-        borders.append(element_of(side, val="single", sz="4", space="0", color=_LINE_COLOR))
-    properties.append(borders)
-    margins = element_of("tblCellMar")
-    for side in ("left", "right"):
-        margins.append(element_of(side, w="60", type="dxa"))
-    properties.append(margins)
-    style.element.append(properties)
-    header = element_of("tblStylePr", type="firstRow")
-    font = element_of("rPr")
-    font.append(element_of("b"))
-    header.append(font)
-    cells = element_of("tcPr")
-    borders = element_of("tcBorders")
-    borders.append(element_of("bottom", val="single", sz="8", space="0", color=_MUTED_COLOR))
-    cells.append(borders)
-    header.append(cells)
-    style.element.append(header)
+    lines = (
+        element_of(side, val="single", sz="4", space="0", color=_LINE_COLOR)
+        for side in ("bottom", "insideH")
+    )
+    margins = (element_of(side, w="60", type="dxa") for side in ("left", "right"))
+    header_line = element_of("bottom", val="single", sz="8", space="0", color=_MUTED_COLOR)
+    style.element.extend(
+        (
+            element_of(
+                "tblPr", element_of("tblBorders", *lines), element_of("tblCellMar", *margins)
+            ),
+            element_of(
+                "tblStylePr",
+                element_of("rPr", element_of("b")),
+                element_of("tcPr", element_of("tcBorders", header_line)),
+                type="firstRow",
+            ),
+        )
+    )
 
 
 def _add_header_and_footer(page: Any, content: Content) -> None:

@@ -19,9 +19,7 @@ from dagorch.exporters.pictures.captions import kind_name, plural
 from dagorch.exporters.pictures.dot import drawing_to_dot
 from dagorch.exporters.pictures.picture import render_svg
 from dagorch.exporters.report.record import (
-    AttemptRecord,
     EventRecord,
-    ExchangeRecord,
     NodeRecord,
     RunRecord,
 )
@@ -44,6 +42,8 @@ _MAX_EVENT_TEXT: Final = 1_000
 _MIN_WAIT_SECONDS: Final = 0.0005
 """Shorter waits are not shown."""
 _BEFORE_SVG: Final = re.compile(r"^.*?(?=<svg\b)", re.DOTALL)
+_USAGE_NOT_SHOWN: Final = {"calls", "cached_tokens", "reasoning_tokens"}
+"""Fields of the record that the scripts do not need."""
 _SHOWN_ENDS: Final = ("failed", "blocked", "cancelled", "skipped")
 
 
@@ -111,10 +111,9 @@ def to_html_report(record: RunRecord) -> str:
         svg=Markup(svg),  # noqa: S704  # drawn by Graphviz from escaped labels
         missing_svg_reason=missing_svg_reason,
         timeline=Markup(to_timeline_svg(record)),  # noqa: S704  # made of escaped names
-        critical_path=list(_critical_path(record)),
-        critical_path_more=_critical_path_more(record),
-        critical_path_total=_critical_path_total(record),
+        critical_path=_critical_path(record),
         has_cost=bool(record.usage.cost_usd),
+        format_cost=format_cost,
         costs=list(_costs(record)),
         data=Markup(_data(record)),  # noqa: S704  # JSON without a `<`
     )
@@ -178,29 +177,28 @@ def _as_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
 
 
-def _critical_path(record: RunRecord) -> Iterator[dict[str, str]]:
-    for step in record.critical_path[:_MAX_STEPS]:
-        waited = step.waited_seconds
-        yield {
-            "path": step.path,
-            "name": one_line(step.path),
-            "seconds": format_duration(step.seconds),
-            "waited": format_duration(waited) if waited >= _MIN_WAIT_SECONDS else "",
-        }
+def _critical_path(record: RunRecord) -> dict[str, Any]:
+    """Return the first steps of the critical path, the number of others, and the total time."""
+    steps = record.critical_path
+    work = format_duration(sum(step.seconds for step in steps))
+    waiting = _wait(sum(step.waited_seconds for step in steps))
+    return {
+        "steps": [
+            {
+                "path": step.path,
+                "name": one_line(step.path),
+                "seconds": format_duration(step.seconds),
+                "waited": _wait(step.waited_seconds),
+            }
+            for step in steps[:_MAX_STEPS]
+        ],
+        "more": plural(len(steps) - _MAX_STEPS, "more step") if len(steps) > _MAX_STEPS else "",
+        "total": f"{work} of work" + (f", {waiting} of waiting" if waiting else ""),
+    }
 
 
-def _critical_path_more(record: RunRecord) -> str:
-    more = len(record.critical_path) - _MAX_STEPS
-    return plural(more, "more step") if more > 0 else ""
-
-
-def _critical_path_total(record: RunRecord) -> str:
-    work = sum(step.seconds for step in record.critical_path)
-    waited = sum(step.waited_seconds for step in record.critical_path)
-    total = f"{format_duration(work)} of work"
-    if waited < _MIN_WAIT_SECONDS:
-        return total
-    return f"{total}, {format_duration(waited)} of waiting"
+def _wait(seconds: float) -> str:
+    return format_duration(seconds) if seconds >= _MIN_WAIT_SECONDS else ""
 
 
 def _costs(record: RunRecord) -> Iterator[tuple[str, str, list[dict[str, Any]]]]:
@@ -233,17 +231,8 @@ def _cost_rows(
             share = float(usage.cost_usd / total.cost_usd)
         else:
             share = usage.total_tokens / (total.total_tokens or 1)
-        rows.append(
-            {
-                "name": one_line(name),
-                "path": name if linked else "",
-                "calls": f"{usage.calls:,}",
-                "input": f"{usage.input_tokens:,}",
-                "output": f"{usage.output_tokens:,}",
-                "cost": format_cost(usage.cost_usd),
-                "share": round(100 * share),
-            }
-        )
+        path = name if linked else ""
+        rows.append({"path": path, "name": one_line(name), "usage": usage, "share": share})
     return rows
 
 
@@ -258,9 +247,12 @@ def _data(record: RunRecord) -> str:
         "critical": [step.path for step in record.critical_path],
         "nodes": [_node(node) for node in record.node_runs],
         "lanes": list(_lanes(record, to_timeline(record, max_separate_rows=MAX_ROWS))),
-        "exchanges": [_exchange(exchange) for exchange in record.exchanges],
+        "exchanges": [
+            exchange.model_dump(mode="json", exclude={"usage": _USAGE_NOT_SHOWN})
+            for exchange in record.exchanges
+        ],
         "events": [_event(event) for event in record.events],
-        "eventsOmitted": record.events_omitted,
+        "events_omitted": record.events_omitted,
     }
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
     for letter in "<>&\u2028\u2029":
@@ -268,67 +260,12 @@ def _data(record: RunRecord) -> str:
     return text
 
 
-def _usage(usage: Usage) -> dict[str, Any]:
-    return {
-        "input": usage.input_tokens,
-        "output": usage.output_tokens,
-        "cost": str(usage.cost_usd),
-        "estimated": usage.estimated,
-    }
-
-
 def _node(node: NodeRecord) -> dict[str, Any]:
-    return {
-        "path": node.path,
-        "kind": node.kind,
-        "tier": node.tier,
-        "state": node.end,
-        "ready": node.ready_seconds,
-        "start": node.started_seconds,
-        "end": node.ended_seconds,
-        "attempts": [_attempt(attempt) for attempt in node.attempts],
-        "usage": _usage(node.usage),
-        "error": node.error,
-        "recoveredFrom": node.recovered_from,
-        "reason": node.reason,
-        "value": None if node.value is None else _as_text(node.value),
-        "valueCharsOmitted": node.value_chars_omitted,
-    }
-
-
-def _attempt(attempt: AttemptRecord) -> dict[str, Any]:
-    return {
-        "number": attempt.number,
-        "model": attempt.model,
-        "start": attempt.started_seconds,
-        "end": attempt.ended_seconds,
-        "error": attempt.error,
-        "usage": _usage(attempt.usage),
-    }
-
-
-def _exchange(exchange: ExchangeRecord) -> dict[str, Any]:
-    return {
-        "path": exchange.path,
-        "attempt": exchange.attempt,
-        "model": exchange.model,
-        "start": exchange.started_seconds,
-        "end": exchange.ended_seconds,
-        "messages": [
-            {
-                "role": message.role,
-                "content": message.content,
-                "images": message.images,
-                "toolCalls": message.tool_calls,
-            }
-            for message in exchange.messages
-        ],
-        "reply": exchange.reply,
-        "toolCalls": exchange.tool_calls,
-        "finishReason": exchange.finish_reason,
-        "error": exchange.error,
-        "usage": _usage(exchange.usage),
-    }
+    value = None if node.value is None else _as_text(node.value)
+    return node.model_dump(
+        mode="json",
+        exclude={"usage": _USAGE_NOT_SHOWN, "attempts": {"__all__": {"usage": _USAGE_NOT_SHOWN}}},
+    ) | {"value": value}
 
 
 def _event(event: EventRecord) -> dict[str, Any]:
@@ -336,14 +273,7 @@ def _event(event: EventRecord) -> dict[str, Any]:
         f"{name.replace('_', ' ')}: {round(value, 6) if isinstance(value, float) else value}"
         for name, value in event.data.items()
     )
-    return {
-        "number": event.number,
-        "seconds": event.seconds,
-        "type": event.type,
-        "path": event.path,
-        "attempt": event.attempt,
-        "text": text[:_MAX_EVENT_TEXT],
-    }
+    return event.model_dump(exclude={"data"}) | {"text": text[:_MAX_EVENT_TEXT]}
 
 
 def _lanes(record: RunRecord, timeline: Timeline) -> Iterator[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""A workflow takes as long as its graph is deep, not as its calls are many."""
+"""The duration of a workflow is the span of its graph, independent of the number of calls."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ STEPS = ["one", "two", "three"]
 
 
 def own(provider: Any) -> BaseOrchestrator:
-    """A diamond of calls: one, two beside each other, one."""
+    """A diamond of calls: one, two concurrent ones, one."""
 
     class Asking(Plain):
         async def execute_subtask(self, subtask, context=None):
@@ -44,7 +44,7 @@ def own(provider: Any) -> BaseOrchestrator:
     return Asking(once(), provider, plan=plan)
 
 
-# How each is made of a provider, the calls on its longest path, and all of its calls.
+# By pattern: a constructor, the calls on the longest path, and the total number of calls.
 PATTERNS: dict[str, tuple[Callable[[Any], BaseOrchestrator], int, int]] = {
     "cascade": (lambda p: cascade(p, belter_count=6, drummer_count=3), 4, 1 + 6 + 3 + 1),
     "swarm": (lambda p: swarm(p, num_agents=5, max_parallel=5), 2, 5 + 1),
@@ -66,7 +66,7 @@ PATTERNS: dict[str, tuple[Callable[[Any], BaseOrchestrator], int, int]] = {
 
 
 def reply(request: Any) -> Any:
-    """What any of the patterns can go on with."""
+    """A reply that works for every pattern."""
     if "Both" in (text := citing(request)) or "[1]" in request.messages[-1].content:
         return text
     return "yes" if "Is it?" in request.messages[-1].content else by_tier(request)
@@ -74,7 +74,7 @@ def reply(request: Any) -> Any:
 
 @pytest.mark.parametrize("pattern", PATTERNS)
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_the_time_is_the_graphs_span(pattern: str, backend: Any) -> None:
+def test_the_duration_is_the_span_of_the_graph(pattern: str, backend: Any) -> None:
     make, depth, calls = PATTERNS[pattern]
     provider = talking(reply, latency_seconds=LATENCY_SECONDS)
 
@@ -91,8 +91,8 @@ def test_the_time_is_the_graphs_span(pattern: str, backend: Any) -> None:
 
 
 @pytest.mark.full
-def test_the_time_is_the_graphs_span_by_the_clock_on_the_wall() -> None:
-    """Within 3 % with a model that takes three seconds, all patterns beside one another."""
+def test_the_duration_is_the_span_of_the_graph_in_real_time() -> None:
+    """Within 3 % with a model that takes three seconds, all patterns at the same time."""
 
     async def slow(seen: Seen, wire: Wire) -> None:
         await asyncio.sleep(LATENCY_SECONDS)

@@ -53,7 +53,7 @@ function formatCost(usd) {
   return `$${value.toFixed(Math.min(8, 1 - Math.floor(Math.log10(value))))}`;
 }
 
-const totalTokens = (usage) => usage.input + usage.output;
+const totalTokens = (usage) => usage.input_tokens + usage.output_tokens;
 const formatTokens = (usage) => (totalTokens(usage) ? formatCount(totalTokens(usage)) : "");
 
 /** Merge many calls into one: at the next frame, or after `delay` ms without another call. */

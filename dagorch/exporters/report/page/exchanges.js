@@ -51,28 +51,28 @@ function toolCallElements(calls) {
 
 function exchangeElement(index) {
   const exchange = data.exchanges[index];
-  const facts = [exchange.model, formatDuration(exchange.end - exchange.start)];
+  const facts = [exchange.model, formatDuration(exchange.ended_seconds - exchange.started_seconds)];
   if (totalTokens(exchange.usage)) facts.push(`${formatCount(totalTokens(exchange.usage))} tok`);
-  if (Number(exchange.usage.cost)) facts.push(formatCost(exchange.usage.cost));
+  if (Number(exchange.usage.cost_usd)) facts.push(formatCost(exchange.usage.cost_usd));
   const prompt = exchange.messages.length ? exchange.messages[exchange.messages.length - 1].content : "";
   const attempt = exchange.attempt > 1 ? ` (attempt ${exchange.attempt})` : "";
-  const failed = exchange.error || (exchange.finishReason ? "" : "no reply: cancelled");
+  const failed = exchange.error || (exchange.finish_reason ? "" : "no reply: cancelled");
   const part = lazyDetails([
     el("span", { class: "who" }, el("bdi", {}, oneLine(exchange.path) + attempt)),
-    el("span", { class: failed ? "first failed-text" : "first" }, oneLine(failed || exchange.reply || exchange.toolCalls.join(" ") || prompt)),
+    el("span", { class: failed ? "first failed-text" : "first" }, oneLine(failed || exchange.reply || exchange.tool_calls.join(" ") || prompt)),
     el("span", { class: "facts" }, facts.join(" · ")),
   ], () => [
     ...exchange.messages.flatMap((message) => [
       el("p", { class: "role" }, message.role),
       ...longText(message.content),
       ...message.images.map((image) => el("p", { class: "hint" }, `image: ${oneLine(image)}`)),
-      ...toolCallElements(message.toolCalls),
+      ...toolCallElements(message.tool_calls),
     ]),
     exchange.messages.length ? null : el("p", { class: "hint" }, "The prompt was not recorded."),
-    el("p", { class: "role" }, exchange.finishReason ? `reply (${exchange.finishReason})` : "no reply"),
+    el("p", { class: "role" }, exchange.finish_reason ? `reply (${exchange.finish_reason})` : "no reply"),
     ...(failed ? [el("p", { class: "error", dir: "auto" }, oneLine(failed, 4000))] : []),
     ...(exchange.reply ? longText(exchange.reply) : []),
-    ...toolCallElements(exchange.toolCalls),
+    ...toolCallElements(exchange.tool_calls),
   ], { class: "exchange", "data-exchange": index });
   part.addEventListener("toggle", () => { if (part.open && part.isConnected && part.closest("#exchange-list")) select(exchange.path); });
   return part;

@@ -40,14 +40,14 @@ function setUpGraph() {
 /** The box of a node run: its own, one that stands for many similar node runs, or its container's. */
 function boxOf(path) {
   const withoutNumbers = (text) => text.replace(/\d+/g, "#");
-  const stateOf = (of) => (data.nodes[indexOf.get(of)] || {}).state;
+  const endOf = (of) => (data.nodes[indexOf.get(of)] || {}).end;
   for (let ancestor = path; ancestor; ancestor = ancestor.slice(0, Math.max(0, ancestor.lastIndexOf("/")))) {
     for (const id of [ancestor, ancestor + "/", ancestor.replace(/\[\d+\]$/, "[…]"), ancestor.replace(/\[\d+\]$/, "")]) {
       if (graph.nodes.has(id)) return graph.nodes.get(id);
     }
     for (const [id, node] of graph.nodes) {
       const first = id.slice(0, -3);
-      if (id.endsWith("[…]") && withoutNumbers(first) === withoutNumbers(ancestor) && stateOf(first) === stateOf(ancestor)) return node;
+      if (id.endsWith("[…]") && withoutNumbers(first) === withoutNumbers(ancestor) && endOf(first) === endOf(ancestor)) return node;
     }
   }
   return null;

@@ -6,20 +6,20 @@ function nameCell(path) {
     critical.has(path) ? el("span", { class: "hidden" }, " (critical path)") : "");
 }
 
-const timeOf = (node) => (node.start == null ? 0 : node.end - node.start);
+const timeOf = (node) => (node.started_seconds == null ? 0 : node.ended_seconds - node.started_seconds);
 
 function nodeColumns() {
   const columns = [
     { title: "node", cell: (node) => nameCell(node.path), order: (node) => node.path },
     { title: "kind", width: "84px", cell: (node) => node.tier || KIND_NAMES[node.kind] || node.kind },
-    { title: "state", width: "108px", cell: (node) => el("span", { class: `state ${node.state}` }, node.state), order: (node) => node.state },
-    { title: "start", width: "90px", number: true, cell: (node) => formatDuration(node.start), order: (node) => node.start ?? -1 },
+    { title: "state", width: "108px", cell: (node) => el("span", { class: `state ${node.end}` }, node.end), order: (node) => node.end },
+    { title: "start", width: "90px", number: true, cell: (node) => formatDuration(node.started_seconds), order: (node) => node.started_seconds ?? -1 },
     { title: "waited", width: "68px", number: true, cell: (node) => formatWait(node), order: waitOf },
-    { title: "time", width: "90px", number: true, cell: (node) => (node.start == null ? "" : formatDuration(timeOf(node))), order: timeOf },
+    { title: "time", width: "90px", number: true, cell: (node) => (node.started_seconds == null ? "" : formatDuration(timeOf(node))), order: timeOf },
     { title: "attempts", width: "68px", number: true, cell: (node) => (node.attempts.length ? String(node.attempts.length) : ""), order: (node) => node.attempts.length },
     { title: "tokens", width: "70px", number: true, cell: (node) => formatTokens(node.usage), order: (node) => totalTokens(node.usage) },
   ];
-  if (data.costs) columns.push({ title: "cost", width: "80px", number: true, cell: (node) => formatCost(node.usage.cost), order: (node) => Number(node.usage.cost) });
+  if (data.costs) columns.push({ title: "cost", width: "80px", number: true, cell: (node) => formatCost(node.usage.cost_usd), order: (node) => Number(node.usage.cost_usd) });
   return columns;
 }
 
@@ -41,7 +41,7 @@ function showRows() {
   const describe = (found, all) => (all ? (search.nodes ? `${formatCount(found)} of ` : "") + formatCount(all) : "none recorded");
   $("nodes-count").textContent = describe(nodes.length, data.nodes.length);
   $("events-count").textContent = describe(events.length, data.events.length)
-    + (data.eventsOmitted ? `, ${formatCount(data.eventsOmitted)} more were dropped` : "");
+    + (data.events_omitted ? `, ${formatCount(data.events_omitted)} more were dropped` : "");
   $("events-table").hidden = !data.events.length;
 }
 
@@ -52,9 +52,9 @@ function searchTexts() {
   if (cachedTexts) return cachedTexts;
   const lower = (...texts) => texts.join("\n").toLowerCase();
   return (cachedTexts = {
-    nodes: data.nodes.map((node) => lower(node.path, node.kind, node.tier, node.state, node.error, node.reason)),
-    exchanges: data.exchanges.map((exchange) => lower(exchange.path, exchange.model, exchange.error, exchange.reply, ...exchange.toolCalls,
-      ...exchange.messages.flatMap((message) => [message.content, ...message.toolCalls]))),
+    nodes: data.nodes.map((node) => lower(node.path, node.kind, node.tier, node.end, node.error, node.reason)),
+    exchanges: data.exchanges.map((exchange) => lower(exchange.path, exchange.model, exchange.error, exchange.reply, ...exchange.tool_calls,
+      ...exchange.messages.flatMap((message) => [message.content, ...message.tool_calls]))),
   });
 }
 
