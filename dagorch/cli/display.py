@@ -1,6 +1,7 @@
-"""A run shown while it goes on: lines that redraw themselves, or plain ones where that cannot be.
+"""
+Shows a run while it goes on: a live display on a terminal, plain lines elsewhere.
 
-Both are written by a thread of their own, so that a slow terminal or pipe holds up no run.
+Each display writes in a thread of its own, so that a slow terminal or pipe does not slow the run.
 """
 
 from __future__ import annotations
@@ -16,21 +17,21 @@ from threading import Lock, Thread
 from types import TracebackType
 from typing import Final, Self, TextIO
 
-from rich.console import (
-    Console,
-    ConsoleOptions,
-    ConsoleRenderable,
-    RenderableType,
-    RenderResult,
-)
+from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderableType, RenderResult
 from rich.control import Control
 from rich.live import Live
 from rich.segment import ControlType, Segment
 from rich.text import Text
 
-from dagorch.cli.event_lines import Teller
-from dagorch.cli.layout import FOOT, HEAD, Piece, Status, lay_out
-from dagorch.cli.run_view import Board
+from dagorch.cli.event_lines import EventFormatter
+from dagorch.cli.layout import (
+    HEADER_LINES,
+    MAX_FOOTER_LINES,
+    Status,
+    StyledText,
+    format_lines,
+)
+from dagorch.cli.run_view import RunView
 from dagorch.exporters.pictures.text_width import cell_len
 from dagorch.graph.forecast import Forecast, Forecaster
 from dagorch.graph.plan import Plan
@@ -40,28 +41,30 @@ from dagorch.models.events import Event
 __all__ = ["Display", "LiveDisplay", "PlainDisplay", "SilentDisplay", "display_for"]
 
 FRAMES_PER_SECOND: Final = 10
-_MIN_BETWEEN: Final = 50
-"""Frames are so many times as far apart as one takes to lay out: that holds up the run's thread."""
-_MAX_WAITING: Final = 10_000
-"""Events that may wait for the next frame; beyond it they are noted as they come."""
-_AT_A_TIME: Final = 64
-"""Events noted before the run's thread is let through."""
+_FRAME_COST_FACTOR: Final = 50
+"""
+The time between two frames or forecasts, as a multiple of the CPU time that one takes.
+
+That time is taken from the thread of the run, so the display costs it 2 % at most.
+"""
+_MAX_QUEUED_EVENTS: Final = 10_000
+"""Events that may wait for the next frame; more are applied on the event loop."""
+_EVENTS_PER_SLICE: Final = 64
+"""Events applied before the thread of the run may continue."""
 _FORECAST_SECONDS: Final = 1.0
-"""At least so much between two forecasts."""
-_CLOSING_SECONDS: Final = 2.0
-"""How long the last lines may take where nobody reads them."""
+"""The shortest time between two forecasts."""
+_CLOSE_SECONDS: Final = 2.0
+"""The time limit for the last lines when their reader is slow."""
 
 
 class Display(AbstractContextManager["Display"]):
-    """What shows a run: entered before it, left after it, told each event in between."""
+    """Base class: a context around the run, and a listener of its events. Shows nothing."""
 
     def __call__(self, event: Event) -> None:
-        """Take an event of the engine; called on the event loop, so never waits."""
-        raise NotImplementedError
+        """Accept an event. Runs on the event loop, so it must not block."""
 
     def note(self, text: str) -> None:
-        """Show a line of its own."""
-        raise NotImplementedError
+        """Show a line of text."""
 
     def __enter__(self) -> Self:
         return self
@@ -72,23 +75,20 @@ class Display(AbstractContextManager["Display"]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        return None
+        self.close()
+
+    def close(self) -> None:
+        """Finish the output."""
 
 
 class SilentDisplay(Display):
     """Shows nothing."""
 
-    def __call__(self, event: Event) -> None:
-        return None
 
-    def note(self, text: str) -> None:
-        return None
+class _Frame:
+    """Formatted lines that rich writes as they are, without wrapping or measuring."""
 
-
-class _Picture:
-    """Lines as rich writes them: as they are, without wrapping or measuring."""
-
-    def __init__(self, lines: Sequence[Sequence[Piece]]) -> None:
+    def __init__(self, lines: Sequence[Sequence[StyledText]]) -> None:
         self._lines = lines
         self.widths = [sum(cell_len(text) for text, _ in line) for line in lines]
 
@@ -99,64 +99,62 @@ class _Picture:
             yield Segment.line()
 
 
-class _Redrawn(Live):
+class _ResizableLive(Live):
     """
-    A live display that stays in place when the terminal becomes narrower.
+    A `Live` that erases its last frame completely after the terminal became narrower.
 
-    Terminals then fold what is too long for a line into several; rich counts the lines that it
-    wrote, and would leave the rest standing.
+    A terminal then wraps long lines. rich erases as many lines as it wrote, which leaves the
+    wrapped rest on the screen.
     """
 
-    _newest: Sequence[int] = ()
-    """The widths of the lines that are to be written."""
-    _written: Sequence[int] = ()
-    """Of those that stand on the terminal."""
+    _next_widths: Sequence[int] = ()
+    _written_widths: Sequence[int] = ()
 
     def get_renderable(self) -> RenderableType:
-        picture = super().get_renderable()
-        if isinstance(picture, _Picture):
-            self._newest = picture.widths
-        return picture
+        frame = super().get_renderable()
+        if isinstance(frame, _Frame):
+            self._next_widths = frame.widths
+        return frame
 
     def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
         columns = max(1, self.console.width)
-        folded = sum((width - 1) // columns for width in self._written if width)
-        shown = super().process_renderables(renderables)
-        self._written = self._newest
-        if not folded:
-            return shown
-        up = ((ControlType.CURSOR_UP, 1), (ControlType.ERASE_IN_LINE, 2))
-        return [shown[0], Control(*up * folded), *shown[1:]]
+        wrapped = sum((width - 1) // columns for width in self._written_widths if width)
+        processed = super().process_renderables(renderables)
+        self._written_widths = self._next_widths
+        if not wrapped:
+            return processed
+        erase_line_above = ((ControlType.CURSOR_UP, 1), (ControlType.ERASE_IN_LINE, 2))
+        return [processed[0], Control(*erase_line_above * wrapped), *processed[1:]]
 
 
 class LiveDisplay(Display):
     """
-    A tree of node runs on a terminal, redrawn while the run goes on, then gone.
+    A tree of node runs on a terminal, redrawn during the run and erased after it.
 
-    Ten times a second, or less often where a frame takes long to lay out.
+    It is redrawn ten times a second, or less often if a frame takes long to format.
 
     Args:
         console: The terminal.
-        plan: What is run.
-        title: Above the tree.
-        max_parallel: Steps at once, for the forecast.
+        plan: The plan of the run.
+        title: The first line.
+        max_parallel: Steps that run at the same time, for the forecast.
     """
 
     def __init__(self, console: Console, plan: Plan, title: str, max_parallel: int) -> None:
         self._console = console
         self._title = one_line(title)
         self._events: deque[Event] = deque()
-        self._noting = Lock()
-        self._board = Board(plan)
+        self._applying = Lock()
+        self._view = RunView(plan)
         self._forecaster = Forecaster(plan, max_parallel)
         self._forecast: Forecast | None = None
         self._forecast_at = 0.0
         self._next_forecast = 0.0
-        self._began = time.monotonic()
-        self._picture = _Picture([])
-        self._next = float("inf")
-        """When it is to be laid out anew: not before there is something to see, nor at the end."""
-        self._live = _Redrawn(
+        self._started = time.monotonic()
+        self._frame = _Frame([])
+        self._next_frame = float("inf")
+        """When the next frame is due; never before the start and after the end."""
+        self._live = _ResizableLive(
             console=console,
             get_renderable=self._render,
             refresh_per_second=FRAMES_PER_SECOND,
@@ -166,74 +164,70 @@ class LiveDisplay(Display):
 
     def __call__(self, event: Event) -> None:
         self._events.append(event)
-        if len(self._events) > _MAX_WAITING:
-            self._note_events()
+        if len(self._events) > _MAX_QUEUED_EVENTS:
+            self._apply_events()
 
     def note(self, text: str) -> None:
         self._console.print(Text(one_line(text)))
 
     def __enter__(self) -> Self:
-        self._began = self._next = time.monotonic()
+        self._started = self._next_frame = time.monotonic()
         self._live.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._next = float("inf")
+    def close(self) -> None:
+        self._next_frame = float("inf")
         self._live.stop()
 
-    def _render(self) -> _Picture:
+    def _render(self) -> _Frame:
         now = time.monotonic()
-        if now >= self._next:
-            self._note_events()
-            worked = time.thread_time()
-            self._picture = self._laid_out(now - self._began)
-            self._next = now + _MIN_BETWEEN * (time.thread_time() - worked)
-        return self._picture
+        if now >= self._next_frame:
+            self._apply_events()
+            cpu_start = time.thread_time()
+            self._frame = self._format_frame(now - self._started)
+            self._next_frame = now + _FRAME_COST_FACTOR * (time.thread_time() - cpu_start)
+        return self._frame
 
-    def _note_events(self) -> None:
-        """Take in what has happened; in the display's thread, since the run's is busy then."""
-        with self._noting:
+    def _apply_events(self) -> None:
+        """Apply the queued events; in the display's thread, since the run's thread is busy."""
+        with self._applying:
             for number in range(len(self._events)):
                 event = self._events.popleft()
-                self._board.take(event)
+                self._view.apply(event)
                 self._forecaster.take(event)
-                if number % _AT_A_TIME == _AT_A_TIME - 1:
+                if number % _EVENTS_PER_SLICE == _EVENTS_PER_SLICE - 1:
                     time.sleep(0)
 
-    def _laid_out(self, elapsed: float) -> _Picture:
+    def _format_frame(self, elapsed: float) -> _Frame:
         if elapsed >= self._next_forecast:
-            worked = time.thread_time()
+            cpu_start = time.thread_time()
             self._forecast, self._forecast_at = self._forecaster.forecast(elapsed), elapsed
-            worked = time.thread_time() - worked
-            self._next_forecast = elapsed + max(_FORECAST_SECONDS, _MIN_BETWEEN * worked)
+            cpu_seconds = time.thread_time() - cpu_start
+            self._next_forecast = elapsed + max(_FORECAST_SECONDS, _FRAME_COST_FACTOR * cpu_seconds)
         status = Status(self._title, elapsed, self._forecast, elapsed - self._forecast_at)
-        width, height = self._console.size
-        view = self._board.view(max(1, height - HEAD - FOOT - 1))
-        lines = lay_out(view, status, width, ascii_only=self._console.options.ascii_only)
-        return _Picture(lines[: max(1, height - 1)])
+        columns, height = self._console.size
+        snapshot = self._view.snapshot(max(1, height - HEADER_LINES - MAX_FOOTER_LINES - 1))
+        ascii_only = self._console.options.ascii_only
+        lines = format_lines(snapshot, status, columns, ascii_only=ascii_only)
+        return _Frame(lines[: max(1, height - 1)])
 
 
 class PlainDisplay(Display):
     """
-    A line for each thing that happens, without control codes: for pipes, logs and CI.
+    A line for each event that matters, without control codes: for pipes, logs and CI.
 
     Args:
-        stream: Where to.
+        stream: The output.
     """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._tell = Teller()
+        self._format = EventFormatter()
         self._queue: SimpleQueue[str | None] = SimpleQueue()
         self._writer = Thread(target=self._write, name="dagorch-display", daemon=True)
 
     def __call__(self, event: Event) -> None:
-        if text := self._tell(event):
+        if text := self._format(event):
             self._queue.put(text)
 
     def note(self, text: str) -> None:
@@ -243,31 +237,26 @@ class PlainDisplay(Display):
         self._writer.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         self._queue.put(None)
-        self._writer.join(_CLOSING_SECONDS)
+        self._writer.join(_CLOSE_SECONDS)
 
     def _write(self) -> None:
         while (text := self._queue.get()) is not None:
             try:
                 print(text, file=self._stream, flush=True)
-            except (OSError, ValueError):  # nobody reads any more; the run goes on
+            except (OSError, ValueError):  # the reader is gone; the run continues
                 return
 
 
 def display_for(plan: Callable[[], Plan], title: str, max_parallel: int, *, quiet: bool) -> Display:
     """
-    Choose how to show a run on standard error: live on a terminal that can, else plainly.
+    Choose the display for standard error: live on a capable terminal, plain elsewhere.
 
     Args:
-        plan: Gives what is run.
-        title: Above a live display.
-        max_parallel: Steps at once.
+        plan: Returns the plan of the run.
+        title: The first line of a live display.
+        max_parallel: Steps that run at the same time.
         quiet: Show nothing at all.
     """
     if quiet:

@@ -1,44 +1,48 @@
-"""`dagorch graph` and `show`: a workflow drawn into a file, or as text. Nothing is run."""
+"""`dagorch graph` and `dagorch show`: draw a workflow to a file, or print it as text."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
-from dagorch.cli.loading import graph_of, is_own, load_graph
-from dagorch.cli.patterns import Settings, option_of, orchestrator_for
+from dagorch.cli.loading import is_user_workflow, load_graph, taskless_graph
+from dagorch.cli.options import option_name
+from dagorch.cli.patterns import make_orchestrator
 from dagorch.errors import DefinitionError
 from dagorch.exporters import to_mermaid, to_text, write
 from dagorch.graph.graph import Graph
 
-__all__ = ["draw", "show"]
+__all__ = ["draw_graph", "print_graph"]
 
 
-def draw(target: str, settings: Settings, out: Path | None, modules: Iterable[str] = ()) -> None:
+def draw_graph(
+    target: str, settings: Mapping[str, Any], out: Path | None, modules: Iterable[str] = ()
+) -> None:
     """
-    Draw a graph.
+    Draw a graph to a file, or print it as Mermaid.
 
     Raises:
         DefinitionError: There is no such graph, or the file cannot be written.
     """
-    graph = _graph_of(target, settings, modules)
+    graph = _find_graph(target, settings, modules)
     if out is None:
         print(to_mermaid(graph), end="")
     else:
         print(f"drawn: {write(graph, out)}")
 
 
-def show(target: str, settings: Settings, modules: Iterable[str] = ()) -> None:
+def print_graph(target: str, settings: Mapping[str, Any], modules: Iterable[str] = ()) -> None:
     """
-    Print a graph as text, as wide as the terminal; in ASCII where that is all it can show.
+    Print a graph as text, as wide as the terminal; in ASCII if its encoding requires that.
 
     Raises:
         DefinitionError: There is no such graph.
     """
-    graph = _graph_of(target, settings, modules)
+    graph = _find_graph(target, settings, modules)
     try:
         "●├".encode(sys.stdout.encoding or "utf-8")
     except UnicodeEncodeError:
@@ -48,12 +52,12 @@ def show(target: str, settings: Settings, modules: Iterable[str] = ()) -> None:
     print(to_text(graph, width=Console().width, ascii_only=ascii_only), end="")
 
 
-def _graph_of(target: str, settings: Settings, modules: Iterable[str]) -> Graph:
-    if not is_own(target):
+def _find_graph(target: str, settings: Mapping[str, Any], modules: Iterable[str]) -> Graph:
+    if not is_user_workflow(target):
         if allowed := tuple(modules):
-            raise DefinitionError(f"--allow {allowed[0]} is for a graph's file, not for {target!r}")
-        return graph_of(orchestrator_for(target, settings))
-    if given := settings.given():
-        options = ", ".join(map(option_of, given))
-        raise DefinitionError(f"{options}: of a pattern, not of {target!r}")
+            raise DefinitionError(f"--allow {allowed[0]} is for graph files, not for {target!r}")
+        return taskless_graph(make_orchestrator(target, settings))
+    if settings:
+        options = ", ".join(map(option_name, settings))
+        raise DefinitionError(f"{options} cannot be used with {target!r}; set them in its code")
     return load_graph(target, modules)

@@ -1,28 +1,29 @@
-"""One workflow run to its end, whatever that is; Ctrl-C ends it in order, and again at once."""
+"""Runs one workflow to its end; the first Ctrl-C stops it in order, the second at once."""
 
 from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 import anyio
 
 from dagorch.cli.display import Display
-from dagorch.cli.reporting import Reports
-from dagorch.cli.tracing import tracers
 from dagorch.errors import RunError
+from dagorch.models.events import Event
 from dagorch.models.orchestration import OrchestratorResult
 from dagorch.orchestrators import BaseOrchestrator
+from dagorch.orchestrators.workflow import Workflow
 from dagorch.ports import Provider
 
-__all__ = ["Ended", "execute"]
+__all__ = ["Outcome", "execute"]
 
 
-class Ended:
-    """How a workflow ended: with a result, with an error, or both."""
+class Outcome:
+    """How a workflow ended: with a result, an error, or both."""
 
     def __init__(self) -> None:
         self.result: OrchestratorResult | None = None
@@ -32,55 +33,57 @@ class Ended:
 
 def execute(
     orchestrator: BaseOrchestrator,
+    workflow: Workflow,
     provider: Provider,
-    task: str,
     display: Display,
-    reports: Reports,
-) -> Ended:
+    listeners: Sequence[Callable[[Event], Any]],
+) -> Outcome:
     """
-    Run a workflow, show it, and record it if there are reports to be written.
+    Run a workflow and show it; close the provider afterwards.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C was pressed a second time.
+        KeyboardInterrupt: Ctrl-C was pressed twice.
     """
-    ended = Ended()
+    outcome = Outcome()
 
     async def main() -> None:
-        with _on_interrupt(orchestrator, display, ended):
+        with _stop_on_interrupt(orchestrator, display, outcome):
             try:
-                ended.result = await orchestrator.execute_workflow(
-                    task, on_event=[display, *reports.listeners, *tracers()]
+                outcome.result = await orchestrator.execute_prepared(
+                    workflow, on_event=[display, *listeners]
                 )
             except RunError as error:
-                ended.error = error
-                ended.result = error.partial_results
+                outcome.error = error
+                outcome.result = error.partial_results
             finally:
                 with anyio.CancelScope(shield=True):
                     await provider.aclose()
 
     with display:
         asyncio.run(main())
-    return ended
+    return outcome
 
 
 @contextmanager
-def _on_interrupt(orchestrator: BaseOrchestrator, display: Display, ended: Ended) -> Iterator[None]:
-    """Stop the workflow on the first Ctrl-C, and give up waiting for it on the second."""
+def _stop_on_interrupt(
+    orchestrator: BaseOrchestrator, display: Display, outcome: Outcome
+) -> Iterator[None]:
+    """Cancel the workflow on the first Ctrl-C, and raise on the second."""
     loop = asyncio.get_running_loop()
 
     def stop() -> None:
-        display.note("interrupted: stopping; Ctrl-C again to leave at once")
+        display.note("interrupted: stopping; press Ctrl-C again to leave at once")
         orchestrator.cancel("interrupted")
 
-    def interrupted(number: int, frame: FrameType | None) -> None:
-        if ended.interrupted:
+    def handle(number: int, frame: FrameType | None) -> None:
+        if outcome.interrupted:
             raise KeyboardInterrupt
-        ended.interrupted = True
-        # A signal comes between any two steps of the loop; what it asks for is done in a turn.
+        outcome.interrupted = True
+        # A signal may arrive inside any step of the loop, so the loop itself runs `stop`.
         loop.call_soon_threadsafe(stop)
 
-    before = signal.signal(signal.SIGINT, interrupted)
+    previous = signal.signal(signal.SIGINT, handle)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, previous)

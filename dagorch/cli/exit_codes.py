@@ -1,4 +1,4 @@
-"""How the command ends: one exit code per kind of end, one short message on standard error."""
+"""Exit codes, and the one message on standard error that explains a failure."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from enum import IntEnum
 from dagorch.errors import BudgetExceededError, DagorchError, DefinitionError, InvariantError
 from dagorch.models.clean import clean
 
-__all__ = ["Exit", "exit_for", "say_error"]
+__all__ = ["ExitCode", "exit_code_for", "print_error"]
 
 
-class Exit(IntEnum):
-    """What the shell is told."""
+class ExitCode(IntEnum):
+    """The exit codes of the command."""
 
     COMPLETED = 0
     FAILED = 1
@@ -24,35 +24,35 @@ class Exit(IntEnum):
     INTERRUPTED = 130
 
 
-def exit_for(error: BaseException) -> Exit:
+def exit_code_for(error: BaseException) -> ExitCode:
     """
-    Give the exit code that an error ends with.
+    Return the exit code of an error.
 
     Example:
-        >>> exit_for(DefinitionError("no")).name, exit_for(KeyboardInterrupt()).name
+        >>> exit_code_for(DefinitionError("no")).name, exit_code_for(KeyboardInterrupt()).name
         ('USAGE', 'INTERRUPTED')
     """
     if isinstance(error, KeyboardInterrupt):
-        return Exit.INTERRUPTED
+        return ExitCode.INTERRUPTED
     if isinstance(error, BudgetExceededError):
-        return Exit.BUDGET
-    return Exit.USAGE if isinstance(error, DefinitionError) else Exit.FAILED
+        return ExitCode.BUDGET
+    return ExitCode.USAGE if isinstance(error, DefinitionError) else ExitCode.FAILED
 
 
-def say_error(error: BaseException, *, debug: bool) -> Exit:
-    """Tell of an error on standard error, with its traceback only if asked for; give its code."""
-    if isinstance(error, BrokenPipeError):  # whoever read our output has gone; nobody to tell
+def print_error(error: BaseException, *, debug: bool) -> ExitCode:
+    """Print an error on standard error and return its exit code; `debug` adds the traceback."""
+    if isinstance(error, BrokenPipeError):  # the reader of our output is gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return Exit.FAILED
+        return ExitCode.FAILED
     if debug:
-        # Never with the values of variables: they may hold keys.
+        # Without local variables: they may hold keys.
         traceback.print_exception(error, file=sys.stderr)
     if isinstance(error, KeyboardInterrupt):
         text = "interrupted"
     elif isinstance(error, InvariantError) or not isinstance(error, DagorchError):
-        hint = "" if debug else " (--debug shows where)"
+        hint = "" if debug else " (--debug shows the traceback)"
         text = f"error: {type(error).__name__}: {error}{hint}"
     else:
         text = f"error: {error}"
     print(f"dagorch: {clean(text)}", file=sys.stderr, flush=True)
-    return exit_for(error)
+    return exit_code_for(error)

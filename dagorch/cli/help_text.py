@@ -1,4 +1,4 @@
-"""The help of each command, as it is printed; the options say theirs in `app.py`."""
+"""The help texts of the commands. `options.py` and `app.py` have those of the options."""
 
 from __future__ import annotations
 
@@ -6,27 +6,27 @@ from typing import Final
 
 __all__ = ["GRAPH_HELP", "ROOT_HELP", "RUN_HELP", "SHOW_HELP", "VALIDATE_HELP"]
 
-# `\b` on a line of its own keeps the lines of the paragraph after it.
+# `\b` on a line of its own keeps the line breaks of the paragraph below it.
 ROOT_HELP: Final = """
-Multi-agent LLM workflows as graphs: run one, draw one, see what it can run on.
+Multi-agent LLM workflows as graphs: run them, draw them, see what they can run on.
 
 \b
-No key, no account: a small model inside this process answers.
+Without a key, on a small model inside this process:
   dagorch run cascade "How do bees find their way home?" --provider local
 \b
-With a key set, as OPENAI_API_KEY=..., and everything kept in a folder:
+With a key set, such as OPENAI_API_KEY, and everything saved to a folder:
   dagorch run cascade "How do bees find their way home?" --out bees
 \b
-What would run, as a picture; needs no provider and no network:
+Draw what would run; this needs no provider and no network:
   dagorch graph cascade -o cascade.svg
-The same as text, here:
+Or print it here as text:
   dagorch show cascade
 \b
-A graph written by hand, checked, and run with a page of how it went:
+Check a graph file, run it, and write a report of the run:
   dagorch validate compare.yaml
   dagorch run compare.yaml "Tea or coffee?" --report run.html
 \b
-A project with a workflow of your own, and its test:
+Start a project with a workflow of your own, and its test:
   dagorch new orchestrator second-opinion
 \b
 Exit codes: 0 completed, 1 failed, 2 wrong usage, 3 some agents failed,
@@ -36,13 +36,13 @@ RUN_HELP: Final = """
 Run a workflow and watch it.
 
 \b
-cascade: a plan of questions, a search for each, analyses, a synthesis.
-swarm: agents that search real sources, read what was found, and cite it;
+cascade: plan questions, search for each, analyse, write a synthesis.
+swarm: agents search real sources, read the findings and cite them. The
 domains are arxiv, crossref, github, hackernews, news and wikipedia.
-sequential: steps one after the other, each reading those before.
-conditional: a question to the model picks one of two ways.
-iterative: an answer improved on until it is good enough.
-FILE: a graph in a .yaml or .json file; what it needs is given by --input.
+sequential: steps one after another; each reads the ones before.
+conditional: the answer to a question selects one of two branches.
+iterative: improve an answer until it is good enough.
+FILE: a graph in a .yaml or .json file; set its inputs with --input.
 MODULE:NAME: your own Graph or orchestrator, or a function that returns one.
 \b
 Examples:
@@ -62,20 +62,20 @@ Examples:
   dagorch run my_project.flows:compare "Tea or coffee?"
   dagorch run cascade "Why is the sky blue?" --report run.html
 \b
-The outcome goes to standard output, progress and errors to standard error.
-On a terminal progress is a tree that folds, with the time and cost to expect;
-in a pipe it is a line for each step.
-Ctrl-C stops the run and shows what had finished.
+The result goes to standard output; progress and errors go to standard error.
+On a terminal, progress is a tree with the time and the cost to expect;
+in a pipe, it is one line for each step.
+Ctrl-C stops the run and prints what has finished.
 """
 GRAPH_HELP: Final = """
 Draw a workflow before it runs; without -o, print it as Mermaid.
 
 \b
-Patterns: cascade, swarm, sequential, conditional, iterative.
-FILE is a graph in a .yaml or .json file; -o writes one, too.
+The patterns are cascade, swarm, sequential, conditional and iterative.
+FILE is a graph in a .yaml or .json file; -o can write one as well.
 MODULE:NAME is a Graph, an orchestrator, or a function that returns one.
-Loops and maps are drawn as frames, what only a run will tell as placeholders.
-Nothing is run.
+Loops and maps are drawn as frames. Parts that only a run determines are
+drawn as placeholders. Nothing runs.
 \b
 Examples:
   dagorch graph cascade -o cascade.svg
@@ -85,11 +85,11 @@ Examples:
   dagorch graph cascade -o cascade.yaml
 """
 VALIDATE_HELP: Final = """
-Check a graph's file, and tell everything that is wrong with it.
+Check a graph file and report every problem in it.
 
 \b
-Each problem comes with file, line and column. Nothing is run, and nothing
-that the file names is imported, unless its module was allowed.
+Each problem has a file, a line and a column. Nothing runs. Modules that the
+file names are imported only if --allow permits them.
 \b
 Examples:
   dagorch validate compare.yaml
@@ -97,13 +97,13 @@ Examples:
   dagorch validate --schema > graph.schema.json
 """
 SHOW_HELP: Final = """
-Show a workflow as text, before it runs.
+Print a workflow as text, before it runs.
 
 \b
-A line for each node, after those that it waits for: a mark of its kind, its
-name, what it is, and where its inputs come from. The edges run down on the
-left; bodies of loops and maps are drawn below them, further in.
-Arguments are those of 'dagorch graph'. Nothing is run.
+Each node has one line, below the nodes that it waits for: a mark for its
+kind, its name, what it is, and its inputs. The edges run down on the left.
+The bodies of loops and maps are indented below their node.
+It takes the arguments of 'dagorch graph'. Nothing runs.
 \b
 Examples:
   dagorch show cascade

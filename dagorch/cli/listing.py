@@ -1,4 +1,4 @@
-"""`dagorch providers`: every provider, whether it is ready, and what is missing."""
+"""`dagorch providers`: every provider, whether it is ready, and what it needs."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ __all__ = ["list_providers"]
 
 
 def list_providers() -> None:
-    """Print a line for each provider, those that are ready first. Sends nothing to any service."""
+    """Print a line for each provider, the ready ones first. Sends no request."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("provider", "ready", "model, unless you say", "what is missing"):
+    for heading in ("provider", "ready", "default model", "what is missing"):
         table.add_column(heading, overflow="fold")
     for info in sorted(ProviderFactory.list_providers(), key=lambda info: not info.ready):
         ready = Text("yes", "green") if info.ready else Text("no", "dim")

@@ -1,4 +1,4 @@
-"""What the user names: a graph's file, or `module:name` of a graph or what makes one of a task."""
+"""Loads a workflow that the user names: a graph file, or `module:name`."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from dagorch.graph.graph import NO_DEFAULT, Graph
 from dagorch.nodes.base import Node
 from dagorch.orchestrators import BaseOrchestrator
 
-__all__ = ["every_node", "graph_of", "is_own", "load", "load_graph"]
+__all__ = ["all_nodes", "is_user_workflow", "load_graph", "load_workflow", "taskless_graph"]
 
-_SOME_TASK = "the task"
+_PLACEHOLDER_TASK = "the task"
 
 
-def is_own(target: str) -> bool:
-    """Whether it is the user's own: a file, or `module:name`; else the name of a pattern."""
+def is_user_workflow(target: str) -> bool:
+    """Return whether a target is a file or `module:name`, and not the name of a pattern."""
     return ":" in target or target.lower().endswith(files.ENDINGS)
 
 
-def every_node(graph: Graph) -> Iterator[Node[Any]]:
-    """Give the nodes of a graph, those of bodies included."""
+def all_nodes(graph: Graph) -> Iterator[Node[Any]]:
+    """Yield the nodes of a graph and of the bodies in it."""
     graphs = deque([graph])
     while graphs:
         for node in graphs.popleft():
@@ -37,54 +37,54 @@ def every_node(graph: Graph) -> Iterator[Node[Any]]:
 
 
 def load_graph(target: str, modules: Iterable[str] = ()) -> Graph:
-    """Load a graph, or that of an orchestrator; otherwise as `load`."""
-    found = load(target, modules)
-    return graph_of(found) if isinstance(found, BaseOrchestrator) else found
+    """Load a graph, or the graph of an orchestrator; otherwise as `load_workflow`."""
+    found = load_workflow(target, modules)
+    return taskless_graph(found) if isinstance(found, BaseOrchestrator) else found
 
 
-def graph_of(orchestrator: BaseOrchestrator) -> Graph:
-    """Give the graph of no task yet: a run must be given one."""
-    graph = orchestrator.graph(_SOME_TASK)
-    for given in graph.inputs.values():
-        if given.default == _SOME_TASK:
-            given.default = NO_DEFAULT
+def taskless_graph(orchestrator: BaseOrchestrator) -> Graph:
+    """Return the graph of an orchestrator, with the task as an input that has no default."""
+    graph = orchestrator.graph(_PLACEHOLDER_TASK)
+    for graph_input in graph.inputs.values():
+        if graph_input.default == _PLACEHOLDER_TASK:
+            graph_input.default = NO_DEFAULT
     return graph
 
 
-def load(target: str, modules: Iterable[str] = ()) -> Graph | BaseOrchestrator:
+def load_workflow(target: str, modules: Iterable[str] = ()) -> Graph | BaseOrchestrator:
     """
-    Load a graph or an orchestrator; modules are looked for in the current folder, too.
+    Load a graph or an orchestrator; modules may be in the current folder.
 
     Args:
-        target: A graph's file (`.yaml`, `.yml`, `.json`), or `module:name`, where the name is a
-            `Graph`, an orchestrator, or a function or class that gives one when it is called
-            without arguments.
-        modules: Those that a file may name functions of.
+        target: A graph file (`.yaml`, `.yml`, `.json`), or `module:name`. The name is a `Graph`,
+            an orchestrator, or a function or class that returns one when called without
+            arguments.
+        modules: The modules whose functions a file may use.
 
     Raises:
-        DefinitionError: The file is wrong; or the module cannot be imported, the name is not
-            there, or it is none of these; what the user's code raised is the cause.
+        DefinitionError: The file has a problem, the module cannot be imported, or the name is
+            missing or something else. An exception of the user's code is its cause.
     """
-    here = str(Path.cwd())
+    folder = str(Path.cwd())
     modules = tuple(modules)
     if target.lower().endswith(files.ENDINGS):
-        # Last, so that no file of the folder, which may be a stranger's, stands for a library.
-        if modules and here not in sys.path:
-            sys.path.append(here)
+        # At the end, so that no file of the folder, which may be a stranger's, hides a library.
+        if modules and folder not in sys.path:
+            sys.path.append(folder)
         return files.load_graph(target, modules=modules)
-    if here not in sys.path:
-        sys.path.insert(0, here)
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
     if modules:
-        raise DefinitionError(f"--allow {modules[0]} is for graphs from a file, not {target!r}")
+        raise DefinitionError(f"--allow {modules[0]} is for graph files, not for {target!r}")
     module_name, _, name = target.partition(":")
     if not module_name or not name:
-        raise DefinitionError(f"{target!r} is not of the form module:name")
-    found = _named(target, _imported(module_name), name)
+        raise DefinitionError(f"{target!r} does not have the form module:name")
+    found = _attribute(target, _import(module_name), name)
     if callable(found) and not isinstance(found, Graph | BaseOrchestrator):
         try:
             found = found()
         except Exception as error:
-            raise DefinitionError(f"{target} was called and failed: {_said(error)}") from error
+            raise DefinitionError(f"{target} was called and failed: {_describe(error)}") from error
     if not isinstance(found, Graph | BaseOrchestrator):
         raise DefinitionError(
             f"{target} is a {type(found).__name__}; "
@@ -93,14 +93,14 @@ def load(target: str, modules: Iterable[str] = ()) -> Graph | BaseOrchestrator:
     return found
 
 
-def _imported(name: str) -> Any:
+def _import(name: str) -> Any:
     try:
         return importlib.import_module(name)
     except (Exception, SystemExit) as error:
-        raise DefinitionError(f"module {name!r} cannot be imported: {_said(error)}") from error
+        raise DefinitionError(f"module {name!r} cannot be imported: {_describe(error)}") from error
 
 
-def _named(target: str, module: Any, name: str) -> Any:
+def _attribute(target: str, module: Any, name: str) -> Any:
     found = module
     for part in name.split("."):
         if not hasattr(found, part):
@@ -110,5 +110,5 @@ def _named(target: str, module: Any, name: str) -> Any:
     return found
 
 
-def _said(error: BaseException) -> str:
+def _describe(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"

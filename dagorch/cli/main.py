@@ -1,4 +1,4 @@
-"""Where the command begins: `app.py` has the commands, loaded here so that Ctrl-C is met early."""
+"""The entry point. It loads the commands of `app.py`, so that Ctrl-C is handled from the start."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _INTERRUPTED = 130
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """
-    Run the command line and leave with its exit code.
+    Run the command line and exit with its code.
 
     Args:
-        arguments: Without the program's name; None takes those of the process.
+        arguments: Without the program's name; None is `sys.argv`.
     """
     try:
         from dagorch.cli.app import run_command

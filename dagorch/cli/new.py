@@ -1,4 +1,4 @@
-"""`dagorch new orchestrator`: a small project that runs and passes its own test."""
+"""`dagorch new orchestrator`: writes a small project that runs and passes its own test."""
 
 from __future__ import annotations
 
@@ -21,21 +21,20 @@ _FILES: Final = {
     "pyproject.toml": "pyproject.toml",
     "README.md": "README.md",
 }
-_WELL_FORMED: Final = re.compile(r"[a-z][a-z0-9]*(?:[-_][a-z0-9]+)*")
+_NAME: Final = re.compile(r"[a-z][a-z0-9]*(?:[-_][a-z0-9]+)*")
 
 
 def new_orchestrator(name: str, folder: Path | None) -> None:
     """
-    Write a project with one orchestrator, and tell how it is run.
+    Write a project with one orchestrator, and print how to run it.
 
     Args:
-        name: In small letters, words joined by `-` or `_`: the module's, the class's and the
-            project's are made of it.
-        folder: Where to; None is one of that name in the current folder.
+        name: Lower-case words joined by `-` or `_`; the names of the project, the module and the
+            class are made from it.
+        folder: The folder; None is one with the project's name in the current folder.
 
     Raises:
-        DefinitionError: The name is none for a module, there is something in the folder, or it
-            cannot be written.
+        DefinitionError: The name is not possible, or the folder is not empty or not writable.
     """
     words = _words(name)
     names = {
@@ -43,33 +42,33 @@ def new_orchestrator(name: str, folder: Path | None) -> None:
         "project": "-".join(words),
         "Class": "".join(map(str.capitalize, words)),
     }
-    where = folder or Path(names["project"])
+    target = folder or Path(names["project"])
     source = files("dagorch.cli") / "templates" / "orchestrator"
     try:
-        where.mkdir(parents=True, exist_ok=True)
-        if any(where.iterdir()):
-            raise DefinitionError(f"{str(where)!r} is not empty; name another folder by --out")
-        for template, target in _FILES.items():
-            text = (source / f"{template}.txt").read_text("utf-8")
-            (where / target.format_map(names)).write_text(Template(text).substitute(names), "utf-8")
+        target.mkdir(parents=True, exist_ok=True)
+        if any(target.iterdir()):
+            raise DefinitionError(f"{str(target)!r} is not empty; name another folder with --out")
+        for template, file in _FILES.items():
+            text = Template((source / f"{template}.txt").read_text("utf-8")).substitute(names)
+            (target / file.format_map(names)).write_text(text, "utf-8")
     except OSError as error:
-        raise DefinitionError(f"cannot write {str(where)!r}: {error.strerror or error}") from error
+        raise DefinitionError(f"cannot write {str(target)!r}: {error.strerror or error}") from error
     print(
-        f"new project: {where}\n\n"
-        f"  cd {shlex.quote(str(where))}\n"
+        f"new project: {target}\n\n"
+        f"  cd {shlex.quote(str(target))}\n"
         f'  dagorch run {names["name"]}:{names["Class"]} "Shall we move to the country?"\n'
         "  python -m pytest"
     )
 
 
 def _words(name: str) -> list[str]:
-    if not _WELL_FORMED.fullmatch(name):
+    if not _NAME.fullmatch(name):
         raise DefinitionError(
-            f"{name!r} is no name for a project: small letters and digits, words joined by '-' or "
-            "'_', as in 'second-opinion'"
+            f"{name!r} cannot be a project's name: use lower-case letters and digits, with '-' or "
+            "'_' between words, as in 'second-opinion'"
         )
     words = re.split("[-_]", name)
     module = "_".join(words)
     if keyword.iskeyword(module) or module in {*sys.stdlib_module_names, "dagorch", "test"}:
-        raise DefinitionError(f"{name!r} is Python's own or dagorch's name; choose another")
+        raise DefinitionError(f"{name!r} is a name of Python's or dagorch's own; choose another")
     return words

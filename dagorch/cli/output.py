@@ -1,9 +1,8 @@
-"""Where the outcome is kept: found out before the run whether it can be, written after it."""
+"""`--out`: checks before the run that the result can be saved, and saves it after the run."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Final
@@ -13,7 +12,7 @@ from dagorch.exporters.documents import check_installed, compose, render_documen
 from dagorch.models.document import DocumentFormat
 from dagorch.models.orchestration import OrchestratorResult
 
-__all__ = ["Destination", "try_file"]
+__all__ = ["Destination", "check_writable"]
 
 _DOCUMENTS: Final[dict[str, DocumentFormat]] = {
     ".md": "markdown",
@@ -22,121 +21,120 @@ _DOCUMENTS: Final[dict[str, DocumentFormat]] = {
     ".pdf": "pdf",
     ".docx": "docx",
 }
-_IN_FOLDER: Final = ("answer.md", "answer.html", "result.json", "graph.svg")
+_FOLDER_FILES: Final = ("answer.md", "answer.html", "result.json", "graph.svg")
 
 
 class Destination:
     """
     A file named `.md`, `.html`, `.pdf`, `.docx` or `.json`, or else a folder.
 
-    A folder gets the answer as a document, `.md` and `.html`, the result and the picture.
+    A folder gets the answer as `.md` and `.html`, the result and the picture.
 
     Args:
-        path: As the user gave it. A folder is made now, so that it is known that it can be.
+        path: As the user wrote it. A folder is created at once, to check that it can be.
 
     Raises:
-        DefinitionError: Its ending is that of another kind of file, a package for the format is
-            missing, or nothing can be written there.
+        DefinitionError: The suffix is that of another kind of file, a package for the format is
+            missing, or the path cannot be written.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._ending = path.suffix.lower()
-        self._is_file = self._ending in (".json", *_DOCUMENTS) and not path.is_dir()
-        if self._is_file and self._ending in _DOCUMENTS:
-            check_installed([_DOCUMENTS[self._ending]])
+        suffix = path.suffix.lower()
+        self._is_file = suffix in (".json", *_DOCUMENTS) and not path.is_dir()
         if self._is_file:
-            try_file(path, "--out")
-        elif self._ending[1:].isalpha() and not path.is_dir():  # a folder's name may be `v1.2`
+            if suffix in _DOCUMENTS:
+                check_installed([_DOCUMENTS[suffix]])
+            check_writable(path, "--out")
+        elif suffix[1:].isalpha() and not path.is_dir():  # a folder's name may be `v1.2`
             raise DefinitionError(
                 f"--out {str(path)!r}: name a file .md, .html, .pdf, .docx or .json, or a folder "
-                f"without an ending{did_you_mean(self._ending, (*_DOCUMENTS, '.json'))}"
+                f"without a suffix{did_you_mean(suffix, (*_DOCUMENTS, '.json'))}"
             )
         else:
-            _told(path, "--out", self._try_folder)
+            _check(path, "--out", self._create_folder)
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """All that may be written."""
-        return (self._path,) if self._is_file else tuple(self._path / name for name in _IN_FOLDER)
+        """The files that may be written."""
+        if self._is_file:
+            return (self._path,)
+        return tuple(self._path / name for name in _FOLDER_FILES)
 
-    def _try_folder(self) -> None:
+    def _create_folder(self) -> None:
         self._path.mkdir(parents=True, exist_ok=True)
         with TemporaryFile(dir=self._path):
             pass
 
     def write(self, task: str, result: OrchestratorResult, failure: str = "") -> list[Path]:
         """
-        Write what a workflow came to, whole or partial; give the files.
+        Write the result of a workflow, whole or partial, and return the files.
 
         Args:
-            task: As it was given.
-            result: What it came to.
-            failure: Why there is no answer, in words.
+            task: The task.
+            result: The result.
+            failure: The reason why there is no answer.
 
         Raises:
-            DagorchError: One could not be written; the others are there all the same.
+            DagorchError: A file could not be written; the others were.
         """
-        files: list[tuple[Path, Callable[[], object]]] = []
+        written: list[Path] = []
+        first_error: DagorchError | None = None
         for path in self.files:
-            if path.suffix == ".svg":
-                if result.run is not None:
-                    from dagorch.exporters import write
-
-                    files.append((path, partial(write, result.run.graph, path, result.run)))
+            if path.suffix == ".svg" and result.run is None:
+                continue
+            try:
+                _write_file(path, task, result, failure)
+            except DagorchError as error:
+                first_error = first_error or error
             else:
-                rendered = partial(_rendered, path, task, result, failure)
-                files.append((path, partial(_put, path, rendered)))
-        return _all(files)
+                written.append(path)
+        if first_error is not None:
+            raise first_error
+        return written
 
 
-def _rendered(path: Path, task: str, result: OrchestratorResult, failure: str) -> bytes:
-    """What goes into a file of that name."""
-    ending = path.suffix.lower()
-    if ending == ".json":
-        return (result.model_dump_json(indent=2) + "\n").encode("utf-8")
-    content = compose(result, task, failure=failure)
-    return render_document(content, _DOCUMENTS[ending])
-
-
-def _all(files: list[tuple[Path, Callable[[], object]]]) -> list[Path]:
-    """Write every file, then tell of the first that could not be."""
-    failure: DagorchError | None = None
-    for _, attempt in files:
-        try:
-            attempt()
-        except DagorchError as error:
-            failure = failure or error
-    if failure is not None:
-        raise failure
-    return [path for path, _ in files]
-
-
-def _put(path: Path, rendered: Callable[[], bytes]) -> None:
+def _write_file(path: Path, task: str, result: OrchestratorResult, failure: str) -> None:
     try:
-        path.write_bytes(rendered())
+        if path.suffix == ".svg" and result.run is not None:
+            from dagorch.exporters import write
+
+            write(result.run.graph, path, result.run)
+        else:
+            path.write_bytes(_render(path.suffix.lower(), task, result, failure))
     except OSError as error:
         raise RunError(f"cannot write {str(path)!r}: {error.strerror or error}") from error
     except DagorchError:
         raise
-    except Exception as error:  # what makes a PDF fails in ways of its own; nothing else is lost
+    except Exception as error:  # the PDF writer, for example, has errors of its own
         raise RunError(f"cannot make {str(path)!r}: {type(error).__name__}: {error}") from error
 
 
-def try_file(path: Path, option: str) -> None:
-    """See whether a file can be written, and leave nothing behind; raises `DefinitionError`."""
+def _render(suffix: str, task: str, result: OrchestratorResult, failure: str) -> bytes:
+    if suffix == ".json":
+        return (result.model_dump_json(indent=2) + "\n").encode("utf-8")
+    return render_document(compose(result, task, failure=failure), _DOCUMENTS[suffix])
 
-    def attempt() -> None:
-        new = not path.exists()
+
+def check_writable(path: Path, option: str) -> None:
+    """
+    Check that a file can be written, without leaving one behind.
+
+    Raises:
+        DefinitionError: It cannot be written.
+    """
+
+    def try_to_open() -> None:
+        is_new = not path.exists()
         with path.open("ab"):
             pass
-        if new:
-            path.resolve().unlink()  # of a link to where nothing is yet, not the link
+        if is_new:
+            path.resolve().unlink()  # the target of a dangling link, not the link
 
-    _told(path, option, attempt)
+    _check(path, option, try_to_open)
 
 
-def _told(path: Path, option: str, attempt: Callable[[], None]) -> None:
+def _check(path: Path, option: str, attempt: Callable[[], None]) -> None:
     try:
         attempt()
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Which provider a command runs on, from its options or else from what is ready here."""
+"""Selects the provider of a run: from the options, or else one that is ready here."""
 
 from __future__ import annotations
 
@@ -11,47 +11,44 @@ from dagorch.providers import SERVICES, ProviderFactory, Router
 from dagorch.providers.base import BaseProvider
 from dagorch.providers.openai import OpenAIProvider
 
-__all__ = ["Chosen", "choose"]
+__all__ = ["ProviderSelection", "select_provider"]
 
 _CONNECT_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
-    """A provider, and for the user why it is this one."""
+class ProviderSelection:
+    """A provider, and the reason why it was selected."""
 
-    router: Router
-    """Finds it, and those of the other models that a workflow names."""
     provider: Provider
-    why: str
+    reason: str
     model: str | None = None
-    """What the workflow must ask for; None is the provider's own default."""
+    """The model of the workflow; None is the provider's default."""
 
 
-def choose(name: str | None, model: str | None, base_url: str | None) -> Chosen:
+def select_provider(name: str | None, model: str | None, base_url: str | None) -> ProviderSelection:
     """
-    Make the provider that the options mean.
+    Make the provider that the options select.
 
-    Without a name: that of the address, else of the model, else the first service whose key is
-    set, else the local model.
+    Without a name: the server at the address, else the service of the model, else the first
+    service whose key is set, else the local model.
 
     Raises:
-        DefinitionError: The name or the model is unknown, a key is missing, or nothing listens at
-            an address on this machine.
+        DefinitionError: The name or the model is unknown, a key is missing, or no server listens
+            at an address of this machine.
     """
     if model is not None and name is None and base_url is None and not model.endswith(".gguf"):
-        router = Router()
-        provider, model = router.find(model)
-        chosen = Chosen(router, provider, f"it has the model {model}", model)
+        provider, model = Router().find(model)
+        selection = ProviderSelection(provider, f"it has the model {model}", model)
     else:
-        given, why = _given(name, model, base_url)
-        chosen = Chosen(Router(given), given, why)
-    _check_address(chosen.provider)
-    return chosen
+        selection = ProviderSelection(*_by_name_or_default(name, model, base_url))
+    _check_reachable(selection.provider)
+    return selection
 
 
-def _given(name: str | None, model: str | None, base_url: str | None) -> tuple[BaseProvider, str]:
-    """Make the provider that is meant where no model's name tells it."""
+def _by_name_or_default(
+    name: str | None, model: str | None, base_url: str | None
+) -> tuple[BaseProvider, str]:
     if name is not None:
         return ProviderFactory.get_provider(name, model=model, base_url=base_url), "--provider"
     if base_url is not None:
@@ -70,8 +67,8 @@ def _given(name: str | None, model: str | None, base_url: str | None) -> tuple[B
         ) from error
 
 
-def _check_address(provider: Provider) -> None:
-    """See whether somebody listens, where that can be known for nothing: on this machine."""
+def _check_reachable(provider: Provider) -> None:
+    """Connect to a server on this machine, where that costs nothing."""
     address = getattr(provider, "base_url", "")
     if not address or not is_loopback(address):
         return
@@ -80,5 +77,5 @@ def _check_address(provider: Provider) -> None:
     except OSError as error:
         raise DefinitionError(
             f"nothing answers at {address} ({error.strerror or error}); "
-            "start the server, or give another --base-url or --provider"
+            "start the server, or change --base-url or --provider"
         ) from None

@@ -1,15 +1,15 @@
 """
-What is known of a run from its events: a tree of node runs, and what of it is worth a line.
+The state of a run, collected from its events: a tree of node runs, and the rows worth showing.
 
-How it is laid out is `layout.py`'s. Node runs inside of bodies are forgotten when they have ended
-well, so that neither memory nor a look at the board grows with the items of a map.
+`layout.py` formats the rows. The children of a container are forgotten when they complete, so
+neither memory nor the cost of a snapshot grows with the items of a map.
 """
 
 from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from threading import Lock
 from typing import Final
@@ -20,15 +20,15 @@ from dagorch.models.clean import one_line
 from dagorch.models.events import NODE_ENDS, Event, EventType
 from dagorch.nodes.container import Loop
 
-__all__ = ["ENDS", "Board", "Row", "View"]
+__all__ = ["ENDS", "Row", "RunView", "Snapshot"]
 
-_TAIL: Final = 400
-"""Characters kept of what a node run writes: more than a line of any terminal."""
+_MAX_TEXT_CHARACTERS: Final = 400
+"""Characters of a node run's output that are kept; wider than any terminal."""
 _BYTES_PER_TOKEN: Final = 4
-_KEPT: Final = 200
-"""Node runs of one body that are kept after their end; more than a terminal is high."""
-_MAX_SHOWN_FAILED: Final = 4
-"""Rows for what failed that nothing that runs may take."""
+_MAX_ENDED: Final = 200
+"""Ended children of one container that are kept; more than a terminal has lines."""
+_MAX_RESERVED_FOR_FAILED: Final = 4
+"""Rows that show failures even if there are enough running nodes to fill the screen."""
 _STATES: Final[dict[EventType, str]] = {
     EventType.NODE_READY: "ready",
     EventType.NODE_STARTED: "running",
@@ -39,62 +39,117 @@ ENDS: Final = frozenset(NODE_ENDS.values())
 _IDLE: Final = frozenset({"waiting", "ready"})
 
 
-class _Line:
-    """One node run, as far as events have told, and those in its body."""
+@dataclass(slots=True, eq=False)
+class _NodeRun:
+    """One node run, as far as its events say, and its children."""
 
-    __slots__ = (
-        "attempt", "cost_usd", "done", "ended", "ended_inside", "estimated", "failed", "frames",
-        "idle", "inside", "kind", "label", "most", "parent", "place", "running", "size",
-        "spent_inside", "started", "state", "tail", "tokens", "tokens_inside", "written",
-    )  # fmt: skip
+    label: str
+    order: tuple[int, int]
+    """The pass or item, then the number in which it became known; unique."""
+    parent: _NodeRun | None
+    kind: str = ""
+    state: str = "waiting"
+    attempt: int = 0
+    started: float | None = None
+    """Seconds since the start of the run."""
+    ended: float | None = None
+    tokens: int = 0
+    estimated: bool = True
+    """The tokens are estimated from the text so far; the service has not reported them."""
+    cost_usd: float = 0.0
+    text: str = ""
+    """The end of its output, or the error if it failed."""
+    output_bytes: int = 0
+    """UTF-8 bytes of output, over all attempts."""
+    # Its children by path, so that a snapshot only visits those it shows.
+    running: dict[str, _NodeRun] = field(default_factory=dict)
+    failed: dict[str, _NodeRun] = field(default_factory=dict)
+    """Children that failed or contain a failure."""
+    idle: dict[str, _NodeRun] = field(default_factory=dict)
+    done: deque[_NodeRun] = field(default_factory=lambda: deque(maxlen=_MAX_ENDED))
+    child_count: int = 0
+    ended_count: int = 0
+    child_tokens: int = 0
+    child_cost_usd: float = 0.0
+    body_size: int = 0
+    """Nodes in the body, if the plan knows them."""
+    frame_count: int = 0
+    """Passes or items that have started."""
+    max_frames: int | None = None
 
-    def __init__(self, label: str, place: tuple[int, int], parent: _Line | None) -> None:
-        self.label = label
-        self.kind = ""
-        self.place = place
-        """Its pass or item, then when it became known; unique."""
-        self.parent = parent
-        self.state = "waiting"
-        self.attempt = 0
-        self.started: float | None = None
-        """Seconds since the run's start."""
-        self.ended: float | None = None
-        self.tokens = 0
-        self.estimated = True
-        """The tokens are counted from the text that came, not told by the service."""
-        self.cost_usd = 0.0
-        self.tail = ""
-        """The last of what it writes; then the error, if it failed."""
-        self.written = 0
-        """Bytes, in all attempts."""
-        # Of what is in its body, by path; whatever is not to be shown is never walked.
-        self.running: dict[str, _Line] = {}
-        self.failed: dict[str, _Line] = {}
-        """And whatever has something in it that failed."""
-        self.idle: dict[str, _Line] = {}
-        self.done: deque[_Line] = deque(maxlen=_KEPT)
-        self.inside = 0
-        self.ended_inside = 0
-        self.tokens_inside = 0
-        self.spent_inside = 0.0
-        self.size = 0
-        """Nodes in its body, where the plan tells."""
-        self.frames = 0
-        """Passes or items begun."""
-        self.most: int | None = None
-        """How many of them there will be at most."""
+    def progress(self) -> str:
+        """Return how far the body is, such as `12/200`; empty without a body."""
+        if self.kind == "llm" or not (self.body_size or self.child_count):
+            return ""
+        if self.kind == "loop":
+            passes = f"{self.frame_count:,}"
+            return f"{passes}/{self.max_frames:,}" if self.max_frames else passes
+        if self.kind == "map":
+            items = self.ended_count // max(1, self.body_size)
+            return f"{items:,}/{self.max_frames:,}" if self.max_frames is not None else ""
+        return f"{self.ended_count:,}/{max(self.body_size, self.child_count):,}"
+
+    def apply(self, event: Event) -> None:
+        """Update the fields from an event of this node run."""
+        data, type = event.data, event.type
+        self.kind = str(data.get("kind", self.kind))
+        if type is EventType.NODE_TOKENS:
+            text = str(data.get("text", ""))
+            if data.get("instead"):
+                self.text, self.output_bytes = "", 0
+            self.text = (self.text + text)[-_MAX_TEXT_CHARACTERS:]
+            self.output_bytes += len(text.encode("utf-8", "replace"))
+            self.tokens = max(1, self.output_bytes // _BYTES_PER_TOKEN)
+            return
+        self.state = _STATES.get(type, self.state)
+        if type is EventType.NODE_STARTED:
+            if not event.attempt:
+                self.state = "open"
+            self.attempt = event.attempt
+            self.text = ""
+            if self.started is None:
+                self.started = event.seconds
+        elif type is EventType.MAP_OPENED:
+            self.max_frames = int(data["items"])
+        elif type is EventType.ATTEMPT_FAILED:
+            self.text = str(data.get("error", ""))
+        elif type is EventType.NODE_RETRYING:
+            self.state = f"retry {data.get('delay_seconds', 0.0):.0f} s"
+        elif self.state in ENDS:
+            self.ended = event.seconds
+            if "input_tokens" in data:
+                self.tokens = data["input_tokens"] + data["output_tokens"]
+                self.estimated = False
+                self.cost_usd = data["cost_usd"]
+            self.text = str(data.get("error", ""))
+
+    def row(self, depth: int) -> Row:
+        return Row(
+            depth,
+            self.label,
+            self.kind,
+            self.progress(),
+            self.state,
+            self.attempt,
+            self.started,
+            self.ended,
+            self.tokens + self.child_tokens,
+            self.estimated and not self.child_tokens,
+            self.cost_usd + self.child_cost_usd,
+            one_line(self.text),
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A node run that is worth a line, at one moment."""
+    """A node run at one moment."""
 
     depth: int
     label: str
-    """Its id, with the item or pass in front."""
+    """The node id, after the number of the item or pass."""
     kind: str
-    count: str
-    """How far its body has come, as `12/200`; empty where there is none."""
+    progress: str
+    """How far its body is, such as `12/200`; empty without a body."""
     state: str
     attempt: int
     started: float | None
@@ -102,273 +157,210 @@ class Row:
     tokens: int
     estimated: bool
     cost_usd: float
-    tail: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
-class View:
-    """A board at one moment."""
+class Snapshot:
+    """A run at one moment."""
 
     progress: float
     """From 0 to 100."""
     counts: Mapping[str, int]
-    """Node runs by state, those without a row included."""
+    """All node runs by state."""
     tokens: int
     cost_usd: float
     rows: Sequence[Row]
-    """As many as were asked for: each before those in its body."""
-    folded: Mapping[str, int]
-    """By state, the nodes of the graph itself that have no row."""
+    """A container comes before its children."""
+    hidden: Mapping[str, int]
+    """The nodes of the graph itself that have no row, by state."""
 
 
-class _Chosen:
-    """The lines to be shown, by place, and how many more there may be."""
-
-    def __init__(self, room: int) -> None:
-        self.room = room
-        self.lines: dict[tuple[int, int], _Line] = {}
-
-    def add(self, line: _Line) -> bool:
-        """Take a line, unless there is no room for it."""
-        if line.place in self.lines:
-            return True
-        if self.room < 1:
-            return False
-        self.room -= 1
-        self.lines[line.place] = line
-        return True
-
-    def descend(self, root: _Line, group: Callable[[_Line], Iterable[_Line]]) -> None:
-        """Take what is in a group of the root, then what is in that of each, level by level."""
-        queue = [root]
-        for around in queue:
-            for line in group(around):
-                if not self.add(line):
-                    return
-                queue.append(line)
-
-    def fill(self, around: _Line) -> None:
-        """Take of one body the latest of what is done and the first of what waits."""
-        done, idle = around.done, around.idle.values()
-        for line in islice(idle, max(self.room // 2, self.room - len(done))):
-            self.add(line)
-        for line in islice(reversed(done), self.room):
-            self.add(line)
-        for line in islice(idle, self.room + len(self.lines)):
-            self.add(line)
-
-
-class Board:
+class RunView:
     """
-    Takes a run's events in one thread and is read in another.
+    Applies a run's events in one thread, and is read in another.
 
     Args:
-        plan: What will be run.
+        plan: The plan of the run.
     """
 
     def __init__(self, plan: Plan) -> None:
         self._lock = Lock()
-        self._root = _Line("", (-1, -1), None)
-        self._lines: dict[str, _Line] = {}
+        self._root = _NodeRun("", (-1, -1), None)
+        self._runs: dict[str, _NodeRun] = {}
         self._known = 0
         self._planned: dict[str, tuple[str, int, int | None]] = {}
-        """By path without numbers: kind, nodes in the body, passes that there may be."""
+        """Kind, body size and most passes, by path without frame numbers."""
         self._counts: Counter[str] = Counter()
-        self._top: Counter[str] = Counter()
-        """The same of the graph's own nodes."""
+        self._root_counts: Counter[str] = Counter()
+        """The counts of the graph's own nodes."""
         self._progress = 0.0
         self._tokens = 0
-        self._cost = 0.0
-        todo = [(plan, "")]
-        for inner, prefix in todo:
+        self._cost_usd = 0.0
+        plans = [(plan, "")]
+        for inner, prefix in plans:
             for index, node in enumerate(inner.nodes):
                 body = inner.bodies.get(index)
                 passes = node.max_iterations if isinstance(node, Loop) else None
                 size = 0 if body is None else body.size
                 self._planned[prefix + node.id] = node.kind.value, size, passes
                 if body is not None:
-                    todo.append((body, f"{prefix}{node.id}/"))
+                    plans.append((body, f"{prefix}{node.id}/"))
         for node in plan.nodes:
-            self._line(node.id)
+            self._find_or_add(node.id)
 
-    def _line(self, path: str) -> _Line:
-        line = self._lines.get(path)
-        if line is not None:
-            return line
-        run = NodePath(path)
-        number = run.frame_number
-        parent = self._lines.get(run.container, self._root)
-        label = one_line(run.node_id if number is None else f"[{number}] {run.node_id}")
-        place = (-1 if number is None else number, self._known)
-        line = self._lines[path] = _Line(label, place, parent)
-        planned = self._planned.get(run.in_plan, ("", 0, None))
-        line.kind, line.size, line.most = planned
+    def _find_or_add(self, name: str) -> _NodeRun:
+        run = self._runs.get(name)
+        if run is not None:
+            return run
+        path = NodePath(name)
+        number = path.frame_number
+        parent = self._runs.get(path.container, self._root)
+        label = one_line(path.node_id if number is None else f"[{number}] {path.node_id}")
+        run = _NodeRun(label, (-1 if number is None else number, self._known), parent)
+        run.kind, run.body_size, run.max_frames = self._planned.get(path.in_plan, ("", 0, None))
+        self._runs[name] = parent.idle[name] = run
         self._known += 1
-        parent.inside += 1
-        parent.idle[path] = line
+        parent.child_count += 1
         if number is not None:
-            parent.frames = max(parent.frames, number + 1)
+            parent.frame_count = max(parent.frame_count, number + 1)
         self._counts["waiting"] += 1
         if parent is self._root:
-            self._top["waiting"] += 1
-        return line
+            self._root_counts["waiting"] += 1
+        return run
 
-    # -- taking -------------------------------------------------------------------------------
-
-    def take(self, event: Event) -> None:
-        """Note an event. Cheap: it is called on the event loop."""
+    def apply(self, event: Event) -> None:
+        """Apply an event."""
         with self._lock:
             self._progress = event.progress
-            if event.path not in self._lines and event.type not in _STATES:
-                return  # of the run itself, or the bill of something that has ended before
-            line = self._line(event.path)
-            before, tokens, cost = line.state, line.tokens, line.cost_usd
-            _note(line, event)
-            self._spend(line, line.tokens - tokens, line.cost_usd - cost)
-            if line.state != before:
-                self._move(event.path, line, before)
+            if event.path not in self._runs and event.type not in _STATES:
+                return  # of the run itself, or a late bill of a forgotten node run
+            run = self._find_or_add(event.path)
+            state, tokens, cost_usd = run.state, run.tokens, run.cost_usd
+            run.apply(event)
+            self._add_usage(run, run.tokens - tokens, run.cost_usd - cost_usd)
+            if run.state != state:
+                self._change_state(event.path, run, state)
 
-    def _spend(self, line: _Line, tokens: int, cost_usd: float) -> None:
+    def _add_usage(self, run: _NodeRun, tokens: int, cost_usd: float) -> None:
         self._tokens += tokens
-        self._cost += cost_usd
-        around = line.parent
-        while around is not None:
-            around.tokens_inside += tokens
-            around.spent_inside += cost_usd
-            around = around.parent
+        self._cost_usd += cost_usd
+        container = run.parent
+        while container is not None:
+            container.child_tokens += tokens
+            container.child_cost_usd += cost_usd
+            container = container.parent
 
-    def _move(self, path: str, line: _Line, before: str) -> None:
-        parent = line.parent
+    def _change_state(self, path: str, run: _NodeRun, old_state: str) -> None:
+        parent = run.parent
         assert parent is not None
-        for counts in (self._counts, self._top) if parent is self._root else (self._counts,):
-            counts[before] -= 1
-            counts[line.state] += 1
+        is_root_node = parent is self._root
+        for counts in (self._counts, self._root_counts) if is_root_node else (self._counts,):
+            counts[old_state] -= 1
+            counts[run.state] += 1
         parent.running.pop(path, None)
         parent.idle.pop(path, None)
-        if line.state not in ENDS:
-            (parent.idle if line.state in _IDLE else parent.running)[path] = line
+        if run.state not in ENDS:
+            (parent.idle if run.state in _IDLE else parent.running)[path] = run
             return
-        parent.ended_inside += 1
-        if line.state == "failed":
-            _keep_in_sight(path, line)
-        elif path not in parent.failed and not line.label.startswith("["):
-            parent.done.append(line)
-        if parent is not self._root:
-            del self._lines[path]
+        parent.ended_count += 1
+        if run.state == "failed":
+            _keep_failure(path, run)
+        elif path not in parent.failed and not run.label.startswith("["):
+            parent.done.append(run)
+        if not is_root_node:
+            del self._runs[path]
 
-    # -- looking ------------------------------------------------------------------------------
-
-    def view(self, most: int) -> View:
+    def snapshot(self, max_rows: int) -> Snapshot:
         """
-        Give what is known now, in at most so many rows.
+        Return the current state, with at most `max_rows` rows.
 
-        What runs comes first, and what failed, each with what it is in; if there is room, the
-        latest of what is done and the first of what waits.
+        Running node runs come first, then failures, each with its containers. Remaining rows
+        show the last that completed and the first that wait.
 
-        Cost: that of the rows, however large the run is.
+        Cost: proportional to the rows, whatever the size of the run.
         """
         with self._lock:
-            lines = self._chosen(most)
-            shown = Counter(line.state for line in lines if line.parent is self._root)
-            folded = {state: n - shown[state] for state, n in self._top.items() if n > shown[state]}
-            rows = [_row(depth, line) for depth, line in _in_order(self._root, lines)]
-            counts = {state: n for state, n in self._counts.items() if n}
-            return View(self._progress, counts, self._tokens, self._cost, rows, folded)
+            runs = self._select(max_rows)
+            shown = Counter(run.state for run in runs if run.parent is self._root)
+            hidden = {
+                state: count - shown[state]
+                for state, count in self._root_counts.items()
+                if count > shown[state]
+            }
+            rows = [run.row(depth) for depth, run in _in_tree_order(self._root, runs)]
+            counts = {state: count for state, count in self._counts.items() if count}
+            return Snapshot(self._progress, counts, self._tokens, self._cost_usd, rows, hidden)
 
-    def _chosen(self, most: int) -> Collection[_Line]:
-        few = _Chosen(min(_MAX_SHOWN_FAILED, most))
-        few.descend(self._root, lambda line: line.failed.values())
-        chosen = _Chosen(most)
-        for line in few.lines.values():
-            chosen.add(line)
-        chosen.descend(self._root, lambda line: line.running.values())
-        chosen.descend(self._root, lambda line: line.failed.values())
-        under_way = [line for line in chosen.lines.values() if line.state not in ENDS]
-        for around in [self._root, *under_way]:
-            chosen.fill(around)
-        return chosen.lines.values()
+    def _select(self, max_rows: int) -> Collection[_NodeRun]:
+        failures = _Selection(min(_MAX_RESERVED_FOR_FAILED, max_rows))
+        failures.add_descendants(self._root, lambda run: run.failed.values())
+        selection = _Selection(max_rows)
+        for run in failures.runs.values():
+            selection.add(run)
+        selection.add_descendants(self._root, lambda run: run.running.values())
+        selection.add_descendants(self._root, lambda run: run.failed.values())
+        unfinished = [run for run in selection.runs.values() if run.state not in ENDS]
+        for container in [self._root, *unfinished]:
+            selection.fill(container)
+        return selection.runs.values()
 
 
-def _keep_in_sight(path: str, line: _Line) -> None:
-    """Keep what failed, with all that it is in."""
-    while line.parent is not None and path not in line.parent.failed:
-        if len(line.parent.failed) >= _KEPT:
+class _Selection:
+    """The node runs to show, by order; at most `room`."""
+
+    def __init__(self, room: int) -> None:
+        self.room = room
+        self.runs: dict[tuple[int, int], _NodeRun] = {}
+
+    def add(self, run: _NodeRun) -> bool:
+        """Add a node run; return False if there is no room."""
+        if run.order in self.runs:
+            return True
+        if self.room < 1:
+            return False
+        self.room -= 1
+        self.runs[run.order] = run
+        return True
+
+    def add_descendants(
+        self, root: _NodeRun, children: Callable[[_NodeRun], Iterable[_NodeRun]]
+    ) -> None:
+        """Add the children of the root and theirs, level by level."""
+        queue = [root]
+        for container in queue:
+            for run in children(container):
+                if not self.add(run):
+                    return
+                queue.append(run)
+
+    def fill(self, container: _NodeRun) -> None:
+        """Add children of one container: the last that ended and the first that wait."""
+        done, idle = container.done, container.idle.values()
+        for run in islice(idle, max(self.room // 2, self.room - len(done))):
+            self.add(run)
+        for run in islice(reversed(done), self.room):
+            self.add(run)
+        for run in islice(idle, self.room + len(self.runs)):
+            self.add(run)
+
+
+def _keep_failure(path: str, run: _NodeRun) -> None:
+    """Keep a failed node run and its containers, so that they stay visible."""
+    while run.parent is not None and path not in run.parent.failed:
+        if len(run.parent.failed) >= _MAX_ENDED:
             return
-        line.parent.failed[path] = line
-        line, path = line.parent, NodePath(path).container
+        run.parent.failed[path] = run
+        run, path = run.parent, NodePath(path).container
 
 
-def _in_order(root: _Line, lines: Collection[_Line]) -> Iterator[tuple[int, _Line]]:
-    """Give lines with how deep each is: each before those in its body, by their places."""
-    inside: dict[_Line | None, list[_Line]] = {}
-    for line in sorted(lines, key=lambda line: line.place, reverse=True):
-        inside.setdefault(line.parent, []).append(line)
-    stack = [(0, line) for line in inside.pop(root, ())]
+def _in_tree_order(root: _NodeRun, runs: Collection[_NodeRun]) -> Iterator[tuple[int, _NodeRun]]:
+    """Yield the node runs with their depth, each container before its children."""
+    children: dict[_NodeRun | None, list[_NodeRun]] = {}
+    for run in sorted(runs, key=lambda run: run.order, reverse=True):
+        children.setdefault(run.parent, []).append(run)
+    stack = [(0, run) for run in children.pop(root, ())]
     while stack:
-        depth, line = stack.pop()
-        yield depth, line
-        stack += [(depth + 1, child) for child in inside.get(line, ())]
-
-
-def _count(line: _Line) -> str:
-    if line.kind == "llm" or not (line.size or line.inside):
-        return ""
-    if line.kind == "loop":
-        return f"{line.frames:,}/{line.most:,}" if line.most else f"{line.frames:,}"
-    if line.kind == "map":
-        done = line.ended_inside // max(1, line.size)
-        return f"{done:,}/{line.most:,}" if line.most is not None else ""
-    return f"{line.ended_inside:,}/{max(line.size, line.inside):,}"
-
-
-def _row(depth: int, line: _Line) -> Row:
-    return Row(
-        depth,
-        line.label,
-        line.kind,
-        _count(line),
-        line.state,
-        line.attempt,
-        line.started,
-        line.ended,
-        line.tokens + line.tokens_inside,
-        line.estimated and not line.tokens_inside,
-        line.cost_usd + line.spent_inside,
-        one_line(line.tail),
-    )
-
-
-def _note(line: _Line, event: Event) -> None:
-    """Write into a line what an event says."""
-    data = event.data
-    kind = event.type
-    line.kind = str(data.get("kind", line.kind))
-    if kind is EventType.NODE_TOKENS:
-        text = str(data.get("text", ""))
-        if data.get("instead"):
-            line.tail, line.written = "", 0
-        line.tail = (line.tail + text)[-_TAIL:]
-        line.written += len(text.encode("utf-8", "replace"))
-        line.tokens = max(1, line.written // _BYTES_PER_TOKEN)
-        return
-    line.state = _STATES.get(kind, line.state)
-    if kind is EventType.NODE_STARTED:
-        if not event.attempt:
-            line.state = "open"
-        line.attempt = event.attempt
-        line.tail = ""
-        if line.started is None:
-            line.started = event.seconds
-    elif kind is EventType.MAP_OPENED:
-        line.most = int(data["items"])
-    elif kind is EventType.ATTEMPT_FAILED:
-        line.tail = str(data.get("error", ""))
-    elif kind is EventType.NODE_RETRYING:
-        line.state = f"retry {data.get('delay_seconds', 0.0):.0f} s"
-    elif line.state in ENDS:
-        line.ended = event.seconds
-        if "input_tokens" in data:
-            line.tokens = data["input_tokens"] + data["output_tokens"]
-            line.estimated = False
-            line.cost_usd = data["cost_usd"]
-        line.tail = str(data.get("error", ""))
+        depth, run = stack.pop()
+        yield depth, run
+        stack += [(depth + 1, child) for child in children.get(run, ())]

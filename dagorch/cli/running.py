@@ -1,184 +1,180 @@
-"""`dagorch run`: all is checked, the workflow is run and shown, its outcome told and kept."""
+"""`dagorch run`: check everything, run the workflow, show it, then print and save its result."""
 
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
 from dagorch.cli.display import display_for
-from dagorch.cli.execute import Ended, execute
-from dagorch.cli.exit_codes import Exit, exit_for, say_error
-from dagorch.cli.loading import is_own
+from dagorch.cli.execute import Outcome, execute
+from dagorch.cli.exit_codes import ExitCode, exit_code_for, print_error
+from dagorch.cli.loading import is_user_workflow
+from dagorch.cli.options import RunOptions
 from dagorch.cli.output import Destination
-from dagorch.cli.patterns import Settings, orchestrator_for
-from dagorch.cli.provider_selection import choose
-from dagorch.cli.report import print_answer, print_parts, print_table
-from dagorch.cli.reporting import Reports
-from dagorch.cli.user_workflow import OwnGraph, own_orchestrator
+from dagorch.cli.patterns import make_orchestrator
+from dagorch.cli.provider_selection import select_provider
+from dagorch.cli.run_report import RunReports
+from dagorch.cli.summary import print_agent_results, print_answer, print_table
+from dagorch.cli.tracing import trace_listeners
+from dagorch.cli.user_workflow import GraphOrchestrator, load_orchestrator
 from dagorch.errors import DagorchError, DefinitionError
 from dagorch.models.clean import one_line
 from dagorch.models.orchestration import OrchestratorResult
 from dagorch.models.task import TaskStatus
 from dagorch.orchestrators import BaseOrchestrator
+from dagorch.orchestrators.base import check_task
 from dagorch.ports import Provider
+from dagorch.providers import Router
 
-__all__ = ["RunOptions", "run_workflow"]
+__all__ = ["run_workflow"]
 
 _PICTURE = Path("dagorch-run.svg")
 
 
-@dataclass(frozen=True, slots=True)
-class RunOptions:
-    """What `dagorch run` was told."""
-
-    pattern: str
-    task: str
-    """Where there is none, the pattern's name stands for it."""
-    settings: Settings
-    provider: str | None
-    model: str | None
-    base_url: str | None
-    out: Path | None
-    as_json: bool
-    quiet: bool
-    debug: bool
-    report: tuple[Path, ...] = ()
-    inputs: tuple[str, ...] = ()
-    """Of a graph, each `name=value`."""
-    allow: tuple[str, ...] = ()
-    """Modules that a graph's file may name functions of."""
-    has_task: bool = True
-
-
-def run_workflow(options: RunOptions) -> int:
+def run_workflow(
+    target: str, task: str | None, settings: Mapping[str, Any], options: RunOptions
+) -> int:
     """
-    Run a workflow; give the exit code.
+    Run a workflow and return the exit code.
+
+    Args:
+        target: A pattern, a graph file, or `module:name`.
+        task: None for a graph whose inputs say it all.
+        settings: The options of the pattern and the limits that the user set, by field name.
+        options: The other options.
 
     Raises:
-        DefinitionError: Something is wrong that could be found out before anything was paid for.
+        DefinitionError: Something is wrong; nothing was paid for.
     """
-    orchestrator, provider, note = _prepared(options)
-    graph = orchestrator.graph(options.task)
+    orchestrator = _make_orchestrator(target, task, settings, options)
+    title = task if task is not None else " ".join(options.inputs or ()) or target
+    check_task(title)  # before the provider, which may need a key
+    provider, origin = _connect_provider(orchestrator, options, settings.get("fallback_model"))
+    workflow = orchestrator.prepare_workflow(title)
     destination = Destination(options.out) if options.out is not None else None
-    reports = Reports(options.report, destination.files if destination else ())
+    reports = RunReports(options.report or (), destination.files if destination else ())
     silent = options.quiet or options.as_json
     if not silent:
-        _say(note)
-    title = f"{graph.name}: {one_line(options.task)}"
-    display = display_for(graph.compile, title, _slots(orchestrator, provider), quiet=silent)
-    ended = execute(orchestrator, provider, options.task, display, reports)
-    return _tell(options, ended, destination, reports)
-
-
-def _prepared(options: RunOptions) -> tuple[BaseOrchestrator, Provider, str]:
-    """Make the orchestrator that is meant; what is to be closed after it; and what it runs on."""
-    pattern, settings = options.pattern, options.settings
-    own = None
-    if is_own(pattern):
-        own = own_orchestrator(
-            pattern, settings, options.allow, options.inputs, has_task=options.has_task
-        )
-    if not isinstance(own, OwnGraph):
-        _check_for_no_graph(options)
-    (own or orchestrator_for(pattern, settings)).graph(options.task)  # wrong words first
-    told = (options.provider, options.model, options.base_url)
-    if own is not None and own.has_provider and not any(told):
-        return own, own.provider, f"running on {own.provider.name} (the provider it was made with)"
-    chosen = choose(*told)
-    if settings.fallback_model is not None:
-        chosen.router.find(settings.fallback_model)  # an unknown one is told at once
-    if own is not None:
-        own.use(chosen.provider, chosen.model)
-        orchestrator = own
-    else:
-        settings = replace(settings, primary_model=chosen.model)
-        orchestrator = orchestrator_for(pattern, settings, chosen.router)
-    model = chosen.model or chosen.provider.default_model or "whatever model it serves"
-    return (
-        orchestrator,
-        chosen.provider,
-        f"running on {chosen.provider.name}, {model} ({chosen.why})",
+        _note(f"running on {origin}")
+    display = display_for(
+        workflow.graph.compile,
+        f"{workflow.graph.name}: {one_line(title)}",
+        _max_slots(orchestrator, provider),
+        quiet=silent,
     )
+    listeners = [*reports.listeners, *trace_listeners()]
+    outcome = execute(orchestrator, workflow, provider, display, listeners)
+    return _finish(title, options, outcome, destination, reports)
 
 
-def _check_for_no_graph(options: RunOptions) -> None:
-    """Refuse what only a graph has a use for, or can do without."""
-    if not options.has_task:
-        raise DefinitionError(f"{options.pattern} needs a TASK: what is to be done, in words")
-    for option, values in (("--input", options.inputs), ("--allow", options.allow)):
-        if values:
-            raise DefinitionError(f"{option} {values[0]} is for graphs, not for {options.pattern}")
+def _make_orchestrator(
+    target: str, task: str | None, settings: Mapping[str, Any], options: RunOptions
+) -> BaseOrchestrator:
+    """Make the orchestrator, and refuse options that do not apply to it."""
+    orchestrator = None
+    if is_user_workflow(target):
+        orchestrator = load_orchestrator(
+            target, settings, options.allow or (), options.inputs or (), has_task=task is not None
+        )
+    if not isinstance(orchestrator, GraphOrchestrator):
+        if task is None:
+            raise DefinitionError(f"{target} needs a TASK: what to do, in words")
+        for option, values in (("--input", options.inputs), ("--allow", options.allow)):
+            if values:
+                raise DefinitionError(f"{option} {values[0]} is for graphs, not for {target}")
+    return orchestrator or make_orchestrator(target, settings)
 
 
-def _slots(orchestrator: BaseOrchestrator, provider: Provider) -> int:
-    """Give how many steps can be under way at once."""
+def _connect_provider(
+    orchestrator: BaseOrchestrator, options: RunOptions, fallback_model: str | None
+) -> tuple[Provider, str]:
+    """Give the orchestrator its provider; return that and a text about its origin."""
+    selectors = (options.provider, options.model, options.base_url)
+    if orchestrator.has_provider and not any(selectors):
+        provider: Provider = orchestrator.provider
+        return provider, f"{provider.name} (the provider it was made with)"
+    selection = select_provider(*selectors)
+    provider = selection.provider
+    if fallback_model is not None:
+        Router(provider).find(fallback_model)  # an unknown model is an error before the run
+    orchestrator.use(provider, selection.model)
+    model = selection.model or provider.default_model or "the model that it serves"
+    return provider, f"{provider.name}, {model} ({selection.reason})"
+
+
+def _max_slots(orchestrator: BaseOrchestrator, provider: Provider) -> int:
     config = orchestrator.config
     slots = config.max_parallel if config.parallel_execution else 1
     return min(slots, provider.max_concurrency or slots)
 
 
-def _tell(
-    options: RunOptions, ended: Ended, destination: Destination | None, reports: Reports
+def _finish(
+    task: str,
+    options: RunOptions,
+    outcome: Outcome,
+    destination: Destination | None,
+    reports: RunReports,
 ) -> int:
-    """Keep and show what there is, and give the exit code."""
-    result = ended.result
-    code = _code(ended)
+    """Save and print what there is, and return the exit code."""
+    result = outcome.result
+    code = _exit_code(outcome)
     if result is not None:
-        for format, why in result.document_errors.items():
-            _say(f"no document in {format}: {why}")
-        kept, trouble = _keep(options, ended, result, destination)
+        for format, reason in result.document_errors.items():
+            _note(f"no document in {format}: {reason}")
+        saved, failure = _save(task, options, outcome, result, destination)
         try:
-            kept += reports.write(options.task, result, ended.error)
+            saved += reports.write(task, result, outcome.error)
         except DagorchError as error:
-            trouble = trouble or error
-        _show(options, result, kept)
-        if trouble is not None:
-            code = say_error(trouble, debug=options.debug) if code == Exit.COMPLETED else code
-    if ended.interrupted:
-        _say("interrupted")
-    elif ended.error is not None:
-        say_error(ended.error, debug=options.debug)
+            failure = failure or error
+        _print_result(options, result, saved)
+        if failure is not None:
+            failure_code = print_error(failure, debug=options.debug)
+            code = failure_code if code == ExitCode.COMPLETED else code
+    if outcome.interrupted:
+        _note("interrupted")
+    elif outcome.error is not None:
+        print_error(outcome.error, debug=options.debug)
     return code
 
 
-def _code(ended: Ended) -> int:
-    if ended.interrupted and ended.error is not None:
-        return Exit.INTERRUPTED
-    if ended.error is not None:
-        return exit_for(ended.error)
-    partial = ended.result is not None and ended.result.status == TaskStatus.PARTIAL
-    return Exit.PARTIAL if partial else Exit.COMPLETED
+def _exit_code(outcome: Outcome) -> int:
+    if outcome.interrupted and outcome.error is not None:
+        return ExitCode.INTERRUPTED
+    if outcome.error is not None:
+        return exit_code_for(outcome.error)
+    partial = outcome.result is not None and outcome.result.status == TaskStatus.PARTIAL
+    return ExitCode.PARTIAL if partial else ExitCode.COMPLETED
 
 
-def _keep(
+def _save(
+    task: str,
     options: RunOptions,
-    ended: Ended,
+    outcome: Outcome,
     result: OrchestratorResult,
     destination: Destination | None,
 ) -> tuple[list[Path], DagorchError | None]:
-    """Write the files that are asked for, and the picture; what goes wrong loses nothing else."""
-    kept: list[Path] = []
-    trouble: DagorchError | None = None
+    """Write the files of `--out`, else the picture; return their paths and the first failure."""
     if destination is not None:
         try:
-            failure = "" if ended.error is None else str(ended.error)
-            kept += destination.write(options.task, result, failure)
+            reason = "" if outcome.error is None else str(outcome.error)
+            return destination.write(task, result, reason), None
         except DagorchError as error:
-            trouble = error
-    elif not options.quiet and not options.as_json and result.run is not None:
+            return [], error
+    if not options.quiet and not options.as_json and result.run is not None:
         from dagorch.exporters import write
 
         try:
-            kept.append(write(result.run.graph, _PICTURE, result.run))
+            return [write(result.run.graph, _PICTURE, result.run)], None
         except DagorchError as error:
-            _say(f"no picture: {error}")
-    return kept, trouble
+            _note(f"no picture: {error}")
+    return [], None
 
 
-def _show(options: RunOptions, result: OrchestratorResult, kept: list[Path]) -> None:
+def _print_result(options: RunOptions, result: OrchestratorResult, saved: list[Path]) -> None:
     if options.as_json:
         print(result.model_dump_json(indent=2))
         return
@@ -186,15 +182,18 @@ def _show(options: RunOptions, result: OrchestratorResult, kept: list[Path]) -> 
     if result.result is not None:
         print_answer(console, result)
     else:
-        print_parts(console, result)
+        print_agent_results(console, result)
     if options.quiet:
         return
     console.print()
     print_table(console, result)
-    for path in (*kept, *(Path(document.path) for document in result.documents)):
-        what = "picture of the run" if path.suffix == ".svg" else "kept"
-        print(f"{'report of the run' if path in options.report else what}: {path}")
+    for path in (*saved, *(Path(document.path) for document in result.documents)):
+        if path in (options.report or ()):
+            what = "report of the run"
+        else:
+            what = "picture of the run" if path.suffix == ".svg" else "saved"
+        print(f"{what}: {path}")
 
 
-def _say(text: str) -> None:
+def _note(text: str) -> None:
     print(f"dagorch: {one_line(text)}", file=sys.stderr, flush=True)

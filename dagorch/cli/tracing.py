@@ -1,4 +1,4 @@
-"""Traces of `dagorch run`, where its process was started to be traced; nothing is configured."""
+"""OpenTelemetry traces of `dagorch run`, if its process was started with tracing."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections.abc import Callable
 
 from dagorch.models.events import Event
 
-__all__ = ["tracers"]
+__all__ = ["trace_listeners"]
 
 
-def tracers() -> list[Callable[[Event], None]]:
+def trace_listeners() -> list[Callable[[Event], None]]:
     """
-    Give what makes spans of a run, if somebody has set a tracer provider; else nothing.
+    Return the listener that makes spans of a run, if the process has a tracer provider.
 
-    `opentelemetry-instrument dagorch run ...` does so. Nobody else could have: a process that
-    OpenTelemetry is not loaded in by now has none.
+    `opentelemetry-instrument dagorch run ...` sets one before dagorch starts. So a process that
+    has not loaded OpenTelemetry by now is not traced.
     """
     trace = sys.modules.get("opentelemetry.trace")
     if trace is None or isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):

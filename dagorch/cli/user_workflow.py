@@ -1,4 +1,4 @@
-"""A user's own graph or orchestrator, from a file or a module, made ready for `dagorch run`."""
+"""The user's own graph or orchestrator, prepared for `dagorch run`."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
-from dagorch.cli.loading import every_node, load
-from dagorch.cli.patterns import Settings, option_of
+from dagorch.cli.loading import all_nodes, load_workflow
+from dagorch.cli.options import option_name
 from dagorch.errors import DagorchWarning, DefinitionError, did_you_mean
 from dagorch.graph.graph import NO_DEFAULT, Graph
 from dagorch.models.config import OrchestratorConfig
@@ -16,136 +16,145 @@ from dagorch.nodes.types import value_check
 from dagorch.orchestrators import BaseOrchestrator
 from dagorch.orchestrators.workflow import Agent, Workflow
 
-__all__ = ["OwnGraph", "own_orchestrator"]
+__all__ = ["GraphOrchestrator", "load_orchestrator"]
 
-_OF_GRAPHS = ("max_cost", "max_parallel")
-_OF_ORCHESTRATORS = (*_OF_GRAPHS, "fallback_model", "timeout_seconds")
+_GRAPH_OPTIONS = ("max_cost", "max_parallel")
+_ORCHESTRATOR_OPTIONS = (*_GRAPH_OPTIONS, "fallback_model", "timeout_seconds")
 
 
-class OwnGraph(BaseOrchestrator):
+class GraphOrchestrator(BaseOrchestrator):
     """
-    Runs one graph for any task, which goes to its input `task`, or to the only one it needs.
+    Runs one graph. The task becomes the input `task`, or the only input that needs a value.
 
     Args:
-        own: The user's.
-        config: Its `max_cost` and `max_parallel` hold for the run; policies are the graph's own.
-        inputs: What further inputs are given, by name.
-        has_task: Whether there is a task; else all that the graph needs is among the inputs.
+        graph: The user's graph.
+        config: `max_cost` and `max_parallel` apply to the run; the nodes keep their policies.
+        inputs: The values of other inputs.
+        has_task: Whether there is a task. If not, `inputs` must have all that the graph needs.
+
+    Raises:
+        DefinitionError: The graph does not compile, asks a person, or lacks an input.
     """
 
     unused_fields: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(
         self,
-        own: Graph,
+        graph: Graph,
         config: OrchestratorConfig,
         inputs: Mapping[str, Any] | None = None,
         *,
         has_task: bool = True,
     ) -> None:
         super().__init__(config)
-        self._own = own
+        graph.compile()
+        self._graph = graph
         self._inputs = dict(inputs or {})
-        self._input = _input_for_task(own, self._inputs) if has_task else None
-        taken = {self._input, *self._inputs}
-        if asked := [node.id for node in every_node(own) if node.kind == "ask"]:
+        self._task_input = _input_for_task(graph, self._inputs) if has_task else None
+        if asking := [node.id for node in all_nodes(graph) if node.kind == "ask"]:
             raise DefinitionError(
-                f"graph {own.name!r} asks a person at {', '.join(asked)}, which nobody could "
-                "answer here; run it from Python, by graph.start(...)"
+                f"graph {graph.name!r} asks a person at {', '.join(asking)}, and the command "
+                "line cannot answer; run it from Python with graph.start(...)"
             )
-        missing = [n for n, i in own.inputs.items() if i.default is NO_DEFAULT and n not in taken]
+        known = {self._task_input, *self._inputs}
+        missing = [
+            name
+            for name, graph_input in graph.inputs.items()
+            if graph_input.default is NO_DEFAULT and name not in known
+        ]
         if missing:
-            beside = " beside the task" if has_task else ""
+            besides = " besides the task" if has_task else ""
             raise DefinitionError(
-                f"graph {own.name!r} needs {', '.join(missing)}{beside}; "
+                f"graph {graph.name!r} needs {', '.join(missing)}{besides}; "
                 f"give --input {missing[0]}=..."
             )
 
     def _workflow(self, task: str, context: Mapping[str, Any]) -> Workflow:
-        own = self._own
-        own.compile()
         return Workflow(
             task,
-            own,
+            self._graph,
             planning="",
             synthesis="",
-            inputs=self._inputs | self._task(task),
+            inputs=self._inputs | self._task_value(task),
             agents={
                 node.id: Agent(node.id, node.kind.value, node.id)
-                for node in own
+                for node in self._graph
                 if node.kind in ("function", "llm")
             },
-            facts=lambda _: {"graph": own.name},
+            facts=lambda _: {"graph": self._graph.name},
         )
 
-    def _task(self, task: str) -> dict[str, Any]:
-        """Give the task to its input; words are words wherever they are welcome."""
-        if self._input is None:
+    def _task_value(self, task: str) -> dict[str, Any]:
+        """Return the task by the name of its input; an untyped input gets the text itself."""
+        name = self._task_input
+        if name is None:
             return {}
-        welcome = self._own.inputs[self._input].annotation is Any
-        return {self._input: task if welcome else _read(self._own, self._input, task)}
+        untyped = self._graph.inputs[name].annotation is Any
+        return {name: task if untyped else _parse_value(self._graph, name, task)}
 
 
-def own_orchestrator(
+def load_orchestrator(
     target: str,
-    settings: Settings,
+    settings: Mapping[str, Any],
     modules: Iterable[str] = (),
     inputs: Iterable[str] = (),
     *,
     has_task: bool = True,
 ) -> BaseOrchestrator:
     """
-    Load a graph or an orchestrator, and set what the options say.
+    Load a graph or an orchestrator, and apply the options.
 
     Args:
-        target: See `load`.
-        settings: Of the options.
-        modules: Those that a file may name functions of.
-        inputs: Of a graph, each `name=value`.
-        has_task: Whether there is a task beside them.
+        target: As for `load_workflow`.
+        settings: The options that the user set, by field name.
+        modules: The modules whose functions a graph file may use.
+        inputs: Inputs of a graph, each as `name=value`.
+        has_task: Whether there is a task as well.
 
     Raises:
-        DefinitionError: There is none, or an option is of no use to it.
+        DefinitionError: It cannot be loaded, or an option does not apply to it.
     """
-    found = load(target, modules)
-    known = _OF_GRAPHS if isinstance(found, Graph) else _OF_ORCHESTRATORS
-    given = settings.given()
-    alien = [option_of(name) for name in given if name not in known]
-    if alien:
+    found = load_workflow(target, modules)
+    kind, allowed = (
+        ("the graph", _GRAPH_OPTIONS)
+        if isinstance(found, Graph)
+        else ("the orchestrator", _ORCHESTRATOR_OPTIONS)
+    )
+    if refused := [option_name(name) for name in settings if name not in allowed]:
         raise DefinitionError(
-            f"{', '.join(alien)}: "
-            f"{'the graph' if isinstance(found, Graph) else 'the orchestrator'} {target} "
-            "says that for itself"
+            f"{', '.join(refused)} cannot be used with {kind} {target}; set them in its code"
         )
     if isinstance(found, Graph):
-        values = dict(_value(found, text) for text in inputs)
-        return OwnGraph(found, OrchestratorConfig(**given), values, has_task=has_task)
+        values = dict(_parse_input(found, text) for text in inputs)
+        return GraphOrchestrator(found, OrchestratorConfig(**settings), values, has_task=has_task)
     if text := next(iter(inputs), ""):
         raise DefinitionError(f"--input {text} is for graphs; {target} is an orchestrator")
-    found.config = found.config.model_copy(update=given)
+    found.config = found.config.model_copy(update=dict(settings))
     return found
 
 
-def _value(own: Graph, text: str) -> tuple[str, Any]:
+def _parse_input(graph: Graph, text: str) -> tuple[str, Any]:
     """
-    Read `name=value` for a graph.
+    Parse `name=value` for a graph.
 
     Raises:
-        DefinitionError: It is not of that form, or the graph has no such input.
+        DefinitionError: It has another form, or the graph has no such input.
     """
     name, equals, value = text.partition("=")
     if not equals:
-        raise DefinitionError(f"--input {text!r} is not of the form name=value")
-    if name not in own.inputs:
-        known = did_you_mean(name, own.inputs) or f"; it has {', '.join(own.inputs) or 'none'}"
-        raise DefinitionError(f"graph {own.name!r} has no input {name!r}{known}")
-    return name, _read(own, name, value)
+        raise DefinitionError(f"--input {text!r} does not have the form name=value")
+    if name not in graph.inputs:
+        hint = did_you_mean(name, graph.inputs) or (
+            f"; its inputs are {', '.join(graph.inputs)}" if graph.inputs else "; it has no inputs"
+        )
+        raise DefinitionError(f"graph {graph.name!r} has no input {name!r}{hint}")
+    return name, _parse_value(graph, name, value)
 
 
-def _read(own: Graph, name: str, text: str) -> Any:
-    """Give an input its value: the text where its type takes that, else JSON where it is that."""
-    takes = value_check(own.inputs[name].annotation)
-    if takes is not None and takes(text):
+def _parse_value(graph: Graph, name: str, text: str) -> Any:
+    """Return the text if the input's type accepts it; otherwise its JSON value, if it is JSON."""
+    accepts = value_check(graph.inputs[name].annotation)
+    if accepts is not None and accepts(text):
         return text
     try:
         return json.loads(text)
@@ -153,18 +162,18 @@ def _read(own: Graph, name: str, text: str) -> Any:
         return text
 
 
-def _input_for_task(own: Graph, given: Mapping[str, Any]) -> str | None:
-    """Give the name of the input that the task is for; None where there are no inputs."""
-    inputs = [name for name in own.inputs if name not in given]
-    needed = [name for name in inputs if own.inputs[name].default is NO_DEFAULT]
-    if "task" in inputs:
+def _input_for_task(graph: Graph, values: Mapping[str, Any]) -> str | None:
+    """Return the name of the input that gets the task; None if the graph has no inputs."""
+    open_inputs = [name for name in graph.inputs if name not in values]
+    required = [name for name in open_inputs if graph.inputs[name].default is NO_DEFAULT]
+    if "task" in open_inputs:
         return "task"
-    if len(needed) == 1 or (not needed and len(inputs) == 1):
-        return needed[0] if needed else inputs[0]
-    if not own.inputs:
-        warnings.warn(f"graph {own.name!r} takes no task", DagorchWarning, stacklevel=2)
+    if len(required) == 1 or (not required and len(open_inputs) == 1):
+        return required[0] if required else open_inputs[0]
+    if not graph.inputs:
+        warnings.warn(f"graph {graph.name!r} takes no task", DagorchWarning, stacklevel=2)
         return None
     raise DefinitionError(
-        f"graph {own.name!r} has the inputs {', '.join(own.inputs)}; give each by --input "
-        "name=value, or call the one that gets the task 'task'"
+        f"graph {graph.name!r} has the inputs {', '.join(graph.inputs)}; set each with --input "
+        "name=value, or give the name 'task' to the one for the task"
     )

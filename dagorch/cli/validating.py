@@ -1,4 +1,4 @@
-"""`dagorch validate`: a graph's file checked, or the format of such files printed."""
+"""`dagorch validate`: checks a graph file, or prints the schema of such files."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable
 
-from dagorch.cli.loading import every_node, load
+from dagorch.cli.loading import all_nodes, load_workflow
 from dagorch.errors import DefinitionError
 from dagorch.exporters.pictures.captions import kind_name, plural
 from dagorch.files import ENDINGS, json_schema
@@ -18,17 +18,17 @@ __all__ = ["print_schema", "validate_file"]
 
 def validate_file(file: str | None, modules: Iterable[str]) -> None:
     """
-    Check a graph's file, and say what is in it.
+    Check a graph file, and print what it contains.
 
     Raises:
-        DefinitionError: No file is named, or something is wrong with it.
+        DefinitionError: No file is named, or it has a problem.
     """
     if file is None or not file.lower().endswith(ENDINGS):
-        named = "no file to validate" if file is None else f"{file!r} is no graph's file"
-        raise DefinitionError(f"{named}; name one that ends in {', '.join(ENDINGS)}")
-    graph = load(file, modules)
+        problem = "no file to validate" if file is None else f"{file!r} is not a graph file"
+        raise DefinitionError(f"{problem}; name one that ends in {', '.join(ENDINGS)}")
+    graph = load_workflow(file, modules)
     assert isinstance(graph, Graph)
-    counts = Counter(kind_name(node.kind.value) for node in every_node(graph))
+    counts = Counter(kind_name(node.kind.value) for node in all_nodes(graph))
     kinds = ", ".join(f"{count} {kind}" for kind, count in counts.most_common())
     nodes = plural(counts.total(), "node")
     inputs = f"; inputs: {', '.join(graph.inputs)}" if graph.inputs else ""
@@ -36,5 +36,5 @@ def validate_file(file: str | None, modules: Iterable[str]) -> None:
 
 
 def print_schema() -> None:
-    """Print the JSON Schema of graphs' files."""
+    """Print the JSON Schema of graph files."""
     print(json.dumps(json_schema(), indent=2))

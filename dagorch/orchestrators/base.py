@@ -29,7 +29,7 @@ from dagorch.providers.adapter import adapt
 from dagorch.providers.router import Router
 from dagorch.runner.api import RunHandle
 
-__all__ = ["BaseOrchestrator"]
+__all__ = ["BaseOrchestrator", "check_task"]
 
 Listeners: TypeAlias = Callable[[Event], Any] | Sequence[Callable[[Event], Any]]
 
@@ -142,7 +142,20 @@ class BaseOrchestrator:
         Raises:
             DefinitionError: The task is empty, or the config does not validate.
         """
-        return self._prepared(task, context).graph
+        return self.prepare_workflow(task, context).graph
+
+    def prepare_workflow(self, task: str, context: Mapping[str, Any] | None = None) -> Workflow:
+        """
+        Build the graph of a task, with what is needed to run it once.
+
+        Raises:
+            DefinitionError: The task is empty, or the config does not validate.
+        """
+        check_task(task)
+        if context is not None and not isinstance(context, Mapping):
+            raise DefinitionError(f"context is a {type(context).__name__}; give a dict, or None")
+        self._check_config()
+        return self._workflow(task.strip(), dict(context or {}))
 
     async def execute_workflow(
         self,
@@ -166,7 +179,16 @@ class BaseOrchestrator:
             RunError: Something failed. Of both, `partial_results` is an `OrchestratorResult`
                 with what had finished.
         """
-        workflow = self._prepared(task, context)
+        return await self.execute_prepared(self.prepare_workflow(task, context), on_event=on_event)
+
+    async def execute_prepared(
+        self, workflow: Workflow, *, on_event: Listeners | None = None
+    ) -> OrchestratorResult:
+        """
+        Run a workflow that `prepare_workflow` returned; otherwise as `execute_workflow`.
+
+        A caller that shows the graph before the run builds it only once this way.
+        """
         for model in workflow.models:
             self._router.find(model)
         config = self.config
@@ -251,17 +273,6 @@ class BaseOrchestrator:
 
     # -- checks -------------------------------------------------------------------------------
 
-    def _prepared(self, task: str, context: Mapping[str, Any] | None) -> Workflow:
-        if not isinstance(task, str) or not task.strip():
-            raise DefinitionError(
-                f"the task is {'empty' if isinstance(task, str) else repr(task)[:60]}; "
-                'say what is to be done, such as "How do bees find their way home?"'
-            )
-        if context is not None and not isinstance(context, Mapping):
-            raise DefinitionError(f"context is a {type(context).__name__}; give a dict, or None")
-        self._check_config()
-        return self._workflow(task.strip(), dict(context or {}))
-
     def _told(
         self, workflow: Workflow, result: Result, failure: BaseException | None = None
     ) -> OrchestratorResult:
@@ -297,6 +308,20 @@ class BaseOrchestrator:
                 DagorchWarning,
                 stacklevel=_users_level(),
             )
+
+
+def check_task(task: str) -> None:
+    """
+    Check that there is a task.
+
+    Raises:
+        DefinitionError: It is empty, or not a text.
+    """
+    if not isinstance(task, str) or not task.strip():
+        raise DefinitionError(
+            f"the task is {'empty' if isinstance(task, str) else repr(task)[:60]}; "
+            'say what is to be done, such as "How do bees find their way home?"'
+        )
 
 
 def _users_level() -> int:

@@ -53,7 +53,7 @@ def test_what_is_in_the_way_stays(
     (tmp_path / "mine" / "notes.txt").write_text("mine")
     (tmp_path / "file").write_text("mine")
     assert run_command(["new", "orchestrator", "mine"]) == 2
-    assert "'mine' is not empty; name another folder by --out" in capsys.readouterr().err
+    assert "'mine' is not empty; name another folder with --out" in capsys.readouterr().err
     assert run_command(["new", "orchestrator", "advisor", "--out", "file"]) == 2
     assert "cannot write 'file': " in capsys.readouterr().err
     assert [file.name for file in (tmp_path / "mine").iterdir()] == ["notes.txt"]
@@ -65,9 +65,9 @@ def test_what_is_in_the_way_stays(
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("", "is no name for a project"), ("Second", "small letters"), ("2nd", "small letters"),
-        ("../up", "small letters"), ("a--b", "small letters"), ("class", "Python's own"),
-        ("json", "Python's own"), ("dagorch", "dagorch's name"),
+        ("", "cannot be a project's name"), ("Second", "lower-case"), ("2nd", "lower-case"),
+        ("../up", "lower-case letters"), ("a--b", "lower-case letters"),
+        ("class", "name of Python's"), ("json", "name of Python's"), ("dagorch", "dagorch's own"),
     ],
 )  # fmt: skip
 def test_a_bad_name_is_told(

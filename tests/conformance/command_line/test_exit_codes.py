@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dagorch.cli.app import run_command
-from dagorch.cli.exit_codes import exit_for
+from dagorch.cli.exit_codes import exit_code_for
 from tests.servers import ModelServer
 
 FLOWS = """\
@@ -73,4 +73,4 @@ def test_debug_shows_where_it_came_from(capsys: pytest.CaptureFixture[str]) -> N
 
 def test_an_interrupt_is_130() -> None:
     """Of a real one, with what had finished, `tests/e2e/test_interrupt.py` and `test_cli.py`."""
-    assert exit_for(KeyboardInterrupt()) == 130
+    assert exit_code_for(KeyboardInterrupt()) == 130

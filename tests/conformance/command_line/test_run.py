@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dagorch.cli.app import run_command
-from dagorch.cli.provider_selection import choose
+from dagorch.cli.provider_selection import select_provider
 from dagorch.models.orchestration import OrchestratorResult
 from dagorch.providers import SERVICES
 
@@ -66,13 +66,13 @@ def test_out_is_else_a_folder_with_answer_result_and_picture(bare: Path) -> None
 def test_without_a_provider_the_first_service_with_a_key_is_taken_and_told(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    chosen = choose(None, None, None)
+    chosen = select_provider(None, None, None)
     assert chosen.provider.name == "local"
-    assert chosen.why
+    assert chosen.reason
     monkeypatch.setenv("GROQ_API_KEY", "key-of-groq")
-    chosen = choose(None, None, None)
+    chosen = select_provider(None, None, None)
     assert chosen.provider.name == "groq"
-    assert chosen.why == "its key is set"
+    assert chosen.reason == "its key is set"
 
 
 def test_the_provider_is_told(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""Events as a run tells them, made by hand: what a display is shown."""
+"""Hand-made events of a run, for the displays."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dagorch import LLM, Graph
 from dagorch.models.events import Event, EventType
 
 
-class Recorder:
-    """Makes events with rising numbers, to be read like a run's story."""
+class EventMaker:
+    """Makes events with rising numbers."""
 
     def __init__(self) -> None:
         self.number = 0
@@ -22,7 +22,7 @@ class Recorder:
 
 
 def cascade() -> Graph:
-    """The graph of that run."""
+    """The graph of `cascade_events`."""
     graph = Graph("dream cascade")
     plan = graph.add(LLM("decompose", prompt="x"))
     found = [graph.add(LLM(f"belter_{i}", prompt="{plan}"), plan=plan) for i in (1, 2, 3)]
@@ -33,24 +33,24 @@ def cascade() -> Graph:
 
 def cascade_events() -> list[Event]:
     """A small cascade: one agent retried, one failed, one still writing."""
-    tell = Recorder()
+    make = EventMaker()
     kind = EventType
     return [
-        tell(0.0, kind.RUN_STARTED),
-        tell(0.0, kind.NODE_READY, "decompose"),
-        tell(0.0, kind.NODE_STARTED, "decompose", 1, kind="llm"),
-        tell(0.4, kind.NODE_TOKENS, "decompose", 1, text='{"questions": ["How?", "Why?"]}'),
-        tell(
+        make(0.0, kind.RUN_STARTED),
+        make(0.0, kind.NODE_READY, "decompose"),
+        make(0.0, kind.NODE_STARTED, "decompose", 1, kind="llm"),
+        make(0.4, kind.NODE_TOKENS, "decompose", 1, text='{"questions": ["How?", "Why?"]}'),
+        make(
             1.5, kind.NODE_COMPLETED, "decompose", kind="llm",
             input_tokens=60, output_tokens=40, cost_usd=0.0012,
         ),
-        tell(1.5, kind.NODE_STARTED, "belter_1", 1, kind="llm"),
-        tell(1.5, kind.NODE_STARTED, "belter_2", 1, kind="llm"),
-        tell(1.5, kind.NODE_STARTED, "belter_3", 1, kind="llm"),
-        tell(2.0, kind.ATTEMPT_FAILED, "belter_1", 1, error="OverloadedError: busy"),
-        tell(2.0, kind.NODE_RETRYING, "belter_1", 1, delay_seconds=3.2),
-        tell(2.5, kind.NODE_TOKENS, "belter_2", 1, text="Bees dance \x1b[31mto tell\x07\n "),
-        tell(2.6, kind.NODE_TOKENS, "belter_2", 1, text="the way home."),
-        tell(3.0, kind.NODE_FAILED, "belter_3", kind="llm", error="AuthenticationError: bad key"),
-        tell(3.0, kind.NODE_BLOCKED, "drummer_1", kind="llm"),
+        make(1.5, kind.NODE_STARTED, "belter_1", 1, kind="llm"),
+        make(1.5, kind.NODE_STARTED, "belter_2", 1, kind="llm"),
+        make(1.5, kind.NODE_STARTED, "belter_3", 1, kind="llm"),
+        make(2.0, kind.ATTEMPT_FAILED, "belter_1", 1, error="OverloadedError: busy"),
+        make(2.0, kind.NODE_RETRYING, "belter_1", 1, delay_seconds=3.2),
+        make(2.5, kind.NODE_TOKENS, "belter_2", 1, text="Bees dance \x1b[31mto tell\x07\n "),
+        make(2.6, kind.NODE_TOKENS, "belter_2", 1, text="the way home."),
+        make(3.0, kind.NODE_FAILED, "belter_3", kind="llm", error="AuthenticationError: bad key"),
+        make(3.0, kind.NODE_BLOCKED, "drummer_1", kind="llm"),
     ]  # fmt: skip

@@ -9,8 +9,11 @@ import pytest
 
 from dagorch import __version__
 from dagorch.cli.app import run_command
-from dagorch.cli.exit_codes import Exit
+from dagorch.cli.exit_codes import ExitCode
+from dagorch.cli.options import option_name
+from dagorch.cli.patterns import PATTERNS as PATTERN_TABLE
 from dagorch.models.orchestration import OrchestratorResult
+from dagorch.orchestrators import BaseOrchestrator
 from dagorch.providers import SERVICES
 from tests.servers import ModelServer, answer, reply
 
@@ -64,7 +67,7 @@ def command(
         (["run", "cascade", "x", "--provider", "scripted", "--out", "no/a.md"], "No such file"),
         (
             ["run", "cascade", "x", "--provider", "scripted", "--out", "bees.docs"],
-            "or .json, or a folder without an ending; did you mean '.docx'?",
+            "or .json, or a folder without a suffix; did you mean '.docx'?",
         ),
         (
             [
@@ -78,12 +81,18 @@ def command(
                 "--report",
                 "./a.html",
             ],
-            "--report 'a.html': --out writes a file of that name; name another",
+            "--report 'a.html': --out writes a file of that name; use another name",
         ),
         (["run", "sequential", "x", "--steps", "a,,b"], "steps=['a', '', 'b'] must be"),
         (["run", "sequential", "x", "--steps", "a,a"], "all different"),
-        (["run", "sequential", "x", "--belter-count", "2"], "no use for --belter-count; it has"),
-        (["run", "cascade", "x", "--steps", "a"], "no use for --steps; it has --belter-count"),
+        (
+            ["run", "sequential", "x", "--belter-count", "2"],
+            "--belter-count cannot be used with sequential; its options are",
+        ),
+        (
+            ["run", "cascade", "x", "--steps", "a"],
+            "--steps cannot be used with cascade; its options are --belter-count",
+        ),
         (["run", "iterative", "x", "--max-iterations", "0"], "max_iterations=0 must be a whole"),
         (["run", "iterative", "x", "--until", " "], "convergence_fn=' ' cannot be called"),
         (["run", "conditional", "x", "--condition", "Is it?"], "lacks --true-branch and --false"),
@@ -93,20 +102,26 @@ def command(
         (["graph", "iterative", "--steps", "a,a"], "all different"),
         (["graph", "casade"], "no pattern 'casade'; did you mean 'cascade'?"),
         (["show", "casade"], "no pattern 'casade'; did you mean 'cascade'?"),
-        (["show", "os:path", "--belter-count", "2"], "--belter-count: of a pattern"),
+        (
+            ["show", "os:path", "--belter-count", "2"],
+            "--belter-count cannot be used with 'os:path'",
+        ),
         (["graph", "cascade", "-o", "x.gif"], "its ending must be one of .svg, .png, .pdf, "),
         (["graph", "cascade", "-o", "no/x.svg"], "No such file or directory"),
         (["graph", "no_such_module:graph"], "module 'no_such_module' cannot be imported"),
-        (["graph", "os:path", "--belter-count", "2"], "--belter-count: of a pattern"),
+        (
+            ["graph", "os:path", "--belter-count", "2"],
+            "--belter-count cannot be used with 'os:path'",
+        ),
         (["run", "swarm", "x", "--domains", "arxv"], "no source 'arxv'; did you mean 'arxiv'?"),
         (["run", "swarm", "x", "--domains", "files"], "'files' needs --folder"),
         (["run", "swarm", "x", "--folder", "nowhere"], "folder 'nowhere' does not exist"),
         (["run", "swarm", "x", "--agents", "0"], "num_agents=0 must be a whole number"),
         (
             ["run", "swarm", "x", "--belter-count", "2"],
-            "swarm has no use for --belter-count; it has --agents",
+            "--belter-count cannot be used with swarm; its options are --agents",
         ),
-        (["graph", "cascade", "--agents", "2"], "cascade has no use for --agents"),
+        (["graph", "cascade", "--agents", "2"], "--agents cannot be used with cascade"),
         (["nonsense"], "No such command 'nonsense'"),
     ],
 )
@@ -114,7 +129,7 @@ def test_wrong_usage_is_one_message_and_code_2(
     command: Command, tmp_path: Path, arguments: list[str], message: str
 ) -> None:
     code, out, err = command(*arguments)
-    assert code == Exit.USAGE
+    assert code == ExitCode.USAGE
     assert message in err
     assert err.startswith("dagorch: error: ")
     assert len(err.splitlines()) <= 2
@@ -125,7 +140,7 @@ def test_wrong_usage_is_one_message_and_code_2(
 
 def test_debug_shows_where_an_error_came_from(command: Command) -> None:
     code, _, err = command("graph", "no_such_module:graph", "--debug")
-    assert code == Exit.USAGE
+    assert code == ExitCode.USAGE
     assert "Traceback" in err
     assert err.splitlines()[-1].startswith("dagorch: error: module 'no_such_module'")
 
@@ -139,7 +154,7 @@ def test_version_and_help(command: Command) -> None:
     assert code == 0
     assert '  dagorch run cascade "Tea or coffee?" --belter-count 5' in out
     assert all(len(line) <= 80 for line in out.splitlines())
-    assert command()[0] == Exit.USAGE
+    assert command()[0] == ExitCode.USAGE
 
 
 def test_providers_tells_what_is_ready_and_what_is_missing(
@@ -308,7 +323,7 @@ def test_documents_of_an_orchestrator_of_ones_own_are_told(
     monkeypatch.setattr("dagorch.exporters.documents.formats.to_html", broken)
     code, out, err = command("run", f"{own}:documented", "Why?")
     assert code == 0
-    assert f"kept: {Path('reports', 'why.md')}" in out
+    assert f"saved: {Path('reports', 'why.md')}" in out
     assert "dagorch: no document in html: ValueError: no room" in err
 
 
@@ -342,13 +357,13 @@ def test_an_orchestrator_of_ones_own_runs_on_its_provider_or_the_one_named(
 
 def test_what_a_workflow_of_ones_own_cannot_be_told(command: Command, own: str) -> None:
     for name, options, message in (
-        ("graph", ["--timeout", "5"], "--timeout: the graph"),
-        ("steps", ["--steps", "a"], "--steps: the orchestrator"),
-        ("several", [], "call the one that gets the task 'task'"),
+        ("graph", ["--timeout", "5"], "--timeout cannot be used with the graph"),
+        ("steps", ["--steps", "a"], "--steps cannot be used with the orchestrator"),
+        ("several", [], "give the name 'task' to the one for the task"),
         ("steps", ["--max-cost", "-1"], "max_cost=-1.0 must be"),
     ):
         code, out, err = command("run", f"{own}:{name}", "Why?", "--provider", "scripted", *options)
-        assert (code, out) == (Exit.USAGE, "")
+        assert (code, out) == (ExitCode.USAGE, "")
         assert message in err
 
 
@@ -373,7 +388,7 @@ def test_a_model_finds_its_service_and_the_fallback_model_another(
 def test_out_keeps_everything(command: Command, tmp_path: Path) -> None:
     code, out, _ = command("run", "cascade", "Why?", "--provider", "scripted", "--out", "bees")
     assert code == 0
-    assert "kept: bees/answer.md" in out
+    assert "saved: bees/answer.md" in out
     assert sorted(path.name for path in (tmp_path / "bees").iterdir()) == [
         "answer.html",
         "answer.md",
@@ -421,7 +436,7 @@ def test_a_swarm_with_a_source_that_is_down_is_code_3(
             "run", "swarm", "Do bees dance?", "--domains", "arxiv", "--folder", ".",
             "--agents", "2", "--base-url", server.url, "--model", "m",
         )  # fmt: skip
-    assert code == Exit.PARTIAL, err
+    assert code == ExitCode.PARTIAL, err
     assert out.startswith("Yes [1].\n")
     assert "arxiv: answered 400" in out
     assert "Traceback" not in err
@@ -432,3 +447,41 @@ def test_a_swarm_is_drawn(command: Command, tmp_path: Path) -> None:
     assert code == 0
     assert all(name in out for name in ("search_arxiv", "search_news", "agent_3", "synthesis"))
     assert command("graph", "swarm", "-o", "x.svg")[0] == 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["run", "cascade", "Why?", "--provider", "scripted", "-q"],
+        ["run", "cascade", "Why?", "--provider", "scripted"],
+        ["graph", "cascade"],
+        ["graph", "swarm", "-o", "x.svg"],
+        ["show", "iterative"],
+        ["run", "{own}:own_provider", "Why?", "-q"],
+        ["run", "{own}:graph", "Why?", "--provider", "scripted", "-q"],
+        ["graph", "{own}:own_provider"],
+    ],
+    ids=" ".join,
+)
+def test_a_command_builds_the_graph_once(
+    command: Command, own: str, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    built: list[str] = []
+    prepare = BaseOrchestrator.prepare_workflow
+
+    def count(self: BaseOrchestrator, *args: object) -> object:
+        built.append(type(self).__name__)
+        return prepare(self, *args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(BaseOrchestrator, "prepare_workflow", count)
+    code, _, err = command(*(argument.format(own=own) for argument in arguments))
+    assert code == 0, err
+    assert len(built) == 1
+
+
+def test_each_option_of_a_pattern_is_an_option_of_run_graph_and_show(command: Command) -> None:
+    for name in ("run", "graph", "show"):
+        _, out, _ = command(name, "--help")
+        for pattern in PATTERN_TABLE.values():
+            for option in map(option_name, pattern.options):
+                assert f" {option} " in out, (name, option)

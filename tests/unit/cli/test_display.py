@@ -1,4 +1,4 @@
-"""What is seen of a run while it goes on: live on a terminal that can, plainly in a pipe."""
+"""The display of a run: live on a capable terminal, plain lines in a pipe."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rich.console import Console
 from dagorch import LLM, Graph
 from dagorch.cli.display import LiveDisplay, PlainDisplay, SilentDisplay, display_for
 from dagorch.models.events import EventType
-from tests.unit.cli.recorded import Recorder, cascade, cascade_events
+from tests.unit.cli.recorded import EventMaker, cascade, cascade_events
 
 
 def live(width: int = 80, height: int = 24, **options: object) -> tuple[LiveDisplay, io.StringIO]:
@@ -24,7 +24,7 @@ def live(width: int = 80, height: int = 24, **options: object) -> tuple[LiveDisp
     return LiveDisplay(console, cascade().compile(), "dream cascade: why?", 8), stream
 
 
-def test_the_live_display_leaves_no_trace_and_shows_no_foreign_control_codes() -> None:
+def test_the_live_display_is_erased_and_shows_no_foreign_control_codes() -> None:
     display, stream = live()
     for event in cascade_events():
         display(event)
@@ -44,29 +44,29 @@ def test_there_are_never_more_lines_than_the_terminal_has(height: int) -> None:
     display, _ = live(height=height)
     for event in cascade_events():
         display(event)
-    display._note_events()
-    assert len(display._laid_out(4.0).widths) <= max(1, height - 1)
+    display._apply_events()
+    assert len(display._format_frame(4.0).widths) <= max(1, height - 1)
 
 
-def test_a_terminal_made_narrower_is_cleared_of_the_lines_that_it_has_folded() -> None:
+def test_lines_that_a_narrower_terminal_wraps_are_erased() -> None:
     display, stream = live(width=80)
     for event in cascade_events():
         display(event)
     with display:
         display._live.auto_refresh = False
         display._live.refresh()
-        widths = display._picture.widths
+        widths = display._frame.widths
         display._live.console.width = 50
-        display._next = 0.0
+        display._next_frame = 0.0
         stream.truncate(0)
         display._live.refresh()
         frame = stream.getvalue()
         stream.truncate(0)
         display._live.refresh()
         again = stream.getvalue()
-    folded = sum((width - 1) // 50 for width in widths if width)
-    assert folded > 3
-    assert ups(frame) == len(widths) - 1 + folded
+    wrapped = sum((width - 1) // 50 for width in widths if width)
+    assert wrapped > 3
+    assert ups(frame) == len(widths) - 1 + wrapped
     assert ups(again) == len(widths) - 1
 
 
@@ -75,36 +75,36 @@ def ups(text: str) -> int:
     return len(re.findall(r"\x1b\[1A", text))
 
 
-def test_events_wait_for_a_frame_but_not_without_bound() -> None:
+def test_a_bounded_number_of_events_waits_for_a_frame() -> None:
     display, _ = live()
-    tell = Recorder()
+    make = EventMaker()
     for number in range(10_000):
-        display(tell(1.0, EventType.NODE_READY, f"expanded/n{number}"))
+        display(make(1.0, EventType.NODE_READY, f"expanded/n{number}"))
     assert len(display._events) == 10_000
-    display(tell(2.0, EventType.NODE_STARTED, "decompose", 1, kind="llm"))
+    display(make(2.0, EventType.NODE_STARTED, "decompose", 1, kind="llm"))
     assert not display._events
-    assert display._board.view(1).rows[0].state == "running"
+    assert display._view.snapshot(1).rows[0].state == "running"
 
 
-def test_the_forecast_is_made_once_a_second_and_counted_down_between() -> None:
+def test_a_forecast_is_made_once_a_second_and_counted_down() -> None:
     graph = Graph("chain")
     first = graph.add(LLM("first", prompt="x"))
     graph.add(LLM("last", prompt="{first}"), first=first)
     console = Console(file=io.StringIO(), width=80, force_terminal=True)
     display = LiveDisplay(console, graph.compile(), "chain", 8)
-    tell = Recorder()
-    display(tell(0.0, EventType.NODE_STARTED, "first", 1, kind="llm"))
-    display(tell(30.0, EventType.NODE_COMPLETED, "first", kind="llm"))
-    display._note_events()
-    display._laid_out(30.0)
-    made = display._forecast
-    assert made is not None
-    assert made.seconds == 30.0
-    display(tell(30.0, EventType.NODE_COMPLETED, "last", kind="llm"))
-    display._laid_out(30.5)
-    assert display._forecast is made
-    display._laid_out(31.5)
-    assert display._forecast is not made
+    make = EventMaker()
+    display(make(0.0, EventType.NODE_STARTED, "first", 1, kind="llm"))
+    display(make(30.0, EventType.NODE_COMPLETED, "first", kind="llm"))
+    display._apply_events()
+    display._format_frame(30.0)
+    forecast = display._forecast
+    assert forecast is not None
+    assert forecast.seconds == 30.0
+    display(make(30.0, EventType.NODE_COMPLETED, "last", kind="llm"))
+    display._format_frame(30.5)
+    assert display._forecast is forecast
+    display._format_frame(31.5)
+    assert display._forecast is not forecast
 
 
 def test_in_a_pipe_each_step_is_a_line_without_control_codes() -> None:
@@ -119,47 +119,47 @@ def test_in_a_pipe_each_step_is_a_line_without_control_codes() -> None:
         "[    1.5 s] belter_1 started",
         "[    1.5 s] belter_2 started",
         "[    1.5 s] belter_3 started",
-        "[    2.0 s] belter_1 try 1 failed: OverloadedError: busy",
+        "[    2.0 s] belter_1 attempt 1 failed: OverloadedError: busy",
         "[    3.0 s] belter_3 failed (1.5 s): AuthenticationError: bad key",
         "[    3.0 s] drummer_1 blocked",
         "stopping",
     ]
 
 
-def test_a_pipe_is_told_of_items_tries_and_questions_but_not_of_what_takes_no_time() -> None:
-    tell = Recorder()
+def test_a_pipe_gets_items_tries_and_questions_but_no_start_of_instant_nodes() -> None:
+    make = EventMaker()
     stream = io.StringIO()
     with PlainDisplay(stream) as display:
-        display(tell(0.0, EventType.NODE_STARTED, "each", kind="map"))
-        display(tell(0.0, EventType.MAP_OPENED, "each", items=1_200))
-        display(tell(1.0, EventType.NODE_STARTED, "each[3]/ask", 2, kind="llm"))
-        display(tell(1.0, EventType.NODE_STARTED, "pick", kind="branch"))
-        display(tell(1.0, EventType.NODE_COMPLETED, "pick", kind="branch"))
-        display(tell(2.0, EventType.NODE_PARKED, "human", question="well?"))
+        display(make(0.0, EventType.NODE_STARTED, "each", kind="map"))
+        display(make(0.0, EventType.MAP_OPENED, "each", items=1_200))
+        display(make(1.0, EventType.NODE_STARTED, "each[3]/ask", 2, kind="llm"))
+        display(make(1.0, EventType.NODE_STARTED, "pick", kind="branch"))
+        display(make(1.0, EventType.NODE_COMPLETED, "pick", kind="branch"))
+        display(make(2.0, EventType.NODE_PARKED, "human", question="well?"))
     assert stream.getvalue().splitlines() == [
         "[    0.0 s] each started",
         "[    0.0 s] each has 1,200 items",
-        "[    1.0 s] each[3]/ask started, try 2",
+        "[    1.0 s] each[3]/ask started, attempt 2",
         "[    1.0 s] pick completed",
         "[    2.0 s] human waits for an answer",
     ]
 
 
-def test_a_pipe_that_nobody_reads_holds_up_nothing() -> None:
+def test_a_pipe_that_is_not_read_blocks_nothing() -> None:
     read, write = os.pipe()
     os.set_blocking(write, True)
-    tell = Recorder()
+    make = EventMaker()
     with os.fdopen(read, "rb") as reader, os.fdopen(write, "w") as stream:
         display = PlainDisplay(stream)
         with display:
             for i in range(5_000):  # more than a pipe holds, and no reader yet
-                display(tell(0.0, EventType.NODE_STARTED, f"node_number_{i}", 1, kind="llm"))
+                display(make(0.0, EventType.NODE_STARTED, f"node_number_{i}", 1, kind="llm"))
             threading.Thread(target=reader.read, daemon=True).start()
         display._writer.join(10.0)
         assert not display._writer.is_alive()
 
 
-def test_a_reader_that_has_gone_does_not_matter() -> None:
+def test_a_closed_pipe_does_not_matter() -> None:
     read, write = os.pipe()
     os.close(read)
     with os.fdopen(write, "w") as stream:
@@ -171,7 +171,7 @@ def test_a_reader_that_has_gone_does_not_matter() -> None:
             stream.close()
 
 
-def test_nothing_is_shown_where_that_is_wanted() -> None:
+def test_the_silent_display_accepts_everything() -> None:
     with SilentDisplay() as display:
         display(cascade_events()[0])
         display.note("nothing")
@@ -186,7 +186,7 @@ def test_nothing_is_shown_where_that_is_wanted() -> None:
         ({"TERM": "dumb"}, True, PlainDisplay),
     ],
 )
-def test_the_display_fits_where_it_is(
+def test_the_display_depends_on_the_terminal(
     monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], terminal: bool, kind: type
 ) -> None:
     for name in ("CI", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
@@ -201,11 +201,11 @@ def test_the_display_fits_where_it_is(
 
 
 class Terminal(io.StringIO):
-    """A stream that says whether it is a terminal."""
+    """A stream that may claim to be a terminal."""
 
-    def __init__(self, is_one: bool) -> None:
+    def __init__(self, is_terminal: bool) -> None:
         super().__init__()
-        self._is_one = is_one
+        self._is_terminal = is_terminal
 
     def isatty(self) -> bool:
-        return self._is_one
+        return self._is_terminal

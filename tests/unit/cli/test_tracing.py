@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from opentelemetry import trace
 
-from dagorch.cli.tracing import tracers
+from dagorch.cli.tracing import trace_listeners
 from dagorch.exporters import TraceSpans
 
 RUN = ["run", "sequential", "Why?", "--provider", "scripted", "--steps", "one,two", "-q"]
@@ -53,12 +53,12 @@ def test_a_process_that_is_traced_has_the_spans_of_the_run(tmp_path: Path) -> No
 
 
 def test_it_is_asked_whether_there_is_a_provider(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert tracers() == []
+    assert trace_listeners() == []
     monkeypatch.setattr(trace, "get_tracer_provider", trace.NoOpTracerProvider)
-    (listener,) = tracers()
+    (listener,) = trace_listeners()
     assert isinstance(listener, TraceSpans)
     monkeypatch.delitem(sys.modules, "opentelemetry.trace")
-    assert tracers() == []
+    assert trace_listeners() == []
 
 
 def test_any_other_loads_nothing_for_it(tmp_path: Path) -> None:

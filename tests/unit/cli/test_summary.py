@@ -1,4 +1,4 @@
-"""What is shown and kept when a run has ended."""
+"""What is printed and saved when a run has ended."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rich.console import Console
 
 from dagorch import DefinitionError, RunError
 from dagorch.cli.output import Destination
-from dagorch.cli.report import print_answer, print_parts, print_table
+from dagorch.cli.summary import print_agent_results, print_answer, print_table
 from dagorch.models.llm import LLMRequest
 from dagorch.models.orchestration import OrchestratorResult
 from dagorch.orchestrators import DreamCascadeConfig, DreamCascadeOrchestrator
@@ -85,7 +85,7 @@ async def test_the_answer_goes_out_as_it_is_where_no_terminal_is() -> None:
 async def test_of_a_run_without_an_answer_the_parts_are_shown() -> None:
     shown = console()
     result = await failure()
-    print_parts(shown, result)
+    print_agent_results(shown, result)
     assert said(shown).count("found it") == 3
     assert "-- belter_1 --" in said(shown)
 

@@ -9,37 +9,37 @@ from pathlib import Path
 import pytest
 
 from dagorch import DefinitionError, RunError
-from dagorch.cli.reporting import Reports, report_of
+from dagorch.cli.run_report import RunReports, convert_record
 from dagorch.exporters import read_record
 from dagorch.testing import run_virtual
 from tests.conformance.doubles import by_tier, cascade, talking
 
 
-def written(reports: Reports) -> list[Path]:
+def written(reports: RunReports) -> list[Path]:
     workflow = cascade(talking(by_tier))
     run = partial(workflow.execute_workflow, "Why?", on_event=list(reports.listeners))
     return reports.write("Why?", run_virtual(run), None)
 
 
 def test_without_reports_nobody_listens() -> None:
-    reports = Reports([])
+    reports = RunReports([])
     assert reports.listeners == ()
     assert written(reports) == []
 
 
 def test_each_file_is_told_by_its_ending(tmp_path: Path) -> None:
     record, page = tmp_path / "run.json", tmp_path / "RUN.HTML"
-    assert written(Reports([record, page])) == [record, page]
+    assert written(RunReports([record, page])) == [record, page]
     assert len(read_record(record).exchanges) == 7
     assert page.read_text("utf-8").startswith("<!doctype html>")
-    assert report_of(record, None) == tmp_path / "run.html"
+    assert convert_record(record, None) == tmp_path / "run.html"
     assert (tmp_path / "run.html").read_text("utf-8") == page.read_text("utf-8")
 
 
 def test_a_file_that_fails_loses_no_other(tmp_path: Path) -> None:
     gone = tmp_path / "gone"
     gone.mkdir()
-    reports = Reports([gone / "run.html", gone / "run.json", tmp_path / "run.json"])
+    reports = RunReports([gone / "run.html", gone / "run.json", tmp_path / "run.json"])
     gone.rmdir()
     with pytest.raises(RunError, match=r"cannot write .*run\.html"):
         written(reports)
@@ -53,27 +53,29 @@ def test_what_makes_a_report_may_fail_and_is_told(
     def fail(*_: object, **__: object) -> str:
         raise ValueError("no such day")
 
-    monkeypatch.setattr(f"dagorch.cli.reporting.{what}", fail)
+    monkeypatch.setattr(f"dagorch.cli.run_report.{what}", fail)
     with pytest.raises(RunError, match=r"cannot make .*: ValueError: no such day"):
-        written(Reports([tmp_path / "run.html"]))
+        written(RunReports([tmp_path / "run.html"]))
 
 
 @pytest.mark.parametrize("name", ["run.htlm", "run", "run.pdf"])
 def test_another_ending_is_told_with_the_right_ones(tmp_path: Path, name: str) -> None:
-    with pytest.raises(DefinitionError, match=r"name a file \.html, for a page, or \.json"):
-        Reports([tmp_path / name])
+    with pytest.raises(
+        DefinitionError, match=r"use a name that ends in \.html, for a page, or \.json"
+    ):
+        RunReports([tmp_path / name])
     assert not list(tmp_path.iterdir())
 
 
 def test_a_report_leaves_nothing_behind_before_the_run(tmp_path: Path) -> None:
-    Reports([tmp_path / "run.html"])
+    RunReports([tmp_path / "run.html"])
     assert not list(tmp_path.iterdir())
 
 
 def test_a_link_to_where_nothing_is_yet_stays(tmp_path: Path) -> None:
     link, target = tmp_path / "run.html", tmp_path / "kept.html"
     link.symlink_to(target)
-    reports = Reports([link])
+    reports = RunReports([link])
     assert link.is_symlink()
     assert not target.exists()
     written(reports)
@@ -92,13 +94,13 @@ def test_a_record_that_somebody_changed_is_told_as_one(
     tmp_path: Path, place: str, name: str, value: object
 ) -> None:
     file = tmp_path / "run.json"
-    written(Reports([file]))
+    written(RunReports([file]))
     record = json.loads(file.read_text("utf-8"))
     part = record
     for step in place.split(".") if place else ():
         part = part[int(step)] if isinstance(part, list) else part[step]
     part[name] = value
     file.write_text(json.dumps(record), "utf-8")
-    with pytest.raises(DefinitionError, match=r"no page can be made of .*run\.json"):
-        report_of(file, None)
+    with pytest.raises(DefinitionError, match=r"cannot make a page of .*run\.json"):
+        convert_record(file, None)
     assert not (tmp_path / "run.html").exists()

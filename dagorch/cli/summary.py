@@ -1,4 +1,4 @@
-"""What is shown when a run has ended: the answer, or what finished of it, and a table per node."""
+"""Prints a finished run: the answer, or what the agents found, and a table of the node runs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dagorch.exporters.rows import HEADINGS, MAX_ROWS, NUMERIC, rows, total
 from dagorch.models.clean import clean, one_line
 from dagorch.models.orchestration import OrchestratorResult
 
-__all__ = ["END_STYLES", "print_answer", "print_parts", "print_table"]
+__all__ = ["END_STYLES", "print_agent_results", "print_answer", "print_table"]
 
 END_STYLES: Final = {
     "completed": "green",
@@ -27,13 +27,12 @@ END_STYLES: Final = {
 
 
 def print_table(console: Console, result: OrchestratorResult) -> None:
-    """Show each node run, and their sum."""
+    """Print a table of the node runs with their sum, and the errors below it."""
     run = result.run
     if run is None:
         return
     table = Table(box=None, pad_edge=False, show_footer=True, header_style="bold")
-    sums = total(run, result)
-    for heading, footer in zip(HEADINGS, sums, strict=True):
+    for heading, footer in zip(HEADINGS, total(run, result), strict=True):
         table.add_column(
             heading,
             justify="right" if heading in NUMERIC else "left",
@@ -51,12 +50,12 @@ def print_table(console: Console, result: OrchestratorResult) -> None:
         console.print(Text(f"... and {plural(len(found) - MAX_ROWS, 'more node run')}"))
     for path, node_run in run.node_runs.items():
         if node_run.end == "failed":
-            told = one_line(f"{path}: {node_run.reason}")
-            console.print(Text(told), style="red", soft_wrap=True)
+            text = Text(one_line(f"{path}: {node_run.reason}"))
+            console.print(text, style="red", soft_wrap=True)
 
 
 def print_answer(console: Console, result: OrchestratorResult) -> None:
-    """Show the answer: on a terminal its Markdown laid out, elsewhere as it is."""
+    """Print the answer: rendered Markdown on a terminal, plain text elsewhere."""
     text = clean(as_text(result.result)).strip()
     if console.is_terminal:
         console.print(Markdown(text, hyperlinks=False))
@@ -64,8 +63,8 @@ def print_answer(console: Console, result: OrchestratorResult) -> None:
         print(text, file=console.file)
 
 
-def print_parts(console: Console, result: OrchestratorResult) -> None:
-    """Show what each agent that finished had found, where there is no answer of them all."""
+def print_agent_results(console: Console, result: OrchestratorResult) -> None:
+    """Print what each completed agent found, for a run without an answer."""
     for agent in result.agent_results:
         if agent.status == "completed" and (text := clean(as_text(agent.content)).strip()):
             console.print(Text(f"-- {one_line(agent.subtask_id)} --", "bold"))

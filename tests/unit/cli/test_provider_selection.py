@@ -1,4 +1,4 @@
-"""Which provider, which pattern, which graph of the user's: chosen, or refused with a reason."""
+"""Providers, patterns and workflows of the user: selected, or refused with a reason."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pytest
 
 from dagorch import DefinitionError
 from dagorch.cli.loading import load_graph
-from dagorch.cli.patterns import Settings, orchestrator_for
-from dagorch.cli.provider_selection import choose
+from dagorch.cli.patterns import make_orchestrator
+from dagorch.cli.provider_selection import select_provider
 from dagorch.providers import SERVICES
 from tests.servers import ModelServer, nobody
 
@@ -60,15 +60,15 @@ def users_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[st
 def test_the_first_service_whose_key_is_set_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GROQ_API_KEY", "k1")
     monkeypatch.setenv("MISTRAL_API_KEY", "k2")
-    chosen = choose(None, None, None)
-    assert (chosen.provider.name, chosen.why) == ("groq", "its key is set")
+    selection = select_provider(None, None, None)
+    assert (selection.provider.name, selection.reason) == ("groq", "its key is set")
 
 
 @pytest.mark.local
 @pytest.mark.usefixtures("no_keys")
 def test_without_any_key_the_local_model_is_chosen() -> None:
-    chosen = choose(None, None, None)
-    assert (chosen.provider.name, chosen.why) == ("local", "no service's key is set")
+    selection = select_provider(None, None, None)
+    assert (selection.provider.name, selection.reason) == ("local", "no service's key is set")
 
 
 @pytest.mark.usefixtures("no_keys")
@@ -77,22 +77,21 @@ def test_without_any_key_nor_a_local_model_both_ways_out_are_told(
 ) -> None:
     monkeypatch.setattr("dagorch.providers.local_server.runtime_is_there", lambda: False)
     with pytest.raises(DefinitionError, match=r"no service's key is set .*pip install"):
-        choose(None, None, None)
+        select_provider(None, None, None)
 
 
 @pytest.mark.usefixtures("no_keys")
 def test_a_model_alone_tells_its_service(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XAI_API_KEY", "k")
-    chosen = choose(None, "grok-3-mini", None)
-    assert (chosen.provider.name, chosen.model) == ("xai", "grok-3-mini")
-    named = choose("xai", "grok-3-mini", None)
+    selection = select_provider(None, "grok-3-mini", None)
+    assert (selection.provider.name, selection.model) == ("xai", "grok-3-mini")
+    named = select_provider("xai", "grok-3-mini", None)
     assert (named.provider.default_model, named.model) == ("grok-3-mini", None)
-    assert named.router.default is named.provider
 
 
 def test_an_address_alone_is_any_server() -> None:
     with ModelServer() as server:
-        provider = choose(None, None, server.url).provider
+        provider = select_provider(None, None, server.url).provider
         assert provider.default_model == ""
         server.wait_until(lambda server: server.connections == 1 and not server.open)
         assert not server.seen  # it was only asked whether it is there
@@ -113,25 +112,25 @@ def test_what_cannot_be_is_refused_with_what_to_do(
     name: str | None, model: str | None, message: str
 ) -> None:
     with pytest.raises(DefinitionError) as caught:
-        choose(name, model, None)
+        select_provider(name, model, None)
     assert message in str(caught.value)
 
 
 def test_an_address_where_nobody_listens_is_told_at_once() -> None:
     with nobody() as address, pytest.raises(DefinitionError, match="nothing answers at http"):
-        choose(None, None, address)
+        select_provider(None, None, address)
 
 
 def test_an_unknown_pattern_names_the_nearest() -> None:
     with pytest.raises(DefinitionError, match="no pattern 'casade'; did you mean 'cascade'"):
-        orchestrator_for("casade", Settings())
-    with pytest.raises(DefinitionError, match="no pattern 'x'; there are cascade, swarm, seq"):
-        orchestrator_for("x", Settings())
+        make_orchestrator("casade", {})
+    with pytest.raises(DefinitionError, match="no pattern 'x'; use cascade, swarm, seq"):
+        make_orchestrator("x", {})
 
 
 def test_settings_reach_the_config() -> None:
-    settings = Settings(belter_count=5, max_parallel=2, timeout_seconds=9.0, max_cost=0.5)
-    config = orchestrator_for("cascade", settings).config
+    settings = {"belter_count": 5, "max_parallel": 2, "timeout_seconds": 9.0, "max_cost": 0.5}
+    config = make_orchestrator("cascade", settings).config
     assert config.model_fields_set == {
         "belter_count",
         "max_parallel",
@@ -139,7 +138,7 @@ def test_settings_reach_the_config() -> None:
         "max_cost",
     }
     with pytest.raises(DefinitionError, match="belter_count=0 must be a whole number from 1"):
-        orchestrator_for("cascade", Settings(belter_count=0))
+        make_orchestrator("cascade", {"belter_count": 0})
 
 
 @pytest.mark.parametrize("name", ["graph", "make", "make_orchestrator", "cascade", "Holder.graph"])
@@ -157,8 +156,8 @@ def test_a_graph_is_found_under_any_name_that_gives_one(users_module: str, name:
         ("{}_missing:graph", "cannot be imported: ModuleNotFoundError"),
         ("{}_broken:graph", "cannot be imported: ModuleNotFoundError: No module named 'nothing"),
         ("{}_leaves:graph", "cannot be imported: SystemExit: 3"),
-        ("{}:", "not of the form module:name"),
-        (":graph", "not of the form module:name"),
+        ("{}:", "does not have the form module:name"),
+        (":graph", "does not have the form module:name"),
     ],
 )
 def test_what_is_no_graph_is_told(users_module: str, target: str, message: str) -> None:

@@ -1,0 +1,121 @@
+"""`--report` and `dagorch report`: the record of a run (.json), and its page (.html)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from dagorch.cli.output import check_writable
+from dagorch.errors import DagorchError, DefinitionError, RunError, did_you_mean
+from dagorch.exporters import Recorder, RunRecord, read_record, to_html_report, write_record
+from dagorch.models.events import Event
+from dagorch.models.orchestration import OrchestratorResult
+
+__all__ = ["RunReports", "convert_record"]
+
+_SUFFIXES: Final = (".html", ".json")
+
+
+class RunReports:
+    """
+    The report files of a run.
+
+    Args:
+        paths: Files named .html (the page) or .json (the record).
+        taken: Files that the run writes for other reasons.
+
+    Raises:
+        DefinitionError: A path has another suffix, cannot be written, or is taken.
+    """
+
+    def __init__(self, paths: Sequence[Path], taken: Sequence[Path] = ()) -> None:
+        self._paths = paths
+        self._recorder = Recorder()
+        for path in paths:
+            _check_suffix(path, "--report")
+            check_writable(path, "--report")
+            if path.resolve() in map(Path.resolve, taken):
+                raise DefinitionError(
+                    f"--report {str(path)!r}: --out writes a file of that name; use another name"
+                )
+
+    @property
+    def listeners(self) -> tuple[Callable[[Event], None], ...]:
+        """The event listeners that the run needs for these reports."""
+        return (self._recorder,) if self._paths else ()
+
+    def write(
+        self, task: str, result: OrchestratorResult, error: BaseException | None
+    ) -> list[Path]:
+        """
+        Write the files and return their paths.
+
+        Raises:
+            RunError: A file could not be written; the others were.
+        """
+        if not self._paths:
+            return []
+        try:
+            record = self._recorder.record(result, task=task, error=error)
+        except Exception as cause:  # the answer must survive any failure of its report
+            raise _not_made("the report", cause) from cause
+        failure: RunError | None = None
+        for path in self._paths:
+            try:
+                _write(record, path)
+            except DagorchError as cause:  # it was writable before the run
+                failure = failure or RunError(str(cause))
+            except Exception as cause:
+                failure = failure or _not_made(repr(str(path)), cause)
+        if failure is not None:
+            raise failure
+        return list(self._paths)
+
+
+def convert_record(source: Path, out: Path | None) -> Path:
+    """
+    Make the page of a saved record and return its path.
+
+    Args:
+        source: The record.
+        out: The page; None puts it beside the record.
+
+    Raises:
+        DefinitionError: The record cannot be read or shown, or the page cannot be written.
+    """
+    record = read_record(source)
+    page = source.with_suffix(".html") if out is None else out
+    _check_suffix(page, "--out")
+    try:
+        return _write(record, page)
+    except DagorchError:
+        raise
+    except Exception as cause:  # every part of the record is valid, but they do not match
+        raise DefinitionError(
+            f"cannot make a page of {str(source)!r}: the file was changed after dagorch wrote "
+            f"it: {type(cause).__name__}: {cause}"
+        ) from cause
+
+
+def _not_made(what: str, cause: Exception) -> RunError:
+    return RunError(f"cannot make {what}: {type(cause).__name__}: {cause}")
+
+
+def _check_suffix(path: Path, option: str) -> None:
+    suffix = path.suffix.lower()
+    if suffix not in _SUFFIXES:
+        raise DefinitionError(
+            f"{option} {str(path)!r}: use a name that ends in .html, for a page, or .json, for "
+            f"the record{did_you_mean(suffix, _SUFFIXES)}"
+        )
+
+
+def _write(record: RunRecord, path: Path) -> Path:
+    if path.suffix.lower() == ".json":
+        return write_record(record, path)
+    try:
+        path.write_text(to_html_report(record), "utf-8")
+    except OSError as error:
+        raise DefinitionError(f"cannot write {str(path)!r}: {error.strerror or error}") from error
+    return path
