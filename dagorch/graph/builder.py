@@ -128,7 +128,7 @@ class BuilderMethods(Definition):
         See `Merge` for the options.
         """
         node = Merge(id, reducer, wait, tolerate_failures, policy=policy)
-        return self._insert(node, {}, after, tuple(sources))
+        return self.insert(node, {}, after, tuple(sources))
 
     def loop(
         self,

@@ -13,7 +13,7 @@ from typing import Any
 from dagorch.errors import DefinitionError
 from dagorch.models.ref import Ref
 
-__all__ = ["CONTAINERS", "MAX_DEPTH", "Collection", "collect"]
+__all__ = ["CONTAINERS", "MAX_DEPTH", "Collection", "collect", "refs_in"]
 
 CONTAINERS = (list, tuple, dict, set, frozenset, deque)
 """Types whose values may hide a ref. Only lists, tuples and dicts may hold one."""
@@ -100,9 +100,16 @@ class Collection:
         return self.kind(items)
 
 
+def refs_in(source: Any) -> tuple[Ref[Any], ...]:
+    """Return the refs of a binding: of a ref or a `Collection`; none of a constant."""
+    if isinstance(source, Ref):
+        return (source,)
+    return source.refs if isinstance(source, Collection) else ()
+
+
 def collect(value: Any) -> Any:
     """
-    Return a container with refs in it as a `Collection`, and any other value unchanged.
+    Return a container with refs in it as a `Collection`, and any other value as it is.
 
     Raises:
         DefinitionError: A ref is a dict's key, is in a container without an order or of another

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from dagorch.errors import DefinitionError, Problem
 from dagorch.graph.caller import find_caller, location
-from dagorch.graph.collection import CONTAINERS, Collection, collect
+from dagorch.graph.collection import CONTAINERS, collect, refs_in
 from dagorch.models.ref import BranchRef, Ref
 from dagorch.nodes.base import Node, check_id
 from dagorch.nodes.branch import Branch
@@ -88,10 +88,7 @@ class Entry:
     def sources_named(self) -> Iterator[str]:
         """Yield the id of every node or input that this entry names, with repetitions."""
         for source in (*(self.bindings or {}).values(), *self.sources, *self.after):
-            if isinstance(source, Collection):
-                yield from (ref.id for ref in source.refs)
-            elif isinstance(source, Ref):
-                yield source.id
+            yield from (ref.id for ref in refs_in(source))
         yield from (other for other in self.after if isinstance(other, str))
 
     def __getstate__(self) -> tuple[None, dict[str, Any]]:
@@ -162,12 +159,16 @@ class Definition:
         Returns:
             The ref of its value, typed as the node's output.
         """
-        return self._insert(node, bindings, after, ())
+        return self.insert(node, bindings, after, ())
 
-    def _insert(
+    def insert(
         self, node: Node[T], bindings: dict[str, Any], after: Any, sources: tuple[Any, ...]
     ) -> Ref[T]:
-        """Add a node; `sources` are the refs that a merge joins, in edge order."""
+        """
+        Add a node as `add` does; `sources` are the refs that a merge joins, in edge order.
+
+        The graph keeps `bindings`, so that names such as `self` or `after` can be parameters.
+        """
         self._changed()
         if not isinstance(node, Node):
             raise DefinitionError(

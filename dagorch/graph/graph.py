@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dagorch.graph.analysis import to_networkx
 from dagorch.graph.builder import BuilderMethods
 from dagorch.graph.compiler import compile_graph
 from dagorch.graph.definition import NO_DEFAULT, Entry, Input
 from dagorch.graph.fingerprint import fingerprint
+from dagorch.graph.networkx_conversion import from_networkx, to_networkx
 from dagorch.graph.run_methods import RunMethods
 
 if TYPE_CHECKING:
@@ -51,6 +51,47 @@ class Graph(BuilderMethods, RunMethods):
 
     def new(self, name: str) -> Graph:
         return Graph(name)
+
+    @classmethod
+    def from_networkx(cls, source: networkx.DiGraph[str]) -> Graph:
+        """
+        Make a graph of a `networkx.DiGraph` whose nodes have ids as keys; the opposite of `nx`.
+
+        Attributes that are read, all of them optional but `node`:
+
+        - of the graph: `name`; `inputs`, the annotation of each input by name; `outputs`, ids.
+        - of a node: `node`, a `Node` or a function; `bindings`, a constant, ref or collection per
+          parameter.
+        - of an edge: `bindings`, the parameters it feeds (`"text"`, or `["texts[0]", "texts[1]"]`
+          for items of lists, `"parts[x]"` for those of dicts); `labels`, of a branch. An edge
+          without bindings carries order only. Parameters of the name of a node are bound by name.
+
+        Raises:
+            DefinitionError: An attribute is missing or contradicts an edge, or the graph does not
+                compile; `.problems` lists everything.
+            CycleError: There is a cycle; `.cycle` names it.
+
+        Example:
+            >>> import networkx
+            >>> async def facts(topic: str) -> str:
+            ...     return f"{topic} hum"
+            >>> async def report(facts: list[str]) -> str:
+            ...     return "; ".join(facts)
+            >>> source = networkx.DiGraph(inputs={"topic": str})
+            >>> source.add_node("bees", node=facts)
+            >>> source.add_node("wasps", node=facts, bindings={"topic": "wasps"})
+            >>> source.add_node("report", node=report)
+            >>> source.add_edge("wasps", "report", bindings="facts[0]")
+            >>> source.add_edge("bees", "report", bindings="facts[1]")
+            >>> graph = Graph.from_networkx(source)
+            >>> graph.run_sync(topic="bees")["report"]
+            'wasps hum; bees hum'
+            >>> Graph.from_networkx(graph.nx).fingerprint == graph.fingerprint
+            True
+        """
+        graph = cls(source.graph.get("name") or "graph")
+        from_networkx(graph, source)
+        return graph
 
     def _changed(self) -> None:
         super()._changed()

@@ -160,7 +160,7 @@ def _add(graph: Graph, spec: NodeSpec, world: World) -> None:
             spec.tolerate,
             policy=policy,
         )
-        graph._insert(node, {}, after, tuple(ref(place) for place in spec.sources))
+        graph.insert(node, {}, after, tuple(ref(place) for place in spec.sources))
         return
     graph.add(_node(spec, world, policy), after=after, **bindings)
 

@@ -54,18 +54,3 @@ def test_a_node_without_seconds_is_named() -> None:
     del seconds["n5"]
     with pytest.raises(DefinitionError, match="'n5'"):
         work(graph, seconds)
-
-
-def test_nx_holds_bindings_and_labels_and_is_frozen() -> None:
-    graph = Graph("g")
-    choice = graph.branch("choice", lambda: True)
-
-    async def f(a: int, b: int) -> int:
-        return a + b
-
-    one = graph.function(step, id="one", after=choice["true"])
-    graph.function(f, a=one, b=one)
-    assert graph.nx.edges["one", "f"]["bindings"] == ("a", "b")
-    assert graph.nx.edges["choice", "one"]["labels"] == {"true"}
-    with pytest.raises(networkx.NetworkXError):
-        graph.nx.add_node("x")

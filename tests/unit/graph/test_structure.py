@@ -1,0 +1,126 @@
+"""The shape of random graphs, against brute force."""
+
+from __future__ import annotations
+
+import itertools
+import random
+
+import networkx
+import pytest
+
+from dagorch import DefinitionError, Graph
+from dagorch.errors import CycleError
+from dagorch.graph import (
+    ancestors,
+    bottlenecks,
+    descendants,
+    max_antichain,
+    transitive_reduction,
+    width,
+)
+from dagorch.nodes import Function
+
+SEEDS = range(40)
+
+
+async def step() -> None: ...
+
+
+def random_graph(seed: int) -> Graph:
+    chance = random.Random(seed)
+    graph = Graph("random")
+    share = chance.choice((0.15, 0.3, 0.6))
+    for i in range(chance.randint(1, 9)):
+        after = [f"n{j}" for j in range(i) if chance.random() < share]
+        graph.add(Function(f"n{i}", step), after=after)
+    return graph
+
+
+def reached(graph: Graph, start: str, without: str = "") -> set[str]:
+    """All nodes that can be walked to, by hand."""
+    found: set[str] = set()
+    pending = [start]
+    for node in pending:
+        for source, target in graph.nx.edges:
+            if source == node and target not in found and target != without:
+                found.add(target)
+                pending.append(target)
+    return found
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_ancestors_and_descendants(seed: int) -> None:
+    graph = random_graph(seed)
+    for node in graph:
+        assert descendants(graph, node.id) == reached(graph, node.id)
+        assert ancestors(graph, node.id) == {n.id for n in graph if node.id in reached(graph, n.id)}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_reduction_has_the_same_order_and_no_edge_to_spare(seed: int) -> None:
+    graph = random_graph(seed)
+    reduced = transitive_reduction(graph)
+    assert set(reduced.nodes) == {node.id for node in graph}
+    assert set(reduced.edges) <= set(graph.nx.edges)
+    for edge in graph.nx.edges:
+        assert networkx.has_path(reduced, *edge)
+    for source, target in reduced.edges:
+        others = networkx.DiGraph(set(reduced.edges) - {(source, target)})
+        others.add_nodes_from(reduced)
+        assert not networkx.has_path(others, source, target)
+    assert all(reduced.nodes[id]["node"] is graph.node(id) for id in reduced)
+    assert networkx.is_frozen(reduced)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_antichain_is_the_largest(seed: int) -> None:
+    graph = random_graph(seed)
+    ids = [node.id for node in graph]
+    after = {id: reached(graph, id) for id in ids}
+
+    def independent(chosen: tuple[str, ...]) -> bool:
+        return all(
+            b not in after[a] and a not in after[b] for a, b in itertools.combinations(chosen, 2)
+        )
+
+    largest = max(
+        size
+        for size in range(1, len(ids) + 1)
+        if any(map(independent, itertools.combinations(ids, size)))
+    )
+    found = max_antichain(graph)
+    assert independent(found)
+    assert len(found) == width(graph) == largest
+    assert list(found) == sorted(found)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_bottlenecks_are_on_every_path(seed: int) -> None:
+    graph = random_graph(seed)
+    sources = [id for id in graph.nx if not graph.nx.pred[id]]
+    sinks = {id for id in graph.nx if not graph.nx.succ[id]}
+
+    def is_passed(node: str) -> bool:
+        open_sources = [id for id in sources if id != node]
+        return not any(({id} | reached(graph, id, node)) & (sinks - {node}) for id in open_sources)
+
+    expected = [id for id in networkx.topological_sort(graph.nx) if is_passed(id)]
+    assert list(bottlenecks(graph)) == expected
+
+
+def test_an_unknown_node_is_named() -> None:
+    graph = Graph("g")
+    graph.function(step, id="draft")
+    with pytest.raises(
+        DefinitionError, match="graph 'g' has no node 'darft'; did you mean 'draft'"
+    ):
+        ancestors(graph, "darft")
+
+
+@pytest.mark.parametrize("question", [transitive_reduction, max_antichain, width, bottlenecks])
+def test_a_cycle_is_refused(question: object) -> None:
+    graph = Graph()
+    graph.function(step, id="a", after="b")
+    graph.function(step, id="b", after="a")
+    with pytest.raises(CycleError):
+        question(graph)  # type: ignore[operator]
