@@ -50,7 +50,7 @@ async def test_a_lambda_is_named_by_its_place() -> None:
     o = ConditionalOrchestrator(
         once(), condition=lambda c: 1 / 0, true_branch=print, false_branch=print
     )
-    with pytest.raises(RunError, match=r"condition lambda of test_point_09_truth\.py:\d+"):
+    with pytest.raises(RunError, match=r"condition lambda of test_conditions\.py:\d+"):
         await o.execute_workflow("Why?")
 
 

@@ -105,11 +105,15 @@ def test_the_function_stays_itself() -> None:
 def test_wrong_use_is_told_when_decorating() -> None:
     with pytest.raises(DefinitionError, match="max_retries=-1"):
         retry_async(max_retries=-1)
-    with pytest.raises(DefinitionError, match=r"^base_delay=-1.0 must be seconds"):
+    with pytest.raises(
+        DefinitionError, match=r"^base_delay=-1.0 must be a finite number of seconds"
+    ):
         retry_async(base_delay=-1.0)
-    with pytest.raises(DefinitionError, match=r"^max_delay=nan must be seconds"):
+    with pytest.raises(DefinitionError, match=r"^max_delay=nan must be a finite number of seconds"):
         retry_async(max_delay=float("nan"))
-    with pytest.raises(DefinitionError, match=r"^base_delay='1' must be seconds"):
+    with pytest.raises(
+        DefinitionError, match=r"^base_delay='1' must be a finite number of seconds"
+    ):
         retry_async(base_delay="1")
     with pytest.raises(DefinitionError, match="max_retries='3'"):
         retry_async(max_retries="3")
