@@ -1,4 +1,4 @@
-"""Model services behind one port; a name is imported at its first use, so this costs nothing."""
+"""Providers: adapters for model services. Names load when first used."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ __all__ = [
     "route",
 ]
 
-_HOMES = {
+_MODULES = {
     "SERVICES": "registry",
     "AnthropicProvider": "anthropic",
     "BaseProvider": "base",
@@ -66,9 +66,9 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
 
 
 def __dir__() -> list[str]:

@@ -1,4 +1,4 @@
-"""Services with Anthropic's Messages: Anthropic, and servers that offer it beside OpenAI's."""
+"""The provider for services that speak Anthropic's Messages: Anthropic and compatible servers."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ __all__ = ["AnthropicProvider"]
 
 class AnthropicProvider(HttpProvider):
     """
-    A service with Anthropic's Messages.
+    A service that speaks Anthropic's Messages.
 
-    `base_url` is the address before `/v1/messages`: `https://api.anthropic.com`; one that ends
-    with `/v1` is understood as well. The other arguments are `HttpProvider`'s.
+    `base_url` is the address before `/v1/messages`, such as `https://api.anthropic.com`; a final
+    `/v1` is removed. For the other arguments see `HttpProvider`.
 
-    A request without `max_tokens` is sent with the model's known limit, as the service demands
-    a number; with 32,000 for a Claude and 8,192 for another model whose limit is not known.
+    The service requires `max_tokens`. A request without it is sent with the model's known limit,
+    else with 32,000 for a Claude and 8,192 for any other model.
 
     Example:
         >>> AnthropicProvider("https://example.com/v1", default_model="claude-haiku-4-5")

@@ -1,4 +1,4 @@
-"""JSON Schemas as Anthropic's structured outputs take them: a subset, and what to do outside it."""
+"""Conversion of JSON Schemas to the subset that Anthropic's structured outputs accept."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-__all__ = ["narrowed"]
+from dagorch.providers.wire import subschemas
 
-_KEPT: Final = frozenset(
+__all__ = ["to_anthropic_schema"]
+
+_SUPPORTED: Final = frozenset(
     {"$ref", "type", "enum", "const", "title", "description", "default", "required"}
 )
 _FORMATS: Final = frozenset(
@@ -16,77 +18,68 @@ _FORMATS: Final = frozenset(
 )
 
 
-class _OutsideError(Exception):
-    """The subset has no words for a schema."""
+class _UnsupportedError(Exception):
+    """Raised when the subset cannot express a schema."""
 
 
-def narrowed(schema: Mapping[str, Any]) -> dict[str, Any] | None:
+def to_anthropic_schema(schema: Mapping[str, Any]) -> dict[str, Any] | None:
     """
-    Give the schema in the service's subset, or None where that cannot say what it means.
+    Convert a schema to the service's subset, or return None if the subset cannot express it.
 
-    Bounds and patterns, which the service refuses, go into the description, where the model
-    reads them. Objects with names that are not known beforehand, and schemas that contain
-    themselves, have no place in the subset.
+    The service refuses bounds and patterns; they move to the description, where the model reads
+    them. The subset has neither objects with arbitrary property names nor recursive schemas.
 
     Example:
-        >>> narrowed({"type": "integer", "minimum": 1})
+        >>> to_anthropic_schema({"type": "integer", "minimum": 1})
         {'type': 'integer', 'description': '{"minimum": 1}'}
-        >>> narrowed({"type": "object", "additionalProperties": {"type": "integer"}}) is None
+        >>> schema = {"type": "object", "additionalProperties": {"type": "integer"}}
+        >>> to_anthropic_schema(schema) is None
         True
     """
     definitions = schema.get("$defs", {})
     try:
         for name in definitions:
-            _follow(definitions, name, ())
-        narrow = _narrow({key: value for key, value in schema.items() if key != "$defs"})
+            _check_recursion(definitions, name, ())
+        converted = _convert({key: value for key, value in schema.items() if key != "$defs"})
         if definitions:
-            narrow["$defs"] = {name: _narrow(part) for name, part in definitions.items()}
-    except _OutsideError:
+            converted["$defs"] = {name: _convert(part) for name, part in definitions.items()}
+    except _UnsupportedError:
         return None
-    return narrow
+    return converted
 
 
-def _narrow(schema: Any) -> dict[str, Any]:
+def _convert(schema: Any) -> dict[str, Any]:
     if not isinstance(schema, Mapping) or not schema:
-        raise _OutsideError  # `True` or `{}`: anything at all
-    narrow = {key: value for key, value in schema.items() if key in _KEPT}
+        raise _UnsupportedError  # `True` or `{}`: any value
+    converted = {key: value for key, value in schema.items() if key in _SUPPORTED}
     moved: dict[str, Any] = {}
     for key, value in schema.items():
-        if key in _KEPT:
+        if key in _SUPPORTED:
             continue
         if key == "properties":
-            narrow[key] = {name: _narrow(part) for name, part in value.items()}
+            converted[key] = {name: _convert(part) for name, part in value.items()}
         elif key == "items":
-            narrow[key] = _narrow(value)
+            converted[key] = _convert(value)
         elif key in ("anyOf", "oneOf", "allOf"):
-            narrow["allOf" if key == "allOf" else "anyOf"] = [_narrow(part) for part in value]
+            converted["allOf" if key == "allOf" else "anyOf"] = [_convert(part) for part in value]
         elif (key == "format" and value in _FORMATS) or (key == "minItems" and value in (0, 1)):
-            narrow[key] = value
+            converted[key] = value
         elif key not in ("additionalProperties", "discriminator"):
             moved[key] = value
     if schema.get("type") == "object":
         if "properties" not in schema or schema.get("additionalProperties", False) is not False:
-            raise _OutsideError
-        narrow["additionalProperties"] = False
+            raise _UnsupportedError
+        converted["additionalProperties"] = False
     if moved:
-        said = [narrow["description"]] if narrow.get("description") else []
-        narrow["description"] = "\n".join([*said, json.dumps(moved, ensure_ascii=False)])
-    return narrow
+        lines = [converted["description"]] if converted.get("description") else []
+        converted["description"] = "\n".join([*lines, json.dumps(moved, ensure_ascii=False)])
+    return converted
 
 
-def _follow(definitions: Mapping[str, Any], name: str, above: tuple[str, ...]) -> None:
-    """Raise if a definition leads back to itself."""
-    if name in above:
-        raise _OutsideError
-    for target in _targets(definitions.get(name, {})):
-        _follow(definitions, target, (*above, name))
-
-
-def _targets(schema: Any) -> list[str]:
-    if isinstance(schema, Mapping):
-        here = schema.get("$ref")
-        found = [here.rpartition("/")[2]] if isinstance(here, str) else []
-        return found + [target for part in schema.values() for target in _targets(part)]
-    if isinstance(schema, list):
-        return [target for part in schema for target in _targets(part)]
-    return []
+def _check_recursion(definitions: Mapping[str, Any], name: str, path: tuple[str, ...]) -> None:
+    """Raise if a definition refers to itself, directly or through others."""
+    if name in path:
+        raise _UnsupportedError
+    for part in subschemas(definitions.get(name, {})):
+        if isinstance(reference := part.get("$ref"), str):
+            _check_recursion(definitions, reference.rpartition("/")[2], (*path, name))

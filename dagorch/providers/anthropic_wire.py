@@ -1,4 +1,4 @@
-"""Anthropic's Messages as data: request to JSON, events to an answer; no sockets."""
+"""Anthropic's Messages: builds request bodies and parses replies; pure."""
 
 from __future__ import annotations
 
@@ -7,62 +7,66 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
 from dagorch.models.llm import FinishReason, LLMRequest, Message, Thought
-from dagorch.providers.anthropic_schema import narrowed
-from dagorch.providers.dialect import Call, Dialect, OnText, Reply
+from dagorch.providers.anthropic_schema import to_anthropic_schema
+from dagorch.providers.dialect import Dialect, OnText, PartialToolCall, ReplyParser
 from dagorch.providers.wire import (
-    arguments_of,
-    count_of,
-    inline_image,
-    instruction,
-    merged,
-    text_of,
-    turns,
+    alternating_turns,
+    as_text,
+    as_token_count,
+    merge_fields,
+    parse_arguments,
+    parse_data_url,
+    schema_instruction,
 )
 
-__all__ = ["ANTHROPIC", "AnthropicReply", "request_body"]
+__all__ = ["ANTHROPIC", "AnthropicReplyParser", "request_body"]
 
 _VERSION: Final = "2023-06-01"
 """
-Of the protocol. 2026-10-21 takes no sampling options, also for models that know them; all else
-that is sent here has the same shape in both.
+The protocol's version. 2026-10-21 accepts no sampling options, even for models that have them;
+everything else that is sent here is the same in both.
 """
 _MAX_TOKENS: Final = 32_000
-"""Sent where neither the user nor the price table says; every Claude since 4 writes as much."""
-_MAX_TOKENS_OF_OTHERS: Final = 8_192
-"""The same, for models that other servers offer in this dialect."""
-_HELD_TO_A_SCHEMA: Final = re.compile(
+"""Sent if no other limit is known; every Claude since 4 can generate as much."""
+_MAX_TOKENS_UNKNOWN_MODEL: Final = 8_192
+"""The same, for the models of other servers that speak this dialect."""
+_HAS_STRUCTURED_OUTPUTS: Final = re.compile(
     r"claude-(?!2|3|instant|sonnet-4-0|opus-4-[01]\b|(sonnet|opus)-4-2025|fable-5$)"
 )
-"""Models with structured outputs: Claude from 4.5 on, with one exception."""
+"""Claude from 4.5 on, with one exception."""
 
 
 def request_body(request: LLMRequest, model: str, limit: int | None = None) -> dict[str, Any]:
     """
-    Give the JSON object to send.
+    Build the JSON body of a request.
 
-    Every system turn goes into `system`, in order. Turns of one side that follow each other
-    become one, so the results of parallel calls stand together, as the service demands.
-    `request.extra` may set or replace any field but `stream`.
+    All system messages go into `system`, in order. Consecutive messages of one side become one
+    turn, because the service requires the results of parallel tool calls in one turn.
+    `request.extra` may set or replace any field except `stream`.
 
     Args:
-        request: What to ask.
-        model: As the service calls it.
-        limit: The most that the model writes; sent where the request has no `max_tokens`, as
-            the service demands a number.
+        request: The request.
+        model: The service's name for the model.
+        limit: The model's known output limit. Sent if the request has no `max_tokens`, because
+            the service requires a number.
     """
-    default = _MAX_TOKENS if model.startswith("claude-") else _MAX_TOKENS_OF_OTHERS
+    default = _MAX_TOKENS if model.startswith("claude-") else _MAX_TOKENS_UNKNOWN_MODEL
     body: dict[str, Any] = {
         "model": model,
         "max_tokens": request.max_tokens or limit or default,
-        "messages": turns(request.messages, _blocks, assistant="assistant", key="content"),
+        "messages": alternating_turns(
+            request.messages, _blocks, assistant="assistant", key="content"
+        ),
     }
     system = [turn.content for turn in request.messages if turn.role == "system"]
     if request.json_schema is not None:
-        schema = narrowed(request.json_schema) if _HELD_TO_A_SCHEMA.match(model) else None
+        schema = None
+        if _HAS_STRUCTURED_OUTPUTS.match(model):
+            schema = to_anthropic_schema(request.json_schema)
         if schema is not None:
             body["output_config"] = {"format": {"type": "json_schema", "schema": schema}}
         else:
-            system.append(instruction(request.json_schema))
+            system.append(schema_instruction(request.json_schema))
     if system := [text for text in system if text.strip()]:
         body["system"] = "\n\n".join(system)
     if request.temperature is not None:
@@ -78,27 +82,27 @@ def request_body(request: LLMRequest, model: str, limit: int | None = None) -> d
             }
             for tool in request.tools
         ]
-    return merged(body, request.extra) | {"stream": True}
+    return merge_fields(body, request.extra) | {"stream": True}
 
 
 def _blocks(message: Message) -> list[dict[str, Any]]:
     if message.role == "tool":
         result: dict[str, Any] = {
             "type": "tool_result",
-            "tool_use_id": _id(message.tool_call_id),
+            "tool_use_id": _valid_id(message.tool_call_id),
             "content": message.content,
         }
         return [result | {"is_error": True} if message.is_error else result]
     blocks = [_thought(thought) for thought in message.thoughts if not thought.field]
     if message.content.strip():
         blocks.append({"type": "text", "text": message.content})
-    blocks += [{"type": "image", "source": _source(url)} for url in message.images]
+    blocks += [{"type": "image", "source": _image_source(url)} for url in message.images]
     blocks += [
         {
             "type": "tool_use",
-            "id": _id(call.id),
+            "id": _valid_id(call.id),
             "name": call.name,
-            "input": arguments_of(call),
+            "input": parse_arguments(call),
         }
         for call in message.tool_calls
     ]
@@ -111,22 +115,22 @@ def _thought(thought: Thought) -> dict[str, Any]:
     return {"type": "thinking", "thinking": thought.text, "signature": thought.signature}
 
 
-def _source(url: str) -> dict[str, str]:
-    inline = inline_image(url)
+def _image_source(url: str) -> dict[str, str]:
+    inline = parse_data_url(url)
     if inline is None:
         return {"type": "url", "url": url}
     return {"type": "base64", "media_type": inline[0], "data": inline[1]}
 
 
-def _id(call_id: str) -> str:
-    """Give a call's id in the letters that the service takes; another service may have made it."""
+def _valid_id(call_id: str) -> str:
+    """Replace characters that the service refuses; another service may have made the id."""
     return re.sub(r"[^a-zA-Z0-9_-]", "_", call_id)
 
 
-class AnthropicReply(Reply):
-    """An answer from a message's blocks as they come, or from one whole message."""
+class AnthropicReplyParser(ReplyParser):
+    """Builds an answer from the blocks of a message, or from one complete message."""
 
-    FINISH: ClassVar[Mapping[str, FinishReason]] = {
+    FINISH_REASONS: ClassVar[Mapping[str, FinishReason]] = {
         "end_turn": "stop",
         "stop_sequence": "stop",
         "max_tokens": "length",
@@ -138,99 +142,103 @@ class AnthropicReply(Reply):
     def __init__(self, on_text: OnText) -> None:
         super().__init__(on_text)
         self._thinking: dict[int, Thought] = {}
-        self._counts: dict[str, Any] = {}
+        self._usage: dict[str, Any] = {}
 
-    def _take(self, event: dict[str, Any]) -> None:
+    def _parse_event(self, event: dict[str, Any]) -> None:
         match event.get("type"):
             case "message_start":
-                self._open(event["message"])
+                self._start_message(event["message"])
             case "content_block_start":
-                self._block(event["index"], event["content_block"])
+                self._start_block(event["index"], event["content_block"])
             case "content_block_delta":
-                self._piece(event["index"], event["delta"])
+                self._extend_block(event["index"], event["delta"])
             case "message_delta":
-                # llama.cpp begins with this one where a token gave no text.
+                # llama.cpp begins with this event when the first token has no text.
                 self.has_answer = True
-                self._end(event["delta"])
-                counts = event.get("usage") or {}
-                self._count(counts)
-                self.has_usage = "output_tokens" in counts and "input_tokens" in self._counts
+                self._finish_message(event["delta"])
+                usage = event.get("usage") or {}
+                self._update_usage(usage)
+                self.has_usage = "output_tokens" in usage and "input_tokens" in self._usage
             case "message_stop":
                 self.done = True
             case "message":
-                self._open(event)
+                self._start_message(event)
                 for index, block in enumerate(event["content"]):
-                    self._block(index, block)
-                self._end(event)
+                    self._start_block(index, block)
+                self._finish_message(event)
                 self.has_usage = "usage" in event
             case _:
-                pass  # `ping`, and what the service may add, as it says it will
+                pass  # `ping`, and events that the service announces it may add
 
-    def _open(self, message: Mapping[str, Any]) -> None:
+    def _start_message(self, message: Mapping[str, Any]) -> None:
         self.has_answer = True
-        self.id = text_of(message.get("id"))
-        self.model = text_of(message.get("model"))
-        self._count(message.get("usage") or {})
+        self.id = as_text(message.get("id"))
+        self.model = as_text(message.get("model"))
+        self._update_usage(message.get("usage") or {})
 
-    def _block(self, index: int, block: Mapping[str, Any]) -> None:
+    def _start_block(self, index: int, block: Mapping[str, Any]) -> None:
         match block["type"]:
             case "text":
-                self._say(block.get("text"))
+                self._add_text(block.get("text"))
             case "tool_use":
-                self.calls[int(index)] = Call(
-                    text_of(block["id"]), text_of(block["name"]), whole=block.get("input")
+                self.calls[int(index)] = PartialToolCall(
+                    as_text(block["id"]),
+                    as_text(block["name"]),
+                    arguments_object=block.get("input"),
                 )
             case "thinking":
-                text, signature = text_of(block.get("thinking")), text_of(block.get("signature"))
+                text, signature = as_text(block.get("thinking")), as_text(block.get("signature"))
                 self._thinking[int(index)] = Thought(text, signature)
             case "redacted_thinking":
-                self._thinking[int(index)] = Thought(text_of(block["data"]), hidden=True)
+                self._thinking[int(index)] = Thought(as_text(block["data"]), hidden=True)
             case _:
                 pass
 
-    def _piece(self, index: int, delta: Mapping[str, Any]) -> None:
+    def _extend_block(self, index: int, delta: Mapping[str, Any]) -> None:
         match delta["type"]:
             case "text_delta":
-                self._say(delta["text"])
+                self._add_text(delta["text"])
             case "input_json_delta":
                 self.calls[index].arguments += delta["partial_json"]
             case "thinking_delta":
-                known = self._thinking[index]
-                self._thinking[index] = Thought(known.text + delta["thinking"], known.signature)
+                thought = self._thinking[index]
+                text = thought.text + delta["thinking"]
+                self._thinking[index] = Thought(text, thought.signature)
             case "signature_delta":
-                known = self._thinking[index]
-                self._thinking[index] = Thought(known.text, known.signature + delta["signature"])
+                thought = self._thinking[index]
+                signature = thought.signature + delta["signature"]
+                self._thinking[index] = Thought(thought.text, signature)
             case _:
                 pass
 
-    def _end(self, delta: Mapping[str, Any]) -> None:
-        self.finish = text_of(delta.get("stop_reason")) or self.finish
+    def _finish_message(self, delta: Mapping[str, Any]) -> None:
+        self.finish = as_text(delta.get("stop_reason")) or self.finish
         details = delta.get("stop_details") or {}
-        because = details.get("explanation") or details.get("category")
-        self.because = text_of(because) or self.because
+        explanation = details.get("explanation") or details.get("category")
+        self.finish_details = as_text(explanation) or self.finish_details
 
-    def _count(self, usage: Mapping[str, Any]) -> None:
-        """Take counts, each the latest total of its kind; those not given stay as they were."""
-        self._counts |= {name: count for name, count in usage.items() if count is not None}
+    def _update_usage(self, usage: Mapping[str, Any]) -> None:
+        """Store the latest total of each count; a count that is missing keeps its value."""
+        self._usage |= {name: count for name, count in usage.items() if count is not None}
 
         def total(name: str) -> int:
-            return count_of(self._counts.get(name))
+            return as_token_count(self._usage.get(name))
 
         self.cached_tokens = total("cache_read_input_tokens")
         self.cache_written_tokens = total("cache_creation_input_tokens")
-        written = self._counts.get("cache_creation") or {}
-        self.cache_written_1h_tokens = count_of(written.get("ephemeral_1h_input_tokens"))
-        # Its `input_tokens` are those that no cache had to do with.
+        written = self._usage.get("cache_creation") or {}
+        self.cache_written_1h_tokens = as_token_count(written.get("ephemeral_1h_input_tokens"))
+        # The service's `input_tokens` exclude tokens read from or written to a cache.
         self.input_tokens = total("input_tokens") + self.cached_tokens + self.cache_written_tokens
         self.output_tokens = total("output_tokens")
-        details = self._counts.get("output_tokens_details") or {}
-        self.reasoning_tokens = count_of(details.get("thinking_tokens"))
+        details = self._usage.get("output_tokens_details") or {}
+        self.reasoning_tokens = as_token_count(details.get("thinking_tokens"))
 
     @property
     def thoughts(self) -> tuple[Thought, ...]:
-        """The thinking so far; without a signature the service would refuse it."""
-        known = [thought for _, thought in sorted(self._thinking.items())]
-        return tuple(thought for thought in known if thought.signature or thought.hidden)
+        """The thinking so far; the service refuses it without a signature."""
+        thoughts = [thought for _, thought in sorted(self._thinking.items())]
+        return tuple(thought for thought in thoughts if thought.signature or thought.hidden)
 
 
 ANTHROPIC: Final = Dialect(
@@ -240,8 +248,8 @@ ANTHROPIC: Final = Dialect(
     key_header=lambda key: ("x-api-key", key),
     request_body=request_body,
     bounds=lambda body: (1, body["max_tokens"]),
-    reply=AnthropicReply,
-    image_tokens=5_000,  # its page says 4,784 for the sharpest that a model sees
+    reply_parser=AnthropicReplyParser,
+    max_image_tokens=5_000,  # documented: 4,784 at the highest resolution
     headers={"anthropic-version": _VERSION},
-    address_end="/v1",
+    base_url_suffix="/v1",
 )

@@ -1,9 +1,8 @@
 """
-The doors through which people call a provider, built on its one exchange; no wire format here.
+The methods that call a provider, built on its one `exchange`; no wire format here.
 
-`CompletionMethods` needs nothing but an `exchange` method, so that whatever wraps a provider (the
-runner's meter, a test's recorder) offers the very same doors. `BaseProvider` adds the identity
-that the engine asks for.
+`CompletionMethods` needs only `exchange`, so whatever wraps a provider (the runner's meter, a
+test's recorder) has the same methods. `BaseProvider` adds what the engine asks a provider for.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ import math
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from decimal import Decimal
@@ -27,24 +27,24 @@ from dagorch.models.limits import Demand, Limits
 from dagorch.models.llm import LLMRequest, LLMResponse
 from dagorch.models.messages import MessagesLike, build_request
 from dagorch.providers.openai_wire import request_body
-from dagorch.providers.wire import encode
+from dagorch.providers.wire import encode_json
 
 __all__ = ["BaseProvider", "CompletionMethods", "Limits", "TextStream"]
 
 
-_IMAGE_TOKENS = 50_000
-"""The most that an image counts as with any service; gpt-4o-mini makes 48,169 of a large one."""
+_MAX_IMAGE_TOKENS = 50_000
+"""The most that any service counts for one image; gpt-4o-mini counts 48,169 for a large one."""
 
 
 def _ignore(_text: str) -> None:
-    """Take streamed text that nobody asked for."""
+    """Discard streamed text."""
 
 
 class TextStream:
     """
-    The pieces of one answer's text, in order, and then the whole answer.
+    The pieces of one answer's text, in order; then the complete response.
 
-    Iterating raises whatever the exchange raised, after the text that had come before.
+    Iterating raises the error of the exchange, after the text that arrived before it.
     """
 
     def __init__(self, pieces: MemoryObjectReceiveStream[str]) -> None:
@@ -52,8 +52,8 @@ class TextStream:
         self._response: LLMResponse | None = None
         self._error: Exception | None = None
 
-    def end(self, outcome: LLMResponse | Exception) -> None:
-        """Take how the exchange ended; what `CompletionMethods.stream` calls, and nobody else."""
+    def finish(self, outcome: LLMResponse | Exception) -> None:
+        """Store the outcome of the exchange; for `CompletionMethods.stream` only."""
         if isinstance(outcome, Exception):
             self._error = outcome
         else:
@@ -62,13 +62,13 @@ class TextStream:
     @property
     def response(self) -> LLMResponse:
         """
-        The whole answer with its usage, once the text has been read to its end.
+        The complete response with its usage, once the stream has been read to its end.
 
         Raises:
-            DefinitionError: The answer is not complete yet.
+            DefinitionError: The response is not complete yet.
         """
         if self._response is None:
-            raise DefinitionError("the answer is not complete; read the stream to its end first")
+            raise DefinitionError("the response is not complete; read the stream to its end first")
         return self._response
 
     def __aiter__(self) -> AsyncIterator[str]:
@@ -84,27 +84,27 @@ class TextStream:
 
 
 class CompletionMethods(ABC):
-    """`complete`, `acomplete` and `stream`, for anything that can do one exchange."""
+    """`complete`, `acomplete` and `stream`, for any class with an `exchange` method."""
 
     @abstractmethod
     async def exchange(self, request: LLMRequest, on_text: Callable[[str], None]) -> LLMResponse:
-        """Send the request once and give the whole answer; see `dagorch.ports.Provider`."""
+        """Send the request once and return the response; see `dagorch.ports.Provider`."""
 
     async def acomplete(
         self, messages: MessagesLike, model: str | None = None, **options: Any
     ) -> LLMResponse:
         """
-        Ask once and give the whole answer.
+        Send one request and return the complete response.
 
         Args:
             messages: Dicts such as `{"role": "user", "content": "..."}`, or `Message`s.
-            model: None asks the provider's default model.
+            model: None for the provider's default model.
             options: Fields of `LLMRequest`: `max_tokens`, `temperature`, `stop`, `json_schema`,
-                `schema_name`, `tools`, and `extra` for a service's own.
+                `schema_name`, `tools`, and `extra` for options of one service.
 
         Raises:
             DefinitionError: A message or an option is malformed; nothing was sent.
-            ProviderError: The service failed, told apart by kind.
+            ProviderError: The service failed; the subclass says how.
         """
         return await self.exchange(build_request(messages, model, options), _ignore)
 
@@ -112,31 +112,30 @@ class CompletionMethods(ABC):
         self, messages: MessagesLike, model: str | None = None, **options: Any
     ) -> LLMResponse:
         """
-        Ask once and wait for the whole answer; takes and raises what `acomplete` does.
+        Send one request and block until the response is complete; otherwise as `acomplete`.
 
-        Blocks its thread. On a thread whose event loop is running, that loop stands still
-        until the answer is there: use `acomplete` where you can.
+        Called on the thread of a running event loop, it blocks that loop. Use `acomplete` there.
         """
         request = build_request(messages, model, options)
 
-        def ask() -> LLMResponse:
+        def exchange() -> LLMResponse:
             return anyio.run(self.exchange, request, _ignore)
 
         try:
             current_token()
         except RuntimeError:  # no event loop runs on this thread
-            return ask()
-        return _in_helper_thread(ask)
+            return exchange()
+        return _run_in_thread(exchange)
 
     @asynccontextmanager
     async def stream(
         self, messages: MessagesLike, model: str | None = None, **options: Any
     ) -> AsyncIterator[TextStream]:
         """
-        Ask once and read the answer's text while it is written; takes what `acomplete` does.
+        Send one request and read the text while it is generated; arguments as `acomplete`.
 
-        Leaving the block early cancels the exchange and closes its connection. A context
-        manager and not a bare generator, because a task must not outlive the block it serves.
+        Leaving the block early cancels the exchange and closes its connection. It is a context
+        manager, not a bare generator, because no task may outlive the block that it serves.
 
         Example:
             ```python
@@ -147,24 +146,24 @@ class CompletionMethods(ABC):
             ```
         """
         request = build_request(messages, model, options)
-        # Unbounded in pieces, bounded in size: one answer is at most the model's output limit.
+        # The number of pieces has no bound, but the model's output limit bounds their size.
         send, receive = anyio.create_memory_object_stream[str](math.inf)
         stream = TextStream(receive)
         failure: Exception | None = None
 
-        async def ask() -> None:
+        async def exchange() -> None:
             with send:
                 try:
-                    stream.end(await self.exchange(request, send.send_nowait))
+                    stream.finish(await self.exchange(request, send.send_nowait))
                 except Exception as error:
-                    stream.end(error)
+                    stream.finish(error)
 
         with receive:
             async with anyio.create_task_group() as group:
-                group.start_soon(ask)
+                group.start_soon(exchange)
                 try:
                     yield stream
-                except Exception as error:  # raised below, outside of the group's ExceptionGroup
+                except Exception as error:  # raised below, outside the group's ExceptionGroup
                     failure = error
                 group.cancel_scope.cancel()
         if failure is not None:
@@ -173,15 +172,15 @@ class CompletionMethods(ABC):
 
 class BaseProvider(CompletionMethods):
     """
-    What every provider of dagorch shares: its identity and the doors.
+    The base of dagorch's providers.
 
-    A provider of your own implements `exchange`, and `worst_case_usd` where it knows its price.
+    Your own subclass implements `exchange`, and `worst_case_usd` if it knows its prices.
 
     Args:
-        name: The service's name; limits are kept under it.
-        default_model: What a request without a model gets.
-        max_concurrency: Exchanges under way at once, at least 1; None is no bound.
-        limits: The service's rates, and those of its models; None is none known.
+        name: The service's name; rate limits are kept per name.
+        default_model: The model of requests that name none.
+        max_concurrency: Concurrent exchanges, at least 1; None for no limit.
+        limits: The rate limits of the service and its models; None if unknown.
     """
 
     def __init__(
@@ -192,7 +191,7 @@ class BaseProvider(CompletionMethods):
         limits: Limits | None = None,
     ) -> None:
         if max_concurrency is not None and max_concurrency < 1:
-            raise DefinitionError(f"max_concurrency is {max_concurrency}; give at least 1, or None")
+            raise DefinitionError(f"max_concurrency is {max_concurrency}; pass at least 1, or None")
         self._name = name
         self._default_model = default_model
         self._max_concurrency = max_concurrency
@@ -200,52 +199,52 @@ class BaseProvider(CompletionMethods):
 
     @property
     def name(self) -> str:
-        """The service's name; limits are kept under it."""
+        """The service's name; rate limits are kept per name."""
         return self._name
 
     @property
     def default_model(self) -> str:
-        """What a request without a model gets; empty if it must name one."""
+        """The model of requests that name none; empty if each must name one."""
         return self._default_model
 
     @property
     def max_concurrency(self) -> int | None:
-        """How many exchanges may be under way at once; None is no bound."""
+        """How many exchanges may run at once; None for no limit."""
         return self._max_concurrency
 
     @property
     def limits(self) -> Limits | None:
-        """The service's rates, and those of its models; None is none known."""
+        """The rate limits of the service and its models; None if unknown."""
         return self._limits
 
     def demand(self, request: LLMRequest) -> Demand:
-        """What a request asks of the service's tokens."""
+        """Return how much of the service's token limits a request needs."""
         return Demand.of(request)
 
     def worst_case_usd(self, request: LLMRequest) -> Decimal | None:
-        """The most that this request can cost, or None where the price is unknown."""
+        """Return an upper bound on the cost of the request; None if the price is unknown."""
         return None
 
     def bounds(self, request: LLMRequest) -> tuple[int, int | None]:
         """
-        The most tokens that a request can have, and its answer; None where nothing bounds that.
+        Return upper bounds on input and output tokens; None if the output has no bound.
 
-        A token is at least a byte of what is sent, here of OpenAI's chat completions.
+        A token is at least one byte of the request body, here OpenAI's. Each image has a bound of
+        its own, whatever the size of its `data:` URL.
         """
-        # A data: URL's bytes are no tokens; its image has a bound of its own.
-        words = tuple(replace(message, images=()) for message in request.messages)
+        text_only = tuple(replace(message, images=()) for message in request.messages)
         model = request.model or self.default_model
-        sent = len(encode(request_body(replace(request, messages=words), model)))
+        body = encode_json(request_body(replace(request, messages=text_only), model))
         images = sum(len(message.images) for message in request.messages)
-        most = request.max_tokens or self.max_output_tokens(request.model)
-        return sent + images * _IMAGE_TOKENS, most
+        max_output = request.max_tokens or self.max_output_tokens(request.model)
+        return len(body) + images * _MAX_IMAGE_TOKENS, max_output
 
     def max_output_tokens(self, model: str = "") -> int | None:
-        """The most tokens that a model writes in one answer, or None where unknown."""
+        """Return the most tokens that a model generates in one answer; None if unknown."""
         return None
 
     async def aclose(self) -> None:
-        """Close what is open on this event loop; the provider can be used again."""
+        """Close everything that is open on this event loop; the provider can be used again."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -262,20 +261,15 @@ class BaseProvider(CompletionMethods):
         return f"<{type(self).__name__} {self.name!r} model={self.default_model!r}>"
 
 
-def _in_helper_thread(work: Callable[[], LLMResponse]) -> LLMResponse:
-    """Do `work` on a thread without an event loop, and wait for it."""
-    outcome: list[LLMResponse] = []
-    failure: list[BaseException] = []
+def _run_in_thread(call: Callable[[], LLMResponse]) -> LLMResponse:
+    """Run `call` on a daemon thread, which has no event loop, and wait for it."""
+    outcome: Future[LLMResponse] = Future()
 
     def run() -> None:
         try:
-            outcome.append(work())
+            outcome.set_result(call())
         except BaseException as error:
-            failure.append(error)
+            outcome.set_exception(error)
 
-    thread = threading.Thread(target=run, name="dagorch-complete", daemon=True)
-    thread.start()
-    thread.join()
-    if failure:
-        raise failure[0]
-    return outcome[0]
+    threading.Thread(target=run, name="dagorch-complete", daemon=True).start()
+    return outcome.result()

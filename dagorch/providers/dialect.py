@@ -1,7 +1,7 @@
 """
-What a dialect is: how one family of services is asked, and how its answers are put together.
+What a dialect is: the protocol of one family of services, as data and pure functions.
 
-Data and pure functions, no sockets. `HttpProvider` does the rest, for all dialects alike.
+`HttpProvider` does the I/O, for all dialects alike.
 """
 
 from __future__ import annotations
@@ -14,134 +14,133 @@ from secrets import token_hex
 from typing import Any, ClassVar
 
 from dagorch.models.llm import FinishReason, LLMRequest, Thought, ToolCall
-from dagorch.providers.wire import WireError, parse, text_of
+from dagorch.providers.wire import WireError, as_text, parse_json
 
-__all__ = ["Call", "Dialect", "Reply"]
+__all__ = ["Dialect", "PartialToolCall", "ReplyParser"]
 
 OnText = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How one family of services is spoken to."""
+    """The protocol of one family of services."""
 
     name: str
-    """As messages call it: `OpenAI's chat completions`."""
+    """For messages: `OpenAI's chat completions`."""
     service: str
-    """Who made it; the name of a provider that is given none."""
+    """The service that invented it; the default name of a provider."""
     path: Callable[[str], str]
-    """From the model's name to the path after the service's address."""
+    """Model name -> path after the base URL."""
     key_header: Callable[[str], tuple[str, str]]
-    """From the key to the header that carries it."""
+    """Key -> name and value of the header that carries it."""
     request_body: Callable[[LLMRequest, str, int | None], dict[str, Any]]
-    """From a request, the model's name and its known limit of output, to the JSON to send."""
+    """Request, model name, the model's known output limit -> JSON body."""
     bounds: Callable[[Mapping[str, Any]], tuple[int, int | None]]
-    """From a body: how many answers it asks for, and the most tokens of each, if it says."""
-    reply: Callable[[OnText], Reply]
-    """Makes what puts one answer together."""
-    image_tokens: int
-    """The most that an image counts as."""
+    """JSON body -> number of answers it asks for, and the token limit of each, if it has one."""
+    reply_parser: Callable[[OnText], ReplyParser]
+    """Creates the parser of one reply."""
+    max_image_tokens: int
+    """The most tokens that one image counts as."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """Sent with every request."""
-    address_end: str = ""
-    """What users may write at the end of an address although the path begins with it."""
+    base_url_suffix: str = ""
+    """Removed from the end of a base URL, because `path` begins with it."""
 
 
 @dataclass(slots=True)
-class Call:
+class PartialToolCall:
     """A tool call that is still arriving."""
 
     id: str = ""
     name: str = ""
     arguments: str = ""
-    """JSON text, in as many pieces as came."""
-    whole: Any = None
-    """The arguments as an object, where they came so."""
+    """JSON text received so far."""
+    arguments_object: Any = None
+    """The arguments, if the service sends them as an object."""
     signature: str = ""
 
-    def finished(self) -> ToolCall:
-        """Give the call; one without an id gets one, as its answer must name it."""
+    def to_tool_call(self) -> ToolCall:
+        """Return the finished call. A missing id is generated once: the tool's result needs it."""
         self.id = self.id or f"call_{token_hex(8)}"
-        arguments = self.arguments or json.dumps(self.whole or {}, ensure_ascii=False)
+        arguments = self.arguments or json.dumps(self.arguments_object or {}, ensure_ascii=False)
         return ToolCall(self.id, self.name, arguments, self.signature)
 
 
-class Reply(ABC):
+class ReplyParser(ABC):
     """
-    Puts one answer together from a service's events.
+    Builds one answer from a service's events.
 
-    A whole answer, which a server sends that knows no streaming, counts as one event.
+    The reply of a server that does not stream counts as one event.
 
     Attributes:
-        done: The service said that nothing more comes.
-        has_answer: It began to answer, be it with nothing but an end.
-        model: As the service calls it.
-        id: The service's own name for the answer, if it gave one.
-        has_usage: It counted the whole answer's tokens.
-        input_tokens: All of the prompt, what came from a cache too.
-        output_tokens: All that was written, silent reasoning too.
-        finish: Why the answer ended, in the service's word; empty while it goes on.
-        because: Why a filter stopped it, in words.
+        done: The service sent its last event.
+        has_answer: The service began an answer, even an empty one.
+        model: The service's name for the model.
+        id: The service's id of the answer, or empty.
+        has_usage: The token counts cover the complete answer.
+        input_tokens: The complete prompt, cached tokens included.
+        output_tokens: All generated tokens, hidden reasoning included.
+        finish: The service's finish reason; empty until there is one.
+        finish_details: The service's explanation of it.
     """
 
-    FINISH: ClassVar[Mapping[str, FinishReason]]
-    """The service's word for an end -> dagorch's."""
+    FINISH_REASONS: ClassVar[Mapping[str, FinishReason]]
+    """The service's finish reason -> dagorch's."""
 
     def __init__(self, on_text: OnText) -> None:
         self._on_text = on_text
         self._texts: list[str] = []
         self.done = self.has_answer = self.has_usage = False
-        self.model = self.id = self.finish = self.because = ""
+        self.model = self.id = self.finish = self.finish_details = ""
         self.input_tokens = self.output_tokens = 0
         self.cached_tokens = self.cache_written_tokens = self.cache_written_1h_tokens = 0
         self.reasoning_tokens = 0
-        self.calls: dict[int, Call] = {}
+        self.calls: dict[int, PartialToolCall] = {}
 
     def feed(self, data: str) -> Mapping[str, Any] | str | None:
         """
-        Take one event's data.
+        Parse the data of one event.
 
         Returns:
-            The error that the service reports in it, as the service wrote it; else None.
+            The error that the event reports, as the service wrote it; else None.
 
         Raises:
-            WireError: The data is not a JSON object in the protocol's shape.
+            WireError: The data is not a JSON object of the protocol.
         """
         if data.strip() == "[DONE]":
             self.done = True
             return None
         try:
-            event = parse(data)
+            event = parse_json(data)
         except (ValueError, RecursionError):
             raise WireError("an event that is not JSON", data) from None
         if not isinstance(event, dict):
-            raise WireError("an event that is no JSON object", data)
-        if error := self._error_in(event):
+            raise WireError("an event that is not a JSON object", data)
+        if error := self._find_error(event):
             return error if isinstance(error, dict) else str(error)
-        told = len(self._texts)
+        reported = len(self._texts)
         try:
-            self._take(event)
+            self._parse_event(event)
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
-            raise WireError("an event in another shape", data) from None
-        for text in self._texts[told:]:
+            raise WireError("an event of unexpected shape", data) from None
+        for text in self._texts[reported:]:
             self._on_text(text)
         return None
 
-    def _error_in(self, event: Mapping[str, Any]) -> Any:
+    def _find_error(self, event: Mapping[str, Any]) -> Any:
         return event.get("error")
 
     @abstractmethod
-    def _take(self, event: dict[str, Any]) -> None:
-        """Take one event; any of Python's own errors means that it has another shape."""
+    def _parse_event(self, event: dict[str, Any]) -> None:
+        """Parse one event; an exception of Python's own means that its shape is unexpected."""
 
-    def _say(self, text: Any) -> None:
-        """Take a piece of the answer's text."""
-        if piece := text_of(text):
+    def _add_text(self, text: Any) -> None:
+        if piece := as_text(text):
             self._texts.append(piece)
 
     @property
-    def is_whole(self) -> bool:
-        """Whether the service ended the answer, rather than the connection ending under it."""
+    def is_complete(self) -> bool:
+        """Whether the service ended the answer; False if only the connection ended."""
         return self.done or bool(self.finish)
 
     @property
@@ -151,18 +150,18 @@ class Reply(ABC):
 
     @property
     def tool_calls(self) -> tuple[ToolCall, ...]:
-        """The calls so far, in the service's order."""
-        return tuple(call.finished() for _, call in sorted(self.calls.items()))
+        """The tool calls so far, in the service's order."""
+        return tuple(call.to_tool_call() for _, call in sorted(self.calls.items()))
 
     @property
     def thoughts(self) -> tuple[Thought, ...]:
-        """The reasoning that the service wants to see again; most want none."""
+        """The reasoning that the service wants back in later requests."""
         return ()
 
     @property
     def finish_reason(self) -> FinishReason:
-        """Why the answer ended, in dagorch's words."""
-        meant = self.FINISH.get(self.finish, "other")
-        if self.calls and (not self.finish or meant == "stop"):
-            return "tool_calls"  # some servers say `stop` where they mean this, and Gemini does
-        return meant
+        """Why the answer ended."""
+        reason = self.FINISH_REASONS.get(self.finish, "other")
+        if self.calls and (not self.finish or reason == "stop"):
+            return "tool_calls"  # Gemini and some other servers report `stop` for tool calls
+        return reason

@@ -1,9 +1,9 @@
 """
-What a service says of its own failure, in whichever shape: read here, judged in `error_mapping.py`.
+Parsing of the error bodies of services; `error_mapping` decides what they mean.
 
-One reader for all dialects, as a gateway in front of a service answers in a shape of its own:
-OpenAI's `{"error": {...}}`, Anthropic's with a type outside, Google's status with details, an
-HTML page, plain words.
+One parser for all dialects, because a gateway in front of a service answers in its own format:
+OpenAI's `{"error": {...}}`, Anthropic's with an outer type, Google's status with details, an
+HTML page, plain text.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ import html
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from dagorch.http.retry_after import seconds_until
 
-__all__ = ["Fault", "read_body", "read_error"]
+__all__ = ["ErrorBody", "parse_error", "parse_error_body"]
 
-_STATUS_OF: Final = (
+_STATUS_BY_NAME: Final = (
     ("authentication_error", 401),
     ("invalid_api_key", 401),
     ("unauthenticated", 401),
@@ -37,74 +37,69 @@ _STATUS_OF: Final = (
     ("invalid_request", 400),
     ("invalid_argument", 400),
 )
-"""A part of an error's name -> the status that it would have had before the stream began."""
+"""Part of an error's name -> its HTTP status before a stream has begun."""
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
-    """A failure in the service's own words."""
+class ErrorBody:
+    """An error as the service describes it."""
 
     message: str
     code: str = ""
-    """All that a program can tell it by, with blanks between."""
+    """All machine-readable codes, separated by spaces."""
     request_id: str = ""
     retry_after_seconds: float | None = None
 
     @property
     def status(self) -> int:
-        """The HTTP status that it amounts to, where none came with it; 500 if it does not say."""
+        """The HTTP status that the code stands for, for an error inside a stream; else 500."""
         for word in self.code.split():
             if re.fullmatch(r"[45]\d\d", word):
                 return int(word)
         name = self.code.lower()
-        return next((status for part, status in _STATUS_OF if part in name), 500)
+        return next((status for part, status in _STATUS_BY_NAME if part in name), 500)
 
 
-def read_body(body: bytes) -> Fault:
-    """Read the body of a reply without success."""
+def parse_error_body(body: bytes) -> ErrorBody:
+    """Parse the body of an error reply."""
     text = body.decode("utf-8", "replace").strip()
     try:
         parsed = json.loads(text)
     except (ValueError, RecursionError):
         if title := re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL):
-            return Fault(f"an HTML page, {html.unescape(title[1]).strip()!r}")
-        return Fault(" ".join(text.split()))
+            return ErrorBody(f"an HTML page, {html.unescape(title[1]).strip()!r}")
+        return ErrorBody(" ".join(text.split()))
     if isinstance(parsed, list) and parsed:
         parsed = parsed[0]  # Gemini wraps its errors in a list
     if not isinstance(parsed, Mapping):
-        return Fault(str(parsed))
-    fault = read_error(parsed.get("error", parsed))
+        return ErrorBody(str(parsed))
+    error = parse_error(parsed.get("error", parsed))
     request_id = parsed.get("request_id")
-    return Fault(
-        fault.message,
-        fault.code,
-        request_id if isinstance(request_id, str) else "",
-        fault.retry_after_seconds,
-    )
+    return replace(error, request_id=request_id if isinstance(request_id, str) else "")
 
 
-def read_error(error: Any) -> Fault:
+def parse_error(error: Any) -> ErrorBody:
     """
-    Read what stands under `error`, in a body or in an event.
+    Parse the value of `error` in a body or an event.
 
     Example:
-        >>> read_error({"type": "overloaded_error", "message": "Overloaded"})
-        Fault(message='Overloaded', code='overloaded_error', ...)
-        >>> read_error("something broke").status
+        >>> parse_error({"type": "overloaded_error", "message": "Overloaded"})
+        ErrorBody(message='Overloaded', code='overloaded_error', ...)
+        >>> parse_error("something broke").status
         500
     """
     if not isinstance(error, Mapping):
-        return Fault(str(error))
-    words = [error[name] for name in ("code", "type", "status") if error.get(name)]
-    pause: float | None = None
+        return ErrorBody(str(error))
+    codes = [error[name] for name in ("code", "type", "status") if error.get(name)]
+    retry_after: float | None = None
     details = error.get("details")
     for detail in details if isinstance(details, list) else ():
         if not isinstance(detail, Mapping):
             continue
         if detail.get("reason"):
-            words.append(detail["reason"])
+            codes.append(detail["reason"])
         if isinstance(detail.get("retryDelay"), str):
-            pause = seconds_until(detail["retryDelay"], 0.0)
-    code = " ".join(map(str, words))
-    said = error.get("message") or error.get("detail") or code or json.dumps(error)
-    return Fault(str(said), code, retry_after_seconds=pause)
+            retry_after = seconds_until(detail["retryDelay"], 0.0)
+    code = " ".join(map(str, codes))
+    message = error.get("message") or error.get("detail") or code or json.dumps(error)
+    return ErrorBody(str(message), code, retry_after_seconds=retry_after)

@@ -1,8 +1,8 @@
 """
-From what a service did wrong to the one error that says so; nothing is sent or retried here.
+Mapping of a service's failures to dagorch's errors.
 
-Every message names the service, the model, the status and the request, and says what to do.
-No message holds the key, also not where the service echoed it.
+Each message names the service, the model, the status and the request, and says what to do. No
+message contains the key, even if the service echoed it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from dagorch.errors import (
     AuthenticationError,
@@ -30,13 +30,13 @@ from dagorch.errors import (
 from dagorch.http.retry_after import retry_after_seconds
 from dagorch.http.secret import Secret
 from dagorch.models.usage import Usage
-from dagorch.providers.error_bodies import Fault, read_body, read_error
-from dagorch.providers.http_reply import Timeouts, TransportFailure
+from dagorch.providers.error_bodies import ErrorBody, parse_error, parse_error_body
+from dagorch.providers.http_reply import Timeouts, TransportError, TransportProblem
 from dagorch.providers.rate_headers import rate_limits
 
-__all__ = ["Failures"]
+__all__ = ["ErrorMapper"]
 
-_TOO_LONG = re.compile(
+_CONTEXT_TOO_LONG = re.compile(
     r"context[ _](length|size|window|limit)|exceeds? the (available|maximum) context|"
     r"token count( \S+){0,2} exceeds|(prompt|input|request)( \S+){0,3} (is )?too (long|large)|"
     r"too many (input )?tokens|reduce the length",
@@ -46,67 +46,63 @@ _NO_CREDIT = re.compile(
     r"insufficient_quota|insufficient (balance|credit|funds)|credit balance|available credits",
     re.IGNORECASE,
 )
-_NOT_HERE = re.compile(r"unsupported_country|location is not supported", re.IGNORECASE)
+_REGION_BLOCKED = re.compile(r"unsupported_country|location is not supported", re.IGNORECASE)
 _EXCERPT_CHARS = 300
+_UNSENT: Final = frozenset({"refused", "unresolved", "insecure", "connect_timeout"})
+"""Problems after which the service cannot have received the request."""
+_TRANSPORT_MESSAGES: Final[Mapping[TransportProblem, str]] = {
+    "refused": "no server listens at {address}; is the server running?",
+    "unresolved": "cannot resolve the host of {address}; check the address and the network",
+    "insecure": "the TLS handshake with {address} failed: {detail}",
+    "closed": "{address} closed the connection before the reply was complete; try again",
+    "connect_timeout": "no connection to {address} within {timeouts.connect_seconds:g} s",
+    "first_byte_timeout": (
+        "no first byte within {timeouts.first_byte_seconds:g} s; try again, or pass "
+        "timeouts=Timeouts(first_byte_seconds=...) to the provider"
+    ),
+    "chunk_timeout": (
+        "silent for {timeouts.between_chunks_seconds:g} s in the middle of the reply; try again"
+    ),
+    "other": "the exchange with {address} failed: {detail}",
+}
 
 
 @dataclass(frozen=True, slots=True)
-class Failures:
-    """Makes the errors of one exchange."""
+class ErrorMapper:
+    """Creates the errors of one exchange."""
 
     service: str
     model: str
     address: str
-    """Of the service, without a user's name or password."""
+    """The service's base URL, without user name and password."""
     dialect: str
-    """The name of what is spoken there."""
+    """The name of the protocol, for messages."""
     key: Secret
     key_env: str
-    """The environment variable that holds the key; empty if none does."""
+    """The environment variable that holds the key, or empty."""
     timeouts: Timeouts
 
-    def from_transport(self, failure: TransportFailure, *, begun: bool = False) -> ProviderError:
-        """Say how the connection failed; `begun` if a part of the answer had come."""
-        timeouts = self.timeouts
-        kind: type[ProviderError] = ProviderConnectionError
-        match failure.problem:
-            case "refused":
-                text = f"nothing listens at {self.address}; is the server running?"
-            case "unresolved":
-                text = f"the host of {self.address} is unknown; check the address and the network"
-            case "insecure":
-                text = f"no secure connection to {self.address}: {failure.detail}"
-            case "closed":
-                text = (
-                    f"{self.address} closed the connection before its answer was complete; "
-                    "try again"
-                )
-            case "connect_timeout":
-                kind = ProviderTimeoutError
-                text = f"no connection to {self.address} within {timeouts.connect_seconds:g} s"
-            case "first_byte_timeout":
-                kind = ProviderTimeoutError
-                text = (
-                    f"no first byte within {timeouts.first_byte_seconds:g} s; try again, or give "
-                    "the provider timeouts=Timeouts(first_byte_seconds=...)"
-                )
-            case "chunk_timeout":
-                kind = ProviderTimeoutError
-                text = (
-                    f"silent for {timeouts.between_chunks_seconds:g} s in the middle of its "
-                    "answer; try again"
-                )
-            case _:
-                text = f"no exchange with {self.address}: {failure.detail or 'unknown reason'}"
-        sent = failure.problem not in ("refused", "unresolved", "insecure", "connect_timeout")
-        return self._make(kind, text, sent=sent, answer_begun=begun)
+    def from_transport(self, failure: TransportError, *, begun: bool = False) -> ProviderError:
+        """Map a failed connection; `begun` if part of the answer had arrived."""
+        message = _TRANSPORT_MESSAGES[failure.problem].format(
+            address=self.address,
+            detail=failure.detail or "unknown reason",
+            timeouts=self.timeouts,
+        )
+        is_timeout = failure.problem.endswith("timeout")
+        return self._error(
+            ProviderTimeoutError if is_timeout else ProviderConnectionError,
+            message,
+            sent=failure.problem not in _UNSENT,
+            answer_begun=begun,
+        )
 
     def from_status(self, status: int, headers: Mapping[str, str], body: bytes) -> ProviderError:
-        """Say what a reply without success means."""
-        fault = read_body(body)
+        """Map a reply whose status is not 200."""
+        error = parse_error_body(body)
         if 300 <= status < 400:
-            fault = Fault(f"a redirect to {headers.get('location', 'nowhere')}")
-        return self._judged(status, fault, headers)
+            error = ErrorBody(f"a redirect to {headers.get('location', 'nowhere')}")
+        return self._from_error_body(status, error, headers)
 
     def from_event(
         self,
@@ -115,9 +111,9 @@ class Failures:
         *,
         begun: bool = False,
     ) -> ProviderError:
-        """Say what an error means that came in a reply with status 200."""
-        fault = read_error(error)
-        return self._judged(fault.status, fault, headers, answer_begun=begun)
+        """Map an error inside a reply with status 200."""
+        parsed = parse_error(error)
+        return self._from_error_body(parsed.status, parsed, headers, answer_begun=begun)
 
     def malformed(
         self,
@@ -128,9 +124,9 @@ class Failures:
         begun: bool = False,
         usage: Usage | None = None,
     ) -> ProviderError:
-        """Say that a reply with status 200 is not what the protocol promises."""
+        """Create the error for a reply with status 200 that does not follow the protocol."""
         excerpt = self.key.scrub(" ".join(text.split()))[:_EXCERPT_CHARS]
-        return self._make(
+        return self._error(
             MalformedReplyError,
             f"answered with {found}{f': {excerpt!r}' if excerpt else ''}; "
             f"does {self.address} speak {self.dialect}?",
@@ -141,12 +137,12 @@ class Failures:
         )
 
     def refused(
-        self, because: str, request_id: str, headers: Mapping[str, str], usage: Usage | None
+        self, reason: str, request_id: str, headers: Mapping[str, str], usage: Usage | None
     ) -> ProviderError:
-        """Say that nothing was answered because the model or a filter did not want to."""
-        return self._make(
+        """Create the error for a request that the model or a filter refused to answer."""
+        return self._error(
             RefusedError,
-            f"refused to answer ({self.key.scrub(because)[:_EXCERPT_CHARS]}); reword the request",
+            f"refused to answer ({self.key.scrub(reason)[:_EXCERPT_CHARS]}); reword the request",
             status=200,
             headers=headers,
             request_id=request_id,
@@ -155,66 +151,64 @@ class Failures:
         )
 
     def request_id(self, headers: Mapping[str, str]) -> str:
-        """Give the service's own id of the request; empty if it gave none."""
+        """Return the service's id of the request, or empty."""
         return self.key.scrub(headers.get("x-request-id") or headers.get("request-id") or "")
 
-    def _judged(
+    def _from_error_body(
         self,
         status: int,
-        fault: Fault,
+        error: ErrorBody,
         headers: Mapping[str, str],
         *,
         answer_begun: bool = False,
     ) -> ProviderError:
-        kind, advice = self._kind(status, fault.code, fault.message)
-        said = self.key.scrub(fault.message)[:_EXCERPT_CHARS]
-        return self._make(
+        kind, advice = self._kind(status, error.code, error.message)
+        message = self.key.scrub(error.message)[:_EXCERPT_CHARS]
+        return self._error(
             kind,
-            f"answered {status}: {said or 'nothing more'}; {advice}",
+            f"answered {status}: {message or 'no details'}; {advice}",
             status=status,
             headers=headers,
-            request_id=fault.request_id,
-            pause=fault.retry_after_seconds,
+            request_id=error.request_id,
+            retry_after=error.retry_after_seconds,
             answer_begun=answer_begun,
         )
 
-    def _kind(self, status: int, code: str, said: str) -> tuple[type[ProviderError], str]:
-        """Find the kind of error, and what to do about it."""
-        whole = f"{code} {said}"
-        if status in (400, 413, 422) and (_TOO_LONG.search(whole) or status == 413):
-            return ContextTooLongError, "shorten the messages or use a model that reads more"
+    def _kind(self, status: int, code: str, message: str) -> tuple[type[ProviderError], str]:
+        """Return the kind of error, and what to do about it."""
+        text = f"{code} {message}"
+        if status in (400, 413, 422) and (_CONTEXT_TOO_LONG.search(text) or status == 413):
+            advice = "shorten the messages or use a model with a larger context window"
+            return ContextTooLongError, advice
         if "content_filter" in code or "content_policy" in code:
             return RefusedError, "reword the request"
-        if status == 402 or (status < 500 and _NO_CREDIT.search(whole)):
+        if status == 402 or (status < 500 and _NO_CREDIT.search(text)):
             return PermissionDeniedError, "the account has no credit left; top it up"
-        if _NOT_HERE.search(whole):
-            return PermissionDeniedError, "the service is not offered where you are"
-        if status == 401 or self._is_about_the_key(code, said):
+        if _REGION_BLOCKED.search(text):
+            return PermissionDeniedError, "the service is not available in your region"
+        # Google answers 400 to a wrong key, and 403 to a missing one.
+        without_key = not self.key and "unregistered callers" in message
+        if status == 401 or "API_KEY_INVALID" in code or without_key:
             if not self.key:
-                where = f"put it in {self.key_env}" if self.key_env else "give the provider api_key"
-                return AuthenticationError, f"no key was sent; {where}"
+                advice = (
+                    f"set {self.key_env}" if self.key_env else "pass api_key=... to the provider"
+                )
+                return AuthenticationError, f"no API key was sent; {advice}"
             where = f" in {self.key_env}" if self.key_env else ""
-            return AuthenticationError, f"the key{where} was not accepted; check it"
-        return self._kind_by_status(status)
-
-    def _is_about_the_key(self, code: str, said: str) -> bool:
-        """Whether it is, where the status does not say so: Google's are 400, or 403 without one."""
-        return "API_KEY_INVALID" in code or (not self.key and "unregistered callers" in said)
-
-    def _kind_by_status(self, status: int) -> tuple[type[ProviderError], str]:
+            return AuthenticationError, f"the API key{where} was rejected; check it"
         if status == 403:
-            return PermissionDeniedError, "the key may not do this; check its rights"
+            return PermissionDeniedError, "the API key lacks this permission; check its rights"
         if status == 404 or 300 <= status < 400:
-            return NotFoundError, f"check the model's name and the address {self.address}"
+            return NotFoundError, f"check the model name and the address {self.address}"
         if status == 408:
             return ProviderTimeoutError, "try again"
         if status == 429:
-            return RateLimitedError, "wait, or lower the number of calls at once"
+            return RateLimitedError, "wait, or lower the number of concurrent calls"
         if status >= 500:
-            return OverloadedError, "the fault is the service's; try again"
-        return BadRequestError, "the service does not take this request; change it"
+            return OverloadedError, "the service failed; try again"
+        return BadRequestError, "the service rejected the request; change it"
 
-    def _make(
+    def _error(
         self,
         kind: type[ProviderError],
         text: str,
@@ -222,23 +216,23 @@ class Failures:
         status: int | None = None,
         headers: Mapping[str, str] | None = None,
         request_id: str = "",
-        pause: float | None = None,
+        retry_after: float | None = None,
         sent: bool = True,
         answer_begun: bool = False,
         usage: Usage | None = None,
     ) -> ProviderError:
         headers, now = headers or {}, time.time()
         request_id = self.request_id(headers) or self.key.scrub(request_id)
-        who = f"{self.service} ({self.model})" if self.model else self.service
-        tail = f" [request {request_id}]" if request_id else ""
-        wait = retry_after_seconds(headers, now)
+        prefix = f"{self.service} ({self.model})" if self.model else self.service
+        suffix = f" [request {request_id}]" if request_id else ""
+        from_headers = retry_after_seconds(headers, now)
         return kind(
-            self.key.scrub(f"{who}: {text}{tail}"),
+            self.key.scrub(f"{prefix}: {text}{suffix}"),
             service=self.service,
             model=self.model,
             status=status,
             request_id=request_id,
-            retry_after_seconds=pause if wait is None else wait,
+            retry_after_seconds=retry_after if from_headers is None else from_headers,
             rate_limits=rate_limits(headers, now),
             sent=sent,
             answer_begun=answer_begun,

@@ -1,8 +1,7 @@
 """
-Providers by name: the one place that reads keys and addresses from the environment.
+Creates providers by name; the only module that reads keys and addresses from the environment.
 
-It reads them when it is asked, never at import, and knows no service by itself: those are the
-registry's data.
+It reads them on each call, never at import.
 """
 
 from __future__ import annotations
@@ -20,23 +19,23 @@ from dagorch.providers.base import BaseProvider
 from dagorch.providers.gemini import GeminiProvider
 from dagorch.providers.http_client import Timeouts
 from dagorch.providers.http_provider import HttpProvider
-from dagorch.providers.local import LocalProvider, local_missing
+from dagorch.providers.local import LocalProvider, missing_for_local
 from dagorch.providers.local_model import MODEL_NAME
 from dagorch.providers.openai import OpenAIProvider
-from dagorch.providers.prices import LOOSE_NAMES, Price
+from dagorch.providers.prices import MODEL_ALIASES, Price
 from dagorch.providers.registry import (
     PROVIDER_NAMES,
     SERVICES,
     DialectName,
     Service,
-    unknown_provider,
+    unknown_provider_error,
 )
 from dagorch.providers.scripted import SCRIPTED_MODEL, ScriptedProvider
 
 __all__ = ["ProviderFactory", "ProviderInfo"]
 
 _PROBE_SECONDS = 0.2
-_SPEAKING: Final[Mapping[DialectName, type[HttpProvider]]] = {
+_CLASSES: Final[Mapping[DialectName, type[HttpProvider]]] = {
     "openai": OpenAIProvider,
     "anthropic": AnthropicProvider,
     "gemini": GeminiProvider,
@@ -45,7 +44,7 @@ _SPEAKING: Final[Mapping[DialectName, type[HttpProvider]]] = {
 
 @dataclass(frozen=True, slots=True)
 class ProviderInfo:
-    """What stands between a provider and its first answer."""
+    """Whether a provider is ready to use."""
 
     name: str
     ready: bool
@@ -55,7 +54,7 @@ class ProviderInfo:
 
 
 class ProviderFactory:
-    """Makes providers; holds nothing."""
+    """Creates providers; has no state."""
 
     @staticmethod
     def get_provider(
@@ -70,21 +69,20 @@ class ProviderFactory:
         limits: Limits | None = None,
     ) -> BaseProvider:
         """
-        Make the provider called `name`.
+        Create the provider called `name`.
 
         Args:
-            name: A service's, `local` (a small model inside this process) or `scripted`.
-            model: Its default model; None takes the service's usual one. For `local`, also the
+            name: A service, `local` (a small model inside this process) or `scripted`.
+            model: The default model; None for the service's usual one. For `local`, also the
                 path of a GGUF file.
             api_key: None reads the service's environment variable (`OPENAI_API_KEY`).
-            base_url: None reads `{NAME}_BASE_URL`, else takes the service's own address. At any
-                other address a key is sent if there is one, and not asked for. Prices stay the
-                service's.
+            base_url: None reads `{NAME}_BASE_URL`, else uses the service's own address. At any
+                other address a key is optional. Prices stay the service's.
             prices: `{model: (input, output)}` in dollars per million tokens.
-            max_concurrency: Exchanges under way at once with a service.
-            timeouts: How long each silence of a service is borne.
-            limits: Requests and tokens per window that your account has with a service, and
-                with single models of it; the engine keeps to them over all runs of an event loop.
+            max_concurrency: Concurrent exchanges with a service; None for no limit.
+            timeouts: How long a service may be silent.
+            limits: Requests and tokens per window of your account and of single models. The
+                engine keeps to them over all runs of an event loop.
 
         Raises:
             DefinitionError: The name is unknown, or a key is missing; the message names the
@@ -95,21 +93,19 @@ class ProviderFactory:
             <OpenAIProvider 'xai' model='grok-3-mini' at https://api.x.ai/v1>
         """
         if name == "local":
-            return _local(model)
+            return _local_provider(model)
         if name == "scripted":
             return ScriptedProvider(default_model=model or SCRIPTED_MODEL, limits=limits)
         service = SERVICES.get(name)
         if service is None:
-            raise unknown_provider(name)
+            raise unknown_provider_error(name)
         address = base_url or os.environ.get(service.base_url_env) or service.base_url
-        is_own = service.is_at(address)
-        key = api_key or _key(service)
-        if is_own and service.key_env and not key:
-            raise DefinitionError(
-                f"provider {name!r} needs a key: set the environment variable "
-                f"{' or '.join(service.key_env)}, or give api_key"
-            )
-        return _SPEAKING[service.dialect](
+        is_official = service.is_at(address)
+        key = api_key or _key_from_environment(service)
+        if is_official and service.key_env and not key:
+            variables = " or ".join(service.key_env)
+            raise DefinitionError(f"{name}: no API key; set {variables}, or pass api_key=...")
+        return _CLASSES[service.dialect](
             address,
             name=name,
             api_key=key,
@@ -117,9 +113,9 @@ class ProviderFactory:
             max_concurrency=max_concurrency,
             prices=prices,
             price_service=service.price_service,
-            free=service.own_machine,
-            # A server of the user's own may know models by names that we would replace.
-            aliases=LOOSE_NAMES if is_own else None,
+            free=service.self_hosted,
+            # A server of the user's may have models whose names are aliases here.
+            aliases=MODEL_ALIASES if is_official else None,
             key_env=service.key_env[0] if service.key_env else "",
             timeouts=timeouts,
             limits=limits,
@@ -128,53 +124,46 @@ class ProviderFactory:
     @staticmethod
     def list_providers() -> list[ProviderInfo]:
         """
-        Say of every provider whether it is ready to use, and if not what is missing.
+        List all providers, with what is missing for those that are not ready.
 
-        Sends nothing to any service; a server on this machine is ready if something listens
-        at its port.
+        Sends nothing to any service. A server on this machine is ready if something listens on
+        its port.
         """
         return [_info(name) for name in PROVIDER_NAMES]
 
 
 def _info(name: str) -> ProviderInfo:
     if name == "local":
-        missing, model = local_missing(), MODEL_NAME
+        missing, model = missing_for_local(), MODEL_NAME
     elif name == "scripted":
         missing, model = "", SCRIPTED_MODEL
     else:
         service = SERVICES[name]
-        missing, model = _missing(service), service.default_model
+        missing, model = _missing_for_service(service), service.default_model
     return ProviderInfo(name, not missing, missing, model)
 
 
-def _missing(service: Service) -> str:
+def _missing_for_service(service: Service) -> str:
     address = os.environ.get(service.base_url_env) or service.base_url
-    if is_loopback(address) and not _listens(address):
-        return f"no server listens at {address}"
-    if service.is_at(address) and service.key_env and not _key(service):
+    if is_loopback(address):
+        try:
+            probe(address, _PROBE_SECONDS)
+        except OSError:
+            return f"no server listens at {address}"
+    if service.is_at(address) and service.key_env and not _key_from_environment(service):
         return f"set {' or '.join(service.key_env)}"
     return ""
 
 
-def _key(service: Service) -> str:
-    """Give the service's key from the environment; empty if none is set."""
+def _key_from_environment(service: Service) -> str:
     return next((key for env in service.key_env if (key := os.environ.get(env, "").strip())), "")
 
 
-def _listens(address: str) -> bool:
-    try:
-        probe(address, _PROBE_SECONDS)
-    except OSError:
-        return False
-    return True
-
-
-def _local(model: str | None) -> LocalProvider:
+def _local_provider(model: str | None) -> LocalProvider:
     if model is None or model == MODEL_NAME:
         return LocalProvider()
     if model.endswith(".gguf"):
         return LocalProvider(model_path=model)
     raise DefinitionError(
-        f"provider 'local' has the model {MODEL_NAME!r}, or any GGUF file: "
-        f"{model!r} is neither; give the path of a .gguf file"
+        f"local: unknown model {model!r}; use {MODEL_NAME!r} or the path of a .gguf file"
     )

@@ -1,4 +1,4 @@
-"""Services with Google Gemini's generateContent."""
+"""The provider for services that speak Google Gemini's generateContent."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ __all__ = ["GeminiProvider"]
 
 class GeminiProvider(HttpProvider):
     """
-    A service with Google Gemini's generateContent.
+    A service that speaks Google Gemini's generateContent.
 
     `base_url` is the address before `/models/...`, with the protocol's version:
-    `https://generativelanguage.googleapis.com/v1beta`. The other arguments are
-    `HttpProvider`'s.
+    `https://generativelanguage.googleapis.com/v1beta`. For the other arguments see
+    `HttpProvider`.
 
     Example:
         >>> GeminiProvider("https://example.com/v1beta", default_model="gemini-2.5-flash")

@@ -1,4 +1,4 @@
-"""Google Gemini's generateContent as data: request to JSON, events to an answer; no sockets."""
+"""Google Gemini's generateContent: builds request bodies and parses replies; pure."""
 
 from __future__ import annotations
 
@@ -9,30 +9,31 @@ from typing import Any, ClassVar, Final
 from urllib.parse import quote, urlsplit
 
 from dagorch.models.llm import FinishReason, LLMRequest, Message
-from dagorch.providers.dialect import Call, Dialect, Reply
+from dagorch.providers.dialect import Dialect, PartialToolCall, ReplyParser
 from dagorch.providers.wire import (
-    arguments_of,
-    count_of,
-    inline_image,
-    instruction,
-    merged,
-    text_of,
-    turns,
+    alternating_turns,
+    as_text,
+    as_token_count,
+    merge_fields,
+    parse_arguments,
+    parse_data_url,
+    rewrite_schema,
+    schema_instruction,
 )
 
-__all__ = ["GEMINI", "GeminiReply", "request_body"]
+__all__ = ["GEMINI", "GeminiReplyParser", "request_body"]
 
 _SCHEMA_OR_TOOLS: Final = re.compile(r"gemini-[12](\.|-|$)")
-"""Models that refuse to be held to a schema while they have tools; Gemini 3 takes both."""
+"""Models that accept either a schema or tools; Gemini 3 accepts both."""
 
 
 def request_body(request: LLMRequest, model: str, _limit: int | None = None) -> dict[str, Any]:
     """
-    Give the JSON object to send; the model's name and streaming are in the path.
+    Build the JSON body of a request; the path holds the model name and requests streaming.
 
-    Every system turn goes into `systemInstruction`, in order. Turns of one side that follow
-    each other become one, so the results of parallel calls stand together, as the service
-    demands. `request.extra` may set or replace any field; its `generationConfig` is added to ours.
+    All system messages go into `systemInstruction`, in order. Consecutive messages of one side
+    become one turn, because the service requires the results of parallel tool calls in one turn.
+    `request.extra` may set or replace any field; its `generationConfig` is merged with ours.
     """
     config: dict[str, Any] = {}
     system = [turn.content for turn in request.messages if turn.role == "system"]
@@ -44,24 +45,24 @@ def request_body(request: LLMRequest, model: str, _limit: int | None = None) -> 
         config["stopSequences"] = list(request.stop)
     if request.json_schema is not None:
         if request.tools and _SCHEMA_OR_TOOLS.match(model):
-            system.append(instruction(request.json_schema))
+            system.append(schema_instruction(request.json_schema))
         else:
             config["responseMimeType"] = "application/json"
-            config["responseJsonSchema"] = _without_const(request.json_schema)
+            config["responseJsonSchema"] = rewrite_schema(request.json_schema, _const_to_enum)
     body: dict[str, Any] = {"contents": _turns(request.messages)}
     if system := [text for text in system if text]:
         body["systemInstruction"] = {"parts": [{"text": text} for text in system]}
     if config:
         body["generationConfig"] = config
     if request.tools:
-        declared = []
+        declarations = []
         for tool in request.tools:
             function: dict[str, Any] = {"name": tool.name, "description": tool.description}
-            if tool.parameters.get("properties"):  # an object without any is refused
-                function["parametersJsonSchema"] = _without_const(tool.parameters)
-            declared.append(function)
-        body["tools"] = [{"functionDeclarations": declared}]
-    return merged(body, request.extra)
+            if tool.parameters.get("properties"):  # the service refuses an object without any
+                function["parametersJsonSchema"] = rewrite_schema(tool.parameters, _const_to_enum)
+            declarations.append(function)
+        body["tools"] = [{"functionDeclarations": declarations}]
+    return merge_fields(body, request.extra)
 
 
 def _turns(messages: tuple[Message, ...]) -> list[dict[str, Any]]:
@@ -71,23 +72,23 @@ def _turns(messages: tuple[Message, ...]) -> list[dict[str, Any]]:
         names.update({call.id: call.name for call in message.tool_calls})
         return _parts(message, names)
 
-    return turns(messages, parts, assistant="model", key="parts")
+    return alternating_turns(messages, parts, assistant="model", key="parts")
 
 
 def _parts(message: Message, names: Mapping[str, str]) -> list[dict[str, Any]]:
     if message.role == "tool":
-        called = message.tool_call_id
+        call_id = message.tool_call_id
         response = {
-            "id": called,
-            # The service goes by the function's name too, which our turns do not repeat.
-            "name": names.get(called, called),
+            "id": call_id,
+            # The service wants the function's name too, which our tool messages do not have.
+            "name": names.get(call_id, call_id),
             "response": {"error" if message.is_error else "output": message.content},
         }
         return [{"functionResponse": response}]
     parts: list[dict[str, Any]] = [{"text": message.content}] if message.content else []
     parts += [_image(url) for url in message.images]
     for call in message.tool_calls:
-        function = {"id": call.id, "name": call.name, "args": arguments_of(call)}
+        function = {"id": call.id, "name": call.name, "args": parse_arguments(call)}
         part: dict[str, Any] = {"functionCall": function}
         if call.signature:
             part["thoughtSignature"] = call.signature
@@ -96,7 +97,7 @@ def _parts(message: Message, names: Mapping[str, str]) -> list[dict[str, Any]]:
 
 
 def _image(url: str) -> dict[str, Any]:
-    inline = inline_image(url)
+    inline = parse_data_url(url)
     if inline is not None:
         return {"inlineData": {"mimeType": inline[0], "data": inline[1]}}
     file = {"fileUri": url}
@@ -105,22 +106,19 @@ def _image(url: str) -> dict[str, Any]:
     return {"fileData": file}
 
 
-def _without_const(schema: Any) -> Any:
-    """Write `const` as an `enum` of one, which is the only way that the service knows."""
-    if isinstance(schema, Mapping):
-        plain = {key: _without_const(value) for key, value in schema.items() if key != "const"}
-        if "const" in schema and not isinstance(schema["const"], Mapping):
-            plain["enum"] = [schema["const"]]
-        return plain
-    if isinstance(schema, list | tuple):
-        return [_without_const(part) for part in schema]
+def _const_to_enum(schema: dict[str, Any]) -> dict[str, Any]:
+    """Replace `const` by an `enum` with one value; the service does not know `const`."""
+    if "const" in schema:
+        value = schema.pop("const")
+        if not isinstance(value, Mapping):
+            schema["enum"] = [value]
     return schema
 
 
-class GeminiReply(Reply):
-    """An answer from a stream's chunks, each a whole reply with a piece of the text."""
+class GeminiReplyParser(ReplyParser):
+    """Builds an answer from chunks, each of which is a reply with a piece of the text."""
 
-    FINISH: ClassVar[Mapping[str, FinishReason]] = {
+    FINISH_REASONS: ClassVar[Mapping[str, FinishReason]] = {
         "STOP": "stop",
         "MAX_TOKENS": "length",
         "CONTINUATION": "length",
@@ -134,45 +132,45 @@ class GeminiReply(Reply):
         "IMAGE_RECITATION": "refused",
         "ESCALATION": "refused",
         "MODEL_ARMOR": "refused",
-        "PROMPT_BLOCKED": "refused",  # ours, for a prompt that no candidate answers
+        "PROMPT_BLOCKED": "refused",  # ours, for a blocked prompt, which has no candidate
     }
 
-    def _take(self, event: dict[str, Any]) -> None:
-        self.id = text_of(event.get("responseId")) or self.id
-        self.model = text_of(event.get("modelVersion")) or self.model
+    def _parse_event(self, event: dict[str, Any]) -> None:
+        self.id = as_text(event.get("responseId")) or self.id
+        self.model = as_text(event.get("modelVersion")) or self.model
         if usage := event.get("usageMetadata"):
-            self._count(usage)
+            self._parse_usage(usage)
         feedback = event.get("promptFeedback") or {}
         if reason := feedback.get("blockReason"):
             self.has_answer = True
             self.finish = "PROMPT_BLOCKED"
-            self.because = f"the prompt is blocked: {reason}"
+            self.finish_details = f"the prompt is blocked: {reason}"
         for candidate in event.get("candidates") or ():
             if candidate.get("index", 0) != 0:
-                continue  # `candidateCount` in `extra` asks for more than a response can hold
+                continue  # `candidateCount` in `extra` asks for more, but a response holds one
             self.has_answer = True
-            self.finish = text_of(candidate.get("finishReason")) or self.finish
-            self.because = text_of(candidate.get("finishMessage")) or self.because
+            self.finish = as_text(candidate.get("finishReason")) or self.finish
+            self.finish_details = as_text(candidate.get("finishMessage")) or self.finish_details
             for part in (candidate.get("content") or {}).get("parts") or ():
-                self._part(part)
+                self._parse_part(part)
 
-    def _part(self, part: Mapping[str, Any]) -> None:
+    def _parse_part(self, part: Mapping[str, Any]) -> None:
         if part.get("thought"):
-            return  # a summary of its reasoning, which is no part of the answer
-        self._say(part.get("text"))
+            return  # a summary of the reasoning, not part of the answer
+        self._add_text(part.get("text"))
         if function := part.get("functionCall"):
-            self.calls[len(self.calls)] = Call(
-                text_of(function.get("id")),
-                text_of(function["name"]),
-                whole=function.get("args"),
-                signature=text_of(part.get("thoughtSignature")),
+            self.calls[len(self.calls)] = PartialToolCall(
+                as_text(function.get("id")),
+                as_text(function["name"]),
+                arguments_object=function.get("args"),
+                signature=as_text(part.get("thoughtSignature")),
             )
 
-    def _count(self, usage: Mapping[str, Any]) -> None:
-        """Take the totals so far; the last chunk has those of the whole answer."""
+    def _parse_usage(self, usage: Mapping[str, Any]) -> None:
+        """Store the totals so far; the last chunk has the final ones."""
 
         def total(name: str) -> int:
-            return count_of(usage.get(name))
+            return as_token_count(usage.get(name))
 
         self.input_tokens = total("promptTokenCount") + total("toolUsePromptTokenCount")
         self.reasoning_tokens = total("thoughtsTokenCount")
@@ -185,9 +183,9 @@ class GeminiReply(Reply):
 
 
 def _path(model: str) -> str:
-    where = quote(model, safe="/")
-    whole = where if "/" in where else f"models/{where}"
-    return f"/{whole}:streamGenerateContent?alt=sse"
+    name = quote(model, safe="/")
+    resource = name if "/" in name else f"models/{name}"
+    return f"/{resource}:streamGenerateContent?alt=sse"
 
 
 def _bounds(body: Mapping[str, Any]) -> tuple[int, int | None]:
@@ -202,6 +200,6 @@ GEMINI: Final = Dialect(
     key_header=lambda key: ("x-goog-api-key", key),
     request_body=request_body,
     bounds=_bounds,
-    reply=GeminiReply,
-    image_tokens=50_000,  # 258 a tile of 768 by 768, without a stated bound on tiles
+    reply_parser=GeminiReplyParser,
+    max_image_tokens=50_000,  # 258 per tile of 768 by 768; no bound on tiles is documented
 )

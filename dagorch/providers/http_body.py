@@ -1,4 +1,4 @@
-"""A request's body as httpx takes it; imported with the first request, as httpx is."""
+"""A request body in httpx's own type; imported with the first request, as httpx is."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ from typing import Self
 
 import httpx
 
-__all__ = ["Body"]
+__all__ = ["RequestBody"]
 
 
-class Body(httpx.AsyncByteStream):
+class RequestBody(httpx.AsyncByteStream):
     """
-    One piece of bytes, to be read once.
+    A body in one chunk, to be read once.
 
-    httpx's own is a generator: where sending ends early it is left to the garbage collector,
-    of which trio warns.
+    httpx's own stream is a generator. When sending ends early, that generator is left to the
+    garbage collector, and trio warns about it.
     """
 
-    def __init__(self, piece: bytes) -> None:
-        self._pieces = [piece]
+    def __init__(self, chunk: bytes) -> None:
+        self._chunks = [chunk]
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> bytes:
-        if not self._pieces:
+        if not self._chunks:
             raise StopAsyncIteration
-        return self._pieces.pop()
+        return self._chunks.pop()

@@ -1,8 +1,8 @@
 """
-HTTP and nothing else: streaming POSTs, connections on a stack, foreign errors mapped once.
+An HTTP client for one service: streaming POSTs over pooled connections.
 
-With `http_reply` and `http_body` the only module of the package that knows httpx, which is
-imported when the first request is made. What the bytes mean is somebody else's business.
+Only this module, `http_reply` and `http_body` know httpx, which is imported with the first
+request. What the bytes mean is the dialect's.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ import anyio
 from dagorch.http.connections import is_loopback, tls_context
 from dagorch.providers.http_reply import (
     HttpReply,
-    Silences,
+    IdleTimeouts,
     Timeouts,
-    TransportFailure,
+    TransportError,
     TransportProblem,
 )
 
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["HttpClient", "Timeouts", "TransportFailure"]
+__all__ = ["HttpClient", "Timeouts", "TransportError"]
 
-_IDLE_KEPT = 1_000
-"""Connections kept open for later; before that they are bounded by the exchanges at once."""
-_BEGIN_AT_ONCE = 16
-"""Exchanges that begin in whatever turn of the loop; further ones begin one a turn."""
+_MAX_IDLE_CONNECTIONS = 1_000
+"""Busy connections are bounded by `max_connections` instead."""
+_MAX_UNQUEUED_STARTS = 16
+"""With more exchanges under way, new ones start one per turn of the event loop."""
 _COMMON_HEADERS: Mapping[str, str] = {
     "accept": "*/*",
     "accept-encoding": "gzip, deflate",
@@ -44,19 +44,19 @@ _COMMON_HEADERS: Mapping[str, str] = {
 
 class HttpClient:
     """
-    POSTs to one service on one event loop; see `PerLoop`.
+    Sends POSTs to one service on one event loop; see `PerLoop`.
 
-    Each connection is an httpx transport of its own, taken from a stack: neither httpx's pool
-    nor its client scales or is needed, see ADR 0008 and ADR 0016.
+    Each connection is an httpx transport of its own, kept on a stack. httpx's pool and client do
+    not scale and are not needed, see ADR 0008 and ADR 0016.
 
     Args:
-        base_url: What paths are appended to.
-        sign: Adds the key to a request, so that it lies in no dict that could be printed.
-        scrub: Takes the key out of a text; what a service echoes of it ends here.
+        base_url: Paths are appended to it.
+        sign: Adds the key to a request, so that no dict that could be printed holds it.
+        scrub: Removes the key from a text; applied to all that the service sends back.
         headers: Sent with each request.
-        max_connections: Requests under way at once; a further one waits. None is no bound.
-        timeouts: How long each silence is borne.
-        prepare: Slow, blocking work to have done in a thread before the first request.
+        max_connections: Concurrent requests; more wait. None for no limit.
+        timeouts: How long the service may be silent.
+        prepare: Slow, blocking work to do in a thread before the first request.
     """
 
     def __init__(
@@ -74,10 +74,10 @@ class HttpClient:
         self._sign = sign
         self._scrub = scrub
         self._headers = {**_COMMON_HEADERS, **headers}
-        self._places = anyio.CapacityLimiter(max_connections or float("inf"))
-        self._line = anyio.Lock()
+        self._slots = anyio.CapacityLimiter(max_connections or float("inf"))
+        self._start_queue = anyio.Lock()
         self._timeouts = timeouts
-        # The silences are measured here, where the first byte and a later one are told apart.
+        # `IdleTimeouts` measures the other phases; httpx cannot tell the first byte from a later.
         self._extensions = {
             "timeout": {
                 "connect": timeouts.connect_seconds, "read": None, "write": None, "pool": None
@@ -96,68 +96,70 @@ class HttpClient:
         self, path: str, body: bytes, may_resend: Callable[[], bool] = lambda: True
     ) -> AsyncIterator[HttpReply]:
         """
-        Send `body` as JSON and give the reply as soon as its headers are there.
+        Send `body` as JSON and yield the reply as soon as its headers arrive.
 
-        A kept connection that breaks before any reply is replaced once, if `may_resend`: the
-        request may have been seen. Leaving the block before the reply's end closes the connection.
+        Leaving the block before the end of the reply closes the connection. A reused connection
+        that breaks before the reply is replaced once if `may_resend` allows it: the service may
+        have received the request.
 
         Raises:
-            TransportFailure: From here or from reading the reply.
+            TransportError: Here, or inside the block while the reply is read.
         """
         if not self._prepared:
-            await self._be_prepared()
+            await self._ensure_prepared()
         import httpx
 
         with anyio.CancelScope() as scope:
-            silences = Silences(scope, self._timeouts)
+            idle_timeouts = IdleTimeouts(scope, self._timeouts)
             try:
                 async with self._connection() as (transport, reused):
-                    silences.begin()
+                    idle_timeouts.await_first_byte()
                     try:
                         response = await self._send(transport, path, body)
                     except (httpx.RemoteProtocolError, httpx.NetworkError):
                         if not (reused and may_resend()):
                             raise
-                        # Closed as it was used again: servers end a kept connection when they
-                        # like (llama.cpp's after five requests). This one is new.
+                        # The server closed the idle connection, as llama.cpp's does after five
+                        # requests. The transport opens a new one.
                         response = await self._send(transport, path, body)
-                    reply = HttpReply(response, silences, self._scrub)
+                    reply = HttpReply(response, idle_timeouts, self._scrub)
                     try:
                         yield reply
                     finally:
                         await reply.close()
             except (httpx.RequestError, httpx.InvalidURL) as error:
-                raise TransportFailure(*_problem(error)) from _copy(error)
+                # The copy has no reference to frames or to the request, which hold the key.
+                raise TransportError(*_classify(error)) from type(error)(str(error))
         if scope.cancelled_caught:
-            raise TransportFailure(silences.phase)
+            raise TransportError(idle_timeouts.problem)
 
     async def _send(
         self, transport: httpx.AsyncHTTPTransport, path: str, body: bytes
     ) -> httpx.Response:
-        """Send one request; it knows the key, and lives in no frame that outlasts this one."""
+        """Send one request; it holds the key, so no longer-lived frame may refer to it."""
         import httpx
 
-        from dagorch.providers.http_body import Body
+        from dagorch.providers.http_body import RequestBody
 
-        known = self._targets.get(path)
-        if known is None:  # made once: there is a path for each model at most
+        target = self._targets.get(path)
+        if target is None:  # there are at most as many paths as models
             url = httpx.URL(f"{self._base_url}{path}")
             host = url.netloc.decode("ascii")
-            known = self._targets[path] = url, httpx.Headers({"host": host, **self._headers})
-        url, headers = known
-        # Given as a stream, since httpx takes five times as long to find out what bytes are.
+            target = self._targets[path] = url, httpx.Headers({"host": host, **self._headers})
+        url, headers = target
+        # Passed as a stream: httpx takes five times as long to recognise bytes.
         request = httpx.Request(
-            "POST", url, headers=headers, stream=Body(body), extensions=self._extensions
+            "POST", url, headers=headers, stream=RequestBody(body), extensions=self._extensions
         )
         request.headers["content-length"] = str(len(body))
         return await transport.handle_async_request(self._sign(request))
 
-    async def _be_prepared(self) -> None:
-        """Import httpx and read the certificates where the loop does not stand still for it."""
+    async def _ensure_prepared(self) -> None:
+        """Import httpx and read the certificates in a thread, so that the loop is not blocked."""
 
-        def slow() -> None:
-            self._proxy = _proxy(self._base_url)
-            self._make()  # what carries requests is imported with the first: 100 ms and more
+        def prepare() -> None:
+            self._proxy = _find_proxy(self._base_url)
+            self._new_transport()  # the first one imports httpcore: 100 ms and more
             self._prepare()
 
         while not self._prepared:
@@ -166,9 +168,9 @@ class HttpClient:
                 continue
             self._preparing = anyio.Event()
             try:
-                # A limiter of its own: the loop's common one may be full of users' functions.
+                # A limiter of its own, because users' functions may fill the loop's default one.
                 await anyio.to_thread.run_sync(
-                    slow, abandon_on_cancel=True, limiter=anyio.CapacityLimiter(1)
+                    prepare, abandon_on_cancel=True, limiter=anyio.CapacityLimiter(1)
                 )
                 self._prepared = True
             finally:
@@ -177,32 +179,32 @@ class HttpClient:
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[tuple[httpx.AsyncHTTPTransport, bool]]:
-        """Give a transport of one connection, and whether it was used before."""
-        place = object()  # not the task, which may be in several exchanges
+        """Yield a transport with one connection, and whether it was used before."""
+        borrower = object()  # not the task, which may run several exchanges
         try:
-            self._places.acquire_on_behalf_of_nowait(place)
+            self._slots.acquire_on_behalf_of_nowait(borrower)
         except anyio.WouldBlock:
-            await self._places.acquire_on_behalf_of(place)
+            await self._slots.acquire_on_behalf_of(borrower)
         try:
-            if self._places.borrowed_tokens > _BEGIN_AT_ONCE:
-                # Of a thousand that move on in step the first is sent when all are connected.
-                # In a line, the first are at the service while the last connect.
-                async with self._line:
+            if self._slots.borrowed_tokens > _MAX_UNQUEUED_STARTS:
+                # When a thousand exchanges advance in step, the first is sent only after all
+                # have connected. Queued, the first reach the service while the last connect.
+                async with self._start_queue:
                     pass
             reused = bool(self._idle)
-            transport = self._idle.pop() if reused else self._make()
+            transport = self._idle.pop() if reused else self._new_transport()
             try:
                 yield transport, reused
             finally:
-                if self._closed or len(self._idle) >= _IDLE_KEPT:
+                if self._closed or len(self._idle) >= _MAX_IDLE_CONNECTIONS:
                     with anyio.CancelScope(shield=True):
                         await transport.aclose()
                 else:
                     self._idle.append(transport)
         finally:
-            self._places.release_on_behalf_of(place)
+            self._slots.release_on_behalf_of(borrower)
 
-    def _make(self) -> httpx.AsyncHTTPTransport:
+    def _new_transport(self) -> httpx.AsyncHTTPTransport:
         import httpx
 
         return httpx.AsyncHTTPTransport(
@@ -212,16 +214,16 @@ class HttpClient:
         )
 
     async def aclose(self) -> None:
-        """Close every idle connection, and each busy one when its request ends."""
+        """Close idle connections now, and each busy one when its request ends."""
         self._closed = True
         while self._idle:
             await self._idle.pop().aclose()
 
 
-def _proxy(url: str) -> str | None:
-    """Give the proxy that the environment has for an address, as httpx's own client finds it."""
-    # A proxy cannot reach this machine's own loopback.
+def _find_proxy(url: str) -> str | None:
+    """Return the environment's proxy for `url`, by the rules of httpx's own client."""
     parts = urlsplit(url)
+    # A proxy cannot reach this machine's loopback.
     if is_loopback(url) or proxy_bypass(parts.netloc):
         return None
     proxies = getproxies()
@@ -229,29 +231,24 @@ def _proxy(url: str) -> str | None:
     return f"http://{proxy}" if proxy and "://" not in proxy else proxy
 
 
-def _problem(error: httpx.RequestError | httpx.InvalidURL) -> tuple[TransportProblem, str]:
-    """Find what went wrong, and httpx's words for it."""
+def _classify(error: httpx.RequestError | httpx.InvalidURL) -> tuple[TransportProblem, str]:
+    """Return the kind of problem, and httpx's message."""
     import httpx
 
     if isinstance(error, httpx.ConnectTimeout):
         return "connect_timeout", ""
     if isinstance(error, httpx.ConnectError):
-        return _why_no_connection(error), str(error)
+        return _connect_problem(error), str(error)
     if isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError):
         return "closed", str(error)
     return "other", str(error)
 
 
-def _copy(error: httpx.RequestError | httpx.InvalidURL) -> Exception:
-    """Give an error that says the same and knows neither its frames nor its request."""
-    return type(error)(str(error))
-
-
-def _why_no_connection(error: BaseException) -> TransportProblem:
-    """Find the operating system's reason below httpx's and anyio's wrapping."""
-    waiting: list[BaseException | None] = [error]
-    while waiting:
-        current = waiting.pop()
+def _connect_problem(error: BaseException) -> TransportProblem:
+    """Find the operating system's error below the exceptions of httpx and anyio."""
+    pending: list[BaseException | None] = [error]
+    while pending:
+        current = pending.pop()
         if isinstance(current, socket.gaierror):
             return "unresolved"
         if isinstance(current, ssl.SSLError):
@@ -259,7 +256,7 @@ def _why_no_connection(error: BaseException) -> TransportProblem:
         if isinstance(current, ConnectionRefusedError):
             return "refused"
         if current is not None:
-            waiting += [current.__context__, current.__cause__]
+            pending += [current.__context__, current.__cause__]
         if isinstance(current, BaseExceptionGroup):
-            waiting += current.exceptions
+            pending += current.exceptions
     return "other"

@@ -1,9 +1,8 @@
 """
-A client of any service in any dialect: one exchange over HTTP, truly reported.
+A provider over HTTP: one exchange with a service, in the service's dialect.
 
-It always streams, for `complete` too: a stream that is cancelled frees its place at the service
-at once, and its silences can be told apart. Retries, limits and budgets are the engine's; what
-the bytes mean is the dialect's.
+It always streams, even for `complete`: cancelling a stream frees its slot at the service at once,
+and silences can be told apart. The engine retries, limits and budgets.
 """
 
 from __future__ import annotations
@@ -23,53 +22,52 @@ from dagorch.models.llm import LLMRequest, LLMResponse, Message
 from dagorch.models.usage import Usage
 from dagorch.ports import ReplyListener
 from dagorch.providers.base import BaseProvider
-from dagorch.providers.dialect import Dialect, Reply
-from dagorch.providers.error_mapping import Failures
-from dagorch.providers.http_client import HttpClient, Timeouts, TransportFailure
+from dagorch.providers.dialect import Dialect, ReplyParser
+from dagorch.providers.error_mapping import ErrorMapper
+from dagorch.providers.http_client import HttpClient, Timeouts, TransportError
 from dagorch.providers.http_reply import HttpReply
 from dagorch.providers.per_loop import PerLoop
 from dagorch.providers.prices import Price, PriceTable, known_output_limit
 from dagorch.providers.rate_headers import rate_limits
-from dagorch.providers.sse import EventLines
-from dagorch.providers.wire import WireError, encode
+from dagorch.providers.sse import SSEDecoder
+from dagorch.providers.wire import WireError, encode_json
 
 if TYPE_CHECKING:
     import httpx
 
 __all__ = ["HttpProvider"]
 
-_ERROR_BYTES = 64_000
-_WHOLE_REPLY_BYTES = 16_000_000
-_EXPLAINED_TOKENS = 1_000
-"""What a service may add to explain tools or a schema; Anthropic's page lists up to 700."""
+_MAX_ERROR_BYTES = 64_000
+_MAX_UNSTREAMED_BYTES = 16_000_000
+_MAX_HIDDEN_PROMPT_TOKENS = 1_000
+"""What a service may add to explain tools or a schema; Anthropic documents up to 700."""
 
 
 class HttpProvider(BaseProvider):
     """
-    A service that is reached over HTTP; `OpenAIProvider` and its siblings say in which dialect.
+    A service over HTTP; subclasses such as `OpenAIProvider` set the dialect.
 
     Args:
-        base_url: The service's address, before the path that the dialect adds. A login in it
-            (`https://me:secret@host`) is sent as basic authorization, unless the key takes its
-            place.
-        name: The service's name, for limits and messages; empty is the dialect's maker.
+        base_url: The address before the path that the dialect adds. A login in it
+            (`https://me:secret@host`) is sent as basic authorization, unless the dialect sends
+            the key in the same header.
+        name: The service's name, for limits and messages; empty for the dialect's inventor.
         api_key: None or empty sends none.
-        default_model: What a request without a model gets.
-        max_concurrency: Exchanges under way at once; further ones wait. None is no bound.
-        prices: `{model: (input, output)}` in dollars per million tokens, before all others.
-        price_service: The service's name in genai-prices; empty looks at models alone.
+        default_model: The model of requests that name none.
+        max_concurrency: Concurrent exchanges; more wait. None for no limit.
+        prices: `{model: (input, output)}` in dollars per million tokens; overrides all others.
+        price_service: The service's name in genai-prices; empty searches all services.
         free: Models cost nothing.
-        aliases: What users call a model -> what the service does.
-        key_env: The environment variable to name where the key is at fault.
-        timeouts: How long each silence is borne.
-        limits: The service's rates, and those of its models; None is none known.
+        aliases: Users' name for a model -> the service's.
+        key_env: The environment variable to name in errors about the key.
+        timeouts: How long the service may be silent.
+        limits: The rate limits of the service and its models; None if unknown.
 
     Raises:
-        DefinitionError: The address or the key cannot be one.
+        DefinitionError: The address or the key is invalid.
     """
 
     DIALECT: ClassVar[Dialect]
-    """What the service speaks."""
 
     def __init__(
         self,
@@ -89,17 +87,17 @@ class HttpProvider(BaseProvider):
     ) -> None:
         name = name or self.DIALECT.service
         super().__init__(name, default_model, max_concurrency, limits)
-        tidy = base_url.strip().rstrip("/").removesuffix(self.DIALECT.address_end)
-        self._base_url, login = _without_login(tidy)
-        self._login = Secret(_basic(login))
+        trimmed = base_url.strip().rstrip("/").removesuffix(self.DIALECT.base_url_suffix)
+        self._base_url, login = _split_login(trimmed)
+        self._login = Secret(_basic_credentials(login))
         password = login.partition(":")[2]
         self._key = Secret(
             (api_key or "").strip(), self._login.reveal(), password, unquote(password)
         )
         if not (self._key.reveal().isascii() and self._key.reveal().isprintable()):
             raise DefinitionError(
-                f"the key of {name!r} has characters that no key has"
-                + (f"; look at {key_env}" if key_env else "")
+                f"{name}: the API key contains characters that a key cannot have; "
+                f"check {key_env or 'api_key'}"
             )
         self._key_env = key_env
         self._prices = PriceTable(price_service, prices, free=free)
@@ -109,7 +107,7 @@ class HttpProvider(BaseProvider):
 
     @property
     def base_url(self) -> str:
-        """The service's address, before the path that the dialect adds; without a login."""
+        """The address before the path that the dialect adds, without a login."""
         return self._base_url
 
     @property
@@ -143,43 +141,44 @@ class HttpProvider(BaseProvider):
         return request
 
     def _body(self, request: LLMRequest, model: str) -> dict[str, Any]:
-        called = self._aliases.get(model, model)
+        service_model = self._aliases.get(model, model)
         if any(message.thoughts for message in request.messages):
-            own = tuple(self._with_own_thoughts(message) for message in request.messages)
-            request = replace(request, messages=own)
-        return self.DIALECT.request_body(request, called, known_output_limit(called))
+            messages = tuple(map(self._without_foreign_thoughts, request.messages))
+            request = replace(request, messages=messages)
+        limit = known_output_limit(service_model)
+        return self.DIALECT.request_body(request, service_model, limit)
 
-    def _with_own_thoughts(self, message: Message) -> Message:
-        """Leave out what other services' models thought, in a conversation that several had."""
+    def _without_foreign_thoughts(self, message: Message) -> Message:
+        """Remove reasoning of other services, for a conversation that several took part in."""
         own = [thought for thought in message.thoughts if thought.service in ("", self.name)]
         return replace(message, thoughts=tuple(own))
 
     async def exchange(self, request: LLMRequest, on_text: Callable[[str], None]) -> LLMResponse:
         """
-        Send the request once and give the whole answer.
+        Send the request once and return the complete response.
 
-        Usage that the service did not send is 0 tokens, marked `estimated`; the cost of a model
-        without a known price is 0.
+        If the service sends no usage, it is 0 tokens, marked `estimated`. A model without a
+        known price costs 0.
 
         Raises:
             DefinitionError: Neither the request nor the provider names a model.
-            ProviderError: Told apart by kind.
+            ProviderError: The service failed; the subclass says how.
         """
         model = request.model or self.default_model
         if not model:
             raise DefinitionError(f"no model: name one, as provider {self.name!r} has no default")
-        # Raised here and not where it was found: no frame of this traceback has a variable
-        # with what the service sent, which may echo the key.
-        outcome = await self._outcome(request, model, on_text)
+        # Raised here rather than where it occurred, so that no frame of the traceback holds what
+        # the service sent, which may contain the key.
+        outcome = await self._exchange(request, model, on_text)
         if isinstance(outcome, ProviderError):
             raise outcome
         return outcome
 
-    async def _outcome(
+    async def _exchange(
         self, request: LLMRequest, model: str, on_text: Callable[[str], None]
     ) -> LLMResponse | ProviderError:
-        """Do the exchange and give what came of it, an error as a value."""
-        failures = Failures(
+        """Do the exchange; returns an error instead of raising it."""
+        errors = ErrorMapper(
             self.name,
             model,
             self._base_url,
@@ -188,118 +187,123 @@ class HttpProvider(BaseProvider):
             self._key_env,
             self._timeouts,
         )
-        body = encode(self._body(request, model))
+        body = encode_json(self._body(request, model))
         path = self.DIALECT.path(self._aliases.get(model, model))
         client = await self._clients.get()
-        listening = (
-            on_text if isinstance(on_text, ReplyListener) else ReplyListener(on_text, _ignore)
+        listener = (
+            on_text
+            if isinstance(on_text, ReplyListener)
+            else ReplyListener(on_text, lambda _rates: None)
         )
-        reply = self.DIALECT.reply(on_text)
+        parser = self.DIALECT.reply_parser(on_text)
         headers: Mapping[str, str] = {}
-        said: Mapping[str, Any] | str | None = None
+        reported: Mapping[str, Any] | str | None = None
         try:
-            async with client.post(path, body, listening.may_send_again) as arriving:
-                headers = arriving.headers
-                if arriving.status != 200:
-                    error = await arriving.read(_ERROR_BYTES)
-                    return failures.from_status(arriving.status, headers, error)
-                listening.reply_began(rate_limits(headers, time.time()))
+            async with client.post(path, body, listener.may_send_again) as reply:
+                headers = reply.headers
+                if reply.status != 200:
+                    error_body = await reply.read(_MAX_ERROR_BYTES)
+                    return errors.from_status(reply.status, headers, error_body)
+                listener.reply_began(rate_limits(headers, time.time()))
                 streams = "event-stream" in headers.get("content-type", "")
-                said = await (_read_stream if streams else _read_whole)(arriving, reply)
-        except TransportFailure as failure:
-            if not reply.is_whole:  # else all was said, and only the connection ended badly
-                found = failures.from_transport(failure, begun=reply.has_answer)
-                found.__cause__ = failure.__cause__
-                return found
-        except WireError as error:
-            return failures.malformed(error.found, error.text, headers, begun=reply.has_answer)
-        if said is not None:
-            return failures.from_event(said, headers, begun=reply.has_answer)
-        if not reply.is_whole:
-            closed = TransportFailure("closed")
-            return failures.from_transport(closed, begun=reply.has_answer)
-        return self._answer(model, reply, failures, headers)
+                reported = await (_read_stream if streams else _read_whole)(reply, parser)
+        except TransportError as failure:
+            if not parser.is_complete:  # else only the connection's end failed
+                error = errors.from_transport(failure, begun=parser.has_answer)
+                error.__cause__ = failure.__cause__
+                return error
+        except WireError as failure:
+            return errors.malformed(failure.found, failure.text, headers, begun=parser.has_answer)
+        if reported is not None:
+            return errors.from_event(reported, headers, begun=parser.has_answer)
+        if not parser.is_complete:
+            return errors.from_transport(TransportError("closed"), begun=parser.has_answer)
+        return self._to_response(model, parser, errors, headers)
 
-    def _answer(
-        self, model: str, reply: Reply, failures: Failures, headers: Mapping[str, str]
+    def _to_response(
+        self, model: str, parser: ReplyParser, errors: ErrorMapper, headers: Mapping[str, str]
     ) -> LLMResponse | ProviderError:
-        """Give a whole answer, or the error that it is for lack of any content."""
-        if not reply.has_answer:
-            return failures.malformed("no answer in it", "", headers)
-        usage = self._usage(model, reply)
-        counted = usage if reply.has_usage else None
-        content, calls, finish = reply.content, reply.tool_calls, reply.finish_reason
+        """Return the response, or an error if it has no content."""
+        if not parser.has_answer:
+            return errors.malformed("no answer in it", "", headers)
+        usage = self._usage(model, parser)
+        counted = usage if parser.has_usage else None
+        content, calls, finish = parser.content, parser.tool_calls, parser.finish_reason
         if not content and not calls:
             if finish == "refused":
-                because = reply.because or reply.finish
-                return failures.refused(because, reply.id, headers, counted)
-            if finish == "other" and reply.finish:
-                found = f"nothing but an end, {reply.finish!r}"
-                return failures.malformed(found, reply.because, headers, begun=True, usage=counted)
+                reason = parser.finish_details or parser.finish
+                return errors.refused(reason, parser.id, headers, counted)
+            if finish == "other" and parser.finish:
+                found = f"an empty answer that ended with {parser.finish!r}"
+                return errors.malformed(
+                    found, parser.finish_details, headers, begun=True, usage=counted
+                )
         return LLMResponse(
             content=content,
-            model=self._key.scrub(reply.model) or model,
+            model=self._key.scrub(parser.model) or model,
             usage=usage,
             finish_reason=finish,
             tool_calls=calls,
-            request_id=failures.request_id(headers) or self._key.scrub(reply.id),
+            request_id=errors.request_id(headers) or self._key.scrub(parser.id),
             rate_limits=rate_limits(headers, time.time()),
-            thoughts=tuple(replace(thought, service=self.name) for thought in reply.thoughts),
+            thoughts=tuple(replace(thought, service=self.name) for thought in parser.thoughts),
         )
 
-    def _usage(self, model: str, reply: Reply) -> Usage:
+    def _usage(self, model: str, parser: ReplyParser) -> Usage:
         cost: Decimal | None = None
-        for known in (model, reply.model) if reply.has_usage else ():
-            if cost is None and known:
+        for name in (model, parser.model) if parser.has_usage else ():
+            if cost is None and name:
                 cost = self._prices.cost_usd(
-                    known,
-                    reply.input_tokens,
-                    reply.output_tokens,
-                    reply.cached_tokens,
-                    cache_written_tokens=reply.cache_written_tokens,
-                    cache_written_1h_tokens=reply.cache_written_1h_tokens,
+                    name,
+                    parser.input_tokens,
+                    parser.output_tokens,
+                    parser.cached_tokens,
+                    cache_written_tokens=parser.cache_written_tokens,
+                    cache_written_1h_tokens=parser.cache_written_1h_tokens,
                 )
         return Usage(
-            reply.input_tokens,
-            reply.output_tokens,
+            parser.input_tokens,
+            parser.output_tokens,
             cost or Decimal(0),
-            estimated=not reply.has_usage,
+            estimated=not parser.has_usage,
             calls=1,
-            cached_tokens=reply.cached_tokens,
-            reasoning_tokens=reply.reasoning_tokens,
+            cached_tokens=parser.cached_tokens,
+            reasoning_tokens=parser.reasoning_tokens,
         )
 
     def worst_case_usd(self, request: LLMRequest) -> Decimal | None:
         """
-        Give the most that this request can cost, or None where that is unknown.
+        Return an upper bound on the cost of the request; None if there is none.
 
-        Input: the request's bytes, since a token is at least a byte, and a bound per image.
-        Output: the bound that is sent, else the model's known limit. Both at the model's dearest
-        rates.
+        Both token bounds of `bounds`, at the highest rates of the model.
         """
-        model = request.model or self.default_model
-        rates = self._prices.dearest(model)
+        rates = self._prices.max_rates(request.model or self.default_model)
         if rates is None:
             return None
-        sent, most = self.bounds(request)
+        input_tokens, output_tokens = self.bounds(request)
         if rates.output_usd == 0:
-            most = 0
-        if most is None:
+            output_tokens = 0
+        if output_tokens is None:
             return None
-        return sent * rates.input_usd + most * rates.output_usd + rates.request_usd
+        return input_tokens * rates.input_usd + output_tokens * rates.output_usd + rates.request_usd
 
     def bounds(self, request: LLMRequest) -> tuple[int, int | None]:
+        """
+        Return upper bounds on input and output tokens; None if the output has no bound.
+
+        A token is at least one byte of the request body. Each image has a bound of its own,
+        whatever the size of its `data:` URL.
+        """
         model = request.model or self.default_model
-        # A data: URL's bytes are no tokens; its image has a bound of its own.
-        words = tuple(replace(message, images=()) for message in request.messages)
-        body = self._body(replace(request, messages=words), model)
-        answers, most = self.DIALECT.bounds(body)
-        if most is None:
-            most = self.max_output_tokens(model)
+        text_only = tuple(replace(message, images=()) for message in request.messages)
+        body = self._body(replace(request, messages=text_only), model)
+        answers, max_output = self.DIALECT.bounds(body)
+        if max_output is None:
+            max_output = self.max_output_tokens(model)
         images = sum(len(message.images) for message in request.messages)
-        tokens = len(encode(body)) + images * self.DIALECT.image_tokens
-        tokens += _EXPLAINED_TOKENS if request.tools or request.json_schema else 0
-        return tokens, None if most is None else answers * most
+        tokens = len(encode_json(body)) + images * self.DIALECT.max_image_tokens
+        tokens += _MAX_HIDDEN_PROMPT_TOKENS if request.tools or request.json_schema else 0
+        return tokens, None if max_output is None else answers * max_output
 
     def max_output_tokens(self, model: str = "") -> int | None:
         return self._prices.output_limit(model or self.default_model)
@@ -313,58 +317,54 @@ class HttpProvider(BaseProvider):
         return f"<{kind} {self.name!r} model={self.default_model!r} at {self._base_url}>"
 
 
-def _ignore(_rates: object) -> None:
-    """Take what a service says of its limits where nobody keeps them."""
-
-
-async def _read_stream(arriving: HttpReply, reply: Reply) -> Mapping[str, Any] | str | None:
-    """Feed each event to the reply until the service is done; give the error that it reports."""
-    lines = EventLines()
+async def _read_stream(reply: HttpReply, parser: ReplyParser) -> Mapping[str, Any] | str | None:
+    """Feed events to the parser until the service is done; return an error that it reports."""
+    decoder = SSEDecoder()
     error: Mapping[str, Any] | str | None = None
 
-    def take(chunk: bytes) -> bool:
+    def consume(chunk: bytes) -> bool:
         nonlocal error
-        for data in lines.feed(chunk):
-            if (error := reply.feed(data)) is not None:
+        for data in decoder.feed(chunk):
+            if (error := parser.feed(data)) is not None:
                 return True
-        return reply.done
+        return parser.done
 
-    await arriving.feed(take)
+    await reply.feed(consume)
     if error is not None:
         return error
-    if reply.done:
-        await arriving.drain()
+    if parser.done:
+        await reply.drain()
         return None
-    for data in lines.end():
-        if (error := reply.feed(data)) is not None:
+    for data in decoder.flush():
+        if (error := parser.feed(data)) is not None:
             return error
     return None
 
 
-async def _read_whole(arriving: HttpReply, reply: Reply) -> Mapping[str, Any] | str | None:
-    """Read a reply that is not a stream: a server that knows none, or something quite else."""
-    body = await arriving.read(_WHOLE_REPLY_BYTES)
+async def _read_whole(reply: HttpReply, parser: ReplyParser) -> Mapping[str, Any] | str | None:
+    """Read a reply that is not a stream, from a server that cannot stream or is no API at all."""
+    body = await reply.read(_MAX_UNSTREAMED_BYTES)
     text = body.decode("utf-8", "replace").strip()
     if not text.startswith("{"):
         is_html = text.lower().startswith(("<!doctype", "<html"))
-        raise WireError("an HTML page" if is_html else "no JSON", text)
-    error = reply.feed(text)
-    reply.done = True
+        raise WireError("an HTML page" if is_html else "text that is not JSON", text)
+    error = parser.feed(text)
+    parser.done = True
     return error
 
 
-def _without_login(base_url: str) -> tuple[str, str]:
-    """Give the address to use and to show, and the `user:password` that stood in it."""
+def _split_login(base_url: str) -> tuple[str, str]:
+    """Split a URL into the address without a login, and the login `user:password`."""
     parts = urlsplit(base_url)
     login, _, host = parts.netloc.rpartition("@")
     if parts.scheme not in ("http", "https") or not parts.hostname:
         shown = base_url.rpartition("@")[2]
         raise DefinitionError(
-            f"base_url {shown!r} is no address; give one such as https://api.example.com/v1"
+            f"base_url {shown!r} is not a web address; pass one such as https://api.example.com/v1"
         )
     return f"{parts.scheme}://{host}{parts.path}", login
 
 
-def _basic(login: str) -> str:
-    """Give the word that carries a login in a header; empty for none."""
+def _basic_credentials(login: str) -> str:
+    """Encode a login for the `authorization` header; empty for none."""
     return base64.b64encode(unquote(login).encode()).decode("ascii") if login else ""

@@ -1,9 +1,8 @@
 """
-A reply while it arrives: its head, its bytes, its silences; nothing is sent here.
+An HTTP reply while it arrives: status, headers, bytes and idle timeouts.
 
-Every answer of every agent passes through here piece by piece, so a piece costs as little as it
-can: bytes are taken from httpx's transport as they are, and a timer is set only where that makes
-a difference.
+Every token of every call passes through here, so each chunk must be cheap: bytes come directly
+from httpx's transport, and the timer is reset only when that makes a difference.
 """
 
 from __future__ import annotations
@@ -20,21 +19,25 @@ from dagorch.http.connections import close_response
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["HttpReply", "Silences", "Timeouts", "TransportFailure", "TransportProblem"]
+__all__ = ["HttpReply", "IdleTimeouts", "Timeouts", "TransportError", "TransportProblem"]
 
 TransportProblem = Literal[
     "refused", "unresolved", "insecure", "connect_timeout", "first_byte_timeout", "chunk_timeout",
     "closed", "other",
 ]  # fmt: skip
 """How an HTTP exchange can fail without an HTTP status."""
+_RESET_FRACTION = 0.05
+"""A chunk resets the timer only if more than this part of the timeout has passed."""
+_DRAIN_SECONDS = 1.0
+"""How long to wait for the end of a complete reply, so that its connection can be reused."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
     """
-    How long each silence of a service is borne; the engine's own timeouts bound the whole.
+    How long a service may be silent in each phase; the engine's timeouts bound the whole call.
 
-    The first byte may take minutes: reasoning models think before they speak.
+    The first byte may take minutes, because reasoning models think before they answer.
     """
 
     connect_seconds: float = 10.0
@@ -42,12 +45,12 @@ class Timeouts:
     between_chunks_seconds: float = 120.0
 
 
-class TransportFailure(Exception):  # noqa: N818 - a fact to be mapped, never shown to a user
+class TransportError(Exception):
     """
-    An exchange failed below HTTP.
+    An exchange failed below HTTP; `error_mapping` makes the user's error from it.
 
-    The cause is a copy of the httpx error, if there was one: the error itself leads to frames
-    and to a request that hold the key.
+    The cause is a copy of the httpx error, if there was one. The original refers to frames and
+    to a request that hold the key.
     """
 
     def __init__(self, problem: TransportProblem, detail: str = "") -> None:
@@ -56,42 +59,38 @@ class TransportFailure(Exception):  # noqa: N818 - a fact to be mapped, never sh
         self.detail = detail
 
 
-_SLACK = 0.05
-"""How much of a silence between chunks may be cut from the next."""
-_DRAIN_SECONDS = 1.0
-"""Wait for a reply's end after its last useful byte, so that its connection can be used again."""
-
-
-class Silences:
+class IdleTimeouts:
     """
-    Ends an exchange that has been silent for too long; one timer for all of its silences.
+    Cancels an exchange whose service is silent for too long; one timer serves all phases.
 
-    An answer has thousands of chunks, and setting a timer takes as long as reading one: so a
-    chunk sets it anew only if a twentieth of the time has passed.
+    A reply has thousands of chunks, and resetting a timer costs as much as reading one. So a
+    chunk resets it only after a twentieth of the timeout.
+
+    Attributes:
+        problem: What to report if the timer fires now.
     """
 
     def __init__(self, scope: anyio.CancelScope, timeouts: Timeouts) -> None:
         self._scope = scope
         self._timeouts = timeouts
-        self._worthwhile = 0.0
-        self.phase: TransportProblem = "first_byte_timeout"
-        """What it is called if the present silence is the last."""
+        self._next_reset = 0.0
+        self.problem: TransportProblem = "first_byte_timeout"
 
-    def begin(self) -> None:
-        """Wait for the first byte."""
+    def await_first_byte(self) -> None:
+        """Start the timer for the first byte."""
         self._set(self._timeouts.first_byte_seconds)
 
-    def heard(self) -> None:
-        """Wait for the next chunk, now that one is there."""
+    def chunk_received(self) -> None:
+        """Restart the timer for the next chunk."""
         now = monotonic()
-        if now > self._worthwhile:
-            silence = self._timeouts.between_chunks_seconds
-            self._worthwhile = now + silence * _SLACK
-            self.phase = "chunk_timeout"
-            self._set(silence)
+        if now > self._next_reset:
+            timeout = self._timeouts.between_chunks_seconds
+            self._next_reset = now + timeout * _RESET_FRACTION
+            self.problem = "chunk_timeout"
+            self._set(timeout)
 
-    def end(self) -> None:
-        """Wait for nothing but the end."""
+    def await_end(self) -> None:
+        """Start the short timer for the end of a complete reply."""
         self._set(_DRAIN_SECONDS)
 
     def _set(self, seconds: float) -> None:
@@ -99,52 +98,59 @@ class Silences:
 
 
 class HttpReply:
-    """A status, headers with lower-case names, and a body that is still arriving."""
+    """
+    A status, headers with lower-case names, and a body that is still arriving.
+
+    Args:
+        response: From httpx's transport.
+        idle_timeouts: Reset by each chunk.
+        scrub: Removes the key from header values.
+    """
 
     def __init__(
-        self, response: httpx.Response, silences: Silences, scrub: Callable[[str], str]
+        self, response: httpx.Response, idle_timeouts: IdleTimeouts, scrub: Callable[[str], str]
     ) -> None:
         self.status = response.status_code
         self.headers: Mapping[str, str] = {
             name.lower(): scrub(value) for name, value in response.headers.items()
         }
         self._response = response
-        self._silences = silences
+        self._idle_timeouts = idle_timeouts
         self._ended = False
-        self._bytes: AsyncIterator[bytes]
+        self._chunks: AsyncIterator[bytes]
         if "content-encoding" in self.headers:
-            self._bytes = response.aiter_bytes()
-        else:  # as `aiter_bytes` gives them too, but through two generators less
-            self._bytes = aiter(response.stream)  # type: ignore[arg-type]
+            self._chunks = response.aiter_bytes()
+        else:  # the same bytes, through two generators fewer
+            self._chunks = aiter(response.stream)  # type: ignore[arg-type]
 
-    async def feed(self, take: Callable[[bytes], bool]) -> None:
-        """Give the body's bytes to `take` as they arrive, until it says that it is done."""
-        heard = self._silences.heard
-        async for chunk in self._bytes:
-            heard()
-            if take(chunk):
+    async def feed(self, consume: Callable[[bytes], bool]) -> None:
+        """Pass each chunk to `consume` as it arrives, until that returns True."""
+        chunk_received = self._idle_timeouts.chunk_received
+        async for chunk in self._chunks:
+            chunk_received()
+            if consume(chunk):
                 return
         self._ended = True
 
     async def read(self, limit: int) -> bytes:
-        """Give the body's first `limit` bytes."""
+        """Return the first `limit` bytes of the body."""
         body = bytearray()
 
-        def take(chunk: bytes) -> bool:
+        def consume(chunk: bytes) -> bool:
             body.extend(chunk)
             return len(body) >= limit
 
-        await self.feed(take)
+        await self.feed(consume)
         return bytes(body[:limit])
 
     async def drain(self) -> None:
         """
-        Read what is left and forget it; a connection is reused only after its reply's end.
+        Discard the rest of the body, because only an ended reply's connection can be reused.
 
-        An end that does not come soon is a `TransportFailure` like every silence.
+        If the end does not arrive within a second, the exchange fails with a `TransportError`.
         """
-        self._silences.end()
-        async for _ in self._bytes:
+        self._idle_timeouts.await_end()
+        async for _ in self._chunks:
             pass
         self._ended = True
 
@@ -153,4 +159,4 @@ class HttpReply:
         if self._ended:
             await self._response.aclose()
         else:
-            await close_response(self._response, self._bytes)
+            await close_response(self._response, self._chunks)

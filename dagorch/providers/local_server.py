@@ -1,4 +1,4 @@
-"""The llama.cpp server inside this process: started once, shared, stopped; it asks it nothing."""
+"""The llama.cpp server inside this process: started once, shared between providers, stopped."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from urllib.parse import urlsplit
 
 from dagorch.errors import DefinitionError
 
-__all__ = ["LocalServer", "ServerSettings", "claim", "release", "runtime_is_there"]
+__all__ = ["LocalServer", "ServerSettings", "acquire", "is_runtime_installed", "release"]
 
-_HEALTH_SECONDS = 60.0
+_HEALTH_TIMEOUT_SECONDS = 60.0
 
 
-def runtime_is_there() -> bool:
-    """Whether xllamacpp is installed; it is not imported."""
+def is_runtime_installed() -> bool:
+    """Return whether xllamacpp is installed, without importing it."""
     return importlib.util.find_spec("xllamacpp") is not None
 
 
 @dataclass(frozen=True, slots=True)
 class ServerSettings:
-    """What makes two servers the same one."""
+    """Providers with equal settings share a server."""
 
     path: Path
     alias: str
@@ -44,13 +44,13 @@ class LocalServer:
         self._server: Any = None
         self._address: Future[str] = Future()
         self.owners: set[int] = set()
-        # Not a daemon: a process that ends while the model loads waits for it, where
-        # killing the thread inside llama.cpp would crash.
+        # Not a daemon thread: a process that ends during loading must wait, because killing the
+        # thread inside llama.cpp would crash.
         threading.Thread(target=self._start, name="dagorch-local-model").start()
 
-    def address(self) -> str:
+    def wait_for_address(self) -> str:
         """
-        Wait until the server answers and give its address; blocks.
+        Wait until the server is ready and return its address; blocks.
 
         Raises:
             DefinitionError: The model could not be loaded.
@@ -59,7 +59,7 @@ class LocalServer:
 
     def _start(self) -> None:
         try:
-            self._server = _make(self._settings)
+            self._server = _create_server(self._settings)
             address = str(self._server.listening_address)
             _wait_until_healthy(address)
         except Exception as error:
@@ -74,11 +74,11 @@ class LocalServer:
 
     @property
     def failed(self) -> bool:
-        """Whether it tried to start and could not."""
+        """Whether the start failed."""
         return self._address.done() and self._address.exception() is not None
 
     def stop(self) -> None:
-        """Wait for the start to end, then free the port and the memory; blocks up to a second."""
+        """Wait for the start to end, then free port and memory; blocks for up to a second."""
         self._address.exception()
         self._server = None  # the last reference: llama.cpp stops in its destructor
 
@@ -87,8 +87,8 @@ _lock = threading.Lock()
 _servers: dict[ServerSettings, LocalServer] = {}
 
 
-def claim(settings: ServerSettings, owner: object) -> LocalServer:
-    """Give the process's server with these settings, started now if there is none."""
+def acquire(settings: ServerSettings, owner: object) -> LocalServer:
+    """Return the process's server with these settings; starts it if there is none."""
     with _lock:
         server = _servers.get(settings)
         if server is None or server.failed:
@@ -98,7 +98,7 @@ def claim(settings: ServerSettings, owner: object) -> LocalServer:
 
 
 def release(settings: ServerSettings, owner: object) -> LocalServer | None:
-    """Take a claim back; gives the server if nobody claims it any more, for the caller to stop."""
+    """Remove an owner; returns a server without owners, which the caller must stop."""
     with _lock:
         server = _servers.get(settings)
         if server is None:
@@ -116,7 +116,7 @@ def _stop_all() -> None:
         server.stop()
 
 
-def _make(settings: ServerSettings) -> Any:
+def _create_server(settings: ServerSettings) -> Any:
     import xllamacpp
 
     params = xllamacpp.CommonParams()
@@ -126,8 +126,8 @@ def _make(settings: ServerSettings) -> Any:
     params.port = 0
     params.n_parallel = settings.slots
     params.n_ctx = settings.context_tokens * settings.slots
-    # A thread per core spins for the others at every layer: with any other work on the
-    # machine, 127 tokens/s become 2.
+    # The threads wait for each other in a spin lock at every layer. With one per core, any other
+    # work on the machine reduces 127 tokens/s to 2.
     params.cpuparams.n_threads = settings.threads
     params.cpuparams_batch.n_threads = settings.threads
     params.ui = False
@@ -137,9 +137,9 @@ def _make(settings: ServerSettings) -> Any:
 
 
 def _wait_until_healthy(address: str) -> None:
-    """Return when `/health` says 200; the port opens before the model is ready."""
+    """Poll `/health` until it answers 200; the port opens before the model is ready."""
     parts = urlsplit(address)
-    deadline = time.monotonic() + _HEALTH_SECONDS
+    deadline = time.monotonic() + _HEALTH_TIMEOUT_SECONDS
     while True:
         connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=5)
         try:
@@ -149,5 +149,5 @@ def _wait_until_healthy(address: str) -> None:
         finally:
             connection.close()
         if time.monotonic() > deadline:
-            raise TimeoutError(f"not ready after {_HEALTH_SECONDS:g} s")
+            raise TimeoutError(f"not ready after {_HEALTH_TIMEOUT_SECONDS:g} s")
         time.sleep(0.05)

@@ -1,4 +1,4 @@
-"""Services with OpenAI's chat completions: OpenAI, and the many that took its protocol over."""
+"""The provider for services that speak OpenAI's chat completions: OpenAI and many others."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ __all__ = ["OpenAIProvider"]
 
 class OpenAIProvider(HttpProvider):
     """
-    A service with OpenAI's chat completions.
+    A service that speaks OpenAI's chat completions.
 
-    `base_url` is the address before `/chat/completions`: `https://api.openai.com/v1`. The other
-    arguments are `HttpProvider`'s.
+    `base_url` is the address before `/chat/completions`: `https://api.openai.com/v1`. For the
+    other arguments see `HttpProvider`.
 
     Example:
         >>> OpenAIProvider("https://api.example.com/v1", name="example", default_model="small")

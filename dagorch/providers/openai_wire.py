@@ -1,4 +1,4 @@
-"""OpenAI's chat completions as data: request to JSON, events to an answer; no sockets."""
+"""OpenAI's chat completions: builds request bodies and parses replies; pure."""
 
 from __future__ import annotations
 
@@ -7,42 +7,42 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
 from dagorch.models.llm import FinishReason, LLMRequest, Message, Thought
-from dagorch.providers.dialect import Call, Dialect, OnText, Reply
-from dagorch.providers.wire import count_of, text_of
+from dagorch.providers.dialect import Dialect, OnText, PartialToolCall, ReplyParser
+from dagorch.providers.wire import as_text, as_token_count, rewrite_schema, subschemas
 
-__all__ = ["OPENAI", "OpenAIReply", "request_body"]
+__all__ = ["OPENAI", "OpenAIReplyParser", "request_body"]
 
-_WANTS_COMPLETION_TOKENS: Final = re.compile(r"(.*/)?(o\d|gpt-5)")
-"""Models of OpenAI that refuse `max_tokens` and take the same number under its newer name."""
+_RENAMED_MAX_TOKENS: Final = re.compile(r"(.*/)?(o\d|gpt-5)")
+"""OpenAI models that accept `max_completion_tokens` only, not `max_tokens`."""
 
-_REASONING: Final = "reasoning_content"
+_REASONING_FIELD: Final = "reasoning_content"
 """
-Where DeepSeek, Moonshot, llama.cpp and others put what a model thinks before it answers.
+The field for reasoning text of DeepSeek, Moonshot, llama.cpp and others.
 
-DeepSeek wants it back with the tool calls that it led to, and not elsewhere.
+DeepSeek wants it back with the tool calls that it led to, and in no other message.
 """
 
 
 def request_body(request: LLMRequest, model: str, _limit: int | None = None) -> dict[str, Any]:
     """
-    Give the JSON object to send.
+    Build the JSON body of a request.
 
-    `request.extra` may set or replace any field but the ones that make the reply a stream:
-    a stream alone can be cancelled at the service, and its silences measured.
+    `request.extra` may set or replace any field except those that request streaming: only a
+    stream can be cancelled at the service, and have its silences measured.
     """
     body: dict[str, Any] = {
         "model": model,
         "messages": [_message(message) for message in request.messages],
     }
     if request.max_tokens is not None:
-        newer = _WANTS_COMPLETION_TOKENS.match(model)
-        body["max_completion_tokens" if newer else "max_tokens"] = request.max_tokens
+        renamed = _RENAMED_MAX_TOKENS.match(model)
+        body["max_completion_tokens" if renamed else "max_tokens"] = request.max_tokens
     if request.temperature is not None:
         body["temperature"] = request.temperature
     if request.stop:
         body["stop"] = list(request.stop)
     if request.json_schema is not None:
-        schema = _closed(request.json_schema)
+        schema = rewrite_schema(request.json_schema, _close_object)
         body["response_format"] = {
             "type": "json_schema",
             "json_schema": {
@@ -92,34 +92,27 @@ def _message(message: Message) -> dict[str, Any]:
     return wire
 
 
-def _closed(schema: Any) -> Any:
-    """Say of each object that lists its properties that it has no others, unless it says."""
-    if isinstance(schema, Mapping):
-        closed = {key: _closed(value) for key, value in schema.items()}
-        if "properties" in closed and closed.get("type") == "object":
-            closed.setdefault("additionalProperties", False)
-        return closed
-    if isinstance(schema, list | tuple):
-        return [_closed(part) for part in schema]
+def _close_object(schema: dict[str, Any]) -> dict[str, Any]:
+    """Forbid properties that an object schema does not list, unless it says otherwise."""
+    if "properties" in schema and schema.get("type") == "object":
+        schema.setdefault("additionalProperties", False)
     return schema
 
 
 def _is_strict(schema: Any) -> bool:
-    """Whether OpenAI's strict mode takes the schema: objects closed, no property optional."""
-    if isinstance(schema, Mapping):
-        if schema.get("type") == "object" and (
-            schema.get("additionalProperties") is not False
-            or set(schema.get("properties", ())) != set(schema.get("required", ()))
-        ):
-            return False
-        return all(_is_strict(part) for part in schema.values())
-    return not isinstance(schema, list) or all(_is_strict(part) for part in schema)
+    """Return whether OpenAI's strict mode accepts it: objects closed, no property optional."""
+    return all(
+        part.get("additionalProperties") is False
+        and set(part.get("properties", ())) == set(part.get("required", ()))
+        for part in subschemas(schema)
+        if part.get("type") == "object"
+    )
 
 
-class OpenAIReply(Reply):
-    """An answer from chunks, or from one whole completion."""
+class OpenAIReplyParser(ReplyParser):
+    """Builds an answer from chunks, or from one complete reply."""
 
-    FINISH: ClassVar[Mapping[str, FinishReason]] = {
+    FINISH_REASONS: ClassVar[Mapping[str, FinishReason]] = {
         "stop": "stop",
         "end_turn": "stop",
         "eos": "stop",
@@ -136,76 +129,75 @@ class OpenAIReply(Reply):
         self._refusals: list[str] = []
         self._reasoning: list[str] | None = None
 
-    def _error_in(self, event: Mapping[str, Any]) -> Any:
+    def _find_error(self, event: Mapping[str, Any]) -> Any:
         if "choices" not in event and ("message" in event or event.get("object") == "error"):
             return event.get("error") or event
         return event.get("error")
 
-    def _take(self, event: dict[str, Any]) -> None:
-        # Most chunks say once more what is known, and nothing but a piece of text.
-        if (said := event.get("id")) != self.id:
-            self.id = text_of(said) or self.id
-        if (said := event.get("model")) != self.model:
-            self.model = text_of(said) or self.model
+    def _parse_event(self, event: dict[str, Any]) -> None:
+        # Most chunks repeat known values and add only a piece of text.
+        if (value := event.get("id")) != self.id:
+            self.id = as_text(value) or self.id
+        if (value := event.get("model")) != self.model:
+            self.model = as_text(value) or self.model
         if usage := event.get("usage"):
-            self._count(usage)
+            self._parse_usage(usage)
         for choice in event.get("choices") or ():
             if choice.get("index", 0) != 0:
-                continue  # `n` in `extra` asks for more answers than a response can hold
+                continue  # `n` in `extra` asks for more answers, but a response holds one
             self.has_answer = True
-            if (said := choice.get("finish_reason")) is not None:
-                self.finish = text_of(said) or self.finish
+            if (value := choice.get("finish_reason")) is not None:
+                self.finish = as_text(value) or self.finish
             delta = choice.get("delta") or choice.get("message") or {}
-            if (said := delta.get("content")) is not None:
-                self._say(said)
-            if (said := delta.get(_REASONING)) is not None:
+            if (value := delta.get("content")) is not None:
+                self._add_text(value)
+            if (value := delta.get(_REASONING_FIELD)) is not None:
                 self._reasoning = self._reasoning or []
-                self._reasoning.append(text_of(said))
-            if text := text_of(delta.get("refusal")):
+                self._reasoning.append(as_text(value))
+            if text := as_text(delta.get("refusal")):
                 self._refusals.append(text)
             for position, piece in enumerate(delta.get("tool_calls") or ()):
-                call = self.calls.setdefault(int(piece.get("index", position)), Call())
+                call = self.calls.setdefault(int(piece.get("index", position)), PartialToolCall())
                 function = piece.get("function") or {}
-                call.id = text_of(piece.get("id")) or call.id
-                call.name += text_of(function.get("name"))
-                call.arguments += text_of(function.get("arguments"))
+                call.id = as_text(piece.get("id")) or call.id
+                call.name += as_text(function.get("name"))
+                call.arguments += as_text(function.get("arguments"))
 
-    def _count(self, usage: Mapping[str, Any]) -> None:
-        self.input_tokens = count_of(usage.get("prompt_tokens"))
-        # Some services leave silent reasoning out of completion_tokens, but bill it and have
+    def _parse_usage(self, usage: Mapping[str, Any]) -> None:
+        self.input_tokens = as_token_count(usage.get("prompt_tokens"))
+        # Some services leave hidden reasoning out of completion_tokens, but bill it and include
         # it in the total.
         self.output_tokens = max(
-            count_of(usage.get("completion_tokens")),
-            count_of(usage.get("total_tokens")) - self.input_tokens,
+            as_token_count(usage.get("completion_tokens")),
+            as_token_count(usage.get("total_tokens")) - self.input_tokens,
         )
-        read = (usage.get("prompt_tokens_details") or {}).get("cached_tokens")
+        cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens")
         # The other name is DeepSeek's.
-        self.cached_tokens = count_of(read or usage.get("prompt_cache_hit_tokens"))
-        thought = (usage.get("completion_tokens_details") or {}).get("reasoning_tokens")
-        self.reasoning_tokens = count_of(thought)
+        self.cached_tokens = as_token_count(cached or usage.get("prompt_cache_hit_tokens"))
+        reasoning = (usage.get("completion_tokens_details") or {}).get("reasoning_tokens")
+        self.reasoning_tokens = as_token_count(reasoning)
         self.has_usage = True
 
     @property
     def content(self) -> str:
-        """The text so far; a refusal's text where the model gave nothing else."""
+        """The text so far; the refusal if there is no other text."""
         return super().content or "".join(self._refusals)
 
     @property
     def thoughts(self) -> tuple[Thought, ...]:
-        """The reasoning, if the service showed it, were it empty: it may insist on having it."""
+        """The reasoning, even if empty: the service may require it back once it has sent it."""
         if self._reasoning is None:
             return ()
-        return (Thought("".join(self._reasoning), field=_REASONING),)
+        return (Thought("".join(self._reasoning), field=_REASONING_FIELD),)
 
     @property
     def finish_reason(self) -> FinishReason:
-        """Why the answer ended, in dagorch's words."""
+        """Why the answer ended."""
         return "refused" if self._refusals else super().finish_reason
 
 
 def _bounds(body: Mapping[str, Any]) -> tuple[int, int | None]:
-    most = body.get("max_completion_tokens", body.get("max_tokens"))
-    return int(body.get("n") or 1), most
+    return int(body.get("n") or 1), body.get("max_completion_tokens", body.get("max_tokens"))
 
 
 OPENAI: Final = Dialect(
@@ -215,6 +207,6 @@ OPENAI: Final = Dialect(
     key_header=lambda key: ("authorization", f"Bearer {key}"),
     request_body=request_body,
     bounds=_bounds,
-    reply=OpenAIReply,
-    image_tokens=50_000,  # gpt-4o-mini makes 48,169 of one of full size
+    reply_parser=OpenAIReplyParser,
+    max_image_tokens=50_000,  # gpt-4o-mini counts 48,169 for one of full size
 )

@@ -1,4 +1,4 @@
-"""One closable thing per event loop; what the thing is, others know."""
+"""One closable object per event loop."""
 
 from __future__ import annotations
 
@@ -21,39 +21,39 @@ ClosableT = TypeVar("ClosableT", bound=_Closable)
 
 class PerLoop(Generic[ClosableT]):
     """
-    One closable thing per event loop, closed by hand or else when its loop ends.
+    Creates one object per event loop, and closes it on request or when the loop ends.
 
-    Connections belong to the loop that opened them, while a provider object may live through
-    several loops. Each thing is held open by an async generator, and every event loop closes
-    its async generators as it ends: so a script that never says `aclose` leaks nothing.
+    Connections belong to the loop that opened them, but a provider may be used on several loops.
+    An async generator holds each object open, and an event loop closes its async generators as
+    it ends. So a script that never calls `aclose` leaks nothing.
     """
 
-    def __init__(self, make: Callable[[], ClosableT]) -> None:
-        self._make = make
-        self._held: WeakKeyDictionary[object, tuple[ClosableT, AsyncGenerator[ClosableT, None]]] = (
+    def __init__(self, create: Callable[[], ClosableT]) -> None:
+        self._create = create
+        self._open: WeakKeyDictionary[object, tuple[ClosableT, AsyncGenerator[ClosableT, None]]] = (
             WeakKeyDictionary()
         )
 
     async def get(self) -> ClosableT:
-        """Give this loop's thing, made now if there is none."""
+        """Return this loop's object; the first call creates it."""
         loop = current_token().native_token
-        held = self._held.get(loop)
-        if held is None:
-            generator = self._hold(loop)
-            held = self._held[loop] = (await anext(generator), generator)
-        return held[0]
+        entry = self._open.get(loop)
+        if entry is None:
+            generator = self._hold_open(loop)
+            entry = self._open[loop] = (await anext(generator), generator)
+        return entry[0]
 
-    async def _hold(self, loop: object) -> AsyncGenerator[ClosableT, None]:
-        thing = self._make()
+    async def _hold_open(self, loop: object) -> AsyncGenerator[ClosableT, None]:
+        closable = self._create()
         try:
-            yield thing
+            yield closable
         finally:
-            self._held.pop(loop, None)
+            self._open.pop(loop, None)
             with anyio.CancelScope(shield=True):
-                await thing.aclose()
+                await closable.aclose()
 
     async def aclose(self) -> None:
-        """Close this loop's thing, if there is one; `get` makes another."""
-        held = self._held.get(current_token().native_token)
-        if held is not None:
-            await held[1].aclose()
+        """Close this loop's object if there is one; `get` then creates a new one."""
+        entry = self._open.get(current_token().native_token)
+        if entry is not None:
+            await entry[1].aclose()

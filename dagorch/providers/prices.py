@@ -1,8 +1,8 @@
 """
-What models cost, in dollars: the user's own prices first, then the list inside genai-prices.
+Model prices in dollars: the user's own prices first, then those of genai-prices.
 
-No tokens are counted here and nothing is fetched: the list ships with its package. It is
-imported at the first question, since that takes 0.3 s.
+Counts no tokens and downloads nothing, because the price list ships with genai-prices. That is
+imported when first needed, as it takes 0.3 s.
 """
 
 from __future__ import annotations
@@ -19,12 +19,19 @@ if TYPE_CHECKING:
 
 from dagorch.errors import DefinitionError
 
-__all__ = ["LOOSE_NAMES", "Price", "PriceTable", "Rates", "known_output_limit", "priced_models"]
+__all__ = [
+    "MODEL_ALIASES",
+    "MaxRates",
+    "Price",
+    "PriceTable",
+    "known_output_limit",
+    "priced_models",
+]
 
 Price = tuple[float | Decimal | str, float | Decimal | str]
 """Dollars per million tokens: of input, of output."""
 
-LOOSE_NAMES: Mapping[str, str] = {
+MODEL_ALIASES: Mapping[str, str] = {
     "claude-3": "claude-3-opus-latest",
     "claude-3.5": "claude-3-5-sonnet-latest",
     "claude-3.7": "claude-3-7-sonnet-latest",
@@ -32,7 +39,7 @@ LOOSE_NAMES: Mapping[str, str] = {
     "claude-4.5": "claude-sonnet-4-5",
     "groq-llama": "llama-3.3-70b-versatile",
 }
-"""What people call a model -> what its service calls it."""
+"""Common name of a model -> the service's name."""
 
 _OUTPUT_LIMITS: Mapping[str, int] = {
     "claude-3-5": 8_192,
@@ -56,10 +63,10 @@ _OUTPUT_LIMITS: Mapping[str, int] = {
     "llama-3.3-70b-versatile": 32_768,
 }
 """
-Tokens that a model writes at most, by the longest prefix of its name.
+The most tokens that a model generates, by the longest matching prefix of its name.
 
-From the services' own pages; genai-prices knows context windows only, which bound it too, but
-would reserve dollars for an answer that costs cents.
+From the services' own pages. genai-prices knows context windows only; reserving those would
+set aside dollars for an answer that costs cents.
 """
 
 _INPUT_RATES = ("input_mtok", "cache_write_mtok", "cache_write_1h_mtok", "input_image_mtok")
@@ -68,27 +75,27 @@ _MILLION = Decimal(1_000_000)
 
 
 @dataclass(frozen=True, slots=True)
-class Rates:
-    """The dearest that a model gets: over its tiers, kinds of token and hours of the day."""
+class MaxRates:
+    """The highest rates of a model, over tiers, kinds of token and hours of the day."""
 
     input_usd: Decimal
-    """A token."""
+    """Per token."""
     output_usd: Decimal
-    """A token."""
+    """Per token."""
     request_usd: Decimal = Decimal(0)
-    """A request, whatever its length; some search services ask for it."""
+    """Per request; some search services charge it."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Flat:
-    """What a request costs, and a token of each kind."""
+class _FlatRates:
+    """Dollars per request, and per token of each kind."""
 
     request_usd: Decimal
     input_usd: Decimal
     output_usd: Decimal
-    read_usd: Decimal
-    written_usd: Decimal
-    written_1h_usd: Decimal
+    cached_usd: Decimal
+    cache_written_usd: Decimal
+    cache_written_1h_usd: Decimal
 
 
 class PriceTable:
@@ -96,9 +103,9 @@ class PriceTable:
     Prices of one service's models.
 
     Args:
-        service: The service's name in genai-prices (`x-ai`); empty finds models of any service.
+        service: The service's name in genai-prices (`x-ai`); empty searches all services.
         prices: The user's own, `{model: (input, output)}` in dollars per million tokens.
-        free: Models cost nothing, as on a machine of one's own.
+        free: Models cost nothing, as on the user's own machine.
     """
 
     def __init__(
@@ -106,7 +113,7 @@ class PriceTable:
     ) -> None:
         self._service = service
         self._free = free
-        self._own = {model: _own_price(model, pair) for model, pair in (prices or {}).items()}
+        self._own = {model: _parse_price(model, pair) for model, pair in (prices or {}).items()}
 
     def cost_usd(
         self,
@@ -119,106 +126,106 @@ class PriceTable:
         cache_written_1h_tokens: int = 0,
     ) -> Decimal | None:
         """
-        Give what an exchange cost, or None where the model's price is unknown.
+        Return the cost of an exchange, or None if the model's price is unknown.
 
         Args:
-            model: As asked for, or as the service called it.
-            input_tokens: All of them, the cached ones too.
-            output_tokens: All of them, silent reasoning too.
-            cached_tokens: Input read from the service's cache, often cheaper.
-            cache_written_tokens: Input that the service put into its cache, at times dearer.
-            cache_written_1h_tokens: Of those, what it keeps for an hour.
+            model: As requested, or as the service calls it.
+            input_tokens: All input, cached tokens included.
+            output_tokens: All output, hidden reasoning included.
+            cached_tokens: Input read from the service's cache; often cheaper.
+            cache_written_tokens: Input written to the cache; sometimes dearer.
+            cache_written_1h_tokens: Those of the written tokens that are kept for an hour.
         """
         if model in self._own:
             per_input, per_output = self._own[model]
             return (input_tokens * per_input + output_tokens * per_output) / _MILLION
         if self._free:
             return Decimal(0)
-        read = min(cached_tokens, input_tokens)
-        written = min(cache_written_tokens, input_tokens - read)
-        if flat := _flat(self._service, model, _today()):
-            written_1h = min(cache_written_1h_tokens, written)
+        cached = min(cached_tokens, input_tokens)
+        written = min(cache_written_tokens, input_tokens - cached)
+        written_1h = min(cache_written_1h_tokens, written)
+        if rates := _flat_rates(self._service, model, _today()):
             return (
-                flat.request_usd
-                + flat.input_usd * (input_tokens - read - written)
-                + flat.output_usd * output_tokens
-                + flat.read_usd * read
-                + flat.written_usd * (written - written_1h)
-                + flat.written_1h_usd * written_1h
+                rates.request_usd
+                + rates.input_usd * (input_tokens - cached - written)
+                + rates.output_usd * output_tokens
+                + rates.cached_usd * cached
+                + rates.cache_written_usd * (written - written_1h)
+                + rates.cache_written_1h_usd * written_1h
             )
-        found = _look_up(
+        priced = _calculate(
             self._service,
             model,
             input_tokens=input_tokens,
             output_tokens=output_tokens,
-            cache_read_tokens=read,
+            cache_read_tokens=cached,
             cache_write_tokens=written,
-            cache_write_1h_tokens=min(cache_written_1h_tokens, written),
+            cache_write_1h_tokens=written_1h,
         )
-        return None if found is None else found.total_price
+        return None if priced is None else priced.total_price
 
-    def dearest(self, model: str) -> Rates | None:
-        """Give the rates that no token of `model` exceeds, or None where they are unknown."""
+    def max_rates(self, model: str) -> MaxRates | None:
+        """Return rates that no token of `model` exceeds, or None if they are unknown."""
         if model in self._own:
             per_input, per_output = self._own[model]
-            return Rates(per_input / _MILLION, per_output / _MILLION)
+            return MaxRates(per_input / _MILLION, per_output / _MILLION)
         if self._free:
-            return Rates(Decimal(0), Decimal(0))
-        return _dearest(self._service, model, _today())
+            return MaxRates(Decimal(0), Decimal(0))
+        return _max_rates(self._service, model, _today())
 
     def output_limit(self, model: str) -> int | None:
-        """Give the most tokens that `model` writes in one answer, or None where unknown."""
+        """Return an upper bound on the tokens of one answer, or None if it is unknown."""
         if known := known_output_limit(model):
             return known
-        found = None if self._free else _look_up(self._service, model)
-        return None if found is None else found.model.context_window
+        priced = None if self._free else _calculate(self._service, model)
+        return None if priced is None else priced.model.context_window
 
 
 def known_output_limit(model: str) -> int | None:
     """
-    Give the most that `model` may be asked to write, or None where its service's page is unknown.
+    Return the output limit that the model's service documents, or None.
 
-    Unlike `PriceTable.output_limit` this is no mere bound: the service takes it as `max_tokens`.
+    Unlike `PriceTable.output_limit` it is exact: the service accepts it as `max_tokens`.
 
     Example:
         >>> known_output_limit("claude-3.5"), known_output_limit("house-blend")
         (8192, None)
     """
-    name = LOOSE_NAMES.get(model, model).rpartition("/")[2]
-    known = [prefix for prefix in _OUTPUT_LIMITS if name.startswith(prefix)]
-    return _OUTPUT_LIMITS[max(known, key=len)] if known else None
+    name = MODEL_ALIASES.get(model, model).rpartition("/")[2]
+    prefixes = [prefix for prefix in _OUTPUT_LIMITS if name.startswith(prefix)]
+    return _OUTPUT_LIMITS[max(prefixes, key=len)] if prefixes else None
 
 
 def priced_models(services: Collection[str]) -> list[str]:
-    """Give the names of all models whose prices are known, of these services of genai-prices."""
+    """Return the names of all models with known prices of these services of genai-prices."""
     from genai_prices.data import providers
 
     return [model.id for found in providers if found.id in services for model in found.models]
 
 
-def _own_price(model: str, pair: Any) -> tuple[Decimal, Decimal]:
+def _parse_price(model: str, pair: Any) -> tuple[Decimal, Decimal]:
     try:
         per_input, per_output = (Decimal(str(rate)) for rate in pair)
-        good = all(rate.is_finite() and rate >= 0 for rate in (per_input, per_output))
+        valid = all(rate.is_finite() and rate >= 0 for rate in (per_input, per_output))
     except (ArithmeticError, TypeError, ValueError):
-        good = False
-    if not good:
+        valid = False
+    if not valid:
         raise DefinitionError(
             f"the price of {model!r} is {pair!r}; "
-            "give (input, output) in dollars per million tokens"
+            "pass (input, output) in dollars per million tokens"
         )
     return per_input, per_output
 
 
-def _look_up(service: str, model: str, **tokens: int) -> PriceCalculation | None:
-    """Price tokens of each kind, where none are given one of input and of output."""
+def _calculate(service: str, model: str, **tokens: int) -> PriceCalculation | None:
+    """Ask genai-prices for a price; without token counts, for one input and one output token."""
     from genai_prices import Usage, calc_price
 
-    counted = {name: count for name, count in tokens.items() if count or "write" not in name}
+    counts = {name: count for name, count in tokens.items() if count or "write" not in name}
     try:
         return calc_price(
-            Usage(**(counted or {"input_tokens": 1, "output_tokens": 1})),
-            LOOSE_NAMES.get(model, model),
+            Usage(**(counts or {"input_tokens": 1, "output_tokens": 1})),
+            MODEL_ALIASES.get(model, model),
             provider_id=service or None,
         )
     except LookupError:
@@ -226,35 +233,35 @@ def _look_up(service: str, model: str, **tokens: int) -> PriceCalculation | None
 
 
 @lru_cache(maxsize=256)
-def _flat(service: str, model: str, _day: int) -> _Flat | None:
+def _flat_rates(service: str, model: str, _day: int) -> _FlatRates | None:
     """
-    Ask once what a model costs, or give None where that depends on hour, date or length.
+    Return rates that do not depend on hour, date or length; None if the model has no such rates.
 
-    genai-prices works a price out anew each time, which takes as long as a tenth of a call.
+    Cached because genai-prices takes as long for one price as a tenth of a call.
     """
     from genai_prices.types import ModelPrice
 
-    found = _look_up(service, model)
-    if found is None or not isinstance(found.model.prices, ModelPrice):
+    priced = _calculate(service, model)
+    if priced is None or not isinstance(priced.model.prices, ModelPrice):
         return None
-    rates = [rate for rate in vars(found.model_price).values() if rate is not None]
+    rates = [rate for rate in vars(priced.model_price).values() if rate is not None]
     if not all(isinstance(rate, Decimal) for rate in rates):
         return None
 
-    def asked(**tokens: int) -> Decimal:
-        priced = _look_up(service, model, **tokens)
+    def total(**tokens: int) -> Decimal:
+        priced = _calculate(service, model, **tokens)
         assert priced is not None
         return priced.total_price
 
-    request = 2 * asked(input_tokens=1) - asked(input_tokens=2)
+    request = 2 * total(input_tokens=1) - total(input_tokens=2)
     written = {"input_tokens": 1, "cache_write_tokens": 1}
-    return _Flat(
+    return _FlatRates(
         request,
-        asked(input_tokens=1) - request,
-        asked(output_tokens=1) - request,
-        asked(input_tokens=1, cache_read_tokens=1) - request,
-        asked(**written) - request,
-        asked(**written, cache_write_1h_tokens=1) - request,
+        total(input_tokens=1) - request,
+        total(output_tokens=1) - request,
+        total(input_tokens=1, cache_read_tokens=1) - request,
+        total(**written) - request,
+        total(**written, cache_write_1h_tokens=1) - request,
     )
 
 
@@ -263,26 +270,25 @@ def _today() -> int:
 
 
 @lru_cache(maxsize=256)
-def _dearest(service: str, model: str, day: int) -> Rates | None:
-    """Look through the hours of `day` and the next: some services are cheaper at night."""
-    found = _look_up(service, model)
-    if found is None:
+def _max_rates(service: str, model: str, day: int) -> MaxRates | None:
+    """Look at each hour of `day` and the next, because some services are cheaper at night."""
+    priced = _calculate(service, model)
+    if priced is None:
         return None
     start = datetime.fromordinal(day).replace(tzinfo=UTC)
-    hours = [found.model.get_prices(start + timedelta(hours=hour)) for hour in range(48)]
+    hours = [priced.model.get_prices(start + timedelta(hours=hour)) for hour in range(48)]
 
     def highest(names: tuple[str, ...]) -> Decimal:
-        return max(_top(getattr(price, name, None)) for price in hours for name in names)
+        return max(_highest_tier(getattr(price, name, None)) for price in hours for name in names)
 
-    return Rates(
+    return MaxRates(
         highest(_INPUT_RATES) / _MILLION,
         highest(_OUTPUT_RATES) / _MILLION,
         highest(("requests_kcount",)) / 1_000,
     )
 
 
-def _top(rate: Any) -> Decimal:
-    """Give the dearest tier of a rate."""
+def _highest_tier(rate: Any) -> Decimal:
     if rate is None:
         return Decimal(0)
     if isinstance(rate, Decimal):

@@ -1,7 +1,7 @@
 """
-The services that dagorch knows, as data, and which of them a model's name belongs to.
+The known services, as data, and which of them serves a model.
 
-Nothing is made or read from the environment here; that is the factory's.
+Nothing is created and no environment is read here; see `factory`.
 """
 
 from __future__ import annotations
@@ -19,34 +19,33 @@ DialectName = Literal["openai", "anthropic", "gemini"]
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One service, and how it is reached."""
+    """One service, and how to reach it."""
 
     name: str
     base_url: str
-    """Before the path that its dialect adds, as the service's own page documents it."""
+    """The documented address, before the path that the dialect adds."""
     key_env: tuple[str, ...] = ()
-    """Environment variables that may hold the key, the usual one first; empty needs none."""
+    """Environment variables that may hold the key, the usual one first; empty: no key needed."""
     default_model: str = ""
-    """Empty: what it serves depends on who set it up."""
+    """Empty for a server whose models its user chooses."""
     price_service: str = ""
-    """Its name in genai-prices; empty looks at models alone."""
-    models: tuple[str, ...] = ()
-    """How the names of its models begin."""
+    """Its name in genai-prices; empty searches all services."""
+    model_prefixes: tuple[str, ...] = ()
+    """A model whose name begins so belongs to the service."""
     dialect: DialectName = "openai"
-    """What it speaks; most took over OpenAI's."""
 
     @property
-    def own_machine(self) -> bool:
+    def self_hosted(self) -> bool:
         """Whether the user runs it, so that it needs no key and costs nothing."""
         return not self.key_env
 
     def is_at(self, address: str) -> bool:
-        """Whether `address` is the service itself, however its end is written."""
+        """Return whether `address` is the service's own, with or without a final `/v1`."""
 
-        def start(url: str) -> str:
+        def trimmed(url: str) -> str:
             return url.rstrip("/").removesuffix("/v1")
 
-        return start(address) == start(self.base_url)
+        return trimmed(address) == trimmed(self.base_url)
 
     @property
     def base_url_env(self) -> str:
@@ -111,30 +110,27 @@ SERVICES: Final = {
         Service("vllm", "http://localhost:8000/v1"),
     )
 }  # fmt: skip
-"""By name."""
+_IN_PROCESS: Final = {"local": ("smollm2",), "scripted": ("scripted",)}
+"""Providers without a service -> prefixes of their models."""
 
-_OTHERS: Final = {"local": ("smollm2",), "scripted": ("scripted",)}
-"""What runs inside the process -> how the names of its models begin."""
-
-PROVIDER_NAMES: Final = (*SERVICES, *_OTHERS)
+PROVIDER_NAMES: Final = (*SERVICES, *_IN_PROCESS)
 """Every name that `ProviderFactory.get_provider` knows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where a model runs."""
+    """The provider of a model, and the model's name without a `provider:` prefix."""
 
     provider: str
     model: str
-    """The name without a `provider:` before it."""
 
 
 def route(model: str) -> Route | None:
     """
-    Find the provider that serves `model`, by `provider:model` or else by how the name begins.
+    Find the provider of a model by a `provider:` prefix, else by how its name begins.
 
-    The longest beginning wins. Names that many services serve (`llama3.2`, `org/model`) belong
-    to none: None.
+    The longest prefix wins. A model that many services offer (`llama3.2`, `org/model`) has no
+    route: None.
 
     Example:
         >>> route("claude-3.5")
@@ -149,17 +145,18 @@ def route(model: str) -> Route | None:
         return Route(provider, rest)
     if "/" in model:
         return None
-    starts = [
-        (start, name)
-        for name, known in [*((s.name, s.models) for s in SERVICES.values()), *_OTHERS.items()]
-        for start in known
-        if model.startswith(start)
+    prefixes = {service.name: service.model_prefixes for service in SERVICES.values()}
+    matches = [
+        (prefix, name)
+        for name, known in {**prefixes, **_IN_PROCESS}.items()
+        for prefix in known
+        if model.startswith(prefix)
     ]
-    return Route(max(starts, key=lambda pair: len(pair[0]))[1], model) if starts else None
+    return Route(max(matches, key=lambda pair: len(pair[0]))[1], model) if matches else None
 
 
-def unknown_provider(name: str, known: Iterable[str] = PROVIDER_NAMES) -> DefinitionError:
-    """Make the error for a provider's name that is not among those known."""
+def unknown_provider_error(name: str, known: Iterable[str] = PROVIDER_NAMES) -> DefinitionError:
+    """Create the error for an unknown provider name, with a suggestion."""
     known = tuple(dict.fromkeys(known))
     return DefinitionError(
         f"no provider is called {name!r}{did_you_mean(name, known)}; known: {', '.join(known)}"

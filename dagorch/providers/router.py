@@ -1,7 +1,7 @@
 """
-The one way from a model's name to the provider that serves it, for runs and for orchestrators.
+Finds the provider of a model by the model's name, for runs and orchestrators.
 
-What a name tells by itself is the registry's; how a service's provider is made, the factory's.
+`registry` knows which service a name belongs to; `factory` creates a service's provider.
 """
 
 from __future__ import annotations
@@ -17,41 +17,46 @@ from anyio.lowlevel import current_token
 from dagorch.errors import DefinitionError, did_you_mean
 from dagorch.ports import Provider
 from dagorch.providers.adapter import adapt
-from dagorch.providers.registry import PROVIDER_NAMES, SERVICES, Route, route, unknown_provider
+from dagorch.providers.registry import (
+    PROVIDER_NAMES,
+    SERVICES,
+    Route,
+    route,
+    unknown_provider_error,
+)
 
 __all__ = ["Router"]
 
 _NO_DEFAULT: Final = (
-    "no provider: a call that names no model needs one, such as "
-    "ProviderFactory.get_provider('local'); give it, or name a model whose service's key is set"
+    "no provider: a call that names no model needs one; pass provider=..., such as "
+    "ProviderFactory.get_provider('local'), or name a model of a service whose API key is set"
 )
-_SUGGESTIONS: Final = 3
+_MAX_SUGGESTIONS: Final = 3
 
 
-class _Place(NamedTuple):
-    """Where a model runs: `key` is a name given or a service's, or empty for the default."""
+class _Target(NamedTuple):
+    """A model, and the name under which its provider is known; empty for the default provider."""
 
-    key: str
+    provider: str
     model: str
 
 
 class Router:
     """
-    Finds the provider of a model by its name, so that one graph mixes services.
+    Finds the provider of a model by its name, so that one graph can mix services.
 
-    A model of the default provider's service runs on that very object. Others run on the
-    providers given by name, else on one made from the environment (`OPENAI_API_KEY`,
-    `OPENAI_BASE_URL` and the like) the first time it is found: one for all models of a service.
-    A default provider that is nobody else's (a user's own object) takes every model that no other
-    was named for.
+    A model of the default provider's service runs on the default provider. Others run on the
+    providers passed by name, else on one created from the environment (`OPENAI_API_KEY`,
+    `OPENAI_BASE_URL` and so on) when first needed: one per service. A default provider that
+    belongs to no known service takes every model for which no other provider was named.
 
-    What the router made it closes: on each event loop when the last run there that uses the
-    router has ended, and in `aclose`. What was given belongs to whoever made it.
+    The router closes the providers that it created: on each event loop when the last run that
+    uses the router there has ended, and in `aclose`. It never closes those passed to it.
 
     Args:
-        default: A provider, or any object that `adapt` takes; None refuses calls without a model.
-        providers: Further ones, by the name of a service, of a model, or by one of your own, for
-            `name:model`.
+        default: A provider, or any object that `adapt` accepts. None: each call must name a model.
+        providers: More providers, by the name of a service or a model, or by a name of your own
+            for `name:model`.
 
     Raises:
         DefinitionError: One of them cannot be a provider.
@@ -70,18 +75,18 @@ class Router:
         self, default: object | None = None, providers: Mapping[str, object] | None = None
     ) -> None:
         self.default: Provider | None = None if default is None else adapt(default)
-        self._others = {name: adapt(other) for name, other in (providers or {}).items()}
-        self._made: dict[_Place, Provider] = {}
-        self._making = threading.Lock()
-        """A router may be used on several event loops at once, each in its own thread."""
-        self._runs: WeakKeyDictionary[object, int] = WeakKeyDictionary()
-        """Runs under way, by event loop."""
+        self._named = {name: adapt(provider) for name, provider in (providers or {}).items()}
+        self._created: dict[_Target, Provider] = {}
+        # A router may be used on several event loops at once, each in its own thread.
+        self._lock = threading.Lock()
+        self._active_runs: WeakKeyDictionary[object, int] = WeakKeyDictionary()
+        """By event loop."""
 
     # -- finding ------------------------------------------------------------------------------
 
     def route(self, model: str = "") -> Route | None:
         """
-        Tell by names alone where a model runs, or None where nobody is known; makes nothing.
+        Return where a model runs, or None if no provider is known; creates nothing.
 
         Example:
             >>> Router().route("claude-3.5")
@@ -89,191 +94,191 @@ class Router:
             >>> Router().route("my-own-model") is None
             True
         """
-        place = self._place(model)
-        if place is None:
+        target = self._target(model)
+        if target is None:
             return None
-        given = self._given(place.key)
-        return Route(place.key if given is None else given.name, place.model)
+        passed = self._passed(target.provider)
+        return Route(target.provider if passed is None else passed.name, target.model)
 
     def find(self, model: str = "", home: str = "") -> tuple[Provider, str]:
         """
-        Give the provider of a model, and the model's name as that provider knows it.
+        Return the provider of a model, and the provider's name for the model.
 
-        Nothing is sent or opened.
+        Sends and opens nothing.
 
         Args:
-            model: Its name, or `provider:model`; empty is the default provider's own default.
-            home: The name of the provider that has it if its own name tells none.
+            model: A model, or `provider:model`; empty for the default provider's default model.
+            home: The provider to use if the model's name does not determine one.
 
         Raises:
-            DefinitionError: No provider is known for it, with the nearest names; or its key is
+            DefinitionError: No provider is known, with the nearest names; or its key is
                 missing, with the environment variable.
 
         Example:
             >>> Router().find("scripted:any")
             (<ScriptedProvider 'scripted' model='scripted'>, 'any')
         """
-        place = self._place(model, home)
-        if place is None:
+        target = self._target(model, home)
+        if target is None:
             if home:
                 return self.named(home, model)
-            raise self._unknown(model) if model else DefinitionError(_NO_DEFAULT)
+            raise self._unknown_model_error(model) if model else DefinitionError(_NO_DEFAULT)
         try:
-            return self._provided(place)
+            return self._provider(target)
         except DefinitionError as error:
             hint = ""
             if self.default is not None:
-                hint = (
-                    f"; to run it on the provider given, write '{self.default.name}:{place.model}'"
-                )
+                name = self.default.name
+                hint = f"; to run it on {name!r}, write '{name}:{target.model}'"
             raise DefinitionError(
-                f"model {place.model!r} is one of {place.key}'s: {error}{hint}"
+                f"model {target.model!r} belongs to {target.provider}: {error}{hint}"
             ) from None
 
     def named(self, provider: str, model: str = "") -> tuple[Provider, str]:
         """
-        Give the provider of that name, whatever the model is called, and the model.
+        Return the provider of that name, whatever the model's name suggests, and the model.
 
         Raises:
-            DefinitionError: There is none of that name, with the nearest; its key is missing; or
-                it has no default model and none is named.
+            DefinitionError: The name is unknown, its key is missing, or no model is named and
+                the provider has no default.
         """
         if self._is_default(provider):
-            return self._provided(_Place("", model))
-        if provider not in (*self._others, *PROVIDER_NAMES):
-            raise unknown_provider(provider, self._known_names())
-        return self._provided(_Place(provider, model))
+            return self._provider(_Target("", model))
+        if provider not in (*self._named, *PROVIDER_NAMES):
+            raise unknown_provider_error(provider, self._known_names())
+        return self._provider(_Target(provider, model))
 
-    def _place(self, model: str, home: str = "") -> _Place | None:
-        """Find where a model runs, by names alone."""
-        default, others = self.default, self._others
+    def _target(self, model: str, home: str = "") -> _Target | None:
+        """Decide where a model runs, by names alone."""
+        default, named = self.default, self._named
         if not model:
-            return None if default is None else _Place("", "")
-        if model in others:
-            return _Place(model, model)
+            return None if default is None else _Target("", "")
+        if model in named:
+            return _Target(model, model)
         prefix, _, rest = model.partition(":")
-        if rest and prefix in others:
-            return _Place(prefix, rest)
+        if rest and prefix in named:
+            return _Target(prefix, rest)
         if default is not None and model == default.default_model:
-            return _Place("", model)
+            return _Target("", model)
         if rest and self._is_default(prefix):
-            return _Place("", rest)
+            return _Target("", rest)
         found = route(model)
         if found is None:
-            takes_it = default is not None and not home and _takes_any(default)
-            return _Place("", model) if takes_it else None
+            takes_it = default is not None and not home and _takes_any_model(default)
+            return _Target("", model) if takes_it else None
         if self._is_default(found.provider):
-            return _Place("", found.model)
-        if found.provider in others:
-            return _Place(found.provider, found.model)
-        is_own = default is not None and default.name not in PROVIDER_NAMES
-        if is_own and found.model == model:
-            return None if home else _Place("", model)
-        return _Place(found.provider, found.model)
+            return _Target("", found.model)
+        if found.provider in named:
+            return _Target(found.provider, found.model)
+        is_users_own = default is not None and default.name not in PROVIDER_NAMES
+        if is_users_own and found.model == model:
+            return None if home else _Target("", model)
+        return _Target(found.provider, found.model)
 
     def _is_default(self, name: str) -> bool:
         default = self.default
-        return default is not None and default.name == name and name not in self._others
+        return default is not None and default.name == name and name not in self._named
 
-    def _given(self, key: str) -> Provider | None:
-        return self._others.get(key) if key else self.default
+    def _passed(self, name: str) -> Provider | None:
+        """Return a provider that was passed to the router."""
+        return self._named.get(name) if name else self.default
 
-    def _provided(self, place: _Place) -> tuple[Provider, str]:
-        """Give the provider of a place, made if need be."""
-        given = self._given(place.key)
-        if given is not None:
-            return given, place.model
-        # The local provider has one model; a service has one provider for all of them.
-        one = place if place.key == "local" else _Place(place.key, "")
-        with self._making:
-            made = self._made.get(one)
-            if made is None:
-                made = self._made[one] = _make(one)
-        if not place.model and not made.default_model:
-            raise DefinitionError(
-                f"provider {place.key!r} has no default model; write '{place.key}:MODEL'"
-            )
-        return made, made.default_model if place.key == "local" else place.model
+    def _provider(self, target: _Target) -> tuple[Provider, str]:
+        """Return the provider of a target; creates it if necessary."""
+        passed = self._passed(target.provider)
+        if passed is not None:
+            return passed, target.model
+        # A local provider has one model; a service has one provider for all its models.
+        is_local = target.provider == "local"
+        key = target if is_local else _Target(target.provider, "")
+        with self._lock:
+            created = self._created.get(key)
+            if created is None:
+                created = self._created[key] = _create(key)
+        if not target.model and not created.default_model:
+            name = target.provider
+            raise DefinitionError(f"provider {name!r} has no default model; write '{name}:MODEL'")
+        return created, created.default_model if is_local else target.model
 
     def _known_names(self) -> list[str]:
-        names = [*self._others, *PROVIDER_NAMES]
+        names = [*self._named, *PROVIDER_NAMES]
         return names if self.default is None else [self.default.name, *names]
 
-    def _unknown(self, model: str) -> DefinitionError:
-        """Make the error for a model that nobody is known for."""
-        from dagorch.providers.prices import LOOSE_NAMES, priced_models
+    def _unknown_model_error(self, model: str) -> DefinitionError:
+        from dagorch.providers.prices import MODEL_ALIASES, priced_models
 
         _, colon, rest = model.partition(":")
         names = self._known_names()
         services = SERVICES.values()
-        known = [
+        models = [
             *(service.default_model for service in services),
-            *LOOSE_NAMES,
+            *MODEL_ALIASES,
             *priced_models({service.price_service for service in services}),
-            *(start for service in services for start in service.models),
+            *(prefix for service in services for prefix in service.model_prefixes),
         ]
-        near = [name for name in known if route(name) is not None]
-        near += [f"{name}:{rest}" for name in names if colon and rest]
-        near += self._others
+        candidates = [name for name in models if route(name) is not None]
+        candidates += [f"{name}:{rest}" for name in names if colon and rest]
+        candidates += self._named
         if self.default is not None and self.default.default_model:
-            near.append(self.default.default_model)
+            candidates.append(self.default.default_model)
+        suggestion = did_you_mean(model, candidates, _MAX_SUGGESTIONS)
         return DefinitionError(
-            f"no provider is known for model {model!r}{did_you_mean(model, near, _SUGGESTIONS)}; "
+            f"no provider is known for model {model!r}{suggestion}; "
             f"write it as 'provider:model' with one of: {', '.join(dict.fromkeys(names))}"
         )
 
     # -- closing ------------------------------------------------------------------------------
 
     def enter(self) -> None:
-        """A run that uses this router begins on this event loop."""
+        """Record that a run that uses this router begins on this event loop."""
         loop = current_token().native_token
-        with self._making:
-            self._runs[loop] = self._runs.get(loop, 0) + 1
+        with self._lock:
+            self._active_runs[loop] = self._active_runs.get(loop, 0) + 1
 
     async def leave(self) -> None:
-        """Such a run has ended; the last of this loop closes here what the router had made."""
+        """Record that such a run has ended; after a loop's last run, close what was created."""
         loop = current_token().native_token
-        with self._making:
-            left = self._runs[loop] - 1
-            if left:
-                self._runs[loop] = left
+        with self._lock:
+            remaining = self._active_runs[loop] - 1
+            if remaining:
+                self._active_runs[loop] = remaining
                 return
-            del self._runs[loop]
-        await self._close_made(loop)
+            del self._active_runs[loop]
+        await self._close_created(loop)
 
     async def aclose(self) -> None:
         """
-        Close what the router made, on this event loop; it can be used again.
+        Close what the router created, on this event loop; it can be used again.
 
-        Runs see to that by themselves; this is for calls outside of them.
+        Only needed for calls outside runs: a run closes what it used.
         """
-        await self._close_made(None)
+        await self._close_created(None)
 
-    async def _close_made(self, loop: Any) -> None:
-        """Close it; one loop's, only as long as no run begins there while others are closed."""
+    async def _close_created(self, loop: Any) -> None:
+        """Close the created providers; stops if a run begins on `loop` in the meantime."""
         with anyio.CancelScope(shield=True):
-            for place, made in list(self._made.items()):
-                if loop is not None and loop in self._runs:
+            for target, provider in list(self._created.items()):
+                if loop is not None and loop in self._active_runs:
                     return
-                # The embedded model's server is the process's, not a loop's.
-                if place.key != "local" or not self._runs:
-                    await made.aclose()
+                # The server of the embedded model belongs to the process, not to one loop.
+                if target.provider != "local" or not self._active_runs:
+                    await provider.aclose()
 
     def __repr__(self) -> str:
-        given = [repr(self.default), *(f"{name}={p!r}" for name, p in self._others.items())]
-        return f"<Router {', '.join(given)}>"
+        passed = [repr(self.default), *(f"{name}={p!r}" for name, p in self._named.items())]
+        return f"<Router {', '.join(passed)}>"
 
 
-def _make(place: _Place) -> Provider:
-    from dagorch.providers.factory import ProviderFactory  # which imports every dialect
+def _create(target: _Target) -> Provider:
+    from dagorch.providers.factory import ProviderFactory  # imports every dialect
 
-    return ProviderFactory.get_provider(place.key, model=place.model or None)
+    return ProviderFactory.get_provider(target.provider, model=target.model or None)
 
 
-def _takes_any(provider: Provider) -> bool:
-    """Whether a provider may know models whose names tell no service."""
+def _takes_any_model(provider: Provider) -> bool:
+    """Return whether a provider may serve models whose names belong to no service."""
     service = SERVICES.get(provider.name)
     if service is None:
         return provider.name not in PROVIDER_NAMES
     address = getattr(provider, "base_url", service.base_url)
-    return not service.models or address != service.base_url
+    return not service.model_prefixes or address != service.base_url

@@ -1,8 +1,7 @@
 """
-A provider that answers from a script, for tests and examples; pure Python, no network.
+A provider that answers from a script, for tests and examples; `dagorch.testing` exports it.
 
-It behaves as a service does (streams, takes time, fails, costs, has limits) and remembers what
-it was asked. `dagorch.testing` shows it to users.
+Like a service it streams, takes time, fails, costs and has limits. It records its requests.
 """
 
 from __future__ import annotations
@@ -27,14 +26,14 @@ __all__ = ["SCRIPTED_MODEL", "Reply", "Script", "ScriptedProvider"]
 SCRIPTED_MODEL = "scripted"
 
 Reply: TypeAlias = "str | Mapping[str, Any] | LLMResponse | BaseException"
-"""Text; a mapping, sent as JSON; a whole response, given as it is; an exception, raised."""
+"""Text; a mapping, sent as JSON; a response, returned unchanged; an exception, raised."""
 
 Script: TypeAlias = (
     "str | Sequence[Reply] | Mapping[str, Reply] | Callable[[LLMRequest], Reply | Awaitable[Reply]]"
 )
 """
-Where replies come from: one text for all; a list, used up in order; `{text: reply}`, the first
-whose text occurs in the request's messages; or a function of the request, sync or async.
+The source of replies: one text for all; a list, used in order; `{text: reply}`, the first whose
+text occurs in the messages; or a function of the request, sync or async.
 """
 
 _WORD = re.compile(r"\s*\S+(?:\s+$)?")
@@ -42,25 +41,25 @@ _WORD = re.compile(r"\s*\S+(?:\s+$)?")
 
 class ScriptedProvider(BaseProvider):
     """
-    Answers from a script and remembers every request.
+    Answers from a script and records every request.
 
-    A word counts as a token. The text is streamed word by word.
+    A word counts as one token. Text is streamed word by word.
 
     Args:
         script: See `Script`; None repeats the last message.
         name: The service's name.
-        default_model: What a request without a model gets.
-        latency_seconds: How long a reply takes, or a function of the request that says so.
-        sleep: What waits for it; give one that moves a test's clock.
-        price_per_token: Dollars for a word, of input as of output.
-        output_limit: Words after which a reply is cut where the request sets no `max_tokens`.
-        max_concurrency: What the engine is told; `peak` shows whether it was kept.
-        limits: The rates that the engine is told.
+        default_model: The model of requests that name none.
+        latency_seconds: The time until a reply, or a function of the request that returns it.
+        sleep: Waits for the latency; a test can pass one that advances its clock.
+        price_per_token: Dollars per word of input and output.
+        output_limit: A reply is cut after this many words if the request sets no `max_tokens`.
+        max_concurrency: Reported to the engine; `peak` shows whether the engine kept to it.
+        limits: Rate limits reported to the engine.
 
     Attributes:
-        requests: Every request, in the order of arrival, failed ones too.
-        active: Exchanges under way now.
-        peak: The most that were ever under way at once.
+        requests: Every request, in order of arrival, including failed ones.
+        active: Exchanges in progress.
+        peak: The highest value of `active`.
 
     Example:
         >>> provider = ScriptedProvider(["Paris.", "Rome."])
@@ -85,7 +84,7 @@ class ScriptedProvider(BaseProvider):
     ) -> None:
         super().__init__(name, default_model, max_concurrency, limits)
         self._script = script
-        self._used = 0
+        self._replies_used = 0
         self._latency = latency_seconds
         self._sleep = sleep
         self._price = Decimal(str(price_per_token))
@@ -96,26 +95,26 @@ class ScriptedProvider(BaseProvider):
 
     async def exchange(self, request: LLMRequest, on_text: Callable[[str], None]) -> LLMResponse:
         """
-        Give the script's reply, after its latency.
+        Return the script's reply, after the latency.
 
         Raises:
             DefinitionError: The script has no reply for the request.
-            BaseException: What the script says.
+            BaseException: The script's reply, if that is an exception.
         """
         self.requests.append(request)
         self.active += 1
         self.peak = max(self.peak, self.active)
         try:
-            reply = self._reply(request)
+            reply = self._next_reply(request)
             if inspect.isawaitable(reply):
                 reply = await reply
             latency = self._latency(request) if callable(self._latency) else self._latency
             await self._sleep(latency)
-            return self._answer(request, reply, on_text)
+            return self._to_response(request, reply, on_text)
         finally:
             self.active -= 1
 
-    def _reply(self, request: LLMRequest) -> Reply | Awaitable[Reply]:
+    def _next_reply(self, request: LLMRequest) -> Reply | Awaitable[Reply]:
         script = self._script
         if script is None:
             return request.messages[-1].content
@@ -124,23 +123,23 @@ class ScriptedProvider(BaseProvider):
         if callable(script):
             return script(request)
         if isinstance(script, Mapping):
-            said = "\n".join(message.content for message in request.messages)
+            prompt = "\n".join(message.content for message in request.messages)
             for text, reply in script.items():
-                if text in said:
+                if text in prompt:
                     return reply
             raise DefinitionError(
-                f"the script has no reply for {said[:200]!r}; "
-                f"it waits for: {', '.join(map(repr, script))}"
+                f"the script has no reply for {prompt[:200]!r}; "
+                f"it has replies for: {', '.join(map(repr, script))}"
             )
-        if self._used == len(script):
+        if self._replies_used == len(script):
             raise DefinitionError(
-                f"the script has {len(script)} replies, and one more was asked for: "
+                f"the script has {len(script)} replies, and all are used; add one for: "
                 f"{request.messages[-1].content[:200]!r}"
             )
-        self._used += 1
-        return script[self._used - 1]
+        self._replies_used += 1
+        return script[self._replies_used - 1]
 
-    def _answer(
+    def _to_response(
         self, request: LLMRequest, reply: object, on_text: Callable[[str], None]
     ) -> LLMResponse:
         if isinstance(reply, BaseException):
@@ -152,27 +151,28 @@ class ScriptedProvider(BaseProvider):
             reply = json.dumps(reply, ensure_ascii=False)
         if not isinstance(reply, str):
             raise DefinitionError(
-                f"the script replies with a {type(reply).__name__}; "
-                "give text, a mapping, an LLMResponse or an exception"
+                f"the script's reply is a {type(reply).__name__}; "
+                "use text, a mapping, an LLMResponse or an exception"
             )
         words = cast("list[str]", _WORD.findall(reply)) or ([reply] if reply else [])
-        most = request.max_tokens or self._output_limit
-        for word in words[:most]:
+        limit = request.max_tokens or self._output_limit
+        for word in words[:limit]:
             on_text(word)
-        sent = sum(len(_WORD.findall(message.content)) for message in request.messages)
-        written = min(len(words), most)
+        input_tokens = sum(len(_WORD.findall(message.content)) for message in request.messages)
+        output_tokens = min(len(words), limit)
+        cost = (input_tokens + output_tokens) * self._price
         return LLMResponse(
-            content="".join(words[:most]),
+            content="".join(words[:limit]),
             model=request.model or self.default_model,
-            usage=Usage(sent, written, (sent + written) * self._price, calls=1),
-            finish_reason="length" if len(words) > most else "stop",
+            usage=Usage(input_tokens, output_tokens, cost, calls=1),
+            finish_reason="length" if len(words) > limit else "stop",
         )
 
     def worst_case_usd(self, request: LLMRequest) -> Decimal | None:
-        """Give the price of the request's bytes and of as many words as a reply may have."""
-        sent, most = self.bounds(request)
-        return (sent + (most or 0)) * self._price
+        """Return the price of the request's bytes and the longest possible reply."""
+        input_tokens, output_tokens = self.bounds(request)
+        return (input_tokens + (output_tokens or 0)) * self._price
 
     def max_output_tokens(self, model: str = "") -> int | None:
-        """Give the script's `output_limit`."""
+        """Return the `output_limit`."""
         return self._output_limit

@@ -1,10 +1,10 @@
-"""What the dialects' bodies have in common: JSON bytes, images, arguments, instructions."""
+"""What the request and reply bodies of all dialects share: JSON, turns, images, schemas."""
 
 from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
@@ -15,62 +15,69 @@ from dagorch.models.llm import Message, ToolCall
 
 __all__ = [
     "WireError",
-    "arguments_of",
-    "count_of",
-    "encode",
-    "inline_image",
-    "instruction",
-    "merged",
-    "parse",
-    "text_of",
-    "turns",
+    "alternating_turns",
+    "as_text",
+    "as_token_count",
+    "encode_json",
+    "merge_fields",
+    "parse_arguments",
+    "parse_data_url",
+    "parse_json",
+    "rewrite_schema",
+    "schema_instruction",
+    "subschemas",
 ]
 
-_BROKEN: Final = "INVALID_JSON"
-"""Where a service wants a call's arguments as an object, the name for text that is none."""
+_INVALID_JSON: Final = "INVALID_JSON"
+"""The key of arguments that are not an object, for a service that wants an object."""
 
 
 class WireError(Exception):
-    """What came is not what the protocol promises; told to the user by whoever knows the key."""
+    """
+    A reply does not follow the protocol; `error_mapping` makes the user's error from it.
+
+    Attributes:
+        found: What arrived, in words.
+        text: What arrived, in full: half a key could not be scrubbed.
+    """
 
     def __init__(self, found: str, text: str = "") -> None:
         super().__init__(found)
         self.found = found
         self.text = text
-        """As it came: whole, since a key that is cut in two is no longer recognised."""
 
 
-def turns(
+def alternating_turns(
     messages: Sequence[Message],
-    pieces: Callable[[Message], list[dict[str, Any]]],
+    to_parts: Callable[[Message], list[dict[str, Any]]],
     *,
     assistant: str,
     key: str,
 ) -> list[dict[str, Any]]:
     """
-    Lay a conversation out in turns that alternate, as some services want it.
+    Convert a conversation to turns that alternate between user and assistant.
 
     Args:
-        messages: Those of the system are left out.
-        pieces: What a message says; a message that says nothing would be refused.
-        assistant: What the service calls the model's side.
-        key: Where a turn has its pieces.
+        messages: System messages are left out.
+        to_parts: Converts a message. One without parts is left out; services refuse it.
+        assistant: The service's name for the assistant's role.
+        key: The field of a turn that holds its parts.
     """
-    found: list[dict[str, Any]] = []
+    turns: list[dict[str, Any]] = []
     for message in messages:
-        if message.role == "system" or not (said := pieces(message)):
+        if message.role == "system" or not (parts := to_parts(message)):
             continue
         role = assistant if message.role == "assistant" else "user"
-        if found and found[-1]["role"] == role:
-            found[-1][key] += said
+        if turns and turns[-1]["role"] == role:
+            turns[-1][key] += parts
         else:
-            found.append({"role": role, key: said})
-    return found
+            turns.append({"role": role, key: parts})
+    return turns
 
 
-def text_of(value: Any) -> str:
+def as_text(value: Any) -> str:
     """
-    Give text that came, empty for none.
+    Return received text; None is empty.
 
     Raises:
         TypeError: It is something else.
@@ -78,51 +85,51 @@ def text_of(value: Any) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise TypeError(f"a {type(value).__name__} where text belongs")
+        raise TypeError(f"expected text, got a {type(value).__name__}")
     return value
 
 
-def count_of(value: Any) -> int:
+def as_token_count(value: Any) -> int:
     """
-    Give a number of tokens that came, 0 for none and for less than none.
+    Return a received number of tokens; None and negative numbers are 0.
 
     Raises:
-        ArithmeticError, TypeError, ValueError: It is no number.
+        ArithmeticError, TypeError, ValueError: It is not a number.
     """
     return 0 if value is None else max(0, int(value))
 
 
-def parse(text: str) -> Any:
+def parse_json(text: str) -> Any:
     """
-    Read JSON; an answer is hundreds of small pieces of it, so by the fastest reader at hand.
+    Parse JSON with the fastest parser available, as each reply has hundreds of small pieces.
 
     Raises:
-        RecursionError, ValueError: It is no JSON, or too deep.
+        RecursionError, ValueError: It is not JSON, or too deeply nested.
     """
     try:
         return from_json(text)
     except ValueError:
-        return json.loads(text)  # takes half an emoji too, which a stream may cut anywhere
+        return json.loads(text)  # accepts half a surrogate pair: a stream may split an emoji
 
 
-def encode(body: Mapping[str, Any]) -> bytes:
-    """Give the bytes of a JSON object, in UTF-8 and without blanks."""
+def encode_json(body: Mapping[str, Any]) -> bytes:
+    """Encode a JSON object in UTF-8, without whitespace."""
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(
         "utf-8", "surrogatepass"
     )
 
 
-def inline_image(url: str) -> tuple[str, str] | None:
+def parse_data_url(url: str) -> tuple[str, str] | None:
     """
-    Give an image's media type and its bytes in base64, or None if `url` points elsewhere.
+    Return an inline image's media type and base64 data; None if `url` is not a `data:` URL.
 
     Raises:
-        DefinitionError: It is a `data:` URL, and broken.
+        DefinitionError: It is a `data:` URL, but malformed.
 
     Example:
-        >>> inline_image("data:image/png;base64,iVBORw==")
+        >>> parse_data_url("data:image/png;base64,iVBORw==")
         ('image/png', 'iVBORw==')
-        >>> inline_image("https://example.org/cat.png") is None
+        >>> parse_data_url("https://example.org/cat.png") is None
         True
     """
     if not url.startswith("data:"):
@@ -131,51 +138,72 @@ def inline_image(url: str) -> tuple[str, str] | None:
     media_type, *options = head.split(";")
     if not comma or not media_type:
         raise DefinitionError(
-            f"the image {url[:40]!r} is no data: URL; write it as data:image/png;base64,..."
+            f"image {url[:40]!r} is not a valid data: URL; write it as data:image/png;base64,..."
         )
     if "base64" in options:
         return media_type, unquote_to_bytes(data).decode("ascii", "replace")
     return media_type, base64.b64encode(unquote_to_bytes(data)).decode("ascii")
 
 
-def arguments_of(call: ToolCall) -> dict[str, Any]:
+def parse_arguments(call: ToolCall) -> dict[str, Any]:
     """
-    Give a call's arguments as the object that some services want back.
+    Return a tool call's arguments as an object.
 
-    What a model wrote and is no object is shown to it as it was.
+    The model sees its own text again if that was not a JSON object.
 
     Example:
-        >>> arguments_of(ToolCall("a", "look", '{"x": 1}'))
+        >>> parse_arguments(ToolCall("a", "look", '{"x": 1}'))
         {'x': 1}
-        >>> arguments_of(ToolCall("a", "look", '{"x": '))
+        >>> parse_arguments(ToolCall("a", "look", '{"x": '))
         {'INVALID_JSON': '{"x": '}
     """
     try:
         arguments = json.loads(call.arguments or "{}")
     except (ValueError, RecursionError):
         arguments = None
-    return arguments if isinstance(arguments, dict) else {_BROKEN: call.arguments}
+    return arguments if isinstance(arguments, dict) else {_INVALID_JSON: call.arguments}
 
 
-def instruction(schema: Mapping[str, Any]) -> str:
-    """Say in words that a reply must fit a schema, to a service that cannot be held to it."""
+def schema_instruction(schema: Mapping[str, Any]) -> str:
+    """Return a prompt that asks for JSON of this schema, for models without structured output."""
     return (
         "Reply with one JSON value that fits the following JSON Schema, and with nothing else: "
         f"no words around it, no code fence.\n{json.dumps(schema, ensure_ascii=False)}"
     )
 
 
-def merged(body: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
+def rewrite_schema(schema: Any, rewrite: Callable[[dict[str, Any]], dict[str, Any]]) -> Any:
+    """Copy a JSON value; replace each object in it by `rewrite(object)`, innermost first."""
+    if isinstance(schema, Mapping):
+        return rewrite({key: rewrite_schema(value, rewrite) for key, value in schema.items()})
+    if isinstance(schema, list | tuple):
+        return [rewrite_schema(part, rewrite) for part in schema]
+    return schema
+
+
+def subschemas(schema: Any) -> Iterator[Mapping[str, Any]]:
+    """Yield each object in a JSON value, at any depth."""
+    if isinstance(schema, Mapping):
+        yield schema
+        schema = list(schema.values())
+    if isinstance(schema, list):
+        for part in schema:
+            yield from subschemas(part)
+
+
+def merge_fields(body: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
     """
-    Give `body` with the user's own fields; objects on both sides become one.
+    Add the user's own fields to `body`; objects on both sides are merged.
 
     Example:
-        >>> merged({"a": {"x": 1}, "b": 2}, {"a": {"y": 3}, "b": 4})
+        >>> merge_fields({"a": {"x": 1}, "b": 2}, {"a": {"y": 3}, "b": 4})
         {'a': {'x': 1, 'y': 3}, 'b': 4}
     """
-    whole = dict(body)
+    merged = dict(body)
     for name, value in extra.items():
-        ours = whole.get(name)
-        both = isinstance(ours, Mapping) and isinstance(value, Mapping)
-        whole[name] = {**ours, **value} if both else value  # type: ignore[dict-item]
-    return whole
+        known = merged.get(name)
+        if isinstance(known, Mapping) and isinstance(value, Mapping):
+            merged[name] = {**known, **value}
+        else:
+            merged[name] = value
+    return merged

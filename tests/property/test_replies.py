@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dagorch.models.llm import Thought, ToolCall
-from dagorch.providers.anthropic_wire import AnthropicReply
-from dagorch.providers.dialect import Reply
-from dagorch.providers.error_bodies import Fault, read_body, read_error
-from dagorch.providers.gemini_wire import GeminiReply
-from dagorch.providers.openai_wire import OpenAIReply
+from dagorch.providers.anthropic_wire import AnthropicReplyParser
+from dagorch.providers.dialect import ReplyParser
+from dagorch.providers.error_bodies import ErrorBody, parse_error, parse_error_body
+from dagorch.providers.gemini_wire import GeminiReplyParser
+from dagorch.providers.openai_wire import OpenAIReplyParser
 from dagorch.providers.wire import WireError
 
 # Names that the dialects look for, with values of every kind below them.
@@ -54,10 +54,10 @@ values = st.recursive(
 events = st.dictionaries(st.sampled_from(NAMES), values, min_size=1, max_size=6)
 
 
-@pytest.mark.parametrize("kind", [OpenAIReply, AnthropicReply, GeminiReply])
+@pytest.mark.parametrize("kind", [OpenAIReplyParser, AnthropicReplyParser, GeminiReplyParser])
 @given(sent=st.lists(events, max_size=5))
 def test_no_event_breaks_what_puts_the_answer_together(
-    kind: type[Reply], sent: list[dict[str, Any]]
+    kind: type[ReplyParser], sent: list[dict[str, Any]]
 ) -> None:
     heard: list[str] = []
     reply = kind(heard.append)
@@ -67,7 +67,7 @@ def test_no_event_breaks_what_puts_the_answer_together(
         except WireError:
             break
         if error is not None:
-            assert isinstance(read_error(error), Fault)
+            assert isinstance(parse_error(error), ErrorBody)
     assert all(isinstance(text, str) for text in heard)
     assert isinstance(reply.content, str)
     assert all(isinstance(call, ToolCall) for call in reply.tool_calls)
@@ -77,7 +77,7 @@ def test_no_event_breaks_what_puts_the_answer_together(
         )
     assert all(isinstance(thought, Thought) for thought in reply.thoughts)
     assert reply.finish_reason in ("stop", "length", "tool_calls", "refused", "other")
-    assert all(isinstance(said, str) for said in (reply.model, reply.id, reply.because))
+    assert all(isinstance(said, str) for said in (reply.model, reply.id, reply.finish_details))
     counts = (
         reply.input_tokens, reply.output_tokens, reply.cached_tokens, reply.reasoning_tokens,
         reply.cache_written_tokens, reply.cache_written_1h_tokens,
@@ -87,7 +87,7 @@ def test_no_event_breaks_what_puts_the_answer_together(
 
 @given(body=st.one_of(st.binary(max_size=50), values.map(lambda value: json.dumps(value).encode())))
 def test_every_body_of_a_failure_can_be_read(body: bytes) -> None:
-    fault = read_body(body)
+    fault = parse_error_body(body)
     assert isinstance(fault.message, str)
     assert isinstance(fault.request_id, str)
     assert 400 <= fault.status <= 599

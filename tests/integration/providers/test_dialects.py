@@ -222,14 +222,14 @@ async def test_an_error_instead_of_a_stream_has_begun_nothing(speech: Speech) ->
             OverloadedError,
             "an HTML page, 'Bad & gateway'",
         ),
-        (reply(200, b"certainly!"), MalformedReplyError, "no JSON: 'certainly!'"),
-        (reply(200, b"[" * 100_000), MalformedReplyError, "no JSON"),
+        (reply(200, b"certainly!"), MalformedReplyError, "not JSON: 'certainly!'"),
+        (reply(200, b"[" * 100_000), MalformedReplyError, "not JSON"),
         (reply(200, b'{"a":' * 50_000), MalformedReplyError, "not JSON"),
         (stream(b"{truncat"), MalformedReplyError, "not JSON: '{truncat'"),
-        (stream(b"[1]"), MalformedReplyError, "no JSON object"),
+        (stream(b"[1]"), MalformedReplyError, "not a JSON object"),
         (stream(done=True), MalformedReplyError, "no answer"),
-        (stream(done=False), ProviderConnectionError, "before its answer was"),
-        (reply(500, b""), OverloadedError, "nothing more"),
+        (stream(done=False), ProviderConnectionError, "before the reply was"),
+        (reply(500, b""), OverloadedError, "no details"),
         (reply(307, b"", location="http://127.0.0.1/login"), NotFoundError, "a redirect to"),
     ],
 )
@@ -249,7 +249,7 @@ async def test_what_breaks_off_after_half_of_it(speech: Speech) -> None:
     for play in (stream(*half, cut=True), stream(*half, done=False)):
         error = await failure(speech, play)
         assert type(error) is ProviderConnectionError
-        assert "before its answer was complete" in str(error)
+        assert "before the reply was complete" in str(error)
         assert error.answer_begun
     error = await failure(speech, stream(*half, last[: len(last) // 2], done=False))
     assert type(error) is MalformedReplyError
@@ -264,7 +264,7 @@ async def test_another_shape_is_no_crash(speech: Speech) -> None:
     }
     error = await failure(speech, stream(shapes[speech.name], done=False))
     assert type(error) is MalformedReplyError
-    assert "another shape" in str(error)
+    assert "unexpected shape" in str(error)
 
 
 async def test_silences(speech: Speech) -> None:
@@ -378,13 +378,13 @@ async def test_googles_pause_is_in_the_body() -> None:
             google(400, "INVALID_ARGUMENT", "API key not valid.", {"reason": "API_KEY_INVALID"}),
             "sk-wrong",
             AuthenticationError,
-            "the key in GEMINI_API_KEY was not accepted",
+            "the API key in GEMINI_API_KEY was rejected",
         ),
         (
             google(403, "PERMISSION_DENIED", "Method doesn't allow unregistered callers"),
             "",
             AuthenticationError,
-            "no key was sent; put it in GEMINI_API_KEY",
+            "no API key was sent; set GEMINI_API_KEY",
         ),
         (
             google(
@@ -400,7 +400,7 @@ async def test_googles_pause_is_in_the_body() -> None:
             google(400, "FAILED_PRECONDITION", "User location is not supported for the API use."),
             "sk-1",
             PermissionDeniedError,
-            "not offered where you are",
+            "not available in your region",
         ),
     ],
 )

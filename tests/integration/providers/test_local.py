@@ -97,7 +97,7 @@ async def test_a_prompt_that_is_too_long(local: LocalProvider) -> None:
 
 
 async def test_another_model_is_not_pretended(local: LocalProvider) -> None:
-    with pytest.raises(NotFoundError, match="only 'smollm2-135m-instruct'"):
+    with pytest.raises(NotFoundError, match="has only 'smollm2-135m-instruct'"):
         await local.acomplete(HI, model="grok-3")
 
 

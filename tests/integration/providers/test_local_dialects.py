@@ -14,7 +14,7 @@ from dagorch import LLM, Graph
 from dagorch.errors import ContextTooLongError
 from dagorch.models.llm import LLMRequest, Message, ToolCall, ToolSpec
 from dagorch.providers import AnthropicProvider, HttpProvider, OpenAIProvider, local_server
-from dagorch.providers.local_model import MODEL_NAME, fetch_model, find_model
+from dagorch.providers.local_model import MODEL_NAME, download_model, find_model
 
 pytestmark = [pytest.mark.anyio, pytest.mark.local]
 
@@ -32,9 +32,11 @@ class Choice(BaseModel):
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    settings = local_server.ServerSettings(find_model() or fetch_model(), MODEL_NAME, 4, 1, 1_024)
+    settings = local_server.ServerSettings(
+        find_model() or download_model(), MODEL_NAME, 4, 1, 1_024
+    )
     owner = object()
-    yield local_server.claim(settings, owner).address()
+    yield local_server.acquire(settings, owner).wait_for_address()
     server = local_server.release(settings, owner)
     assert server is not None
     server.stop()

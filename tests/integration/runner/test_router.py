@@ -211,7 +211,9 @@ async def test_all_that_is_unknown_or_has_no_key_is_told_before_anything_is_sent
     with pytest.raises(DefinitionError) as raised:
         await graph.run(provider=Router())
     problems = [str(problem) for problem in raised.value.problems]
-    assert problems[0].startswith("node 'openai': model 'gpt-4' is one of openai's: provider")
+    assert problems[0].startswith(
+        "node 'openai': model 'gpt-4' belongs to openai: openai: no API key"
+    )
     assert "OPENAI_API_KEY" in problems[0]
     assert problems[1].startswith(
         "nodes 'bad_0', 'bad_1', 'bad_2' and 2 more: no provider is known for model 'gork-3'; "

@@ -75,7 +75,7 @@ def test_without_any_key_the_local_model_is_chosen() -> None:
 def test_without_any_key_nor_a_local_model_both_ways_out_are_told(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("dagorch.providers.local_server.runtime_is_there", lambda: False)
+    monkeypatch.setattr("dagorch.providers.local_server.is_runtime_installed", lambda: False)
     with pytest.raises(DefinitionError, match=r"no service's key is set .*pip install"):
         select_provider(None, None, None)
 
@@ -102,7 +102,7 @@ def test_an_address_alone_is_any_server() -> None:
     ("name", "model", "message"),
     [
         ("grok", None, "no provider is called 'grok'; did you mean"),
-        ("openai", None, "set the environment variable OPENAI_API_KEY"),
+        ("openai", None, "set OPENAI_API_KEY"),
         (None, "gpt4", "no provider is known for model 'gpt4'"),
         ("local", "gpt-4", "give the path of a .gguf file"),
         (None, "nowhere.gguf", "nowhere.gguf"),

@@ -89,7 +89,7 @@ async def test_what_a_method_may_give(reply: object) -> None:
 
 @pytest.mark.parametrize(
     ("reply", "words"),
-    [(None, "gave a NoneType with no text"), ({"text": "x"}, r"keys \['text'\]"), (5, "a int")],
+    [(None, "returned a NoneType with no text"), ({"text": "x"}, r"keys \['text'\]"), (5, "a int")],
 )
 async def test_what_it_may_not_give(reply: object, words: str) -> None:
     with pytest.raises(MalformedReplyError, match=words):
@@ -140,7 +140,7 @@ async def test_a_mock_is_adapted_by_what_it_does() -> None:
 
 
 @pytest.mark.parametrize(
-    ("thing", "words"), [(object(), "it needs a method complete"), (Sync, "give an instance")]
+    ("thing", "words"), [(object(), "it needs a method complete"), (Sync, "pass an instance")]
 )
 def test_what_cannot_be_a_provider(thing: object, words: str) -> None:
     with pytest.raises(DefinitionError, match=words):

@@ -5,7 +5,7 @@ from typing import Any, Literal
 import pytest
 from pydantic import BaseModel, Field
 
-from dagorch.providers.anthropic_schema import narrowed
+from dagorch.providers.anthropic_schema import to_anthropic_schema
 
 
 class Part(BaseModel):
@@ -35,7 +35,7 @@ class Right(BaseModel):
 
 def test_bounds_become_words_and_objects_are_closed() -> None:
     before = Whole.model_json_schema()
-    found = narrowed(before)
+    found = to_anthropic_schema(before)
     assert found is not None
     assert before == Whole.model_json_schema()
     assert found["properties"]["title"] == {
@@ -65,12 +65,15 @@ def test_bounds_become_words_and_objects_are_closed() -> None:
     ],
 )
 def test_what_the_subset_cannot_say(schema: dict[str, Any]) -> None:
-    assert narrowed(schema) is None
+    assert to_anthropic_schema(schema) is None
 
 
 def test_formats_that_the_service_knows_stay() -> None:
-    assert narrowed({"type": "string", "format": "date"}) == {"type": "string", "format": "date"}
-    assert narrowed({"type": "string", "format": "color"}) == {
+    assert to_anthropic_schema({"type": "string", "format": "date"}) == {
+        "type": "string",
+        "format": "date",
+    }
+    assert to_anthropic_schema({"type": "string", "format": "color"}) == {
         "type": "string",
         "description": '{"format": "color"}',
     }
@@ -78,4 +81,4 @@ def test_formats_that_the_service_knows_stay() -> None:
 
 def test_exactly_one_of_is_written_as_any_of() -> None:
     schema = {"oneOf": [{"type": "string"}, {"type": "null"}], "discriminator": {"x": 1}}
-    assert narrowed(schema) == {"anyOf": [{"type": "string"}, {"type": "null"}]}
+    assert to_anthropic_schema(schema) == {"anyOf": [{"type": "string"}, {"type": "null"}]}

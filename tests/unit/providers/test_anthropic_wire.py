@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from dagorch.models.llm import LLMRequest, Message, Thought, ToolCall, ToolSpec
-from dagorch.providers.anthropic_wire import AnthropicReply, request_body
+from dagorch.providers.anthropic_wire import AnthropicReplyParser, request_body
 
 HI = (Message("user", "Hi"),)
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
@@ -160,8 +160,8 @@ def test_a_schema_outside_the_subset_is_told_in_words() -> None:
     assert json.dumps(free) in found["system"]
 
 
-def built(*events: dict[str, Any]) -> AnthropicReply:
-    reply = AnthropicReply(lambda _: None)
+def built(*events: dict[str, Any]) -> AnthropicReplyParser:
+    reply = AnthropicReplyParser(lambda _: None)
     for event in events:
         assert reply.feed(json.dumps(event)) is None
     return reply
@@ -220,6 +220,6 @@ def test_an_answer_without_a_start_is_an_empty_one_of_unknown_cost() -> None:
     """As llama.cpp ends a stream whose one token is half a letter."""
     end = {"type": "message_delta", "delta": {"stop_reason": "max_tokens"}}
     reply = built(end | {"usage": {"output_tokens": 1}}, {"type": "message_stop"})
-    assert reply.is_whole
+    assert reply.is_complete
     assert (reply.has_answer, reply.content, reply.finish_reason) == (True, "", "length")
     assert (reply.output_tokens, reply.has_usage) == (1, False)

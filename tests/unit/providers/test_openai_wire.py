@@ -7,7 +7,7 @@ import pytest
 from pydantic import BaseModel
 
 from dagorch.models.llm import LLMRequest, Message, Thought, ToolCall
-from dagorch.providers.openai_wire import OpenAIReply, request_body
+from dagorch.providers.openai_wire import OpenAIReplyParser, request_body
 
 HI = (Message("user", "Hi"),)
 
@@ -78,8 +78,8 @@ def test_a_conversation_with_tools() -> None:
     ]
 
 
-def built(*chunks: dict[str, Any]) -> OpenAIReply:
-    builder = OpenAIReply(lambda _: None)
+def built(*chunks: dict[str, Any]) -> OpenAIReplyParser:
+    builder = OpenAIReplyParser(lambda _: None)
     for chunk in chunks:
         assert builder.feed(json.dumps(chunk)) is None
     return builder
@@ -87,7 +87,7 @@ def built(*chunks: dict[str, Any]) -> OpenAIReply:
 
 @pytest.mark.parametrize("pieces", [["Two ", "tools."], [""]])
 def test_reasoning_goes_back_with_the_tool_calls_that_it_led_to(pieces: list[str]) -> None:
-    reply = OpenAIReply(lambda text: None)
+    reply = OpenAIReplyParser(lambda text: None)
     for piece in pieces:
         reply.feed(json.dumps({"choices": [{"delta": {"reasoning_content": piece}}]}))
     reply.feed('{"choices": [{"delta": {"content": "Yes.", "reasoning_content": null}}]}')
@@ -104,7 +104,7 @@ def test_reasoning_goes_back_with_the_tool_calls_that_it_led_to(pieces: list[str
 
 
 def test_one_that_shows_no_reasoning_gets_none() -> None:
-    reply = OpenAIReply(lambda text: None)
+    reply = OpenAIReplyParser(lambda text: None)
     reply.feed('{"choices": [{"delta": {"content": "Yes.", "reasoning_content": null}}]}')
     assert reply.thoughts == ()
 
@@ -119,7 +119,7 @@ def test_only_the_first_of_several_choices_is_read() -> None:
         }
     )
     assert builder.content == "a"
-    assert not builder.is_whole
+    assert not builder.is_complete
 
 
 def test_stop_with_tool_calls_means_tool_calls() -> None:

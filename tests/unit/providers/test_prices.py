@@ -44,7 +44,7 @@ def test_known_models(service: str, model: str, per_input: str, per_output: str)
 def test_an_unknown_model_has_no_price() -> None:
     table = PriceTable("openai")
     assert table.cost_usd("house-blend", 1, 1) is None
-    assert table.dearest("house-blend") is None
+    assert table.max_rates("house-blend") is None
     assert table.output_limit("house-blend") is None
 
 
@@ -97,7 +97,7 @@ def test_limits_from_the_services_own_pages(model: str, limit: int | None) -> No
 def test_a_machine_of_ones_own_is_free() -> None:
     table = PriceTable(free=True)
     assert table.cost_usd("anything", 1_000, 1_000) == 0
-    dearest = table.dearest("anything")
+    dearest = table.max_rates("anything")
     assert dearest is not None
     assert (dearest.input_usd, dearest.output_usd) == (0, 0)
 
@@ -120,7 +120,7 @@ def test_no_exchange_costs_more_than_the_dearest_rates(
     cost = table.cost_usd(
         pair[1], sent, written, cached, cache_written_tokens=kept, cache_written_1h_tokens=kept_1h
     )
-    dearest = table.dearest(pair[1])
+    dearest = table.max_rates(pair[1])
     assert cost is not None
     assert dearest is not None
     most = sent * dearest.input_usd + written * dearest.output_usd + dearest.request_usd
@@ -195,7 +195,7 @@ def test_in_every_dialect_a_byte_counts_as_a_token_and_an_image_by_its_bound(
     assert long - short == 2 + 4
     images = LLMRequest((Message("user", "a", images=(f"data:image/png;base64,{'A' * 9_000}",)),))
     plain = LLMRequest((Message("user", "a"),))
-    assert worst(kind, price, images) - worst(kind, price, plain) == kind.DIALECT.image_tokens
+    assert worst(kind, price, images) - worst(kind, price, plain) == kind.DIALECT.max_image_tokens
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -219,14 +219,14 @@ def test_a_flat_price_is_what_genai_prices_says() -> None:
     known = [(maker, model) for maker in get_snapshot().providers for model in maker.models]
     chance, flat = random.Random(0), 0
     for maker, model in chance.sample(known, 300):
-        if prices._flat(maker.id, model.id, 0) is None:
+        if prices._flat_rates(maker.id, model.id, 0) is None:
             continue
         flat += 1
         tokens = chance.randint(1, 1_000_000)
         read = chance.randint(0, tokens)
         written = chance.randint(0, tokens - read)
         written_1h = chance.randint(0, written)
-        said = prices._look_up(
+        said = prices._calculate(
             maker.id,
             model.id,
             input_tokens=tokens,

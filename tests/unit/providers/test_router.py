@@ -189,7 +189,7 @@ def test_a_model_of_many_services_or_of_none_is_unknown(model: str) -> None:
     ],
 )
 def test_a_missing_key_is_named_with_its_variable(model: str, variable: str) -> None:
-    with pytest.raises(DefinitionError, match=f"set the environment variable {variable}"):
+    with pytest.raises(DefinitionError, match=f"set {variable}"):
         Router().find(model)
 
 
@@ -227,7 +227,7 @@ def test_a_file_is_one_model_of_the_local_provider(tmp_path: Any) -> None:
     provider, model = Router().find(f"local:{file}")
     assert (provider.name, model) == ("local", "mine")
     assert Router().find("smollm2-135m-instruct")[1] == "smollm2-135m-instruct"
-    with pytest.raises(DagorchError, match=r"give the path of a \.gguf file"):
+    with pytest.raises(DagorchError, match=r"the path of a \.gguf file"):
         Router().find("local:gpt-4")
 
 

@@ -68,7 +68,7 @@ async def test_an_exception_in_the_script_is_raised_once() -> None:
 
 @pytest.mark.parametrize(
     ("script", "words"),
-    [([], "has 0 replies"), ({"a": "b"}, "waits for: 'a'"), ([5], "replies with a int")],
+    [([], "has 0 replies"), ({"a": "b"}, "has replies for: 'a'"), ([5], "reply is a int")],
 )
 async def test_a_script_without_a_reply(script: Any, words: str) -> None:
     with pytest.raises(DefinitionError, match=words):

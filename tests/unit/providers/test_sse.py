@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dagorch.providers.sse import EventLines
+from dagorch.providers.sse import SSEDecoder
 from dagorch.providers.wire import WireError
 
 
@@ -20,17 +20,17 @@ def test_events_are_the_same_wherever_the_bytes_are_cut(
 ) -> None:
     body = "".join(f"data: {text}{newline}{newline}" for text in texts).encode()
     ends = sorted({cut % (len(body) + 1) for cut in cuts} | {0, len(body)})
-    lines = EventLines()
-    found = [data for start, end in pairwise(ends) for data in lines.feed(body[start:end])]
-    assert [*found, *lines.end()] == texts
+    decoder = SSEDecoder()
+    found = [data for start, end in pairwise(ends) for data in decoder.feed(body[start:end])]
+    assert [*found, *decoder.flush()] == texts
 
 
 def test_data_of_several_lines_and_a_last_event_without_its_empty_line() -> None:
-    lines = EventLines()
-    assert list(lines.feed(b'data: {"a":\ndata: 1}\n\nevent: x\n\ndata:last')) == ['{"a":\n1}']
-    assert list(lines.end()) == ["last"]
+    decoder = SSEDecoder()
+    assert list(decoder.feed(b'data: {"a":\ndata: 1}\n\nevent: x\n\ndata:last')) == ['{"a":\n1}']
+    assert list(decoder.flush()) == ["last"]
 
 
 def test_an_event_without_end_is_refused() -> None:
     with pytest.raises(WireError):
-        list(EventLines().feed(b"x" * 4_000_001))
+        list(SSEDecoder().feed(b"x" * 4_000_001))
