@@ -47,9 +47,9 @@ def test_a_scripted_one_is_for_tests() -> None:
 
 @pytest.mark.parametrize("name", [name for name in SERVICES if name not in ON_THIS_MACHINE])
 def test_a_missing_key_is_an_error_that_names_its_variable(name: str) -> None:
-    with pytest.raises(DefinitionError, match=r"set the environment variable [A-Z_]+") as raised:
+    with pytest.raises(DefinitionError, match=r"no API key; set [A-Z_]+") as raised:
         ProviderFactory.get_provider(name)
-    variable = str(raised.value).partition("variable ")[2].split()[0].rstrip(",")
+    variable = str(raised.value).partition("set ")[2].split()[0].rstrip(",")
     missing = {info.name: info.missing for info in ProviderFactory.list_providers()}[name]
     assert variable in missing
 
