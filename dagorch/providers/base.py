@@ -178,7 +178,7 @@ class BaseProvider(CompletionMethods):
 
     Args:
         name: The service's name; rate limits are kept per name.
-        default_model: The model of requests that name none.
+        default_model: The model of requests that name none; empty if each must name one.
         max_concurrency: Concurrent exchanges, at least 1; None for no limit.
         limits: The rate limits of the service and its models; None if unknown.
     """
@@ -192,33 +192,13 @@ class BaseProvider(CompletionMethods):
     ) -> None:
         if max_concurrency is not None and max_concurrency < 1:
             raise DefinitionError(f"max_concurrency is {max_concurrency}; pass at least 1, or None")
-        self._name = name
-        self._default_model = default_model
-        self._max_concurrency = max_concurrency
-        self._limits = limits
-
-    @property
-    def name(self) -> str:
-        """The service's name; rate limits are kept per name."""
-        return self._name
-
-    @property
-    def default_model(self) -> str:
-        """The model of requests that name none; empty if each must name one."""
-        return self._default_model
-
-    @property
-    def max_concurrency(self) -> int | None:
-        """How many exchanges may run at once; None for no limit."""
-        return self._max_concurrency
-
-    @property
-    def limits(self) -> Limits | None:
-        """The rate limits of the service and its models; None if unknown."""
-        return self._limits
+        self.name = name
+        self.default_model = default_model
+        self.max_concurrency = max_concurrency
+        self.limits = limits
 
     def demand(self, request: LLMRequest) -> Demand:
-        """Return how much of the service's token limits a request needs."""
+        """Return how many of the service's tokens a request needs."""
         return Demand.of(request)
 
     def worst_case_usd(self, request: LLMRequest) -> Decimal | None:

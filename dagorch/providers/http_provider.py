@@ -190,11 +190,9 @@ class HttpProvider(BaseProvider):
         body = encode_json(self._body(request, model))
         path = self.DIALECT.path(self._aliases.get(model, model))
         client = await self._clients.get()
-        listener = (
-            on_text
-            if isinstance(on_text, ReplyListener)
-            else ReplyListener(on_text, lambda _rates: None)
-        )
+        listener = on_text
+        if not isinstance(listener, ReplyListener):
+            listener = ReplyListener(on_text, lambda _rates: None)
         parser = self.DIALECT.reply_parser(on_text)
         headers: Mapping[str, str] = {}
         reported: Mapping[str, Any] | str | None = None
@@ -322,23 +320,19 @@ async def _read_stream(reply: HttpReply, parser: ReplyParser) -> Mapping[str, An
     decoder = SSEDecoder()
     error: Mapping[str, Any] | str | None = None
 
-    def consume(chunk: bytes) -> bool:
+    def is_finished(events: list[str]) -> bool:
         nonlocal error
-        for data in decoder.feed(chunk):
+        for data in events:
             if (error := parser.feed(data)) is not None:
                 return True
         return parser.done
 
-    await reply.feed(consume)
-    if error is not None:
-        return error
-    if parser.done:
+    await reply.feed(lambda chunk: is_finished(decoder.feed(chunk)))
+    if error is None and parser.done:
         await reply.drain()
-        return None
-    for data in decoder.flush():
-        if (error := parser.feed(data)) is not None:
-            return error
-    return None
+    elif error is None:
+        is_finished(decoder.flush())
+    return error
 
 
 async def _read_whole(reply: HttpReply, parser: ReplyParser) -> Mapping[str, Any] | str | None:
