@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from email.utils import formatdate
 from typing import Any, Literal
 
-from tests.servers import DONE, STREAM, Play, Seen, Wire, delta, event, reply, usage
+from tests.servers import DONE, STREAM, Connection, Handler, Request, delta, event, reply, usage
 from tests.unit.scheduler.services import SERVICES, Service
 
 __all__ = ["FAULTS", "LimitedService", "prompt_tokens"]
@@ -35,51 +35,51 @@ def _milliseconds(seconds: float) -> str:
     return f"{math.ceil(seconds * 1000) / 1000:.3f}"
 
 
-async def _reset(_seen: Seen, _wire: Wire) -> None:
+async def _reset(_request: Request, _connection: Connection) -> None:
     """Close the connection instead of answering."""
 
 
-async def _cut_head(_seen: Seen, wire: Wire) -> None:
-    wire.writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/ev")
-    await wire.writer.drain()
+async def _cut_head(_request: Request, connection: Connection) -> None:
+    connection.writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/ev")
+    await connection.writer.drain()
 
 
-async def _cut_stream(_seen: Seen, wire: Wire) -> None:
-    await wire.head(200, STREAM)
-    await wire.chunk(event(delta("Hel")))
+async def _cut_stream(_request: Request, connection: Connection) -> None:
+    await connection.head(200, STREAM)
+    await connection.chunk(event(delta("Hel")))
 
 
-async def _cut_event(_seen: Seen, wire: Wire) -> None:
-    await wire.head(200, STREAM)
-    await wire.chunk(event(delta("Hel")) + b'data: {"choi')
+async def _cut_event(_request: Request, connection: Connection) -> None:
+    await connection.head(200, STREAM)
+    await connection.chunk(event(delta("Hel")) + b'data: {"choi')
 
 
-async def _error_event(_seen: Seen, wire: Wire) -> None:
-    await wire.head(200, STREAM)
-    await wire.chunk(event(delta("Hel")))
-    await wire.chunk(event({"error": {"message": "overloaded", "code": 503}}))
-    await wire.end()
+async def _error_event(_request: Request, connection: Connection) -> None:
+    await connection.head(200, STREAM)
+    await connection.chunk(event(delta("Hel")))
+    await connection.chunk(event({"error": {"message": "overloaded", "code": 503}}))
+    await connection.end()
 
 
-async def _no_json(_seen: Seen, wire: Wire) -> None:
-    await wire.head(200, STREAM)
-    await wire.chunk(b"data: {nonsense}\n\n")
-    await wire.end()
+async def _no_json(_request: Request, connection: Connection) -> None:
+    await connection.head(200, STREAM)
+    await connection.chunk(b"data: {nonsense}\n\n")
+    await connection.end()
 
 
-async def _slow(_seen: Seen, wire: Wire) -> None:
+async def _slow(_request: Request, connection: Connection) -> None:
     """No first byte, for longer than the client waits."""
-    await wire.hung_up()
+    await connection.wait_for_disconnect()
 
 
-async def _stalled(_seen: Seen, wire: Wire) -> None:
+async def _stalled(_request: Request, connection: Connection) -> None:
     """No second one."""
-    await wire.head(200, STREAM)
-    await wire.chunk(event(delta("Hel")))
-    await wire.hung_up()
+    await connection.head(200, STREAM)
+    await connection.chunk(event(delta("Hel")))
+    await connection.wait_for_disconnect()
 
 
-FAULTS: dict[str, Play] = {
+FAULTS: dict[str, Handler] = {
     "429": reply(429, {"error": {"message": "by chance"}}),
     "429 with a pause": reply(429, {"error": {"message": "by chance"}}, retry_after="0.05"),
     "500": reply(500, {"error": {"message": "oops"}}),
@@ -141,14 +141,14 @@ class LimitedService:
         self.refused: list[float] = []
         self.met: Counter[str] = Counter()
 
-    async def __call__(self, seen: Seen, wire: Wire) -> None:
+    async def __call__(self, request: Request, connection: Connection) -> None:
         now = time.monotonic()
-        body = seen.json
+        body = request.json
         size = prompt_tokens(body) + (body.get("max_tokens") or 0)
         full = self._concurrency is not None and self._under_way >= self._concurrency
         if full or not self._service.admits(size, now):
             self.refused.append(now)
-            await self._refuse(seen, wire)
+            await self._refuse(request, connection)
             return
         self.admitted.append((now, size))
         self._under_way += 1
@@ -157,21 +157,21 @@ class LimitedService:
             fault = self._fault()
             if fault:
                 self.met[fault] += 1
-                await FAULTS[fault](seen, wire)
+                await FAULTS[fault](request, connection)
             else:
-                await self._answer(body, wire)
+                await self._answer(body, connection)
         finally:
             self._under_way -= 1
 
-    async def _answer(self, body: Mapping[str, Any], wire: Wire) -> None:
+    async def _answer(self, body: Mapping[str, Any], connection: Connection) -> None:
         if self._first_byte:
             await asyncio.sleep(self._first_byte)
-        await wire.head(200, {**STREAM, **self._headers()})
+        await connection.head(200, {**STREAM, **self._headers()})
         if self._first_byte:
             await asyncio.sleep(self._first_byte)
-        await wire.chunk(event(delta("Hello ")) + event(delta("there", finish="stop")))
-        wire.writer.write(b"%x\r\n%s\r\n" % self._last(prompt_tokens(body)))
-        await wire.end()
+        await connection.chunk(event(delta("Hello ")) + event(delta("there", finish="stop")))
+        connection.writer.write(b"%x\r\n%s\r\n" % self._last(prompt_tokens(body)))
+        await connection.end()
 
     @staticmethod
     def _last(prompt: int) -> tuple[int, bytes]:
@@ -201,7 +201,7 @@ class LimitedService:
             "x-ratelimit-reset-tokens": f"{_milliseconds(reset)}s",
         }
 
-    async def _refuse(self, seen: Seen, wire: Wire) -> None:
+    async def _refuse(self, request: Request, connection: Connection) -> None:
         headers = self._headers()
         now = time.monotonic()
         first = next((when for when, _ in self.admitted if when > now - self.window), now)
@@ -210,7 +210,9 @@ class LimitedService:
             headers["retry_after"] = _milliseconds(wait)
         elif self._says == "date":
             headers["retry_after"] = formatdate(math.ceil(time.time() + wait), usegmt=True)
-        await reply(429, {"error": {"message": "too many requests"}}, **headers)(seen, wire)
+        await reply(429, {"error": {"message": "too many requests"}}, **headers)(
+            request, connection
+        )
 
     # -- what it saw ------------------------------------------------------------------------
 

@@ -1,8 +1,8 @@
 """
-A real HTTP server on loopback that plays a model service, well-behaved or not.
+A real HTTP server on loopback that acts as a model service, correct or faulty.
 
-Raw sockets, so that it can break the protocol anywhere. It counts requests and open connections,
-and sees a client hang up. Plays are taken in turn; the last one stays.
+It uses raw sockets, so that it can break the protocol anywhere. It counts requests and open
+connections, and notices when a client disconnects.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ TLS_HELLO = b"\x16"
 
 
 @dataclass(frozen=True)
-class Seen:
-    """A request, as it came."""
+class Request:
+    """A received request."""
 
     path: str
     headers: Mapping[str, str]
@@ -35,8 +35,8 @@ class Seen:
 
 
 @dataclass
-class Wire:
-    """The server's end of one connection, during one request."""
+class Connection:
+    """The server's end of a connection, during one request."""
 
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
@@ -57,27 +57,27 @@ class Wire:
         await self.writer.drain()
         self.keep = True
 
-    async def hung_up(self) -> None:
+    async def wait_for_disconnect(self) -> None:
         """Return when the client has closed the connection."""
         while await self.reader.read(4096):
             pass
 
 
-Play = Callable[[Seen, Wire], Awaitable[None]]
+Handler = Callable[[Request, Connection], Awaitable[None]]
 STREAM = {"content-type": "text/event-stream", "transfer-encoding": "chunked"}
 
 
 def delta(text: str | None = None, finish: str | None = None, **more: Any) -> dict[str, Any]:
-    """Give one chunk of an answer."""
+    """Build one chunk of an answer."""
     return {
         "model": "served-model",
         "choices": [{"index": 0, "delta": {"content": text, **more}, "finish_reason": finish}],
     }
 
 
-def usage(given: int, written: int, **more: Any) -> dict[str, Any]:
-    """Give the chunk that counts the tokens."""
-    counts = {"prompt_tokens": given, "completion_tokens": written, **more}
+def usage(input_tokens: int, output_tokens: int, **more: Any) -> dict[str, Any]:
+    """Build the chunk with the token counts."""
+    counts = {"prompt_tokens": input_tokens, "completion_tokens": output_tokens, **more}
     return {"model": "served-model", "choices": [], "usage": counts}
 
 
@@ -94,90 +94,92 @@ def stream(
     cut: bool = False,
     hold: bool = False,
     headers: Mapping[str, str] | None = None,
-) -> Play:
+) -> Handler:
     """
-    Send each event in a chunk of its own.
+    Send each event in its own chunk.
 
     Args:
         done: Send `[DONE]` at the end.
         cut: Close the connection without the end of the chunked body.
-        hold: Then say no more until the client hangs up.
+        hold: Then send nothing more until the client disconnects.
     """
 
-    async def play(_seen: Seen, wire: Wire) -> None:
-        await wire.head(200, {**STREAM, **(headers or {})})
+    async def handle(_request: Request, connection: Connection) -> None:
+        await connection.head(200, {**STREAM, **(headers or {})})
         for data in events:
-            await wire.chunk(event(data))
+            await connection.chunk(event(data))
         if hold:
-            await wire.hung_up()
+            await connection.wait_for_disconnect()
         elif not cut:
             if done:
-                await wire.chunk(DONE)
-            await wire.end()
+                await connection.chunk(DONE)
+            await connection.end()
 
-    return play
+    return handle
 
 
-def answer(text: str = "Hello there", given: int = 3, written: int = 2) -> Play:
-    """Answer properly, a word a chunk."""
+def answer(text: str = "Hello there", input_tokens: int = 3, output_tokens: int = 2) -> Handler:
+    """Send a correct answer, one word per chunk."""
     words = text.replace(" ", " \0").split("\0")
-    return stream(*map(delta, words), delta(finish="stop"), usage(given, written))
+    return stream(*map(delta, words), delta(finish="stop"), usage(input_tokens, output_tokens))
 
 
-def bytes_of(body: bytes) -> Play:
-    """Send exactly these bytes as a stream, byte by byte."""
+def byte_by_byte(body: bytes) -> Handler:
+    """Send these bytes as a stream, one byte per chunk."""
 
-    async def play(_seen: Seen, wire: Wire) -> None:
-        await wire.head(200, STREAM)
+    async def handle(_request: Request, connection: Connection) -> None:
+        await connection.head(200, STREAM)
         for i in range(len(body)):
-            await wire.chunk(body[i : i + 1])
-        await wire.end()
+            await connection.chunk(body[i : i + 1])
+        await connection.end()
 
-    return play
+    return handle
 
 
-def reply(status: int, body: bytes | Mapping[str, Any] | Sequence[Any], **headers: str) -> Play:
-    """Answer with one body; a keyword `retry_after` is the header `retry-after`."""
+def reply(status: int, body: bytes | Mapping[str, Any] | Sequence[Any], **headers: str) -> Handler:
+    """Send one body; a keyword `retry_after` becomes the header `retry-after`."""
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     named = {name.replace("_", "-"): value for name, value in headers.items()}
 
-    async def play(_seen: Seen, wire: Wire) -> None:
+    async def handle(_request: Request, connection: Connection) -> None:
         head = {"content-type": "application/json", "content-length": str(len(raw)), **named}
-        await wire.head(status, head)
-        wire.writer.write(raw)
-        await wire.writer.drain()
-        wire.keep = True
+        await connection.head(status, head)
+        connection.writer.write(raw)
+        await connection.writer.drain()
+        connection.keep = True
 
-    return play
-
-
-async def silent(_seen: Seen, wire: Wire) -> None:
-    """Take the request and never answer."""
-    await wire.hung_up()
+    return handle
 
 
-async def hang_up(_seen: Seen, _wire: Wire) -> None:
+async def silent(_request: Request, connection: Connection) -> None:
+    """Receive the request and never answer."""
+    await connection.wait_for_disconnect()
+
+
+async def hang_up(_request: Request, _connection: Connection) -> None:
     """Close the connection instead of answering."""
 
 
 class ModelServer:
     """
-    Plays one model service from `with ModelServer(play, ...) as server:` to its end.
+    One model service: `with ModelServer(handler, ...) as server:`.
 
     Args:
-        plays: What to do with each request in turn; the last one stays.
-        greeting: What a client that begins with TLS is told, in plain text; None is nothing.
+        handlers: One for each request, in order; the last one handles all further requests.
+        greeting: Plain text sent to a client that begins with TLS; None sends nothing.
 
     Attributes:
-        seen: Every request, in the order of arrival.
-        connections: Ever opened.
-        open: Open now.
+        requests: Every request, in order of arrival.
+        connections: How many were ever opened.
+        open: How many are open now.
     """
 
-    def __init__(self, *plays: Play, greeting: bytes | None = b"HTTP/1.1 400 Plain\r\n") -> None:
+    def __init__(
+        self, *handlers: Handler, greeting: bytes | None = b"HTTP/1.1 400 Plain\r\n"
+    ) -> None:
         self._greeting = greeting
-        self.plays = list(plays) or [answer()]
-        self.seen: list[Seen] = []
+        self.handlers = list(handlers) or [answer()]
+        self.requests: list[Request] = []
         self.connections = self.open = self.port = 0
         self._changed = threading.Condition()
         self._ready = threading.Event()
@@ -187,11 +189,11 @@ class ModelServer:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}/v1"
 
-    def wait_until(self, true_of: Callable[[ModelServer], bool]) -> None:
-        """Block until something holds of this server; an error after a long while."""
+    def wait_until(self, condition: Callable[[ModelServer], bool]) -> None:
+        """Block until `condition(self)`; fails after 20 seconds."""
         with self._changed:
-            held = self._changed.wait_for(lambda: true_of(self), WAIT_SECONDS)
-        assert held, f"{self.open} connections open, {len(self.seen)} requests seen"
+            met = self._changed.wait_for(lambda: condition(self), WAIT_SECONDS)
+        assert met, f"{self.open} connections open, {len(self.requests)} requests received"
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -223,17 +225,18 @@ class ModelServer:
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._count(opened=1)
         try:
-            while (seen := await self._read(reader, writer)) is not None:
+            while (request := await self._read(reader, writer)) is not None:
                 with self._changed:
-                    self.seen.append(seen)
-                    play = self.plays.pop(0) if len(self.plays) > 1 else self.plays[0]
+                    self.requests.append(request)
+                    last = len(self.handlers) == 1
+                    handler = self.handlers[0] if last else self.handlers.pop(0)
                     self._changed.notify_all()
-                wire = Wire(reader, writer)
-                await play(seen, wire)
-                if not wire.keep:
+                connection = Connection(reader, writer)
+                await handler(request, connection)
+                if not connection.keep:
                     break
         except ConnectionError:
-            pass  # the client hung up in the middle; tests ask `open` about it
+            pass  # the client disconnected; tests check `open`
         finally:
             writer.close()
             self._count(closed=1)
@@ -246,7 +249,7 @@ class ModelServer:
 
     async def _read(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> Seen | None:
+    ) -> Request | None:
         try:
             first = await reader.readexactly(1)
             if first == TLS_HELLO:
@@ -259,12 +262,12 @@ class ModelServer:
         pairs = (line.partition(":") for line in head[1:] if line)
         headers = {name.lower(): value.strip() for name, _, value in pairs}
         body = await reader.readexactly(int(headers.get("content-length", 0)))
-        return Seen(head[0].split()[1], headers, body)
+        return Request(head[0].split()[1], headers, body)
 
 
 @contextmanager
-def nobody() -> Iterator[str]:
-    """Give an address at which nothing listens."""
-    with socket.socket() as taken:  # bound and not listening: nobody else gets the port
-        taken.bind(("127.0.0.1", 0))
-        yield f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
+def closed_port() -> Iterator[str]:
+    """Yield an address at which nothing listens."""
+    with socket.socket() as bound:  # bound but not listening: no other process gets the port
+        bound.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{bound.getsockname()[1]}/v1"

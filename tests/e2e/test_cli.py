@@ -20,14 +20,14 @@ import pytest
 from dagorch.models.orchestration import OrchestratorResult
 from dagorch.providers import SERVICES
 from tests.servers import (
+    Connection,
+    Handler,
     ModelServer,
-    Play,
-    Seen,
-    Wire,
+    Request,
     answer,
+    closed_port,
     delta,
     hang_up,
-    nobody,
     reply,
     silent,
     stream,
@@ -83,14 +83,14 @@ def run(server: str, *options: str, cwd: Path, env: Mapping[str, str] | None = N
     return dagorch("run", "cascade", "What about bees?", *options, cwd=cwd, env=env)
 
 
-def prompt_of(seen: Seen) -> str:
+def prompt_of(seen: Request) -> str:
     return str(seen.json["messages"][-1]["content"])
 
 
-def by_prompt(plays: Mapping[str, Play], otherwise: Play) -> Play:
-    """Play by what the prompt says."""
+def by_prompt(plays: Mapping[str, Handler], otherwise: Handler) -> Handler:
+    """Handler by what the prompt says."""
 
-    async def play(seen: Seen, wire: Wire) -> None:
+    async def play(seen: Request, wire: Connection) -> None:
         said = prompt_of(seen)
         chosen = next((play for text, play in plays.items() if text in said), otherwise)
         await chosen(seen, wire)
@@ -98,7 +98,7 @@ def by_prompt(plays: Mapping[str, Play], otherwise: Play) -> Play:
     return play
 
 
-def cascade(text: str = "Bees dance.", **plays: Play) -> Play:
+def cascade(text: str = "Bees dance.", **plays: Handler) -> Handler:
     """A service that plans, then answers with one text."""
     return by_prompt({"Split it into": answer(PLAN), **plays}, answer(text))
 
@@ -114,7 +114,7 @@ def test_a_cascade_ends_with_answer_table_and_picture(tmp_path: Path) -> None:
     assert "belter_3      belter" in said.out
     assert "dagorch: running on openai, m (--base-url)" in said.err
     assert not LEAK.search(said.err)
-    assert len(server.seen) == 7
+    assert len(server.requests) == 7
     root = ElementTree.parse(tmp_path / "dagorch-run.svg").getroot()
     assert "camina_1" in {text.text for text in root.iter("{http://www.w3.org/2000/svg}text")}
 
@@ -167,7 +167,7 @@ def test_an_agent_that_fails_makes_the_run_partial(tmp_path: Path) -> None:
     ids=["401", "404", "429", "500", "html", "no-json", "cut", "hang-up", "silent"],
 )
 def test_a_service_that_misbehaves_is_one_message_and_code_1(
-    tmp_path: Path, play: Play, message: str
+    tmp_path: Path, play: Handler, message: str
 ) -> None:
     with ModelServer(play) as server:
         short = ("--timeout", "1.5")  # ends the retries, too
@@ -181,7 +181,7 @@ def test_a_service_that_misbehaves_is_one_message_and_code_1(
 
 
 def test_an_address_where_nobody_listens_is_told_before_anything_is_sent(tmp_path: Path) -> None:
-    with nobody() as address:
+    with closed_port() as address:
         said = run(address, cwd=tmp_path)
     assert (said.code, said.out) == (2, "")
     assert f"nothing answers at {address}" in said.err
@@ -208,7 +208,7 @@ def test_a_key_is_never_shown_whatever_goes_wrong(tmp_path: Path) -> None:
         options = ("--provider", "openai", "--base-url", server.url, "--debug", "--out", "kept")
         said = dagorch("run", "cascade", "Why?", *options, cwd=tmp_path, env=env)
     assert said.code == 1
-    assert server.seen[0].headers["authorization"] == f"Bearer {KEY}"
+    assert server.requests[0].headers["authorization"] == f"Bearer {KEY}"
     kept = "".join(path.read_text() for path in (tmp_path / "kept").iterdir())
     assert KEY not in said.out + said.err + kept
 
@@ -218,14 +218,14 @@ def test_a_ceiling_that_the_first_call_would_break_is_code_4(tmp_path: Path) -> 
         options = ("--provider", "openai", "--model", "gpt-4", "--base-url", server.url)
         said = dagorch("run", "cascade", "Why?", *options, "--max-cost", "0.000001", cwd=tmp_path)
     assert said.code == 4, said.err
-    assert not server.seen
+    assert not server.requests
     assert not LEAK.search(said.err)
 
 
 def test_a_model_without_a_price_cannot_run_under_a_ceiling(tmp_path: Path) -> None:
     with ModelServer(cascade()) as server:
         said = run(server.url, "--max-cost", "1", cwd=tmp_path)
-        assert not server.seen
+        assert not server.requests
     assert said.code == 2
     assert "price" in said.err
 
@@ -235,7 +235,7 @@ def test_an_out_that_cannot_be_written_is_told_before_anything_is_paid_for(tmp_p
     with ModelServer(cascade()) as server:
         said = run(server.url, "--out", "file/answer.md", cwd=tmp_path)
         server.wait_until(lambda server: not server.open)
-        assert not server.seen
+        assert not server.requests
     assert said.code == 2
     assert "cannot be written" in said.err
 
@@ -252,7 +252,7 @@ def interrupt_after(tmp_path: Path, requests: int) -> Said:
         options = ("--base-url", server.url, "--model", "m")
         process = start("run", "cascade", "What about bees?", *options, cwd=tmp_path)
         try:
-            server.wait_until(lambda server: len(server.seen) >= requests)
+            server.wait_until(lambda server: len(server.requests) >= requests)
             process.send_signal(signal.SIGINT)
             out, err = process.communicate(timeout=LIMIT_SECONDS)
         finally:

@@ -42,7 +42,7 @@ def test_a_new_project_runs_and_passes_its_own_test(
         )  # fmt: skip
     assert said.returncode == 0, said.stderr
     assert said.stdout.startswith("Move.")
-    assert len(server.seen) == 4
+    assert len(server.requests) == 4
 
 
 def test_what_is_in_the_way_stays(

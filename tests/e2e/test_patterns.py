@@ -35,8 +35,8 @@ def test_each_pattern_ends_with_answer_table_and_picture(
     said, server = pattern(name, *options, "--out", "kept", cwd=tmp_path)
     assert said.code == 0, said.err
     assert said.out.startswith("Yes. Bees dance.\n")
-    assert len(server.seen) == calls
-    assert last in prompt_of(server.seen[-1])
+    assert len(server.requests) == calls
+    assert last in prompt_of(server.requests[-1])
     assert not LEAK.search(said.out + said.err)
     result = OrchestratorResult.model_validate_json((tmp_path / "kept/result.json").read_text())
     assert result.status == "completed"

@@ -37,7 +37,7 @@ def test_a_run_that_failed_is_recorded_without_the_key(tmp_path: Path) -> None:
         options = ("--provider", "openai", "--base-url", server.url, "--quiet")
         reports = ("--report", "run.json", "--report", "run.html")
         done = dagorch("run", "cascade", "Why?", *options, *reports, cwd=tmp_path, env=env)
-    assert server.seen[0].headers["authorization"] == f"Bearer {KEY}"
+    assert server.requests[0].headers["authorization"] == f"Bearer {KEY}"
     assert done.code == 1
     record = read_record(tmp_path / "run.json")
     assert record.status == "failed"
@@ -62,7 +62,7 @@ def test_a_report_that_cannot_be_written_is_an_error_before_any_request(
 ) -> None:
     with ModelServer(cascade()) as server:
         done = run(server.url, "--report", name, cwd=tmp_path)
-    assert (done.code, server.seen) == (2, [])
+    assert (done.code, server.requests) == (2, [])
     assert message in done.err
 
 

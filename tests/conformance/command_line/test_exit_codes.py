@@ -60,7 +60,7 @@ def test_a_ceiling_that_the_first_call_could_break_is_4(
         monkeypatch.setenv("OPENAI_BASE_URL", server.url)
         told = ["--model", "gpt-4", "--max-cost", "0.000001", "--quiet"]
         assert run_command(["run", "sequential", "Why?", *told]) == 4
-        assert server.seen == [], "nothing was paid for"
+        assert server.requests == [], "nothing was paid for"
     assert capsys.readouterr().err.count("dagorch: ") == 1
 
 

@@ -33,5 +33,5 @@ async def test_as_documented(monkeypatch: pytest.MonkeyPatch) -> None:
         assert [agent.subtask_id for agent in result.agent_results] == [
             "belter_1", "belter_2", "belter_3", "drummer_1", "drummer_2", "camina_1",
         ]  # fmt: skip
-        assert {seen.json["model"] for seen in server.seen} == {"grok-3"}
+        assert {seen.json["model"] for seen in server.requests} == {"grok-3"}
         await o.provider.aclose()

@@ -57,8 +57,13 @@ async def test_a_model_of_the_services_own_runs_on_that_very_object() -> None:
         )  # fmt: skip
         await DreamCascadeOrchestrator(config, given).execute_workflow("Why?")
         await given.aclose()
-        assert [seen.json["model"] for seen in server.seen] == ["gpt-4", "gpt-4o", "gpt-4", "gpt-4"]
-        assert {seen.headers["authorization"] for seen in server.seen} == {"Bearer sk-mine"}
+        assert [seen.json["model"] for seen in server.requests] == [
+            "gpt-4",
+            "gpt-4o",
+            "gpt-4",
+            "gpt-4",
+        ]
+        assert {seen.headers["authorization"] for seen in server.requests} == {"Bearer sk-mine"}
 
 
 async def test_another_services_model_runs_on_one_made_from_the_environment(
@@ -72,7 +77,7 @@ async def test_another_services_model_runs_on_one_made_from_the_environment(
         o = DreamCascadeOrchestrator(config, given)
         for _ in range(2):
             assert (await o.execute_workflow("Why?")).result == "from openai"
-        assert [seen.json["model"] for seen in server.seen] == ["gpt-4o", "gpt-4o"]
+        assert [seen.json["model"] for seen in server.requests] == ["gpt-4o", "gpt-4o"]
         server.wait_until(lambda s: s.open == 0)  # what was made here is closed here
 
 

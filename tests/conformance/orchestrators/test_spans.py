@@ -22,7 +22,7 @@ from dagorch.providers import ProviderFactory
 from dagorch.testing import run_virtual
 from tests.conformance.doubles import PLAN, Plain, by_tier, cascade, once, talking
 from tests.conformance.swarms import citing, swarm
-from tests.servers import ModelServer, Seen, Wire, answer
+from tests.servers import Connection, ModelServer, Request, answer
 
 LATENCY_SECONDS = 3.0
 STEPS = ["one", "two", "three"]
@@ -94,7 +94,7 @@ def test_the_duration_is_the_span_of_the_graph(pattern: str, backend: Any) -> No
 def test_the_duration_is_the_span_of_the_graph_in_real_time() -> None:
     """Within 3 % with a model that takes three seconds, all patterns at the same time."""
 
-    async def slow(seen: Seen, wire: Wire) -> None:
+    async def slow(seen: Request, wire: Connection) -> None:
         await asyncio.sleep(LATENCY_SECONDS)
         prompt = str(seen.json["messages"][-1]["content"])
         text = PLAN if "response_format" in seen.json else "Yes. Bees dance [1]."

@@ -9,8 +9,8 @@ import anyio
 import pytest
 
 from dagorch import DefinitionError, ProviderFactory
+from tests.fake_services import FAKE_SERVICES, FakeService
 from tests.servers import ModelServer
-from tests.speech import SPEECHES, Speech
 
 SERVICES = [
     "xai", "openai", "anthropic", "groq", "mistral", "gemini", "cohere", "perplexity",
@@ -54,19 +54,19 @@ def test_a_missing_key_is_an_error_that_names_its_variable(name: str) -> None:
     assert variable in missing
 
 
-@pytest.mark.parametrize("speech", SPEECHES, ids=lambda speech: speech.name)
+@pytest.mark.parametrize("service", FAKE_SERVICES, ids=lambda service: service.name)
 def test_a_service_at_another_address_keeps_its_dialect_and_its_prices(
-    speech: Speech, monkeypatch: pytest.MonkeyPatch
+    service: FakeService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with ModelServer(speech.says(given=1_000, written=1_000)) as server:
+    with ModelServer(service.answers(input_tokens=1_000, output_tokens=1_000)) as server:
         given = ProviderFactory.get_provider(
-            speech.name, model=speech.model, base_url=server.url, api_key="k"
+            service.name, model=service.model, base_url=server.url, api_key="k"
         )
-        monkeypatch.setenv(f"{speech.name.upper()}_BASE_URL", server.url)
-        found = ProviderFactory.get_provider(speech.name, model=speech.model)
+        monkeypatch.setenv(f"{service.name.upper()}_BASE_URL", server.url)
+        found = ProviderFactory.get_provider(service.name, model=service.model)
         costs = {provider.complete(HI).cost for provider in (given, found)}
         server.wait_until(lambda s: s.open == 0)
-    assert [seen.path for seen in server.seen] == [speech.path] * 2
+    assert [request.path for request in server.requests] == [service.path] * 2
     assert len(costs) == 1
     assert min(costs) > 0
 
@@ -79,11 +79,13 @@ def test_one_that_is_ready_is_listed_as_ready(monkeypatch: pytest.MonkeyPatch) -
     assert ready["scripted"]
 
 
-@pytest.mark.parametrize("speech", SPEECHES, ids=lambda speech: speech.name)
-def test_one_object_works_across_two_event_loops(speech: Speech, anyio_backend_name: str) -> None:
-    with ModelServer(speech.says()) as server:
+@pytest.mark.parametrize("service", FAKE_SERVICES, ids=lambda service: service.name)
+def test_one_object_works_across_two_event_loops(
+    service: FakeService, anyio_backend_name: str
+) -> None:
+    with ModelServer(service.answers()) as server:
         provider = ProviderFactory.get_provider(
-            speech.name, model=speech.model, base_url=server.url
+            service.name, model=service.model, base_url=server.url
         )
         for _ in range(2):
             answer = anyio.run(provider.acomplete, HI, backend=anyio_backend_name)

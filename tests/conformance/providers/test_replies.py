@@ -10,8 +10,8 @@ import pytest
 
 from dagorch.models.llm import FinishReason, LLMResponse, Message
 from tests.conformance.providers.theirs import ENDS, EVENTS
+from tests.fake_services import FAKE_SERVICES, FakeService, FunctionCall
 from tests.servers import ModelServer, stream
-from tests.speech import SPEECHES, FunctionCall, Speech
 
 HI = [{"role": "user", "content": "Hi"}]
 COUNTS = {"input": 100, "cached": 64, "output": 20, "reasoning": 12}
@@ -35,13 +35,13 @@ CASES: Mapping[str, Case] = {
 }
 
 
-@pytest.mark.parametrize("speech", SPEECHES, ids=lambda speech: speech.name)
+@pytest.mark.parametrize("service", FAKE_SERVICES, ids=lambda service: service.name)
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-async def test_a_reply_of_theirs_parses_as_ours(speech: Speech, case: Case) -> None:
-    events = EVENTS[speech.name](case.texts, case.calls, ENDS[speech.name][case.finish], COUNTS)
+async def test_a_reply_of_theirs_parses_as_ours(service: FakeService, case: Case) -> None:
+    events = EVENTS[service.name](case.texts, case.calls, ENDS[service.name][case.finish], COUNTS)
     heard: list[str] = []
-    with ModelServer(stream(*events, done=speech.done)) as server:
-        async with speech.provider(server) as provider, provider.stream(HI) as pieces:
+    with ModelServer(stream(*events, done=service.done)) as server:
+        async with service.provider(server) as provider, provider.stream(HI) as pieces:
             async for text in pieces:
                 heard.append(text)
             response: LLMResponse = pieces.response
@@ -57,10 +57,10 @@ async def test_a_reply_of_theirs_parses_as_ours(speech: Speech, case: Case) -> N
     assert (response.cached_tokens, response.reasoning_tokens) == (64, 12)
 
 
-@pytest.mark.parametrize("speech", SPEECHES, ids=lambda speech: speech.name)
-async def test_what_a_service_signed_goes_back_as_it_came(speech: Speech) -> None:
-    events = list(EVENTS[speech.name]((), TWO, ENDS[speech.name]["tool_calls"], COUNTS))
-    if speech.name == "anthropic":
+@pytest.mark.parametrize("service", FAKE_SERVICES, ids=lambda service: service.name)
+async def test_what_a_service_signed_goes_back_as_it_came(service: FakeService) -> None:
+    events = list(EVENTS[service.name]((), TWO, ENDS[service.name]["tool_calls"], COUNTS))
+    if service.name == "anthropic":
         thinking = {"type": "thinking", "thinking": "", "signature": ""}
         events[1:1] = [
             {"type": "content_block_start", "index": 9, "content_block": thinking},
@@ -78,23 +78,23 @@ async def test_what_a_service_signed_goes_back_as_it_came(speech: Speech) -> Non
                 "content_block": {"type": "redacted_thinking", "data": "c2VjcmV0"},
             },
         ]
-    with ModelServer(stream(*events, done=speech.done), speech.says()) as server:
-        async with speech.provider(server) as provider:
+    with ModelServer(stream(*events, done=service.done), service.answers()) as server:
+        async with service.provider(server) as provider:
             first = await provider.acomplete(HI)
             said = Message(
                 "assistant", first.content, tool_calls=first.tool_calls, thoughts=first.thoughts
             )
             answers = [Message("tool", "1", tool_call_id=call.id) for call in first.tool_calls]
             await provider.acomplete([*HI, said, *answers])
-    sent = json.dumps(server.seen[1].json)
-    if speech.name == "anthropic":
-        blocks = server.seen[1].json["messages"][1]["content"]
+    sent = json.dumps(server.requests[1].json)
+    if service.name == "anthropic":
+        blocks = server.requests[1].json["messages"][1]["content"]
         assert blocks[:2] == [
             {"type": "thinking", "thinking": "Two tools.", "signature": "signed"},
             {"type": "redacted_thinking", "data": "c2VjcmV0"},
         ]
-    elif speech.name == "gemini":
-        parts = server.seen[1].json["contents"][1]["parts"]
+    elif service.name == "gemini":
+        parts = server.requests[1].json["contents"][1]["parts"]
         assert [part["thoughtSignature"] for part in parts] == ["c2lnbmVk", "c2lnbmVk"]
     else:
         assert "signature" not in sent

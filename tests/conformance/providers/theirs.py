@@ -17,7 +17,7 @@ from openai.types.chat import ChatCompletionChunk
 from openai.types.chat.completion_create_params import CompletionCreateParamsStreaming
 from pydantic import BaseModel, TypeAdapter
 
-from tests.speech import FunctionCall
+from tests.fake_services import FunctionCall
 
 OPENAI_REQUEST = TypeAdapter(CompletionCreateParamsStreaming)
 ANTHROPIC_REQUEST = TypeAdapter(MessageCreateParamsStreaming)

@@ -12,8 +12,8 @@ from dagorch import LLM, Graph, Policy, Retry
 from dagorch.errors import RunError
 from dagorch.models.result import Result
 from dagorch.providers import Timeouts
-from tests.servers import ModelServer, Play, Seen, Wire, hang_up, stream
-from tests.speech import SPEECHES, Speech
+from tests.fake_services import FAKE_SERVICES, FakeService
+from tests.servers import Connection, Handler, ModelServer, Request, hang_up, stream
 
 PRICE = (Decimal("1000"), Decimal("4000"))
 """Dollars per million tokens: a thousandth and four thousandths a token."""
@@ -24,54 +24,54 @@ TRIES = Retry(attempts=6, base_delay_seconds=0.001)
 class Books:
     """A service that writes down what it would bill, whatever gets through to the client."""
 
-    def __init__(self, speech: Speech, chance: random.Random) -> None:
+    def __init__(self, service: FakeService, chance: random.Random) -> None:
         self.given = self.written = 0
         self.lost = 0
         self.met: Counter[str] = Counter()
-        self._speech = speech
+        self._service = service
         self._chance = chance
 
-    async def __call__(self, seen: Seen, wire: Wire) -> None:
+    async def __call__(self, request: Request, connection: Connection) -> None:
         name, play = self._drawn()
         self.met[name] += 1
-        await play(seen, wire)
+        await play(request, connection)
 
-    def _drawn(self) -> tuple[str, Play]:
-        speech, chance = self._speech, self._chance
+    def _drawn(self) -> tuple[str, Handler]:
+        service, chance = self._service, self._chance
         given, written = chance.randint(1, 9), chance.randint(1, 8)
         luck = chance.random()
         if luck < 0.15:
-            return "busy", speech.fails(503, "busy", retry_after="0.001")
+            return "busy", service.fails(503, "busy", retry_after="0.001")
         if luck < 0.25:
-            return "too many", speech.fails(429, "rate", retry_after="0.001")
+            return "too many", service.fails(429, "rate", retry_after="0.001")
         self.given += given
         self.written += written
         if luck < 0.6:
-            return "whole", speech.says("a few words", given, written)
+            return "whole", service.answers("a few words", given, written)
         self.lost += 1
         if luck < 0.7:
             return "hung up", hang_up
         if luck < 0.8:
-            return "cut", stream(*speech.half(), done=False, cut=True)
+            return "cut", stream(*service.half(), done=False, cut=True)
         if luck < 0.9:
-            failure = speech.failure(500, "broken", "in the middle")
-            return "broke", stream(*speech.half(), failure, done=False)
-        return "silent", stream(*speech.half(), done=False, hold=True)
+            failure = service.error_body(500, "broken", "in the middle")
+            return "broke", stream(*service.half(), failure, done=False)
+        return "silent", stream(*service.half(), done=False, hold=True)
 
     @property
     def cost(self) -> Decimal:
         return (self.given * PRICE[0] + self.written * PRICE[1]) / 1_000_000
 
 
-async def run(books: Books, speech: Speech, **options: object) -> Result:
+async def run(books: Books, service: FakeService, **options: object) -> Result:
     graph = Graph("asking")
     policy = Policy(retry=TRIES, on_error="continue")
     for place in range(NODES):
         graph.add(LLM(f"n{place}", prompt="Say a few words", max_tokens=8, policy=policy))
     with ModelServer(books) as server:
-        async with speech.provider(
+        async with service.provider(
             server,
-            prices={speech.model: PRICE},
+            prices={service.model: PRICE},
             timeouts=Timeouts(between_chunks_seconds=0.05),
         ) as provider:
             try:
@@ -81,10 +81,10 @@ async def run(books: Books, speech: Speech, **options: object) -> Result:
                 return partial
 
 
-@pytest.mark.parametrize("speech", SPEECHES, ids=lambda speech: speech.name)
-async def test_the_bill_is_never_below_what_the_server_counted(speech: Speech) -> None:
-    books = Books(speech, random.Random(11))
-    result = await run(books, speech)
+@pytest.mark.parametrize("service", FAKE_SERVICES, ids=lambda service: service.name)
+async def test_the_bill_is_never_below_what_the_server_counted(service: FakeService) -> None:
+    books = Books(service, random.Random(11))
+    result = await run(books, service)
     usage = result.usage
     assert len(books.met) == 7, "every way to answer was met"
     assert usage.estimated
@@ -100,10 +100,10 @@ async def test_the_bill_is_never_below_what_the_server_counted(speech: Speech) -
     assert len(bills) == usage.calls
 
 
-@pytest.mark.parametrize("speech", SPEECHES, ids=lambda speech: speech.name)
-async def test_where_every_count_arrives_the_bill_is_the_servers(speech: Speech) -> None:
+@pytest.mark.parametrize("service", FAKE_SERVICES, ids=lambda service: service.name)
+async def test_where_every_count_arrives_the_bill_is_the_servers(service: FakeService) -> None:
     class Honest(Books):
-        def _drawn(self) -> tuple[str, Play]:
+        def _drawn(self) -> tuple[str, Handler]:
             while True:
                 before = self.given, self.written, self.lost
                 name, play = super()._drawn()
@@ -111,16 +111,16 @@ async def test_where_every_count_arrives_the_bill_is_the_servers(speech: Speech)
                     return name, play
                 self.given, self.written, self.lost = before
 
-    books = Honest(speech, random.Random(5))
-    usage = (await run(books, speech)).usage
+    books = Honest(service, random.Random(5))
+    usage = (await run(books, service)).usage
     assert (usage.input_tokens, usage.output_tokens) == (books.given, books.written)
     assert (usage.cost_usd, usage.estimated) == (books.cost, False)
 
 
-@pytest.mark.parametrize("speech", SPEECHES, ids=lambda speech: speech.name)
-async def test_a_ceiling_holds_by_the_servers_own_log(speech: Speech) -> None:
-    books = Books(speech, random.Random(7))
+@pytest.mark.parametrize("service", FAKE_SERVICES, ids=lambda service: service.name)
+async def test_a_ceiling_holds_by_the_servers_own_log(service: FakeService) -> None:
+    books = Books(service, random.Random(7))
     ceiling = Decimal("1.5")
-    usage = (await run(books, speech, max_cost=ceiling)).usage
+    usage = (await run(books, service, max_cost=ceiling)).usage
     assert 0 < books.cost <= usage.cost_usd <= ceiling
     assert sum(books.met.values()) < NODES, "it did stop the run"

@@ -29,18 +29,18 @@ from dagorch.models.llm import LLMResponse
 from dagorch.models.rates import RateLimits, RateWindow
 from dagorch.models.usage import Usage
 from dagorch.providers import Timeouts
+from tests.fake_services import FAKE_SERVICES, FakeService, FunctionCall
 from tests.servers import (
+    Handler,
     ModelServer,
-    Play,
-    bytes_of,
+    byte_by_byte,
+    closed_port,
     event,
     hang_up,
-    nobody,
     reply,
     silent,
     stream,
 )
-from tests.speech import SPEECHES, FunctionCall, Speech
 
 pytestmark = pytest.mark.anyio
 
@@ -72,74 +72,74 @@ KINDS: dict[int, type[ProviderError]] = {
 }
 
 
-@pytest.fixture(params=SPEECHES, ids=lambda speech: speech.name)
-def speech(request: pytest.FixtureRequest) -> Speech:
-    found: Speech = request.param
+@pytest.fixture(params=FAKE_SERVICES, ids=lambda service: service.name)
+def service(request: pytest.FixtureRequest) -> FakeService:
+    found: FakeService = request.param
     return found
 
 
-async def ask(speech: Speech, server: ModelServer | str, **options: Any) -> LLMResponse:
-    async with speech.provider(server, **options) as asked:
+async def ask(service: FakeService, server: ModelServer | str, **options: Any) -> LLMResponse:
+    async with service.provider(server, **options) as asked:
         return await asked.acomplete(HI)
 
 
-async def failure(speech: Speech, *plays: Play, **options: Any) -> ProviderError:
+async def failure(service: FakeService, *plays: Handler, **options: Any) -> ProviderError:
     with ModelServer(*plays) as server, pytest.raises(ProviderError) as raised:
-        await ask(speech, server, **options)
+        await ask(service, server, **options)
     return raised.value
 
 
 # ---- answers ----
 
 
-async def test_an_answer_with_its_usage_and_price(speech: Speech) -> None:
-    with ModelServer(speech.says(given=1_000, written=100)) as server:
-        response = await ask(speech, server, api_key="sk-1", prices={speech.model: (1, 10)})
+async def test_an_answer_with_its_usage_and_price(service: FakeService) -> None:
+    with ModelServer(service.answers(input_tokens=1_000, output_tokens=100)) as server:
+        response = await ask(service, server, api_key="sk-1", prices={service.model: (1, 10)})
     assert (response.content, response.model) == ("Hello there", "served-model")
     assert response.usage == Usage(1_000, 100, Decimal("0.002"), calls=1)
     assert response.finish_reason == "stop"
-    seen = server.seen[0]
-    assert seen.path == speech.path
-    assert "sk-1" in seen.headers[speech.key_header]
-    assert seen.headers["content-type"] == "application/json"
+    request = server.requests[0]
+    assert request.path == service.path
+    assert "sk-1" in request.headers[service.key_header]
+    assert request.headers["content-type"] == "application/json"
 
 
-async def test_without_a_key_none_is_sent(speech: Speech) -> None:
-    with ModelServer(speech.says()) as server:
-        await ask(speech, server)
-    assert speech.key_header not in server.seen[0].headers
+async def test_without_a_key_none_is_sent(service: FakeService) -> None:
+    with ModelServer(service.answers()) as server:
+        await ask(service, server)
+    assert service.key_header not in server.requests[0].headers
 
 
-def test_three_doors_into_one_exchange(speech: Speech, anyio_backend_name: str) -> None:
+def test_three_doors_into_one_exchange(service: FakeService, anyio_backend_name: str) -> None:
     async def both() -> tuple[str, list[str], str]:
-        async with speech.provider(server) as asked:
+        async with service.provider(server) as asked:
             whole = (await asked.acomplete(HI)).content
             async with asked.stream(HI) as pieces:
                 texts = [text async for text in pieces]
             return whole, texts, pieces.response.content
 
-    with ModelServer(speech.says("one two three")) as server:
+    with ModelServer(service.answers("one two three")) as server:
         found = anyio.run(both, backend=anyio_backend_name)
         assert found == ("one two three", ["one ", "two ", "three"], "one two three")
-        assert speech.provider(server).complete(HI).content == "one two three"
+        assert service.provider(server).complete(HI).content == "one two three"
         server.wait_until(lambda s: s.open == 0)
-    bodies = [seen.json for seen in server.seen]
+    bodies = [request.json for request in server.requests]
     assert bodies[0] == bodies[1] == bodies[2]
 
 
-async def test_a_stream_cut_anywhere_even_inside_a_letter(speech: Speech) -> None:
+async def test_a_stream_cut_anywhere_even_inside_a_letter(service: FakeService) -> None:
     text = "Grüße, 世界 🌍"
-    events = [*speech.half(text), *speech.ending("stop", 1, 2)]
+    events = [*service.half(text), *service.end_events("stop", 1, 2)]
     raw = [json.dumps(said, ensure_ascii=False).encode() for said in events]
-    with ModelServer(bytes_of(b": hello\r\n\r\n" + b"".join(map(event, raw)))) as server:
-        response = await ask(speech, server)
+    with ModelServer(byte_by_byte(b": hello\r\n\r\n" + b"".join(map(event, raw)))) as server:
+        response = await ask(service, server)
     assert (response.content, response.usage.total_tokens) == (text, 3)
 
 
-async def test_parallel_tool_calls(speech: Speech) -> None:
+async def test_parallel_tool_calls(service: FakeService) -> None:
     calls = [FunctionCall("id_a", "look", {"x": 1}), FunctionCall("id_b", "find", {"of": "ü"})]
-    with ModelServer(speech.asks(calls)) as server:
-        response = await ask(speech, server)
+    with ModelServer(service.calls_tools(calls)) as server:
+        response = await ask(service, server)
     assert response.finish_reason == "tool_calls"
     assert [(c.id, c.name, json.loads(c.arguments)) for c in response.tool_calls] == [
         ("id_a", "look", {"x": 1}),
@@ -147,29 +147,29 @@ async def test_parallel_tool_calls(speech: Speech) -> None:
     ]
 
 
-async def test_calls_without_ids_get_different_ones(speech: Speech) -> None:
+async def test_calls_without_ids_get_different_ones(service: FakeService) -> None:
     calls = [FunctionCall("", "look", {}), FunctionCall("", "look", {})]
-    with ModelServer(speech.asks(calls)) as server:
-        response = await ask(speech, server)
+    with ModelServer(service.calls_tools(calls)) as server:
+        response = await ask(service, server)
     ids = [call.id for call in response.tool_calls]
     assert len(set(ids)) == 2
     assert all(ids)
 
 
-async def test_truncation_is_told_from_an_end(speech: Speech) -> None:
-    play = stream(*speech.half(), *speech.ending("length", 1, 2), done=speech.done)
+async def test_truncation_is_told_from_an_end(service: FakeService) -> None:
+    play = stream(*service.half(), *service.end_events("length", 1, 2), done=service.done)
     with ModelServer(play) as server:
-        response = await ask(speech, server)
+        response = await ask(service, server)
     assert (response.content, response.finish_reason) == ("half", "length")
 
 
-async def test_usage_that_never_came_is_marked(speech: Speech) -> None:
-    ended = speech.ending("stop", 1, 2)
+async def test_usage_that_never_came_is_marked(service: FakeService) -> None:
+    ended = service.end_events("stop", 1, 2)
     for said in ended:
         said.pop("usage", None)
         said.pop("usageMetadata", None)
-    with ModelServer(stream(*speech.half(), *ended, done=speech.done)) as server:
-        response = await ask(speech, server)
+    with ModelServer(stream(*service.half(), *ended, done=service.done)) as server:
+        response = await ask(service, server)
     assert response.usage.estimated
     assert response.usage.cost_usd == 0
 
@@ -178,11 +178,11 @@ async def test_usage_that_never_came_is_marked(speech: Speech) -> None:
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 413, 429, 500, 502, 503, 504, 529])
-async def test_each_status_has_its_kind(speech: Speech, status: int) -> None:
-    code = CODES[speech.name].get(status, "unknown")
-    error = await failure(speech, speech.fails(status, code, "words of its own"))
+async def test_each_status_has_its_kind(service: FakeService, status: int) -> None:
+    code = CODES[service.name].get(status, "unknown")
+    error = await failure(service, service.fails(status, code, "words of its own"))
     assert type(error) is KINDS.get(status, OverloadedError)
-    assert (error.service, error.model, error.status) == (speech.name, speech.model, status)
+    assert (error.service, error.model, error.status) == (service.name, service.model, status)
     assert error.retryable == (status == 429 or status >= 500)
     assert f"answered {status}: words of its own; " in str(error)
     assert not error.answer_begun
@@ -192,18 +192,18 @@ async def test_each_status_has_its_kind(speech: Speech, status: int) -> None:
 
 @pytest.mark.parametrize("status", [401, 429, 500, 503, 529])
 async def test_an_error_in_the_middle_of_a_stream_has_the_kind_of_its_code(
-    speech: Speech, status: int
+    service: FakeService, status: int
 ) -> None:
-    code = CODES[speech.name].get(status, "overloaded_error")
-    said = speech.failure(status, code, "words of its own")
-    error = await failure(speech, stream(*speech.half(), said, done=False))
+    code = CODES[service.name].get(status, "overloaded_error")
+    said = service.error_body(status, code, "words of its own")
+    error = await failure(service, stream(*service.half(), said, done=False))
     assert type(error) is KINDS.get(status, OverloadedError)
     assert "words of its own" in str(error)
     assert error.answer_begun
 
 
-async def test_an_error_instead_of_a_stream_has_begun_nothing(speech: Speech) -> None:
-    error = await failure(speech, stream(speech.failure(529, "overloaded", "no"), done=False))
+async def test_an_error_instead_of_a_stream_has_begun_nothing(service: FakeService) -> None:
+    error = await failure(service, stream(service.error_body(529, "overloaded", "no"), done=False))
     assert type(error) is OverloadedError
     assert not error.answer_begun
 
@@ -234,67 +234,72 @@ async def test_an_error_instead_of_a_stream_has_begun_nothing(speech: Speech) ->
     ],
 )
 async def test_what_is_no_answer_at_all(
-    speech: Speech, play: Play, kind: type[ProviderError], words: str
+    service: FakeService, play: Handler, kind: type[ProviderError], words: str
 ) -> None:
-    error = await failure(speech, play)
+    error = await failure(service, play)
     assert type(error) is kind
     assert words in str(error)
     assert not error.answer_begun
 
 
-async def test_what_breaks_off_after_half_of_it(speech: Speech) -> None:
-    half = speech.half()
+async def test_what_breaks_off_after_half_of_it(service: FakeService) -> None:
+    half = service.half()
     last = json.dumps(half[-1]).encode()
 
     for play in (stream(*half, cut=True), stream(*half, done=False)):
-        error = await failure(speech, play)
+        error = await failure(service, play)
         assert type(error) is ProviderConnectionError
         assert "before the reply was complete" in str(error)
         assert error.answer_begun
-    error = await failure(speech, stream(*half, last[: len(last) // 2], done=False))
+    error = await failure(service, stream(*half, last[: len(last) // 2], done=False))
     assert type(error) is MalformedReplyError
     assert error.answer_begun
 
 
-async def test_another_shape_is_no_crash(speech: Speech) -> None:
+async def test_another_shape_is_no_crash(service: FakeService) -> None:
     shapes = {
         "openai": {"choices": [{"delta": "text"}]},
         "anthropic": {"type": "content_block_delta", "index": 9, "delta": {"type": "text_delta"}},
         "gemini": {"candidates": [{"content": {"parts": ["text"]}}]},
     }
-    error = await failure(speech, stream(shapes[speech.name], done=False))
+    error = await failure(service, stream(shapes[service.name], done=False))
     assert type(error) is MalformedReplyError
     assert "unexpected shape" in str(error)
 
 
-async def test_silences(speech: Speech) -> None:
-    error = await failure(speech, silent, timeouts=Timeouts(first_byte_seconds=0.2))
+async def test_silences(service: FakeService) -> None:
+    error = await failure(service, silent, timeouts=Timeouts(first_byte_seconds=0.2))
     assert type(error) is ProviderTimeoutError
     assert "no first byte within 0.2 s" in str(error)
     assert not error.answer_begun
-    held = stream(*speech.half(), hold=True)
-    error = await failure(speech, held, timeouts=Timeouts(between_chunks_seconds=0.2))
+    held = stream(*service.half(), hold=True)
+    error = await failure(service, held, timeouts=Timeouts(between_chunks_seconds=0.2))
     assert type(error) is ProviderTimeoutError
     assert "silent for 0.2 s" in str(error)
     assert error.answer_begun
 
 
-async def test_a_connection_that_stays_open_after_the_end_is_no_failure(speech: Speech) -> None:
-    play = stream(*speech.half(), *speech.ending("stop", 1, 2), hold=True)
+async def test_a_connection_that_stays_open_after_the_end_is_no_failure(
+    service: FakeService,
+) -> None:
+    play = stream(*service.half(), *service.end_events("stop", 1, 2), hold=True)
     timeouts = Timeouts(between_chunks_seconds=0.2)
     with ModelServer(play) as server:
-        assert (await ask(speech, server, timeouts=timeouts)).content == "half"
+        assert (await ask(service, server, timeouts=timeouts)).content == "half"
 
 
-async def test_nobody_listens(speech: Speech) -> None:
-    with nobody() as url, pytest.raises(ProviderConnectionError, match="is the server running"):
-        await ask(speech, url)
+async def test_nobody_listens(service: FakeService) -> None:
+    with (
+        closed_port() as url,
+        pytest.raises(ProviderConnectionError, match="is the server running"),
+    ):
+        await ask(service, url)
 
 
-async def test_pauses_and_limits_come_with_an_error(speech: Speech) -> None:
+async def test_pauses_and_limits_come_with_an_error(service: FakeService) -> None:
     headers = {"retry_after": "7", "x_ratelimit_remaining_requests": "0"}
-    code = CODES[speech.name][429]
-    error = await failure(speech, speech.fails(429, code, **headers))
+    code = CODES[service.name][429]
+    error = await failure(service, service.fails(429, code, **headers))
     assert error.retry_after_seconds == 7.0
     assert error.rate_limits == RateLimits(requests=RateWindow(remaining=0))
 
@@ -302,34 +307,34 @@ async def test_pauses_and_limits_come_with_an_error(speech: Speech) -> None:
 # ---- connections ----
 
 
-async def test_a_connection_serves_many_requests(speech: Speech) -> None:
-    with ModelServer(speech.says()) as server:
-        async with speech.provider(server) as asked:
+async def test_a_connection_serves_many_requests(service: FakeService) -> None:
+    with ModelServer(service.answers()) as server:
+        async with service.provider(server) as asked:
             for _ in range(5):
                 await asked.acomplete(HI)
-    assert (len(server.seen), server.connections) == (5, 1)
+    assert (len(server.requests), server.connections) == (5, 1)
 
 
-async def test_cancelling_in_the_middle_hangs_up(speech: Speech) -> None:
-    with ModelServer(stream(*speech.half(), hold=True)) as server:
-        async with speech.provider(server) as asked, asked.stream(HI) as pieces:
+async def test_cancelling_in_the_middle_hangs_up(service: FakeService) -> None:
+    with ModelServer(stream(*service.half(), hold=True)) as server:
+        async with service.provider(server) as asked, asked.stream(HI) as pieces:
             assert await anext(pieces) == "half"
         await anyio.to_thread.run_sync(server.wait_until, lambda s: s.open == 0)
     gc.collect()
 
 
-async def test_fifty_at_once(speech: Speech) -> None:
-    with ModelServer(speech.says()) as server:
-        async with speech.provider(server) as asked, anyio.create_task_group() as group:
+async def test_fifty_at_once(service: FakeService) -> None:
+    with ModelServer(service.answers()) as server:
+        async with service.provider(server) as asked, anyio.create_task_group() as group:
             for _ in range(50):
                 group.start_soon(asked.acomplete, HI)
-    assert len(server.seen) == 50
+    assert len(server.requests) == 50
 
 
 # ---- what one dialect alone has ----
 
-ANTHROPIC = next(speech for speech in SPEECHES if speech.name == "anthropic")
-GEMINI = next(speech for speech in SPEECHES if speech.name == "gemini")
+ANTHROPIC = next(service for service in FAKE_SERVICES if service.name == "anthropic")
+GEMINI = next(service for service in FAKE_SERVICES if service.name == "gemini")
 
 
 async def test_anthropics_request_ids() -> None:
@@ -360,7 +365,7 @@ async def test_anthropics_own_words(
     assert type(await failure(ANTHROPIC, ANTHROPIC.fails(status, code, said))) is kind
 
 
-def google(status: int, name: str, message: str, *details: dict[str, Any]) -> Play:
+def google(status: int, name: str, message: str, *details: dict[str, Any]) -> Handler:
     error = {"code": status, "message": message, "status": name, "details": list(details)}
     return reply(status, [{"error": error}])
 
@@ -405,7 +410,7 @@ async def test_googles_pause_is_in_the_body() -> None:
     ],
 )
 async def test_googles_own_words(
-    play: Play, key: str, kind: type[ProviderError], words: str
+    play: Handler, key: str, kind: type[ProviderError], words: str
 ) -> None:
     error = await failure(GEMINI, play, api_key=key, key_env="GEMINI_API_KEY")
     assert type(error) is kind
@@ -428,38 +433,38 @@ async def test_a_blocked_prompt_is_a_refusal_with_its_bill() -> None:
 
 
 @pytest.mark.parametrize(
-    ("speech", "finish"),
+    ("service", "finish"),
     [
         (ANTHROPIC, "refusal"),
         (GEMINI, "SAFETY"),
         (GEMINI, "RECITATION"),
-        (SPEECHES[0], "content_filter"),
+        (FAKE_SERVICES[0], "content_filter"),
     ],
 )
 async def test_a_filter_that_leaves_words_ends_them_and_one_that_leaves_none_is_an_error(
-    speech: Speech, finish: str
+    service: FakeService, finish: str
 ) -> None:
-    ended = speech.ending(finish, 3, 2)
-    with ModelServer(stream(*speech.half(), *ended, done=speech.done)) as server:
-        response = await ask(speech, server)
+    ended = service.end_events(finish, 3, 2)
+    with ModelServer(stream(*service.half(), *ended, done=service.done)) as server:
+        response = await ask(service, server)
     assert (response.content, response.finish_reason) == ("half", "refused")
-    error = await failure(speech, stream(*speech.opening(), *ended, done=speech.done))
+    error = await failure(service, stream(*service.start_events(), *ended, done=service.done))
     assert type(error) is RefusedError
     assert finish in str(error)
     assert (error.usage.input_tokens, error.usage.output_tokens) == (3, 2)
 
 
 async def test_a_refusals_explanation_is_told() -> None:
-    ended = ANTHROPIC.ending("refusal", 3, 0)
+    ended = ANTHROPIC.end_events("refusal", 3, 0)
     ended[0]["delta"]["stop_details"] = {
         "type": "refusal", "category": "bio", "explanation": "It is about toxins.",
     }  # fmt: skip
-    error = await failure(ANTHROPIC, stream(*ANTHROPIC.opening(), *ended, done=False))
+    error = await failure(ANTHROPIC, stream(*ANTHROPIC.start_events(), *ended, done=False))
     assert "refused to answer (It is about toxins.)" in str(error)
 
 
 async def test_a_call_that_the_model_could_not_spell_is_worth_another_try() -> None:
-    play = stream(*GEMINI.ending("MALFORMED_FUNCTION_CALL", 3, 2), done=False)
+    play = stream(*GEMINI.end_events("MALFORMED_FUNCTION_CALL", 3, 2), done=False)
     error = await failure(GEMINI, play)
     assert type(error) is MalformedReplyError
     assert "'MALFORMED_FUNCTION_CALL'" in str(error)
@@ -467,13 +472,13 @@ async def test_a_call_that_the_model_could_not_spell_is_worth_another_try() -> N
 
 
 async def test_every_kind_of_token_is_counted_and_priced() -> None:
-    told = ANTHROPIC.opening()
+    told = ANTHROPIC.start_events()
     told[0]["message"]["usage"] |= {
         "input_tokens": 10, "cache_read_input_tokens": 1_000, "cache_creation_input_tokens": 500,
         "cache_creation": {"ephemeral_5m_input_tokens": 100, "ephemeral_1h_input_tokens": 400},
     }  # fmt: skip
-    told.append(ANTHROPIC.piece("x"))
-    ended = ANTHROPIC.ending("stop", 10, 30)
+    told.append(ANTHROPIC.text_event("x"))
+    ended = ANTHROPIC.end_events("stop", 10, 30)
     ended[0]["usage"]["output_tokens_details"] = {"thinking_tokens": 20}
     with ModelServer(stream(*told, *ended, done=False)) as server:
         response = await ask(ANTHROPIC, server, price_service="anthropic")
@@ -485,14 +490,14 @@ async def test_every_kind_of_token_is_counted_and_priced() -> None:
 
 
 async def test_geminis_thoughts_are_output_and_its_cache_is_input() -> None:
-    ended = GEMINI.ending("stop", 0, 0)
+    ended = GEMINI.end_events("stop", 0, 0)
     ended[0]["usageMetadata"] = {
         "promptTokenCount": 100, "cachedContentTokenCount": 60, "toolUsePromptTokenCount": 5,
         "candidatesTokenCount": 10, "thoughtsTokenCount": 40, "totalTokenCount": 155,
     }  # fmt: skip
-    thought = GEMINI.piece("hidden")
+    thought = GEMINI.text_event("hidden")
     thought["candidates"][0]["content"]["parts"][0]["thought"] = True
-    with ModelServer(stream(thought, GEMINI.piece("x"), *ended, done=False)) as server:
+    with ModelServer(stream(thought, GEMINI.text_event("x"), *ended, done=False)) as server:
         response = await ask(GEMINI, server)
     assert response.content == "x"
     assert (response.usage.input_tokens, response.usage.output_tokens) == (105, 50)
@@ -500,8 +505,8 @@ async def test_geminis_thoughts_are_output_and_its_cache_is_input() -> None:
 
 
 async def test_an_address_with_the_protocols_version_is_anthropics_too() -> None:
-    with ModelServer(ANTHROPIC.says()) as server:
+    with ModelServer(ANTHROPIC.answers()) as server:
         await ask(ANTHROPIC, server.url)
         await ask(ANTHROPIC, server.url.removesuffix("/v1"))
-    assert [seen.path for seen in server.seen] == ["/v1/messages", "/v1/messages"]
-    assert server.seen[0].headers["anthropic-version"] == "2023-06-01"
+    assert [request.path for request in server.requests] == ["/v1/messages", "/v1/messages"]
+    assert server.requests[0].headers["anthropic-version"] == "2023-06-01"

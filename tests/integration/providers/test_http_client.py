@@ -10,7 +10,17 @@ import anyio
 import pytest
 
 from dagorch.providers import OpenAIProvider
-from tests.servers import DONE, ModelServer, Seen, Wire, answer, delta, event, stream, usage
+from tests.servers import (
+    DONE,
+    Connection,
+    ModelServer,
+    Request,
+    answer,
+    delta,
+    event,
+    stream,
+    usage,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -20,8 +30,8 @@ HI = [{"role": "user", "content": "Hi"}]
 async def test_a_compressed_answer_is_read() -> None:
     body = gzip.compress(event(delta("Hello", finish="stop")) + event(usage(3, 2)) + DONE)
 
-    async def compressed(_seen: Seen, wire: Wire) -> None:
-        await wire.head(
+    async def compressed(_request: Request, connection: Connection) -> None:
+        await connection.head(
             200,
             {
                 "content-type": "text/event-stream",
@@ -30,13 +40,13 @@ async def test_a_compressed_answer_is_read() -> None:
             },
         )
         for start in range(0, len(body), 10):
-            await wire.chunk(body[start : start + 10])
-        await wire.end()
+            await connection.chunk(body[start : start + 10])
+        await connection.end()
 
     with ModelServer(compressed) as server:
         async with OpenAIProvider(server.url, default_model="m") as provider:
             replies = [await provider.acomplete(HI) for _ in range(2)]
-        assert "gzip" in server.seen[0].headers["accept-encoding"]
+        assert "gzip" in server.requests[0].headers["accept-encoding"]
     assert [reply.content for reply in replies] == ["Hello", "Hello"]
     assert server.connections == 1
 
@@ -49,8 +59,10 @@ async def test_the_environments_proxy_carries_the_request(monkeypatch: pytest.Mo
         async with OpenAIProvider("http://api.example.com/v1", default_model="m") as provider:
             for _ in range(2):
                 assert (await provider.acomplete(HI)).content == "Hello there"
-    assert [seen.path for seen in proxy.seen] == ["http://api.example.com/v1/chat/completions"] * 2
-    assert proxy.seen[0].headers["host"] == "api.example.com"
+    assert [request.path for request in proxy.requests] == [
+        "http://api.example.com/v1/chat/completions"
+    ] * 2
+    assert proxy.requests[0].headers["host"] == "api.example.com"
     assert proxy.connections == 1
 
 
@@ -59,15 +71,15 @@ async def test_cookies_are_not_kept() -> None:
         async with OpenAIProvider(server.url, default_model="m") as provider:
             for _ in range(2):
                 await provider.acomplete(HI)
-    assert [seen.headers.get("cookie") for seen in server.seen] == [None, None]
+    assert [request.headers.get("cookie") for request in server.requests] == [None, None]
 
 
 async def test_of_many_that_begin_together_the_first_is_asked_while_the_last_connect() -> None:
     connections: list[int] = []
 
-    async def counted(seen: Seen, wire: Wire) -> None:
+    async def counted(request: Request, connection: Connection) -> None:
         connections.append(server.connections)
-        await answer()(seen, wire)
+        await answer()(request, connection)
 
     with ModelServer(counted) as server:
         async with OpenAIProvider(server.url, default_model="m", max_concurrency=400) as provider:

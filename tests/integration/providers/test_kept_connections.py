@@ -32,7 +32,7 @@ async def test_under_a_ceiling_nothing_is_sent_twice_on_one_reservation(
         async with OpenAIProvider(server.url, default_model="m", prices={"m": (1, 1)}) as provider:
             result = await graph.run(provider=provider, max_cost=ceiling)
         assert result["second"] == "two"
-        assert len(server.seen) == 3
+        assert len(server.requests) == 3
         assert len(result.get("second").bills) == exchanges
 
 
@@ -42,4 +42,4 @@ async def test_a_new_connection_closed_without_an_answer_is_a_failure() -> None:
             await provider.acomplete(HI)
             with pytest.raises(ProviderConnectionError, match="closed the connection"):
                 await provider.acomplete(HI)
-        assert len(server.seen) == 3
+        assert len(server.requests) == 3

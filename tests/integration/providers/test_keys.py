@@ -30,8 +30,8 @@ from dagorch.files import dump_graph
 from dagorch.http.secret import _HTTP_LOGGERS
 from dagorch.models.policy import Policy, Retry
 from dagorch.providers import HttpProvider, Timeouts
-from tests.servers import ModelServer, Play, hang_up, nobody, reply, silent, stream
-from tests.speech import SPEECHES, FunctionCall, Speech
+from tests.fake_services import FAKE_SERVICES, FakeService, FunctionCall
+from tests.servers import Handler, ModelServer, closed_port, hang_up, reply, silent, stream
 
 MARKER = "sk-MARKER-0123456789abcdef"
 HI = [{"role": "user", "content": "Hi"}]
@@ -46,14 +46,14 @@ def every_log(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setattr(logging.getLogger(name), "disabled", False)
 
 
-def plays_of(speech: Speech) -> dict[str, Play]:
+def plays_of(service: FakeService) -> dict[str, Handler]:
     """Every way in which a service can answer, with the key in all that it says."""
     said = f"Incorrect API key provided: {MARKER}."
     head = {name.replace("_", "-"): value for name, value in ECHO.items()}
-    tail = speech.ending("stop", 1, 2)
+    tail = service.end_events("stop", 1, 2)
     filtered = {"openai": "content_filter", "anthropic": "refusal", "gemini": "SAFETY"}
-    plays: dict[str, Play] = {
-        f"status {status}": speech.fails(status, f"code_{MARKER}", said, **ECHO)
+    plays: dict[str, Handler] = {
+        f"status {status}": service.fails(status, f"code_{MARKER}", said, **ECHO)
         for status in (302, 400, 401, 402, 403, 404, 408, 413, 429, 500, 503, 529)
     }
     return plays | {
@@ -67,34 +67,34 @@ def plays_of(speech: Speech) -> dict[str, Play]:
             {"choices": MARKER, "candidates": MARKER, "type": "message_start", "message": MARKER},
             headers=head,
         ),
-        "an error first": stream(speech.failure(429, MARKER, said), done=False, headers=head),
+        "an error first": stream(service.error_body(429, MARKER, said), done=False, headers=head),
         "an error in the middle": stream(
-            *speech.half(), speech.failure(529, MARKER, said), done=False, headers=head
+            *service.half(), service.error_body(529, MARKER, said), done=False, headers=head
         ),
-        "an end in the middle": stream(*speech.half(), cut=True, headers=head),
-        "silence in the middle": stream(*speech.half(), hold=True, headers=head),
+        "an end in the middle": stream(*service.half(), cut=True, headers=head),
+        "silence in the middle": stream(*service.half(), hold=True, headers=head),
         "silence": silent,
         "no answer": hang_up,
         "a refusal": stream(
-            *speech.opening(),
-            *speech.ending(filtered[speech.name], 1, 2),
-            done=speech.done,
+            *service.start_events(),
+            *service.end_events(filtered[service.name], 1, 2),
+            done=service.done,
             headers=head,
         ),
-        "an answer": stream(*speech.half(), *tail, done=speech.done, headers=head),
-        "a call": speech.asks([FunctionCall("id_a", "look", {})]),
+        "an answer": stream(*service.half(), *tail, done=service.done, headers=head),
+        "a call": service.calls_tools([FunctionCall("id_a", "look", {})]),
     }
 
 
 def everything_of(error: BaseException) -> Iterator[str]:
     """All that an error can be made to say, and all whom it leads to."""
-    seen: set[int] = set()
+    visited: set[int] = set()
     waiting: list[BaseException | None] = [error]
     while waiting:
         current = waiting.pop()
-        if current is None or id(current) in seen:
+        if current is None or id(current) in visited:
             continue
-        seen.add(id(current))
+        visited.add(id(current))
         yield from (str(current), repr(current), repr(current.args), repr(vars(current)))
         yield from traceback.format_exception(current)
         # With the variables of every frame, as crash reporters send them.
@@ -154,16 +154,16 @@ def shows(texts: list[str]) -> list[str]:
     return [text for text in texts if MARKER in text or MARKER[:20] in text]
 
 
-@pytest.mark.parametrize("speech", SPEECHES, ids=lambda speech: speech.name)
-@pytest.mark.parametrize("name", plays_of(SPEECHES[0]))
+@pytest.mark.parametrize("service", FAKE_SERVICES, ids=lambda service: service.name)
+@pytest.mark.parametrize("name", plays_of(FAKE_SERVICES[0]))
 async def test_nothing_shows_the_key(
-    speech: Speech, name: str, caplog: pytest.LogCaptureFixture
+    service: FakeService, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     timeouts = Timeouts(first_byte_seconds=0.2, between_chunks_seconds=0.2)
-    with ModelServer(plays_of(speech)[name]) as server:
-        async with speech.provider(server, api_key=MARKER, timeouts=timeouts) as provider:
+    with ModelServer(plays_of(service)[name]) as server:
+        async with service.provider(server, api_key=MARKER, timeouts=timeouts) as provider:
             told = await told_by(provider)
-        assert MARKER in server.seen[0].headers[speech.key_header], "it is sent, to be sure"
+        assert MARKER in server.requests[0].headers[service.key_header], "it is sent, to be sure"
     assert len(told) > 10
     assert any(record.name.startswith("httpcore") for record in caplog.records)
     told += [record.getMessage() for record in caplog.records]
@@ -171,41 +171,41 @@ async def test_nothing_shows_the_key(
     assert not shows(told)
 
 
-@pytest.mark.parametrize("speech", SPEECHES, ids=lambda speech: speech.name)
+@pytest.mark.parametrize("service", FAKE_SERVICES, ids=lambda service: service.name)
 @pytest.mark.parametrize("address", ["nobody", "no such host", "no TLS"])
 async def test_nothing_shows_the_key_where_there_is_no_service(
-    speech: Speech, address: str, caplog: pytest.LogCaptureFixture
+    service: FakeService, address: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with ModelServer() as server, nobody() as closed:
+    with ModelServer() as server, closed_port() as closed:
         url = {
             "nobody": closed,
             "no such host": "http://no-such-host.invalid",
             "no TLS": server.url.replace("http:", "https:"),
         }[address]
         url = url.replace("://", f"://me:{MARKER}@")
-        async with speech.provider(url, api_key=MARKER) as provider:
+        async with service.provider(url, api_key=MARKER) as provider:
             told = await told_by(provider)
     told += [repr(vars(record)) for record in caplog.records]
     assert not shows(told)
 
 
-@pytest.mark.parametrize("speech", SPEECHES, ids=lambda speech: speech.name)
+@pytest.mark.parametrize("service", FAKE_SERVICES, ids=lambda service: service.name)
 async def test_a_login_in_the_address_is_sent_and_shown_nowhere(
-    speech: Speech, caplog: pytest.LogCaptureFixture
+    service: FakeService, caplog: pytest.LogCaptureFixture
 ) -> None:
     echo = {"x-echo": f"me:{MARKER}"}
-    with ModelServer(speech.says(headers=echo)) as server:
-        async with speech.provider(server.url.replace("://", f"://me:{MARKER}@")) as provider:
+    with ModelServer(service.answers(headers=echo)) as server:
+        async with service.provider(server.url.replace("://", f"://me:{MARKER}@")) as provider:
             told = await told_by(provider)
-    sent = server.seen[0].headers["authorization"]
+    sent = server.requests[0].headers["authorization"]
     assert base64.b64decode(sent.removeprefix("Basic ")).decode() == f"me:{MARKER}"
     told += [record.getMessage() for record in caplog.records]
     assert not shows(told)
     assert not [text for text in told if sent.removeprefix("Basic ") in text]
 
 
-@pytest.mark.parametrize("speech", SPEECHES, ids=lambda speech: speech.name)
-def test_a_key_that_no_header_can_carry_is_refused_without_showing_it(speech: Speech) -> None:
+@pytest.mark.parametrize("service", FAKE_SERVICES, ids=lambda service: service.name)
+def test_a_key_that_no_header_can_carry_is_refused_without_showing_it(service: FakeService) -> None:
     with pytest.raises(DefinitionError, match="KEY_ENV") as raised:
-        speech.provider("http://127.0.0.1", api_key=f"{MARKER}\n{MARKER}", key_env="KEY_ENV")
+        service.provider("http://127.0.0.1", api_key=f"{MARKER}\n{MARKER}", key_env="KEY_ENV")
     assert not shows([str(raised.value), repr(vars(raised.value))])

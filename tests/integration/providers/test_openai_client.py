@@ -37,14 +37,14 @@ from dagorch.models.usage import Usage
 from dagorch.providers import OpenAIProvider, Timeouts
 from tests.servers import (
     DONE,
+    Handler,
     ModelServer,
-    Play,
     answer,
-    bytes_of,
+    byte_by_byte,
+    closed_port,
     delta,
     event,
     hang_up,
-    nobody,
     reply,
     silent,
     stream,
@@ -78,7 +78,7 @@ async def read(asked: OpenAIProvider, take: Callable[[str], object]) -> None:
             take(text)
 
 
-async def failure(*plays: Play, **options: Any) -> ProviderError:
+async def failure(*plays: Handler, **options: Any) -> ProviderError:
     with ModelServer(*plays) as server, pytest.raises(ProviderError) as raised:
         await ask(server, **options)
     return raised.value
@@ -88,7 +88,7 @@ async def failure(*plays: Play, **options: Any) -> ProviderError:
 
 
 async def test_an_answer_with_its_usage_and_price() -> None:
-    with ModelServer(answer("Hello there", given=1_000, written=100)) as server:
+    with ModelServer(answer("Hello there", input_tokens=1_000, output_tokens=100)) as server:
         response = await ask(server)
     assert response == LLMResponse(
         content="Hello there",
@@ -96,10 +96,10 @@ async def test_an_answer_with_its_usage_and_price() -> None:
         usage=Usage(1_000, 100, Decimal("0.00021"), calls=1),
         finish_reason="stop",
     )
-    seen = server.seen[0]
-    assert seen.path == "/v1/chat/completions"
-    assert seen.headers["authorization"] == f"Bearer {KEY}"
-    assert seen.json == {
+    request = server.requests[0]
+    assert request.path == "/v1/chat/completions"
+    assert request.headers["authorization"] == f"Bearer {KEY}"
+    assert request.json == {
         "model": "gpt-4o-mini",
         "messages": [{"role": "user", "content": "Hi"}],
         "stream": True,
@@ -127,7 +127,7 @@ async def test_a_stream_cut_anywhere_even_inside_a_letter() -> None:
             DONE,
         ]
     )
-    with ModelServer(bytes_of(body)) as server:
+    with ModelServer(byte_by_byte(body)) as server:
         response = await ask(server)
     assert (response.content, response.usage.total_tokens) == (text, 3)
 
@@ -151,7 +151,7 @@ async def test_everything_that_a_request_can_hold_is_sent() -> None:
     with ModelServer() as server:
         async with provider(server) as asked:
             await asked.exchange(request, lambda _: None)
-    assert server.seen[0].json == {
+    assert server.requests[0].json == {
         "model": "gpt-4o",
         "messages": [
             {"role": "system", "content": "Be brief."},
@@ -276,7 +276,7 @@ async def test_a_connection_left_open_after_done_does_not_hold_up_the_answer() -
 async def test_no_model_is_the_callers_mistake() -> None:
     with ModelServer() as server, pytest.raises(DefinitionError, match="no model"):
         await ask(server, default_model="")
-    assert not server.seen
+    assert not server.requests
 
 
 # ---- failures ----
@@ -345,7 +345,7 @@ async def test_no_model_is_the_callers_mistake() -> None:
     ],
 )
 async def test_each_failure_has_its_kind_and_says_what_to_do(
-    play: Play, kind: type[ProviderError], words: str
+    play: Handler, kind: type[ProviderError], words: str
 ) -> None:
     error = await failure(play)
     assert type(error) is kind
@@ -355,7 +355,7 @@ async def test_each_failure_has_its_kind_and_says_what_to_do(
 
 
 async def test_nobody_listens() -> None:
-    with nobody() as url, pytest.raises(ProviderConnectionError) as raised:
+    with closed_port() as url, pytest.raises(ProviderConnectionError) as raised:
         await ask(url)
     assert "is the server running?" in str(raised.value)
     assert raised.value.retryable
@@ -444,7 +444,7 @@ async def test_the_services_limits_come_with_answers_and_with_errors() -> None:
     ],
 )
 async def test_the_key_is_in_nothing_that_can_be_read(
-    play: Play, caplog: pytest.LogCaptureFixture
+    play: Handler, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     told = [repr(provider("http://127.0.0.1/v1"))]
@@ -457,7 +457,7 @@ async def test_the_key_is_in_nothing_that_can_be_read(
             except ProviderError as error:
                 told += [str(error), repr(error), repr(vars(error))]
                 told += traceback.format_exception(error)
-    # httpcore's own wire dump shows the headers that the server sent, whatever they say.
+    # httpcore's own connection dump shows the headers that the server sent, whatever they say.
     told += [m for m in caplog.messages if not m.startswith("receive_response_headers.complete")]
     assert not [text for text in told if KEY[:16] in text]
 
@@ -482,7 +482,7 @@ async def test_a_connection_serves_many_requests() -> None:
             for _ in range(5):
                 await asked.acomplete(HI)
         server.wait_until(lambda s: s.open == 0)
-    assert (len(server.seen), server.connections) == (5, 1)
+    assert (len(server.requests), server.connections) == (5, 1)
 
 
 async def test_an_error_reply_leaves_the_connection_usable() -> None:
@@ -506,7 +506,7 @@ async def test_cancelling_before_the_first_byte_hangs_up() -> None:
     with ModelServer(silent) as server:
         async with provider(server) as asked, anyio.create_task_group() as group:
             group.start_soon(asked.acomplete, HI)
-            await anyio.to_thread.run_sync(server.wait_until, lambda s: len(s.seen) == 1)
+            await anyio.to_thread.run_sync(server.wait_until, lambda s: len(s.requests) == 1)
             group.cancel_scope.cancel()
         await anyio.to_thread.run_sync(server.wait_until, lambda s: s.open == 0)
 
@@ -542,7 +542,7 @@ async def test_no_more_requests_at_once_than_allowed() -> None:
         async with provider(server, max_concurrency=3) as asked, anyio.create_task_group() as group:
             for _ in range(20):
                 group.start_soon(asked.acomplete, HI)
-    assert len(server.seen) == 20
+    assert len(server.requests) == 20
     assert server.connections <= 3
 
 
@@ -553,7 +553,7 @@ async def test_many_calls_at_once() -> None:
             for _ in range(200):
                 group.start_soon(asked.acomplete, HI)
         await anyio.to_thread.run_sync(server.wait_until, lambda s: s.open == 0)
-    assert len(server.seen) == 200
+    assert len(server.requests) == 200
 
 
 async def test_complete_works_on_a_running_loop_too() -> None:
@@ -580,4 +580,4 @@ def test_complete_works_without_a_loop() -> None:
     with ModelServer() as server:
         assert provider(server).complete(HI, model="gpt-4o").content == "Hello there"
         server.wait_until(lambda s: s.open == 0)
-    assert server.seen[0].json["model"] == "gpt-4o"
+    assert server.requests[0].json["model"] == "gpt-4o"

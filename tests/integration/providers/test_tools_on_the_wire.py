@@ -11,15 +11,15 @@ import pytest
 from dagorch import LLM, Graph
 from dagorch.models.llm import Message, ToolCall
 from dagorch.providers import OpenAIProvider
-from tests.servers import ModelServer, Play, delta, stream, usage
+from tests.fake_services import FAKE_SERVICES, FakeService, FunctionCall
+from tests.servers import Handler, ModelServer, delta, stream, usage
 from tests.servers import answer as answer_of
-from tests.speech import SPEECHES, FunctionCall, Speech
 
-every_speech = pytest.mark.parametrize("speech", SPEECHES, ids=lambda speech: speech.name)
+every_service = pytest.mark.parametrize("service", FAKE_SERVICES, ids=lambda service: service.name)
 
 
-@every_speech
-async def test_two_tools_at_once_then_the_answer(speech: Speech) -> None:
+@every_service
+async def test_two_tools_at_once_then_the_answer(service: FakeService) -> None:
     meeting = [anyio.Event(), anyio.Event()]
 
     async def weather(city: str) -> str:
@@ -44,14 +44,17 @@ async def test_two_tools_at_once_then_the_answer(speech: Speech) -> None:
         FunctionCall("id_a", "weather", {"city": "Paris"}),
         FunctionCall("id_b", "people", {"city": "Paris"}),
     ]
-    plays = (speech.asks(calls, given=10, written=5), speech.says("It rains.", given=20, written=3))
+    plays = (
+        service.calls_tools(calls, input_tokens=10, output_tokens=5),
+        service.answers("It rains.", input_tokens=20, output_tokens=3),
+    )
     with ModelServer(*plays) as server, anyio.fail_after(20):
-        async with speech.provider(server, prices={speech.model: (1_000_000, 1)}) as provider:
+        async with service.provider(server, prices={service.model: (1_000_000, 1)}) as provider:
             result = await graph.run(city="Paris", provider=provider, max_parallel=4)
     assert result[answer] == "It rains."
-    first, second = (seen.json for seen in server.seen)
-    assert not speech.results(first)
-    assert [(id, json_or_text(text), bad) for id, text, bad in speech.results(second)] == [
+    first, second = (request.json for request in server.requests)
+    assert not service.tool_results(first)
+    assert [(id, json_or_text(text), bad) for id, text, bad in service.tool_results(second)] == [
         ("id_a", "rain in Paris", False),
         ("id_b", {"people": 2_100_000, "year": 2026}, False),
     ]
@@ -68,8 +71,8 @@ def json_or_text(text: str) -> object:
         return text
 
 
-@every_speech
-async def test_what_goes_wrong_in_a_tool_goes_back_as_that(speech: Speech) -> None:
+@every_service
+async def test_what_goes_wrong_in_a_tool_goes_back_as_that(service: FakeService) -> None:
     def weather(city: str) -> str:
         """Tell the weather."""
         raise LookupError(f"no city {city}")
@@ -81,11 +84,11 @@ async def test_what_goes_wrong_in_a_tool_goes_back_as_that(speech: Speech) -> No
         FunctionCall("id_b", "whether", {}),
         FunctionCall("id_c", "weather", {"town": "Paris"}),
     ]
-    with ModelServer(speech.asks(calls), speech.says("Unknown.")) as server:
-        async with speech.provider(server) as provider:
+    with ModelServer(service.calls_tools(calls), service.answers("Unknown.")) as server:
+        async with service.provider(server) as provider:
             result = await graph.run(provider=provider)
     assert result[answer] == "Unknown."
-    told = speech.results(server.seen[1].json)
+    told = service.tool_results(server.requests[1].json)
     assert [id for id, _, _ in told] == ["id_a", "id_b", "id_c"]
     assert all(bad for _, _, bad in told)
     assert told[0][1] == "error: LookupError: no city Atlantis"
@@ -93,8 +96,8 @@ async def test_what_goes_wrong_in_a_tool_goes_back_as_that(speech: Speech) -> No
     assert "town" in told[2][1]
 
 
-@every_speech
-async def test_an_output_type_is_asked_for_beside_the_tools(speech: Speech) -> None:
+@every_service
+async def test_an_output_type_is_asked_for_beside_the_tools(service: FakeService) -> None:
     def weather(city: str) -> str:
         """Tell the weather."""
         return f"rain in {city}"
@@ -102,21 +105,21 @@ async def test_an_output_type_is_asked_for_beside_the_tools(speech: Speech) -> N
     graph = Graph("ask")
     answer = graph.add(LLM("answer", prompt="Hi", tools=[weather], output=dict[str, int]))
     plays = (
-        speech.asks([FunctionCall("id_a", "weather", {"city": "Paris"})]),
-        speech.says("certainly"),
-        speech.says('{"rain": 5}'),
+        service.calls_tools([FunctionCall("id_a", "weather", {"city": "Paris"})]),
+        service.answers("certainly"),
+        service.answers('{"rain": 5}'),
     )
     with ModelServer(*plays) as server:
-        async with speech.provider(server) as provider:
+        async with service.provider(server) as provider:
             result = await graph.run(provider=provider)
     assert result[answer] == {"rain": 5}
-    assert len(server.seen) == 3, "one repair round"
-    assert "That reply does not fit" in json.dumps(server.seen[2].json)
-    assert all("additionalProperties" in json.dumps(seen.json) for seen in server.seen)
+    assert len(server.requests) == 3, "one repair round"
+    assert "That reply does not fit" in json.dumps(server.requests[2].json)
+    assert all("additionalProperties" in json.dumps(request.json) for request in server.requests)
 
 
-def thoughtful(finish: str, **said: object) -> Play:
-    """Play a model that shows what it thinks before it answers, as DeepSeek's do."""
+def thoughtful(finish: str, **said: object) -> Handler:
+    """Handler a model that shows what it thinks before it answers, as DeepSeek's do."""
     return stream(
         delta(reasoning_content="Bees, "),
         delta(reasoning_content="hm."),
@@ -140,7 +143,7 @@ async def test_reasoning_goes_back_with_the_call_that_it_led_to() -> None:
             result = await graph.run(provider=provider)
     assert result[answer] == "By the sun.", "and nothing of what it thought"
     assert result.usage.reasoning_tokens == 8
-    said = server.seen[1].json["messages"][1]
+    said = server.requests[1].json["messages"][1]
     assert said["reasoning_content"] == "Bees, hm."
     assert said["tool_calls"][0]["id"] == "a"
 
@@ -154,4 +157,4 @@ async def test_no_service_is_sent_what_anothers_model_thought() -> None:
         async with OpenAIProvider(server.url, name="mistral", default_model="m") as other:
             await other.acomplete([said, Message("tool", "1", tool_call_id="a")])
     assert first.thoughts[0].text == "Bees, hm."
-    assert "Bees" not in json.dumps(server.seen[1].json)
+    assert "Bees" not in json.dumps(server.requests[1].json)

@@ -15,7 +15,7 @@ from dagorch.models.llm import LLMRequest, Message
 from dagorch.models.result import Result
 from dagorch.providers import OpenAIProvider
 from dagorch.testing import ScriptedProvider
-from tests.servers import ModelServer, Play, answer, delta, silent, stream
+from tests.servers import Handler, ModelServer, answer, delta, silent, stream
 
 
 class Uneven(ScriptedProvider):
@@ -192,9 +192,9 @@ def test_listeners_hear_of_it(virtual: Any) -> None:
 
 
 @pytest.mark.parametrize("stuck", [silent, stream(delta("I "), hold=True)], ids=["head", "text"])
-async def test_a_connection_that_is_stuck_is_closed_and_billed_at_its_worst(stuck: Play) -> None:
+async def test_a_connection_that_is_stuck_is_closed_and_billed_at_its_worst(stuck: Handler) -> None:
     graph = asking(0.1)
-    with ModelServer(stuck, answer("By the sun.", given=5, written=3)) as server:
+    with ModelServer(stuck, answer("By the sun.", input_tokens=5, output_tokens=3)) as server:
         provider = OpenAIProvider(
             server.url, name="stuck", default_model="m", prices={"m": (1_000_000, 1_000_000)}
         )

@@ -189,7 +189,7 @@ async def test_a_pause_in_seconds_holds_for_all_who_wait(status: int) -> None:
         begin = time.monotonic()
         await run_all(talk(3), 1, provider=provider)
         assert time.monotonic() - begin > 0.4
-        first = len(server.seen)
+        first = len(server.requests)
     assert first <= 3 + 3, "those that were under way with the refused one, and then each once"
 
 
@@ -201,7 +201,7 @@ async def test_nobody_starts_while_a_service_pauses() -> None:
         result = await graph.run(provider=provider)
         times = sorted(run.ended_seconds for run in result.node_runs.values())
         assert times[0] > 0.5
-        assert len(server.seen) == 7
+        assert len(server.requests) == 7
 
 
 @pytest.mark.parametrize(
@@ -213,7 +213,7 @@ async def test_a_pause_longer_than_a_node_would_wait_fails_it_at_once(policy: Po
         graph = talk(3, replace(policy, on_error="continue"))
         with pytest.raises(RunError) as caught:
             await graph.run(provider=provider_of(server, None), max_parallel=1)
-        assert len(server.seen) == 3, "each hears it for itself"
+        assert len(server.requests) == 3, "each hears it for itself"
     errors = [run.error for run in caught.value.partial_results.node_runs.values()]
     assert [type(error) for error in errors] == [RateLimitedError] * 3, "no timeout was reached"
 

@@ -23,8 +23,8 @@ from dagorch.errors import DefinitionError, RunError
 from dagorch.providers import Router
 from dagorch.testing import ScriptedProvider
 from tests.conformance.doubles import HI, Plain, by_tier, cascade
+from tests.fake_services import FAKE_SERVICES
 from tests.servers import ModelServer, reply
-from tests.speech import SPEECHES
 
 pytestmark = pytest.mark.anyio
 
@@ -38,8 +38,8 @@ def services(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, ModelServer]
     """A server for each dialect, found through the environment alone."""
     with ExitStack() as stack:
         servers = {}
-        for speech in SPEECHES:
-            server = stack.enter_context(ModelServer(speech.says(f"said by {speech.name}")))
+        for speech in FAKE_SERVICES:
+            server = stack.enter_context(ModelServer(speech.answers(f"said by {speech.name}")))
             monkeypatch.setenv(f"{speech.name.upper()}_BASE_URL", server.url)
             monkeypatch.setenv(f"{speech.name.upper()}_API_KEY", f"sk-{speech.name}")
             servers[speech.name] = server
@@ -76,9 +76,9 @@ async def test_three_services_answer_in_one_graph(services: dict[str, ModelServe
         assert result.output == [f"said by {name}" for name in MODELS]
         assert sorted(result.usage_by_model) == sorted(f"{s}:{m}" for s, m in MODELS.items())
         closed(services)  # the router made them, so the run's end closes them
-        assert {len(server.seen) for server in services.values()} == {turn}
-    for speech in SPEECHES:
-        seen = services[speech.name].seen[0]
+        assert {len(server.requests) for server in services.values()} == {turn}
+    for speech in FAKE_SERVICES:
+        seen = services[speech.name].requests[0]
         assert f"sk-{speech.name}" in seen.headers[speech.key_header.lower()]
 
 
@@ -111,7 +111,7 @@ def test_one_router_serves_two_event_loops_in_turn(
 
 
 async def test_a_fallback_model_may_be_another_services(services: dict[str, ModelServer]) -> None:
-    services["openai"].plays[:] = [BUSY]
+    services["openai"].handlers[:] = [BUSY]
     graph = Graph("fallback")
     policy = Policy(retry=ONCE, fallback_models=("claude-3.5",))
     graph.add(LLM("ask", prompt="Well?", model="gpt-4", policy=policy))
@@ -154,12 +154,12 @@ async def test_a_call_with_an_unknown_model_fails_its_node(
 
 
 async def test_a_cancelled_run_closes_too(services: dict[str, ModelServer]) -> None:
-    for speech in SPEECHES:
-        services[speech.name].plays[:] = [speech.says(hold=True)]
+    for speech in FAKE_SERVICES:
+        services[speech.name].handlers[:] = [speech.answers(hold=True)]
 
     def all_asked() -> None:
         for server in services.values():
-            server.wait_until(lambda s: bool(s.seen))
+            server.wait_until(lambda s: bool(s.requests))
 
     async def run() -> None:
         await mixed().run(provider=Router())
@@ -187,7 +187,9 @@ async def test_a_graph_made_at_run_time_is_checked_before_any_of_it_runs(
     graph.function(plan, expand=True, policy=Policy(retry=retry))
     result = await graph.run(provider=Router())
     assert result.output == "said by anthropic"
-    assert len(services["openai"].seen) == 1, "the plan that named no model is made again for free"
+    assert len(services["openai"].requests) == 1, (
+        "the plan that named no model is made again for free"
+    )
 
 
 # -- before the run -------------------------------------------------------------------------------
@@ -222,7 +224,7 @@ async def test_all_that_is_unknown_or_has_no_key_is_told_before_anything_is_sent
     assert "MISTRAL_API_KEY" in problems[2]
     assert problems[3].startswith("node 'ask': no provider is known for model 'clod'")
     assert len(problems) == 4
-    assert not any(server.seen for server in services.values())
+    assert not any(server.requests for server in services.values())
 
 
 async def test_thousands_of_nodes_with_one_problem_are_looked_at_once(
@@ -267,10 +269,10 @@ async def test_a_node_may_name_its_provider(services: dict[str, ModelServer]) ->
     graph = Graph("named")
     policy = Policy(retry=ONCE, fallback_models=("other-model", "claude-3.5"))
     graph.add(LLM("ask", prompt="Well?", provider="openai", model="tuned", policy=policy))
-    services["openai"].plays[:] = [BUSY]
+    services["openai"].handlers[:] = [BUSY]
     result = await graph.run(provider=Router())
     assert result["ask"] == "said by anthropic"
-    assert [seen.json["model"] for seen in services["openai"].seen] == ["tuned", "other-model"]
+    assert [seen.json["model"] for seen in services["openai"].requests] == ["tuned", "other-model"]
     closed(services)
 
 
@@ -280,7 +282,7 @@ async def test_under_a_ceiling_every_model_needs_a_price(services: dict[str, Mod
     graph.add(LLM("unknown", prompt="Well?", model="openai:my-tuned", max_tokens=9))
     with pytest.raises(DefinitionError, match="node 'unknown': the price of 'my-tuned' of openai"):
         await graph.run(provider=Router(), max_cost=1)
-    assert not services["openai"].seen
+    assert not services["openai"].requests
 
 
 # -- orchestrators --------------------------------------------------------------------------------

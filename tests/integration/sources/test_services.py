@@ -19,14 +19,14 @@ from dagorch.errors import (
 )
 from dagorch.sources import Arxiv, Crossref, GitHub, HackerNews, News, Wikipedia
 from tests import services
-from tests.servers import ModelServer, Seen, Wire, nobody, reply
+from tests.servers import Connection, ModelServer, Request, closed_port, reply
 from tests.services import SERVICES, Service
 
 EACH = pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)
 QUESTION = "How do bees see polarised light?"
 
 
-def asked(seen: Seen) -> dict[str, str]:
+def asked(seen: Request) -> dict[str, str]:
     return {name: values[0] for name, values in parse_qs(urlsplit(seen.path).query).items()}
 
 
@@ -41,14 +41,14 @@ async def test_records_become_findings_and_odd_ones_are_counted(service: Service
     assert (first.title, first.url, first.date) == (service.title, service.url, service.date)
     assert first.source == source.name
     assert "<" not in first.text
-    assert server.seen[0].headers["user-agent"].startswith("dagorch/")
+    assert server.requests[0].headers["user-agent"].startswith("dagorch/")
 
 
 @EACH
 async def test_no_more_than_asked_for(service: Service) -> None:
     with ModelServer(reply(200, service.page(1, 2, 3))) as server:
         assert len(await service.source(server.url).search(QUESTION, 2)) == 2
-        assert len(server.seen) == 1
+        assert len(server.requests) == 1
 
 
 @EACH
@@ -57,7 +57,7 @@ async def test_nothing_to_search_for_asks_nobody(service: Service) -> None:
         source = service.source(server.url)
         assert await source.search("?!", 5) == []
         assert await source.search(QUESTION, 0) == []
-        assert not server.seen
+        assert not server.requests
 
 
 @EACH
@@ -102,14 +102,14 @@ async def test_another_shape_is_an_error_and_nothing_is_made_up(
 
 @EACH
 async def test_nobody_there(service: Service) -> None:
-    with nobody() as address, pytest.raises(SourceUnavailableError, match="no exchange with"):
+    with closed_port() as address, pytest.raises(SourceUnavailableError, match="no exchange with"):
         await service.source(address).search(QUESTION, 5)
 
 
 @EACH
 async def test_a_silent_service_is_given_up(service: Service) -> None:
-    async def silent(seen: Seen, wire: Wire) -> None:
-        await wire.hung_up()
+    async def silent(seen: Request, wire: Connection) -> None:
+        await wire.wait_for_disconnect()
 
     with ModelServer(silent) as server:
         source = service.source(server.url, timeout_seconds=0.2)
@@ -119,7 +119,7 @@ async def test_a_silent_service_is_given_up(service: Service) -> None:
 
 
 async def test_a_reply_without_end_is_cut_off() -> None:
-    async def endless(seen: Seen, wire: Wire) -> None:
+    async def endless(seen: Request, wire: Connection) -> None:
         await wire.head(200, {"content-type": "application/json"})
         while True:
             wire.writer.write(b" " * 1_000_000)
@@ -158,7 +158,7 @@ async def test_it_pages_on_until_there_is_enough(
 ) -> None:
     with ModelServer(*(reply(200, page) for page in pages)) as server:
         found = await service.source(server.url).search(QUESTION, 11)
-        assert [asked(seen)[name] for seen in server.seen] == values
+        assert [asked(seen)[name] for seen in server.requests] == values
         assert len(found) == 11 if service.kind is not GitHub else 12
 
 
@@ -168,15 +168,15 @@ async def test_where_not_all_words_are_found_fewer_will_do(name: str) -> None:
     with ModelServer(reply(200, service.page()), reply(200, service.page(1))) as server:
         found = await service.source(server.url).search(QUESTION, 3)
         assert len(found) == 1
-        assert len(server.seen) == 2
-        first, second = (asked(seen) for seen in server.seen)
+        assert len(server.requests) == 2
+        first, second = (asked(seen) for seen in server.requests)
         assert first != second
 
 
 async def test_the_words_of_a_question_are_no_operators() -> None:
     with ModelServer(reply(200, services.arxiv(1))) as server:
         await Arxiv(server.url, delay_seconds=0).search('bees" AND cat:(x) OR a:b ANDNOT "y', 1)
-        query = asked(server.seen[0])["search_query"]
+        query = asked(server.requests[0])["search_query"]
     assert query == "all:bees AND all:cat AND all:andnot"
 
 
@@ -205,7 +205,7 @@ async def test_wikipedia_in_another_language() -> None:
 async def test_crossref_is_told_whom_to_write_to() -> None:
     with ModelServer(reply(200, services.crossref(1))) as server:
         await Crossref(server.url, contact="me@example.org", delay_seconds=0).search("bees", 1)
-        seen = server.seen[0]
+        seen = server.requests[0]
         assert asked(seen)["mailto"] == "me@example.org"
         assert "me@example.org" in seen.headers["user-agent"]
 
@@ -221,7 +221,7 @@ async def test_githubs_token_is_sent_and_shown_nowhere(status: int) -> None:
         except SourceError as error:
             told: Any = "".join(traceback.format_exception(error))
             shown += told + repr(error.__dict__)
-        assert server.seen[0].headers["authorization"] == "Bearer ghp_secret"
+        assert server.requests[0].headers["authorization"] == "Bearer ghp_secret"
     assert "ghp_secret" not in shown
 
 
@@ -231,7 +231,7 @@ async def test_githubs_token_of_the_environment_goes_to_github_alone(
     monkeypatch.setenv("GITHUB_TOKEN", "ghp_env")
     with ModelServer(reply(200, services.github(1))) as server:
         await GitHub(server.url, delay_seconds=0).search("bees", 1)
-        assert "authorization" not in server.seen[0].headers
+        assert "authorization" not in server.requests[0].headers
 
 
 async def test_a_pause_that_is_asked_for_is_kept_by_all_that_share_the_source() -> None:
@@ -244,7 +244,7 @@ async def test_a_pause_that_is_asked_for_is_kept_by_all_that_share_the_source() 
         with pytest.raises(SourceLimitedError, match="a pause that has") as caught:
             await source.search("ants", 1)
         assert 50 < (caught.value.retry_after_seconds or 0) <= 60
-        assert len(server.seen) == 1, "the second was not sent"
+        assert len(server.requests) == 1, "the second was not sent"
 
 
 async def test_githubs_used_up_limit_is_a_pause() -> None:

@@ -264,7 +264,7 @@ def test_the_way_that_is_taken_is_the_models_to_say(command: Command) -> None:
             _, out, _ = command("run", "conditional", "It hangs", *where, *ways, "--json")
         result = OrchestratorResult.model_validate_json(out)
         assert [agent.subtask_id for agent in result.agent_results] == taken
-        prompts = [str(seen.json["messages"][-1]["content"]) for seen in server.seen]
+        prompts = [str(seen.json["messages"][-1]["content"]) for seen in server.requests]
         assert "Is it about code? Reply with one of these words: yes, no." in prompts[0]
         assert ("Advise" if taken[-1] == "true_2" else "Reply") in prompts[-1]
 
@@ -352,7 +352,7 @@ def test_an_orchestrator_of_ones_own_runs_on_its_provider_or_the_one_named(
         for name in ("steps", "own_provider"):
             code, out, err = command("run", f"{own}:{name}", "Why?", *where)
             assert (code, out.splitlines()[0]) == (0, "from the server"), err
-    assert {seen.json["model"] for seen in server.seen} == {"m"}
+    assert {seen.json["model"] for seen in server.requests} == {"m"}
 
 
 def test_what_a_workflow_of_ones_own_cannot_be_told(command: Command, own: str) -> None:
@@ -381,8 +381,8 @@ def test_a_model_finds_its_service_and_the_fallback_model_another(
     assert code == 0, err
     assert out.startswith("Bees dance.")
     assert "running on anthropic, claude-3.5 (it has the model claude-3.5)" in err
-    assert {seen.json["model"] for seen in anthropic.seen} == {"claude-3.5"}
-    assert {seen.json["model"] for seen in openai.seen} == {"gpt-4"}
+    assert {seen.json["model"] for seen in anthropic.requests} == {"claude-3.5"}
+    assert {seen.json["model"] for seen in openai.requests} == {"gpt-4"}
 
 
 def test_out_keeps_everything(command: Command, tmp_path: Path) -> None:
@@ -420,8 +420,8 @@ def test_a_swarm_over_a_folder_cites_its_files(command: Command, tmp_path: Path)
     cited = [agent.metadata["citations"][0]["url"] for agent in result.agent_results]
     assert sorted(cited) == ["ants.txt", "bees.md"]
     assert result.metadata["dropped_citations"]["agent_1"] == ["[7]"]
-    assert len(server.seen) == 3
-    assert "\x1b" not in str(server.seen[0].json)
+    assert len(server.requests) == 3
+    assert "\x1b" not in str(server.requests[0].json)
 
 
 def test_a_swarm_with_a_source_that_is_down_is_code_3(

@@ -14,7 +14,7 @@ from dagorch.cli.loading import load_graph
 from dagorch.cli.patterns import make_orchestrator
 from dagorch.cli.provider_selection import select_provider
 from dagorch.providers import SERVICES
-from tests.servers import ModelServer, nobody
+from tests.servers import ModelServer, closed_port
 
 USERS = """
 from dagorch import Graph
@@ -94,7 +94,7 @@ def test_an_address_alone_is_any_server() -> None:
         provider = select_provider(None, None, server.url).provider
         assert provider.default_model == ""
         server.wait_until(lambda server: server.connections == 1 and not server.open)
-        assert not server.seen  # it was only asked whether it is there
+        assert not server.requests  # it was only asked whether it is there
 
 
 @pytest.mark.usefixtures("no_keys")
@@ -104,7 +104,7 @@ def test_an_address_alone_is_any_server() -> None:
         ("grok", None, "no provider is called 'grok'; did you mean"),
         ("openai", None, "set OPENAI_API_KEY"),
         (None, "gpt4", "no provider is known for model 'gpt4'"),
-        ("local", "gpt-4", "give the path of a .gguf file"),
+        ("local", "gpt-4", "the path of a .gguf file"),
         (None, "nowhere.gguf", "nowhere.gguf"),
     ],
 )
@@ -117,7 +117,7 @@ def test_what_cannot_be_is_refused_with_what_to_do(
 
 
 def test_an_address_where_nobody_listens_is_told_at_once() -> None:
-    with nobody() as address, pytest.raises(DefinitionError, match="nothing answers at http"):
+    with closed_port() as address, pytest.raises(DefinitionError, match="nothing answers at http"):
         select_provider(None, None, address)
 
 
