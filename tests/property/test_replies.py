@@ -56,9 +56,7 @@ events = st.dictionaries(st.sampled_from(NAMES), values, min_size=1, max_size=6)
 
 @pytest.mark.parametrize("kind", [OpenAIReplyParser, AnthropicReplyParser, GeminiReplyParser])
 @given(sent=st.lists(events, max_size=5))
-def test_no_event_breaks_what_puts_the_answer_together(
-    kind: type[ReplyParser], sent: list[dict[str, Any]]
-) -> None:
+def test_no_event_breaks_the_parser(kind: type[ReplyParser], sent: list[dict[str, Any]]) -> None:
     heard: list[str] = []
     reply = kind(heard.append)
     for event in sent:
@@ -86,7 +84,7 @@ def test_no_event_breaks_what_puts_the_answer_together(
 
 
 @given(body=st.one_of(st.binary(max_size=50), values.map(lambda value: json.dumps(value).encode())))
-def test_every_body_of_a_failure_can_be_read(body: bytes) -> None:
+def test_every_error_body_can_be_parsed(body: bytes) -> None:
     fault = parse_error_body(body)
     assert isinstance(fault.message, str)
     assert isinstance(fault.request_id, str)

@@ -41,7 +41,7 @@ def test_a_small_model_needs_no_key() -> None:
     assert ProviderFactory.get_provider("local").name == "local"
 
 
-def test_a_scripted_one_is_for_tests() -> None:
+def test_the_scripted_provider_needs_no_key() -> None:
     assert ProviderFactory.get_provider("scripted").complete(HI).content == "Hi"
 
 
@@ -71,7 +71,7 @@ def test_a_service_at_another_address_keeps_its_dialect_and_its_prices(
     assert min(costs) > 0
 
 
-def test_one_that_is_ready_is_listed_as_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_ready_provider_is_listed_as_ready(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GEMINI_API_KEY", "k")
     ready = {info.name: info.ready for info in ProviderFactory.list_providers()}
     assert ready["gemini"]

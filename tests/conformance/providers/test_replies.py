@@ -37,7 +37,7 @@ CASES: Mapping[str, Case] = {
 
 @pytest.mark.parametrize("service", FAKE_SERVICES, ids=lambda service: service.name)
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-async def test_a_reply_of_theirs_parses_as_ours(service: FakeService, case: Case) -> None:
+async def test_a_reply_of_the_sdk_types_is_parsed(service: FakeService, case: Case) -> None:
     events = EVENTS[service.name](case.texts, case.calls, ENDS[service.name][case.finish], COUNTS)
     heard: list[str] = []
     with ModelServer(stream(*events, done=service.done)) as server:
@@ -58,7 +58,7 @@ async def test_a_reply_of_theirs_parses_as_ours(service: FakeService, case: Case
 
 
 @pytest.mark.parametrize("service", FAKE_SERVICES, ids=lambda service: service.name)
-async def test_what_a_service_signed_goes_back_as_it_came(service: FakeService) -> None:
+async def test_signed_thoughts_are_sent_back_unchanged(service: FakeService) -> None:
     events = list(EVENTS[service.name]((), TWO, ENDS[service.name]["tool_calls"], COUNTS))
     if service.name == "anthropic":
         thinking = {"type": "thinking", "thinking": "", "signature": ""}

@@ -93,14 +93,14 @@ requests = st.builds(
 
 @every_model
 @given(request=requests, limit=st.none() | st.just(8_192))
-def test_any_request_parses_as_theirs(
+def test_the_sdk_types_accept_any_request(
     dialect: str, model: str, request: LLMRequest, limit: int | None
 ) -> None:
     check_request(dialect, DIALECTS[dialect].request_body(request, model, limit))
 
 
 @every_model
-def test_a_field_that_they_do_not_know_would_be_found(dialect: str, model: str) -> None:
+def test_an_unknown_field_would_be_detected(dialect: str, model: str) -> None:
     body = DIALECTS[dialect].request_body(LLMRequest((Message("user", "Hi"),)), model, None)
     first = (body.get("messages") or body["contents"])[0]
     with pytest.raises((AssertionError, ValidationError, KeyError)):
@@ -129,7 +129,7 @@ CONVERSATION: Sequence[Message] = (
 
 
 @every_model
-def test_a_whole_conversation_with_parallel_tools(dialect: str, model: str) -> None:
+def test_a_complete_conversation_with_parallel_tools(dialect: str, model: str) -> None:
     request = LLMRequest(
         tuple(CONVERSATION), max_tokens=50, temperature=0.5, stop=("END",), tools=TOOLS,
         json_schema=Whole.model_json_schema(),
@@ -143,7 +143,7 @@ def bodies(dialect: Dialect, **options: object) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("name", DIALECTS)
-def test_an_option_that_was_not_given_is_not_sent(name: str) -> None:
+def test_an_option_that_was_not_set_is_not_sent(name: str) -> None:
     least = {
         "openai": {"model", "messages", "stream", "stream_options"},
         "anthropic": {"model", "messages", "stream", "max_tokens"},

@@ -101,7 +101,7 @@ async def test_the_bill_is_never_below_what_the_server_counted(service: FakeServ
 
 
 @pytest.mark.parametrize("service", FAKE_SERVICES, ids=lambda service: service.name)
-async def test_where_every_count_arrives_the_bill_is_the_servers(service: FakeService) -> None:
+async def test_with_complete_usage_the_bill_equals_the_servers(service: FakeService) -> None:
     class Honest(Books):
         def _drawn(self) -> tuple[str, Handler]:
             while True:

@@ -110,7 +110,7 @@ async def test_without_a_key_none_is_sent(service: FakeService) -> None:
     assert service.key_header not in server.requests[0].headers
 
 
-def test_three_doors_into_one_exchange(service: FakeService, anyio_backend_name: str) -> None:
+def test_three_methods_make_the_same_request(service: FakeService, anyio_backend_name: str) -> None:
     async def both() -> tuple[str, list[str], str]:
         async with service.provider(server) as asked:
             whole = (await asked.acomplete(HI)).content
@@ -127,7 +127,7 @@ def test_three_doors_into_one_exchange(service: FakeService, anyio_backend_name:
     assert bodies[0] == bodies[1] == bodies[2]
 
 
-async def test_a_stream_cut_anywhere_even_inside_a_letter(service: FakeService) -> None:
+async def test_a_stream_may_be_split_anywhere_even_inside_a_character(service: FakeService) -> None:
     text = "Grüße, 世界 🌍"
     events = [*service.half(text), *service.end_events("stop", 1, 2)]
     raw = [json.dumps(said, ensure_ascii=False).encode() for said in events]
@@ -156,14 +156,14 @@ async def test_calls_without_ids_get_different_ones(service: FakeService) -> Non
     assert all(ids)
 
 
-async def test_truncation_is_told_from_an_end(service: FakeService) -> None:
+async def test_truncation_has_its_own_finish_reason(service: FakeService) -> None:
     play = stream(*service.half(), *service.end_events("length", 1, 2), done=service.done)
     with ModelServer(play) as server:
         response = await ask(service, server)
     assert (response.content, response.finish_reason) == ("half", "length")
 
 
-async def test_usage_that_never_came_is_marked(service: FakeService) -> None:
+async def test_missing_usage_is_marked(service: FakeService) -> None:
     ended = service.end_events("stop", 1, 2)
     for said in ended:
         said.pop("usage", None)
@@ -178,7 +178,7 @@ async def test_usage_that_never_came_is_marked(service: FakeService) -> None:
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 413, 429, 500, 502, 503, 504, 529])
-async def test_each_status_has_its_kind(service: FakeService, status: int) -> None:
+async def test_each_status_has_its_error_class(service: FakeService, status: int) -> None:
     code = CODES[service.name].get(status, "unknown")
     error = await failure(service, service.fails(status, code, "words of its own"))
     assert type(error) is KINDS.get(status, OverloadedError)
@@ -191,7 +191,7 @@ async def test_each_status_has_its_kind(service: FakeService, status: int) -> No
 
 
 @pytest.mark.parametrize("status", [401, 429, 500, 503, 529])
-async def test_an_error_in_the_middle_of_a_stream_has_the_kind_of_its_code(
+async def test_an_error_inside_a_stream_has_the_class_of_its_code(
     service: FakeService, status: int
 ) -> None:
     code = CODES[service.name].get(status, "overloaded_error")
@@ -202,7 +202,7 @@ async def test_an_error_in_the_middle_of_a_stream_has_the_kind_of_its_code(
     assert error.answer_begun
 
 
-async def test_an_error_instead_of_a_stream_has_begun_nothing(service: FakeService) -> None:
+async def test_an_error_as_first_event_has_not_begun_an_answer(service: FakeService) -> None:
     error = await failure(service, stream(service.error_body(529, "overloaded", "no"), done=False))
     assert type(error) is OverloadedError
     assert not error.answer_begun
@@ -233,7 +233,7 @@ async def test_an_error_instead_of_a_stream_has_begun_nothing(service: FakeServi
         (reply(307, b"", location="http://127.0.0.1/login"), NotFoundError, "a redirect to"),
     ],
 )
-async def test_what_is_no_answer_at_all(
+async def test_replies_that_are_not_answers(
     service: FakeService, play: Handler, kind: type[ProviderError], words: str
 ) -> None:
     error = await failure(service, play)
@@ -242,7 +242,7 @@ async def test_what_is_no_answer_at_all(
     assert not error.answer_begun
 
 
-async def test_what_breaks_off_after_half_of_it(service: FakeService) -> None:
+async def test_an_answer_that_breaks_off(service: FakeService) -> None:
     half = service.half()
     last = json.dumps(half[-1]).encode()
 
@@ -256,7 +256,7 @@ async def test_what_breaks_off_after_half_of_it(service: FakeService) -> None:
     assert error.answer_begun
 
 
-async def test_another_shape_is_no_crash(service: FakeService) -> None:
+async def test_an_event_of_unexpected_shape_is_a_malformed_reply(service: FakeService) -> None:
     shapes = {
         "openai": {"choices": [{"delta": "text"}]},
         "anthropic": {"type": "content_block_delta", "index": 9, "delta": {"type": "text_delta"}},
@@ -279,7 +279,7 @@ async def test_silences(service: FakeService) -> None:
     assert error.answer_begun
 
 
-async def test_a_connection_that_stays_open_after_the_end_is_no_failure(
+async def test_a_connection_that_stays_open_after_the_end_is_not_an_error(
     service: FakeService,
 ) -> None:
     play = stream(*service.half(), *service.end_events("stop", 1, 2), hold=True)
@@ -288,7 +288,7 @@ async def test_a_connection_that_stays_open_after_the_end_is_no_failure(
         assert (await ask(service, server, timeouts=timeouts)).content == "half"
 
 
-async def test_nobody_listens(service: FakeService) -> None:
+async def test_connection_refused(service: FakeService) -> None:
     with (
         closed_port() as url,
         pytest.raises(ProviderConnectionError, match="is the server running"),
@@ -296,7 +296,7 @@ async def test_nobody_listens(service: FakeService) -> None:
         await ask(service, url)
 
 
-async def test_pauses_and_limits_come_with_an_error(service: FakeService) -> None:
+async def test_an_error_has_retry_after_and_rate_limits(service: FakeService) -> None:
     headers = {"retry_after": "7", "x_ratelimit_remaining_requests": "0"}
     code = CODES[service.name][429]
     error = await failure(service, service.fails(429, code, **headers))
@@ -315,7 +315,7 @@ async def test_a_connection_serves_many_requests(service: FakeService) -> None:
     assert (len(server.requests), server.connections) == (5, 1)
 
 
-async def test_cancelling_in_the_middle_hangs_up(service: FakeService) -> None:
+async def test_cancelling_an_answer_closes_the_connection(service: FakeService) -> None:
     with ModelServer(stream(*service.half(), hold=True)) as server:
         async with service.provider(server) as asked, asked.stream(HI) as pieces:
             assert await anext(pieces) == "half"
@@ -359,7 +359,7 @@ async def test_anthropics_request_ids() -> None:
         (402, "billing_error", "pay", PermissionDeniedError),
     ],
 )
-async def test_anthropics_own_words(
+async def test_anthropics_error_messages(
     status: int, code: str, said: str, kind: type[ProviderError]
 ) -> None:
     assert type(await failure(ANTHROPIC, ANTHROPIC.fails(status, code, said))) is kind
@@ -370,7 +370,7 @@ def google(status: int, name: str, message: str, *details: dict[str, Any]) -> Ha
     return reply(status, [{"error": error}])
 
 
-async def test_googles_pause_is_in_the_body() -> None:
+async def test_googles_retry_delay_is_in_the_body() -> None:
     retry = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "32.5s"}
     error = await failure(GEMINI, google(429, "RESOURCE_EXHAUSTED", "quota", retry))
     assert (type(error), error.retry_after_seconds) == (RateLimitedError, 32.5)
@@ -409,7 +409,7 @@ async def test_googles_pause_is_in_the_body() -> None:
         ),
     ],
 )
-async def test_googles_own_words(
+async def test_googles_error_messages(
     play: Handler, key: str, kind: type[ProviderError], words: str
 ) -> None:
     error = await failure(GEMINI, play, api_key=key, key_env="GEMINI_API_KEY")
@@ -441,7 +441,7 @@ async def test_a_blocked_prompt_is_a_refusal_with_its_bill() -> None:
         (FAKE_SERVICES[0], "content_filter"),
     ],
 )
-async def test_a_filter_that_leaves_words_ends_them_and_one_that_leaves_none_is_an_error(
+async def test_a_filtered_answer_is_refused_and_an_empty_one_is_an_error(
     service: FakeService, finish: str
 ) -> None:
     ended = service.end_events(finish, 3, 2)
@@ -454,7 +454,7 @@ async def test_a_filter_that_leaves_words_ends_them_and_one_that_leaves_none_is_
     assert (error.usage.input_tokens, error.usage.output_tokens) == (3, 2)
 
 
-async def test_a_refusals_explanation_is_told() -> None:
+async def test_a_refusals_explanation_is_reported() -> None:
     ended = ANTHROPIC.end_events("refusal", 3, 0)
     ended[0]["delta"]["stop_details"] = {
         "type": "refusal", "category": "bio", "explanation": "It is about toxins.",
@@ -463,7 +463,7 @@ async def test_a_refusals_explanation_is_told() -> None:
     assert "refused to answer (It is about toxins.)" in str(error)
 
 
-async def test_a_call_that_the_model_could_not_spell_is_worth_another_try() -> None:
+async def test_a_malformed_function_call_is_retryable() -> None:
     play = stream(*GEMINI.end_events("MALFORMED_FUNCTION_CALL", 3, 2), done=False)
     error = await failure(GEMINI, play)
     assert type(error) is MalformedReplyError
@@ -504,7 +504,7 @@ async def test_geminis_thoughts_are_output_and_its_cache_is_input() -> None:
     assert (response.cached_tokens, response.reasoning_tokens) == (60, 40)
 
 
-async def test_an_address_with_the_protocols_version_is_anthropics_too() -> None:
+async def test_a_final_v1_in_anthropics_address_is_ignored() -> None:
     with ModelServer(ANTHROPIC.answers()) as server:
         await ask(ANTHROPIC, server.url)
         await ask(ANTHROPIC, server.url.removesuffix("/v1"))

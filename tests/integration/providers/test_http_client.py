@@ -74,7 +74,7 @@ async def test_cookies_are_not_kept() -> None:
     assert [request.headers.get("cookie") for request in server.requests] == [None, None]
 
 
-async def test_of_many_that_begin_together_the_first_is_asked_while_the_last_connect() -> None:
+async def test_of_many_calls_at_once_the_first_is_sent_while_the_last_connect() -> None:
     connections: list[int] = []
 
     async def counted(request: Request, connection: Connection) -> None:
@@ -92,7 +92,7 @@ async def test_of_many_that_begin_together_the_first_is_asked_while_the_last_con
     assert connections[0] < 300
 
 
-async def test_one_that_is_cancelled_while_it_waits_in_line_leaves_its_place() -> None:
+async def test_a_queued_call_that_is_cancelled_releases_its_slot() -> None:
     with ModelServer() as server:
         async with OpenAIProvider(server.url, default_model="m", max_concurrency=100) as provider:
             await provider.acomplete(HI)

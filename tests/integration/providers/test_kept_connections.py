@@ -12,7 +12,7 @@ from tests.servers import ModelServer, answer, hang_up
 HI = [{"role": "user", "content": "Hi"}]
 
 
-async def test_a_kept_connection_closed_at_its_next_use_is_replaced() -> None:
+async def test_an_idle_connection_closed_at_its_next_use_is_replaced() -> None:
     with ModelServer(answer("one"), hang_up, answer("two")) as server:
         async with OpenAIProvider(server.url, default_model="m") as provider:
             replies = [(await provider.acomplete(HI)).content for _ in range(2)]

@@ -173,7 +173,7 @@ async def test_nothing_shows_the_key(
 
 @pytest.mark.parametrize("service", FAKE_SERVICES, ids=lambda service: service.name)
 @pytest.mark.parametrize("address", ["nobody", "no such host", "no TLS"])
-async def test_nothing_shows_the_key_where_there_is_no_service(
+async def test_nothing_shows_the_key_without_a_service(
     service: FakeService, address: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with ModelServer() as server, closed_port() as closed:
@@ -205,7 +205,7 @@ async def test_a_login_in_the_address_is_sent_and_shown_nowhere(
 
 
 @pytest.mark.parametrize("service", FAKE_SERVICES, ids=lambda service: service.name)
-def test_a_key_that_no_header_can_carry_is_refused_without_showing_it(service: FakeService) -> None:
+def test_an_invalid_key_is_refused_without_showing_it(service: FakeService) -> None:
     with pytest.raises(DefinitionError, match="KEY_ENV") as raised:
         service.provider("http://127.0.0.1", api_key=f"{MARKER}\n{MARKER}", key_env="KEY_ENV")
     assert not shows([str(raised.value), repr(vars(raised.value))])

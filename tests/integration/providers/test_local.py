@@ -42,7 +42,7 @@ def local(shared: LocalProvider) -> LocalProvider:
     return LocalProvider(context_tokens=1_024)
 
 
-async def test_it_answers_for_nothing(local: LocalProvider) -> None:
+async def test_it_answers_at_no_cost(local: LocalProvider) -> None:
     async with local:
         response = await local.acomplete(HI, max_tokens=8, temperature=0.0)
     assert response.content
@@ -96,7 +96,7 @@ async def test_a_prompt_that_is_too_long(local: LocalProvider) -> None:
             await local.acomplete([{"role": "user", "content": "hello " * 2_000}])
 
 
-async def test_another_model_is_not_pretended(local: LocalProvider) -> None:
+async def test_another_model_is_refused(local: LocalProvider) -> None:
     with pytest.raises(NotFoundError, match="has only 'smollm2-135m-instruct'"):
         await local.acomplete(HI, model="grok-3")
 
@@ -109,7 +109,7 @@ async def test_a_closed_provider_loads_again(tmp_path: Path) -> None:
         assert all(settings.slots != 1 for settings in local_server._servers)
 
 
-async def test_a_file_that_only_looks_like_a_model(tmp_path: Path) -> None:
+async def test_a_broken_model_file_cannot_be_loaded(tmp_path: Path) -> None:
     broken = tmp_path / "broken.gguf"
     broken.write_bytes(b"GGUF and then nothing")
     local = LocalProvider(broken)

@@ -59,14 +59,14 @@ async def test_the_same_question_has_the_same_answer_and_count(address: str) -> 
     assert answers[0] == answers[1]
 
 
-async def test_text_comes_as_it_is_written(provider: HttpProvider) -> None:
+async def test_text_streams_while_it_is_generated(provider: HttpProvider) -> None:
     async with provider, provider.stream(HI, max_tokens=8, temperature=0.0) as pieces:
         texts = [text async for text in pieces]
     assert len(texts) > 1
     assert "".join(texts) == pieces.response.content
 
 
-async def test_truncation_and_stop_are_told_apart(provider: HttpProvider) -> None:
+async def test_truncation_and_stop_are_distinguished(provider: HttpProvider) -> None:
     async with provider:
         cut = await provider.acomplete(HI, max_tokens=1, temperature=0.0)
         whole = await provider.acomplete(
@@ -100,7 +100,7 @@ async def test_json_that_fits_the_schema(address: str) -> None:
     assert isinstance(answer["sure"], bool)
 
 
-async def test_a_conversation_with_tools_is_taken(provider: HttpProvider) -> None:
+async def test_a_conversation_with_tools_is_accepted(provider: HttpProvider) -> None:
     """The model is too small to call tools; that its server reads ours is what counts."""
     messages = (
         Message("user", "What is the weather in Paris?"),
@@ -134,7 +134,7 @@ async def test_a_prompt_that_is_too_long(provider: HttpProvider) -> None:
             await provider.acomplete([{"role": "user", "content": "hello " * 2_000}])
 
 
-async def test_an_output_type_is_held_to(address: str) -> None:
+async def test_an_output_type_is_enforced(address: str) -> None:
     graph = Graph("ask")
     answer = graph.add(LLM("answer", prompt="Are you sure?", output=Choice, max_tokens=64))
     async with OpenAIProvider(f"{address}/v1", default_model=MODEL_NAME, free=True) as provider:

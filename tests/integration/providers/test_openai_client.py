@@ -107,7 +107,7 @@ async def test_an_answer_with_its_usage_and_price() -> None:
     }
 
 
-async def test_text_comes_as_it_is_written() -> None:
+async def test_text_streams_while_it_is_generated() -> None:
     with ModelServer(answer("one two three")) as server:
         async with provider(server) as asked, asked.stream(HI) as pieces:
             with pytest.raises(DefinitionError, match="not complete"):
@@ -116,7 +116,7 @@ async def test_text_comes_as_it_is_written() -> None:
             assert pieces.response.content == "one two three"
 
 
-async def test_a_stream_cut_anywhere_even_inside_a_letter() -> None:
+async def test_a_stream_may_be_split_anywhere_even_inside_a_character() -> None:
     text = "Grüße, 世界 🌍"
     body = b"".join(
         [
@@ -132,7 +132,7 @@ async def test_a_stream_cut_anywhere_even_inside_a_letter() -> None:
     assert (response.content, response.usage.total_tokens) == (text, 3)
 
 
-async def test_everything_that_a_request_can_hold_is_sent() -> None:
+async def test_every_field_of_a_request_is_sent() -> None:
     schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
     request = LLMRequest(
         messages=(
@@ -190,7 +190,7 @@ async def test_everything_that_a_request_can_hold_is_sent() -> None:
     }
 
 
-async def test_tool_calls_are_put_together_from_pieces() -> None:
+async def test_tool_calls_are_assembled_from_pieces() -> None:
     def piece(index: int, **function: str) -> dict[str, Any]:
         return {"index": index, "function": function}
 
@@ -220,7 +220,7 @@ async def test_tool_calls_are_put_together_from_pieces() -> None:
         ("something_new", "other"),
     ],
 )
-async def test_why_an_answer_ended(said: str, meant: str) -> None:
+async def test_finish_reasons(said: str, meant: str) -> None:
     with ModelServer(stream(delta("x", finish=said))) as server:
         assert (await ask(server)).finish_reason == meant
 
@@ -231,13 +231,13 @@ async def test_a_refusal_is_the_answer_and_says_so() -> None:
     assert (response.content, response.finish_reason) == ("I will not.", "refused")
 
 
-async def test_missing_usage_is_marked_and_costs_nothing_here() -> None:
+async def test_missing_usage_is_marked_and_costs_nothing() -> None:
     with ModelServer(stream(delta("x", finish="stop"))) as server:
         response = await ask(server)
     assert response.usage == Usage(0, 0, Decimal(0), estimated=True, calls=1)
 
 
-async def test_silent_reasoning_counts_where_only_the_total_has_it() -> None:
+async def test_hidden_reasoning_counts_even_if_only_the_total_includes_it() -> None:
     with ModelServer(stream(delta("x", finish="stop"), usage(10, 5, total_tokens=40))) as server:
         assert (await ask(server)).usage.output_tokens == 30
 
@@ -252,7 +252,7 @@ async def test_an_unknown_model_costs_nothing_and_has_no_worst_case() -> None:
     assert asked.worst_case_usd(request) is None
 
 
-async def test_a_server_without_streaming_is_understood() -> None:
+async def test_a_server_without_streaming_is_supported() -> None:
     whole = {
         "model": "served-model",
         "choices": [{"index": 0, "message": {"content": "All at once"}, "finish_reason": "stop"}],
@@ -263,17 +263,17 @@ async def test_a_server_without_streaming_is_understood() -> None:
     assert (response.content, response.usage.total_tokens) == ("All at once", 6)
 
 
-async def test_an_end_without_done_is_an_end_if_a_reason_came() -> None:
+async def test_a_finish_reason_without_done_completes_the_answer() -> None:
     with ModelServer(stream(delta("x", finish="stop"), done=False)) as server:
         assert (await ask(server)).content == "x"
 
 
-async def test_a_connection_left_open_after_done_does_not_hold_up_the_answer() -> None:
+async def test_a_connection_left_open_after_done_does_not_delay_the_answer() -> None:
     with ModelServer(stream(delta("x", finish="stop"), b"[DONE]", hold=True)) as server:
         assert (await ask(server)).content == "x"
 
 
-async def test_no_model_is_the_callers_mistake() -> None:
+async def test_a_missing_model_is_the_callers_error() -> None:
     with ModelServer() as server, pytest.raises(DefinitionError, match="no model"):
         await ask(server, default_model="")
     assert not server.requests
@@ -344,7 +344,7 @@ async def test_no_model_is_the_callers_mistake() -> None:
         (stream({"error": "something broke"}), OverloadedError, "something broke"),
     ],
 )
-async def test_each_failure_has_its_kind_and_says_what_to_do(
+async def test_each_failure_has_its_error_class_and_advice(
     play: Handler, kind: type[ProviderError], words: str
 ) -> None:
     error = await failure(play)
@@ -354,7 +354,7 @@ async def test_each_failure_has_its_kind_and_says_what_to_do(
     assert (error.service, error.model) == ("openai", "gpt-4o-mini")
 
 
-async def test_nobody_listens() -> None:
+async def test_connection_refused() -> None:
     with closed_port() as url, pytest.raises(ProviderConnectionError) as raised:
         await ask(url)
     assert "is the server running?" in str(raised.value)
@@ -362,14 +362,14 @@ async def test_nobody_listens() -> None:
     assert raised.value.status is None
 
 
-async def test_the_host_is_unknown() -> None:
+async def test_an_unresolved_host() -> None:
     with pytest.raises(
         ProviderConnectionError, match=r"cannot resolve the host of .*; check the address"
     ):
         await ask("http://no-such-host.invalid/v1")
 
 
-async def test_the_server_speaks_no_tls() -> None:
+async def test_a_server_without_tls() -> None:
     with ModelServer() as server, pytest.raises(ProviderConnectionError, match="TLS handshake"):
         await ask(server.url.replace("http:", "https:"))
 
@@ -386,7 +386,7 @@ async def test_no_first_byte() -> None:
     assert "no first byte within 0.2 s" in str(error)
 
 
-async def test_silence_in_the_middle() -> None:
+async def test_silence_in_the_middle_of_an_answer() -> None:
     timeouts = Timeouts(between_chunks_seconds=0.2)
     error = await failure(stream(delta("half"), hold=True), timeouts=timeouts)
     assert type(error) is ProviderTimeoutError
@@ -402,7 +402,7 @@ async def test_silence_in_the_middle() -> None:
         (lambda: {"retry_after_ms": "1500", "retry_after": "2"}, 1.5, 1.5),
     ],
 )
-async def test_the_pause_that_a_service_asks_for(
+async def test_retry_after_in_seconds_dates_and_milliseconds(
     header: Callable[[], dict[str, str]], low: float, high: float
 ) -> None:
     error = await failure(reply(429, {"error": "slow down"}, **header()))
@@ -410,14 +410,14 @@ async def test_the_pause_that_a_service_asks_for(
     assert low <= error.retry_after_seconds <= high
 
 
-async def test_the_requests_own_id_is_told_and_survives_pickling() -> None:
+async def test_the_request_id_is_reported_and_survives_pickling() -> None:
     error = await failure(reply(500, b"oops", x_request_id="req_42"))
     assert str(error).endswith("[request req_42]")
     copied = pickle.loads(pickle.dumps(error))
     assert (copied.request_id, copied.status, str(copied)) == ("req_42", 500, str(error))
 
 
-async def test_the_services_limits_come_with_answers_and_with_errors() -> None:
+async def test_answers_and_errors_have_the_services_rate_limits() -> None:
     said = {"x-ratelimit-limit-requests": "60", "x-ratelimit-remaining-requests": "0"}
     expected = RateLimits(requests=RateWindow(60, 0))
     with ModelServer(stream(delta("x", finish="stop"), headers=said)) as server:
@@ -443,9 +443,7 @@ async def test_the_services_limits_come_with_answers_and_with_errors() -> None:
         answer(),
     ],
 )
-async def test_the_key_is_in_nothing_that_can_be_read(
-    play: Handler, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_the_key_is_in_no_output(play: Handler, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     told = [repr(provider("http://127.0.0.1/v1"))]
     with ModelServer(play) as server:
@@ -462,7 +460,7 @@ async def test_the_key_is_in_nothing_that_can_be_read(
     assert not [text for text in told if KEY[:16] in text]
 
 
-def test_a_key_that_no_header_can_carry_is_refused_without_showing_it() -> None:
+def test_an_invalid_key_is_refused_without_showing_it() -> None:
     with pytest.raises(DefinitionError, match="OPENAI_API_KEY") as raised:
         provider("http://127.0.0.1/v1", api_key=f"{KEY}\n{KEY}")
     assert KEY not in str(raised.value)
@@ -494,7 +492,7 @@ async def test_an_error_reply_leaves_the_connection_usable() -> None:
     assert server.connections == 1
 
 
-async def test_cancelling_in_the_middle_hangs_up() -> None:
+async def test_cancelling_an_answer_closes_the_connection() -> None:
     with ModelServer(stream(delta("half"), hold=True)) as server:
         async with provider(server) as asked, asked.stream(HI) as pieces:
             assert await anext(pieces) == "half"
@@ -502,7 +500,7 @@ async def test_cancelling_in_the_middle_hangs_up() -> None:
         await anyio.to_thread.run_sync(server.wait_until, lambda s: s.open == 0)
 
 
-async def test_cancelling_before_the_first_byte_hangs_up() -> None:
+async def test_cancelling_before_the_first_byte_closes_the_connection() -> None:
     with ModelServer(silent) as server:
         async with provider(server) as asked, anyio.create_task_group() as group:
             group.start_soon(asked.acomplete, HI)
@@ -511,7 +509,7 @@ async def test_cancelling_before_the_first_byte_hangs_up() -> None:
         await anyio.to_thread.run_sync(server.wait_until, lambda s: s.open == 0)
 
 
-async def test_an_error_in_the_stream_hangs_up_and_leaves_nothing_behind() -> None:
+async def test_an_error_in_the_stream_closes_the_connection_and_generators() -> None:
     with ModelServer(stream(delta("half"), {"error": "broke"}, hold=True)) as server:
         async with provider(server) as asked:
             with pytest.raises(OverloadedError):
@@ -520,7 +518,7 @@ async def test_an_error_in_the_stream_hangs_up_and_leaves_nothing_behind() -> No
     gc.collect()  # a generator left open would warn here, and a warning is an error
 
 
-async def test_an_exception_of_the_readers_own_comes_out_as_it_is() -> None:
+async def test_an_exception_of_the_reader_is_raised_unchanged() -> None:
     with ModelServer(stream(delta("half"), hold=True)) as server:
         async with provider(server) as asked:
             with pytest.raises(ZeroDivisionError):
@@ -562,7 +560,7 @@ async def test_complete_works_on_a_running_loop_too() -> None:
         server.wait_until(lambda s: s.open == 0)
 
 
-def test_one_provider_lives_through_two_loops_and_closes_by_itself(
+def test_one_provider_works_on_two_loops_and_closes_by_itself(
     anyio_backend_name: str,
 ) -> None:
     async def once() -> str:

@@ -72,7 +72,7 @@ def json_or_text(text: str) -> object:
 
 
 @every_service
-async def test_what_goes_wrong_in_a_tool_goes_back_as_that(service: FakeService) -> None:
+async def test_a_tools_error_is_sent_back_as_an_error(service: FakeService) -> None:
     def weather(city: str) -> str:
         """Tell the weather."""
         raise LookupError(f"no city {city}")
@@ -97,7 +97,7 @@ async def test_what_goes_wrong_in_a_tool_goes_back_as_that(service: FakeService)
 
 
 @every_service
-async def test_an_output_type_is_asked_for_beside_the_tools(service: FakeService) -> None:
+async def test_an_output_type_works_together_with_tools(service: FakeService) -> None:
     def weather(city: str) -> str:
         """Tell the weather."""
         return f"rain in {city}"
@@ -148,7 +148,7 @@ async def test_reasoning_goes_back_with_the_call_that_it_led_to() -> None:
     assert said["tool_calls"][0]["id"] == "a"
 
 
-async def test_no_service_is_sent_what_anothers_model_thought() -> None:
+async def test_reasoning_of_one_service_is_not_sent_to_another() -> None:
     call = ToolCall("a", "look", "{}")
     with ModelServer(thoughtful("stop", text="Yes."), answer_of("No.")) as server:
         async with OpenAIProvider(server.url, name="deepseek", default_model="m") as provider:

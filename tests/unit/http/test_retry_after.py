@@ -39,12 +39,12 @@ NOON = 1_769_515_200.0  # 2026-01-27T12:00:00Z
         ("nan", None),
     ],
 )
-def test_how_long_a_text_means(text: str, seconds: float | None) -> None:
+def test_durations_dates_and_timestamps(text: str, seconds: float | None) -> None:
     found = seconds_until(text, NOON)
     assert found == (None if seconds is None else pytest.approx(seconds))
 
 
 @given(text=st.text(max_size=30), now=st.floats(0, 4e9))
-def test_no_text_is_a_negative_or_endless_wait(text: str, now: float) -> None:
+def test_no_text_is_a_negative_or_infinite_wait(text: str, now: float) -> None:
     found = seconds_until(text, now)
     assert found is None or 0 <= found < float("inf")

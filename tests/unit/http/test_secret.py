@@ -20,7 +20,7 @@ def httpx_logger(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(logging.getLogger("httpx"), "disabled", False)
 
 
-def test_a_forgotten_key_costs_the_logs_nothing_more() -> None:
+def test_a_deleted_key_is_removed_from_the_log_filter() -> None:
     gc.collect()
     before = len(_HIDDEN)
     one = Secret(MARKER)
@@ -31,13 +31,13 @@ def test_a_forgotten_key_costs_the_logs_nothing_more() -> None:
     assert len(_HIDDEN) == before
 
 
-def test_a_placeholder_is_no_key_to_hide(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_short_placeholder_is_not_hidden(caplog: pytest.LogCaptureFixture) -> None:
     Secret("k").hide_in_logs()
     logging.getLogger("httpx").info("a kept %s", "key")
     assert caplog.messages == ["a kept key"]
 
 
-def test_a_secret_shows_nothing_of_itself() -> None:
+def test_a_secret_does_not_show_its_key() -> None:
     one = Secret(MARKER, "other")
     assert not [text for text in (repr(one), str(one), f"{one}") if MARKER[:20] in text]
     assert one.scrub(f"{MARKER} and another") == "*** and an***"

@@ -7,7 +7,7 @@ import anyio
 from dagorch.http.throttle import Throttle
 
 
-async def test_the_delay_is_between_all_requests_whoever_makes_them() -> None:
+async def test_the_interval_applies_to_all_requests() -> None:
     now, starts = 100.0, []
 
     async def sleep(seconds: float) -> None:

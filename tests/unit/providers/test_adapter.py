@@ -38,20 +38,20 @@ class Async:
         raise AssertionError("acomplete is there")
 
 
-async def test_a_sync_method_runs_in_a_thread_of_its_own() -> None:
+async def test_a_sync_method_runs_in_a_worker_thread() -> None:
     response = await ask(Sync())
     assert response.content.startswith("Hi on ")
     assert threading.current_thread().name not in response.content
 
 
-async def test_an_async_method_comes_first_and_gets_what_it_has_parameters_for() -> None:
+async def test_an_async_method_is_preferred_and_gets_its_parameters() -> None:
     response = await ask(Async())
     assert response.content == "Hi [('max_tokens', 5), ('model', 'own'), ('temperature', 0.5)]"
     assert response.model == "own"
     assert response.usage.estimated
 
 
-async def test_a_sync_method_that_gives_a_coroutine() -> None:
+async def test_a_sync_method_may_return_a_coroutine() -> None:
     async def later() -> str:
         return "later"
 
@@ -82,7 +82,7 @@ async def test_the_text_is_streamed_in_one_piece() -> None:
         LLMResponse("x", "m", Usage(3, 2, Decimal("0.1"), calls=1)),
     ],
 )
-async def test_what_a_method_may_give(reply: object) -> None:
+async def test_what_a_method_may_return(reply: object) -> None:
     response = await ask(SimpleNamespace(complete=lambda messages: reply))
     assert response == LLMResponse("x", "m", Usage(3, 2, Decimal("0.1"), calls=1))
 
@@ -91,18 +91,18 @@ async def test_what_a_method_may_give(reply: object) -> None:
     ("reply", "words"),
     [(None, "returned a NoneType with no text"), ({"text": "x"}, r"keys \['text'\]"), (5, "a int")],
 )
-async def test_what_it_may_not_give(reply: object, words: str) -> None:
+async def test_what_a_method_may_not_return(reply: object, words: str) -> None:
     with pytest.raises(MalformedReplyError, match=words):
         await ask(SimpleNamespace(complete=lambda messages: reply))
 
 
-async def test_tools_without_a_parameter_for_them_are_refused() -> None:
+async def test_tools_need_a_parameter_of_the_method() -> None:
     request = LLMRequest(REQUEST.messages, tools=(ToolSpec("t", "", {}),))
     with pytest.raises(DefinitionError, match="no parameter 'tools'"):
         await ask(Sync(), request)
 
 
-async def test_its_own_identity_price_and_end_are_kept() -> None:
+async def test_identity_price_and_close_of_the_object_are_used() -> None:
     closed: list[bool] = []
 
     class Rich(Sync):
@@ -125,12 +125,12 @@ async def test_its_own_identity_price_and_end_are_kept() -> None:
     assert adapt(Sync()).worst_case_usd(REQUEST) is None
 
 
-def test_a_provider_of_ours_is_left_alone() -> None:
+def test_a_dagorch_provider_is_returned_unchanged() -> None:
     provider = ScriptedProvider()
     assert adapt(provider) is provider
 
 
-async def test_a_mock_is_adapted_by_what_it_does() -> None:
+async def test_a_mock_is_adapted_by_its_methods() -> None:
     mock = Mock()
     mock.complete.return_value = "x"
     mock.acomplete = None
@@ -142,6 +142,6 @@ async def test_a_mock_is_adapted_by_what_it_does() -> None:
 @pytest.mark.parametrize(
     ("thing", "words"), [(object(), "it needs a method complete"), (Sync, "pass an instance")]
 )
-def test_what_cannot_be_a_provider(thing: object, words: str) -> None:
+def test_an_object_that_cannot_be_a_provider(thing: object, words: str) -> None:
     with pytest.raises(DefinitionError, match=words):
         adapt(thing)

@@ -33,7 +33,7 @@ class Right(BaseModel):
     left: Left | None
 
 
-def test_bounds_become_words_and_objects_are_closed() -> None:
+def test_bounds_move_to_the_description_and_objects_are_closed() -> None:
     before = Whole.model_json_schema()
     found = to_anthropic_schema(before)
     assert found is not None
@@ -64,11 +64,11 @@ def test_bounds_become_words_and_objects_are_closed() -> None:
         {"type": "array", "items": True},
     ],
 )
-def test_what_the_subset_cannot_say(schema: dict[str, Any]) -> None:
+def test_schemas_that_the_subset_cannot_express(schema: dict[str, Any]) -> None:
     assert to_anthropic_schema(schema) is None
 
 
-def test_formats_that_the_service_knows_stay() -> None:
+def test_supported_formats_are_kept() -> None:
     assert to_anthropic_schema({"type": "string", "format": "date"}) == {
         "type": "string",
         "format": "date",
@@ -79,6 +79,6 @@ def test_formats_that_the_service_knows_stay() -> None:
     }
 
 
-def test_exactly_one_of_is_written_as_any_of() -> None:
+def test_one_of_becomes_any_of() -> None:
     schema = {"oneOf": [{"type": "string"}, {"type": "null"}], "discriminator": {"x": 1}}
     assert to_anthropic_schema(schema) == {"anyOf": [{"type": "string"}, {"type": "null"}]}

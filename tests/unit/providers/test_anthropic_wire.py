@@ -17,7 +17,7 @@ def body(*messages: Message, model: str = "claude-haiku-4-5", **options: Any) ->
     return request_body(LLMRequest(messages or HI, **options), model, limit)
 
 
-def test_everything_that_a_request_can_hold() -> None:
+def test_every_field_of_a_request() -> None:
     found = body(
         Message("system", "Be brief."),
         Message("user", "What is it?", images=("data:image/png;base64,iVBOR", "https://e.org/a")),
@@ -79,7 +79,7 @@ def test_there_is_always_a_bound_on_output(
     assert body(model=model, max_tokens=given, limit=limit)["max_tokens"] == sent
 
 
-def test_the_results_of_parallel_calls_stand_in_one_turn() -> None:
+def test_the_results_of_parallel_calls_are_in_one_turn() -> None:
     found = body(
         Message("user", "Hi"),
         Message(
@@ -119,7 +119,7 @@ def test_the_results_of_parallel_calls_stand_in_one_turn() -> None:
     ]
 
 
-def test_empty_turns_are_left_out_and_system_turns_are_put_together() -> None:
+def test_empty_turns_are_left_out_and_system_messages_are_joined() -> None:
     found = body(
         Message("system", "One."),
         Message("user", "Hi"),
@@ -146,14 +146,14 @@ def test_empty_turns_are_left_out_and_system_turns_are_put_together() -> None:
         ("smollm2", False),
     ],
 )
-def test_a_model_is_held_to_a_schema_or_else_told_of_it(model: str, held: bool) -> None:
+def test_a_schema_is_sent_as_structured_output_or_as_an_instruction(model: str, held: bool) -> None:
     found = body(Message("system", "Be brief."), *HI, model=model, json_schema=SCHEMA)
     assert ("output_config" in found) is held
     told = found["system"].removeprefix("Be brief.")
     assert (json.dumps(SCHEMA) in told) is not held
 
 
-def test_a_schema_outside_the_subset_is_told_in_words() -> None:
+def test_an_unsupported_schema_is_sent_as_an_instruction() -> None:
     free = {"type": "object", "additionalProperties": {"type": "integer"}}
     found = body(json_schema=free)
     assert "output_config" not in found
@@ -167,7 +167,7 @@ def built(*events: dict[str, Any]) -> AnthropicReplyParser:
     return reply
 
 
-def test_a_whole_message_from_a_server_without_streaming() -> None:
+def test_a_complete_message_from_a_server_without_streaming() -> None:
     reply = built(
         {
             "type": "message",
@@ -187,7 +187,7 @@ def test_a_whole_message_from_a_server_without_streaming() -> None:
     assert reply.thoughts == (), "unsigned, so the service would refuse it"
 
 
-def test_what_the_service_may_add_one_day_is_passed_over() -> None:
+def test_unknown_events_are_ignored() -> None:
     reply = built(
         {"type": "ping"},
         {"type": "message_start", "message": {"model": "m"}},
@@ -199,7 +199,7 @@ def test_what_the_service_may_add_one_day_is_passed_over() -> None:
     assert (reply.finish_reason, reply.has_usage, reply.done) == ("other", False, False)
 
 
-def test_counts_that_are_not_repeated_stay() -> None:
+def test_counts_that_are_not_repeated_are_kept() -> None:
     reply = built(
         {
             "type": "message_start",
@@ -216,7 +216,7 @@ def test_counts_that_are_not_repeated_stay() -> None:
     assert (reply.input_tokens, reply.cached_tokens, reply.output_tokens) == (8, 3, 9)
 
 
-def test_an_answer_without_a_start_is_an_empty_one_of_unknown_cost() -> None:
+def test_an_answer_without_a_start_is_empty_and_of_unknown_cost() -> None:
     """As llama.cpp ends a stream whose one token is half a letter."""
     end = {"type": "message_delta", "delta": {"stop_reason": "max_tokens"}}
     reply = built(end | {"usage": {"output_tokens": 1}}, {"type": "message_stop"})

@@ -54,7 +54,7 @@ def test_every_service_makes_a_provider(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_every_service_is_spoken_to_in_its_own_dialect(name: str) -> None:
+def test_every_service_has_its_own_dialect(name: str) -> None:
     kinds = {"anthropic": AnthropicProvider, "gemini": GeminiProvider}
     assert type(made(name, api_key="k")) is kinds.get(name, OpenAIProvider)
 
@@ -80,7 +80,7 @@ def test_a_missing_key_names_its_variable(name: str, env: str) -> None:
         ProviderFactory.get_provider(name)
 
 
-def test_an_address_of_ones_own_needs_no_key_and_keeps_prices_and_names() -> None:
+def test_a_custom_address_needs_no_key_and_keeps_prices_and_names() -> None:
     provider = made("anthropic", base_url="http://127.0.0.1:1/v1")
     assert provider._prices.cost_usd("claude-3.5", 1_000, 0) is not None
     assert not provider._aliases
@@ -113,11 +113,11 @@ def test_a_model_finds_its_service(model: str, provider: str, name: str) -> None
 
 
 @pytest.mark.parametrize("model", ["llama3.2:1b", "org/model", "", ":", "ollama:"])
-def test_a_model_of_many_services_or_of_none(model: str) -> None:
+def test_a_model_of_many_services_or_of_none_has_no_route(model: str) -> None:
     assert route(model) is None
 
 
-def test_what_is_ready_and_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_list_says_what_is_ready_and_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(factory, "missing_for_local", lambda: "")
     monkeypatch.setenv("XAI_API_KEY", "k")
     with socket.socket() as listening, socket.socket() as bound:
@@ -155,7 +155,7 @@ def test_every_public_name_is_there() -> None:
         _ = dagorch.providers.nothing
 
 
-def test_no_provider_is_made_with_a_heavy_import() -> None:
+def test_creating_providers_imports_nothing_heavy() -> None:
     script = (
         "import sys; from dagorch.providers import *; from dagorch.providers import "
         "ProviderFactory as F; F.get_provider('xai', api_key='k'); F.get_provider('scripted'); "

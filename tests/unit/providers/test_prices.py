@@ -55,7 +55,7 @@ def test_the_users_own_prices_come_first() -> None:
 
 
 @pytest.mark.parametrize("price", [(1,), (1, 2, 3), (-1, 1), ("a", 1), 5, (float("nan"), 1), None])
-def test_what_is_no_price_is_refused(price: Any) -> None:
+def test_an_invalid_price_is_refused(price: Any) -> None:
     with pytest.raises(DefinitionError, match="the price of 'm'"):
         PriceTable("", {"m": price})
 
@@ -68,7 +68,7 @@ def test_cached_input_is_cheaper_and_never_more_than_all() -> None:
     assert all_cached == all_fresh / 2
 
 
-def test_what_is_put_into_a_cache_is_dearer() -> None:
+def test_writing_to_a_cache_costs_more() -> None:
     table = PriceTable("anthropic")
     model = "claude-haiku-4-5"
     plain = table.cost_usd(model, 1_000, 0)
@@ -90,11 +90,11 @@ def test_what_is_put_into_a_cache_is_dearer() -> None:
         ("claude-opus-9", None),
     ],
 )
-def test_limits_from_the_services_own_pages(model: str, limit: int | None) -> None:
+def test_documented_output_limits(model: str, limit: int | None) -> None:
     assert known_output_limit(model) == limit
 
 
-def test_a_machine_of_ones_own_is_free() -> None:
+def test_a_users_own_machine_is_free() -> None:
     table = PriceTable(free=True)
     assert table.cost_usd("anything", 1_000, 1_000) == 0
     dearest = table.max_rates("anything")
@@ -113,7 +113,7 @@ DEFAULTS = [(s.price_service, s.default_model) for s in SERVICES.values() if s.p
     kept=st.integers(0, 2_000_000),
     kept_1h=st.integers(0, 2_000_000),
 )
-def test_no_exchange_costs_more_than_the_dearest_rates(
+def test_no_exchange_costs_more_than_the_highest_rates(
     pair: tuple[str, str], sent: int, written: int, cached: int, kept: int, kept_1h: int
 ) -> None:
     table = PriceTable(pair[0])
@@ -166,7 +166,7 @@ def test_the_worst_case_counts_tools_and_several_answers() -> None:
     assert tool > 1_000
 
 
-def test_without_a_bound_the_models_own_limit_counts() -> None:
+def test_without_max_tokens_the_models_limit_counts() -> None:
     asked = provider()
     assert asked.max_output_tokens() == 16_384
     unbounded, bounded = (asked.worst_case_usd(request(max_tokens=n)) for n in (None, 16_384))
@@ -199,13 +199,13 @@ def test_in_every_dialect_a_byte_counts_as_a_token_and_an_image_by_its_bound(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_in_every_dialect_the_bound_on_output_counts(kind: type[HttpProvider]) -> None:
+def test_in_every_dialect_the_output_bound_counts(kind: type[HttpProvider]) -> None:
     assert worst(kind, (0, 1_000_000), request(max_tokens=7)) == 7
     explained = worst(kind, (1_000_000, 0), request(json_schema={"type": "object"}))
     assert explained > 1_000
 
 
-def test_anthropics_bound_is_sent_and_so_it_counts() -> None:
+def test_anthropics_max_tokens_is_sent_and_counts() -> None:
     assert worst(AnthropicProvider, (0, 1_000_000), request()) == 8_192
     assert worst(AnthropicProvider, (0, 1_000_000), request(extra={"max_tokens": 9})) == 9
 
@@ -215,7 +215,7 @@ def test_geminis_candidates_count() -> None:
     assert worst(GeminiProvider, (0, 1_000_000), several) == 15
 
 
-def test_a_flat_price_is_what_genai_prices_says() -> None:
+def test_flat_rates_give_the_price_of_genai_prices() -> None:
     known = [(maker, model) for maker in get_snapshot().providers for model in maker.models]
     chance, flat = random.Random(0), 0
     for maker, model in chance.sample(known, 300):

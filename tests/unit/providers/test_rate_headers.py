@@ -43,7 +43,7 @@ def test_anthropics_headers() -> None:
     )
 
 
-def test_what_is_not_said_is_none() -> None:
+def test_missing_headers_are_none() -> None:
     assert rate_limits({}, NOON) is None
     assert rate_limits({"x-ratelimit-limit-requests": "many"}, NOON) is None
     assert rate_limits({"x-ratelimit-remaining-tokens": " 0 "}, NOON) == RateLimits(

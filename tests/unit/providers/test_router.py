@@ -69,7 +69,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("default", "model", "found"), CASES, ids=str)
-def test_a_name_tells_where_a_model_runs(default: Any, model: str, found: Route | None) -> None:
+def test_a_models_name_decides_where_it_runs(default: Any, model: str, found: Route | None) -> None:
     assert Router(default).route(model) == found
 
 
@@ -83,7 +83,7 @@ def test_a_name_tells_where_a_model_runs(default: Any, model: str, found: Route 
         ("mistral:my-tuned", "mistral", "my-tuned"),
     ],
 )
-def test_each_name_finds_a_provider_made_from_the_environment(
+def test_each_name_finds_a_provider_created_from_the_environment(
     model: str, service: str, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(f"{service.upper()}_API_KEY", "k")
@@ -91,7 +91,7 @@ def test_each_name_finds_a_provider_made_from_the_environment(
     assert (provider.name, known_as) == (service, name)
 
 
-def test_those_given_by_name_of_service_or_of_model_or_of_ones_own() -> None:
+def test_providers_by_the_name_of_a_service_a_model_or_the_users_own() -> None:
     groq, special = given("groq"), given("openai")
     router = Router(given("xai"), {"groq": groq, "mine": Own(), "gpt-4": special})
     assert router.find("groq-llama") == (groq, "groq-llama")
@@ -101,7 +101,9 @@ def test_those_given_by_name_of_service_or_of_model_or_of_ones_own() -> None:
     assert router.route("gpt-4") == Route("openai", "gpt-4")
 
 
-def test_one_provider_is_made_for_all_models_of_a_service(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_provider_is_created_for_all_models_of_a_service(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "k")
     router = Router(given("xai"))
     first, second = (router.find(model)[0] for model in ("gpt-4", "gpt-4o"))
@@ -109,7 +111,7 @@ def test_one_provider_is_made_for_all_models_of_a_service(monkeypatch: pytest.Mo
     assert first.default_model == "gpt-4o-mini", "whatever model was found first"
 
 
-def test_one_provider_is_made_however_many_threads_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_provider_is_created_for_many_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[str] = []
 
     def get_provider(name: str, model: str | None = None) -> ScriptedProvider:
@@ -140,7 +142,7 @@ def test_a_provider_by_its_name() -> None:
     assert (ollama.name, model) == ("ollama", "llama3.2:1b")
 
 
-def test_a_model_whose_name_tells_none_stays_at_home() -> None:
+def test_a_model_without_a_route_stays_with_its_home_provider() -> None:
     together, house = given("together"), given("house")
     router = Router(house, {"together": together, "anthropic": given("anthropic")})
     assert router.find("my/own", "together") == (together, "my/own")
@@ -163,7 +165,7 @@ def test_a_model_whose_name_tells_none_stays_at_home() -> None:
         ("faast", "'fast'"),
     ],
 )
-def test_an_unknown_model_is_told_with_the_nearest_names(model: str, nearest: str) -> None:
+def test_an_unknown_model_is_reported_with_the_nearest_names(model: str, nearest: str) -> None:
     router = Router(given("xai", default_model="house-blend"), {"fast": given("groq")})
     with pytest.raises(DefinitionError) as raised:
         router.find(model)
@@ -193,7 +195,7 @@ def test_a_missing_key_is_named_with_its_variable(model: str, variable: str) -> 
         Router().find(model)
 
 
-def test_a_missing_key_says_how_else_to_write_it() -> None:
+def test_a_missing_key_suggests_the_default_provider() -> None:
     with pytest.raises(DefinitionError, match=r"MISTRAL_API_KEY.*write 'vllm:mistral-7b'"):
         Router(given("vllm")).find("mistral-7b")
 
@@ -203,18 +205,18 @@ def test_without_a_default_a_call_must_name_a_model() -> None:
         Router().find()
 
 
-def test_an_unknown_name_of_a_provider_is_told_with_the_nearest() -> None:
+def test_an_unknown_provider_name_is_reported_with_the_nearest() -> None:
     with pytest.raises(DefinitionError, match="no provider is called 'fst'; did you mean 'fast'"):
         Router(providers={"fast": given("groq")}).named("fst")
 
 
-def test_a_server_of_ones_own_has_no_model_unless_it_is_named() -> None:
+def test_a_users_own_server_has_no_default_model() -> None:
     with pytest.raises(DefinitionError, match="'vllm' has no default model; write 'vllm:MODEL'"):
         Router().named("vllm")
 
 
 @pytest.mark.parametrize("wrong", [object(), Own, 3])
-def test_what_cannot_be_a_provider_is_refused(wrong: object) -> None:
+def test_an_object_that_cannot_be_a_provider_is_refused(wrong: object) -> None:
     for make in (lambda: Router(wrong), lambda: Router(given("xai"), {"x": wrong})):
         with pytest.raises(DefinitionError, match="provider"):
             make()
@@ -264,7 +266,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> dict[str, Closable]:
     return kept
 
 
-async def test_the_last_run_closes_what_was_made_and_nothing_else(
+async def test_the_last_run_closes_only_what_the_router_created(
     made: dict[str, Closable],
 ) -> None:
     mine = Closable("house")
@@ -281,7 +283,7 @@ async def test_the_last_run_closes_what_was_made_and_nothing_else(
     assert router.find("xai:grok-3")[0] is made["xai"], "it can be used again"
 
 
-async def test_a_run_that_begins_while_others_close_keeps_what_is_left(
+async def test_a_run_that_begins_during_closing_keeps_the_open_providers(
     made: dict[str, Closable],
 ) -> None:
     router = Router()
@@ -335,7 +337,7 @@ def test_the_embedded_model_stays_while_another_loop_uses_it(
     assert made["local"].closed == 1
 
 
-def test_it_is_what_a_run_asks_for() -> None:
+def test_it_implements_the_router_port() -> None:
     assert isinstance(Router(), RouterPort)
     assert not isinstance(given("xai"), RouterPort)
     assert repr(Router(given("xai"))) == "<Router <ScriptedProvider 'xai' model='scripted'>>"

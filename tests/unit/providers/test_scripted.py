@@ -43,7 +43,7 @@ async def async_reply(request: LLMRequest) -> str:
         ([""], ""),
     ],
 )
-async def test_where_replies_come_from(script: Any, reply: str) -> None:
+async def test_the_sources_of_replies(script: Any, reply: str) -> None:
     provider = ScriptedProvider(script)
     assert isinstance(provider, Provider)
     pieces: list[str] = []
@@ -87,7 +87,7 @@ async def test_tokens_cost_and_are_bounded() -> None:
 
 
 @pytest.mark.parametrize("latency", [2.5, lambda request: 2.5])
-async def test_latency_passes_on_the_clock_that_was_given(
+async def test_latency_uses_the_clock_that_was_passed(
     latency: float | Callable[[LLMRequest], float],
 ) -> None:
     slept: list[float] = []
@@ -99,7 +99,7 @@ async def test_latency_passes_on_the_clock_that_was_given(
     assert slept == [2.5]
 
 
-async def test_the_peak_is_seen() -> None:
+async def test_the_peak_of_active_exchanges() -> None:
     provider = ScriptedProvider("x", max_concurrency=7)
     async with anyio.create_task_group() as group:
         for _ in range(5):
@@ -107,7 +107,7 @@ async def test_the_peak_is_seen() -> None:
     assert (provider.peak, provider.active, provider.max_concurrency) == (5, 0, 7)
 
 
-async def test_the_doors_stream_and_complete_on_a_running_loop() -> None:
+async def test_stream_and_complete_work_on_a_running_loop() -> None:
     provider = ScriptedProvider(["one two", "three", "four"])
     hi = [{"role": "user", "content": "Hi"}]
     async with provider.stream(hi) as pieces:

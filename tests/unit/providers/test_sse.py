@@ -31,6 +31,6 @@ def test_data_of_several_lines_and_a_last_event_without_its_empty_line() -> None
     assert list(decoder.flush()) == ["last"]
 
 
-def test_an_event_without_end_is_refused() -> None:
+def test_an_endless_event_is_refused() -> None:
     with pytest.raises(WireError):
         list(SSEDecoder().feed(b"x" * 4_000_001))
