@@ -1,9 +1,9 @@
 """
-A model service that keeps to limits, for `tests.servers.ModelServer` to play.
+A fake model service that enforces rate limits; a handler for `tests.servers.ModelServer`.
 
-It charges a request's prompt and its `max_tokens` when it admits it, over windows of seconds,
-however its kind counts, and refuses the rest with a 429. It writes down what it did. A prompt's
-tokens are a quarter of its characters, and it says so in its usage.
+It charges the prompt and `max_tokens` of each request that it admits, by one of several ways to
+count over windows, and answers 429 to the rest. It records what it did. A prompt has a quarter as
+many tokens as characters, as its usage reports.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ Says = Literal["nothing", "seconds", "date", "headers"]
 
 
 def prompt_tokens(body: Mapping[str, Any]) -> int:
-    """What this service makes of a prompt."""
+    """The tokens that the service counts for a prompt."""
     return math.ceil(sum(len(message["content"]) for message in body["messages"]) / 4)
 
 
 def _milliseconds(seconds: float) -> str:
-    """Seconds in thousandths, rounded up: who comes back then must not be early."""
+    """Seconds with three decimals, rounded up: a client that returns then must not be early."""
     return f"{math.ceil(seconds * 1000) / 1000:.3f}"
 
 
@@ -68,20 +68,20 @@ async def _no_json(_request: Request, connection: Connection) -> None:
 
 
 async def _slow(_request: Request, connection: Connection) -> None:
-    """No first byte, for longer than the client waits."""
+    """Send no first byte."""
     await connection.wait_for_disconnect()
 
 
 async def _stalled(_request: Request, connection: Connection) -> None:
-    """No second one."""
+    """Send a first chunk and then nothing."""
     await connection.head(200, STREAM)
     await connection.chunk(event(delta("Hel")))
     await connection.wait_for_disconnect()
 
 
 FAULTS: dict[str, Handler] = {
-    "429": reply(429, {"error": {"message": "by chance"}}),
-    "429 with a pause": reply(429, {"error": {"message": "by chance"}}, retry_after="0.05"),
+    "429": reply(429, {"error": {"message": "random"}}),
+    "429 with a pause": reply(429, {"error": {"message": "random"}}, retry_after="0.05"),
     "500": reply(500, {"error": {"message": "oops"}}),
     "503": reply(503, {"error": {"message": "busy"}}),
     "closed before the answer": _reset,
@@ -99,19 +99,19 @@ class LimitedService:
     """
     Args:
         kind: How it counts, one of `SERVICES`.
-        requests: Permitted in a window.
-        tokens: Permitted in a window.
+        requests: Permitted per window.
+        tokens: Permitted per window.
         window: Seconds.
-        concurrency: Permitted at once; None is any number.
-        says: How a refusal tells when to come back; `headers` are on every reply.
-        first_byte: Seconds to the head of an answer; the rest takes as long again.
-        fault: A name of `FAULTS` that a request meets after it was admitted, or "".
+        concurrency: Permitted at once; None for no limit.
+        says: How a refusal says when to retry; `headers` are on every reply.
+        first_byte: Seconds until the head of an answer; its body takes as long again.
+        fault: Returns a name of `FAULTS` that occurs after admission, or "".
 
     Attributes:
-        admitted: When, and how many tokens were charged, by the monotonic clock.
-        refused: When a limit was exceeded: the 429s that could have been avoided.
-        met: Faults played.
-        peak: Most under way at once.
+        admitted: Monotonic time and charged tokens of each admitted request.
+        refused: Monotonic times at which a limit was exceeded: the avoidable 429s.
+        met: Faults that occurred.
+        peak: The most requests in progress at once.
     """
 
     def __init__(
@@ -136,7 +136,7 @@ class LimitedService:
         self._says = says
         self._first_byte = first_byte
         self._fault = fault
-        self._under_way = self.peak = 0
+        self._in_progress = self.peak = 0
         self.admitted: list[tuple[float, int]] = []
         self.refused: list[float] = []
         self.met: Counter[str] = Counter()
@@ -145,14 +145,14 @@ class LimitedService:
         now = time.monotonic()
         body = request.json
         size = prompt_tokens(body) + (body.get("max_tokens") or 0)
-        full = self._concurrency is not None and self._under_way >= self._concurrency
+        full = self._concurrency is not None and self._in_progress >= self._concurrency
         if full or not self._service.admits(size, now):
             self.refused.append(now)
             await self._refuse(request, connection)
             return
         self.admitted.append((now, size))
-        self._under_way += 1
-        self.peak = max(self.peak, self._under_way)
+        self._in_progress += 1
+        self.peak = max(self.peak, self._in_progress)
         try:
             fault = self._fault()
             if fault:
@@ -161,7 +161,7 @@ class LimitedService:
             else:
                 await self._answer(body, connection)
         finally:
-            self._under_way -= 1
+            self._in_progress -= 1
 
     async def _answer(self, body: Mapping[str, Any], connection: Connection) -> None:
         if self._first_byte:
@@ -179,7 +179,7 @@ class LimitedService:
         return len(data), data
 
     def _left(self, now: float) -> tuple[int, int, float]:
-        """Requests and tokens left, and how long until all that is counted has left the window."""
+        """Requests and tokens left, and the seconds until the window is empty."""
         counted = [(when, size) for when, size in self.admitted if when > now - self.window]
         reset = counted[-1][0] + self.window - now if counted else 0.0
         return (
@@ -214,19 +214,20 @@ class LimitedService:
             request, connection
         )
 
-    # -- what it saw ------------------------------------------------------------------------
+    # -- results ------------------------------------------------------------------------
 
     def used(self) -> float:
         """
-        The share of what it permits that was used once the first window was full.
+        The share of the limits that was used once the first window was full.
 
-        A window over the mean time in which a window's worth was admitted, from each admission
-        on. Admissions come in bursts, so a plain count over time would depend on where it ends.
+        The window, divided by the mean time in which one window's worth was admitted, measured
+        from each admission. Admissions come in bursts, so a count over time would depend on
+        where it ends.
         """
         gaps: list[float] = []
         ahead = worth = 0
         for place, (when, size) in enumerate(self.admitted):
-            # What is admitted after this one, up to and with the one that makes the window full.
+            # Add the following admissions, up to and including the one that fills the window.
             while ahead < len(self.admitted) and not (
                 ahead - place >= self.limits[0] or worth >= self.limits[1]
             ):
@@ -236,5 +237,5 @@ class LimitedService:
                 break
             gaps.append(self.admitted[ahead][0] - when)
             worth -= size
-        assert len(gaps) > len(self.admitted) / 3, "too few to tell"
+        assert len(gaps) > len(self.admitted) / 3, "too few admissions to measure"
         return self.window / (sum(gaps) / len(gaps))

@@ -1,7 +1,7 @@
 """
-How the services that a swarm searches talk: one page of an answer of each, as documented.
+Fake search services for `dagorch.sources`: one documented result page of each.
 
-Among the good records of each there are odd ones; `good` says how many are good.
+A page may also contain malformed records.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def github(*numbers: int, odd: bool = False, total: int | None = None) -> bytes:
 def wikipedia(*numbers: int, odd: bool = False, more: int | None = None) -> bytes:
     pages: list[Any] = [
         {
-            "pageid": 1000 - n,  # pages come sorted by their ids, `index` is the search's order
+            "pageid": 1000 - n,  # pages are sorted by id; `index` is the order of the search
             "ns": 0,
             "title": f"Waggle dance {n}",
             "index": n,
@@ -197,17 +197,17 @@ RDF = b"""<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" xmlns
 
 @dataclass(frozen=True)
 class Service:
-    """One service: what is made to search it, and its answers."""
+    """One service: the source that searches it, and its result pages."""
 
     kind: type[WebSource]
     page: Any
-    """Gives a page of the records of these numbers."""
+    """Builds a page with the records of these numbers."""
     options: Mapping[str, Any]
     title: str
     url: str
     date: str
     odd: int
-    """How many odd records a page has that has any."""
+    """How many malformed records a page with `odd=True` has."""
 
     def source(self, base_url: str, **options: Any) -> WebSource:
         return self.kind(base_url, **{"delay_seconds": 0, **self.options, **options})

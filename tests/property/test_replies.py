@@ -1,4 +1,4 @@
-"""Whatever a service sends is read or refused; nothing else can happen."""
+"""Anything that a service sends is parsed or refused."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ events = st.dictionaries(st.sampled_from(NAMES), values, min_size=1, max_size=6)
 @pytest.mark.parametrize("kind", [OpenAIReplyParser, AnthropicReplyParser, GeminiReplyParser])
 @given(sent=st.lists(events, max_size=5))
 def test_no_event_breaks_the_parser(kind: type[ReplyParser], sent: list[dict[str, Any]]) -> None:
-    heard: list[str] = []
-    reply = kind(heard.append)
+    texts: list[str] = []
+    reply = kind(texts.append)
     for event in sent:
         try:
             error = reply.feed(json.dumps(event))
@@ -66,7 +66,7 @@ def test_no_event_breaks_the_parser(kind: type[ReplyParser], sent: list[dict[str
             break
         if error is not None:
             assert isinstance(parse_error(error), ErrorBody)
-    assert all(isinstance(text, str) for text in heard)
+    assert all(isinstance(text, str) for text in texts)
     assert isinstance(reply.content, str)
     assert all(isinstance(call, ToolCall) for call in reply.tool_calls)
     for call in reply.tool_calls:
@@ -75,7 +75,7 @@ def test_no_event_breaks_the_parser(kind: type[ReplyParser], sent: list[dict[str
         )
     assert all(isinstance(thought, Thought) for thought in reply.thoughts)
     assert reply.finish_reason in ("stop", "length", "tool_calls", "refused", "other")
-    assert all(isinstance(said, str) for said in (reply.model, reply.id, reply.finish_details))
+    assert all(isinstance(text, str) for text in (reply.model, reply.id, reply.finish_details))
     counts = (
         reply.input_tokens, reply.output_tokens, reply.cached_tokens, reply.reasoning_tokens,
         reply.cache_written_tokens, reply.cache_written_1h_tokens,
@@ -85,8 +85,8 @@ def test_no_event_breaks_the_parser(kind: type[ReplyParser], sent: list[dict[str
 
 @given(body=st.one_of(st.binary(max_size=50), values.map(lambda value: json.dumps(value).encode())))
 def test_every_error_body_can_be_parsed(body: bytes) -> None:
-    fault = parse_error_body(body)
-    assert isinstance(fault.message, str)
-    assert isinstance(fault.request_id, str)
-    assert 400 <= fault.status <= 599
-    assert fault.retry_after_seconds is None or fault.retry_after_seconds >= 0
+    error = parse_error_body(body)
+    assert isinstance(error.message, str)
+    assert isinstance(error.request_id, str)
+    assert 400 <= error.status <= 599
+    assert error.retry_after_seconds is None or error.retry_after_seconds >= 0

@@ -59,12 +59,12 @@ def test_a_service_at_another_address_keeps_its_dialect_and_its_prices(
     service: FakeService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with ModelServer(service.answers(input_tokens=1_000, output_tokens=1_000)) as server:
-        given = ProviderFactory.get_provider(
+        explicit = ProviderFactory.get_provider(
             service.name, model=service.model, base_url=server.url, api_key="k"
         )
         monkeypatch.setenv(f"{service.name.upper()}_BASE_URL", server.url)
-        found = ProviderFactory.get_provider(service.name, model=service.model)
-        costs = {provider.complete(HI).cost for provider in (given, found)}
+        from_environment = ProviderFactory.get_provider(service.name, model=service.model)
+        costs = {provider.complete(HI).cost for provider in (explicit, from_environment)}
         server.wait_until(lambda s: s.open == 0)
     assert [request.path for request in server.requests] == [service.path] * 2
     assert len(costs) == 1

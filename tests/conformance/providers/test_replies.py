@@ -1,4 +1,4 @@
-"""Every reply that the services' own SDKs can read, we read, and it means the same."""
+"""Every reply that the services' SDKs can parse has the same meaning for us."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pytest
 
 from dagorch.models.llm import FinishReason, LLMResponse, Message
-from tests.conformance.providers.theirs import ENDS, EVENTS
+from tests.conformance.providers.sdk_types import ENDS, EVENTS
 from tests.fake_services import FAKE_SERVICES, FakeService, FunctionCall
 from tests.servers import ModelServer, stream
 
@@ -39,13 +39,13 @@ CASES: Mapping[str, Case] = {
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 async def test_a_reply_of_the_sdk_types_is_parsed(service: FakeService, case: Case) -> None:
     events = EVENTS[service.name](case.texts, case.calls, ENDS[service.name][case.finish], COUNTS)
-    heard: list[str] = []
+    texts: list[str] = []
     with ModelServer(stream(*events, done=service.done)) as server:
         async with service.provider(server) as provider, provider.stream(HI) as pieces:
             async for text in pieces:
-                heard.append(text)
+                texts.append(text)
             response: LLMResponse = pieces.response
-    assert heard == list(case.texts)
+    assert texts == list(case.texts)
     assert response.content == "".join(case.texts)
     assert response.finish_reason == case.finish
     assert [
@@ -81,11 +81,11 @@ async def test_signed_thoughts_are_sent_back_unchanged(service: FakeService) -> 
     with ModelServer(stream(*events, done=service.done), service.answers()) as server:
         async with service.provider(server) as provider:
             first = await provider.acomplete(HI)
-            said = Message(
+            message = Message(
                 "assistant", first.content, tool_calls=first.tool_calls, thoughts=first.thoughts
             )
             answers = [Message("tool", "1", tool_call_id=call.id) for call in first.tool_calls]
-            await provider.acomplete([*HI, said, *answers])
+            await provider.acomplete([*HI, message, *answers])
     sent = json.dumps(server.requests[1].json)
     if service.name == "anthropic":
         blocks = server.requests[1].json["messages"][1]["content"]

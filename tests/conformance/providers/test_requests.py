@@ -16,7 +16,7 @@ from dagorch.providers.anthropic_wire import ANTHROPIC
 from dagorch.providers.dialect import Dialect
 from dagorch.providers.gemini_wire import GEMINI
 from dagorch.providers.openai_wire import OPENAI
-from tests.conformance.providers.theirs import check_request
+from tests.conformance.providers.sdk_types import check_request
 
 DIALECTS = {"openai": OPENAI, "anthropic": ANTHROPIC, "gemini": GEMINI}
 MODELS = {

@@ -1,4 +1,4 @@
-"""One suite for all dialects, each against a real server on loopback that speaks it."""
+"""One suite for all dialects, against a real server on loopback."""
 
 from __future__ import annotations
 
@@ -79,12 +79,12 @@ def service(request: pytest.FixtureRequest) -> FakeService:
 
 
 async def ask(service: FakeService, server: ModelServer | str, **options: Any) -> LLMResponse:
-    async with service.provider(server, **options) as asked:
-        return await asked.acomplete(HI)
+    async with service.provider(server, **options) as client:
+        return await client.acomplete(HI)
 
 
-async def failure(service: FakeService, *plays: Handler, **options: Any) -> ProviderError:
-    with ModelServer(*plays) as server, pytest.raises(ProviderError) as raised:
+async def failure(service: FakeService, *handlers: Handler, **options: Any) -> ProviderError:
+    with ModelServer(*handlers) as server, pytest.raises(ProviderError) as raised:
         await ask(service, server, **options)
     return raised.value
 
@@ -112,9 +112,9 @@ async def test_without_a_key_none_is_sent(service: FakeService) -> None:
 
 def test_three_methods_make_the_same_request(service: FakeService, anyio_backend_name: str) -> None:
     async def both() -> tuple[str, list[str], str]:
-        async with service.provider(server) as asked:
-            whole = (await asked.acomplete(HI)).content
-            async with asked.stream(HI) as pieces:
+        async with service.provider(server) as client:
+            whole = (await client.acomplete(HI)).content
+            async with client.stream(HI) as pieces:
                 texts = [text async for text in pieces]
             return whole, texts, pieces.response.content
 
@@ -130,7 +130,7 @@ def test_three_methods_make_the_same_request(service: FakeService, anyio_backend
 async def test_a_stream_may_be_split_anywhere_even_inside_a_character(service: FakeService) -> None:
     text = "Grüße, 世界 🌍"
     events = [*service.half(text), *service.end_events("stop", 1, 2)]
-    raw = [json.dumps(said, ensure_ascii=False).encode() for said in events]
+    raw = [json.dumps(event_data, ensure_ascii=False).encode() for event_data in events]
     with ModelServer(byte_by_byte(b": hello\r\n\r\n" + b"".join(map(event, raw)))) as server:
         response = await ask(service, server)
     assert (response.content, response.usage.total_tokens) == (text, 3)
@@ -157,17 +157,17 @@ async def test_calls_without_ids_get_different_ones(service: FakeService) -> Non
 
 
 async def test_truncation_has_its_own_finish_reason(service: FakeService) -> None:
-    play = stream(*service.half(), *service.end_events("length", 1, 2), done=service.done)
-    with ModelServer(play) as server:
+    handler = stream(*service.half(), *service.end_events("length", 1, 2), done=service.done)
+    with ModelServer(handler) as server:
         response = await ask(service, server)
     assert (response.content, response.finish_reason) == ("half", "length")
 
 
 async def test_missing_usage_is_marked(service: FakeService) -> None:
     ended = service.end_events("stop", 1, 2)
-    for said in ended:
-        said.pop("usage", None)
-        said.pop("usageMetadata", None)
+    for event_data in ended:
+        event_data.pop("usage", None)
+        event_data.pop("usageMetadata", None)
     with ModelServer(stream(*service.half(), *ended, done=service.done)) as server:
         response = await ask(service, server)
     assert response.usage.estimated
@@ -195,8 +195,8 @@ async def test_an_error_inside_a_stream_has_the_class_of_its_code(
     service: FakeService, status: int
 ) -> None:
     code = CODES[service.name].get(status, "overloaded_error")
-    said = service.error_body(status, code, "words of its own")
-    error = await failure(service, stream(*service.half(), said, done=False))
+    event_data = service.error_body(status, code, "words of its own")
+    error = await failure(service, stream(*service.half(), event_data, done=False))
     assert type(error) is KINDS.get(status, OverloadedError)
     assert "words of its own" in str(error)
     assert error.answer_begun
@@ -209,7 +209,7 @@ async def test_an_error_as_first_event_has_not_begun_an_answer(service: FakeServ
 
 
 @pytest.mark.parametrize(
-    ("play", "kind", "words"),
+    ("handler", "kind", "words"),
     [
         (hang_up, ProviderConnectionError, "closed the connection"),
         (
@@ -234,9 +234,9 @@ async def test_an_error_as_first_event_has_not_begun_an_answer(service: FakeServ
     ],
 )
 async def test_replies_that_are_not_answers(
-    service: FakeService, play: Handler, kind: type[ProviderError], words: str
+    service: FakeService, handler: Handler, kind: type[ProviderError], words: str
 ) -> None:
-    error = await failure(service, play)
+    error = await failure(service, handler)
     assert type(error) is kind
     assert words in str(error)
     assert not error.answer_begun
@@ -246,8 +246,8 @@ async def test_an_answer_that_breaks_off(service: FakeService) -> None:
     half = service.half()
     last = json.dumps(half[-1]).encode()
 
-    for play in (stream(*half, cut=True), stream(*half, done=False)):
-        error = await failure(service, play)
+    for handler in (stream(*half, cut=True), stream(*half, done=False)):
+        error = await failure(service, handler)
         assert type(error) is ProviderConnectionError
         assert "before the reply was complete" in str(error)
         assert error.answer_begun
@@ -282,9 +282,9 @@ async def test_silences(service: FakeService) -> None:
 async def test_a_connection_that_stays_open_after_the_end_is_not_an_error(
     service: FakeService,
 ) -> None:
-    play = stream(*service.half(), *service.end_events("stop", 1, 2), hold=True)
+    handler = stream(*service.half(), *service.end_events("stop", 1, 2), hold=True)
     timeouts = Timeouts(between_chunks_seconds=0.2)
-    with ModelServer(play) as server:
+    with ModelServer(handler) as server:
         assert (await ask(service, server, timeouts=timeouts)).content == "half"
 
 
@@ -309,15 +309,15 @@ async def test_an_error_has_retry_after_and_rate_limits(service: FakeService) ->
 
 async def test_a_connection_serves_many_requests(service: FakeService) -> None:
     with ModelServer(service.answers()) as server:
-        async with service.provider(server) as asked:
+        async with service.provider(server) as client:
             for _ in range(5):
-                await asked.acomplete(HI)
+                await client.acomplete(HI)
     assert (len(server.requests), server.connections) == (5, 1)
 
 
 async def test_cancelling_an_answer_closes_the_connection(service: FakeService) -> None:
     with ModelServer(stream(*service.half(), hold=True)) as server:
-        async with service.provider(server) as asked, asked.stream(HI) as pieces:
+        async with service.provider(server) as client, client.stream(HI) as pieces:
             assert await anext(pieces) == "half"
         await anyio.to_thread.run_sync(server.wait_until, lambda s: s.open == 0)
     gc.collect()
@@ -325,9 +325,9 @@ async def test_cancelling_an_answer_closes_the_connection(service: FakeService) 
 
 async def test_fifty_at_once(service: FakeService) -> None:
     with ModelServer(service.answers()) as server:
-        async with service.provider(server) as asked, anyio.create_task_group() as group:
+        async with service.provider(server) as client, anyio.create_task_group() as group:
             for _ in range(50):
-                group.start_soon(asked.acomplete, HI)
+                group.start_soon(client.acomplete, HI)
     assert len(server.requests) == 50
 
 
@@ -346,7 +346,7 @@ async def test_anthropics_request_ids() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "code", "said", "kind"),
+    ("status", "code", "message", "kind"),
     [
         (400, "invalid_request_error", "prompt is too long: 9 tokens > 8", ContextTooLongError),
         (
@@ -360,9 +360,9 @@ async def test_anthropics_request_ids() -> None:
     ],
 )
 async def test_anthropics_error_messages(
-    status: int, code: str, said: str, kind: type[ProviderError]
+    status: int, code: str, message: str, kind: type[ProviderError]
 ) -> None:
-    assert type(await failure(ANTHROPIC, ANTHROPIC.fails(status, code, said))) is kind
+    assert type(await failure(ANTHROPIC, ANTHROPIC.fails(status, code, message))) is kind
 
 
 def google(status: int, name: str, message: str, *details: dict[str, Any]) -> Handler:
@@ -377,7 +377,7 @@ async def test_googles_retry_delay_is_in_the_body() -> None:
 
 
 @pytest.mark.parametrize(
-    ("play", "key", "kind", "words"),
+    ("handler", "key", "kind", "words"),
     [
         (
             google(400, "INVALID_ARGUMENT", "API key not valid.", {"reason": "API_KEY_INVALID"}),
@@ -410,9 +410,9 @@ async def test_googles_retry_delay_is_in_the_body() -> None:
     ],
 )
 async def test_googles_error_messages(
-    play: Handler, key: str, kind: type[ProviderError], words: str
+    handler: Handler, key: str, kind: type[ProviderError], words: str
 ) -> None:
-    error = await failure(GEMINI, play, api_key=key, key_env="GEMINI_API_KEY")
+    error = await failure(GEMINI, handler, api_key=key, key_env="GEMINI_API_KEY")
     assert type(error) is kind
     assert words in str(error)
 
@@ -464,23 +464,23 @@ async def test_a_refusals_explanation_is_reported() -> None:
 
 
 async def test_a_malformed_function_call_is_retryable() -> None:
-    play = stream(*GEMINI.end_events("MALFORMED_FUNCTION_CALL", 3, 2), done=False)
-    error = await failure(GEMINI, play)
+    handler = stream(*GEMINI.end_events("MALFORMED_FUNCTION_CALL", 3, 2), done=False)
+    error = await failure(GEMINI, handler)
     assert type(error) is MalformedReplyError
     assert "'MALFORMED_FUNCTION_CALL'" in str(error)
     assert error.retryable
 
 
 async def test_every_kind_of_token_is_counted_and_priced() -> None:
-    told = ANTHROPIC.start_events()
-    told[0]["message"]["usage"] |= {
+    events = ANTHROPIC.start_events()
+    events[0]["message"]["usage"] |= {
         "input_tokens": 10, "cache_read_input_tokens": 1_000, "cache_creation_input_tokens": 500,
         "cache_creation": {"ephemeral_5m_input_tokens": 100, "ephemeral_1h_input_tokens": 400},
     }  # fmt: skip
-    told.append(ANTHROPIC.text_event("x"))
+    events.append(ANTHROPIC.text_event("x"))
     ended = ANTHROPIC.end_events("stop", 10, 30)
     ended[0]["usage"]["output_tokens_details"] = {"thinking_tokens": 20}
-    with ModelServer(stream(*told, *ended, done=False)) as server:
+    with ModelServer(stream(*events, *ended, done=False)) as server:
         response = await ask(ANTHROPIC, server, price_service="anthropic")
     assert (response.usage.input_tokens, response.usage.output_tokens) == (1_510, 30)
     assert (response.cached_tokens, response.reasoning_tokens) == (1_000, 20)

@@ -1,4 +1,4 @@
-"""What passes between the client and a server below the dialects: bytes, proxies, order."""
+"""The client below the dialects: bytes, proxies, order."""
 
 from __future__ import annotations
 

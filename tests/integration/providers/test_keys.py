@@ -46,17 +46,17 @@ def every_log(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setattr(logging.getLogger(name), "disabled", False)
 
 
-def plays_of(service: FakeService) -> dict[str, Handler]:
+def handlers_of(service: FakeService) -> dict[str, Handler]:
     """Every way in which a service can answer, with the key in all that it says."""
     said = f"Incorrect API key provided: {MARKER}."
     head = {name.replace("_", "-"): value for name, value in ECHO.items()}
     tail = service.end_events("stop", 1, 2)
     filtered = {"openai": "content_filter", "anthropic": "refusal", "gemini": "SAFETY"}
-    plays: dict[str, Handler] = {
+    handlers: dict[str, Handler] = {
         f"status {status}": service.fails(status, f"code_{MARKER}", said, **ECHO)
         for status in (302, 400, 401, 402, 403, 404, 408, 413, 429, 500, 503, 529)
     }
-    return plays | {
+    return handlers | {
         "plain words": reply(500, said.encode(), **ECHO),
         "a key cut by the excerpt": reply(500, f"{'x' * 290}{MARKER}".encode(), **ECHO),
         "a page": reply(403, f"<title>{MARKER}</title>".encode(), **ECHO),
@@ -101,33 +101,33 @@ def everything_of(error: BaseException) -> Iterator[str]:
         yield from traceback.TracebackException.from_exception(
             current, capture_locals=True, max_group_depth=99
         ).format()
-        told = getattr(current, "_request", None)  # httpx's errors know their request
-        if told is not None:
-            yield repr(told.headers.raw)
+        request = getattr(current, "_request", None)  # httpx's errors know their request
+        if request is not None:
+            yield repr(request.headers.raw)
         waiting += [current.__cause__, current.__context__]
         if isinstance(current, BaseExceptionGroup):
             waiting += current.exceptions
     yield repr(pickle.dumps(error))
 
 
-async def told_by(provider: HttpProvider) -> list[str]:
+async def outputs_of(provider: HttpProvider) -> list[str]:
     """Ask through every door, and through a graph, and give all that comes of it."""
-    told = [repr(provider), str(provider), repr(vars(provider))]
+    outputs = [repr(provider), str(provider), repr(vars(provider))]
 
     async def read() -> Any:
         async with provider.stream(HI) as pieces:
-            told.extend([text async for text in pieces])
+            outputs.extend([text async for text in pieces])
         return pieces.response
 
     for ask in (lambda: provider.acomplete(HI), read):
         try:
-            told.append(repr(await ask()))
+            outputs.append(repr(await ask()))
         except ProviderError as error:
-            told += everything_of(error)
-            told.append(repr([error.request_id, error.service, error.model]))
+            outputs += everything_of(error)
+            outputs.append(repr([error.request_id, error.service, error.model]))
     graph = Graph("ask")
     graph.add(LLM("answer", prompt="Hi", policy=Policy(retry=Retry(attempts=1))))
-    told += [to_dot(graph), to_mermaid(graph), dump_graph(graph), repr(graph.compile())]
+    outputs += [to_dot(graph), to_mermaid(graph), dump_graph(graph), repr(graph.compile())]
     spans, recorder = InMemorySpanExporter(), Recorder()
     tracer_provider = TracerProvider()
     tracer_provider.add_span_processor(SimpleSpanProcessor(spans))
@@ -136,39 +136,39 @@ async def told_by(provider: HttpProvider) -> list[str]:
     try:
         async with graph.stream(provider=provider) as events:
             async for event in events:
-                told += [repr(event), to_json(event)]
+                outputs += [repr(event), to_json(event)]
                 for listener in listeners:
                     listener(event)
             result = events.result
     except RunError as error:
-        told += everything_of(error)
+        outputs += everything_of(error)
         failure, result = error, error.partial_results
-    told += [repr(result), repr(result.usage), to_dot(graph, result), to_graphml(graph, result)]
+    outputs += [repr(result), repr(result.usage), to_dot(graph, result), to_graphml(graph, result)]
     record = recorder.record(result, error=failure)
-    told += [record.model_dump_json(), to_html_report(record)]
-    told += [span.to_json() for span in spans.get_finished_spans()]
-    return told
+    outputs += [record.model_dump_json(), to_html_report(record)]
+    outputs += [span.to_json() for span in spans.get_finished_spans()]
+    return outputs
 
 
-def shows(texts: list[str]) -> list[str]:
+def containing_key(texts: list[str]) -> list[str]:
     return [text for text in texts if MARKER in text or MARKER[:20] in text]
 
 
 @pytest.mark.parametrize("service", FAKE_SERVICES, ids=lambda service: service.name)
-@pytest.mark.parametrize("name", plays_of(FAKE_SERVICES[0]))
+@pytest.mark.parametrize("name", handlers_of(FAKE_SERVICES[0]))
 async def test_nothing_shows_the_key(
     service: FakeService, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     timeouts = Timeouts(first_byte_seconds=0.2, between_chunks_seconds=0.2)
-    with ModelServer(plays_of(service)[name]) as server:
+    with ModelServer(handlers_of(service)[name]) as server:
         async with service.provider(server, api_key=MARKER, timeouts=timeouts) as provider:
-            told = await told_by(provider)
+            outputs = await outputs_of(provider)
         assert MARKER in server.requests[0].headers[service.key_header], "it is sent, to be sure"
-    assert len(told) > 10
+    assert len(outputs) > 10
     assert any(record.name.startswith("httpcore") for record in caplog.records)
-    told += [record.getMessage() for record in caplog.records]
-    told += [repr(vars(record)) for record in caplog.records]
-    assert not shows(told)
+    outputs += [record.getMessage() for record in caplog.records]
+    outputs += [repr(vars(record)) for record in caplog.records]
+    assert not containing_key(outputs)
 
 
 @pytest.mark.parametrize("service", FAKE_SERVICES, ids=lambda service: service.name)
@@ -184,9 +184,9 @@ async def test_nothing_shows_the_key_without_a_service(
         }[address]
         url = url.replace("://", f"://me:{MARKER}@")
         async with service.provider(url, api_key=MARKER) as provider:
-            told = await told_by(provider)
-    told += [repr(vars(record)) for record in caplog.records]
-    assert not shows(told)
+            outputs = await outputs_of(provider)
+    outputs += [repr(vars(record)) for record in caplog.records]
+    assert not containing_key(outputs)
 
 
 @pytest.mark.parametrize("service", FAKE_SERVICES, ids=lambda service: service.name)
@@ -196,16 +196,16 @@ async def test_a_login_in_the_address_is_sent_and_shown_nowhere(
     echo = {"x-echo": f"me:{MARKER}"}
     with ModelServer(service.answers(headers=echo)) as server:
         async with service.provider(server.url.replace("://", f"://me:{MARKER}@")) as provider:
-            told = await told_by(provider)
+            outputs = await outputs_of(provider)
     sent = server.requests[0].headers["authorization"]
     assert base64.b64decode(sent.removeprefix("Basic ")).decode() == f"me:{MARKER}"
-    told += [record.getMessage() for record in caplog.records]
-    assert not shows(told)
-    assert not [text for text in told if sent.removeprefix("Basic ") in text]
+    outputs += [record.getMessage() for record in caplog.records]
+    assert not containing_key(outputs)
+    assert not [text for text in outputs if sent.removeprefix("Basic ") in text]
 
 
 @pytest.mark.parametrize("service", FAKE_SERVICES, ids=lambda service: service.name)
 def test_an_invalid_key_is_refused_without_showing_it(service: FakeService) -> None:
     with pytest.raises(DefinitionError, match="KEY_ENV") as raised:
         service.provider("http://127.0.0.1", api_key=f"{MARKER}\n{MARKER}", key_env="KEY_ENV")
-    assert not shows([str(raised.value), repr(vars(raised.value))])
+    assert not containing_key([str(raised.value), repr(vars(raised.value))])

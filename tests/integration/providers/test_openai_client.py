@@ -1,4 +1,4 @@
-"""The client against a real server on loopback: answers, every way of failing, connections."""
+"""The client against a real server on loopback: answers, failures, connections."""
 
 from __future__ import annotations
 
@@ -68,18 +68,18 @@ def provider(address: ModelServer | str, **options: Any) -> OpenAIProvider:
 
 
 async def ask(server: ModelServer | str, **options: Any) -> LLMResponse:
-    async with provider(server, **options) as asked:
-        return await asked.acomplete(HI)
+    async with provider(server, **options) as client:
+        return await client.acomplete(HI)
 
 
-async def read(asked: OpenAIProvider, take: Callable[[str], object]) -> None:
-    async with asked.stream(HI) as pieces:
+async def read(client: OpenAIProvider, take: Callable[[str], object]) -> None:
+    async with client.stream(HI) as pieces:
         async for text in pieces:
             take(text)
 
 
-async def failure(*plays: Handler, **options: Any) -> ProviderError:
-    with ModelServer(*plays) as server, pytest.raises(ProviderError) as raised:
+async def failure(*handlers: Handler, **options: Any) -> ProviderError:
+    with ModelServer(*handlers) as server, pytest.raises(ProviderError) as raised:
         await ask(server, **options)
     return raised.value
 
@@ -109,7 +109,7 @@ async def test_an_answer_with_its_usage_and_price() -> None:
 
 async def test_text_streams_while_it_is_generated() -> None:
     with ModelServer(answer("one two three")) as server:
-        async with provider(server) as asked, asked.stream(HI) as pieces:
+        async with provider(server) as client, client.stream(HI) as pieces:
             with pytest.raises(DefinitionError, match="not complete"):
                 _ = pieces.response
             assert [text async for text in pieces] == ["one ", "two ", "three"]
@@ -149,8 +149,8 @@ async def test_every_field_of_a_request_is_sent() -> None:
         extra={"top_p": 0.5, "stream": False},
     )
     with ModelServer() as server:
-        async with provider(server) as asked:
-            await asked.exchange(request, lambda _: None)
+        async with provider(server) as client:
+            await client.exchange(request, lambda _: None)
     assert server.requests[0].json == {
         "model": "gpt-4o",
         "messages": [
@@ -194,14 +194,14 @@ async def test_tool_calls_are_assembled_from_pieces() -> None:
     def piece(index: int, **function: str) -> dict[str, Any]:
         return {"index": index, "function": function}
 
-    play = stream(
+    handler = stream(
         delta(tool_calls=[{"id": "a", **piece(0, name="look", arguments="")}]),
         delta(tool_calls=[piece(0, arguments='{"x"')]),
         delta(tool_calls=[{"id": "b", **piece(1, name="find", arguments="{}")}]),
         delta(tool_calls=[piece(0, arguments=": 1}")]),
         delta(finish="tool_calls"),
     )
-    with ModelServer(play) as server:
+    with ModelServer(handler) as server:
         response = await ask(server)
     assert response.finish_reason == "tool_calls"
     assert [(c.id, c.name, c.arguments) for c in response.tool_calls] == [
@@ -211,7 +211,7 @@ async def test_tool_calls_are_assembled_from_pieces() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "meant"),
+    ("raw", "reason"),
     [
         ("stop", "stop"),
         ("length", "length"),
@@ -220,9 +220,9 @@ async def test_tool_calls_are_assembled_from_pieces() -> None:
         ("something_new", "other"),
     ],
 )
-async def test_finish_reasons(said: str, meant: str) -> None:
-    with ModelServer(stream(delta("x", finish=said))) as server:
-        assert (await ask(server)).finish_reason == meant
+async def test_finish_reasons(raw: str, reason: str) -> None:
+    with ModelServer(stream(delta("x", finish=raw))) as server:
+        assert (await ask(server)).finish_reason == reason
 
 
 async def test_a_refusal_is_the_answer_and_says_so() -> None:
@@ -244,12 +244,12 @@ async def test_hidden_reasoning_counts_even_if_only_the_total_includes_it() -> N
 
 async def test_an_unknown_model_costs_nothing_and_has_no_worst_case() -> None:
     with ModelServer() as server:
-        asked = provider(server, default_model="house-blend")
-        async with asked:
-            response = await asked.acomplete(HI)
+        client = provider(server, default_model="house-blend")
+        async with client:
+            response = await client.acomplete(HI)
     assert response.cost == 0.0
     request = LLMRequest((Message("user", "Hi"),), max_tokens=10)
-    assert asked.worst_case_usd(request) is None
+    assert client.worst_case_usd(request) is None
 
 
 async def test_a_server_without_streaming_is_supported() -> None:
@@ -283,7 +283,7 @@ async def test_a_missing_model_is_the_callers_error() -> None:
 
 
 @pytest.mark.parametrize(
-    ("play", "kind", "words"),
+    ("handler", "kind", "words"),
     [
         (reply(400, {"error": {"message": "bad field"}}), BadRequestError, "bad field"),
         (reply(401, {"error": {"message": "no"}}), AuthenticationError, "OPENAI_API_KEY"),
@@ -345,9 +345,9 @@ async def test_a_missing_model_is_the_callers_error() -> None:
     ],
 )
 async def test_each_failure_has_its_error_class_and_advice(
-    play: Handler, kind: type[ProviderError], words: str
+    handler: Handler, kind: type[ProviderError], words: str
 ) -> None:
-    error = await failure(play)
+    error = await failure(handler)
     assert type(error) is kind
     assert words in str(error)
     assert str(error).startswith("openai (gpt-4o-mini): ")
@@ -418,11 +418,11 @@ async def test_the_request_id_is_reported_and_survives_pickling() -> None:
 
 
 async def test_answers_and_errors_have_the_services_rate_limits() -> None:
-    said = {"x-ratelimit-limit-requests": "60", "x-ratelimit-remaining-requests": "0"}
+    raw = {"x-ratelimit-limit-requests": "60", "x-ratelimit-remaining-requests": "0"}
     expected = RateLimits(requests=RateWindow(60, 0))
-    with ModelServer(stream(delta("x", finish="stop"), headers=said)) as server:
+    with ModelServer(stream(delta("x", finish="stop"), headers=raw)) as server:
         assert (await ask(server)).rate_limits == expected
-    named = {name.replace("-", "_"): value for name, value in said.items()}
+    named = {name.replace("-", "_"): value for name, value in raw.items()}
     error = await failure(reply(429, b"slow down", **named))
     assert pickle.loads(pickle.dumps(error)).rate_limits == expected
 
@@ -431,7 +431,7 @@ async def test_answers_and_errors_have_the_services_rate_limits() -> None:
 
 
 @pytest.mark.parametrize(
-    "play",
+    "handler",
     [
         reply(401, {"error": {"message": f"Incorrect API key provided: {KEY}."}}),
         reply(500, f"{'x' * 290}{KEY}".encode(), x_request_id=KEY),
@@ -443,21 +443,21 @@ async def test_answers_and_errors_have_the_services_rate_limits() -> None:
         answer(),
     ],
 )
-async def test_the_key_is_in_no_output(play: Handler, caplog: pytest.LogCaptureFixture) -> None:
+async def test_the_key_is_in_no_output(handler: Handler, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    told = [repr(provider("http://127.0.0.1/v1"))]
-    with ModelServer(play) as server:
-        asked = provider(server)
-        told += [repr(vars(asked)), str(asked)]
-        async with asked:
+    outputs = [repr(provider("http://127.0.0.1/v1"))]
+    with ModelServer(handler) as server:
+        client = provider(server)
+        outputs += [repr(vars(client)), str(client)]
+        async with client:
             try:
-                told.append(repr(await asked.acomplete(HI)))
+                outputs.append(repr(await client.acomplete(HI)))
             except ProviderError as error:
-                told += [str(error), repr(error), repr(vars(error))]
-                told += traceback.format_exception(error)
+                outputs += [str(error), repr(error), repr(vars(error))]
+                outputs += traceback.format_exception(error)
     # httpcore's own connection dump shows the headers that the server sent, whatever they say.
-    told += [m for m in caplog.messages if not m.startswith("receive_response_headers.complete")]
-    assert not [text for text in told if KEY[:16] in text]
+    outputs += [m for m in caplog.messages if not m.startswith("receive_response_headers.complete")]
+    assert not [text for text in outputs if KEY[:16] in text]
 
 
 def test_an_invalid_key_is_refused_without_showing_it() -> None:
@@ -476,25 +476,25 @@ def test_an_address_with_a_password_is_shown_without_it() -> None:
 
 async def test_a_connection_serves_many_requests() -> None:
     with ModelServer() as server:
-        async with provider(server) as asked:
+        async with provider(server) as client:
             for _ in range(5):
-                await asked.acomplete(HI)
+                await client.acomplete(HI)
         server.wait_until(lambda s: s.open == 0)
     assert (len(server.requests), server.connections) == (5, 1)
 
 
 async def test_an_error_reply_leaves_the_connection_usable() -> None:
     with ModelServer(reply(500, b"oops"), answer()) as server:
-        async with provider(server) as asked:
+        async with provider(server) as client:
             with pytest.raises(OverloadedError):
-                await asked.acomplete(HI)
-            await asked.acomplete(HI)
+                await client.acomplete(HI)
+            await client.acomplete(HI)
     assert server.connections == 1
 
 
 async def test_cancelling_an_answer_closes_the_connection() -> None:
     with ModelServer(stream(delta("half"), hold=True)) as server:
-        async with provider(server) as asked, asked.stream(HI) as pieces:
+        async with provider(server) as client, client.stream(HI) as pieces:
             assert await anext(pieces) == "half"
             assert server.open == 1
         await anyio.to_thread.run_sync(server.wait_until, lambda s: s.open == 0)
@@ -502,8 +502,8 @@ async def test_cancelling_an_answer_closes_the_connection() -> None:
 
 async def test_cancelling_before_the_first_byte_closes_the_connection() -> None:
     with ModelServer(silent) as server:
-        async with provider(server) as asked, anyio.create_task_group() as group:
-            group.start_soon(asked.acomplete, HI)
+        async with provider(server) as client, anyio.create_task_group() as group:
+            group.start_soon(client.acomplete, HI)
             await anyio.to_thread.run_sync(server.wait_until, lambda s: len(s.requests) == 1)
             group.cancel_scope.cancel()
         await anyio.to_thread.run_sync(server.wait_until, lambda s: s.open == 0)
@@ -511,45 +511,48 @@ async def test_cancelling_before_the_first_byte_closes_the_connection() -> None:
 
 async def test_an_error_in_the_stream_closes_the_connection_and_generators() -> None:
     with ModelServer(stream(delta("half"), {"error": "broke"}, hold=True)) as server:
-        async with provider(server) as asked:
+        async with provider(server) as client:
             with pytest.raises(OverloadedError):
-                await asked.acomplete(HI)
+                await client.acomplete(HI)
             await anyio.to_thread.run_sync(server.wait_until, lambda s: s.open == 0)
     gc.collect()  # a generator left open would warn here, and a warning is an error
 
 
 async def test_an_exception_of_the_reader_is_raised_unchanged() -> None:
     with ModelServer(stream(delta("half"), hold=True)) as server:
-        async with provider(server) as asked:
+        async with provider(server) as client:
             with pytest.raises(ZeroDivisionError):
-                await read(asked, lambda _: 1 / 0)
+                await read(client, lambda _: 1 / 0)
         await anyio.to_thread.run_sync(server.wait_until, lambda s: s.open == 0)
 
 
 async def test_a_stream_that_fails_raises_after_its_text() -> None:
     got: list[str] = []
     with ModelServer(stream(delta("half"), {"error": "broke"})) as server:
-        async with provider(server) as asked:
+        async with provider(server) as client:
             with pytest.raises(OverloadedError):
-                await read(asked, got.append)
+                await read(client, got.append)
     assert got == ["half"]
 
 
 async def test_no_more_requests_at_once_than_allowed() -> None:
     with ModelServer() as server:
-        async with provider(server, max_concurrency=3) as asked, anyio.create_task_group() as group:
+        async with (
+            provider(server, max_concurrency=3) as client,
+            anyio.create_task_group() as group,
+        ):
             for _ in range(20):
-                group.start_soon(asked.acomplete, HI)
+                group.start_soon(client.acomplete, HI)
     assert len(server.requests) == 20
     assert server.connections <= 3
 
 
 async def test_many_calls_at_once() -> None:
     with ModelServer() as server:
-        asked = provider(server, max_concurrency=None)
-        async with asked, anyio.create_task_group() as group:
+        client = provider(server, max_concurrency=None)
+        async with client, anyio.create_task_group() as group:
             for _ in range(200):
-                group.start_soon(asked.acomplete, HI)
+                group.start_soon(client.acomplete, HI)
         await anyio.to_thread.run_sync(server.wait_until, lambda s: s.open == 0)
     assert len(server.requests) == 200
 
@@ -564,10 +567,10 @@ def test_one_provider_works_on_two_loops_and_closes_by_itself(
     anyio_backend_name: str,
 ) -> None:
     async def once() -> str:
-        return (await asked.acomplete(HI)).content
+        return (await client.acomplete(HI)).content
 
     with ModelServer() as server:
-        asked = provider(server)
+        client = provider(server)
         for _ in range(2):
             assert anyio.run(once, backend=anyio_backend_name) == "Hello there"
             server.wait_until(lambda s: s.open == 0)

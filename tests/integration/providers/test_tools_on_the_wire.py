@@ -1,4 +1,4 @@
-"""An LLM node with tools over each dialect: asked for two at once, run, told, answered."""
+"""An LLM node with tools over each dialect: asked for two at once, run, results, answered."""
 
 from __future__ import annotations
 
@@ -88,12 +88,12 @@ async def test_a_tools_error_is_sent_back_as_an_error(service: FakeService) -> N
         async with service.provider(server) as provider:
             result = await graph.run(provider=provider)
     assert result[answer] == "Unknown."
-    told = service.tool_results(server.requests[1].json)
-    assert [id for id, _, _ in told] == ["id_a", "id_b", "id_c"]
-    assert all(bad for _, _, bad in told)
-    assert told[0][1] == "error: LookupError: no city Atlantis"
-    assert "there are weather" in told[1][1]
-    assert "town" in told[2][1]
+    results = service.tool_results(server.requests[1].json)
+    assert [id for id, _, _ in results] == ["id_a", "id_b", "id_c"]
+    assert all(bad for _, _, bad in results)
+    assert results[0][1] == "error: LookupError: no city Atlantis"
+    assert "there are weather" in results[1][1]
+    assert "town" in results[2][1]
 
 
 @every_service
@@ -118,7 +118,7 @@ async def test_an_output_type_works_together_with_tools(service: FakeService) ->
     assert all("additionalProperties" in json.dumps(request.json) for request in server.requests)
 
 
-def thoughtful(finish: str, **said: object) -> Handler:
+def with_reasoning(finish: str, **said: object) -> Handler:
     """Handler a model that shows what it thinks before it answers, as DeepSeek's do."""
     return stream(
         delta(reasoning_content="Bees, "),
@@ -135,13 +135,13 @@ async def test_reasoning_goes_back_with_the_call_that_it_led_to() -> None:
         return what
 
     function = {"name": "look", "arguments": '{"what": "bees"}'}
-    asks = thoughtful("tool_calls", tool_calls=[{"index": 0, "id": "a", "function": function}])
+    asks = with_reasoning("tool_calls", tool_calls=[{"index": 0, "id": "a", "function": function}])
     graph = Graph("ask")
     answer = graph.add(LLM("answer", prompt="Hi", tools=[look]))
-    with ModelServer(asks, thoughtful("stop", text="By the sun.")) as server:
+    with ModelServer(asks, with_reasoning("stop", text="By the sun.")) as server:
         async with OpenAIProvider(server.url, name="deepseek", default_model="m") as provider:
             result = await graph.run(provider=provider)
-    assert result[answer] == "By the sun.", "and nothing of what it thought"
+    assert result[answer] == "By the sun.", "without its reasoning"
     assert result.usage.reasoning_tokens == 8
     said = server.requests[1].json["messages"][1]
     assert said["reasoning_content"] == "Bees, hm."
@@ -150,7 +150,7 @@ async def test_reasoning_goes_back_with_the_call_that_it_led_to() -> None:
 
 async def test_reasoning_of_one_service_is_not_sent_to_another() -> None:
     call = ToolCall("a", "look", "{}")
-    with ModelServer(thoughtful("stop", text="Yes."), answer_of("No.")) as server:
+    with ModelServer(with_reasoning("stop", text="Yes."), answer_of("No.")) as server:
         async with OpenAIProvider(server.url, name="deepseek", default_model="m") as provider:
             first = await provider.acomplete([Message("user", "Hi")])
         said = Message("assistant", "", tool_calls=(call,), thoughts=first.thoughts)

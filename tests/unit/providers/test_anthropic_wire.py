@@ -65,7 +65,7 @@ def test_every_field_of_a_request() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "limit", "model", "sent"),
+    ("max_tokens", "limit", "model", "sent"),
     [
         (7, 8_192, "claude-haiku-4-5", 7),
         (None, 8_192, "claude-3-5-haiku-latest", 8_192),
@@ -74,9 +74,9 @@ def test_every_field_of_a_request() -> None:
     ],
 )
 def test_there_is_always_a_bound_on_output(
-    given: int | None, limit: int | None, model: str, sent: int
+    max_tokens: int | None, limit: int | None, model: str, sent: int
 ) -> None:
-    assert body(model=model, max_tokens=given, limit=limit)["max_tokens"] == sent
+    assert body(model=model, max_tokens=max_tokens, limit=limit)["max_tokens"] == sent
 
 
 def test_the_results_of_parallel_calls_are_in_one_turn() -> None:
@@ -134,7 +134,7 @@ def test_empty_turns_are_left_out_and_system_messages_are_joined() -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "held"),
+    ("model", "structured"),
     [
         ("claude-haiku-4-5", True),
         ("claude-sonnet-4-5-20250929", True),
@@ -146,11 +146,13 @@ def test_empty_turns_are_left_out_and_system_messages_are_joined() -> None:
         ("smollm2", False),
     ],
 )
-def test_a_schema_is_sent_as_structured_output_or_as_an_instruction(model: str, held: bool) -> None:
+def test_a_schema_is_sent_as_structured_output_or_as_an_instruction(
+    model: str, structured: bool
+) -> None:
     found = body(Message("system", "Be brief."), *HI, model=model, json_schema=SCHEMA)
-    assert ("output_config" in found) is held
-    told = found["system"].removeprefix("Be brief.")
-    assert (json.dumps(SCHEMA) in told) is not held
+    assert ("output_config" in found) is structured
+    system = found["system"].removeprefix("Be brief.")
+    assert (json.dumps(SCHEMA) in system) is not structured
 
 
 def test_an_unsupported_schema_is_sent_as_an_instruction() -> None:
@@ -160,7 +162,7 @@ def test_an_unsupported_schema_is_sent_as_an_instruction() -> None:
     assert json.dumps(free) in found["system"]
 
 
-def built(*events: dict[str, Any]) -> AnthropicReplyParser:
+def parsed(*events: dict[str, Any]) -> AnthropicReplyParser:
     reply = AnthropicReplyParser(lambda _: None)
     for event in events:
         assert reply.feed(json.dumps(event)) is None
@@ -168,7 +170,7 @@ def built(*events: dict[str, Any]) -> AnthropicReplyParser:
 
 
 def test_a_complete_message_from_a_server_without_streaming() -> None:
-    reply = built(
+    reply = parsed(
         {
             "type": "message",
             "id": "msg_1",
@@ -188,7 +190,7 @@ def test_a_complete_message_from_a_server_without_streaming() -> None:
 
 
 def test_unknown_events_are_ignored() -> None:
-    reply = built(
+    reply = parsed(
         {"type": "ping"},
         {"type": "message_start", "message": {"model": "m"}},
         {"type": "content_block_start", "index": 0, "content_block": {"type": "new_block"}},
@@ -200,7 +202,7 @@ def test_unknown_events_are_ignored() -> None:
 
 
 def test_counts_that_are_not_repeated_are_kept() -> None:
-    reply = built(
+    reply = parsed(
         {
             "type": "message_start",
             "message": {
@@ -219,7 +221,7 @@ def test_counts_that_are_not_repeated_are_kept() -> None:
 def test_an_answer_without_a_start_is_empty_and_of_unknown_cost() -> None:
     """As llama.cpp ends a stream whose one token is half a letter."""
     end = {"type": "message_delta", "delta": {"stop_reason": "max_tokens"}}
-    reply = built(end | {"usage": {"output_tokens": 1}}, {"type": "message_stop"})
+    reply = parsed(end | {"usage": {"output_tokens": 1}}, {"type": "message_stop"})
     assert reply.is_complete
     assert (reply.has_answer, reply.content, reply.finish_reason) == (True, "", "length")
     assert (reply.output_tokens, reply.has_usage) == (1, False)

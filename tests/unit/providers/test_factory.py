@@ -35,7 +35,7 @@ def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
-def made(name: str, **options: str) -> HttpProvider:
+def create(name: str, **options: str) -> HttpProvider:
     provider = ProviderFactory.get_provider(name, **options)
     assert isinstance(provider, HttpProvider)
     return provider
@@ -47,7 +47,7 @@ def test_every_promised_name_is_known() -> None:
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_every_service_makes_a_provider(name: str) -> None:
-    provider = made(name, api_key="k")
+    provider = create(name, api_key="k")
     assert isinstance(provider, Provider)
     assert (provider.name, provider.default_model) == (name, SERVICES[name].default_model)
     assert SERVICES[name].base_url in repr(provider)
@@ -56,20 +56,20 @@ def test_every_service_makes_a_provider(name: str) -> None:
 @pytest.mark.parametrize("name", SERVICES)
 def test_every_service_has_its_own_dialect(name: str) -> None:
     kinds = {"anthropic": AnthropicProvider, "gemini": GeminiProvider}
-    assert type(made(name, api_key="k")) is kinds.get(name, OpenAIProvider)
+    assert type(create(name, api_key="k")) is kinds.get(name, OpenAIProvider)
 
 
 def test_the_key_and_the_address_come_from_the_environment(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("GOOGLE_API_KEY", " second ")
-    assert made("gemini")._key.reveal() == "second"
+    assert create("gemini")._key.reveal() == "second"
     monkeypatch.setenv("GEMINI_API_KEY", "first")
-    assert made("gemini")._key.reveal() == "first"
-    assert made("gemini", api_key="given")._key.reveal() == "given"
+    assert create("gemini")._key.reveal() == "first"
+    assert create("gemini", api_key="argument")._key.reveal() == "argument"
     monkeypatch.setenv("GEMINI_BASE_URL", "http://127.0.0.1:1/v1/")
-    assert repr(made("gemini")).endswith("at http://127.0.0.1:1/v1>")
-    assert repr(made("gemini", base_url="http://127.0.0.1:2/v1")).endswith(":2/v1>")
+    assert repr(create("gemini")).endswith("at http://127.0.0.1:1/v1>")
+    assert repr(create("gemini", base_url="http://127.0.0.1:2/v1")).endswith(":2/v1>")
 
 
 @pytest.mark.parametrize(
@@ -81,10 +81,10 @@ def test_a_missing_key_names_its_variable(name: str, env: str) -> None:
 
 
 def test_a_custom_address_needs_no_key_and_keeps_prices_and_names() -> None:
-    provider = made("anthropic", base_url="http://127.0.0.1:1/v1")
+    provider = create("anthropic", base_url="http://127.0.0.1:1/v1")
     assert provider._prices.cost_usd("claude-3.5", 1_000, 0) is not None
     assert not provider._aliases
-    assert made("anthropic", api_key="k")._aliases == MODEL_ALIASES
+    assert create("anthropic", api_key="k")._aliases == MODEL_ALIASES
 
 
 def test_an_unknown_name_gets_a_suggestion() -> None:

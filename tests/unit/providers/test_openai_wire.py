@@ -76,11 +76,11 @@ def test_a_conversation_with_tools() -> None:
     ]
 
 
-def built(*chunks: dict[str, Any]) -> OpenAIReplyParser:
-    builder = OpenAIReplyParser(lambda _: None)
+def parsed(*chunks: dict[str, Any]) -> OpenAIReplyParser:
+    parser = OpenAIReplyParser(lambda _: None)
     for chunk in chunks:
-        assert builder.feed(json.dumps(chunk)) is None
-    return builder
+        assert parser.feed(json.dumps(chunk)) is None
+    return parser
 
 
 @pytest.mark.parametrize("pieces", [["Two ", "tools."], [""]])
@@ -94,9 +94,9 @@ def test_reasoning_goes_back_with_the_tool_calls_that_it_led_to(pieces: list[str
     assert thought == Thought("".join(pieces), field="reasoning_content")
     calls = (ToolCall("a", "look", "{}"),)
     signed = Thought("another's", "signed")
-    told = Message("assistant", "Yes.", tool_calls=calls, thoughts=(thought, signed))
+    with_call = Message("assistant", "Yes.", tool_calls=calls, thoughts=(thought, signed))
     plain = Message("assistant", "Yes.", thoughts=(thought,))
-    with_calls, without = request_body(LLMRequest((told, plain)), "m")["messages"]
+    with_calls, without = request_body(LLMRequest((with_call, plain)), "m")["messages"]
     assert with_calls["reasoning_content"] == "".join(pieces)
     assert "reasoning_content" not in without
 
@@ -108,7 +108,7 @@ def test_a_model_without_reasoning_gets_none_back() -> None:
 
 
 def test_only_the_first_of_several_choices_is_read() -> None:
-    builder = built(
+    parser = parsed(
         {
             "choices": [
                 {"index": 0, "delta": {"content": "a"}},
@@ -116,11 +116,11 @@ def test_only_the_first_of_several_choices_is_read() -> None:
             ]
         }
     )
-    assert builder.content == "a"
-    assert not builder.is_complete
+    assert parser.content == "a"
+    assert not parser.is_complete
 
 
 def test_stop_with_tool_calls_means_tool_calls() -> None:
     call = {"id": "a", "function": {"name": "look", "arguments": "{}"}}
     choice = {"delta": {"tool_calls": [call]}, "finish_reason": "stop"}
-    assert built({"choices": [choice]}).finish_reason == "tool_calls"
+    assert parsed({"choices": [choice]}).finish_reason == "tool_calls"

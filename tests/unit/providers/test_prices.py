@@ -74,8 +74,10 @@ def test_writing_to_a_cache_costs_more() -> None:
     plain = table.cost_usd(model, 1_000, 0)
     assert plain == Decimal("0.001")
     assert table.cost_usd(model, 1_000, 0, cache_written_tokens=1_000) == plain * Decimal("1.25")
-    kept = table.cost_usd(model, 1_000, 0, cache_written_tokens=900, cache_written_1h_tokens=900)
-    assert kept == plain * Decimal("0.1") + plain * Decimal("0.9") * 2
+    cache_written = table.cost_usd(
+        model, 1_000, 0, cache_written_tokens=900, cache_written_1h_tokens=900
+    )
+    assert cache_written == plain * Decimal("0.1") + plain * Decimal("0.9") * 2
 
 
 @pytest.mark.parametrize(
@@ -97,9 +99,9 @@ def test_documented_output_limits(model: str, limit: int | None) -> None:
 def test_a_users_own_machine_is_free() -> None:
     table = PriceTable(free=True)
     assert table.cost_usd("anything", 1_000, 1_000) == 0
-    dearest = table.max_rates("anything")
-    assert dearest is not None
-    assert (dearest.input_usd, dearest.output_usd) == (0, 0)
+    rates = table.max_rates("anything")
+    assert rates is not None
+    assert (rates.input_usd, rates.output_usd) == (0, 0)
 
 
 DEFAULTS = [(s.price_service, s.default_model) for s in SERVICES.values() if s.price_service]
@@ -110,24 +112,34 @@ DEFAULTS = [(s.price_service, s.default_model) for s in SERVICES.values() if s.p
     sent=st.integers(0, 2_000_000),
     written=st.integers(0, 200_000),
     cached=st.integers(0, 2_000_000),
-    kept=st.integers(0, 2_000_000),
-    kept_1h=st.integers(0, 2_000_000),
+    cache_written=st.integers(0, 2_000_000),
+    written_1h_tokens=st.integers(0, 2_000_000),
 )
 def test_no_exchange_costs_more_than_the_highest_rates(
-    pair: tuple[str, str], sent: int, written: int, cached: int, kept: int, kept_1h: int
+    pair: tuple[str, str],
+    sent: int,
+    written: int,
+    cached: int,
+    cache_written: int,
+    written_1h_tokens: int,
 ) -> None:
     table = PriceTable(pair[0])
     cost = table.cost_usd(
-        pair[1], sent, written, cached, cache_written_tokens=kept, cache_written_1h_tokens=kept_1h
+        pair[1],
+        sent,
+        written,
+        cached,
+        cache_written_tokens=cache_written,
+        cache_written_1h_tokens=written_1h_tokens,
     )
-    dearest = table.max_rates(pair[1])
+    rates = table.max_rates(pair[1])
     assert cost is not None
-    assert dearest is not None
-    most = sent * dearest.input_usd + written * dearest.output_usd + dearest.request_usd
-    assert cost <= most
+    assert rates is not None
+    maximum = sent * rates.input_usd + written * rates.output_usd + rates.request_usd
+    assert cost <= maximum
 
 
-def provider(model: str = "gpt-4o-mini", **options: Any) -> OpenAIProvider:
+def priced_provider(model: str = "gpt-4o-mini", **options: Any) -> OpenAIProvider:
     return OpenAIProvider(
         "http://127.0.0.1/v1", default_model=model, price_service="openai", **options
     )
@@ -138,8 +150,8 @@ def request(text: str = "Hi", **options: Any) -> LLMRequest:
 
 
 def test_the_worst_case_counts_a_byte_as_a_token_and_every_token_allowed() -> None:
-    asked = provider("m", prices={"m": (1_000_000, 10_000_000)})
-    short, long = (asked.worst_case_usd(request(text, max_tokens=5)) for text in ("a", "aü🌍"))
+    provider = priced_provider("m", prices={"m": (1_000_000, 10_000_000)})
+    short, long = (provider.worst_case_usd(request(text, max_tokens=5)) for text in ("a", "aü🌍"))
     assert short is not None
     assert long is not None
     assert long - short == 2 + 4
@@ -147,10 +159,10 @@ def test_the_worst_case_counts_a_byte_as_a_token_and_every_token_allowed() -> No
 
 
 def test_the_worst_case_counts_an_image_by_its_bound_and_not_by_its_bytes() -> None:
-    asked = provider("m", prices={"m": (1_000_000, 0)})
+    provider = priced_provider("m", prices={"m": (1_000_000, 0)})
 
     def worst(*images: str) -> Decimal:
-        found = asked.worst_case_usd(LLMRequest((Message("user", "Hi", images=images),)))
+        found = provider.worst_case_usd(LLMRequest((Message("user", "Hi", images=images),)))
         assert found is not None
         return found
 
@@ -158,30 +170,30 @@ def test_the_worst_case_counts_an_image_by_its_bound_and_not_by_its_bytes() -> N
 
 
 def test_the_worst_case_counts_tools_and_several_answers() -> None:
-    asked = provider("m", prices={"m": (0, 1_000_000)})
-    assert asked.worst_case_usd(request(max_tokens=5, extra={"n": 3})) == 15
-    asked = provider("m", prices={"m": (1_000_000, 0)})
-    tool = asked.worst_case_usd(request(tools=(ToolSpec("t", "", {}),)))
+    provider = priced_provider("m", prices={"m": (0, 1_000_000)})
+    assert provider.worst_case_usd(request(max_tokens=5, extra={"n": 3})) == 15
+    provider = priced_provider("m", prices={"m": (1_000_000, 0)})
+    tool = provider.worst_case_usd(request(tools=(ToolSpec("t", "", {}),)))
     assert tool is not None
     assert tool > 1_000
 
 
 def test_without_max_tokens_the_models_limit_counts() -> None:
-    asked = provider()
-    assert asked.max_output_tokens() == 16_384
-    unbounded, bounded = (asked.worst_case_usd(request(max_tokens=n)) for n in (None, 16_384))
+    provider = priced_provider()
+    assert provider.max_output_tokens() == 16_384
+    unbounded, bounded = (provider.worst_case_usd(request(max_tokens=n)) for n in (None, 16_384))
     assert unbounded is not None
     assert bounded is not None
     assert bounded - unbounded == len(',"max_tokens":16384') * Decimal("0.00000015")
-    assert provider("m", prices={"m": (1, 1)}).worst_case_usd(request()) is None
+    assert priced_provider("m", prices={"m": (1, 1)}).worst_case_usd(request()) is None
 
 
 KINDS = (OpenAIProvider, AnthropicProvider, GeminiProvider)
 
 
-def worst(kind: type[HttpProvider], price: tuple[int, int], asked: LLMRequest) -> Decimal:
+def worst(kind: type[HttpProvider], price: tuple[int, int], llm_request: LLMRequest) -> Decimal:
     provider = kind("http://127.0.0.1", default_model="m", prices={"m": price})
-    found = provider.worst_case_usd(asked)
+    found = provider.worst_case_usd(llm_request)
     assert found is not None
     return found
 
@@ -216,18 +228,18 @@ def test_geminis_candidates_count() -> None:
 
 
 def test_flat_rates_give_the_price_of_genai_prices() -> None:
-    known = [(maker, model) for maker in get_snapshot().providers for model in maker.models]
-    chance, flat = random.Random(0), 0
-    for maker, model in chance.sample(known, 300):
-        if prices._flat_rates(maker.id, model.id, 0) is None:
+    known = [(service, model) for service in get_snapshot().providers for model in service.models]
+    rng, flat = random.Random(0), 0
+    for service, model in rng.sample(known, 300):
+        if prices._flat_rates(service.id, model.id, 0) is None:
             continue
         flat += 1
-        tokens = chance.randint(1, 1_000_000)
-        read = chance.randint(0, tokens)
-        written = chance.randint(0, tokens - read)
-        written_1h = chance.randint(0, written)
-        said = prices._calculate(
-            maker.id,
+        tokens = rng.randint(1, 1_000_000)
+        read = rng.randint(0, tokens)
+        written = rng.randint(0, tokens - read)
+        written_1h = rng.randint(0, written)
+        priced = prices._calculate(
+            service.id,
             model.id,
             input_tokens=tokens,
             output_tokens=1_234,
@@ -235,8 +247,8 @@ def test_flat_rates_give_the_price_of_genai_prices() -> None:
             cache_write_tokens=written,
             cache_write_1h_tokens=written_1h,
         )
-        assert said is not None
-        assert said.total_price == PriceTable(maker.id).cost_usd(
+        assert priced is not None
+        assert priced.total_price == PriceTable(service.id).cost_usd(
             model.id,
             tokens,
             1_234,

@@ -1,4 +1,4 @@
-"""Which provider a model's name finds: given, given by name, made from the environment, or none."""
+"""Finding a model's provider: the default, one passed by name, one created, or none."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Own:
         return "ok"
 
 
-def given(name: str, **options: Any) -> ScriptedProvider:
+def scripted(name: str, **options: Any) -> ScriptedProvider:
     return ScriptedProvider(name=name, **options)
 
 
@@ -50,17 +50,17 @@ CASES = [
     (None, "openrouter:openai/gpt-4o", Route("openrouter", "openai/gpt-4o")),
     (None, "anything", None),
     (None, "", None),
-    (given("xai"), "", Route("xai", "")),
-    (given("xai"), "grok-3", Route("xai", "grok-3")),
-    (given("xai"), "xai:grok-9", Route("xai", "grok-9")),
-    (given("xai"), "gpt-4", Route("openai", "gpt-4")),
-    (given("xai"), "groq:my-llama", Route("groq", "my-llama")),
-    (given("xai"), "scripted", Route("xai", "scripted")),  # its own default
-    (given("xai"), "my-own", None),
-    (given("scripted"), "my-own", None),
-    (given("ollama"), "qwen2.5:7b", Route("ollama", "qwen2.5:7b")),
-    (given("ollama"), "gpt-4", Route("openai", "gpt-4")),
-    (given("together"), "org/model", Route("together", "org/model")),
+    (scripted("xai"), "", Route("xai", "")),
+    (scripted("xai"), "grok-3", Route("xai", "grok-3")),
+    (scripted("xai"), "xai:grok-9", Route("xai", "grok-9")),
+    (scripted("xai"), "gpt-4", Route("openai", "gpt-4")),
+    (scripted("xai"), "groq:my-llama", Route("groq", "my-llama")),
+    (scripted("xai"), "scripted", Route("xai", "scripted")),  # its own default
+    (scripted("xai"), "my-own", None),
+    (scripted("scripted"), "my-own", None),
+    (scripted("ollama"), "qwen2.5:7b", Route("ollama", "qwen2.5:7b")),
+    (scripted("ollama"), "gpt-4", Route("openai", "gpt-4")),
+    (scripted("together"), "org/model", Route("together", "org/model")),
     (Own(), "grok-3", Route("own", "grok-3")),
     (Own(), "anything", Route("own", "anything")),
     (Own(), "xai:grok-3", Route("xai", "grok-3")),
@@ -92,8 +92,8 @@ def test_each_name_finds_a_provider_created_from_the_environment(
 
 
 def test_providers_by_the_name_of_a_service_a_model_or_the_users_own() -> None:
-    groq, special = given("groq"), given("openai")
-    router = Router(given("xai"), {"groq": groq, "mine": Own(), "gpt-4": special})
+    groq, special = scripted("groq"), scripted("openai")
+    router = Router(scripted("xai"), {"groq": groq, "mine": Own(), "gpt-4": special})
     assert router.find("groq-llama") == (groq, "groq-llama")
     assert router.find("gpt-4") == (special, "gpt-4")
     mine, model = router.find("mine:model-7")
@@ -105,18 +105,18 @@ def test_one_provider_is_created_for_all_models_of_a_service(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "k")
-    router = Router(given("xai"))
+    router = Router(scripted("xai"))
     first, second = (router.find(model)[0] for model in ("gpt-4", "gpt-4o"))
     assert first is second is router.named("openai")[0]
-    assert first.default_model == "gpt-4o-mini", "whatever model was found first"
+    assert first.default_model == "gpt-4o-mini", "not the model that was found first"
 
 
 def test_one_provider_is_created_for_many_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    made: list[str] = []
+    created: list[str] = []
 
     def get_provider(name: str, model: str | None = None) -> ScriptedProvider:
-        made.append(name)
-        return given(name)
+        created.append(name)
+        return scripted(name)
 
     monkeypatch.setattr(factory.ProviderFactory, "get_provider", get_provider)
     router, ready = Router(), threading.Barrier(8)
@@ -130,11 +130,11 @@ def test_one_provider_is_created_for_many_threads(monkeypatch: pytest.MonkeyPatc
         thread.start()
     for thread in threads:
         thread.join()
-    assert made == ["xai"]
+    assert created == ["xai"]
 
 
 def test_a_provider_by_its_name() -> None:
-    house, groq = given("house"), given("groq")
+    house, groq = scripted("house"), scripted("groq")
     router = Router(house, {"fast": groq})
     assert router.named("house", "gpt-4") == (house, "gpt-4")
     assert router.named("fast") == (groq, "")
@@ -143,8 +143,8 @@ def test_a_provider_by_its_name() -> None:
 
 
 def test_a_model_without_a_route_stays_with_its_home_provider() -> None:
-    together, house = given("together"), given("house")
-    router = Router(house, {"together": together, "anthropic": given("anthropic")})
+    together, house = scripted("together"), scripted("house")
+    router = Router(house, {"together": together, "anthropic": scripted("anthropic")})
     assert router.find("my/own", "together") == (together, "my/own")
     assert router.find("claude-3.5", "together")[0].name == "anthropic"
     assert router.find("gpt-4", "together") == (together, "gpt-4"), "house claims no names"
@@ -166,7 +166,7 @@ def test_a_model_without_a_route_stays_with_its_home_provider() -> None:
     ],
 )
 def test_an_unknown_model_is_reported_with_the_nearest_names(model: str, nearest: str) -> None:
-    router = Router(given("xai", default_model="house-blend"), {"fast": given("groq")})
+    router = Router(scripted("xai", default_model="house-blend"), {"fast": scripted("groq")})
     with pytest.raises(DefinitionError) as raised:
         router.find(model)
     message = str(raised.value)
@@ -197,7 +197,7 @@ def test_a_missing_key_is_named_with_its_variable(model: str, variable: str) -> 
 
 def test_a_missing_key_suggests_the_default_provider() -> None:
     with pytest.raises(DefinitionError, match=r"MISTRAL_API_KEY.*write 'vllm:mistral-7b'"):
-        Router(given("vllm")).find("mistral-7b")
+        Router(scripted("vllm")).find("mistral-7b")
 
 
 def test_without_a_default_a_call_must_name_a_model() -> None:
@@ -207,7 +207,7 @@ def test_without_a_default_a_call_must_name_a_model() -> None:
 
 def test_an_unknown_provider_name_is_reported_with_the_nearest() -> None:
     with pytest.raises(DefinitionError, match="no provider is called 'fst'; did you mean 'fast'"):
-        Router(providers={"fast": given("groq")}).named("fst")
+        Router(providers={"fast": scripted("groq")}).named("fst")
 
 
 def test_a_users_own_server_has_no_default_model() -> None:
@@ -217,7 +217,7 @@ def test_a_users_own_server_has_no_default_model() -> None:
 
 @pytest.mark.parametrize("wrong", [object(), Own, 3])
 def test_an_object_that_cannot_be_a_provider_is_refused(wrong: object) -> None:
-    for make in (lambda: Router(wrong), lambda: Router(given("xai"), {"x": wrong})):
+    for make in (lambda: Router(wrong), lambda: Router(scripted("xai"), {"x": wrong})):
         with pytest.raises(DefinitionError, match="provider"):
             make()
 
@@ -256,7 +256,7 @@ class Closable(ScriptedProvider):
 
 
 @pytest.fixture
-def made(monkeypatch: pytest.MonkeyPatch) -> dict[str, Closable]:
+def created(monkeypatch: pytest.MonkeyPatch) -> dict[str, Closable]:
     kept: dict[str, Closable] = {}
 
     def get_provider(name: str, model: str | None = None) -> Closable:
@@ -267,7 +267,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> dict[str, Closable]:
 
 
 async def test_the_last_run_closes_only_what_the_router_created(
-    made: dict[str, Closable],
+    created: dict[str, Closable],
 ) -> None:
     mine = Closable("house")
     router = Router(mine)
@@ -275,34 +275,34 @@ async def test_the_last_run_closes_only_what_the_router_created(
     router.enter()
     router.enter()
     await router.leave()
-    assert made["xai"].closed == 0
+    assert created["xai"].closed == 0
     await router.leave()
-    assert (made["xai"].closed, mine.closed) == (1, 0)
+    assert (created["xai"].closed, mine.closed) == (1, 0)
     await router.aclose()
-    assert (made["xai"].closed, mine.closed) == (2, 0)
-    assert router.find("xai:grok-3")[0] is made["xai"], "it can be used again"
+    assert (created["xai"].closed, mine.closed) == (2, 0)
+    assert router.find("xai:grok-3")[0] is created["xai"], "it can be used again"
 
 
 async def test_a_run_that_begins_during_closing_keeps_the_open_providers(
-    made: dict[str, Closable],
+    created: dict[str, Closable],
 ) -> None:
     router = Router()
     router.find("grok-3")
     router.find("gpt-4")
-    made["xai"].may_close = anyio.Event()
+    created["xai"].may_close = anyio.Event()
     router.enter()
     async with anyio.create_task_group() as group:
         group.start_soon(router.leave)
-        await made["xai"].closing.wait()
+        await created["xai"].closing.wait()
         router.enter()
-        made["xai"].may_close.set()
-    assert (made["xai"].closed, made["openai"].closed) == (1, 0)
+        created["xai"].may_close.set()
+    assert (created["xai"].closed, created["openai"].closed) == (1, 0)
     await router.leave()
-    assert (made["xai"].closed, made["openai"].closed) == (2, 1)
+    assert (created["xai"].closed, created["openai"].closed) == (2, 1)
 
 
 def test_each_event_loop_closes_for_itself(
-    made: dict[str, Closable], anyio_backend_name: str
+    created: dict[str, Closable], anyio_backend_name: str
 ) -> None:
     router = Router()
 
@@ -313,11 +313,11 @@ def test_each_event_loop_closes_for_itself(
 
     for turn in (1, 2):
         anyio.run(run, backend=anyio_backend_name)
-        assert made["xai"].closed == turn
+        assert created["xai"].closed == turn
 
 
 def test_the_embedded_model_stays_while_another_loop_uses_it(
-    made: dict[str, Closable], anyio_backend_name: str
+    created: dict[str, Closable], anyio_backend_name: str
 ) -> None:
     router = Router()
 
@@ -330,14 +330,14 @@ def test_the_embedded_model_stays_while_another_loop_uses_it(
             await router.leave()
 
         await anyio.to_thread.run_sync(lambda: anyio.run(elsewhere, backend=anyio_backend_name))
-        assert made["local"].closed == 0
+        assert created["local"].closed == 0
         await router.leave()
 
     anyio.run(run, backend=anyio_backend_name)
-    assert made["local"].closed == 1
+    assert created["local"].closed == 1
 
 
 def test_it_implements_the_router_port() -> None:
     assert isinstance(Router(), RouterPort)
-    assert not isinstance(given("xai"), RouterPort)
-    assert repr(Router(given("xai"))) == "<Router <ScriptedProvider 'xai' model='scripted'>>"
+    assert not isinstance(scripted("xai"), RouterPort)
+    assert repr(Router(scripted("xai"))) == "<Router <ScriptedProvider 'xai' model='scripted'>>"

@@ -15,12 +15,12 @@ from dagorch.providers import ScriptedProvider
 pytestmark = pytest.mark.anyio
 
 
-def said(text: str, **options: Any) -> LLMRequest:
+def request_for(text: str, **options: Any) -> LLMRequest:
     return LLMRequest((Message("user", text),), **options)
 
 
 async def ask(provider: ScriptedProvider, text: str = "Hi", **options: Any) -> LLMResponse:
-    return await provider.exchange(said(text, **options), lambda _: None)
+    return await provider.exchange(request_for(text, **options), lambda _: None)
 
 
 async def async_reply(request: LLMRequest) -> str:
@@ -47,14 +47,14 @@ async def test_the_sources_of_replies(script: Any, reply: str) -> None:
     provider = ScriptedProvider(script)
     assert isinstance(provider, Provider)
     pieces: list[str] = []
-    response = await provider.exchange(said("Hi"), pieces.append)
+    response = await provider.exchange(request_for("Hi"), pieces.append)
     assert response.content == "".join(pieces) == reply
     assert [request.messages[0].content for request in provider.requests] == ["Hi"]
 
 
 async def test_words_stream_one_by_one() -> None:
     pieces: list[str] = []
-    await ScriptedProvider("one two\nthree ").exchange(said("Hi"), pieces.append)
+    await ScriptedProvider("one two\nthree ").exchange(request_for("Hi"), pieces.append)
     assert pieces == ["one", " two", "\nthree "]
 
 
@@ -81,7 +81,7 @@ async def test_tokens_cost_and_are_bounded() -> None:
     assert (response.content, response.finish_reason) == ("a b c", "length")
     assert (response.usage.input_tokens, response.usage.output_tokens) == (2, 3)
     assert response.usage.cost_usd == Decimal("0.05")
-    worst = provider.worst_case_usd(said("x y", max_tokens=3))
+    worst = provider.worst_case_usd(request_for("x y", max_tokens=3))
     assert worst is not None
     assert worst >= response.usage.cost_usd
 

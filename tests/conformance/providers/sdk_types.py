@@ -1,7 +1,7 @@
 """
-The official SDKs' published types, asked two things: is this a request, and what does a reply say?
+The types of the official SDKs: they validate our request bodies, and build replies for us.
 
-The SDKs' clients are never used, their types alone.
+Only the SDKs' types are used, never their clients.
 """
 
 from __future__ import annotations
@@ -31,28 +31,28 @@ GOOGLE_PARTS: Mapping[str, TypeAdapter[Any]] = {
 }
 SAMPLING = frozenset({"temperature"})
 """
-Fields that Anthropic's types leave out although the service takes them: they describe version
-2026-10-21 of the protocol, which has none, and we speak 2023-06-01.
+Fields that the service accepts but Anthropic's types lack. The types describe version 2026-10-21
+of the protocol; dagorch speaks 2023-06-01.
 """
 
 
 def check_request(dialect: str, body: Mapping[str, Any]) -> None:
-    """Raise unless the SDK's types read `body`, every field of it."""
+    """Raise unless the SDK's types accept every field of `body`."""
     if dialect == "openai":
         assert plain(OPENAI_REQUEST.validate_python(body)) == body
     elif dialect == "anthropic":
         known = {name: value for name, value in body.items() if name not in SAMPLING}
         assert plain(ANTHROPIC_REQUEST.validate_python(known)) == known
     else:
-        for name, value in body.items():  # Google's models themselves refuse unknown fields
+        for name, value in body.items():  # Google's models refuse unknown fields
             GOOGLE_PARTS[name].validate_json(json.dumps(value))
 
 
 def plain(value: Any) -> Any:
     """
-    Walk to the end of what was validated: pydantic reads an Iterable only as it is used.
+    Evaluate what was validated: pydantic validates an Iterable only when it is iterated.
 
-    A typed dict drops the fields that it does not know, so one of those makes the two differ.
+    A typed dict drops unknown fields, so the result then differs from the body.
     """
     if isinstance(value, Mapping):
         return {name: plain(inner) for name, inner in value.items()}
