@@ -104,7 +104,7 @@ class CompletionMethods(ABC):
 
         Raises:
             DefinitionError: A message or an option is malformed; nothing was sent.
-            ProviderError: The service failed; the subclass says how.
+            ProviderError: The service failed; its subclass names the kind of failure.
         """
         return await self.exchange(build_request(messages, model, options), _ignore)
 

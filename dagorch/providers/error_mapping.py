@@ -1,8 +1,8 @@
 """
 Mapping of a service's failures to dagorch's errors.
 
-Each message names the service, the model, the status and the request, and says what to do. No
-message contains the key, even if the service echoed it.
+Each message names the service, the model, the status, the request and what to do. No message
+contains the key, even if the service echoed it.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ __all__ = ["HttpClient", "Timeouts", "TransportError"]
 _MAX_IDLE_CONNECTIONS = 1_000
 """Busy connections are bounded by `max_connections` instead."""
 _MAX_UNQUEUED_STARTS = 16
-"""With more exchanges under way, new ones start one per turn of the event loop."""
+"""With more exchanges in progress, new ones start one per turn of the event loop."""
 _COMMON_HEADERS: Mapping[str, str] = {
     "accept": "*/*",
     "accept-encoding": "gzip, deflate",
@@ -77,7 +77,7 @@ class HttpClient:
         self._slots = anyio.CapacityLimiter(max_connections or float("inf"))
         self._start_queue = anyio.Lock()
         self._timeouts = timeouts
-        # `IdleTimeouts` measures the other phases; httpx cannot tell the first byte from a later.
+        # `IdleTimeouts` measures the other phases: httpx has one timeout for all bytes.
         self._extensions = {
             "timeout": {
                 "connect": timeouts.connect_seconds, "read": None, "write": None, "pool": None
@@ -88,7 +88,7 @@ class HttpClient:
         self._closed = False
         self._proxy: str | None = None
         self._prepare = prepare
-        self._preparing: anyio.Event | None = None
+        self._prepare_lock = anyio.Lock()
         self._prepared = False
 
     @asynccontextmanager
@@ -162,20 +162,12 @@ class HttpClient:
             self._new_transport()  # the first one imports httpcore: 100 ms and more
             self._prepare()
 
-        while not self._prepared:
-            if self._preparing is not None:
-                await self._preparing.wait()
-                continue
-            self._preparing = anyio.Event()
-            try:
+        async with self._prepare_lock:
+            if not self._prepared:
                 # A limiter of its own, because users' functions may fill the loop's default one.
-                await anyio.to_thread.run_sync(
-                    prepare, abandon_on_cancel=True, limiter=anyio.CapacityLimiter(1)
-                )
+                limiter = anyio.CapacityLimiter(1)
+                await anyio.to_thread.run_sync(prepare, abandon_on_cancel=True, limiter=limiter)
                 self._prepared = True
-            finally:
-                self._preparing.set()
-                self._preparing = None
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[tuple[httpx.AsyncHTTPTransport, bool]]:

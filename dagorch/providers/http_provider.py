@@ -2,7 +2,7 @@
 A provider over HTTP: one exchange with a service, in the service's dialect.
 
 It always streams, even for `complete`: cancelling a stream frees its slot at the service at once,
-and silences can be told apart. The engine retries, limits and budgets.
+and its silences can be distinguished. The engine retries, limits and budgets.
 """
 
 from __future__ import annotations
@@ -162,7 +162,7 @@ class HttpProvider(BaseProvider):
 
         Raises:
             DefinitionError: Neither the request nor the provider names a model.
-            ProviderError: The service failed; the subclass says how.
+            ProviderError: The service failed; its subclass names the kind of failure.
         """
         model = request.model or self.default_model
         if not model:
@@ -336,7 +336,7 @@ async def _read_stream(reply: HttpReply, parser: ReplyParser) -> Mapping[str, An
 
 
 async def _read_whole(reply: HttpReply, parser: ReplyParser) -> Mapping[str, Any] | str | None:
-    """Read a reply that is not a stream, from a server that cannot stream or is no API at all."""
+    """Read a reply that is not a stream, from a server that cannot stream or is not an API."""
     body = await reply.read(_MAX_UNSTREAMED_BYTES)
     text = body.decode("utf-8", "replace").strip()
     if not text.startswith("{"):
