@@ -78,7 +78,9 @@ class ProviderFactory:
             api_key: None reads the service's environment variable (`OPENAI_API_KEY`).
             base_url: None reads `{NAME}_BASE_URL`, else uses the service's own address. At any
                 other address a key is optional. Prices stay the service's.
-            prices, max_concurrency, timeouts: See `HttpProvider`.
+            prices: `{model: (input, output)}` in dollars per million tokens.
+            max_concurrency: Concurrent exchanges with a service; None for no limit.
+            timeouts: How long a service may be silent.
             limits: Requests and tokens per window of your account and of single models. The
                 engine keeps to them over all runs of an event loop.
 
