@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,7 +11,7 @@ from pydantic_core import to_jsonable_python
 
 from dagorch.models.strict import StrictModel
 
-__all__ = ["AgentResult", "AgentType", "SubTask", "TaskStatus", "plain"]
+__all__ = ["AgentResult", "AgentType", "SubTask", "TaskStatus", "plain", "to_text"]
 
 
 class TaskStatus(StrEnum):
@@ -64,6 +65,19 @@ def plain(value: Any) -> Any:
         {'when': 1.5, 'what': [1], 'who': "<class 'object'>"}
     """
     return to_jsonable_python(value, fallback=str, bytes_mode="base64", inf_nan_mode="strings")
+
+
+def to_text(value: Any) -> str:
+    r"""
+    Write a value as text: a string unchanged, anything else as indented JSON.
+
+    Example:
+        >>> to_text("Bees"), to_text([1])
+        ('Bees', '[\n  1\n]')
+    """
+    return (
+        value if isinstance(value, str) else json.dumps(plain(value), ensure_ascii=False, indent=2)
+    )
 
 
 class SubTask(StrictModel):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -16,7 +15,7 @@ from dagorch.exporters.documents.blocks import (
 )
 from dagorch.exporters.documents.markdown_reader import MAX_LENGTH, read_markdown
 from dagorch.exporters.documents.text_blocks import heading, paragraph, safe_text, table, text_spans
-from dagorch.models.task import plain
+from dagorch.models.task import plain, to_text
 
 __all__ = ["as_text", "unwrap_content", "value_blocks"]
 
@@ -41,8 +40,7 @@ def as_text(value: Any) -> str:
         >>> as_text("Bees"), as_text({"content": "Bees", "iteration": 2}), as_text([1])
         ('Bees', 'Bees', '[\n  1\n]')
     """
-    value = unwrap_content(value)
-    return value if isinstance(value, str) else _to_json(plain(value))
+    return to_text(unwrap_content(value))
 
 
 def value_blocks(value: Any, max_length: int = MAX_LENGTH) -> tuple[Block, ...]:
@@ -79,7 +77,7 @@ def _blocks(value: Any, level: int, max_length: int) -> Iterator[Block]:
     elif isinstance(value, list) and value and level <= _MAX_DEPTH:
         yield from _list(value, level, max_length)
     else:
-        yield Code(safe_text(_to_json(value)[:max_length]), "json")
+        yield Code(safe_text(to_text(value)[:max_length]), "json")
 
 
 def _list(items: list[Any], level: int, max_length: int) -> Iterator[Block]:
@@ -120,7 +118,3 @@ def _title(key: object) -> str:
     """Turn a field's name into a heading."""
     words = str(key).replace("_", " ").strip()
     return words[:1].upper() + words[1:_MAX_CELL_LENGTH]
-
-
-def _to_json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=2)

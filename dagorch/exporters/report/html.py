@@ -27,6 +27,7 @@ from dagorch.exporters.report.timeline import Timeline, to_timeline
 from dagorch.exporters.report.timeline_svg import MAX_ROWS, to_timeline_svg
 from dagorch.models.amounts import format_cost, format_duration
 from dagorch.models.clean import one_line
+from dagorch.models.task import to_text
 from dagorch.models.truncate import truncate_middle, truncate_with_count
 from dagorch.models.usage import Usage
 
@@ -168,13 +169,9 @@ def _output(record: RunRecord) -> str:
     output: Any = record.output
     if isinstance(output, dict) and len(output) == 1:  # all sinks but one were skipped
         output = next(iter(output.values()))
-    text = _as_text(output)
+    text = to_text(output)
     omitted = record.output_chars_omitted
     return f"{text}… ({omitted:,} more characters)" if omitted else text
-
-
-def _as_text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
 
 
 def _critical_path(record: RunRecord) -> dict[str, Any]:
@@ -261,7 +258,7 @@ def _data(record: RunRecord) -> str:
 
 
 def _node(node: NodeRecord) -> dict[str, Any]:
-    value = None if node.value is None else _as_text(node.value)
+    value = None if node.value is None else to_text(node.value)
     return node.model_dump(
         mode="json",
         exclude={"usage": _USAGE_NOT_SHOWN, "attempts": {"__all__": {"usage": _USAGE_NOT_SHOWN}}},
