@@ -317,15 +317,10 @@ class _Unroller:
         cluster = self._add_cluster(
             frame, node, path, captions.run_lines(run) if run is not None else ()
         )
-        inner = f"{path}/"
+        inner, title = f"{path}/", truncate_middle(node.id) + frame.suffix
+        details, tooltip = (captions.kind_line(node),), captions.tooltip(path, run)
         self._drawing.boxes[inner] = Box(
-            inner,
-            node.kind.value,
-            truncate_middle(node.id) + frame.suffix,
-            (captions.kind_line(node),),
-            path,
-            _end(run),
-            tooltip=captions.tooltip(path, run),
+            inner, node.kind.value, title, details, path, _end(run), tooltip=tooltip
         )
         cluster.entries.append(inner)
         if self._ran:
@@ -349,13 +344,9 @@ class _Unroller:
         if several:
             target = cluster = f"{path}/[fallback]"
             depth += 1
+            title = truncate_middle(plan.name)
             self._drawing.clusters[target] = Cluster(
-                target,
-                "subgraph",
-                truncate_middle(plan.name),
-                ("fallback",),
-                frame.cluster,
-                dashed=True,
+                target, "subgraph", title, ("fallback",), frame.cluster, dashed=True
             )
         self._add_later(
             _Frame(
@@ -369,15 +360,12 @@ class _Unroller:
     def _add_cluster(
         self, frame: _Frame, node: Node[Any], path: str, details: tuple[str, ...]
     ) -> Cluster:
-        kind = "expansion" if isinstance(node, Function) else captions.kind_name(node.kind.value)
-        cluster = self._drawing.clusters[path] = Cluster(
-            path,
-            node.kind.value,
-            f"{kind} {truncate_middle(node.id)}{frame.suffix}",
-            details,
-            frame.cluster,
-            _end(self._runs.get(path)),
-        )
+        kind = node.kind.value
+        name = "expansion" if isinstance(node, Function) else captions.kind_name(kind)
+        title = f"{name} {truncate_middle(node.id)}{frame.suffix}"
+        end = _end(self._runs.get(path))
+        cluster = Cluster(path, kind, title, details, frame.cluster, end)
+        self._drawing.clusters[path] = cluster
         return cluster
 
 
