@@ -95,7 +95,7 @@ class _NodeRun:
         self.kind = str(data.get("kind", self.kind))
         if type is EventType.NODE_TOKENS:
             text = str(data.get("text", ""))
-            if data.get("instead"):
+            if data.get("replaces_text"):
                 self.text, self.output_bytes = "", 0
             self.text = (self.text + text)[-_MAX_TEXT_CHARACTERS:]
             self.output_bytes += len(text.encode("utf-8", "replace"))

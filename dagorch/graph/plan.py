@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from dagorch.nodes.base import Node
 
 __all__ = [
-    "ASK", "ASYNC", "BRANCH", "LLM_CALL", "LOOP", "MAP", "MERGE", "SUBGRAPH", "SYNC",
-    "CollectionBinder", "Plan",
+    "ASK", "ASYNC", "ATTEMPT_KINDS", "BRANCH", "LLM_CALL", "LOOP", "MAP", "MERGE", "SUBGRAPH",
+    "SYNC", "CollectionBinder", "Plan",
 ]  # fmt: skip
 
 ASYNC: Final = 0
-"""Kinds of node, as the core sees them. Those below `BRANCH` make attempts and hold slots."""
+"""Kinds of node, as the core sees them."""
 SYNC: Final = 1
 LLM_CALL: Final = 2
 BRANCH: Final = 3
@@ -28,6 +28,8 @@ LOOP: Final = 5
 MAP: Final = 6
 SUBGRAPH: Final = 7
 ASK: Final = 8
+ATTEMPT_KINDS: Final = frozenset((ASYNC, SYNC, LLM_CALL))
+"""Kinds that make attempts, and so hold slots."""
 
 
 class CollectionBinder(NamedTuple):

@@ -99,6 +99,6 @@ class Event:
     Plain JSON values.
 
     `text` of tokens, `items` of a map, `error`, `delay_seconds`, `reason`, `input_tokens`, ...
-    Tokens with `instead` take the place of all text of that attempt so far: its hedge has
+    Tokens with `replaces_text` take the place of all text of that attempt so far: its hedge has
     overtaken it.
     """

@@ -147,7 +147,7 @@ class RunHandle:
         """0 to 100 over the node runs known so far; never falls, 100 only on completion."""
         core = self._session.core
         if core is not None:
-            self._highest = max(self._highest, core.measured, core.progress)
+            self._highest = max(self._highest, core.measured_progress, core.progress)
         return self._highest
 
     def cancel(self, reason: str = "cancelled by its handle") -> None:

@@ -31,6 +31,7 @@ from dagorch.nodes.ask import Ask
 from dagorch.nodes.function import Function
 from dagorch.nodes.types import type_name
 from dagorch.runner.bills import failure_usage, with_usage, worst_case_usage
+from dagorch.runner.core_access import CoreAccess, EndedRun
 from dagorch.runner.loop_state import LoopState
 from dagorch.runner.provider_calls import FunctionCalls
 from dagorch.runner.providers import Providers
@@ -38,11 +39,11 @@ from dagorch.runner.reply_observer import ReplyObserver
 from dagorch.runner.request_preparation import RequestPreparer
 from dagorch.runner.threads import Job, run_in_thread
 from dagorch.scheduler import stimuli
-from dagorch.scheduler.commands import Evaluate, Prepared, StartAttempt
 from dagorch.scheduler.core import Core
+from dagorch.scheduler.records import Evaluate, Prepared, Purpose, StartAttempt
 from dagorch.scheduler.stimuli import Stimulus
 
-__all__ = ["Attempts", "is_stray"]
+__all__ = ["Attempts", "is_foreign_cancellation"]
 
 
 class Attempts:
@@ -67,19 +68,17 @@ class Attempts:
         """Threads that outlived their attempt, by frame and node."""
         self.calls = FunctionCalls(providers, shared, preparer)
 
-    def bind(
-        self, feed: Callable[[Stimulus], None], clock: Callable[[], float], core: Core
-    ) -> None:
-        """Get to know the runner."""
-        self._feed = feed
+    def bind(self, access: CoreAccess, clock: Callable[[], float], core: Core) -> None:
+        """Connect to the runner, and to the core for reading."""
+        self._access: CoreAccess = access
         self._clock = clock
         self._core = core
-        self.calls.bind(feed, clock, core)
+        self.calls.bind(access, clock, core)
 
     def unbind(self) -> None:
-        """Forget the runner, which has ended: held on to, the two could only be freed together."""
-        self._feed = self.calls.forget
-        self.calls.unbind()
+        """Disconnect from the runner, which has ended, so that both can be freed."""
+        self._access = EndedRun()
+        self.calls.bind(self._access, self._clock, self._core)
 
     # -- attempts ---------------------------------------------------------------------------
 
@@ -93,7 +92,7 @@ class Attempts:
             if kind == LLM_CALL:
                 prepared = attempt.prepared
                 assert prepared is not None
-                ear = ReplyObserver(attempt, self.calls.on_text(attempt), self._feed, self._clock)
+                ear = ReplyObserver(attempt, self.calls.on_text(attempt), self._access, self._clock)
                 try:
                     response = await prepared.provider.exchange(prepared.request, ear)
                 except Exception as error:
@@ -159,7 +158,7 @@ class Attempts:
             usage = worst_case_usage(prepared.provider, prepared.request)
         return stimuli.AttemptCancelled(attempt, self._clock(), usage)
 
-    def strayed(self, attempt: StartAttempt, error: BaseException) -> Stimulus:
+    def foreign_cancellation(self, attempt: StartAttempt, error: BaseException) -> Stimulus:
         """The stimulus of an attempt that met a cancellation which was not its own."""
         failure = RunError(
             f"node {attempt.path!r} waited for something that was cancelled elsewhere, a task or "
@@ -205,19 +204,19 @@ class Attempts:
     def evaluate(self, ticket: Evaluate) -> Stimulus:
         """Call what the core may not call itself."""
         try:
-            if ticket.purpose == "prepare":
+            if ticket.purpose is Purpose.PREPARE:
                 value: Any = self._prepare(ticket)
-            elif ticket.purpose == "question":
+            elif ticket.purpose is Purpose.QUESTION:
                 node: Any = ticket.frame.plan.nodes[ticket.index]
                 assert isinstance(node, Ask)
                 value = node.template.render(ticket.inputs)
-            elif ticket.purpose == "select":
+            elif ticket.purpose is Purpose.SELECT:
                 assert ticket.function is not None
                 value = ticket.function(**ticket.inputs)
             else:
                 assert ticket.function is not None
                 value = ticket.function(ticket.argument)
-                if ticket.purpose == "until":
+                if ticket.purpose is Purpose.UNTIL:
                     value = bool(value)
         except Exception as error:
             node = ticket.frame.plan.nodes[ticket.index]
@@ -241,7 +240,7 @@ class Attempts:
         return self._preparer.prepare(provider, request, node)
 
 
-def is_stray(error: BaseException) -> bool:
+def is_foreign_cancellation(error: BaseException) -> bool:
     """
     Whether a cancellation was meant for something that a node waits for, not for this task.
 

@@ -56,7 +56,7 @@ class EventQueue:
                 and last.path == event.path
                 and last.attempt == event.attempt
             ):
-                if not event.data.get("instead"):
+                if not event.data.get("replaces_text"):
                     text = last.data["text"] + event.data["text"]
                     event = replace(event, data={**last.data, "text": text})
                 items[-1] = event

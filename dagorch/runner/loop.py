@@ -1,10 +1,10 @@
 """
-The runner: carries the core's commands out. It decides nothing; attempts are `attempts.py`'s.
+The runner: carries out the core's commands and reports what happened. It decides nothing.
 
-A worker takes the next command itself and awaits the attempts it finds, one after another. When
-it leaves something to be started it calls one more worker, which does the same: a chain of nodes
-needs one worker, a fan of slow ones as many as there are slots. No task, scope or timer exists
-per node.
+A worker takes the next command itself and awaits the attempts that it finds, one after another.
+When it leaves something to be started it calls one more worker, which does the same: a chain of
+nodes needs one worker, a fan of slow ones as many as there are slots. No task, scope or timer
+exists per node. What an attempt does is in `attempts.py`.
 """
 
 from __future__ import annotations
@@ -17,12 +17,15 @@ from anyio.abc import TaskGroup
 from anyio.lowlevel import checkpoint
 
 from dagorch.errors import DagorchError
-from dagorch.runner.attempts import Attempts, is_stray
+from dagorch.models.events import Event
+from dagorch.runner.attempts import Attempts, is_foreign_cancellation
 from dagorch.runner.loop_state import LoopState
 from dagorch.scheduler import stimuli
 from dagorch.scheduler.commands import (
     CONTINUE,
+    Answer,
     CancelAttempt,
+    Command,
     Emit,
     Evaluate,
     Finish,
@@ -32,7 +35,8 @@ from dagorch.scheduler.commands import (
     WakeRun,
 )
 from dagorch.scheduler.core import Core
-from dagorch.scheduler.straight import straight
+from dagorch.scheduler.fast_path import fast_path
+from dagorch.scheduler.records import Call
 
 __all__ = ["Runner"]
 
@@ -41,11 +45,14 @@ _NEVER: Final = float("inf")
 
 class Runner:
     """
-    Runs one core on the event loop it is started on.
+    Runs one core on the event loop that it is started on.
+
+    Everything outside a worker reaches the core through `feed`, `request_call` and
+    `request_resend`, which see that somebody carries out what the core decides.
 
     Args:
         core: The run, not started.
-        attempts: Does what `StartAttempt` and `Evaluate` ask.
+        attempts: Does the work of attempts and evaluations.
         shared: What all runs of this loop share.
         emit: Gets each event; must not block.
     """
@@ -55,7 +62,7 @@ class Runner:
         core: Core,
         attempts: Attempts,
         shared: LoopState,
-        emit: Callable[[Any], None],
+        emit: Callable[[Event], None],
     ) -> None:
         self._core = core
         self._attempts = attempts
@@ -64,19 +71,19 @@ class Runner:
         self._clock = shared.clock
         self._group: TaskGroup | None = None
         self._idle: list[anyio.Event] = []
-        """Of each worker that waits for something to do."""
-        self._called = False
-        """Whether a worker is on its way that has not asked the core yet."""
+        """One per worker that waits for something to do."""
+        self._worker_called = False
+        """Whether a worker was called that has not asked the core yet."""
         self._timer_at = _NEVER
         self._timer_runs = False
         self._timer_moved: anyio.Event | None = None
         self.broken: BaseException | None = None
         """An error of the engine itself."""
-        attempts.bind(self.feed, shared.clock, core)
+        attempts.bind(self, shared.clock, core)
 
     async def run(self, inputs: dict[str, Any]) -> None:
         """
-        Run to the end. How it ended is the core's to tell.
+        Run to the end; the core knows how it ended.
 
         Raises:
             BaseException: Cancellation from outside, once every attempt has ended.
@@ -89,7 +96,7 @@ class Runner:
                 core.handle(stimuli.RunStarted(inputs, self._clock()))
                 await self._work()
         finally:
-            if self.broken is None and (core.outbox or not core.finished):
+            if self.broken is None and not core.is_done:
                 self._drain()
             self._group = None
             self._shared.leave(core.run_id)
@@ -97,17 +104,27 @@ class Runner:
         if self.broken is not None:
             raise self.broken
 
-    # -- from outside -----------------------------------------------------------------------
+    # -- from outside a worker --------------------------------------------------------------
 
     def feed(self, stimulus: stimuli.Stimulus) -> None:
-        """Hand the core a stimulus from outside a worker, and see that what it decides is done."""
+        """Hand the core a stimulus, and see that what it decides is carried out."""
         if self._core.finished:
             return
         try:
             self._core.handle(stimulus)
         except DagorchError as error:  # an InvariantError: the engine itself is wrong
             self._break(error)
-        self._kick()
+        self._call_if_needed()
+
+    def request_call(self, call: Call) -> Answer:
+        """Ask the core for a call of a function node."""
+        answer = self._core.request_call(call, self._clock())
+        self._call_if_needed()
+        return answer
+
+    def request_resend(self, ticket: StartAttempt | Call) -> bool:
+        """Ask the core whether an exchange may be sent once more."""
+        return self._core.request_resend(ticket, self._clock())
 
     def cancel(self, reason: str) -> None:
         """Stop the run."""
@@ -116,25 +133,25 @@ class Runner:
     def _resource_freed(self) -> None:
         self.feed(stimuli.ResourceFreed(self._clock()))
 
-    def _kick(self) -> None:
-        """See that a worker is on its way if there is something to do."""
+    def _call_if_needed(self) -> None:
+        """See that the timer is right, and that a worker comes if there is something to do."""
         core = self._core
-        if core.deadlines.earliest < self._timer_at:
-            self._arm_timer()
-        if not self._called and core.has_work:
-            self._call()
+        if core.next_timer_at < self._timer_at:
+            self._set_timer()
+        if not self._worker_called and core.has_work:
+            self._call_worker()
 
-    def _call(self) -> None:
-        """Call one more worker, an idle one if there is one."""
+    def _call_worker(self) -> None:
+        """Wake an idle worker, or start one more."""
         if self._idle:
-            self._called = True
+            self._worker_called = True
             self._idle.pop().set()
         elif self._group is not None:
-            self._called = True
+            self._worker_called = True
             self._group.start_soon(self._work)
 
     def _drain(self) -> None:
-        """After a cancellation from outside every task has ended: tell the core what it missed."""
+        """After a cancellation from outside every task has ended: report it all to the core."""
         core = self._core
         if not core.finished:
             core.handle(stimuli.RunCancelled("cancelled from outside", self._clock()))
@@ -142,63 +159,60 @@ class Runner:
             if command is CONTINUE:
                 core.handle(stimuli.Continued(self._clock()))
             else:
-                self._obey(command)
+                self._run_command(command)
 
     # -- workers ----------------------------------------------------------------------------
 
     async def _work(self) -> None:
-        """Be a worker till the run is over; one that is given up with its attempt begins anew."""
-        self._called = False
+        """Be a worker until the run is over. One whose attempt was cancelled begins anew."""
+        self._worker_called = False
         group = self._group
         core = self._core
-        # To the last command, not to the last node run: somebody has to tell of the end.
-        while group is not None and self.broken is None and (core.outbox or not core.finished):
+        # Until the last command, not until the last node run: the end must be reported, too.
+        while group is not None and self.broken is None and not core.is_done:
             try:
-                if core.plan.cancels_as_unit:  # whatever cancels one attempt cancels them all
-                    await self._obey_all(group.cancel_scope)
+                if core.plan.cancels_as_unit:  # what cancels one attempt cancels all
+                    await self._run_commands(group.cancel_scope)
                 else:
                     with anyio.CancelScope() as scope:
-                        await self._obey_all(scope)
+                        await self._run_commands(scope)
             except DagorchError as error:  # an InvariantError: the engine itself is wrong
                 self._break(error)
 
-    async def _obey_all(self, scope: anyio.CancelScope) -> None:  # noqa: C901  the hot loop, in one piece
-        """Do what the core says until the run is over or this scope is cancelled."""
-        core, queue = self._core, self._core.queue
-        line, heap, others, outbox = queue.line, queue.heap, queue.others, core.outbox
-        clock, slice, deadlines = self._clock, self._shared.slice, self._core.deadlines
-        road = straight(core)
-        next(road)
-        advance = road.send
+    async def _run_commands(self, scope: anyio.CancelScope) -> None:  # noqa: C901  the hot loop, in one piece
+        """Carry out commands until the run is over or this scope is cancelled."""
+        core, clock, slice = self._core, self._clock, self._shared.slice
+        path = fast_path(core)
+        next(path)
+        advance = path.send
         turn = -1
         while True:
             command = core.next()
             if type(command) is StartAttempt:
                 command.worker = scope
-                if deadlines.earliest < self._timer_at:
-                    self._arm_timer()
+                if core.next_timer_at < self._timer_at:
+                    self._set_timer()
                 attempt: StartAttempt | None = command
+                more = not self._worker_called and core.can_start
                 while attempt is not None:
-                    if not self._called and (
-                        outbox or ((line or heap or others) and core.slots_used < core.max_parallel)
-                    ):
-                        self._call()
+                    if more and not self._worker_called:
+                        self._call_worker()
                     plan, index, inputs = attempt.frame.plan, attempt.index, attempt.inputs
                     function = plan.functions[index]
                     try:
                         if function is None:
                             stimulus = await self._attempts.perform(attempt)
-                        elif inputs:  # the most common kind, and nothing in between
+                        elif inputs:  # the most common kind, without calls in between
                             value = await function(**inputs)
                         else:
                             value = await function()
                     except Exception as error:  # the core retries it or fails the node with it
                         core.handle(stimuli.AttemptFailed(attempt, error, clock()))
                         break
-                    except BaseException as error:  # raised again, but a stray CancelledError
-                        if not is_stray(error):
-                            self._given_up(attempt, error)
-                        core.handle(self._attempts.strayed(attempt, error))
+                    except BaseException as error:  # raised again, unless it is foreign
+                        if not is_foreign_cancellation(error):
+                            self._cancelled(attempt, error)
+                        core.handle(self._attempts.foreign_cancellation(attempt, error))
                         break
                     if function is None:
                         core.handle(stimulus)
@@ -210,32 +224,32 @@ class Runner:
                     now = clock()
                     if turn != slice.turn:  # it waited, and everybody else had a turn
                         turn = slice.enter(now)
-                    elif now >= slice.end:  # no attempt must be on hand while this steps aside
+                    elif now >= slice.end:  # no attempt may be open while this steps aside
                         core.handle(stimuli.AttemptSucceeded(attempt, value, now))
                         break
-                    attempt = advance((attempt, value, now))
+                    attempt, more = advance((attempt, value, now))
                 if scope.cancel_called:
                     return
             elif command is None:
                 if core.finished:
                     return
-                if deadlines.earliest < self._timer_at:
-                    self._arm_timer()
-                await self._rest()
+                if core.next_timer_at < self._timer_at:
+                    self._set_timer()
+                await self._wait_for_work()
             elif command is CONTINUE:
                 core.handle(stimuli.Continued(clock()))
             else:
-                self._obey(command)
+                self._run_command(command)
             if turn != slice.turn:
                 turn = slice.enter(clock())
             elif core.now >= slice.end:
                 await checkpoint()
 
-    def _given_up(self, attempt: StartAttempt, error: BaseException) -> NoReturn:
+    def _cancelled(self, attempt: StartAttempt, error: BaseException) -> NoReturn:
         """
-        An attempt was cancelled: by the core, or from outside, and then the whole run is.
+        Report an attempt that was cancelled: by the core, or from outside with the whole run.
 
-        What went wrong in it besides is the attempt's; only the cancellation goes on.
+        Other errors in the group belong to the attempt; only the cancellation is raised again.
         """
         core, now = self._core, self._clock()
         cancelled, rest = error, None
@@ -249,11 +263,10 @@ class Runner:
         core.handle(
             ended if rest is None else stimuli.AttemptFailed(attempt, rest, now, ended.usage)
         )
-        self._kick()
+        self._call_if_needed()
         raise cancelled
 
-    async def _rest(self) -> None:
-        """Wait to be called."""
+    async def _wait_for_work(self) -> None:
         event = anyio.Event()
         self._idle.append(event)
         try:
@@ -261,30 +274,29 @@ class Runner:
         finally:
             if event in self._idle:
                 self._idle.remove(event)
-        self._called = False
+        self._worker_called = False
 
-    def _obey(self, command: Any) -> None:
-        """Carry out a command that takes no waiting."""
-        kind = type(command)
-        if kind is Emit:
-            self._emit(command.event)
-        elif kind is Evaluate:
-            self._core.handle(self._attempts.evaluate(command))
-        elif kind is CancelAttempt:
-            attempt = command.attempt
-            if attempt.worker is not None and attempt.is_under_way:
-                attempt.worker.cancel()
-        elif kind is WakeRun:
-            self._shared.wake(command.run)
-        elif kind is GrantCall or kind is RefuseCall:
-            self._attempts.calls.answer(command)
-        elif kind is Finish:
-            for event in self._idle:
-                event.set()
-            if self._timer_moved is not None:
-                self._timer_moved.set()
-        elif kind is StartAttempt:  # only while draining: nobody is left to do it
-            self._core.handle(stimuli.AttemptCancelled(command, self._clock()))
+    def _run_command(self, command: Command) -> None:
+        """Carry out a command that needs no waiting."""
+        match command:
+            case Emit():
+                self._emit(command.event)
+            case Evaluate():
+                self._core.handle(self._attempts.evaluate(command))
+            case CancelAttempt(attempt=attempt):
+                if attempt.worker is not None and attempt.is_running:
+                    attempt.worker.cancel()
+            case WakeRun():
+                self._shared.wake(command.run)
+            case GrantCall() | RefuseCall():
+                command.call.on_answer(command)
+            case Finish():
+                for event in self._idle:
+                    event.set()
+                if self._timer_moved is not None:
+                    self._timer_moved.set()
+            case StartAttempt():  # only while draining: no worker is left
+                self._core.handle(stimuli.AttemptCancelled(command, self._clock()))
 
     def _break(self, error: BaseException) -> None:
         self.broken = error
@@ -293,8 +305,8 @@ class Runner:
 
     # -- the one timer ----------------------------------------------------------------------
 
-    def _arm_timer(self) -> None:
-        self._timer_at = self._core.deadlines.earliest
+    def _set_timer(self) -> None:
+        self._timer_at = self._core.next_timer_at
         if self._timer_moved is not None:
             self._timer_moved.set()
         if not self._timer_runs and self._group is not None:
@@ -302,14 +314,10 @@ class Runner:
             self._group.start_soon(self._timer)
 
     async def _timer(self) -> None:
-        """
-        Wait for the earliest of all deadlines.
-
-        There is one timer a run, and none without deadlines.
-        """
+        """Wait for the earliest of the core's timers; there is one such task per run."""
         core = self._core
         while not core.finished and self._group is not None:
-            when = core.deadlines.earliest
+            when = core.next_timer_at
             self._timer_at = when
             if when == _NEVER:
                 break
@@ -319,7 +327,7 @@ class Runner:
                 with anyio.move_on_after(wait):
                     await self._timer_moved.wait()
             now = self._clock()
-            if now >= core.deadlines.earliest:
+            if now >= core.next_timer_at:
                 self.feed(stimuli.TimerFired(now))
         self._timer_at = _NEVER
         self._timer_runs = False

@@ -24,8 +24,7 @@ from dagorch.models.policy import Retry
 from dagorch.nodes.base import Node
 from dagorch.ports import HasAccount, Provider, RateLimited
 from dagorch.runner.watchdog import Watchdog
-from dagorch.scheduler.admission import Admission
-from dagorch.scheduler.commands import Resource
+from dagorch.scheduler.admission import Admission, Resource
 
 __all__ = ["SLICE_SECONDS", "LoopState", "Slice", "shared"]
 

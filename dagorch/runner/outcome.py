@@ -11,15 +11,15 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Generic, TypeVar
 
 from dagorch.errors import BudgetExceededError, RunError
-from dagorch.graph.plan import Plan
+from dagorch.graph.plan import ATTEMPT_KINDS, Plan
 from dagorch.models.result import NodeRun, Result, RunStatus
 from dagorch.models.usage import NOTHING_USED, Bill
-from dagorch.scheduler.containers import missing_output
+from dagorch.scheduler.closed_frames import unpack
 from dagorch.scheduler.core import Core
-from dagorch.scheduler.frames import FREED, MISSING, Facts, Group
-from dagorch.scheduler.records import unpack
+from dagorch.scheduler.frames import missing_output_error
+from dagorch.scheduler.records import MISSING, RELEASED, FrameGroup, NodeDetails
 from dagorch.scheduler.states import State
-from dagorch.scheduler.story import Known, ended_story, reason
+from dagorch.scheduler.story import NodeRunRecords, ended_story, reason
 
 __all__ = ["result_of", "run_error"]
 
@@ -65,7 +65,7 @@ def result_of(core: Core, graph: Any, dropped_events: int) -> Result:
         return {
             plan.nodes[i].id: root.values[i]
             for i in range(plan.size)
-            if root.state[i] == _COMPLETED and root.values[i] is not FREED
+            if root.state[i] == _COMPLETED and root.values[i] is not RELEASED
         }
 
     def left() -> dict[str, Any]:
@@ -134,8 +134,8 @@ def run_error(core: Core, result: Result) -> RunError | None:
     cause = root.stop_error
     if cause is None:
         broken = [i for i in core.plan.outputs if root.state[i] != State.SKIPPED]
-        cause = missing_output(root, broken[0])
-    index = next((i for i, facts in root.facts.items() if facts.error is cause), None)
+        cause = missing_output_error(root, broken[0])
+    index = next((i for i, facts in root.node_details.items() if facts.error is cause), None)
     ceiling = isinstance(cause, BudgetExceededError) and cause.partial_results is None
     if isinstance(cause, RunError) and (index is None or ceiling):
         cause.partial_results = result
@@ -157,11 +157,11 @@ def _way(core: Core, index: int, cause: BaseException) -> Iterator[tuple[str, tu
     """Give path and story of a node run of the root, then of what failed inside of it with that."""
     root = core.root
     assert root is not None
-    prefix, known = "", Known(core.plan, root.state, root.times, root.facts)
-    groups = root.children.get(index, [])
+    prefix, known = "", NodeRunRecords(core.plan, root.state, root.times, root.node_details)
+    groups = root.closed_frames.get(index, [])
     while True:
         path = prefix + known.plan.nodes[index].id
-        yield path, ended_story(core, path, known, index)
+        yield path, ended_story(known, path, index, core.started)
         found = _broken(groups, cause)
         if found is None:
             return
@@ -170,15 +170,15 @@ def _way(core: Core, index: int, cause: BaseException) -> Iterator[tuple[str, tu
 
 
 def _broken(
-    groups: list[Group], cause: BaseException
-) -> tuple[str, int, Known, list[Group]] | None:
+    groups: list[FrameGroup], cause: BaseException
+) -> tuple[str, int, NodeRunRecords, list[FrameGroup]] | None:
     """Find the frame that broke for a cause: its number, which node run failed, what it knows."""
     for group in reversed(groups):
-        for number, record in reversed(list(group.kept())):
+        for number, record in reversed(list(group.numbered_frames())):
             states, times, facts, inner = unpack(group.plan, record)
             for index, fact in facts.items():
                 if fact.error is cause:
-                    known = Known(group.plan, states, times, facts)
+                    known = NodeRunRecords(group.plan, states, times, facts)
                     return number, index, known, inner.get(index, [])
     return None
 
@@ -188,9 +188,9 @@ def _node_runs(core: Core) -> dict[str, NodeRun]:
     root = core.root
     assert root is not None
     runs: dict[str, NodeRun] = {}
-    stack: list[tuple[str, Plan, bytes, array[float], dict[int, Facts], dict[int, list[Group]]]] = [
-        ("", core.plan, bytes(root.state), root.times, root.facts, root.children)
-    ]
+    stack: list[
+        tuple[str, Plan, bytes, array[float], dict[int, NodeDetails], dict[int, list[FrameGroup]]]
+    ] = [("", core.plan, bytes(root.state), root.times, root.node_details, root.closed_frames)]
     while stack:
         prefix, plan, states, times, facts, children = stack.pop()
         for index in range(plan.size):
@@ -199,25 +199,27 @@ def _node_runs(core: Core) -> dict[str, NodeRun]:
         for index, groups in reversed(children.items()):
             id = plan.nodes[index].id
             for group in reversed(groups):
-                for number, record in reversed(list(group.kept())):
+                for number, record in reversed(list(group.numbered_frames())):
                     stack.append(
                         (f"{prefix}{id}{number}/", group.plan, *unpack(group.plan, record))
                     )
     return runs
 
 
-def _groups(core: Core) -> Iterator[tuple[str, int, Plan, Group]]:
+def _groups(core: Core) -> Iterator[tuple[str, int, Plan, FrameGroup]]:
     """Every group of frames: the path of its node run, and that one's place in which plan."""
     root = core.root
     assert root is not None
-    stack: list[tuple[str, Plan, dict[int, list[Group]]]] = [("", core.plan, root.children)]
+    stack: list[tuple[str, Plan, dict[int, list[FrameGroup]]]] = [
+        ("", core.plan, root.closed_frames)
+    ]
     while stack:
         prefix, plan, children = stack.pop()
         for index, groups in children.items():
             path = prefix + plan.nodes[index].id
             for group in groups:
                 yield path, index, plan, group
-                for number, record in group.kept():
+                for number, record in group.numbered_frames():
                     stack.append((f"{path}{number}/", group.plan, unpack(group.plan, record)[3]))
 
 
@@ -249,11 +251,11 @@ def _left(core: Core) -> dict[str, Any]:
     }
 
 
-def _left_of(group: Group) -> Iterator[tuple[int, dict[int, Any]]]:
+def _left_of(group: FrameGroup) -> Iterator[tuple[int, dict[int, Any]]]:
     """What broken frames had completed, and what whole ones had given to a container that broke."""
-    yield from (group.left or {}).items()
+    yield from (group.values or {}).items()
     plan = group.plan
-    for label, value in enumerate(group.given):
+    for label, value in enumerate(group.results):
         if value is MISSING or isinstance(value, BaseException):
             continue  # an item that failed, or was not reached
         if plan.single_output:
@@ -263,7 +265,7 @@ def _left_of(group: Group) -> Iterator[tuple[int, dict[int, Any]]]:
             yield label, {index: value[id] for id, index in places if id in value}
 
 
-def _bills(core: Core, known: Facts) -> tuple[Bill, ...]:
+def _bills(core: Core, known: NodeDetails) -> tuple[Bill, ...]:
     models = list(core.models)
     return tuple(Bill(*models[model], attempt, usage) for attempt, model, usage in known.bills)
 
@@ -274,14 +276,14 @@ def _node_run(
     plan: Plan,
     states: bytes,
     times: array[float],
-    facts: dict[int, Facts],
+    facts: dict[int, NodeDetails],
     index: int,
 ) -> NodeRun:
     ready, started, ended = times[3 * index : 3 * index + 3]
     state = State(states[index])
     known = facts.get(index)
     attempts = 0
-    if started >= 0 and plan.kinds[index] < 3:
+    if started >= 0 and plan.kinds[index] in ATTEMPT_KINDS:
         failures = known.failures if known else 0
         attempts = failures + (state == State.COMPLETED and not (known and known.recovered_from))
         attempts = max(attempts, 1)

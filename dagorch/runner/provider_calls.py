@@ -13,29 +13,29 @@ import anyio
 from anyio import from_thread
 from anyio.lowlevel import current_token
 
-from dagorch.errors import BlockingCallWarning, RunError
+from dagorch.errors import BlockingCallWarning
 from dagorch.graph.plan import ASYNC
 from dagorch.models.llm import LLMRequest, LLMResponse
 from dagorch.models.usage import NOTHING_USED, Usage
 from dagorch.nodes.function import Context
 from dagorch.ports import Provider
 from dagorch.runner.bills import failure_usage, with_usage, worst_case_usage
+from dagorch.runner.core_access import CoreAccess, run_has_ended
 from dagorch.runner.loop_state import LoopState
 from dagorch.runner.providers import Providers
 from dagorch.runner.reply_observer import ReplyObserver
 from dagorch.runner.request_preparation import RequestPreparer
 from dagorch.runner.threads import Job, release_loop
 from dagorch.scheduler import stimuli
-from dagorch.scheduler.commands import Call, GrantCall, RefuseCall, StartAttempt
+from dagorch.scheduler.commands import GrantCall, RefuseCall, Waiting
 from dagorch.scheduler.core import Core
-from dagorch.scheduler.stimuli import Stimulus
+from dagorch.scheduler.records import Call, StartAttempt
 
 __all__ = ["FunctionCalls"]
 
 _GRACE_SECONDS: Final = 0.1
 """How long a thread whose call was cancelled may take to notice, before it counts as abandoned."""
 
-Feed = Callable[[Stimulus], None]
 OnText = Callable[[str], None]
 
 
@@ -57,19 +57,11 @@ class FunctionCalls:
         """Per attempt in a thread: the calls it waits for, and what is set when they have ended."""
         self._warned: set[str] = set()
 
-    def bind(self, feed: Feed, clock: Callable[[], float], core: Core) -> None:
-        """Get to know the runner."""
-        self._feed = feed
+    def bind(self, access: CoreAccess, clock: Callable[[], float], core: Core) -> None:
+        """Connect to the runner, and to the core for reading."""
+        self._access = access
         self._clock = clock
         self._core = core
-
-    def unbind(self) -> None:
-        """Forget the runner; see `Attempts.unbind`."""
-        self._feed = self.forget
-
-    @staticmethod
-    def forget(stimulus: Stimulus) -> None:
-        """Take what comes after the end, from threads that nobody waits for: it changes nothing."""
 
     def context(self, attempt: StartAttempt, deps: Any) -> Context[Any]:
         """What the function of an attempt gets for its parameter annotated `Context`."""
@@ -96,7 +88,7 @@ class FunctionCalls:
 
         def on_text(text: str) -> None:
             if core.observed:
-                self._feed(stimuli.TokensArrived(attempt, text, self._clock()))
+                self._access.feed(stimuli.TokensArrived(attempt, text, self._clock()))
 
         return on_text
 
@@ -113,26 +105,19 @@ class FunctionCalls:
         self, attempt: StartAttempt, request: LLMRequest, on_text: OnText | None
     ) -> LLMResponse:
         if self._core.finished:
-            raise _gone(attempt)
+            raise run_has_ended(attempt)
         call = self._request(attempt, request, wait=True)
-        granted = anyio.Event()
-        answers: list[BaseException | None] = []
-
-        def reply(error: BaseException | None) -> None:
-            answers.append(error)
-            granted.set()
-
-        call.reply = reply
         usage: Usage | None = NOTHING_USED
-        self._feed(stimuli.CallRequested(call, self._clock()))
+        answer = self._access.request_call(call)
         try:
-            await granted.wait()
-            if answers[0] is not None:
-                raise answers[0]
+            if isinstance(answer, Waiting):
+                answer = await _answer_of(call)
+            if isinstance(answer, RefuseCall):
+                raise answer.error
             provider, request = call.prepared.provider, call.prepared.request
             usage = None  # until the truth is known
             ear = ReplyObserver(
-                call, _both(self.on_text(attempt), on_text), self._feed, self._clock
+                call, _both(self.on_text(attempt), on_text), self._access, self._clock
             )
             try:
                 response: LLMResponse = await provider.exchange(request, ear)
@@ -147,11 +132,7 @@ class FunctionCalls:
         finally:
             if usage is None:  # cancelled under way
                 usage = worst_case_usage(call.prepared.provider, call.prepared.request)
-            self._feed(stimuli.CallEnded(call, usage, self._clock()))
-
-    def answer(self, command: GrantCall | RefuseCall) -> None:
-        """Pass a grant or a refusal on to whoever asked."""
-        command.call.reply(None if isinstance(command, GrantCall) else command.error)
+            self._access.feed(stimuli.CallEnded(call, usage, self._clock()))
 
     # -- from a thread ----------------------------------------------------------------------
 
@@ -181,7 +162,7 @@ class FunctionCalls:
         calls = self._of_threads.get(attempt)
         if calls is None:
             if not _at_work(attempt):
-                raise _gone(attempt)
+                raise run_has_ended(attempt)
             calls = {}  # a thread that an async function started, and waits for itself
         scope = anyio.CancelScope()
         calls[scope] = ended = anyio.Event()
@@ -189,7 +170,7 @@ class FunctionCalls:
         try:
             with scope:
                 return await self._call(attempt, request, None)
-            raise _gone(attempt)
+            raise run_has_ended(attempt)
         finally:
             self._shared.threads_at_work += 1
             del calls[scope]
@@ -209,18 +190,12 @@ class FunctionCalls:
                 stacklevel=4,
             )
         call = self._request(attempt, request, wait=False)
-        answers: list[BaseException | None] = []
-        call.reply = answers.append
-        self._core.handle(stimuli.CallRequested(call, self._clock()))
-        for command in [c for c in self._core.outbox if getattr(c, "call", None) is call]:
-            self._core.outbox.remove(command)
-            assert isinstance(command, GrantCall | RefuseCall)
-            self.answer(command)
-        if answers[0] is not None:
-            raise answers[0]
+        answer = self._access.request_call(call)
+        if isinstance(answer, RefuseCall):
+            raise answer.error
         provider, request = call.prepared.provider, call.prepared.request
         usage = worst_case_usage(provider, request)
-        ear = ReplyObserver(call, _ignore, self._feed, self._clock)
+        ear = ReplyObserver(call, _ignore, self._access, self._clock)
         try:
             response = _elsewhere(provider, request)
             ear.complete(response)
@@ -231,7 +206,7 @@ class FunctionCalls:
             ear.failed(error)
             raise
         finally:
-            self._feed(stimuli.CallEnded(call, usage, self._clock()))
+            self._access.feed(stimuli.CallEnded(call, usage, self._clock()))
         return response
 
 
@@ -248,10 +223,18 @@ def _at_work(attempt: StartAttempt) -> bool:
     )
 
 
-def _gone(attempt: StartAttempt) -> RunError:
-    return RunError(
-        f"node {attempt.path!r} was cancelled, so it may call no more", path=attempt.path
-    )
+async def _answer_of(call: Call) -> GrantCall | RefuseCall:
+    """Wait until the core grants or refuses a call."""
+    answered = anyio.Event()
+    answers: list[GrantCall | RefuseCall] = []
+
+    def on_answer(command: GrantCall | RefuseCall) -> None:
+        answers.append(command)
+        answered.set()
+
+    call.on_answer = on_answer
+    await answered.wait()
+    return answers[0]
 
 
 def _both(first: OnText, second: OnText | None) -> OnText:

@@ -8,10 +8,10 @@ from dagorch.errors import OverloadedError, ProviderError, RateLimitedError
 from dagorch.models.llm import LLMResponse
 from dagorch.models.rates import RateLimits
 from dagorch.ports import ReplyListener
+from dagorch.runner.core_access import CoreAccess
 from dagorch.scheduler import stimuli
-from dagorch.scheduler.commands import Call, StartAttempt
-from dagorch.scheduler.run_state import describe
-from dagorch.scheduler.stimuli import Stimulus
+from dagorch.scheduler.events import describe
+from dagorch.scheduler.records import Call, StartAttempt
 
 __all__ = ["ReplyObserver"]
 
@@ -26,22 +26,22 @@ class ReplyObserver(ReplyListener):
     Args:
         ticket: The attempt or call that the reply belongs to.
         on_text: Called with each piece of text.
-        feed: Passes a stimulus to the core.
+        core: Where to report.
         clock: Returns the time in seconds.
     """
 
-    __slots__ = ("_clock", "_feed", "_has_rates", "_ticket")
+    __slots__ = ("_clock", "_core", "_has_rates", "_ticket")
 
     def __init__(
         self,
         ticket: StartAttempt | Call,
         on_text: Callable[[str], None],
-        feed: Callable[[Stimulus], None],
+        core: CoreAccess,
         clock: Callable[[], float],
     ) -> None:
         super().__init__(on_text, self._report, self._may_resend)
         self._ticket = ticket
-        self._feed = feed
+        self._core = core
         self._clock = clock
         self._has_rates = False
 
@@ -55,26 +55,26 @@ class ReplyObserver(ReplyListener):
         self._has_rates = rates is not None
         permit = self._ticket.permit
         if permit is not None and (
-            refused or rates is not None or pause_seconds is not None or permit.counts
+            refused or rates is not None or pause_seconds is not None or permit.needs_reply_time
         ):
             now = self._clock()
-            self._feed(stimuli.ReplyBegan(self._ticket, now, rates, pause_seconds, refused=refused))
+            self._core.feed(
+                stimuli.ReplyBegan(self._ticket, now, rates, pause_seconds, refused=refused)
+            )
 
     def _may_resend(self) -> bool:
-        stimulus = stimuli.SendingAgain(self._ticket, self._clock())
-        self._feed(stimulus)
-        return stimulus.granted
+        return self._core.request_resend(self._ticket)
 
     def complete(self, response: LLMResponse) -> None:
         """Report the rate limits of a response that its beginning did not have."""
-        self._ticket.heard = response
+        self._ticket.response = response
         if not self.answered or (response.rate_limits is not None and not self._has_rates):
             self.answered = True
             self._report(response.rate_limits)
 
     def failed(self, error: BaseException) -> None:
         """Report the rate limits of a failure, and the pause that the service asks for."""
-        self._ticket.heard = describe(error)
+        self._ticket.response = describe(error)
         if not isinstance(error, ProviderError):
             return
         pause = None

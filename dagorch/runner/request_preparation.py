@@ -14,7 +14,7 @@ from dagorch.ports import Provider
 from dagorch.runner.bills import with_output_limit, worst_case
 from dagorch.runner.loop_state import shared
 from dagorch.runner.providers import Providers, RequestCheck
-from dagorch.scheduler.commands import Prepared
+from dagorch.scheduler.records import Prepared
 
 __all__ = ["RequestPreparer"]
 

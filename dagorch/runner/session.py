@@ -144,7 +144,7 @@ class Session:
             admission=common.admission,
             seed=seed,
             observed=observed,
-            freeing=options.retain == "outputs",
+            release_values=options.retain == "outputs",
         )
         attempts = Attempts(self.providers, common, self.preparer, options.deps)
         self.runner = Runner(core, attempts, common, self._emit)

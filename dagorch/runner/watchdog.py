@@ -27,7 +27,7 @@ _POLL_SECONDS: Final = BLOCKED_SECONDS / 2
 _NUMBER: Final = re.compile(r"\[\d+\]")
 _LOOP_FILE: Final = __file__.replace("watchdog.py", "loop.py")
 _CALLS_FILE: Final = __file__.replace("watchdog.py", "provider_calls.py")
-_WORKING: Final = frozenset({"_obey_all", "_obey"})
+_WORKING: Final = frozenset({"_run_commands", "_run_command"})
 """The runner's functions that call the user's; each has the command it obeys in `command`."""
 _OURS: Final = (
     __file__[: -len("runner/watchdog.py")],

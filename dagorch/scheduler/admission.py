@@ -1,11 +1,11 @@
 """
-Admission: bounded resources shared by all runs of an event loop, handed round among them.
+Admission: bounded resources shared by all runs of an event loop, round robin among them.
 
-Pure: no waiting and no clock here. How much a service's rates leave is `rates.py`'s.
+Pure: it neither waits nor reads a clock. How much a service's rates leave is in `rates.py`.
 
-A service and its models are one tree with one line of waiting runs. Nobody overtakes where
-somebody before it waits: for the service, then everybody behind waits; for one model of it,
-then whoever wants that model.
+A service and its models are one tree with one queue of waiting runs. A run does not overtake one
+that waits before it: if that one waits for the service, everybody behind it waits too; if it waits
+for one model, only runs that want that model do.
 """
 
 from __future__ import annotations
@@ -16,24 +16,30 @@ from typing import Final
 from dagorch.models.limits import NO_DEMAND, Demand
 from dagorch.models.rates import RateLimits
 from dagorch.models.usage import NOTHING_USED, Usage
-from dagorch.scheduler.commands import Resource
-from dagorch.scheduler.lanes import NEVER, Lane, Permit, Refusal, Waiting
 from dagorch.scheduler.latencies import Latencies
 from dagorch.scheduler.rates import Charge
+from dagorch.scheduler.resource_queues import (
+    NEVER,
+    Permit,
+    Refusal,
+    Resource,
+    ResourceQueue,
+    Waiter,
+)
 
-__all__ = ["Admission", "Permit", "Refusal"]
+__all__ = ["Admission", "Permit", "Refusal", "Resource"]
 
-_FEW: Final = 16
-"""Lanes below which none is looked at to see whether it is still needed."""
+_MIN_SWEPT: Final = 16
+"""Fewer queues than this are not swept for those no longer needed."""
 
 
 class Admission:
     """
-    Grants resources to attempts of several runs, round robin among the runs that wait.
+    Grants resources to the attempts of several runs, round robin among the runs that wait.
 
-    A run that is refused stands in line; when something is given back, the first that can go is
-    named, to be woken, and until it has come nobody else overtakes it. Where only time is
-    lacking, a run is told when to ask again.
+    A run that is refused waits in the resource's queue. When something is given back, the first
+    run that can go ahead is returned, to be woken; until it asks again, no other run overtakes
+    it. A run that only lacks time is told when to ask again.
 
     Example:
         >>> admission, gpu = Admission(), Resource("gpu", 1)
@@ -44,11 +50,11 @@ class Admission:
         ['b']
     """
 
-    __slots__ = ("_lanes", "_many")
+    __slots__ = ("_queues", "_sweep_at")
 
     def __init__(self) -> None:
-        self._lanes: dict[str, Lane] = {}
-        self._many = _FEW
+        self._queues: dict[str, ResourceQueue] = {}
+        self._sweep_at = _MIN_SWEPT
 
     def acquire(
         self,
@@ -57,59 +63,55 @@ class Admission:
         now: float = 0.0,
         demand: Demand = NO_DEMAND,
     ) -> Permit | Refusal:
-        """Take one of each resource for `run`, or none and a place in the first full one's line."""
-        wanted: list[Lane] = []
+        """Take one of each resource for a run; or none, and wait for the first full one."""
+        wanted: list[ResourceQueue] = []
         for resource in resources:
-            lane = self._lane(resource, now)
-            lacking, until = _before(lane, run, now)
+            queue = self._queue(resource, now)
+            lacking, until = _claimed_by_earlier(queue, run, now)
             if lacking is None:
-                lacking, until = lane.lacking(demand, now)
+                lacking, until = queue.bottleneck(demand, now)
             if lacking is not None:
-                waiting = lane.root.line.get(run)
-                if waiting is None:
-                    waiting = lane.root.line[run] = Waiting()
-                waiting.asks[lane] = demand
-                waiting.told = until
-                return Refusal(lane.name, lacking.name, until)
-            wanted.append(lane)
+                waiter = queue.root.waiters.setdefault(run, Waiter())
+                waiter.demands[queue] = demand
+                waiter.retry_at = until
+                return Refusal(queue.name, lacking.name, until)
+            wanted.append(queue)
         wake: dict[str, None] = {}
-        taken: list[tuple[Lane, Charge | None]] = []
+        holdings: list[tuple[ResourceQueue, Charge | None]] = []
         for inner in wanted:
-            lane_: Lane | None = inner
-            while lane_ is not None:
-                lane_.held += 1
-                charge = None if lane_.bucket is None else lane_.bucket.charge(demand, now)
-                taken.append((lane_, charge))
-                lane_ = lane_.outer
-            if inner.root.line:
-                inner.root.line.pop(run, None)
-                _call(inner.root, now, wake)
-        return Permit(taken, now, tuple(wake))
+            for queue in inner.chain:
+                queue.held += 1
+                charge = None if queue.window is None else queue.window.charge(demand, now)
+                holdings.append((queue, charge))
+            if inner.root.waiters:
+                inner.root.waiters.pop(run, None)
+                _find_next(inner.root, now, wake)
+        return Permit(holdings, now, tuple(wake))
 
-    def twice(self, permit: Permit, now: float) -> Permit | None:
-        """Give the same once more, for a hedge, if there is room at once and nobody waits."""
-        for lane, charge in permit:
+    def acquire_hedge(self, permit: Permit, now: float) -> Permit | None:
+        """Grant the same once more, if there is room at once and nobody waits."""
+        for queue, charge in permit:
             demand = NO_DEMAND if charge is None else charge.demand
-            if lane.root.line or lane.when(demand, now) > now:
+            if queue.root.waiters or queue.available_at(demand, now) > now:
                 return None
-        taken: list[tuple[Lane, Charge | None]] = []
-        for lane, charge in permit:
-            lane.held += 1
-            again = lane.bucket.charge(charge.demand, now) if lane.bucket and charge else None
-            taken.append((lane, again))
-        permit.hedge = hedge = Permit(taken, now)
+        holdings: list[tuple[ResourceQueue, Charge | None]] = []
+        for queue, charge in permit:
+            queue.held += 1
+            again = queue.window.charge(charge.demand, now) if queue.window and charge else None
+            holdings.append((queue, again))
+        permit.hedge = hedge = Permit(holdings, now)
         hedge.hedge = hedge
         return hedge
 
     def p95(self, permit: Permit) -> float | None:
-        """Seconds within which nineteen of twenty answers came; None while too few have."""
-        for lane, _ in permit:
-            if lane.adaptive is not None:
-                lane.latencies = lane.latencies or Latencies()
-                return lane.latencies.p95
+        """Return the 95th percentile of the model's response times; None if too few are known."""
+        for queue, _ in permit:
+            if queue.aimd is not None:
+                queue.latencies = queue.latencies or Latencies()
+                return queue.latencies.p95
         return None
 
-    def heard(
+    def reply_began(
         self,
         permit: Permit,
         now: float,
@@ -119,50 +121,50 @@ class Admission:
         refused: bool = False,
     ) -> list[str]:
         """
-        Take in that a reply has begun, and what it said of the service's limits.
+        Update from a reply that has begun, and from what it says of the service's limits.
 
-        A refusal, as too much, of a service of which nobody said what it permits has fewer
-        exchanges under way at once from then on.
+        That holds for the first service of the permit, the narrowest: a model's own if it has
+        one. A refusal lowers the number of exchanges in flight if no limits are known.
 
-        What it said holds for the first of the permit's services, the narrowest: a model's own
-        where there is one. Returns the runs to wake.
+        Returns:
+            The runs to wake.
         """
         wake: dict[str, None] = {}
-        narrowest = True
+        is_narrowest = True
         permit.refused = permit.refused or refused
-        for lane, charge in permit:
-            if lane.bucket is None or charge is None:
+        for queue, charge in permit:
+            if queue.window is None or charge is None:
                 continue
-            lane.bucket.answered(charge, now)
-            if narrowest:
-                narrowest = False
+            queue.window.reply_began(charge, now)
+            if is_narrowest:
+                is_narrowest = False
                 if rates is not None:
-                    lane.bucket.hear(rates, charge, now)
+                    queue.window.report(rates, charge, now)
                 if pause_seconds is not None:
-                    lane.bucket.pause(pause_seconds, now)
-                if refused and lane.adaptive is not None and not lane.knows():
-                    wait = lane.adaptive.refused(charge.serial, lane.bucket.sent, lane.held, now)
+                    queue.window.pause(pause_seconds, now)
+                if refused and queue.aimd is not None and not queue.knows_limits():
+                    pause = queue.aimd.refused(charge.serial, queue.window.sent, queue.held, now)
                     if pause_seconds is None:
-                        lane.bucket.pause(wait, now)
-            if lane.root is lane:
-                _call(lane, now, wake)
+                        queue.window.pause(pause, now)
+            if queue.root is queue:
+                _find_next(queue, now, wake)
         return list(wake)
 
-    def again(self, permit: Permit, now: float) -> bool:
+    def charge_resend(self, permit: Permit, now: float) -> bool:
         """
-        Charge an exchange once more that has to be sent again, if there is room and nobody waits.
+        Charge an exchange once more that must be sent again, if there is room and nobody waits.
 
-        The service may have counted what was sent before.
+        The service may have counted the first one.
         """
-        for lane, charge in permit:
-            if lane.bucket is None or charge is None:
+        for queue, charge in permit:
+            if queue.window is None or charge is None:
                 continue
-            if lane.root.line or lane.bucket.when(charge.demand, now) > now:
+            if queue.root.waiters or queue.window.available_at(charge.demand, now) > now:
                 return False
         permit.renew(
             [
-                (lane, lane.bucket.renew(charge, now) if lane.bucket and charge else charge)
-                for lane, charge in permit
+                (queue, queue.window.renew(charge, now) if queue.window and charge else charge)
+                for queue, charge in permit
             ]
         )
         return True
@@ -173,132 +175,131 @@ class Admission:
         """Give back what a permit holds, with what was used. Returns the runs to wake."""
         wake: dict[str, None] = {}
         if isinstance(permit, Permit):
-            for lane, charge in permit:
-                lane.held -= 1
-                if lane.latencies is not None and permit.tells_latency(usage):
-                    lane.latencies.add(now - permit.since, now)
-                if lane.adaptive is not None and usage.output_tokens and not permit.refused:
-                    lane.adaptive.went_well(now)
-                if lane.bucket is not None and charge is not None:
-                    lane.bucket.settle(charge, now, usage)
-            for lane, _ in permit:
-                if lane.root is lane:
-                    _call(lane, now, wake)
-                self._forget(lane, now)
+            for queue, charge in permit:
+                queue.held -= 1
+                if queue.latencies is not None and permit.is_latency_sample(usage):
+                    queue.latencies.add(now - permit.since, now)
+                if queue.aimd is not None and usage.output_tokens and not permit.refused:
+                    queue.aimd.succeeded(now)
+                if queue.window is not None and charge is not None:
+                    queue.window.settle(charge, now, usage)
+            for queue, _ in permit:
+                if queue.root is queue:
+                    _find_next(queue, now, wake)
+                self._drop_if_idle(queue, now)
         return list(wake)
 
     def leave(self, run: str, now: float = 0.0, keep: Collection[str] = ()) -> list[str]:
         """
-        Ask no more for anything but `keep`: the run has nothing that it could start with it.
+        Stop waiting for everything but `keep`: the run has nothing to start with it.
 
-        Returns the runs to wake.
+        Returns:
+            The runs to wake.
         """
         wake: dict[str, None] = {}
-        for root in [lane for lane in self._lanes.values() if lane.root is lane]:
-            waiting = root.line.get(run)
-            if waiting is None:
+        for root in [queue for queue in self._queues.values() if queue.root is queue]:
+            waiter = root.waiters.get(run)
+            if waiter is None:
                 continue
-            kept = {lane: demand for lane, demand in waiting.asks.items() if lane.name in keep}
-            if len(kept) < len(waiting.asks):
+            kept = {queue: d for queue, d in waiter.demands.items() if queue.name in keep}
+            if len(kept) < len(waiter.demands):
                 if kept:
-                    waiting.asks = kept
+                    waiter.demands = kept
                 else:
-                    del root.line[run]
-                _call(root, now, wake)
+                    del root.waiters[run]
+                _find_next(root, now, wake)
         if not keep:
             self._sweep(now)
         return list(wake)
 
-    def _lane(self, resource: Resource, now: float) -> Lane:
-        lane = self._lanes.get(resource.name)
-        if lane is None:
-            if len(self._lanes) >= self._many:
-                self._sweep(now)
-                self._many = max(_FEW, 2 * len(self._lanes))
-            outer = None if resource.within is None else self._lane(resource.within, now)
-            if outer is not None:
-                outer.inner += 1
-            lane = self._lanes[resource.name] = Lane(resource, outer)
-        return lane
-
-    def _sweep(self, now: float) -> None:
-        for lane in tuple(self._lanes.values()):
-            self._forget(lane, now)
-
-    def _forget(self, lane: Lane, now: float) -> None:
-        """Keep nothing of resources long gone."""
-        if (
-            not lane.held
-            and not lane.inner
-            and not lane.root.line
-            and (lane.adaptive is None or lane.adaptive.is_idle(now))
-            and (lane.latencies is None or lane.latencies.is_idle(now))
-            and (lane.bucket is None or lane.bucket.is_idle(now))
-            and self._lanes.get(lane.name) is lane
-        ):
-            del self._lanes[lane.name]
-            if lane.outer is not None:
-                lane.outer.inner -= 1
-                self._forget(lane.outer, now)
-
     def held(self, name: str) -> int:
-        """How many of a resource are held now."""
-        lane = self._lanes.get(name)
-        return lane.held if lane else 0
+        """Return how many hold a resource now."""
+        queue = self._queues.get(name)
+        return queue.held if queue else 0
 
     @property
     def at_rest(self) -> bool:
         """Whether nobody holds anything and nobody waits."""
-        return not any(lane.held or lane.line for lane in self._lanes.values())
+        return not any(queue.held or queue.waiters for queue in self._queues.values())
 
     def check(self) -> None:
-        """Recount every service. Raises `InvariantError` if what is kept is not what is."""
-        for lane in self._lanes.values():
-            if lane.bucket is not None:
-                lane.bucket.check(lane.held)
+        """Recount every service. Raises `InvariantError` if a count is wrong."""
+        for queue in self._queues.values():
+            if queue.window is not None:
+                queue.window.check(queue.held)
+
+    def _queue(self, resource: Resource, now: float) -> ResourceQueue:
+        queue = self._queues.get(resource.name)
+        if queue is None:
+            if len(self._queues) >= self._sweep_at:
+                self._sweep(now)
+                self._sweep_at = max(_MIN_SWEPT, 2 * len(self._queues))
+            outer = None if resource.within is None else self._queue(resource.within, now)
+            if outer is not None:
+                outer.inner += 1
+            queue = self._queues[resource.name] = ResourceQueue(resource, outer)
+        return queue
+
+    def _sweep(self, now: float) -> None:
+        for queue in tuple(self._queues.values()):
+            self._drop_if_idle(queue, now)
+
+    def _drop_if_idle(self, queue: ResourceQueue, now: float) -> None:
+        if (
+            not queue.held
+            and not queue.inner
+            and not queue.root.waiters
+            and (queue.aimd is None or queue.aimd.is_idle(now))
+            and (queue.latencies is None or queue.latencies.is_idle(now))
+            and (queue.window is None or queue.window.is_idle(now))
+            and self._queues.get(queue.name) is queue
+        ):
+            del self._queues[queue.name]
+            if queue.outer is not None:
+                queue.outer.inner -= 1
+                self._drop_if_idle(queue.outer, now)
 
 
-def _before(wanted: Lane, run: str, now: float) -> tuple[Lane | None, float]:
-    """What of a lane and those around it is for runs that stand before this one in the line."""
+def _claimed_by_earlier(
+    wanted: ResourceQueue, run: str, now: float
+) -> tuple[ResourceQueue | None, float]:
+    """Return what of a queue and those around it belongs to runs that wait before this one."""
     root = wanted.root
-    taken: set[Lane] = set()
-    for other, waiting in root.line.items():
+    claimed: set[ResourceQueue] = set()
+    for other, waiter in root.waiters.items():
         if other == run:
             break
-        for lane, demand in waiting.asks.items():
-            lacking, _ = lane.lacking(demand, now)
-            if lacking is root or lacking is None:  # it waits for the whole, or is on its way
+        for queue, demand in waiter.demands.items():
+            lacking, _ = queue.bottleneck(demand, now)
+            if lacking is root or lacking is None:  # it waits for the service, or was just woken
                 return root, NEVER
-            taken.add(lacking)
-    if taken:
-        lane_: Lane | None = wanted
-        while lane_ is not None:
-            if lane_ in taken:
-                return lane_, NEVER
-            lane_ = lane_.outer
+            claimed.add(lacking)
+    for queue in wanted.chain:
+        if queue in claimed:
+            return queue, NEVER
     return None, now
 
 
-def _call(root: Lane, now: float, wake: dict[str, None]) -> None:
+def _find_next(root: ResourceQueue, now: float, wake: dict[str, None]) -> None:
     """
-    Name the first in a line that can go now.
+    Add the first waiting run that can go ahead now to `wake`.
 
-    Also named are those before it that can go at another time than they were told.
+    Also add the runs before it that can go ahead earlier than they plan to ask again.
     """
-    taken: set[Lane] = set()
-    for run, waiting in root.line.items():
+    lacking_now: set[ResourceQueue] = set()
+    for run, waiter in root.waiters.items():
         soonest = NEVER
-        for lane, demand in waiting.asks.items():
-            if lane in taken:
+        for queue, demand in waiter.demands.items():
+            if queue in lacking_now:
                 continue
-            lacking, at = lane.lacking(demand, now)
+            lacking, at = queue.bottleneck(demand, now)
             if lacking is None:
                 wake.setdefault(run)
                 return
             soonest = min(soonest, at)
-            taken.add(lacking)
-        if soonest < waiting.told:
-            waiting.told = soonest
+            lacking_now.add(lacking)
+        if soonest < waiter.retry_at:
+            waiter.retry_at = soonest
             wake.setdefault(run)
-        if root in taken:
+        if root in lacking_now:
             return

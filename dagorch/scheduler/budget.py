@@ -1,7 +1,7 @@
 """
-The budget: money and tokens reserved before they are spent, so that a ceiling holds.
+The budget: money and tokens are reserved before they are spent, so that a ceiling holds.
 
-It decides nothing but whether a sum fits.
+It only answers whether an amount fits; `dispatcher.py` decides what follows.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ __all__ = ["Budget"]
 
 class Budget:
     """
-    What a run has spent, what is reserved for work under way, and the ceilings over both.
+    What a run has spent, what is reserved for running work, and the ceilings over both.
 
     Args:
         max_cost: Dollars; None is no ceiling.
@@ -23,11 +23,11 @@ class Budget:
 
     Example:
         >>> budget = Budget(Decimal("1.00"))
-        >>> most = Amount(Decimal("0.70"))
-        >>> budget.reserve(most), budget.reserve(most)
+        >>> worst = Amount(Decimal("0.70"))
+        >>> budget.reserve(worst), budget.reserve(worst)
         (True, False)
-        >>> budget.settle(most, Usage(cost_usd=Decimal("0.10")))
-        >>> budget.reserve(most)
+        >>> budget.settle(worst, Usage(cost_usd=Decimal("0.10")))
+        >>> budget.reserve(worst)
         True
     """
 
@@ -39,38 +39,38 @@ class Budget:
         self.reserved = NO_AMOUNT
         self.spent = NO_AMOUNT
 
-    def _holds(self, amount: Amount) -> bool:
+    def _is_below_ceilings(self, amount: Amount) -> bool:
         return (self.max_cost is None or amount.cost_usd <= self.max_cost) and (
             self.max_tokens is None or amount.tokens <= self.max_tokens
         )
 
     @property
     def is_kept(self) -> bool:
-        """Whether what is spent and reserved is within the ceilings, as it always must be."""
-        return self._holds(self.spent + self.reserved)
+        """Whether spent plus reserved is within the ceilings, as it always must be."""
+        return self._is_below_ceilings(self.spent + self.reserved)
 
     def fits(self, worst: Amount) -> bool:
-        """Whether a sum fits under the ceilings with what is spent and reserved."""
-        return self._holds(self.spent + self.reserved + worst)
+        """Return whether an amount fits beside what is spent and reserved."""
+        return self._is_below_ceilings(self.spent + self.reserved + worst)
 
     def reserve(self, worst: Amount) -> bool:
-        """Set a sum aside if it fits."""
+        """Reserve an amount if it fits."""
         if not self.fits(worst):
             return False
         self.reserved += worst
         return True
 
     def never_fits(self, worst: Amount) -> bool:
-        """Whether the sum would not fit even if everything reserved came back."""
-        return not self._holds(self.spent + worst)
+        """Return whether the amount would not fit even if all that is reserved came back."""
+        return not self._is_below_ceilings(self.spent + worst)
 
     def settle(self, reserved: Amount, usage: Usage) -> None:
-        """Give back what was set aside and book what was really spent."""
+        """Replace a reservation by what was really spent."""
         self.reserved -= reserved
         self.spent += Amount(usage.cost_usd, usage.total_tokens)
 
-    def told(self, worst: Amount) -> str:
-        """Say in words why a sum does not fit, and what to do."""
+    def explain(self, worst: Amount) -> str:
+        """Return why an amount does not fit, and what to do."""
         if self.max_cost is not None and self.spent.cost_usd + worst.cost_usd > self.max_cost:
             return (
                 f"could cost up to ${worst.cost_usd}, but of max_cost=${self.max_cost} "

@@ -1,313 +1,266 @@
 """
-Frames: one activation of a plan, its node runs as flat arrays.
+Frames: how subgraphs, loops, maps, fallbacks and expansions proceed under their node run.
 
-What moves them is in `core.py` and beside it.
+Every rule here is a function of a frame and a node. It updates the node run's container and
+returns the next step: a frame to open, an evaluation, or the node run's end. The core takes it
+(`Core.proceed`).
 """
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from dagorch.graph.plan import Plan
-from dagorch.models.usage import NOTHING_USED, Usage
-from dagorch.scheduler.deadlines import Due
+from dagorch.errors import RunError
+from dagorch.graph.plan import LOOP, MAP, Plan
+from dagorch.nodes.container import Loop, Map
+from dagorch.scheduler.closed_frames import pack
+from dagorch.scheduler.records import MISSING, Container, Evaluate, Frame, Purpose
 from dagorch.scheduler.states import State
 
-if TYPE_CHECKING:
-    from dagorch.scheduler.commands import Evaluate, Prepared, StartAttempt
+__all__ = [
+    "OPEN_ITEMS", "STOPPED", "End", "OpenFrame", "OpenMap", "Step", "StopWith", "close",
+    "frame_outcome", "map_value", "missing_output_error", "next_item", "open_body",
+    "open_container", "open_map", "too_many_node_runs", "until_evaluated",
+]  # fmt: skip
 
-__all__ = ["FREED", "MISSING", "Closed", "Container", "Facts", "Frame", "Group"]
-
-FREED: Final = type("Freed", (), {"__slots__": (), "__repr__": lambda _: "FREED"})()
-"""What stands for a value that was let go after its last reader."""
-MISSING: Final = type("Missing", (), {"__slots__": (), "__repr__": lambda _: "MISSING"})()
-"""The value of a node run that has none."""
 _COMPLETED: Final = int(State.COMPLETED)
+_SKIPPED: Final = int(State.SKIPPED)
 
 
-class Facts:
-    """What is remembered of the few node runs that did more than start once and complete."""
-
-    __slots__ = (
-        "bills",
-        "due",
-        "error",
-        "failures",
-        "model",
-        "model_failures",
-        "picked",
-        "prepared",
-        "recovered_from",
-        "retries",
-        "usage",
-    )
-
-    def __init__(self) -> None:
-        self.failures = 0
-        """Attempts that failed."""
-        self.model = 0
-        """Which model is asked: 0 the node's own, then its fallback models."""
-        self.model_failures = 0
-        """Attempts that failed with that model."""
-        self.retries: list[str] = []
-        """A line for each, for the story."""
-        self.usage: Usage = NOTHING_USED
-        """The sum of its bills."""
-        self.bills: list[tuple[int, int, Usage]] = []
-        """Of each exchange the attempt, the number of the model in `RunState.models`, the usage."""
-        self.error: BaseException | None = None
-        """Why it failed, or why its last attempt did."""
-        self.recovered_from: BaseException | None = None
-        self.picked: tuple[str, ...] = ()
-        """Of a branch: its labels."""
-        self.prepared: Prepared | None = None
-        self.due: Due | None = None
-        """Its own deadline."""
+# -- steps ------------------------------------------------------------------------------------
 
 
-class Group:
-    """The closed frames of one plan under a node run."""
+class OpenFrame:
+    """Open a frame of the container's body."""
 
-    __slots__ = ("converged", "given", "history", "indexed", "left", "plan", "records")
+    __slots__ = ("inputs", "label")
 
-    def __init__(self, plan: Plan, indexed: bool) -> None:
-        self.plan = plan
-        self.indexed = indexed
-        """Whether their addresses carry a number: `refine[2]/...`."""
-        self.records: list[Closed | None] = []
-        """By label; None where a frame of a higher one closed first."""
-        self.history: tuple[Any, ...] | None = None
-        """Of a loop that completed: the state after each pass."""
-        self.converged = False
-        self.left: dict[int, dict[int, Any]] | None = None
-        """Of frames that broke, by label: the values of what had completed, by index."""
-        self.given: Sequence[Any] = ()
-        """Of a loop or map that did not complete, by label: what its frames had given."""
-
-    def leave(self, frame: Frame) -> None:
-        """Keep what had completed in a frame that gives nothing itself."""
-        values = frame.completed
-        if values:
-            if self.left is None:
-                self.left = {}
-            self.left[frame.label or 0] = values
-
-    def keep(self, label: int | None, record: Closed) -> None:
-        """Keep the record of a frame that has closed."""
-        place = label or 0
-        while len(self.records) <= place:
-            self.records.append(None)
-        self.records[place] = record
-
-    def kept(self) -> Iterator[tuple[str, Closed]]:
-        """Each record, and the number that its address carries, in brackets or empty."""
-        for label, record in enumerate(self.records):
-            if record is not None:
-                yield self.number(label), record
-
-    def number(self, label: int) -> str:
-        """What the address of that frame carries, in brackets or empty."""
-        return f"[{label}]" if self.indexed else ""
-
-
-Closed = bytes | tuple[Any, ...]
-"""
-A closed frame: packed states and times.
-
-Where there is more, a tuple of these, the facts by node or None, and each group, laid out flat.
-"""
-
-
-class Container:
-    """An open node run: the frames under it, and how far its loop or map has come."""
-
-    __slots__ = (
-        "body", "converged", "frames", "group", "history", "inputs", "items", "iteration", "limit",
-        "next_item", "recovering", "results", "stop_error", "stopping",
-    )  # fmt: skip
-
-    def __init__(self, body: Plan | None, inputs: dict[str, Any], indexed: bool) -> None:
-        self.body = body
+    def __init__(self, inputs: dict[str, Any], label: int | None = None) -> None:
         self.inputs = inputs
-        self.frames: dict[int, Frame] = {}
-        self.group = Group(body, indexed) if body is not None else None
-        self.stopping = False
-        """Its frames were told to stop; it ends when the last has."""
-        self.stop_error: BaseException | None = None
-        """It then fails with this; None: it is cancelled."""
-        self.recovering: BaseException | None = None
-        """Its frame is a fallback for this error."""
-        self.iteration = 0
-        self.history: list[Any] = []
-        self.converged = False
-        self.items: Any = ()
-        self.next_item = 0
-        self.limit = 0
-        self.results: list[Any] = []
-
-    def leave(self) -> None:
-        """Keep what its frames gave, since it will not complete with it."""
-        if self.group is not None:
-            self.group.given = self.results or self.history
+        self.label = label
 
 
-class Frame:
-    """One activation of a plan inside a run."""
+class OpenMap:
+    """Begin a map over these items."""
 
-    __slots__ = (
-        "_prefix",
-        "arrived",
-        "children",
-        "closed_edges",
-        "containers",
-        "detour",
-        "ended",
-        "facts",
-        "label",
-        "marks",
-        "minus_priority",
-        "open_out",
-        "parent",
-        "parent_index",
-        "pending",
-        "plan",
-        "priority", "readers",
-        "running",
-        "serial",
-        "state",
-        "stop_error",
-        "stopping",
-        "tail",
-        "tickets",
-        "times",
-        "unended",
-        "values",
-    )  # fmt: skip
+    __slots__ = ("items",)
+
+    def __init__(self, items: Any) -> None:
+        self.items = items
+
+
+class End:
+    """End the node run: COMPLETED with a value, FAILED with an error, or SKIPPED."""
+
+    __slots__ = ("error", "state", "value")
 
     def __init__(
-        self,
-        plan: Plan,
-        serial: int,
-        inputs: list[Any],
-        parent: Frame | None,
-        parent_index: int,
-        label: int | None,
-        tail: float,
-        priority: int,
+        self, state: State, value: Any = MISSING, error: BaseException | None = None
     ) -> None:
-        size = plan.size
-        self.plan = plan
-        self.serial = serial
-        self.parent = parent
-        self.parent_index = parent_index
-        self.label = label
-        self.tail = tail
-        self.priority = priority
-        self.minus_priority = -priority
-        self.values: list[Any] = [MISSING] * size + inputs
-        self.state = bytearray(size)
-        self.pending = plan.in_degree.copy()
-        self.times = array("d", (-1.0,)) * (3 * size)
-        """Ready, first start, end: three a node run, in seconds of the run's clock; -1 is never."""
-        self.unended = size
-        self.ended = False
-        self.stopping = False
-        self.detour = False
-        """
-        Whether its steps go the long way.
+        self.state = state
+        self.value = value
+        self.error = error
 
-        It stops, edges are closed, values are let go, or somebody listens.
-        """
-        self.stop_error: BaseException | None = None
-        self.marks: dict[int, list[int]] = {}
-        """Per target with an edge that is not live: dead, dead and required, broken."""
-        self.arrived: dict[int, list[int]] = {}
-        """Per quorum merge, the edges that came alive, as they came."""
-        self.running: dict[int, StartAttempt] = {}
-        self.tickets: dict[int, Evaluate] = {}
-        self.containers: dict[int, Container] = {}
-        self.facts: dict[int, Facts] = {}
-        self.children: dict[int, list[Group]] = {}
-        self.closed_edges: set[int] | None = None
-        self.open_out: list[int] | None = None
-        self.readers: list[int] | None = None
-        """Per value, how many node runs will still read it; None if values are kept."""
-        self._prefix: str | None = None
 
-    @property
-    def completed(self) -> dict[int, Any]:
-        """The values of its node runs that have completed, where they were not let go."""
-        return {
-            index: self.values[index]
-            for index, state in enumerate(self.state)
-            if state == _COMPLETED and self.values[index] is not FREED
+class StopWith:
+    """Stop the container's other frames, then let the node run fail."""
+
+    __slots__ = ("error",)
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+
+class _Signal:
+    """A step without data."""
+
+    __slots__ = ()
+
+
+OPEN_ITEMS: Final = _Signal()
+"""Open further items of a map, or complete it."""
+STOPPED: Final = _Signal()
+"""All frames of a container that was being stopped have closed."""
+
+Step = OpenFrame | OpenMap | Evaluate | End | StopWith | _Signal | None
+"""What a container does next; None: it waits for its other frames."""
+
+
+# -- opening ----------------------------------------------------------------------------------
+
+
+def open_container(frame: Frame, index: int) -> Step:
+    """Give a loop, map or subgraph its container, and return its first step."""
+    plan, inputs = frame.plan, frame.inputs_of(index)
+    kind, node = plan.kinds[index], plan.nodes[index]
+    container = Container(plan.bodies[index], inputs, kind in (LOOP, MAP))
+    frame.containers[index] = container
+    if not isinstance(node, Loop | Map):
+        return OpenFrame(inputs)
+    container.parameter = node.parameter
+    value = inputs[node.parameter]
+    if kind == LOOP:
+        return _next_pass(container, value)
+    if isinstance(value, (list, tuple, range)):
+        return OpenMap(value)
+    return Evaluate(frame, index, Purpose.ITEMS, tuple, {}, value)
+
+
+def open_body(
+    frame: Frame, index: int, plan: Plan, inputs: dict[str, Any], error: BaseException | None
+) -> Step:
+    """
+    Let a plan run in a node run's place: an expansion, or a fallback.
+
+    `error` is what a fallback recovers from; None for an expansion.
+    """
+    container = frame.containers[index] = Container(plan, inputs, indexed=False)
+    container.recovering = error
+    return OpenFrame(inputs)
+
+
+def too_many_node_runs(path: str, max_node_runs: int) -> RunError:
+    """Return the error of a container whose next frame would exceed the run's bound."""
+    return RunError(
+        f"opening {path!r} would make more than max_node_runs={max_node_runs} node runs; raise it "
+        "if that many are meant",
+        path=path,
+    )
+
+
+# -- loops ------------------------------------------------------------------------------------
+
+
+def _next_pass(container: Container, state: Any) -> Step:
+    return OpenFrame({**container.inputs, container.parameter: state}, container.iteration)
+
+
+def _pass_ended(frame: Frame, index: int, state: Any) -> Step:
+    container, node = frame.containers[index], frame.plan.nodes[index]
+    assert isinstance(node, Loop)
+    container.iteration += 1
+    container.history.append(state)
+    if node.until is not None:
+        return Evaluate(frame, index, Purpose.UNTIL, node.until, {}, state)
+    return until_evaluated(frame, index, is_done=False)
+
+
+def until_evaluated(frame: Frame, index: int, *, is_done: bool) -> Step:
+    """Return the next pass of a loop, or its end."""
+    container, node = frame.containers[index], frame.plan.nodes[index]
+    assert isinstance(node, Loop)
+    assert node.max_iterations is not None
+    state = container.history[-1]
+    if not is_done and container.iteration < node.max_iterations:
+        return _next_pass(container, state)
+    container.group.history, container.group.converged = tuple(container.history), is_done
+    return End(State.COMPLETED, state)
+
+
+# -- maps -------------------------------------------------------------------------------------
+
+
+def open_map(frame: Frame, index: int, items: Any, max_parallel: int) -> Container:
+    """Begin a map; `max_parallel` is its bound on open items unless it sets one."""
+    container, node = frame.containers[index], frame.plan.nodes[index]
+    assert isinstance(node, Map)
+    container.items = items
+    container.max_open = node.max_parallel or max_parallel
+    container.results = [MISSING] * len(items)
+    return container
+
+
+def next_item(container: Container) -> OpenFrame:
+    """Return the frame of the next item of a map."""
+    label = container.next_item
+    container.next_item += 1
+    return OpenFrame({**container.inputs, container.parameter: container.items[label]}, label)
+
+
+def map_value(container: Container) -> list[Any]:
+    """Return the value of a map whose items have all ended."""
+    return [value for value in container.results if value is not MISSING]
+
+
+def _item_ended(frame: Frame, index: int, label: int, outcome: End) -> Step:
+    container, node = frame.containers[index], frame.plan.nodes[index]
+    assert isinstance(node, Map)
+    if outcome.error is None:
+        container.results[label] = outcome.value
+    elif node.on_item_error == "fail":
+        return StopWith(outcome.error)
+    elif node.on_item_error == "collect":
+        container.results[label] = outcome.error
+    if container.next_item < len(container.items) or not container.frames:
+        return OPEN_ITEMS
+    return None
+
+
+# -- closing ----------------------------------------------------------------------------------
+
+
+def close(frame: Frame) -> Step:
+    """Close a frame whose node runs have all ended, and return the next step of its container."""
+    parent, index = frame.parent, frame.parent_index
+    assert parent is not None
+    container = parent.containers[index]
+    del container.frames[frame.serial]
+    group = container.group
+    if not group.frames:
+        parent.closed_frames.setdefault(index, []).append(group)
+    group.keep(frame.label, pack(frame))
+    if container.stopping:
+        group.keep_values(frame)
+        return None if container.frames else STOPPED
+    outcome = frame_outcome(frame)
+    if outcome.error is not None:
+        group.keep_values(frame)
+    kind = parent.plan.kinds[index] if container.recovering is None else None
+    if kind == MAP:
+        assert frame.label is not None
+        return _item_ended(parent, index, frame.label, outcome)
+    if kind == LOOP and outcome.state == _COMPLETED:
+        return _pass_ended(parent, index, outcome.value)
+    return outcome
+
+
+def frame_outcome(frame: Frame) -> End:
+    """Return what a frame came to: a value, an error, or SKIPPED if its output was skipped."""
+    if frame.stop_error is not None:
+        return End(State.FAILED, error=frame.stop_error)
+    plan, state = frame.plan, frame.state
+    if plan.single_output:
+        index = plan.outputs[0]
+        if state[index] == _COMPLETED:
+            return End(State.COMPLETED, frame.values[index])
+    else:
+        value = {
+            id: frame.values[index]
+            for id, index in zip(plan.output_ids, plan.outputs, strict=True)
+            if state[index] == _COMPLETED
         }
+        if value:
+            return End(State.COMPLETED, value)
+    broken = [index for index in plan.outputs if state[index] != _SKIPPED]
+    if broken:
+        return End(State.FAILED, error=missing_output_error(frame, broken[0]))
+    return End(State.SKIPPED)
 
-    @property
-    def prefix(self) -> str:
-        """What comes before a node's id in its address."""
-        if self._prefix is None:
-            parts: list[str] = []
-            frame: Frame = self
-            while frame.parent is not None:
-                if frame._prefix is not None:
-                    parts.append(frame._prefix)
-                    break
-                number = "" if frame.label is None else f"[{frame.label}]"
-                parts.append(f"{frame.parent.plan.nodes[frame.parent_index].id}{number}/")
-                frame = frame.parent
-            self._prefix = "".join(reversed(parts))
-        return self._prefix
 
-    def path_of(self, index: int) -> str:
-        """The address of a node run in this frame."""
-        return self.prefix + self.plan.nodes[index].id
-
-    def count_readers(self) -> None:
-        """Begin to let values go: count for each slot the node runs that will read it."""
-        plan = self.plan
-        self.detour = True
-        self.readers = [0] * len(self.values)
-        for index in range(plan.size):
-            for slot in plan.slots_read(index):
-                self.readers[slot] += 1
-        for index in plan.outputs:
-            self.readers[index] += 1  # whoever gets the frame's value
-
-    def let_go(self, index: int) -> None:
-        """Free what an ended node run was the last to read, and its own value if nobody will."""
-        readers = self.readers
-        assert readers is not None
-        for slot in self.plan.slots_read(index):
-            readers[slot] -= 1
-            if not readers[slot] and self.values[slot] is not MISSING:
-                self.values[slot] = FREED
-        if not readers[index] and self.values[index] is not MISSING:
-            self.values[index] = FREED
-
-    def fact(self, index: int) -> Facts:
-        """The facts of a node run, made when first needed."""
-        found = self.facts.get(index)
-        if found is None:
-            found = self.facts[index] = Facts()
-        return found
-
-    def inputs_of(self, index: int) -> dict[str, Any]:
-        """The values a node takes, by parameter; one whose source died is left to its default."""
-        values = self.values
-        plan = self.plan
-        inputs = {
-            name: value
-            for name, slot in plan.binders[index]
-            if (value := values[slot]) is not MISSING
-        }
-        if index in plan.constants:
-            inputs.update(plan.constants[index])
-        if index in plan.collections:
-            for parameter, slots, collection in plan.collections[index]:
-                found = [values[slot] for slot in slots]
-                if not any(value is MISSING for value in found):
-                    inputs[parameter] = collection.fill(found)
-        return inputs
+def missing_output_error(frame: Frame, index: int) -> BaseException:
+    """Return why an output has no value: its own error, else that of what it depended on."""
+    seen = {index}
+    stack = [index]
+    plan = frame.plan
+    while stack:
+        current = stack.pop()
+        details = frame.node_details.get(current)
+        if details is not None and details.error is not None:
+            return details.error
+        for edge in range(plan.in_start[current], plan.in_start[current + 1]):
+            source = plan.edge_source[edge]
+            if source not in seen:
+                seen.add(source)
+                stack.append(source)
+    end = State(frame.state[index]).name.lower()
+    return RunError(f"output {frame.path_of(index)!r} was {end}", path=frame.path_of(index))

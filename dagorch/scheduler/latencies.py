@@ -1,4 +1,4 @@
-"""How long a model's answers took of late, and what is longer than most of them; no decisions."""
+"""The latest response times of a model and their 95th percentile; no decisions."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Final
 
 __all__ = ["Latencies"]
 
-_MIN: Final = 20
-"""Answers below which nothing is said: one in twenty is what is called late."""
-_KEPT: Final = 200
-"""The newest only, for services have good and bad hours."""
+_MIN_SAMPLES: Final = 20
+"""With fewer there is no 95th percentile."""
+_MAX_SAMPLES: Final = 200
+"""Only the newest count: services have good and bad hours."""
 _KEPT_SECONDS: Final = 600.0
-"""How long they are remembered while nobody asks the service for anything."""
+"""How long samples are remembered while the service is not used."""
 
 
 class Latencies:
     """
-    The seconds from sending to the whole answer, of the last 200 exchanges.
+    The seconds from sending to the whole response, of the last 200 exchanges.
 
     Example:
         >>> seen = Latencies()
@@ -31,23 +31,25 @@ class Latencies:
     __slots__ = ("_last", "_seconds")
 
     def __init__(self) -> None:
-        self._seconds: deque[float] = deque(maxlen=_KEPT)
+        self._seconds: deque[float] = deque(maxlen=_MAX_SAMPLES)
         self._last = 0.0
 
     def add(self, seconds: float, now: float) -> None:
-        """Take in one more."""
         self._seconds.append(seconds)
         self._last = now
 
     @property
     def p95(self) -> float | None:
-        """The least of them that 95 in a hundred do not exceed; None while fewer than 20 are known.
+        """
+        The smallest sample that 95 in 100 do not exceed; None with fewer than 20.
 
         Cost: O(n log n) of the 200.
         """
         count = len(self._seconds)
-        return None if count < _MIN else sorted(self._seconds)[math.ceil(0.95 * count) - 1]
+        if count < _MIN_SAMPLES:
+            return None
+        return sorted(self._seconds)[math.ceil(0.95 * count) - 1]
 
     def is_idle(self, now: float) -> bool:
-        """Whether there is nothing to remember, or not any more."""
+        """Return whether nothing is worth remembering."""
         return not self._seconds or now - self._last > _KEPT_SECONDS

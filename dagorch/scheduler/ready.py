@@ -1,149 +1,156 @@
-"""The ready queue: node runs that may start, critical path first, each set of resources apart."""
+"""The ready queue: node runs that may start, critical path first, grouped by what they need."""
 
 from __future__ import annotations
 
 import heapq
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any, Final, NamedTuple
 
 from dagorch.graph.plan import Plan
+from dagorch.scheduler.records import Frame
 
-if TYPE_CHECKING:
-    from dagorch.scheduler.frames import Frame
+__all__ = ["Item", "Needs", "ReadyQueue"]
 
-__all__ = ["Item", "ReadyQueue"]
-
-Item = tuple[float, float, int, int, "Frame"]
+Item = tuple[float, float, int, int, Frame]
 """Minus priority, minus (tail + rank), frame serial, node index, frame: compared left to right."""
-_NONE: tuple[str, ...] = ()
+
+
+class Needs(NamedTuple):
+    """What a node run needs besides a slot."""
+
+    resources: tuple[str, ...] = ()
+    money: bool = False
+
+
+_ONLY_A_SLOT: Final = Needs()
 
 
 class ReadyQueue:
     """
     Ready node runs; the smallest item that is admitted comes first.
 
-    Those that need nothing but a slot mostly become ready in the order in which they start: they
-    stand in a line, and only one that belongs before its end goes on a heap beside it. Those that
-    need resources have a heap for each set of these, so that one that is saturated does not hold
-    up the others.
+    Those that only need a slot mostly become ready in the order in which they start, so they
+    append to a deque; the few that come out of order go on a heap beside it. Those that need
+    more have a heap for each set of needs, so that a saturated resource holds up only its own.
 
-    Where all node runs are of one frame, their order is known beforehand, and line and heap hold
-    a number each, the place in that order.
+    In a plan that opens no other frames, the order of all node runs is known beforehand. Deque
+    and heap then hold only numbers: the node's rank in that order.
 
     Args:
-        plan: What is run; its `order` says whether numbers will do.
+        plan: What is run.
     """
 
-    __slots__ = ("_order", "_place", "_plan", "heap", "line", "others", "root")
+    __slots__ = ("_plan", "_start_order", "_start_rank", "by_needs", "in_order", "late", "root")
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self._order, self._place = plan.start_order, plan.start_rank
+        self._start_order, self._start_rank = plan.start_order, plan.start_rank
         self.root: Frame | None = None
         """The frame that the numbers belong to, once it is open."""
-        self.line: deque[Any] = deque()
-        """Those that need nothing but a slot, ascending: items, or places in the plan's order."""
-        self.heap: list[Any] = []
-        """Those that need nothing but a slot and came out of order."""
-        self.others: dict[tuple[str, ...], list[Item]] = {}
-        """Those that need resources, by their names; an empty heap is not kept long."""
+        self.in_order: deque[Any] = deque()
+        """Those that only need a slot, ascending: items, or ranks."""
+        self.late: list[Any] = []
+        """A heap of those that only need a slot and came out of order."""
+        self.by_needs: dict[Needs, list[Item]] = {}
+        """Heaps of those that need more; an empty one is soon deleted."""
 
-    def push(self, item: Item, resources: tuple[str, ...] = _NONE) -> None:
-        if resources:
-            heapq.heappush(self.others.setdefault(resources, []), item)
+    def push(self, item: Item, needs: Needs = _ONLY_A_SLOT) -> None:
+        if needs != _ONLY_A_SLOT:
+            heapq.heappush(self.by_needs.setdefault(needs, []), item)
         else:
-            self._stand(item if self._place is None else self._place[item[3]])
+            entry = item if self._start_rank is None else self._start_rank[item[3]]
+            heapq.heappush(self.late, entry)
 
-    def push_plain(self, frame: Frame, index: int) -> None:
-        """Push a node run without limits: it needs a slot alone and has its frame's priority."""
-        if self._place is not None:
-            self._stand(self._place[index])
+    def push_slot_only(self, frame: Frame, index: int) -> None:
+        """Push a node run without a policy: it has its frame's priority."""
+        entry: Any
+        if self._start_rank is not None:
+            entry = self._start_rank[index]
         else:
             key = frame.plan.neg_rank[index] - frame.tail
-            self._stand((frame.minus_priority, key, frame.serial, index, frame))
-
-    def _stand(self, entry: Any) -> None:
-        line = self.line
-        if not line or line[-1] < entry:
-            line.append(entry)
+            entry = (frame.minus_priority, key, frame.serial, index, frame)
+        in_order = self.in_order
+        if not in_order or in_order[-1] < entry:
+            in_order.append(entry)
         else:
-            heapq.heappush(self.heap, entry)
+            heapq.heappush(self.late, entry)
 
-    def pop(self, live: Callable[[Item], bool], admit: Callable[[Item], bool]) -> Item | None:
+    def pop(self, is_ready: Callable[[Item], bool], admit: Callable[[Item], bool]) -> Item | None:
         """
-        Take the first item that is live and admitted.
+        Remove and return the first item that is still ready and admitted.
 
         Args:
-            live: Whether the item is still ready; those that are not are thrown away.
-            admit: Whether it may start now. False passes over its whole set of resources.
+            is_ready: Whether an item is still ready; those that are not are dropped.
+            admit: Whether it may start now. False skips all items of the same needs.
         """
-        refused: list[Any] = []
+        refused: list[Needs] = []
         while True:
-            best, best_key = self._first(live), _NONE
-            for key, heap in self.others.items():
-                if key in refused:
+            best, best_needs = self._first_slot_only(is_ready), _ONLY_A_SLOT
+            for needs, heap in self.by_needs.items():
+                if needs in refused:
                     continue
-                while heap and not live(heap[0]):
+                while heap and not is_ready(heap[0]):
                     heapq.heappop(heap)
                 if heap and (best is None or heap[0] < best):
-                    best, best_key = heap[0], key
+                    best, best_needs = heap[0], needs
             if best is None:
-                for key in [key for key, heap in self.others.items() if not heap]:
-                    del self.others[key]
+                for needs in [needs for needs, heap in self.by_needs.items() if not heap]:
+                    del self.by_needs[needs]
                 return None
-            if not best_key:
-                self._take_first()
+            if best_needs is _ONLY_A_SLOT:
+                self._pop_slot_only()
                 return best
             if admit(best):
-                heapq.heappop(self.others[best_key])
+                heapq.heappop(self.by_needs[best_needs])
                 return best
-            refused.append(best_key)
+            refused.append(best_needs)
 
     def remove(self, frame: Frame, index: int) -> None:
-        """Take out one that needs resources, since what it needs has changed. Cost: O(waiting)."""
-        for key, heap in self.others.items():
+        """Remove a node run whose needs have changed. Cost: O(waiting)."""
+        for needs, heap in self.by_needs.items():
             kept = [item for item in heap if item[4] is not frame or item[3] != index]
             if len(kept) < len(heap):
                 heapq.heapify(kept)
-                self.others[key] = kept
+                self.by_needs[needs] = kept
                 return
 
-    def _first(self, live: Callable[[Item], bool]) -> Item | None:
-        """Look at the first of those that need nothing but a slot."""
-        line, heap = self.line, self.heap
-        while line or heap:
-            item = self._item(heap[0] if heap and (not line or heap[0] < line[0]) else line[0])
-            if live(item):
+    def _first_slot_only(self, is_ready: Callable[[Item], bool]) -> Item | None:
+        """Return the first of those that only need a slot, without removing it."""
+        in_order, late = self.in_order, self.late
+        while in_order or late:
+            is_late = late and (not in_order or late[0] < in_order[0])
+            item = self._item(late[0] if is_late else in_order[0])
+            if is_ready(item):
                 return item
-            self._take_first()
+            self._pop_slot_only()
         return None
 
-    def _take_first(self) -> None:
-        line, heap = self.line, self.heap
-        if heap and (not line or heap[0] < line[0]):
-            heapq.heappop(heap)
+    def _pop_slot_only(self) -> None:
+        in_order, late = self.in_order, self.late
+        if late and (not in_order or late[0] < in_order[0]):
+            heapq.heappop(late)
         else:
-            line.popleft()
+            in_order.popleft()
 
     def _item(self, entry: Any) -> Item:
-        """Give an entry of line or heap as an item."""
+        """Return an entry of deque or heap as an item."""
         if type(entry) is not int:
-            return entry  # type: ignore[no-any-return]
-        assert self._order is not None
+            return entry  # type: ignore[no-any-return]  # a rank or an item
+        assert self._start_order is not None
         assert self.root is not None
-        index, plan = self._order[entry], self._plan
+        index, plan = self._start_order[entry], self._plan
         priority = plan.priorities.get(index, 0)
         return (-priority, plan.neg_rank[index], self.root.serial, index, self.root)
 
     def __iter__(self) -> Iterator[Item]:
-        """All items, in no order."""
-        for entries in (self.line, self.heap, *self.others.values()):
+        """Iterate over all items, in no order."""
+        for entries in (self.in_order, self.late, *self.by_needs.values()):
             yield from map(self._item, entries)
 
     def __bool__(self) -> bool:
-        """Whether there may be any; those that are not ready any more are found out later."""
-        return bool(self.line or self.heap or self.others)
+        """Whether there may be any; those that are no longer ready are found when popped."""
+        return bool(self.in_order or self.late or self.by_needs)
 
     def __len__(self) -> int:
-        return len(self.line) + len(self.heap) + sum(map(len, self.others.values()))
+        return len(self.in_order) + len(self.late) + sum(map(len, self.by_needs.values()))

@@ -1,8 +1,4 @@
-"""
-Whether a failed attempt is worth another, and after how long.
-
-Pure arithmetic, chance is passed in.
-"""
+"""Whether a failed attempt is followed by another, and after how long. Pure arithmetic."""
 
 from __future__ import annotations
 
@@ -18,15 +14,15 @@ def next_delay(
     retry: Retry, failures: int, error: BaseException, rng: random.Random
 ) -> float | None:
     """
-    Give the seconds to wait before the next attempt, or None if there is to be none.
+    Return the seconds to wait before the next attempt, or None if there is none.
 
-    A service's `Retry-After` wins over the draw; one longer than `max_delay_seconds` means no
-    further attempt. A reply that did not fit is asked again at once.
+    A service's `Retry-After` overrides the random delay; one longer than `max_delay_seconds`
+    means no further attempt. A reply that did not parse is retried at once.
 
     Args:
         retry: The node's rule.
-        failures: Attempts that have failed with this model, this one included.
-        error: Why it failed.
+        failures: Failed attempts with this model, this one included.
+        error: Why the attempt failed.
         rng: Draws the jitter.
 
     Example:

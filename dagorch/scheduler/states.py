@@ -19,7 +19,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Final
 
-__all__ = ["ENDS", "LEGAL", "TRANSITIONS", "State"]
+__all__ = ["ENDS", "TRANSITIONS", "State"]
 
 
 class State(IntEnum):
@@ -72,9 +72,3 @@ TRANSITIONS: Final[dict[tuple[State, State], str]] = {
     (State.OPEN, State.CANCELLED): "its frame stops, or nothing waits for it",
 }
 """From, to, and when. What is not here does not happen."""
-
-_WIDTH: Final = len(State)
-LEGAL: Final = bytes(
-    (State(step // _WIDTH), State(step % _WIDTH)) in TRANSITIONS for step in range(_WIDTH * _WIDTH)
-)
-"""The same, indexed by `from * len(State) + to`."""

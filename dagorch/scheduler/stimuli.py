@@ -1,40 +1,43 @@
 """
-Stimuli: what the world tells the core. Past tense, each with the time it happened.
+Stimuli: what the runner reports to the core. Past tense, each with its time. Without behaviour.
 
-No behaviour.
+Two questions that need an answer at once are methods of the core: `Core.request_call` and
+`Core.request_resend`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from dagorch.graph.plan import Plan
 from dagorch.models.rates import RateLimits
 from dagorch.models.usage import NOTHING_USED, Usage
-
-if TYPE_CHECKING:
-    from dagorch.graph.plan import Plan
-    from dagorch.scheduler.commands import Call, Evaluate, StartAttempt
+from dagorch.scheduler.records import Call, Evaluate, StartAttempt
 
 __all__ = [
-    "Answered", "AttemptCancelled", "AttemptFailed", "AttemptSucceeded", "CallEnded",
-    "CallRequested",
-    "Continued", "Evaluated", "EvaluationFailed", "Expanded", "ReplyBegan", "ResourceFreed",
-    "RunCancelled",
-    "RunStarted", "SendingAgain", "Stimulus", "TimerFired", "TokensArrived",
+    "Answered", "AttemptCancelled", "AttemptEnded", "AttemptFailed", "AttemptSucceeded",
+    "CallEnded", "Continued", "Evaluated", "EvaluationFailed", "Expanded", "ReplyBegan",
+    "ResourceFreed", "RunCancelled", "RunStarted", "Stimulus", "TimerFired", "TokensArrived",
 ]  # fmt: skip
 
 
 class Stimulus:
-    """Anything that `Core.handle` takes. `now` is in seconds and never falls."""
+    """
+    Anything that `Core.handle` takes.
+
+    Args:
+        now: The time in seconds; it never falls.
+    """
 
     __slots__ = ("now",)
 
-    now: float
+    def __init__(self, now: float) -> None:
+        self.now = now
 
 
 class RunStarted(Stimulus):
-    """The first stimulus of every run."""
+    """The run starts; the first stimulus of every run."""
 
     __slots__ = ("inputs",)
 
@@ -43,10 +46,50 @@ class RunStarted(Stimulus):
         self.now = now
 
 
-class AttemptSucceeded(Stimulus):
-    """An attempt gave a value."""
+class RunCancelled(Stimulus):
+    """The run is to stop."""
 
-    __slots__ = ("attempt", "usage", "value")
+    __slots__ = ("reason",)
+
+    def __init__(self, reason: str, now: float) -> None:
+        self.reason = reason
+        self.now = now
+
+
+class Continued(Stimulus):
+    """Others have used the event loop; the core continues with its agenda."""
+
+    __slots__ = ()
+
+
+class TimerFired(Stimulus):
+    """The time that `Core.next_timer_at` named has come."""
+
+    __slots__ = ()
+
+
+class ResourceFreed(Stimulus):
+    """Another run gave back something that this one waits for."""
+
+    __slots__ = ()
+
+
+# -- attempts ---------------------------------------------------------------------------------
+
+
+class AttemptEnded(Stimulus):
+    """An attempt has ended in one of four ways; what it used is billed in each."""
+
+    __slots__ = ("attempt", "usage")
+
+    attempt: StartAttempt
+    usage: Usage
+
+
+class AttemptSucceeded(AttemptEnded):
+    """An attempt returned a value."""
+
+    __slots__ = ("value",)
 
     def __init__(
         self, attempt: StartAttempt, value: Any, now: float, usage: Usage = NOTHING_USED
@@ -57,10 +100,10 @@ class AttemptSucceeded(Stimulus):
         self.now = now
 
 
-class Expanded(Stimulus):
-    """An attempt gave a graph, compiled; it runs in the node's place."""
+class Expanded(AttemptEnded):
+    """An attempt returned a graph, compiled here; it runs in the node's place."""
 
-    __slots__ = ("attempt", "plan", "usage")
+    __slots__ = ("plan",)
 
     def __init__(
         self, attempt: StartAttempt, plan: Plan, now: float, usage: Usage = NOTHING_USED
@@ -71,10 +114,10 @@ class Expanded(Stimulus):
         self.now = now
 
 
-class AttemptFailed(Stimulus):
-    """An attempt raised; what it cost counts all the same."""
+class AttemptFailed(AttemptEnded):
+    """An attempt raised."""
 
-    __slots__ = ("attempt", "error", "usage")
+    __slots__ = ("error",)
 
     def __init__(
         self, attempt: StartAttempt, error: BaseException, now: float, usage: Usage = NOTHING_USED
@@ -85,10 +128,10 @@ class AttemptFailed(Stimulus):
         self.now = now
 
 
-class AttemptCancelled(Stimulus):
-    """An attempt that was told to stop has stopped."""
+class AttemptCancelled(AttemptEnded):
+    """An attempt has stopped as `CancelAttempt` asked."""
 
-    __slots__ = ("attempt", "usage")
+    __slots__ = ()
 
     def __init__(self, attempt: StartAttempt, now: float, usage: Usage = NOTHING_USED) -> None:
         self.attempt = attempt
@@ -96,78 +139,8 @@ class AttemptCancelled(Stimulus):
         self.now = now
 
 
-class Evaluated(Stimulus):
-    """A function that the core asked to have evaluated returned."""
-
-    __slots__ = ("ticket", "value")
-
-    def __init__(self, ticket: Evaluate, value: Any, now: float) -> None:
-        self.ticket = ticket
-        self.value = value
-        self.now = now
-
-
-class EvaluationFailed(Stimulus):
-    """A function that the core asked to have evaluated raised."""
-
-    __slots__ = ("error", "ticket")
-
-    def __init__(self, ticket: Evaluate, error: BaseException, now: float) -> None:
-        self.ticket = ticket
-        self.error = error
-        self.now = now
-
-
-class TimerFired(Stimulus):
-    """The time that `Core.deadline` named has come."""
-
-    __slots__ = ()
-
-    def __init__(self, now: float) -> None:
-        self.now = now
-
-
-class Continued(Stimulus):
-    """The loop has had a turn; the core goes on with its agenda."""
-
-    __slots__ = ()
-
-    def __init__(self, now: float) -> None:
-        self.now = now
-
-
-class RunCancelled(Stimulus):
-    """Somebody wants the run to stop."""
-
-    __slots__ = ("reason",)
-
-    def __init__(self, reason: str, now: float) -> None:
-        self.reason = reason
-        self.now = now
-
-
-class ResourceFreed(Stimulus):
-    """Another run gave back something that this one waits for."""
-
-    __slots__ = ()
-
-    def __init__(self, now: float) -> None:
-        self.now = now
-
-
-class Answered(Stimulus):
-    """A person answered a parked node run."""
-
-    __slots__ = ("path", "value")
-
-    def __init__(self, path: str, value: Any, now: float) -> None:
-        self.path = path
-        self.value = value
-        self.now = now
-
-
 class TokensArrived(Stimulus):
-    """A piece of an attempt's text came; sent only while somebody listens."""
+    """A piece of an attempt's text arrived. Sent only while somebody listens."""
 
     __slots__ = ("attempt", "text")
 
@@ -178,7 +151,16 @@ class TokensArrived(Stimulus):
 
 
 class ReplyBegan(Stimulus):
-    """A service has begun to answer an attempt or a call, or has refused it."""
+    """
+    A service began to reply to an exchange, or refused it.
+
+    Args:
+        ticket: The attempt or the call that the exchange is for.
+        now: The time in seconds.
+        rates: What the reply says of the service's limits.
+        pause_seconds: Its `Retry-After`.
+        refused: Whether the service is overloaded: a 429 or a 503.
+    """
 
     __slots__ = ("pause_seconds", "rates", "refused", "ticket")
 
@@ -192,46 +174,54 @@ class ReplyBegan(Stimulus):
         refused: bool = False,
     ) -> None:
         self.ticket = ticket
-        self.refused = refused
-        """Whether it would have no more now: a 429 or a 503."""
         self.rates = rates
-        """What it said of its limits."""
         self.pause_seconds = pause_seconds
-        """Its `Retry-After`."""
-        self.now = now
-
-
-class SendingAgain(Stimulus):
-    """
-    A connection broke as it was used again, and the exchange would be sent on another.
-
-    Decided at once: the answer is in `granted`.
-    """
-
-    __slots__ = ("granted", "ticket")
-
-    def __init__(self, ticket: StartAttempt | Call, now: float) -> None:
-        self.ticket = ticket
-        self.granted = False
-        self.now = now
-
-
-class CallRequested(Stimulus):
-    """A function node wants to call a provider; the core grants or refuses."""
-
-    __slots__ = ("call",)
-
-    def __init__(self, call: Call, now: float) -> None:
-        self.call = call
+        self.refused = refused
         self.now = now
 
 
 class CallEnded(Stimulus):
-    """A granted call is over; its bill is settled."""
+    """A call has ended with this bill, or its caller no longer waits for a grant."""
 
     __slots__ = ("call", "usage")
 
     def __init__(self, call: Call, usage: Usage, now: float) -> None:
         self.call = call
         self.usage = usage
+        self.now = now
+
+
+# -- evaluations and answers ------------------------------------------------------------------
+
+
+class Evaluated(Stimulus):
+    """An evaluation returned a value."""
+
+    __slots__ = ("ticket", "value")
+
+    def __init__(self, ticket: Evaluate, value: Any, now: float) -> None:
+        self.ticket = ticket
+        self.value = value
+        self.now = now
+
+
+class EvaluationFailed(Stimulus):
+    """An evaluation raised."""
+
+    __slots__ = ("error", "ticket")
+
+    def __init__(self, ticket: Evaluate, error: BaseException, now: float) -> None:
+        self.ticket = ticket
+        self.error = error
+        self.now = now
+
+
+class Answered(Stimulus):
+    """A person answered a parked node run."""
+
+    __slots__ = ("path", "value")
+
+    def __init__(self, path: str, value: Any, now: float) -> None:
+        self.path = path
+        self.value = value
         self.now = now

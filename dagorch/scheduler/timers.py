@@ -1,73 +1,76 @@
 """
-What comes of time: waits that end, deadlines that pass. The heap of them is in `deadlines.py`.
+Timers: every deadline and delay of a run, in one heap.
 
-A deadline cancels what it is of; how that ends is decided when it has.
+Dropped timers are removed lazily. What happens when a timer fires is in `core.py`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import heapq
+from collections.abc import Iterator
+from typing import Final
 
-from dagorch.errors import NodeTimeoutError
-from dagorch.scheduler import containers
-from dagorch.scheduler.deadlines import Due
-from dagorch.scheduler.frames import Frame
-from dagorch.scheduler.states import State
-from dagorch.scheduler.stimuli import TimerFired
+from dagorch.scheduler.records import Timer
 
-if TYPE_CHECKING:
-    from dagorch.scheduler.core import Core
+__all__ = ["Timers"]
 
-__all__ = ["timer_fired"]
-
-_READY, _RUNNING, _OPEN, _COMPLETED = State.READY, State.RUNNING, State.OPEN, State.COMPLETED
+_MIN_SWEPT: Final = 64
+"""Fewer dropped timers than this are not worth a sweep."""
 
 
-def timer_fired(core: Core, s: TimerFired) -> None:
-    """Do all that is due."""
-    while (due := core.deadlines.pop(s.now)) is not None:
-        frame, index = due.frame, due.index
-        if due.purpose == "run":
-            core.stop_run(
-                NodeTimeoutError(
-                    f"the run took longer than its timeout_seconds={core.timeout_seconds:g}"
-                )
-            )
-        elif due.purpose == "admission":
-            core.give_way()
-        elif due.purpose == "hedge":
-            core.late.append(due.subject)
-        elif due.purpose == "retry":
-            if frame.state[index] == State.DELAYED and frame.facts[index].failures == due.subject:
-                core.make_ready(frame, index)
-        elif frame.state[index] < _COMPLETED:
-            _timed_out(core, frame, index, due)
-    if core.offered:
-        core.pass_on()
+class Timers:
+    """
+    A heap of timers; those of equal time fire in the order in which they were added.
 
+    Attributes:
+        earliest: When the next one fires; infinity if there is none.
+    """
 
-def _timed_out(core: Core, frame: Frame, index: int, due: Due) -> None:
-    node, path = frame.plan.nodes[index], frame.path_of(index)
-    if due.purpose == "attempt":
-        seconds = node.policy.attempt_timeout_seconds or 0.0
-        text = f"attempt {due.subject.number} of node {path!r} took longer than "
-        error = NodeTimeoutError(f"{text}attempt_timeout_seconds={seconds:g}", path=path)
-        core.cancel_attempt(due.subject, error)
-        return
-    seconds = node.policy.timeout_seconds or 0.0
-    error = NodeTimeoutError(
-        f"node {path!r} took longer than timeout_seconds={seconds:g}", path=path
-    )
-    state = frame.state[index]
-    if state == _RUNNING:
-        core.cancel_attempt(frame.running[index], error, final=True)
-    elif state == _OPEN and index in frame.containers:
-        box = frame.containers[index]
-        if not box.stopping:
-            box.stop_error = error
-            containers.stop_container(core, frame, index)
-    else:
-        if state == _READY:
-            core.give_way()
-        frame.tickets.pop(index, None)
-        core.fail(frame, index, error)
+    __slots__ = ("_dropped", "_heap", "_serial", "earliest")
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[float, int, Timer]] = []
+        self._serial = 0
+        self._dropped = 0
+        self.earliest = float("inf")
+
+    def add(self, timer: Timer) -> Timer:
+        self._serial += 1
+        heapq.heappush(self._heap, (timer.when, self._serial, timer))
+        self.earliest = min(self.earliest, timer.when)
+        return timer
+
+    def drop(self, timer: Timer) -> None:
+        """Drop a timer; the heap is swept when most of it is dropped."""
+        if timer.dropped:
+            return
+        timer.dropped = True
+        self._dropped += 1
+        if self._dropped > _MIN_SWEPT and self._dropped * 2 > len(self._heap):
+            self._heap = [entry for entry in self._heap if not entry[2].dropped]
+            heapq.heapify(self._heap)
+            self._dropped = 0
+        self._find_earliest()
+
+    def pop(self, now: float) -> Timer | None:
+        """Remove and return the first timer that is due; None if none is."""
+        if self.earliest > now:
+            return None
+        timer = heapq.heappop(self._heap)[2]
+        timer.dropped = True
+        self._find_earliest()
+        return timer
+
+    def _find_earliest(self) -> None:
+        heap = self._heap
+        while heap and heap[0][2].dropped:
+            heapq.heappop(heap)
+            self._dropped -= 1
+        self.earliest = heap[0][0] if heap else float("inf")
+
+    def __iter__(self) -> Iterator[Timer]:
+        """Iterate over the timers that are not dropped, in no order."""
+        return (entry[2] for entry in self._heap if not entry[2].dropped)
+
+    def __len__(self) -> int:
+        return len(self._heap) - self._dropped

@@ -57,7 +57,7 @@ async def settle(world: World, before: set[Any], patience: float = 0) -> None:
     assert world.active == 0, "a node's own clean-up has not run"
     assert world.provider.active == 0, "an exchange goes on"
     common = shared()
-    assert common.admission.at_rest, f"resources held: {common.admission._lanes}"
+    assert common.admission.at_rest, f"resources held: {common.admission._queues}"
     assert common.count == 0, "a run is still known"
     assert common.threads_at_work == 0
 
@@ -65,11 +65,11 @@ async def settle(world: World, before: set[Any], patience: float = 0) -> None:
 def check_core(world: World, core: Any) -> None:
     """The core's own books are closed too."""
     assert core.finished
-    assert core.slots_used == 0
-    assert not core.budget.reserved
+    assert core.dispatcher.slots_used == 0
+    assert not core.dispatcher.budget.reserved
     assert not core.frames
     assert not core.outbox
-    assert not core.calls.waiting
+    assert not core.dispatcher.waiting_calls
 
 
 # -- the trials -------------------------------------------------------------------------------
@@ -201,7 +201,7 @@ def test_runs_beside_a_cancelled_one_go_on(backend: Any) -> None:
         assert "completed" in done
         assert provider.peak == 1
         assert provider.active == 0
-        assert not shared().admission._lanes
+        assert not shared().admission._queues
         assert not tasks() - before
 
     for seed in range(10):

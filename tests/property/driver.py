@@ -22,12 +22,12 @@ from dagorch.scheduler.commands import (
     Emit,
     Evaluate,
     Finish,
-    Prepared,
     StartAttempt,
 )
 from dagorch.scheduler.core import Core
+from dagorch.scheduler.fast_path import fast_path
 from dagorch.scheduler.invariants import check
-from dagorch.scheduler.straight import straight
+from dagorch.scheduler.records import Prepared, Purpose
 from tests.property.spec import GraphSpec, NodeSpec, build
 from tests.property.world import World, shown
 
@@ -76,7 +76,7 @@ class Driver:
         parallel: `max_parallel`.
         checked: Whether the invariants are checked after every step.
         observed: Whether somebody listens, so that events are made.
-        quick: Whether a success takes the straight road, as in the runner.
+        quick: Whether a success takes the fast path, as in the runner.
     """
 
     def __init__(
@@ -105,9 +105,9 @@ class Driver:
             timeout_seconds=run_timeout,
             observed=observed,
         )
-        self._road = straight(self.core) if quick else None
-        if self._road is not None:
-            next(self._road)
+        self._path = fast_path(self.core) if quick else None
+        if self._path is not None:
+            next(self._path)
         self.now = start
         self.cancel_at = cancel_at
         self.checked = checked
@@ -131,9 +131,9 @@ class Driver:
         self._drain()
         while not core.finished:
             when = self._events[0][0] if self._events else float("inf")
-            if core.deadline <= when:
-                assert core.deadline < float("inf"), "nothing will ever happen again"
-                self.now = max(self.now, core.deadline)
+            if core.next_timer_at <= when:
+                assert core.next_timer_at < float("inf"), "nothing will ever happen again"
+                self.now = max(self.now, core.next_timer_at)
                 self._tell(stimuli.TimerFired(self.now))
             else:
                 self.now, _, happen = heapq.heappop(self._events)
@@ -180,7 +180,7 @@ class Driver:
         self.seen.started.append(
             Started(attempt.path, attempt.number, self.now, shown(dict(attempt.inputs)))
         )
-        self.seen.most_slots = max(self.seen.most_slots, self.core.slots_used)
+        self.seen.most_slots = max(self.seen.most_slots, self.core.dispatcher.slots_used)
         act = self.world.act(self.specs[node.id], attempt.path, attempt.number)
         self._schedule(attempt, self.now, self.now + act.seconds, act.end)
 
@@ -205,8 +205,8 @@ class Driver:
         spec = self.specs[attempt.frame.plan.nodes[attempt.index].id]
         if end == "value":
             value = self.world.value(spec, dict(attempt.inputs))
-            if self._road is not None:
-                following = self._road.send((attempt, value, self.now))
+            if self._path is not None:
+                following, _ = self._path.send((attempt, value, self.now))
                 self._step()
                 if following is not None:
                     self.seen.commands.append(repr(following))
@@ -233,7 +233,7 @@ class Driver:
         path = ticket.frame.path_of(ticket.index)
         self._evaluations[path, ticket.purpose] += 1
         wait = self.world.evaluation_seconds(
-            path, ticket.purpose, self._evaluations[path, ticket.purpose]
+            path, ticket.purpose.value, self._evaluations[path, ticket.purpose]
         )
         if wait:
             self._at(self.now + wait, lambda: self._evaluated(ticket))
@@ -243,9 +243,9 @@ class Driver:
     def _evaluated(self, ticket: Evaluate) -> None:
         path = ticket.frame.path_of(ticket.index)
         try:
-            if ticket.purpose == "prepare":
+            if ticket.purpose is Purpose.PREPARE:
                 value: Any = Prepared(None, None, None)
-            elif ticket.purpose == "question":
+            elif ticket.purpose is Purpose.QUESTION:
                 value = "?"
                 spec = self.specs[ticket.frame.plan.nodes[ticket.index].id]
                 answer = self.world.value(spec, dict(ticket.inputs))
@@ -253,7 +253,7 @@ class Driver:
                 self._at(
                     self.now + seconds, lambda: self._tell(stimuli.Answered(path, answer, self.now))
                 )
-            elif ticket.purpose == "select":
+            elif ticket.purpose is Purpose.SELECT:
                 assert ticket.function is not None
                 value = ticket.function(**ticket.inputs)
             else:
@@ -267,7 +267,7 @@ class Driver:
     def _collect(self) -> None:
         core = self.core
         assert core.next() is None, "a command after the last"
-        assert not core.slots_used
+        assert not core.dispatcher.slots_used
         assert not core.frames
         result = result_of(core, None, 0)
         for path, run in result.node_runs.items():

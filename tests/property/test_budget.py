@@ -22,8 +22,7 @@ from dagorch.models.llm import LLMRequest, LLMResponse
 from dagorch.models.usage import Amount, Usage
 from dagorch.nodes import Function
 from dagorch.providers.base import BaseProvider
-from dagorch.scheduler.attempting import Attempting
-from dagorch.scheduler.calls import Calls
+from dagorch.scheduler.dispatcher import Dispatcher
 from dagorch.testing import run_virtual
 
 QUICK, FULL = 60, 1_000
@@ -150,26 +149,17 @@ class Stops:
     count: int = 0
 
     def watch(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        exceeded, never = Attempting.budget_exceeded, Calls._never_paid
+        exceeded = Dispatcher.budget_exceeded
 
-        def seen(core: Attempting, worst: Amount) -> None:
+        def budget_exceeded(
+            dispatcher: Dispatcher, who: str, path: str, worst: Amount
+        ) -> BudgetExceededError:
             self.count += 1
-            assert not core.budget.reserved, "what is reserved may still come back"
-            assert core.budget.never_fits(worst), "the next call would still fit"
+            assert not dispatcher.budget.reserved, "what is reserved may still come back"
+            assert dispatcher.budget.never_fits(worst), "the next call would still fit"
+            return exceeded(dispatcher, who, path, worst)
 
-        def budget_exceeded(core: Attempting, path: str, worst: Amount) -> None:
-            seen(core, worst)
-            exceeded(core, path, worst)
-
-        def never_paid(calls: Calls, call: Any) -> Any:
-            core, worst = calls._core, call.prepared.worst
-            error = never(calls, call)
-            if error is not None:
-                seen(core, worst)
-            return error
-
-        monkeypatch.setattr(Attempting, "budget_exceeded", budget_exceeded)
-        monkeypatch.setattr(Calls, "_never_paid", never_paid)
+        monkeypatch.setattr(Dispatcher, "budget_exceeded", budget_exceeded)
 
 
 async def trial(seed: int) -> None:

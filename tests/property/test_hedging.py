@@ -24,17 +24,17 @@ from dagorch.models.llm import LLMRequest
 from dagorch.models.usage import Amount, Usage
 from dagorch.runner.outcome import result_of
 from dagorch.scheduler import stimuli
+from dagorch.scheduler.admission import Resource
 from dagorch.scheduler.commands import (
     CancelAttempt,
     Continue,
     Emit,
     Evaluate,
-    Prepared,
-    Resource,
     StartAttempt,
 )
 from dagorch.scheduler.core import Core
 from dagorch.scheduler.invariants import check
+from dagorch.scheduler.records import Prepared
 
 WORST = Usage(90, 10, Decimal("0.10"), estimated=True, calls=1)
 
@@ -126,15 +126,15 @@ class Driver:
         self._tell(stimuli.RunStarted({}, self.now))
         while not self.core.finished:
             when = self._heap[0][0] if self._heap else inf
-            if self.core.deadline < when:
-                self.now = self.core.deadline
+            if self.core.next_timer_at < when:
+                self.now = self.core.next_timer_at
                 self._tell(stimuli.TimerFired(self.now))
             else:
                 self.now, _, happen = heapq.heappop(self._heap)
                 happen()
-        assert not self.core.slots_used
-        assert not self.core.budget.reserved
-        assert self.core.admission.at_rest
+        assert not self.core.dispatcher.slots_used
+        assert not self.core.dispatcher.budget.reserved
+        assert self.core.dispatcher.admission.at_rest
         return self
 
     def _tell(self, stimulus: stimuli.Stimulus) -> None:
@@ -163,7 +163,7 @@ class Driver:
         if attempt.is_hedge:
             self.hedged[attempt.path, attempt.number] += 1
         self.sent.append(self.now)
-        self.most_slots = max(self.most_slots, self.core.slots_used)
+        self.most_slots = max(self.most_slots, self.core.dispatcher.slots_used)
         self._schedule(attempt, self._act(attempt).seconds, stopped=False)
 
     def _schedule(self, attempt: StartAttempt, seconds: float, *, stopped: bool) -> None:

@@ -16,9 +16,10 @@ import pytest
 from dagorch import LLM, Graph, Policy
 from dagorch.models.usage import Usage
 from dagorch.scheduler import stimuli
-from dagorch.scheduler.commands import Continue, Evaluate, Prepared, StartAttempt
+from dagorch.scheduler.commands import Continue, Evaluate, StartAttempt
 from dagorch.scheduler.core import Core
-from dagorch.scheduler.straight import straight
+from dagorch.scheduler.fast_path import fast_path
+from dagorch.scheduler.records import Prepared, Purpose
 from tests.property.circumstances import INPUTS, spec_of, world_of
 from tests.property.driver import drive
 from tests.property.graphs import LIMITS
@@ -47,8 +48,8 @@ def little_stack(frames: int) -> Iterator[None]:
 def answer(core: Core, *, value: object = None) -> int:
     """Run to the end, attempts giving back their first input; gives the most frames there were."""
     most = 0
-    road = straight(core)
-    next(road)
+    path = fast_path(core)
+    next(path)
     started: StartAttempt | None = None
     while (command := started or core.next()) is not None:
         most = max(most, len(core.frames))
@@ -59,9 +60,9 @@ def answer(core: Core, *, value: object = None) -> int:
                 given = [given]
             elif command.frame.plan.nodes[command.index].id == "first":
                 given = given[0]
-            started = road.send((command, given, core.now))
+            started, _ = path.send((command, given, core.now))
         elif isinstance(command, Evaluate):
-            if command.purpose == "prepare":
+            if command.purpose is Purpose.PREPARE:
                 core.handle(stimuli.Evaluated(command, Prepared(None, None, None), core.now))
             else:
                 assert command.function is not None
@@ -164,14 +165,14 @@ def bytes_per_node_run(core: Core, count: int, nodes: int, usage: Usage | None =
     gc.collect()
     tracemalloc.start()
     before = tracemalloc.get_traced_memory()[0]
-    road = straight(core)
-    next(road)
+    path = fast_path(core)
+    next(path)
     started: StartAttempt | None = None
     while (command := started or core.next()) is not None:
         started = None
         if isinstance(command, StartAttempt):
             if usage is None:
-                started = road.send((command, 0, 1.0))
+                started, _ = path.send((command, 0, 1.0))
             else:
                 core.handle(
                     stimuli.AttemptSucceeded(

@@ -118,7 +118,7 @@ def test_a_providers_bound_is_shared_by_runs_round_robin(virtual: Any) -> None:
         async with anyio.create_task_group() as group:
             for who in ("a", "b", "c"):
                 group.start_soon(partial(graph.run, who=who, provider=provider))
-        assert not shared().admission._lanes
+        assert not shared().admission._queues
         return anyio.current_time() - before
 
     assert virtual(run) == pytest.approx(15)

@@ -12,18 +12,18 @@ from dagorch import Graph
 from dagorch.graph.plan import LLM_CALL
 from dagorch.models.usage import NOTHING_USED, Amount, Usage
 from dagorch.scheduler import stimuli
+from dagorch.scheduler.admission import Resource
 from dagorch.scheduler.commands import (
     CancelAttempt,
     Command,
     Continue,
     Evaluate,
-    Prepared,
-    Resource,
     StartAttempt,
+    Waiting,
 )
 from dagorch.scheduler.core import Core
-from dagorch.scheduler.frames import Frame
 from dagorch.scheduler.invariants import check
+from dagorch.scheduler.records import Call, Frame, Prepared, Purpose
 from dagorch.scheduler.states import State
 
 __all__ = ["ByHand", "cost"]
@@ -64,6 +64,14 @@ class ByHand:
         check(self.core)
         return self.drain()
 
+    def request(self, call: Call) -> ByHand:
+        """Ask the core for a call; an answer at once counts as a command."""
+        answer = self.core.request_call(call, self.now)
+        check(self.core)
+        if not isinstance(answer, Waiting):
+            self.others.append(answer)
+        return self.drain()
+
     def drain(self) -> ByHand:
         """Do what the core says until it has nothing to say."""
         while (command := self.core.next()) is not None:
@@ -86,11 +94,11 @@ class ByHand:
 
     def _evaluated(self, ticket: Evaluate) -> stimuli.Stimulus:
         try:
-            if ticket.purpose == "prepare":
+            if ticket.purpose is Purpose.PREPARE:
                 value: Any = Prepared("request", None, self.resource, Amount(self.price))
-            elif ticket.purpose == "question":
+            elif ticket.purpose is Purpose.QUESTION:
                 value = "?"
-            elif ticket.purpose == "select":
+            elif ticket.purpose is Purpose.SELECT:
                 assert ticket.function is not None
                 value = ticket.function(**ticket.inputs)
             else:
@@ -122,8 +130,8 @@ class ByHand:
     def wait(self, seconds: float) -> ByHand:
         """Let time pass, timers going off on the way."""
         end = self.now + seconds
-        while self.core.deadline <= end:
-            self.now = self.core.deadline
+        while self.core.next_timer_at <= end:
+            self.now = self.core.next_timer_at
             self.tell(stimuli.TimerFired(self.now))
         self.now = end
         return self

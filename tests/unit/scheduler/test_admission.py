@@ -14,8 +14,8 @@ from dagorch import LLM, Graph
 from dagorch.models.limits import Limits
 from dagorch.models.usage import Usage
 from dagorch.scheduler import stimuli
-from dagorch.scheduler.admission import Admission, Permit, Refusal
-from dagorch.scheduler.commands import Resource, WakeRun
+from dagorch.scheduler.admission import Admission, Permit, Refusal, Resource
+from dagorch.scheduler.commands import WakeRun
 from tests.unit.scheduler.by_hand import ByHand
 
 GPU, DISK = Resource("gpu", 1), Resource("disk", 2)
@@ -92,7 +92,7 @@ def test_one_of_a_model_is_one_of_its_service() -> None:
     admission.release(first)
     admission.release(second)
     assert admission.leave("a") == []
-    assert not admission._lanes
+    assert not admission._queues
 
 
 def test_a_full_model_holds_up_its_own_line_only() -> None:
@@ -132,7 +132,7 @@ def test_nothing_is_kept_of_what_nobody_holds_or_waits_for() -> None:
     admission.release(first)
     second = admission.acquire("b", [GPU])
     admission.release(second)
-    assert not admission._lanes
+    assert not admission._queues
 
 
 # -- limits that nobody gave ----------------------------------------------------------------------
@@ -159,7 +159,7 @@ def test_refusals_that_belong_together_halve_what_is_under_way_once() -> None:
     permits = taken(admission, one, 0.0)
     assert len(permits) == 100, "there is no bound before a service refuses"
     for permit in permits[50:]:
-        admission.heard(permit, 1.0, refused=True)
+        admission.reply_began(permit, 1.0, refused=True)
     for permit in permits:
         admission.release(permit, 2.0)
     assert len(taken(admission, one, 3.0)) == 50
@@ -168,7 +168,7 @@ def test_refusals_that_belong_together_halve_what_is_under_way_once() -> None:
 def test_the_bound_grows_by_one_with_each_round_that_went_well() -> None:
     admission, one = Admission(), model()
     permits = taken(admission, one, 0.0)
-    admission.heard(permits[0], 1.0, refused=True)
+    admission.reply_began(permits[0], 1.0, refused=True)
     for permit in permits:
         admission.release(permit, 1.0)
     for expected in (50, 50, 51, 52):
@@ -185,7 +185,7 @@ def test_where_one_at_a_time_is_too_much_the_waits_double_until_one_goes_well() 
     for _ in range(5):
         permit = admission.acquire("a", [one], now)
         assert isinstance(permit, Permit)
-        admission.heard(permit, now, refused=True)
+        admission.reply_began(permit, now, refused=True)
         admission.release(permit, now)
         refusal = admission.acquire("a", [one], now)
         if isinstance(refusal, Refusal):
@@ -200,7 +200,7 @@ def test_where_one_at_a_time_is_too_much_the_waits_double_until_one_goes_well() 
 def test_where_limits_are_known_nothing_is_guessed() -> None:
     admission, one = Admission(), model(Limits(requests=1_000))
     permits = taken(admission, one, 0.0)
-    admission.heard(permits[0], 1.0, refused=True)
+    admission.reply_began(permits[0], 1.0, refused=True)
     for permit in permits:
         admission.release(permit, 1.0)
     assert len(taken(admission, one, 2.0)) == 100
@@ -209,13 +209,13 @@ def test_where_limits_are_known_nothing_is_guessed() -> None:
 def test_what_was_found_out_is_forgotten_when_nobody_asked_for_long() -> None:
     admission, one = Admission(), model()
     permits = taken(admission, one, 0.0)
-    admission.heard(permits[0], 1.0, refused=True)
+    admission.reply_began(permits[0], 1.0, refused=True)
     for permit in permits:
         admission.release(permit, 1.0)
     admission.leave("a", 600.0)
-    assert set(admission._lanes) == {"service", "model"}
+    assert set(admission._queues) == {"service", "model"}
     admission.leave("a", 602.0)
-    assert not admission._lanes
+    assert not admission._queues
 
 
 # -- several runs ---------------------------------------------------------------------------------
@@ -293,7 +293,7 @@ def test_runs_that_share_a_service_all_finish_whatever_happens(seed: int) -> Non
         else:
             loop.end(name, path)
     assert all(hand.core.finished for hand in loop.runs.values())
-    assert not loop.admission._lanes
+    assert not loop.admission._queues
 
 
 def test_runs_take_turns() -> None:

@@ -14,7 +14,7 @@ from dagorch import Graph, Policy
 from dagorch.scheduler import stimuli
 from dagorch.scheduler.commands import CancelAttempt, Continue, Finish, StartAttempt
 from dagorch.scheduler.core import TRANSITIONS_PER_HANDLE, Core
-from dagorch.scheduler.straight import straight
+from dagorch.scheduler.fast_path import fast_path
 
 WIDTH = 5_000
 
@@ -69,9 +69,9 @@ def test_a_wide_fan_is_let_go_in_turns(quick: bool) -> None:
 
     def succeed() -> None:
         if quick:
-            road = straight(core)
-            next(road)
-            assert road.send((attempt, 1, 1.0)) is None, "most of the fan waits on the agenda"
+            path = fast_path(core)
+            next(path)
+            assert path.send((attempt, 1, 1.0))[0] is None, "most of the fan waits on the agenda"
         else:
             core.handle(stimuli.AttemptSucceeded(attempt, 1, 1.0))
 

@@ -54,7 +54,7 @@ def test_tokens_have_a_ceiling_of_their_own() -> None:
     assert not budget.never_fits(Amount(Decimal(0), 100))
     budget.settle(Amount(Decimal(5), 60), Usage(20, 30))
     assert budget.never_fits(Amount(Decimal(0), 51))
-    assert "up to 51 tokens, but of the run's max_tokens=100 50 are used" in budget.told(
+    assert "up to 51 tokens, but of the run's max_tokens=100 50 are used" in budget.explain(
         Amount(Decimal(0), 51)
     )
 
@@ -64,7 +64,7 @@ def test_of_two_ceilings_either_holds() -> None:
     assert not budget.fits(Amount(Decimal(2), 1))
     assert not budget.fits(Amount(Decimal("0.5"), 101))
     assert budget.fits(Amount(Decimal(1), 100))
-    assert "could cost up to $2" in budget.told(Amount(Decimal(2), 1))
+    assert "could cost up to $2" in budget.explain(Amount(Decimal(2), 1))
 
 
 def test_without_a_ceiling_everything_fits() -> None:
@@ -81,7 +81,7 @@ def test_an_attempt_waits_while_a_reservation_may_come_back() -> None:
     hand.succeed("n1", "hi", cost("0.10")).succeed("n2", "hi", cost("0.10"))
     assert hand.core.finished
     assert hand.core.outcome_error is None
-    assert hand.core.budget.spent == Amount(Decimal("0.30"), 45)
+    assert hand.core.dispatcher.budget.spent == Amount(Decimal("0.30"), 45)
 
 
 def test_the_run_stops_once_nothing_is_reserved_and_the_next_does_not_fit() -> None:
@@ -119,7 +119,7 @@ def test_a_failed_attempt_costs_too() -> None:
     hand = asking(1, price="0.40", max_cost=Decimal("1.00"))
     hand.fail("n0", OSError("no"), cost("0.30")).wait(5)
     hand.succeed("n0", "hi", cost("0.20"))
-    assert hand.core.budget.spent == Amount(Decimal("0.50"), 30)
+    assert hand.core.dispatcher.budget.spent == Amount(Decimal("0.50"), 30)
     assert hand.core.usage.cost_usd == Decimal("0.50")
 
 

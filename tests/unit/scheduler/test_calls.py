@@ -13,8 +13,9 @@ from dagorch import Graph
 from dagorch.errors import BudgetExceededError
 from dagorch.models.usage import Amount
 from dagorch.scheduler import stimuli
-from dagorch.scheduler.admission import Admission
-from dagorch.scheduler.commands import Call, GrantCall, Prepared, RefuseCall, Resource, WakeRun
+from dagorch.scheduler.admission import Admission, Resource
+from dagorch.scheduler.commands import GrantCall, RefuseCall, WakeRun
+from dagorch.scheduler.records import Call, Prepared
 from dagorch.scheduler.states import State
 from tests.unit.scheduler.by_hand import ByHand, cost
 
@@ -34,7 +35,7 @@ def call(
 ) -> Call:
     prepared = Prepared(None, None, resource, Amount(Decimal(usd)))
     made = Call(hand.running[path], prepared, wait=wait)
-    hand.tell(stimuli.CallRequested(made, hand.now))
+    hand.request(made)
     return made
 
 
@@ -50,9 +51,12 @@ def test_a_call_is_granted_and_billed() -> None:
     hand = pair(max_cost=Decimal("1"))
     made = call(hand, "a", usd="0.40")
     assert granted(hand) == [made]
-    assert hand.core.budget.reserved == Amount(Decimal("0.40"))
+    assert hand.core.dispatcher.budget.reserved == Amount(Decimal("0.40"))
     hand.tell(stimuli.CallEnded(made, cost("0.10"), hand.now))
-    assert (hand.core.budget.reserved.cost_usd, hand.core.budget.spent.cost_usd) == (
+    assert (
+        hand.core.dispatcher.budget.reserved.cost_usd,
+        hand.core.dispatcher.budget.spent.cost_usd,
+    ) == (
         0,
         Decimal("0.10"),
     )
@@ -174,8 +178,8 @@ def test_a_grant_is_settled_once_even_after_the_run_was_stopped(usd: str) -> Non
     hand.tell(stimuli.CallEnded(made, cost(usd), hand.now))
     hand.stopped("a").stopped("b")
     assert hand.core.finished
-    assert not hand.core.budget.reserved
-    assert hand.core.admission.held("service") == 0
+    assert not hand.core.dispatcher.budget.reserved
+    assert hand.core.dispatcher.admission.held("service") == 0
 
 
 def test_a_call_that_was_woken_in_vain_is_still_in_line() -> None:

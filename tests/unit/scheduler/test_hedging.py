@@ -13,9 +13,10 @@ from dagorch.models.events import EventType
 from dagorch.models.llm import LLMRequest
 from dagorch.models.usage import Usage
 from dagorch.scheduler import stimuli
-from dagorch.scheduler.admission import Admission, Permit
-from dagorch.scheduler.commands import Emit, Prepared, Resource
+from dagorch.scheduler.admission import Admission, Permit, Resource
+from dagorch.scheduler.commands import Emit
 from dagorch.scheduler.latencies import Latencies
+from dagorch.scheduler.records import Prepared
 from dagorch.scheduler.states import State
 from dagorch.scheduler.story import story
 from tests.unit.scheduler.by_hand import ByHand, cost
@@ -49,12 +50,12 @@ def test_the_first_answer_counts_once_the_other_has_stopped(winner: str, loser: 
     run = hedged().succeed(winner, "quick", cost("0.01"))
     assert run.cancelling == [loser]
     assert run.state("ask") is State.RUNNING
-    assert run.core.slots_used == 1
+    assert run.core.dispatcher.slots_used == 1
     run.stopped(loser, cost("0.10"))
     assert run.value("ask") == "quick"
     assert run.core.finished
     assert run.core.usage.cost_usd == Decimal("0.11")
-    assert [bill[0] for bill in run.root.facts[0].bills] == [1, 1]
+    assert [bill[0] for bill in run.root.node_details[0].bills] == [1, 1]
 
 
 def test_the_first_answer_counts_where_the_other_answers_all_the_same() -> None:
@@ -65,14 +66,14 @@ def test_the_first_answer_counts_where_the_other_answers_all_the_same() -> None:
 def test_the_first_answer_counts_where_the_other_breaks_as_it_is_stopped() -> None:
     run = hedged().succeed("ask hedge", "quick").fail("ask")
     assert run.state("ask") is State.COMPLETED
-    assert run.root.facts[0].failures == 0
+    assert run.root.node_details[0].failures == 0
 
 
 @pytest.mark.parametrize(("broken", "left"), [("ask", "ask hedge"), ("ask hedge", "ask")])
 def test_where_one_fails_the_other_goes_on(broken: str, left: str) -> None:
     run = hedged().fail(broken, usage=cost("0.01"))
     assert not run.cancelling
-    assert run.core.slots_used == 1
+    assert run.core.dispatcher.slots_used == 1
     run.wait(100.0).succeed(left, "done", cost("0.02"))
     assert run.value("ask") == "done"
     assert run.core.usage.cost_usd == Decimal("0.03")
@@ -81,7 +82,7 @@ def test_where_one_fails_the_other_goes_on(broken: str, left: str) -> None:
 def test_two_that_fail_are_one_failed_attempt() -> None:
     run = hedged(asking(retry=Retry(attempts=2, base_delay_seconds=0)), observed=True)
     run.fail("ask").fail("ask hedge")
-    assert run.root.facts[0].failures == 1
+    assert run.root.node_details[0].failures == 1
     assert run.running["ask"].number == 2
     assert len(told(run, EventType.ATTEMPT_FAILED)) == 1
     run.wait(2.0)
@@ -125,7 +126,7 @@ def test_an_attempts_timeout_stops_the_hedge_that_is_left() -> None:
     assert run.cancelling == ["ask hedge"]
     run.stopped("ask hedge")
     assert run.state("ask") is State.DELAYED
-    assert run.root.facts[0].failures == 1
+    assert run.root.node_details[0].failures == 1
 
 
 def test_no_timeout_takes_away_what_has_been_answered() -> None:
@@ -189,13 +190,13 @@ def test_no_money_is_taken_from_those_who_wait_for_it() -> None:
     run.price = Decimal("0.30")
     run.succeed("first").wait(5.0)
     assert set(run.running) == {"ask"}
-    assert run.core.budget.reserved.cost_usd == Decimal("0.10")
+    assert run.core.dispatcher.budget.reserved.cost_usd == Decimal("0.10")
 
 
 def test_a_refused_hedge_leaves_nothing_reserved() -> None:
     narrow = Resource("s", 1, is_service=True)
     run = ByHand(asking(), resource=narrow, price="0.10", max_cost=Decimal("9")).start().wait(5.0)
-    assert run.core.budget.reserved.cost_usd == Decimal("0.10")
+    assert run.core.dispatcher.budget.reserved.cost_usd == Decimal("0.10")
 
 
 def test_a_full_service_holds_up_no_hedge_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,13 +206,13 @@ def test_a_full_service_holds_up_no_hedge_of_another(monkeypatch: pytest.MonkeyP
         graph.add(LLM(id, prompt="?", policy=policy))
     run = ByHand(graph, resource=Resource("full", 2, is_service=True))
     asked: list[str] = []
-    twice = Admission.twice
+    acquire_hedge = Admission.acquire_hedge
 
     def noted(admission: Admission, permit: Permit, now: float) -> Permit | None:
         asked.append(next(lane.name for lane, _ in permit))
-        return twice(admission, permit, now)
+        return acquire_hedge(admission, permit, now)
 
-    monkeypatch.setattr(Admission, "twice", noted)
+    monkeypatch.setattr(Admission, "acquire_hedge", noted)
     prepared = [run.resource, run.resource, MODEL]
     monkeypatch.setattr(
         run,
@@ -271,12 +272,12 @@ def many(count: int) -> ByHand:
 def test_p95_is_known_after_twenty_answers() -> None:
     run = many(22)
     for number in range(1, 21):
-        assert not run.core.deadlines, "the next is never hedged"
+        assert not run.core.timers, "the next is never hedged"
         answered(run, float(number))
-    assert run.core.deadlines.earliest - run.now == 19.0
-    run.core.max_parallel = 2
+    assert run.core.timers.earliest - run.now == 19.0
+    run.core.dispatcher.max_parallel = 2
     run.drain()
-    assert len(run.core.deadlines) == len(run.running) == 2
+    assert len(run.core.timers) == len(run.running) == 2
 
 
 def test_what_was_hedged_counts_as_long_as_it_was_borne() -> None:
@@ -284,7 +285,7 @@ def test_what_was_hedged_counts_as_long_as_it_was_borne() -> None:
     permit = admission.acquire("a", [MODEL], now=0.0)
     assert permit
     assert admission.p95(permit) is None
-    hedge = admission.twice(permit, now=5.0)
+    hedge = admission.acquire_hedge(permit, now=5.0)
     assert hedge is not None
     answer = Usage(1, 1, calls=1)
     admission.release(hedge, 6.0, answer)
@@ -327,7 +328,7 @@ def says(run: ByHand, name: str, text: str) -> None:
 def test_an_event_and_the_story_tell_of_it() -> None:
     run = hedged(observed=True).fail("ask")
     assert told(run, EventType.NODE_HEDGED) == [{"after_seconds": 2.0}]
-    lines = story(run.core, run.root, 0)
+    lines = story(run.root, 0, run.core.started)
     assert "2.000 s: attempt 1 is slow; hedged" in lines
     assert "2.000 s: attempt 1 failed: OSError: no; the other of the two goes on" in lines
     run.succeed("ask hedge")
@@ -353,10 +354,10 @@ def test_what_takes_over_is_told_from_its_beginning(fails: bool) -> None:
         run.fail("ask")
         says(run, "ask hedge", "two")
         run.succeed("ask hedge", "one two")
-        wanted = [{"text": "one ", "instead": True}, {"text": "two"}]
+        wanted = [{"text": "one ", "replaces_text": True}, {"text": "two"}]
     else:
         run.succeed("ask hedge", "one")
-        wanted = [{"text": "one ", "instead": True}]
+        wanted = [{"text": "one ", "replaces_text": True}]
     assert told(run, EventType.NODE_TOKENS) == [{"text": "eins "}, *wanted]
 
 

@@ -13,9 +13,9 @@ import pytest
 from dagorch import LLM, Graph, Policy, Retry
 from dagorch.errors import InvariantError
 from dagorch.models.usage import Amount
-from dagorch.scheduler.commands import Resource
-from dagorch.scheduler.frames import MISSING, Container
+from dagorch.scheduler.admission import Resource
 from dagorch.scheduler.invariants import check
+from dagorch.scheduler.records import MISSING, Container
 from dagorch.scheduler.states import State
 from tests.unit.scheduler.by_hand import ByHand
 
@@ -53,11 +53,11 @@ def test_a_core_that_nobody_touched_passes() -> None:
 
 
 def _too_many_slots(hand: ByHand) -> None:
-    hand.core.max_parallel = 2
+    hand.core.dispatcher.max_parallel = 2
 
 
 def _slot_lost(hand: ByHand) -> None:
-    hand.core.slots_used -= 1
+    hand.core.dispatcher.slots_used -= 1
 
 
 def _too_many_node_runs(hand: ByHand) -> None:
@@ -65,15 +65,15 @@ def _too_many_node_runs(hand: ByHand) -> None:
 
 
 def _reservation_lost(hand: ByHand) -> None:
-    hand.core.budget.reserved -= Amount(Decimal("0.01"))
+    hand.core.dispatcher.budget.reserved -= Amount(Decimal("0.01"))
 
 
 def _overspent(hand: ByHand) -> None:
-    hand.core.budget.spent = Amount(Decimal("0.61"))
+    hand.core.dispatcher.budget.spent = Amount(Decimal("0.61"))
 
 
 def _resource_lost(hand: ByHand) -> None:
-    hand.core.admission._lanes["service"].held -= 1
+    hand.core.dispatcher.admission._queues["service"].held -= 1
 
 
 def _finished_early(hand: ByHand) -> None:
@@ -85,7 +85,7 @@ def _too_far(hand: ByHand) -> None:
 
 
 def _items_to_come(hand: ByHand) -> None:
-    hand.core.foreseen = 3
+    hand.core.unopened_count = 3
 
 
 def _count_of_unended(hand: ByHand) -> None:
@@ -101,7 +101,7 @@ def _value_gone(hand: ByHand) -> None:
 
 
 def _attempt_forgotten(hand: ByHand) -> None:
-    hand.core.slots_used -= 1
+    hand.core.dispatcher.slots_used -= 1
     del hand.root.running[hand.index("long")]
 
 
@@ -114,24 +114,24 @@ def _count_of_pending(hand: ByHand) -> None:
 
 
 def _frames_under_what_is_not_open(hand: ByHand) -> None:
-    hand.root.containers[hand.index("later")] = Container(None, {}, indexed=False)
+    hand.root.containers[hand.index("later")] = Container(hand.core.plan, {}, indexed=False)
 
 
 def _frame_lost(hand: ByHand) -> None:
     frame = next(frame for frame in hand.core.frames.values() if frame.parent is not None)
     attempt = frame.running.pop(0)
     del hand.core.frames[frame.serial]
-    hand.core.slots_used -= 1
+    hand.core.dispatcher.slots_used -= 1
     assert attempt.path == "inner/deep"
 
 
 def _queue_lost(hand: ByHand) -> None:
-    hand.core.queue.others.clear()
+    hand.core.dispatcher.queue.by_needs.clear()
 
 
 def _alarm_lost(hand: ByHand) -> None:
-    for due in list(hand.core.deadlines):
-        hand.core.deadlines.drop(due)
+    for timer in list(hand.core.timers):
+        hand.core.timers.drop(timer)
 
 
 CORRUPTIONS: dict[str, Callable[[ByHand], None]] = {

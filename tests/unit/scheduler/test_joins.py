@@ -175,7 +175,7 @@ def test_a_quorum_out_of_reach_fails_with_how_many_are_missing() -> None:
     hand = merging(3, wait=3)
     hand.succeed("n0").fail("n1")
     assert hand.state("merged") is State.FAILED
-    assert isinstance(hand.core.root.facts[hand.index("merged")].error, QuorumError)  # type: ignore[union-attr]
+    assert isinstance(hand.core.root.node_details[hand.index("merged")].error, QuorumError)  # type: ignore[union-attr]
     assert hand.cancelling == ["n2"]
 
 

@@ -21,8 +21,9 @@ from dagorch.models.limits import Demand, Limits
 from dagorch.models.rates import RateLimits, RateWindow
 from dagorch.models.usage import Amount
 from dagorch.scheduler import stimuli
-from dagorch.scheduler.admission import Admission
-from dagorch.scheduler.commands import Evaluate, Prepared, Resource, StartAttempt, WakeRun
+from dagorch.scheduler.admission import Admission, Resource
+from dagorch.scheduler.commands import Evaluate, StartAttempt, WakeRun
+from dagorch.scheduler.records import Prepared
 from tests.unit.scheduler.by_hand import ByHand
 from tests.unit.scheduler.services import SERVICES, Service
 
@@ -148,7 +149,11 @@ class World:
         """Let time pass."""
         while True:
             alarm, late = min(
-                ((h.core.deadline, name) for name, h in self.runs.items() if not h.core.finished),
+                (
+                    (h.core.next_timer_at, name)
+                    for name, h in self.runs.items()
+                    if not h.core.finished
+                ),
                 default=(NEVER, ""),
             )
             when = self._events[0][0] if self._events else NEVER
@@ -235,7 +240,7 @@ def test_random_worlds_finish_without_a_refusal(kind: str, seed: int) -> None:
     assert world.finished
     assert world.refused == 0
     world.admission.leave("nobody", world.now + 1e6)
-    assert all(not lane.held and not lane.waiting for lane in world.admission._lanes.values())
+    assert all(not queue.held and not queue.waiters for queue in world.admission._queues.values())
 
 
 def test_a_node_that_waits_for_a_rate_holds_no_slot_and_holds_up_no_other_service() -> None:
@@ -311,8 +316,8 @@ def test_a_pause_holds_up_every_run_and_only_that_service() -> None:
     world.go(14.9)
     assert [(name, path) for _, name, path in world.started] == [("one", "n000"), ("two", "open")]
     # It is extended when the first in line has set its timer.
-    assert min(hand.core.deadline for hand in world.runs.values()) == 15.0
-    world.admission._lanes["paused"].bucket.pause(3.0, 14.9)  # type: ignore[union-attr]
+    assert min(hand.core.next_timer_at for hand in world.runs.values()) == 15.0
+    world.admission._queues["paused"].window.pause(3.0, 14.9)  # type: ignore[union-attr]
     world.go(17.8)
     assert len(world.started) == 2
     world.go()

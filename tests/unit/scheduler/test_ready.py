@@ -13,8 +13,8 @@ import pytest
 from dagorch import Graph, Policy
 from dagorch.graph.plan import Plan
 from dagorch.scheduler.commands import StartAttempt
-from dagorch.scheduler.frames import Frame
 from dagorch.scheduler.ready import ReadyQueue
+from dagorch.scheduler.records import Frame
 from tests.unit.scheduler.by_hand import ByHand
 
 
@@ -67,9 +67,9 @@ def test_what_is_no_longer_ready_is_thrown_away() -> None:
     for number in range(6):
         queue.push(item(number), ("gpu",) if number % 2 else ())
     assert numbers(queue, live=lambda each: each[3] in (2, 3)) == [2, 3]
-    assert not queue.line
-    assert not queue.heap
-    assert not queue.others
+    assert not queue.in_order
+    assert not queue.late
+    assert not queue.by_needs
 
 
 def test_a_saturated_set_is_passed_over_and_asked_once() -> None:
@@ -109,7 +109,7 @@ def test_places_in_the_order_of_a_single_frame_stand_for_the_same_keys(seed: int
     ]
     for each in chance.sample(items, 40):
         queue.push(each, chance.choice(((), (), ("gpu",))))
-    assert all(type(entry) is int for entry in (*queue.line, *queue.heap))
+    assert all(type(entry) is int for entry in (*queue.in_order, *queue.late))
     assert sorted(queue) == sorted(items)
     assert numbers(queue) == [each[3] for each in sorted(items)]
 

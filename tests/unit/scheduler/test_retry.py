@@ -119,8 +119,8 @@ def test_each_attempt_is_on_the_bill() -> None:
     graph.add(LLM("asks", prompt="Hello"))
     hand = ByHand(graph).start()
     hand.fail("asks", OSError(), cost("0.10")).wait(60).succeed("asks", "hi", cost("0.20"))
-    facts = hand.root.facts[0]
-    assert (facts.usage.calls, facts.usage.cost_usd) == (2, Decimal("0.30"))
+    details = hand.root.node_details[0]
+    assert (details.usage.calls, details.usage.cost_usd) == (2, Decimal("0.30"))
 
 
 def test_equal_seeds_wait_equally_long() -> None:
@@ -132,7 +132,7 @@ def test_equal_seeds_wait_equally_long() -> None:
         for _ in range(5):
             before = hand.now
             hand.fail("work")
-            found.append(hand.core.deadline - before)
+            found.append(hand.core.next_timer_at - before)
             hand.wait(100)
         return found
 

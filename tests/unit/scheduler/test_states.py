@@ -13,9 +13,9 @@ from dagorch import LLM, Graph, Policy, Retry
 from dagorch.errors import InvariantError
 from dagorch.nodes import Function
 from dagorch.scheduler import stimuli
-from dagorch.scheduler.frames import Frame
-from dagorch.scheduler.noderuns import NodeRuns
-from dagorch.scheduler.states import ENDS, LEGAL, TRANSITIONS, State
+from dagorch.scheduler.core import STEPS, Core
+from dagorch.scheduler.records import Frame
+from dagorch.scheduler.states import ENDS, TRANSITIONS, State
 from tests.property.circumstances import INPUTS, options, parallel, spec_of, world_of
 from tests.property.driver import drive
 from tests.unit.scheduler.by_hand import ByHand
@@ -27,14 +27,14 @@ Steps = dict[tuple[State, State], int]
 def steps(monkeypatch: pytest.MonkeyPatch) -> Steps:
     """How often each step was taken; the core takes no short cuts while somebody listens."""
     taken: Steps = {}
-    move = NodeRuns.move
+    move = Core.move
 
-    def counted(self: NodeRuns, frame: Frame, index: int, to: State) -> None:
+    def counted(self: Core, frame: Frame, index: int, to: State) -> None:
         step = State(frame.state[index]), State(to)
         taken[step] = taken.get(step, 0) + 1
         move(self, frame, index, to)
 
-    monkeypatch.setattr(NodeRuns, "move", counted)
+    monkeypatch.setattr(Core, "move", counted)
     return taken
 
 
@@ -118,8 +118,8 @@ def test_an_illegal_step_raises_and_tells_the_story() -> None:
 
 
 @pytest.mark.parametrize(("old", "new"), list(product(State, State)))
-def test_the_packed_table_is_the_table(old: State, new: State) -> None:
-    assert bool(LEGAL[old * len(State) + new]) == ((old, new) in TRANSITIONS)
+def test_a_step_is_in_the_cores_table_if_it_is_legal(old: State, new: State) -> None:
+    assert (STEPS[old * len(State) + new] is not None) == ((old, new) in TRANSITIONS)
 
 
 def test_from_an_end_there_is_no_step_and_each_end_is_reached() -> None:

@@ -16,12 +16,12 @@ async def takes(a: int, b: int = 0) -> int: ...
 
 
 def told(hand: ByHand, id: str) -> list[str]:
-    return list(story(hand.core, hand.root, hand.index(id)))
+    return list(story(hand.root, hand.index(id), hand.core.started))
 
 
 def why(hand: ByHand, id: str) -> str:
     root = hand.root
-    return reason(root.plan, root.state, root.facts, hand.index(id))
+    return reason(root.plan, root.state, root.node_details, hand.index(id))
 
 
 def test_a_retried_node_run_tells_each_attempt() -> None:
@@ -106,4 +106,4 @@ def test_the_address_of_a_nested_one_is_its_whole_path(depth: int) -> None:
     [path] = hand.running
     assert path == "/".join([*(f"level{n}" for n in reversed(range(depth - 1))), "bottom", "work"])
     attempt = hand.running[path]
-    assert story(hand.core, attempt.frame, attempt.index)[0] == f"{path} (function)"
+    assert story(attempt.frame, attempt.index, hand.core.started)[0] == f"{path} (function)"

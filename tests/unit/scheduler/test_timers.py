@@ -1,4 +1,4 @@
-"""The heap of times, and the deadlines in it: of an attempt, a node, a container, the run."""
+"""The heap of times, and the timers in it: of an attempt, a node, a container, the run."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import pytest
 from dagorch import Graph, Policy, Retry
 from dagorch.errors import NodeTimeoutError, RateLimitedError
 from dagorch.models.policy import DEFAULT_POLICY
-from dagorch.scheduler.deadlines import Deadlines, Due
+from dagorch.scheduler.records import Frame, Timer, TimerKind
 from dagorch.scheduler.states import State
+from dagorch.scheduler.timers import Timers
 from tests.unit.scheduler.by_hand import ByHand
 
 NEVER = float("inf")
@@ -19,43 +20,46 @@ NEVER = float("inf")
 async def work() -> int: ...
 
 
-def due(when: float) -> Due:
-    return Due(when, "node", None, 0)
+def timer(when: float) -> Timer:
+    graph = Graph("one")
+    graph.function(work, id="a")
+    frame = Frame(graph.compile(), 1, [], None, 0, None, 0.0, 0)
+    return Timer(when, TimerKind.NODE, frame)
 
 
 def test_the_earliest_is_known_and_taken_when_it_is_due() -> None:
-    deadlines = Deadlines()
-    assert deadlines.earliest == NEVER
-    late, soon = deadlines.add(due(5.0)), deadlines.add(due(2.0))
-    assert deadlines.earliest == 2.0
-    assert deadlines.pop(1.9) is None
-    assert deadlines.pop(9.0) is soon
-    assert deadlines.pop(9.0) is late
-    assert deadlines.pop(9.0) is None
-    assert deadlines.earliest == NEVER
+    timers = Timers()
+    assert timers.earliest == NEVER
+    late, soon = timers.add(timer(5.0)), timers.add(timer(2.0))
+    assert timers.earliest == 2.0
+    assert timers.pop(1.9) is None
+    assert timers.pop(9.0) is soon
+    assert timers.pop(9.0) is late
+    assert timers.pop(9.0) is None
+    assert timers.earliest == NEVER
 
 
 def test_equal_times_come_in_the_order_they_were_added() -> None:
-    deadlines = Deadlines()
-    added = [deadlines.add(due(1.0)) for _ in range(5)]
-    assert [deadlines.pop(1.0) for _ in range(5)] == added
+    timers = Timers()
+    added = [timers.add(timer(1.0)) for _ in range(5)]
+    assert [timers.pop(1.0) for _ in range(5)] == added
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_dropped_ones_never_come_and_do_not_pile_up(seed: int) -> None:
-    chance, deadlines = random.Random(seed), Deadlines()
+    chance, timers = random.Random(seed), Timers()
     kept = {}
     for number in range(5000):
-        added = deadlines.add(due(chance.random()))
+        added = timers.add(timer(chance.random()))
         if number % 100:
-            deadlines.drop(added)
-            deadlines.drop(added)
+            timers.drop(added)
+            timers.drop(added)
         else:
             kept[added.when] = added
-        assert deadlines.earliest == min(kept)
-        assert len(deadlines) == len(kept) == len(list(deadlines))
-    assert len(deadlines._heap) <= 2 * len(kept) + 65
-    assert [deadlines.pop(1.0) for _ in kept] == [kept[when] for when in sorted(kept)]
+        assert timers.earliest == min(kept)
+        assert len(timers) == len(kept) == len(list(timers))
+    assert len(timers._heap) <= 2 * len(kept) + 65
+    assert [timers.pop(1.0) for _ in kept] == [kept[when] for when in sorted(kept)]
 
 
 def one(policy: Policy, **options: float) -> ByHand:
@@ -66,7 +70,7 @@ def one(policy: Policy, **options: float) -> ByHand:
 
 
 def error_of(hand: ByHand, id: str) -> BaseException | None:
-    return hand.root.facts[hand.index(id)].error
+    return hand.root.node_details[hand.index(id)].error
 
 
 def test_an_attempt_that_is_late_is_stopped_and_tried_again() -> None:
@@ -193,5 +197,5 @@ def test_a_container_that_is_late_in_a_frame_that_stops_gets_no_fallback() -> No
 
 def test_without_deadlines_there_is_nothing_to_wait_for() -> None:
     hand = one(Policy())
-    assert hand.core.deadline == NEVER
-    assert not len(hand.core.deadlines)
+    assert hand.core.next_timer_at == NEVER
+    assert not len(hand.core.timers)

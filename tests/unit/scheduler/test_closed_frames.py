@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from dagorch import LLM, Graph, Policy
 from dagorch.models.usage import Usage
-from dagorch.scheduler.records import pack, unpack
+from dagorch.scheduler.closed_frames import pack, unpack
 from dagorch.scheduler.states import State
 from tests.unit.scheduler.by_hand import ByHand
 
@@ -24,10 +24,10 @@ def test_an_uneventful_frame_is_25_bytes_a_node_run() -> None:
     record = pack(hand.root)
     assert isinstance(record, bytes)
     assert len(record) == 250
-    states, times, facts, children = unpack(graph.compile(), record)
+    states, times, details, children = unpack(graph.compile(), record)
     assert states == bytes([State.COMPLETED]) * 10
     assert times == hand.root.times
-    assert (facts, children) == ({}, {})
+    assert (details, children) == ({}, {})
 
 
 def test_bills_survive_packing() -> None:
@@ -46,16 +46,16 @@ def test_bills_survive_packing() -> None:
     hand.succeed("n4", "hi")
     record = pack(hand.root)
     assert isinstance(record, bytes)
-    _, times, facts, _ = unpack(graph.compile(), record)
+    _, times, details, _ = unpack(graph.compile(), record)
     assert times == hand.root.times
-    assert {index: fact.usage for index, fact in facts.items()} == dict(enumerate(bills))
-    assert [str(facts[index].usage.cost_usd) for index in range(4)] == [
+    assert {index: found.usage for index, found in details.items()} == dict(enumerate(bills))
+    assert [str(details[index].usage.cost_usd) for index in range(4)] == [
         str(b.cost_usd) for b in bills
     ]
 
 
 def test_failures_labels_and_recoveries_keep_their_facts() -> None:
-    graph = Graph("facts")
+    graph = Graph("details")
     graph.branch("road", lambda: "true")
     graph.function(work, id="broken", policy=Policy(on_error="continue"))
     graph.function(work, id="saved", policy=Policy(fallback=1))
@@ -63,8 +63,8 @@ def test_failures_labels_and_recoveries_keep_their_facts() -> None:
     hand = ByHand(graph).start()
     hand.fail("broken").fail("saved").succeed("asks", "hi", Usage(1, 2, calls=1))
     record = pack(hand.root)
-    facts = unpack(graph.compile(), record)[2]
-    assert facts[0].picked == ("true",)
-    assert isinstance(facts[1].error, OSError)
-    assert isinstance(facts[2].recovered_from, OSError)
-    assert facts[3].usage == Usage(1, 2, calls=1)
+    details = unpack(graph.compile(), record)[2]
+    assert details[0].picked_labels == ("true",)
+    assert isinstance(details[1].error, OSError)
+    assert isinstance(details[2].recovered_from, OSError)
+    assert details[3].usage == Usage(1, 2, calls=1)

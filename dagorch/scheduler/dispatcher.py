@@ -1,0 +1,395 @@
+"""
+The dispatcher: which ready node runs, calls and hedges may go ahead, by slot, resource and money.
+
+It keeps the ready queue, the slots, the budget and the calls that wait. It knows no core: each
+method returns what was decided, and the core carries that out.
+
+A reservation is made when an attempt or a call is admitted, and settled when it ends, in
+`settle_attempt` and `settle_call`. That holds for a cancelled attempt as well: until it reports
+its end it keeps its slot, its permit and its reservation, since the service may yet charge for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from decimal import Decimal
+from typing import Final
+
+from dagorch.errors import BudgetExceededError, RunError
+from dagorch.graph.plan import Plan
+from dagorch.models.limits import NO_DEMAND
+from dagorch.models.usage import NO_AMOUNT, NOTHING_USED, Amount, Usage
+from dagorch.scheduler.admission import Admission
+from dagorch.scheduler.budget import Budget
+from dagorch.scheduler.commands import WAITING, Answer, GrantCall, RefuseCall, WakeRun
+from dagorch.scheduler.ready import Item, Needs, ReadyQueue
+from dagorch.scheduler.records import Call, Frame, StartAttempt
+from dagorch.scheduler.resource_queues import NEVER, Permit, Refusal, Resource
+from dagorch.scheduler.states import State
+
+__all__ = ["Decisions", "Dispatcher", "Scan"]
+
+_READY: Final = int(State.READY)
+_NO_NAMES: Final[frozenset[str]] = frozenset()
+
+
+class Decisions:
+    """What was decided about waiting calls."""
+
+    __slots__ = ("commands", "retry_at", "stop_error")
+
+    def __init__(self) -> None:
+        self.commands: list[GrantCall | RefuseCall | WakeRun] = []
+        self.retry_at = NEVER
+        """When to ask again for what was refused only for now."""
+        self.stop_error: BudgetExceededError | None = None
+        """Why the run must stop: a call can never be paid."""
+
+
+class Scan:
+    """
+    One search of the ready queue for a node run that may start, and its by-products.
+
+    Attributes:
+        permit: What the admitted node run holds.
+        wake: The runs that this one lets go first.
+        retry_at: When to ask again for what was refused only for now.
+        waits_for: The names of the resources that this run now waits for.
+        downgrade: A node run that must use its cheaper model, since it can never be paid.
+        stop_error: Why the run must stop: a node run can never be paid.
+    """
+
+    __slots__ = (
+        "_blocked", "_dispatcher", "_now", "downgrade", "permit", "retry_at", "short_of_money",
+        "stop_error", "waits_for", "wake",
+    )  # fmt: skip
+
+    def __init__(self, dispatcher: Dispatcher, now: float) -> None:
+        self._dispatcher = dispatcher
+        self._now = now
+        calls = dispatcher.waiting_calls
+        self._blocked = dispatcher.calls_blocked if calls else _NO_NAMES
+        """Resources that something of higher rank waits for: nothing overtakes it there."""
+        self.waits_for = dispatcher.calls_wait_for if calls else _NO_NAMES
+        self.short_of_money = dispatcher.calls_wait_for_money
+        self.permit: Permit | None = None
+        self.wake: list[str] = []
+        self.retry_at = NEVER
+        self.downgrade: Item | None = None
+        self.stop_error: BudgetExceededError | None = None
+
+    def admit(self, item: Item) -> bool:
+        """Take all that a node run needs beside its slot, or nothing."""
+        dispatcher = self._dispatcher
+        frame, index = item[4], item[3]
+        resources = dispatcher.resources_of(frame, index)
+        if self._blocked and not self._blocked.isdisjoint(n for r in resources for n in r.names):
+            return False
+        details = frame.node_details.get(index)
+        prepared = details.prepared if details is not None else None
+        worst, demand = NO_AMOUNT, NO_DEMAND
+        if prepared is not None:
+            worst, demand = prepared.worst, prepared.demand
+            if worst:
+                if self.short_of_money:
+                    return False
+                if not dispatcher.budget.reserve(worst):
+                    self.short_of_money = True
+                    if dispatcher.budget.reserved:
+                        pass  # some of it may come back
+                    elif prepared.cheaper is not None:
+                        self.downgrade = item
+                    else:
+                        path = frame.path_of(index)
+                        self.stop_error = dispatcher.budget_exceeded("node", path, worst)
+                    return False
+        permit = dispatcher.admission.acquire(dispatcher.run_id, resources, self._now, demand)
+        self.wake.extend(permit.wake)
+        if isinstance(permit, Permit):
+            self.permit = permit
+            return True
+        self._blocked |= {permit.lacking}
+        self.waits_for |= {permit.name}
+        self.retry_at = min(self.retry_at, permit.until)
+        if worst:
+            dispatcher.budget.settle(worst, NOTHING_USED)
+        return False
+
+
+class Dispatcher:
+    """
+    Slots, resources and money of one run; see `Core` for the arguments.
+
+    Waiting calls are served in the order of their requests, before any node run of the ready
+    queue. They use their attempt's slot.
+    """
+
+    __slots__ = (
+        "admission", "budget", "calls_blocked", "calls_wait_for", "hedge_candidates", "limits",
+        "max_parallel", "queue", "run_id", "short_of_money", "slots_used", "waiting_calls",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        plan: Plan,
+        run_id: str,
+        *,
+        max_parallel: int,
+        max_cost: Decimal | None,
+        max_tokens: int | None,
+        limits: Mapping[str, int] | None,
+        admission: Admission | None,
+    ) -> None:
+        self.run_id = run_id
+        self.max_parallel = max_parallel
+        self.slots_used = 0
+        self.limits = {
+            name: Resource(f"{run_id}/{name}", bound) for name, bound in (limits or {}).items()
+        }
+        self.admission = Admission() if admission is None else admission
+        self.budget = Budget(max_cost, max_tokens)
+        self.queue = ReadyQueue(plan)
+        self.short_of_money = False
+        """Whether the last scan left something that waits for money: nothing overtakes it."""
+        self.waiting_calls: list[Call] = []
+        self.calls_blocked = _NO_NAMES
+        """Resources that waiting calls lack: nothing overtakes them there."""
+        self.calls_wait_for = _NO_NAMES
+        """Resources that waiting calls asked for."""
+        self.hedge_candidates: list[StartAttempt] = []
+        """Attempts that have taken so long that they are to be hedged."""
+
+    @property
+    def can_start(self) -> bool:
+        """Whether a slot is free for something that may be ready."""
+        return self.slots_used < self.max_parallel and bool(self.queue)
+
+    @property
+    def has_candidates(self) -> bool:
+        """Whether a slot is free for something that may be ready, or for a hedge."""
+        return self.slots_used < self.max_parallel and bool(self.queue or self.hedge_candidates)
+
+    # -- node runs --------------------------------------------------------------------------
+
+    def enqueue(self, frame: Frame, index: int) -> None:
+        """Add a ready node run that makes attempts."""
+        plan = frame.plan
+        if not plan.needs_policy[index]:
+            self.queue.push_slot_only(frame, index)
+            return
+        priority = plan.priorities.get(index, frame.priority) if plan.priorities else frame.priority
+        item = (-priority, plan.neg_rank[index] - frame.tail, frame.serial, index, frame)
+        details = frame.node_details.get(index)
+        prepared = details.prepared if details is not None else None
+        names = tuple(resource.name for resource in self.resources_of(frame, index))
+        self.queue.push(item, Needs(names, prepared is not None and bool(prepared.worst)))
+
+    def resources_of(self, frame: Frame, index: int) -> tuple[Resource, ...]:
+        """Return what a node run holds: what its policy names, then the service that it asks."""
+        names = frame.plan.nodes[index].policy.resources
+        resources = tuple(self.limits[name] for name in names)
+        details = frame.node_details.get(index)
+        prepared = details.prepared if details is not None else None
+        if prepared is not None and prepared.resource is not None:
+            resources += (prepared.resource,)
+        return resources
+
+    def pop_admissible(self, now: float) -> tuple[Item | None, Scan | None]:
+        """
+        Remove the first ready node run that may start, and take what it needs beside a slot.
+
+        Returns:
+            The node run, or None, and the by-products of the search; None if nothing in the
+            queue needs more than a slot.
+        """
+        if not self.queue.by_needs:
+            return self.queue.pop(_is_ready, _is_ready), None
+        scan = Scan(self, now)
+        item = self.queue.pop(_is_ready, scan.admit)
+        self.short_of_money = scan.short_of_money
+        return item, scan
+
+    def settle_attempt(self, attempt: StartAttempt, usage: Usage, now: float) -> list[str]:
+        """Free an attempt's slot, settle its reservation and release its permit. Returns runs."""
+        self.slots_used -= 1
+        if attempt.reserved is not None:
+            self.budget.settle(attempt.reserved, usage)
+        elif usage is not NOTHING_USED:
+            self.budget.settle(NO_AMOUNT, usage)
+        if attempt.permit is None:
+            return []
+        return self.admission.release(attempt.permit, now, usage)
+
+    def budget_exceeded(self, who: str, path: str, worst: Amount) -> BudgetExceededError:
+        """Return the error that stops the run: nothing is reserved, and this does not fit."""
+        return BudgetExceededError(f"{who} {path!r} {self.budget.explain(worst)}", path=path)
+
+    def leave(self, now: float, keep: Collection[str] = ()) -> list[str]:
+        """Stop waiting for everything but `keep`. Returns the runs to wake."""
+        return self.admission.leave(self.run_id, now, keep)
+
+    def wake(self, runs: Iterable[str]) -> list[WakeRun]:
+        """Return the commands that wake other runs."""
+        return [WakeRun(run) for run in runs if run != self.run_id]
+
+    # -- calls ------------------------------------------------------------------------------
+
+    @property
+    def calls_wait_for_money(self) -> bool:
+        """Whether the first waiting call waits for a reservation to come back."""
+        calls = self.waiting_calls
+        return bool(calls) and not self.budget.fits(calls[0].prepared.worst)
+
+    def request_call(self, call: Call, now: float) -> tuple[Answer, Decisions]:
+        """Grant a call, refuse it, or let it wait; others that wait may be served on the way."""
+        if call.wait:
+            self.waiting_calls.append(call)
+            decisions = self.serve_calls(now)
+            for command in decisions.commands:
+                if not isinstance(command, WakeRun) and command.call is call:
+                    decisions.commands.remove(command)
+                    return command, decisions
+            return WAITING, decisions
+        decisions = Decisions()
+        if not self.waiting_calls and self._grant(call, now, decisions):
+            return GrantCall(call), decisions
+        path = call.attempt.path
+        error: RunError | None = self._never_paid(call, decisions)
+        return RefuseCall(
+            call,
+            error
+            or RunError(
+                f"node {path!r} made a synchronous call on the event loop that would have to wait; "
+                "use the async call, or make the node a plain def",
+                path=path,
+            ),
+        ), decisions
+
+    def serve_calls(self, now: float) -> Decisions:
+        """
+        Grant every waiting call that can go ahead.
+
+        A full resource holds up the calls that need it; lack of money holds up all.
+        """
+        decisions = Decisions()
+        self.calls_blocked = self.calls_wait_for = _NO_NAMES
+        for call in tuple(self.waiting_calls):
+            resource = call.prepared.resource
+            error: RunError | None
+            if call.attempt.cancelling:
+                error = RunError(f"node {call.attempt.path!r} is being cancelled")
+            elif resource is not None and not self.calls_blocked.isdisjoint(resource.names):
+                continue
+            elif self._grant(call, now, decisions):
+                self.waiting_calls.remove(call)
+                decisions.commands.append(GrantCall(call))
+                continue
+            elif self.budget.fits(call.prepared.worst):
+                continue  # its resource is full, others may not be
+            else:
+                error = self._never_paid(call, decisions)
+                if error is None:
+                    break
+            self.waiting_calls.remove(call)
+            decisions.commands.append(RefuseCall(call, error))
+        return decisions
+
+    def _never_paid(self, call: Call, decisions: Decisions) -> BudgetExceededError | None:
+        """Stop the run if a call does not fit and nothing is reserved that could come back."""
+        worst = call.prepared.worst
+        if self.budget.reserved or not self.budget.never_fits(worst):
+            return None
+        error = self.budget_exceeded("a call of node", call.attempt.path, worst)
+        decisions.stop_error = decisions.stop_error or error
+        return error
+
+    def _grant(self, call: Call, now: float, decisions: Decisions) -> bool:
+        while not self.budget.reserve(call.prepared.worst):
+            cheaper = call.prepared.cheaper
+            if cheaper is None or self.budget.reserved:
+                return False
+            call.prepared = cheaper
+        prepared = call.prepared
+        if prepared.resource is not None:
+            permit = self.admission.acquire(self.run_id, [prepared.resource], now, prepared.demand)
+            decisions.commands += self.wake(permit.wake)
+            if isinstance(permit, Refusal):
+                self.calls_blocked |= {permit.lacking}
+                self.calls_wait_for |= {permit.name}
+                decisions.retry_at = min(decisions.retry_at, permit.until)
+                self.budget.settle(prepared.worst, NOTHING_USED)
+                return False
+            call.permit = permit
+        call.reserved = prepared.worst
+        call.sent_at = now
+        return True
+
+    def withdraw_call(self, call: Call) -> None:
+        """Remove a call whose caller no longer waits for a grant."""
+        if call in self.waiting_calls:
+            self.waiting_calls.remove(call)
+
+    def settle_call(self, call: Call, usage: Usage, now: float) -> list[str]:
+        """Settle a granted call's reservation and release its permit. Returns the runs to wake."""
+        assert call.reserved is not None
+        self.budget.settle(call.reserved, usage)
+        return [] if call.permit is None else self.admission.release(call.permit, now, usage)
+
+    # -- hedges -----------------------------------------------------------------------------
+
+    def start_hedges(self, now: float) -> list[StartAttempt]:
+        """
+        Start the hedges whose time has come, before anything else: their nodes came first.
+
+        They wait for a slot only. One without room at its service or in the budget is tried again
+        when a slot is next free.
+        """
+        if self.slots_used >= self.max_parallel:
+            return []
+        hedges: list[StartAttempt] = []
+        full: set[tuple[Resource, ...]] = set()
+        waiting: list[StartAttempt] = []
+        for first in self.hedge_candidates:
+            if first.cancelling or not first.is_running:
+                continue
+            hedge = self._start_hedge(first, full, now)
+            if hedge is None:
+                waiting.append(first)
+            else:
+                hedges.append(hedge)
+        self.hedge_candidates[:] = waiting
+        return hedges
+
+    def _start_hedge(
+        self, first: StartAttempt, full: set[tuple[Resource, ...]], now: float
+    ) -> StartAttempt | None:
+        """Start an attempt's hedge if possible. `full` collects what has no room."""
+        worst = first.reserved
+        if self.slots_used >= self.max_parallel or first.resources in full:
+            return None
+        if worst is not None and (self._waits_for_money or not self.budget.reserve(worst)):
+            return None
+        permit = None
+        if first.permit is not None:
+            permit = self.admission.acquire_hedge(first.permit, now)
+            if permit is None:
+                if worst is not None:
+                    self.budget.settle(worst, NOTHING_USED)
+                full.add(first.resources)
+                return None
+        hedge = StartAttempt(first.frame, first.index, first.inputs)
+        hedge.number, hedge.model, hedge.prepared = first.number, first.model, first.prepared
+        hedge.resources, hedge.permit, hedge.reserved = first.resources, permit, worst
+        hedge.is_hedge, hedge.sent_at = True, now
+        hedge.rival, first.rival = first, hedge
+        self.slots_used += 1
+        return hedge
+
+    @property
+    def _waits_for_money(self) -> bool:
+        """Whether something that could start otherwise waits for a reservation to come back."""
+        return self.calls_wait_for_money or (self.short_of_money and len(self.queue) > 0)
+
+
+def _is_ready(item: Item) -> bool:
+    return item[4].state[item[3]] == _READY
