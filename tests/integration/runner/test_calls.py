@@ -144,7 +144,7 @@ def test_a_malformed_call_or_a_missing_provider_is_told_at_once(
 
     cause = virtual(run).__cause__
     assert isinstance(cause, DefinitionError)
-    assert ("did you mean 'max_tokens'" if is_async else "give run(..., provider=...)") in str(
+    assert ("did you mean 'max_tokens'" if is_async else "pass run(..., provider=...)") in str(
         cause
     )
 
