@@ -119,6 +119,28 @@ def test_a_graph_that_no_program_can_draw_names_each_and_why(
     assert "exit code 7; /no/such/port could not draw the graph: cannot start" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("dot", "limits", "reason"),
+    [
+        ("digraph {", Limits(), "syntax error"),
+        (
+            "digraph {" + "".join(f"{i}->{j};" for i in range(400) for j in range(i)) + "}",
+            Limits(seconds=1),
+            "stopped after 1 s",
+        ),
+        ("digraph { a [width=9, peripheries=9999] }", Limits(output_bytes=100_000), "wrote more"),
+        ("digraph { a -> b }", Limits(memory_bytes=2_000_000), ""),
+    ],
+    ids=["syntax", "time", "output", "memory"],
+)
+def test_hostile_dot_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, dot: str, limits: Limits, reason: str
+) -> None:
+    monkeypatch.setattr(picture, "_LIMITS", limits)
+    with pytest.raises(DefinitionError, match=f"could not draw the graph: .*{reason}"):
+        picture.render(dot, "svg")
+
+
 @pytest.mark.parametrize("program", ["port", pytest.param("dot", marks=needs_dot)])
 def test_hostile_names_are_only_text(monkeypatch: pytest.MonkeyPatch, program: str) -> None:
     path = picture._port() if program == "port" else shutil.which("dot")
