@@ -11,15 +11,12 @@ from dagorch.exporters.documents.blocks import (
     Heading,
     Items,
     Paragraph,
-    Picture,
     Quote,
     Rule,
     Span,
     Table,
     all_spans,
-    is_rtl,
     plain_text,
-    shift_headings,
 )
 from dagorch.exporters.documents.markdown_reader import read_markdown
 from dagorch.exporters.documents.text_blocks import safe_link, text_spans
@@ -88,18 +85,6 @@ def test_an_image_becomes_a_link() -> None:
     assert spans("![](data:image/png;base64,AA)") == (Span("picture"),)
 
 
-@pytest.mark.parametrize(
-    "address",
-    [
-        "javascript:alert(1)", "JAVASCRIPT:x", "data:text/html,x", "file:///etc/passwd", "//e.x",
-        "/etc/passwd", "#top", "x.html", 'https://e.x/"x', "https://e.x/<b>",
-        "https:// e.x", "vbscript:x", "",
-    ],
-)  # fmt: skip
-def test_an_unsafe_address_is_removed(address: str) -> None:
-    assert safe_link(address) == ""
-
-
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_text_becomes_plain_text_and_safe_links(name: str) -> None:
     for run in all_spans(read_markdown(HOSTILE[name])):
@@ -125,21 +110,6 @@ def test_a_text_that_is_too_long_is_cut_with_a_remark() -> None:
 def test_any_text_parses(text: str) -> None:
     for run in all_spans(read_markdown(text)):
         assert all(span.text for span in run)
-
-
-def test_headings_move_together() -> None:
-    blocks = [Heading(2, ()), Rule(), Heading(5, ()), Picture("<svg/>", "x")]
-    assert [block.level for block in shift_headings(blocks, 3) if isinstance(block, Heading)] == [
-        3,
-        6,
-    ]
-    assert shift_headings([Rule()], 2) == (Rule(),)
-
-
-def test_the_first_letter_with_a_direction_decides() -> None:
-    assert is_rtl([Span("1. "), Span("\u05e9\u05dc")])
-    assert not is_rtl([Span("a \u05e9")])
-    assert not is_rtl([Span("123")])
 
 
 @pytest.mark.parametrize(

@@ -1,25 +1,21 @@
-"""The timeline of a run: every stretch of work in its lane, no two of a row at once."""
+"""The timeline of a run: every segment is in its lane, and the bars of a row do not overlap."""
 
 from __future__ import annotations
 
 import random
-import xml.etree.ElementTree as ET
 from functools import partial
-from itertools import pairwise
 from typing import Any
 
 import anyio
 import pytest
 
-from dagorch import LLM, Graph, Policy, RunError
+from dagorch import LLM, Graph, Policy, Retry, RunError
 from dagorch.exporters import to_timeline, to_timeline_svg
-from dagorch.exporters.report.segments import lane_name, segments_of
+from dagorch.exporters.report.segments import segments_of
 from dagorch.exporters.report.timeline import Timeline
-from dagorch.exporters.report.timeline_svg import MAX_ROWS, MAX_TOOLTIPS, clock, ticks
-from dagorch.models.result import NodeRun, Result
+from dagorch.models.result import Result
 from dagorch.testing import ScriptedProvider, run_virtual
-
-SVG = "{http://www.w3.org/2000/svg}"
+from tests.unit.exporters.report.recording import BUSY, asking, recorded
 
 
 async def second(_: int = 0) -> int:
@@ -143,95 +139,17 @@ def test_a_node_recovered_by_its_fallback_is_marked_as_failed() -> None:
     assert lane.bars[0].failed
 
 
-@pytest.mark.parametrize(
-    ("run", "lane"),
-    [
-        (NodeRun("a", "function", "completed", 0, 0, 1, 1), "functions"),
-        (NodeRun("a", "llm", "cancelled", 0, None, 1, 0), "models"),
-        (NodeRun("a", "llm", "completed", 0, 0, 1, 0), ""),  # with tools: a container
-        (NodeRun("a", "loop", "completed", 0, 0, 1, 0), ""),
-        (NodeRun("a", "ask", "completed", 0, 0, 1, 0), "people"),
-        (NodeRun("a", "map", "cancelled", 0, None, 1, 0), ""),
-        (NodeRun("a", "function", "skipped", None, None, 1, 0), "functions"),
-    ],
-)
-def test_lane(run: NodeRun, lane: str) -> None:
-    assert lane_name(run) == lane
-
-
-def drawn(result: Result) -> tuple[ET.Element, list[str]]:
-    root = ET.fromstring(to_timeline_svg(result))
-    return root, ["".join(text.itertext()) for text in root.iter(f"{SVG}text")]
-
-
-def test_the_picture_has_names_and_a_legend() -> None:
-    result = ran(wide(5), max_parallel=2)
-    root, words = drawn(result)
-    assert {f"step_{n:03}" for n in range(5)} <= set(words)
-    assert {"waiting", "running", "functions", "0 s", "3 s"} <= set(words)
-    assert "5 node runs, 5.0 s of work" in words
-    fills = {rect.get("fill") for rect in root.iter(f"{SVG}rect")}
-    assert "url(#waiting)" in fills
-    assert root.get("role") == "img"
-    assert root.find(f"{SVG}title") is not None
-
-
-def test_the_picture_counts_the_rows_that_it_does_not_draw() -> None:
-    root, words = drawn(ran(wide(100), max_parallel=100))
-    assert f"… {100 - MAX_ROWS} more node runs in {100 - MAX_ROWS} more rows" in words
-    assert float(root.get("height") or 0) < 60 * 20 + 200
-
-
-def test_a_picture_of_many_bars_has_no_tooltips() -> None:
-    for count, tooltips in ((MAX_TOOLTIPS, MAX_ROWS), (MAX_TOOLTIPS + 1, 0)):
-        root, _ = drawn(ran(wide(count), max_parallel=count))
-        assert len(root.findall(f".//{SVG}rect/{SVG}title")) == tooltips
-
-
-def test_names_do_not_overlap() -> None:
-    graph = Graph("names")
-    body = Graph("body")
-    body.input("item", int)
-
-    @body.function
-    async def step(item: int) -> None:
-        await anyio.sleep(0.1 + item % 7 / 10)
-
-    graph.map(body, over=list(range(70)), id="items", max_parallel=20)
-    root, _ = drawn(ran(graph))
-    rows: dict[str, list[tuple[float, float]]] = {}
-    for text in root.iter(f"{SVG}text"):
-        x, width = float(text.get("x") or 0), 5.7 * len(text.text or "")
-        left = x if text.get("text-anchor") is None else x - width
-        rows.setdefault(text.get("y") or "", []).append((left, left + width))
-    assert len(rows) > 5
-    for row in rows.values():
-        row.sort()
-        assert all(a[1] <= b[0] for a, b in pairwise(row)), row
-
-
-def test_the_picture_of_an_empty_run() -> None:
-    graph = Graph("nothing")
-    graph.function(second, id="one", after=graph.branch("way", lambda: "true")["false"])
-    _, words = drawn(ran(graph))
-    assert "Nothing ran." in words
-
-
-def test_hostile_names_stay_text() -> None:
-    graph = Graph("hostile")
-    graph.add(LLM("ask", prompt="x", model='<script>"&\x00\u202e'))
-    root, words = drawn(ran(graph))
-    assert not list(root.iter(f"{SVG}script"))
-    assert any("<script>" in word for word in words)
-    assert "\u202e" not in "".join(words)
-
-
-@pytest.mark.parametrize("seconds", [0.001, 0.07, 1, 9, 61, 700, 5000, 90_000, 1e7])
-def test_an_axis_has_a_few_round_times(seconds: float) -> None:
-    found = list(ticks(seconds, 10))
-    assert found[0] == 0
-    assert 3 <= len(found) <= 11
-    assert found[-1] <= seconds * 1.001
-    names = [clock(time) for time in found]
-    assert len(set(names)) == len(names)
-    assert max(map(len, names)) <= 16
+def test_the_timeline_of_a_record_has_a_bar_per_attempt() -> None:
+    graph = asking(policy=Policy(retry=Retry(attempts=2), fallback_models=("other",)))
+    provider = ScriptedProvider([BUSY, BUSY, "Yes."], latency_seconds=2)
+    record = recorded(graph, provider=provider, seed=1)
+    timeline = to_timeline(record)
+    assert [lane.name for lane in timeline.lanes] == ["scripted:scripted", "scripted:other"]
+    first, second = timeline.lanes
+    assert [(bar.kind, bar.attempt, bar.failed) for bar in first.bars] == [
+        ("running", 1, True), ("retrying", 0, False), ("running", 2, True),
+    ]  # fmt: skip
+    assert [(bar.kind, bar.attempt, bar.failed) for bar in second.bars] == [("running", 3, False)]
+    svg = to_timeline_svg(record)
+    assert "waiting for a retry" in svg
+    assert "failed or cancelled" in svg
