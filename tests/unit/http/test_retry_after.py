@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dagorch.http.retry_after import seconds_until
+from dagorch.http.retry_after import retry_after_seconds, seconds_until
 
 NOON = 1_769_515_200.0  # 2026-01-27T12:00:00Z
 
@@ -48,3 +48,20 @@ def test_durations_dates_and_timestamps(text: str, seconds: float | None) -> Non
 def test_no_text_is_a_negative_or_infinite_wait(text: str, now: float) -> None:
     found = seconds_until(text, now)
     assert found is None or 0 <= found < float("inf")
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, None),
+        ({"retry-after": "7"}, 7.0),
+        ({"retry-after": " 0.5 "}, 0.5),
+        ({"retry-after": "Tue, 27 Jan 2026 12:00:30 GMT"}, 30.0),
+        ({"retry-after": "Tue, 27 Jan 2026 11:00:00 GMT"}, 0.0),
+        ({"retry-after": "soon"}, None),
+        ({"retry-after-ms": "1500", "retry-after": "2"}, 1.5),
+        ({"retry-after-ms": "soon", "retry-after": "2"}, 2.0),
+    ],
+)
+def test_retry_after_headers(headers: dict[str, str], seconds: float | None) -> None:
+    assert retry_after_seconds(headers, NOON) == seconds
