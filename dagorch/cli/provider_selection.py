@@ -9,7 +9,7 @@ from dagorch.http.connections import is_loopback, probe
 from dagorch.ports import Provider
 from dagorch.providers import SERVICES, ProviderFactory, Router
 from dagorch.providers.base import BaseProvider
-from dagorch.providers.openai import OpenAIProvider
+from dagorch.providers.http_provider import OpenAIProvider
 
 __all__ = ["ProviderSelection", "select_provider"]
 

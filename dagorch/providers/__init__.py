@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dagorch.models.limits import Limits
     from dagorch.providers.adapter import adapt
-    from dagorch.providers.anthropic import AnthropicProvider
     from dagorch.providers.base import BaseProvider, CompletionMethods, TextStream
     from dagorch.providers.factory import ProviderFactory, ProviderInfo
-    from dagorch.providers.gemini import GeminiProvider
     from dagorch.providers.http_client import Timeouts
-    from dagorch.providers.http_provider import HttpProvider
+    from dagorch.providers.http_provider import (
+        AnthropicProvider,
+        GeminiProvider,
+        HttpProvider,
+        OpenAIProvider,
+    )
     from dagorch.providers.local import LocalProvider
-    from dagorch.providers.openai import OpenAIProvider
     from dagorch.providers.registry import SERVICES, Route, Service, route
     from dagorch.providers.router import Router
     from dagorch.providers.scripted import ScriptedProvider
@@ -44,14 +46,14 @@ __all__ = [
 
 _MODULES = {
     "SERVICES": "registry",
-    "AnthropicProvider": "anthropic",
+    "AnthropicProvider": "http_provider",
     "BaseProvider": "base",
     "CompletionMethods": "base",
-    "GeminiProvider": "gemini",
+    "GeminiProvider": "http_provider",
     "HttpProvider": "http_provider",
     "Limits": "base",
     "LocalProvider": "local",
-    "OpenAIProvider": "openai",
+    "OpenAIProvider": "http_provider",
     "ProviderFactory": "factory",
     "ProviderInfo": "factory",
     "Route": "registry",

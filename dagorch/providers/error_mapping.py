@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final
 
 from dagorch.errors import (
@@ -48,6 +49,7 @@ _NO_CREDIT = re.compile(
 )
 _REGION_BLOCKED = re.compile(r"unsupported_country|location is not supported", re.IGNORECASE)
 _EXCERPT_CHARS = 300
+Headers = Mapping[str, str]
 _UNSENT: Final = frozenset({"refused", "unresolved", "insecure", "connect_timeout"})
 """Problems after which the service cannot have received the request."""
 _TRANSPORT_MESSAGES: Final[Mapping[TransportProblem, str]] = {
@@ -97,7 +99,7 @@ class ErrorMapper:
             answer_begun=begun,
         )
 
-    def from_status(self, status: int, headers: Mapping[str, str], body: bytes) -> ProviderError:
+    def from_status(self, status: int, headers: Headers, body: bytes) -> ProviderError:
         """Map a reply whose status is not 200."""
         error = parse_error_body(body)
         if 300 <= status < 400:
@@ -105,11 +107,7 @@ class ErrorMapper:
         return self._from_error_body(status, error, headers)
 
     def from_event(
-        self,
-        error: Mapping[str, Any] | str,
-        headers: Mapping[str, str],
-        *,
-        begun: bool = False,
+        self, error: Mapping[str, Any] | str, headers: Headers, *, begun: bool = False
     ) -> ProviderError:
         """Map an error inside a reply with status 200."""
         parsed = parse_error(error)
@@ -119,7 +117,7 @@ class ErrorMapper:
         self,
         found: str,
         text: str,
-        headers: Mapping[str, str],
+        headers: Headers,
         *,
         begun: bool = False,
         usage: Usage | None = None,
@@ -137,7 +135,7 @@ class ErrorMapper:
         )
 
     def refused(
-        self, reason: str, request_id: str, headers: Mapping[str, str], usage: Usage | None
+        self, reason: str, request_id: str, headers: Headers, usage: Usage | None
     ) -> ProviderError:
         """Create the error for a request that the model or a filter refused to answer."""
         return self._error(
@@ -150,17 +148,12 @@ class ErrorMapper:
             usage=usage,
         )
 
-    def request_id(self, headers: Mapping[str, str]) -> str:
+    def request_id(self, headers: Headers) -> str:
         """Return the service's id of the request, or empty."""
         return self.key.scrub(headers.get("x-request-id") or headers.get("request-id") or "")
 
     def _from_error_body(
-        self,
-        status: int,
-        error: ErrorBody,
-        headers: Mapping[str, str],
-        *,
-        answer_begun: bool = False,
+        self, status: int, error: ErrorBody, headers: Headers, *, answer_begun: bool = False
     ) -> ProviderError:
         kind, advice = self._kind(status, error.code, error.message)
         message = self.key.scrub(error.message)[:_EXCERPT_CHARS]
@@ -214,14 +207,14 @@ class ErrorMapper:
         text: str,
         *,
         status: int | None = None,
-        headers: Mapping[str, str] | None = None,
+        headers: Headers = MappingProxyType({}),
         request_id: str = "",
         retry_after: float | None = None,
         sent: bool = True,
         answer_begun: bool = False,
         usage: Usage | None = None,
     ) -> ProviderError:
-        headers, now = headers or {}, time.time()
+        now = time.time()
         request_id = self.request_id(headers) or self.key.scrub(request_id)
         prefix = f"{self.service} ({self.model})" if self.model else self.service
         suffix = f" [request {request_id}]" if request_id else ""

@@ -14,14 +14,16 @@ from typing import Final
 from dagorch.errors import DefinitionError
 from dagorch.http.connections import is_loopback, probe
 from dagorch.models.limits import Limits
-from dagorch.providers.anthropic import AnthropicProvider
 from dagorch.providers.base import BaseProvider
-from dagorch.providers.gemini import GeminiProvider
 from dagorch.providers.http_client import Timeouts
-from dagorch.providers.http_provider import HttpProvider
+from dagorch.providers.http_provider import (
+    AnthropicProvider,
+    GeminiProvider,
+    HttpProvider,
+    OpenAIProvider,
+)
 from dagorch.providers.local import LocalProvider, missing_for_local
 from dagorch.providers.local_model import MODEL_NAME
-from dagorch.providers.openai import OpenAIProvider
 from dagorch.providers.prices import MODEL_ALIASES, Price
 from dagorch.providers.registry import (
     PROVIDER_NAMES,

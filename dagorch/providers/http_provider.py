@@ -1,5 +1,5 @@
 """
-A provider over HTTP: one exchange with a service, in the service's dialect.
+Providers over HTTP: one exchange with a service, in each of the three dialects.
 
 It always streams, even for `complete`: cancelling a stream frees its slot at the service at once,
 and its silences can be distinguished. The engine retries, limits and budgets.
@@ -21,11 +21,14 @@ from dagorch.models.limits import Limits
 from dagorch.models.llm import LLMRequest, LLMResponse, Message
 from dagorch.models.usage import Usage
 from dagorch.ports import ReplyListener
+from dagorch.providers.anthropic_wire import ANTHROPIC
 from dagorch.providers.base import BaseProvider
 from dagorch.providers.dialect import Dialect, ReplyParser
 from dagorch.providers.error_mapping import ErrorMapper
+from dagorch.providers.gemini_wire import GEMINI
 from dagorch.providers.http_client import HttpClient, Timeouts, TransportError
 from dagorch.providers.http_reply import HttpReply
+from dagorch.providers.openai_wire import OPENAI
 from dagorch.providers.per_loop import PerLoop
 from dagorch.providers.prices import Price, PriceTable, known_output_limit
 from dagorch.providers.rate_headers import rate_limits
@@ -35,7 +38,7 @@ from dagorch.providers.wire import WireError, encode_json
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["HttpProvider"]
+__all__ = ["AnthropicProvider", "GeminiProvider", "HttpProvider", "OpenAIProvider"]
 
 _MAX_ERROR_BYTES = 64_000
 _MAX_UNSTREAMED_BYTES = 16_000_000
@@ -45,7 +48,7 @@ _MAX_HIDDEN_PROMPT_TOKENS = 1_000
 
 class HttpProvider(BaseProvider):
     """
-    A service over HTTP; subclasses such as `OpenAIProvider` set the dialect.
+    A service over HTTP; the subclasses below set the dialect.
 
     Args:
         base_url: The address before the path that the dialect adds. A login in it
@@ -313,6 +316,53 @@ class HttpProvider(BaseProvider):
     def __repr__(self) -> str:
         kind = type(self).__name__
         return f"<{kind} {self.name!r} model={self.default_model!r} at {self._base_url}>"
+
+
+class OpenAIProvider(HttpProvider):
+    """
+    A service that speaks OpenAI's chat completions: OpenAI and many others.
+
+    `base_url` is the address before `/chat/completions`: `https://api.openai.com/v1`.
+
+    Example:
+        >>> OpenAIProvider("https://api.example.com/v1", name="example", default_model="small")
+        <OpenAIProvider 'example' model='small' at https://api.example.com/v1>
+    """
+
+    DIALECT = OPENAI
+
+
+class AnthropicProvider(HttpProvider):
+    """
+    A service that speaks Anthropic's Messages: Anthropic and compatible servers.
+
+    `base_url` is the address before `/v1/messages`, such as `https://api.anthropic.com`; a final
+    `/v1` is removed.
+
+    The service requires `max_tokens`. A request without it is sent with the model's known limit,
+    else with 32,000 for a Claude and 8,192 for any other model.
+
+    Example:
+        >>> AnthropicProvider("https://example.com/v1", default_model="claude-haiku-4-5")
+        <AnthropicProvider 'anthropic' model='claude-haiku-4-5' at https://example.com>
+    """
+
+    DIALECT = ANTHROPIC
+
+
+class GeminiProvider(HttpProvider):
+    """
+    A service that speaks Google Gemini's generateContent.
+
+    `base_url` is the address before `/models/...`, with the protocol's version:
+    `https://generativelanguage.googleapis.com/v1beta`.
+
+    Example:
+        >>> GeminiProvider("https://example.com/v1beta", default_model="gemini-2.5-flash")
+        <GeminiProvider 'gemini' model='gemini-2.5-flash' at https://example.com/v1beta>
+    """
+
+    DIALECT = GEMINI
 
 
 async def _read_stream(reply: HttpReply, parser: ReplyParser) -> Mapping[str, Any] | str | None:

@@ -20,6 +20,7 @@ from dagorch.models.llm import LLMRequest, LLMResponse
 from dagorch.providers import local_server
 from dagorch.providers.base import BaseProvider
 from dagorch.providers.http_client import Timeouts
+from dagorch.providers.http_provider import OpenAIProvider
 from dagorch.providers.local_model import (
     MODEL_NAME,
     SMOLLM2,
@@ -28,7 +29,6 @@ from dagorch.providers.local_model import (
     find_model,
     install_command,
 )
-from dagorch.providers.openai import OpenAIProvider
 
 __all__ = ["LocalProvider", "missing_for_local"]
 

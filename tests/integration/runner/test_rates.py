@@ -30,7 +30,7 @@ from dagorch.errors import (
 from dagorch.models.limits import Limits
 from dagorch.models.llm import LLMRequest
 from dagorch.providers.http_client import Timeouts
-from dagorch.providers.openai import OpenAIProvider
+from dagorch.providers.http_provider import OpenAIProvider
 from dagorch.runner.loop_state import shared
 from dagorch.testing import ScriptedProvider
 from tests.limit_server import FAULTS, LimitedService
