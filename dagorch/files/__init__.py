@@ -1,4 +1,4 @@
-"""Graphs as files: one document format, in YAML that a person writes and in JSON."""
+"""Graphs as files: one format, written as YAML or JSON."""
 
 from __future__ import annotations
 

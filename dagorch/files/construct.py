@@ -1,7 +1,7 @@
 """
-Building the graph that a file's values stand for, once they have been checked.
+Construction of the graph that a valid file describes.
 
-What the file names is imported here, and only what was allowed.
+What the file names is imported here, from allowed modules only.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from functools import partial
 from typing import Any, Final, Literal
 
 from dagorch.errors import DefinitionError, Problem
-from dagorch.files.fields import ERRORS, PLAIN_LLM, PLAIN_POLICY
-from dagorch.files.references import found
+from dagorch.files.fields import ERRORS, PLAIN_LLM_FIELDS, PLAIN_POLICY_FIELDS
+from dagorch.files.references import import_reference
 from dagorch.files.tree import Position, Tree
 from dagorch.files.type_names import read_type
 from dagorch.files.validate import fallback_form, is_graph, kind_of
@@ -34,41 +34,44 @@ from dagorch.nodes.function import Function
 from dagorch.nodes.llm import LLM
 from dagorch.nodes.merge import Merge
 
-__all__ = ["Building"]
+__all__ = ["GraphConstruction"]
 
 _YES_NO: Final = ("true", "false")
-_RETRY: Final = ("attempts", "base_delay_seconds", "multiplier", "max_delay_seconds")
+_PLAIN_RETRY_FIELDS: Final = ("attempts", "base_delay_seconds", "multiplier", "max_delay_seconds")
 
 
-class Building:
+class GraphConstruction:
     """
-    Makes one file's graph.
+    Constructs the graph of one file.
 
     Args:
-        file: Its name, for places.
-        modules: Those that it may name.
+        file: The file's name, for places.
+        modules: The modules that the file may name.
+
+    Attributes:
+        problems: What is wrong with single nodes and inputs.
+        nodes: The values of each node, by the node's place `file:line:column`.
+        input_places: The place of each input.
     """
 
     def __init__(self, file: str, modules: Iterable[str]) -> None:
         self.file = file
         self.modules = tuple(modules)
         self.problems: list[Problem] = []
-        self.places: dict[str, Tree] = {}
-        """What stands at a place, by its `file:line:column`."""
-        self.inputs: dict[str, str] = {}
-        """Where inputs stand."""
-        self._found: dict[str, Any] = {}
+        self.nodes: dict[str, Tree] = {}
+        self.input_places: dict[str, str] = {}
+        self._objects: dict[str, Any] = {}
 
     def graph(self, tree: Tree, name: str) -> Graph:
-        """Build a graph; what is wrong with its nodes one by one is in `problems`."""
+        """Construct a graph. A node that cannot be constructed is left out, and reported."""
         graph = Graph(tree.get("name", name))
-        self._inputs(graph, tree)
+        self._add_inputs(graph, tree)
         nodes = tree["nodes"]
         for id, inner in nodes.value.items():
             if len(self.problems) >= MAX_PROBLEMS:
                 break
             place = self.place(nodes.keys[id])
-            self.places[place] = inner
+            self.nodes[place] = inner
             try:
                 self._add(graph, id, inner)
             except DefinitionError as error:
@@ -77,36 +80,37 @@ class Building:
                 entry = graph.entries[id]
                 entry.code, entry.offset = place, 0
         outputs = tree.get("outputs", [])
-        graph.output(*(Ref(graph, id) for id in _listed(outputs)))
+        graph.output(*(Ref(graph, id) for id in _as_list(outputs)))
         return graph
 
-    def place(self, spot: Position) -> str:
-        return f"{self.file}:{spot.line}:{spot.column}"
+    def place(self, position: Position) -> str:
+        return f"{self.file}:{position.line}:{position.column}"
 
-    def _inputs(self, graph: Graph, tree: Tree) -> None:
+    def _add_inputs(self, graph: Graph, tree: Tree) -> None:
         if "inputs" not in tree:
             return
         inputs = tree["inputs"]
         if isinstance(inputs.value, list):
             for item in inputs.value:
-                self.inputs.setdefault(item.value, self.place(item.spot))
+                self.input_places.setdefault(item.value, self.place(item.position))
                 graph.input(item.value)
             return
-        for name, said in inputs.value.items():
-            self.inputs.setdefault(name, self.place(inputs.keys[name]))
-            full = said.value if isinstance(said.value, dict) else {"type": said}
+        for name, declared in inputs.value.items():
+            place = self.place(inputs.keys[name])
+            self.input_places.setdefault(name, place)
+            fields = declared.value if isinstance(declared.value, dict) else {"type": declared}
             annotation: Any = Any
-            if "type" in full:
+            if "type" in fields:
                 try:
-                    annotation = self._type(full["type"].plain())
+                    annotation = self._type(fields["type"].plain())
                 except DefinitionError as error:
-                    self.problems.append(Problem(str(error), name, self.place(inputs.keys[name])))
-            default = full["default"].plain() if "default" in full else NO_DEFAULT
+                    self.problems.append(Problem(str(error), name, place))
+            default = fields["default"].plain() if "default" in fields else NO_DEFAULT
             graph.input(name, annotation, default)
 
     def _add(self, graph: Graph, id: str, tree: Tree) -> None:
         node = self._node(id, tree)
-        after = [_ref(graph, place) for place in _listed(tree.get("after", []))]
+        after = [_ref(graph, place) for place in _as_list(tree.get("after", []))]
         after += [
             Ref(graph, branch, _labels(labels)) for branch, labels in tree.get("when", {}).items()
         ]
@@ -124,23 +128,20 @@ class Building:
             graph.add(node, after=after, **self._bindings(graph, node, tree))
 
     def _bindings(self, graph: Graph, node: Node[Any], tree: Tree) -> dict[str, Any]:
-        bound: dict[str, Any] = {
-            name: _ref(graph, place) for name, place in tree.get("inputs", {}).items()
-        }
-        bound |= tree.get("values", {})
+        inputs, values = tree.get("inputs", {}), tree.get("values", {})
         special: dict[str, Any] = {}
         if isinstance(node, Map):
             over = tree.get("over")
-            special[node.parameter] = over if isinstance(over, list) else _ref(graph, over)
+            special[node.parameter] = over if isinstance(over, list) else _source(graph, over)
         elif "pick" in tree:
             special = {"value": _ref(graph, tree.get("pick")), "field": tree.get("field")}
         elif "branch" in tree:
             special = {"value": _ref(graph, tree.get("branch"))}
-        named = Counter([*tree.get("inputs", ()), *tree.get("values", ()), *special])
-        for name, times in named.items():
+        for name, times in Counter([*inputs, *values, *special]).items():
             if times > 1:
                 raise DefinitionError(f"node {node.id!r}: input {name!r} is bound twice")
-        return bound | special
+        sources: dict[str, Any] = {name: _source(graph, place) for name, place in inputs.items()}
+        return sources | values | special
 
     # -- nodes ------------------------------------------------------------------------------
 
@@ -198,37 +199,35 @@ class Building:
         if is_graph(tree):
             return self.graph(tree, id)
         body = body_of(self._node(id, tree), Graph)
-        place = self.place(tree.spot)
-        self.places[place] = tree
+        place = self.place(tree.position)
+        self.nodes[place] = tree
         for entry in body.entries.values():
             entry.code, entry.offset = place, 0
         return body
 
     def _llm(self, id: str, tree: Tree, policy: Policy) -> LLM[Any]:
-        fields = {name: tree.get(name) for name in PLAIN_LLM if name in tree}
+        fields = {name: tree.get(name) for name in PLAIN_LLM_FIELDS if name in tree}
         if "messages" in tree:
             fields["messages"] = tuple(
-                Message(turn["role"], turn["content"], tuple(turn.get("images", ())))
-                for turn in tree.get("messages")
+                Message(message["role"], message["content"], tuple(message.get("images", ())))
+                for message in tree.get("messages")
             )
         if "tools" in tree:
             fields["tools"] = tuple(self._function(tool) for tool in tree["tools"].value)
         fields["output"] = self._output(tree, None)
         if "choices" in tree:
-            said = tree.get("choices")
-            labels = tuple((said if isinstance(said, dict) else dict(zip(said, said))).items())  # noqa: B905  one list
-            words: Any = tuple(word for word, _ in labels)
-            return Deciding(
-                id, labels=labels, policy=policy, **{**fields, "output": Literal[words]}
-            )
+            choices = tree.get("choices")
+            labels = choices if isinstance(choices, dict) else {word: word for word in choices}
+            words: Any = tuple(labels)
+            fields |= {"labels": tuple(labels.items()), "output": Literal[words]}
+            return Deciding(id, policy=policy, **fields)
         if "class" not in tree:
             return LLM(id, policy=policy, **fields)
-        made = self._at(tree.get("class"))
-        if not (isinstance(made, type) and issubclass(made, LLM)):
-            raise DefinitionError(f"node {id!r}: {tree.get('class')} is no subclass of LLM")
-        own = {name: _fixed(value) for name, value in tree.get("with", {}).items()}
+        kind = self._object(tree.get("class"))
+        if not (isinstance(kind, type) and issubclass(kind, LLM)):
+            raise DefinitionError(f"node {id!r}: {tree.get('class')} is not a subclass of LLM")
         try:
-            return made(id, policy=policy, **fields, **own)
+            return kind(id, policy=policy, **fields, **_hashable(tree.get("with", {})))
         except TypeError as error:
             raise DefinitionError(f"node {id!r}: {tree.get('class')}: {error}") from None
 
@@ -238,7 +237,7 @@ class Building:
         test = _test(tree)
         select: Any
         if test is not None:
-            select = Condition(field, test, _fixed(tree.get(test)))
+            select = Condition(field, test, _hashable(tree.get(test)))
         else:
             otherwise = tree.get("otherwise")
             select = Label(field, () if otherwise is None else labels, otherwise)
@@ -247,81 +246,94 @@ class Building:
     def _until(self, tree: Tree) -> Any:
         if "until" not in tree:
             return None
-        said = tree["until"]
-        if isinstance(said.value, str) or "function" in said:
-            return self._function(said)
-        test = _test(said)
-        than = None if test is None else _fixed(said.get(test))
-        return Condition(said.get("field", ""), test or "", than)
+        until = tree["until"]
+        if isinstance(until.value, str) or "function" in until:
+            return self._function(until)
+        test = _test(until)
+        than = None if test is None else _hashable(until.get(test))
+        return Condition(until.get("field", ""), test or "", than)
 
     def _reducer(self, tree: Tree) -> Any:
-        said = tree.get("reducer", "list")
-        return self._function(tree["reducer"]) if not isinstance(said, str) or ":" in said else said
+        reducer = tree.get("reducer", "list")
+        if isinstance(reducer, str) and ":" not in reducer:
+            return reducer
+        return self._function(tree["reducer"])
 
     def _policy(self, id: str, tree: Tree) -> Policy:
-        given = {name: tree.get(name) for name in PLAIN_POLICY if name in tree}
-        for name in ("fallback_models", "resources"):
-            if name in given:
-                given[name] = tuple(given[name])
+        options = {name: _hashable(tree.get(name)) for name in PLAIN_POLICY_FIELDS if name in tree}
         if "retry" in tree:
-            given["retry"] = self._retry(tree.get("retry"))
+            options["retry"] = self._retry(tree.get("retry"))
         if "fallback" in tree:
-            said = tree["fallback"]
-            form = fallback_form(said)
+            fallback = tree["fallback"]
+            form = fallback_form(fallback)
             if form == "value":
-                given["fallback"] = said.get("value")
+                options["fallback"] = fallback.get("value")
             elif form == "graph":
-                given["fallback"] = self.graph(said, f"{id}_fallback")
+                options["fallback"] = self.graph(fallback, f"{id}_fallback")
             else:
-                given["fallback"] = self._node(said.get("id", f"{id}_fallback"), said)
-        return replace(DEFAULT_POLICY, **given) if given else DEFAULT_POLICY
+                options["fallback"] = self._node(fallback.get("id", f"{id}_fallback"), fallback)
+        return replace(DEFAULT_POLICY, **options) if options else DEFAULT_POLICY
 
-    def _retry(self, said: Any) -> Retry:
-        if isinstance(said, int):
-            return Retry(said)
-        given = {name: said[name] for name in _RETRY if name in said}
-        if "on" in said:
-            given["on"] = tuple(ERRORS.get(name) or self._at(name) for name in said["on"])
-            for kind in given["on"]:
+    def _retry(self, fields: Any) -> Retry:
+        if isinstance(fields, int):
+            return Retry(fields)
+        options = {name: fields[name] for name in _PLAIN_RETRY_FIELDS if name in fields}
+        if "on" in fields:
+            options["on"] = tuple(ERRORS.get(name) or self._object(name) for name in fields["on"])
+            for kind in options["on"]:
                 if not (isinstance(kind, type) and issubclass(kind, BaseException)):
-                    raise DefinitionError(f"retry.on: {kind!r:.80} is no class of errors")
-        return Retry(**given)
+                    raise DefinitionError(f"retry.on: {kind!r:.80} is not an exception class")
+        return Retry(**options)
 
-    # -- what is named ----------------------------------------------------------------------
+    # -- references -------------------------------------------------------------------------
 
     def _output(self, tree: Tree, default: Any) -> Any:
         return self._type(tree.get("output")) if "output" in tree else default
 
-    def _type(self, said: Any) -> Any:
-        return read_type(said, self._at)
+    def _type(self, written: Any) -> Any:
+        return read_type(written, self._object)
 
     def _function(self, tree: Tree) -> Any:
         if isinstance(tree.value, str):
-            return self._at(tree.value)
-        given = tree.get("with", {})
-        function = self._at(tree.get("function"))
-        return partial(function, **given) if given else function
+            return self._object(tree.value)
+        settings = tree.get("with", {})
+        function = self._object(tree.get("function"))
+        return partial(function, **settings) if settings else function
 
-    def _at(self, reference: str) -> Any:
-        if reference not in self._found:
-            self._found[reference] = found(reference, self.modules)
-        return self._found[reference]
-
-
-def _listed(said: Any) -> list[Any]:
-    return said if isinstance(said, list) else [said]
+    def _object(self, reference: str) -> Any:
+        if reference not in self._objects:
+            self._objects[reference] = import_reference(reference, self.modules)
+        return self._objects[reference]
 
 
-def _ref(graph: Graph, said: Any) -> Ref[Any]:
-    if isinstance(said, str):
-        return Ref(graph, said)
-    return Ref(graph, said["node"], _labels(said.get("label", [])))
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
-def _labels(said: Any) -> frozenset[str]:
-    """Give labels as branches have them: `true` is the label `true`."""
+def _ref(graph: Graph, place: Any) -> Ref[Any]:
+    if isinstance(place, str):
+        return Ref(graph, place)
+    return Ref(graph, place["node"], _labels(place.get("label", [])))
+
+
+def _source(graph: Graph, source: Any) -> Any:
+    """Return what an input is bound to: a ref, a constant, or a collection of both."""
+    if isinstance(source, list):
+        return [_source(graph, item) for item in source]
+    if isinstance(source, str) or "node" in source:
+        return _ref(graph, source)
+    [(form, items)] = source.items()
+    if form == "mapping":
+        return {key: _source(graph, item) for key, item in items.items()}
+    if form == "tuple":
+        return tuple(_source(graph, item) for item in items)
+    return _source(graph, items) if form == "list" else items
+
+
+def _labels(labels: Any) -> frozenset[str]:
+    """Return labels as branches have them: `true` is the label `"true"`."""
     return frozenset(
-        str(label).lower() if isinstance(label, bool) else label for label in _listed(said)
+        str(label).lower() if isinstance(label, bool) else label for label in _as_list(labels)
     )
 
 
@@ -329,10 +341,10 @@ def _test(tree: Tree) -> str | None:
     return next((key for key in tree.keys if key in TESTS), None)
 
 
-def _fixed(value: Any) -> Any:
-    """Give lists as tuples, which nodes are made of; they can be hashed."""
+def _hashable(value: Any) -> Any:
+    """Replace lists by tuples, so that nodes can be hashed."""
     if isinstance(value, list):
-        return tuple(map(_fixed, value))
+        return tuple(map(_hashable, value))
     if isinstance(value, Mapping):
-        return {name: _fixed(inner) for name, inner in value.items()}
+        return {name: _hashable(inner) for name, inner in value.items()}
     return value

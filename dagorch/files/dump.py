@@ -1,7 +1,7 @@
 """
-Graphs to files: the plain data of a graph, the shortest that reads back as the same graph.
+Writing of graphs: the shortest plain data that loads as the same graph.
 
-What cannot be written is told, node by node, with what to do. Texts are made next door.
+Every node that a file cannot hold is reported. The YAML itself is written in `yaml_text.py`.
 """
 
 from __future__ import annotations
@@ -12,15 +12,16 @@ from dataclasses import fields
 from typing import Any, Final, Literal
 
 from dagorch.errors import DefinitionError, Problem
-from dagorch.files.fields import ERRORS, FORMAT, PLAIN_LLM, PLAIN_POLICY
+from dagorch.files.fields import ERRORS, FORMAT, PLAIN_LLM_FIELDS, PLAIN_POLICY_FIELDS
 from dagorch.files.plain import plain
-from dagorch.files.references import named, written
+from dagorch.files.references import function_data, reference_to
 from dagorch.files.syntax import CONTROL
 from dagorch.files.tree import MAX_VALUES
 from dagorch.files.type_names import write_type
 from dagorch.files.validate import MAX_NODES, NEVER_ALONE
 from dagorch.files.yaml_text import yaml_text
 from dagorch.graph.builder import body_of
+from dagorch.graph.collection import Collection
 from dagorch.graph.graph import NO_DEFAULT, Entry, Graph
 from dagorch.models.policy import DEFAULT_POLICY, NO_FALLBACK, Policy, Retry
 from dagorch.models.ref import Ref
@@ -42,18 +43,17 @@ _MAX_DEPTH: Final = 20
 
 def dump_graph(graph: Graph, format: Literal["yaml", "json"] = "yaml") -> str:
     """
-    Give a graph as the text of a file, which `load_graph` reads back: same fingerprint, same runs.
+    Return a graph as the text of a file, which loads as a graph with the same fingerprint.
 
-    Functions and types are written by reference, `module:name`.
+    Functions and types are written as references, `module:name`.
 
     Args:
         graph: Any graph that compiles.
-        format: Of the text.
+        format: The format of the text.
 
     Raises:
-        DefinitionError: The graph is wrong, or a file cannot hold it (a lambda, an object, a
-            class within a function); `.problems` names each node and what to do. Or there is no
-            such format.
+        DefinitionError: The graph is not valid, or a file cannot hold it: it has a lambda, an
+            object or a class inside a function. `.problems` names each node and what to do.
 
     Example:
         >>> from dagorch import LLM
@@ -70,40 +70,42 @@ def dump_graph(graph: Graph, format: Literal["yaml", "json"] = "yaml") -> str:
             prompt: Greet {name}.
     """
     if format not in ("yaml", "json"):
-        raise DefinitionError(f"no format {format!r} of a graph's file; there are yaml and json")
+        raise DefinitionError(f"a graph's file has no format {format!r}; use yaml or json")
     graph.compile()
-    writing = _Writing()
-    data = {"dagorch": FORMAT, **writing.graph(graph, 1)}
-    if writing.nodes > MAX_NODES or _size(data) > MAX_VALUES:
-        said = f"a file holds {MAX_NODES:,} nodes and {MAX_VALUES:,} values at most"
-        writing.problems.append(Problem(said))
-    if writing.problems:
-        raise DefinitionError(writing.problems, subject=f"graph {graph.name!r} as a file")
+    writer = _Writer()
+    data = {"dagorch": FORMAT, **writer.graph(graph, 1)}
+    if writer.nodes > MAX_NODES or _count_values(data) > MAX_VALUES:
+        message = f"a file holds {MAX_NODES:,} nodes and {MAX_VALUES:,} values at most"
+        writer.problems.append(Problem(message))
+    if writer.problems:
+        raise DefinitionError(writer.problems, subject=f"graph {graph.name!r} as a file")
     if format == "yaml":
         return yaml_text(data)
     text = json.dumps(data, indent=2, ensure_ascii=False)
     return CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n"
 
 
-def _size(data: Any) -> int:
-    """How many values there are, as `MAX_VALUES` counts them."""
+def _count_values(data: Any) -> int:
+    """Count values as `MAX_VALUES` does."""
     if isinstance(data, dict):
-        return 2 + sum(1 + _size(value) for value in data.values())
-    return 2 + sum(map(_size, data)) if isinstance(data, list) else 1
+        return 2 + sum(1 + _count_values(value) for value in data.values())
+    return 2 + sum(map(_count_values, data)) if isinstance(data, list) else 1
 
 
-class _Writing:
-    """Writes one graph with all that is in it."""
+class _Writer:
+    """Writes one graph with its bodies and fallbacks."""
 
     def __init__(self) -> None:
         self.problems: list[Problem] = []
         self.nodes = 0
 
     def graph(self, graph: Graph, depth: int, name: str | None = None) -> dict[str, Any]:
-        """Give a graph's data; its name is left out where it is this one anyway."""
+        """Return the data of a graph, without its name if that equals the default `name`."""
         data: dict[str, Any] = {} if graph.name in (name, "") else {"name": graph.name}
         if depth > _MAX_DEPTH:
-            self.problems.append(Problem(f"graphs nest more than {_MAX_DEPTH} deep", graph.name))
+            self.problems.append(
+                Problem(f"graphs nest more than {_MAX_DEPTH} deep; flatten them", graph.name)
+            )
             return data
         if graph.inputs:
             data["inputs"] = self._inputs(graph)
@@ -116,7 +118,7 @@ class _Writing:
                 self.problems.append(Problem(str(error), id, entry.where))
         data["nodes"] = nodes
         if graph.outputs:
-            data["outputs"] = _short([ref.id for ref in graph.outputs])
+            data["outputs"] = _unwrap([ref.id for ref in graph.outputs])
         return data
 
     def _inputs(self, graph: Graph) -> dict[str, Any]:
@@ -125,8 +127,8 @@ class _Writing:
             try:
                 kind = write_type(spec.annotation)
                 if spec.default is not NO_DEFAULT:
-                    known = {} if kind == "Any" else {"type": kind}
-                    data[name] = {**known, "default": plain(spec.default)}
+                    typed = {} if kind == "Any" else {"type": kind}
+                    data[name] = {**typed, "default": plain(spec.default)}
                 else:
                     data[name] = kind if isinstance(kind, str) else {"type": kind}
             except DefinitionError as error:
@@ -136,41 +138,50 @@ class _Writing:
     def _entry(self, graph: Graph, entry: Entry, depth: int) -> dict[str, Any]:
         node = entry.node
         bound = dict(entry.bindings or {})
-        for spec in node.parameters():  # of its own name, as a file would bind it, too
-            source = bound.get(spec.name)
-            if source == Ref(graph, spec.name) and spec.name != node.id:
+        for spec in node.parameters():
+            # A file binds a parameter to the node or input of its own name by itself.
+            if bound.get(spec.name) == Ref(graph, spec.name) and spec.name != node.id:
                 del bound[spec.name]
         data = self._node(node, depth)
-        for key, parameter in _special(node, data).items():
+        for key, parameter in _parameter_fields(data).items():
             source = bound.pop(parameter, Ref(graph, parameter))
             if isinstance(source, Ref) == (key == "field"):
                 raise DefinitionError(
-                    f"{node.kind.value} {node.id!r} cannot be written, for {parameter!r}: a file "
-                    f"has {'a constant' if key == 'field' else 'a node or an input'} there"
+                    f"{node.kind.value} {node.id!r} cannot be written because of {parameter!r}: "
+                    f"in a file it is {'a constant' if key == 'field' else 'a node or an input'}"
                 )
             data[key] = source if key == "field" else _place(source)
         if isinstance(node, Map):
             over = bound.pop(node.parameter, Ref(graph, node.parameter))
-            data["over"] = _place(over) if isinstance(over, Ref) else plain(over)
+            data["over"] = self._over(node, over)
         if isinstance(node, Merge):
             data["merge"] = [_place(ref) for ref in entry.sources]
-        inputs = {name: _place(ref) for name, ref in bound.items() if isinstance(ref, Ref)}
-        values = {
-            name: self._said(node, f"the constant of {name!r}", plain, value)
-            for name, value in bound.items()
-            if not isinstance(value, Ref)
-        }
+        inputs: dict[str, Any] = {}
+        values: dict[str, Any] = {}
+        for name, source in bound.items():
+            if isinstance(source, Ref | Collection):
+                inputs[name] = self._convert(node, f"the collection of {name!r}", _source, source)
+            else:
+                values[name] = self._convert(node, f"the constant of {name!r}", plain, source)
         wiring = {"inputs": inputs, "values": values, **_order(entry.after)}
-        return (
-            data | {name: said for name, said in wiring.items() if said} | self._policy(node, depth)
-        )
+        used = {name: value for name, value in wiring.items() if value}
+        return data | used | self._policy(node, depth)
 
-    def _said(self, node: Node[Any], what: str, write: Callable[[Any], Any], value: Any) -> Any:
+    def _over(self, node: Node[Any], items: Any) -> Any:
+        if not isinstance(items, Ref | Collection):
+            return self._convert(node, "its items", plain, items)
+        source = self._convert(node, "its items", _source, items)
+        return {"list": source} if isinstance(source, list) else source
+
+    def _convert(
+        self, node: Node[Any], what: str, convert: Callable[[Any], Any], value: Any
+    ) -> Any:
+        """Convert a part of a node to data; an error names the node and the part."""
         try:
-            return write(value)
+            return convert(value)
         except DefinitionError as error:
             raise DefinitionError(
-                f"{node.kind.value} {node.id!r} cannot be written, for {what}: {error}"
+                f"{node.kind.value} {node.id!r} cannot be written because of {what}: {error}"
             ) from None
 
     # -- nodes ------------------------------------------------------------------------------
@@ -191,30 +202,32 @@ class _Writing:
         if isinstance(node, Loop | Map | Subgraph):
             return self._container(node, depth)
         raise DefinitionError(
-            f"node {node.id!r} is of a class of its own, {kind.__qualname__}; only subclasses of "
-            "LLM can be written"
+            f"node {node.id!r} has the class {kind.__qualname__}, which cannot be written; of "
+            "custom nodes only subclasses of LLM can"
         )
 
     def _llm(self, node: LLM[Any]) -> dict[str, Any]:
         data: dict[str, Any] = {}
         if node.messages:
-            data["messages"] = [self._turn(node, turn) for turn in node.messages]
+            data["messages"] = [self._message(node, message) for message in node.messages]
         defaults = {f.name: f.default for f in fields(LLM)}
-        for name in PLAIN_LLM:
+        for name in PLAIN_LLM_FIELDS:
             value = getattr(node, name)
             if value != defaults[name]:
-                data[name] = self._said(node, name, plain, value)
+                data[name] = self._convert(node, name, plain, value)
         words = _choices(node)
         if words is not None:
             data["choices"] = words
         elif node.output is not None:
             data |= self._output(node, node.output)
         if node.tools:
-            data["tools"] = [self._said(node, "a tool", written, tool) for tool in node.tools]
+            data["tools"] = [
+                self._convert(node, "a tool", function_data, tool) for tool in node.tools
+            ]
         if type(node) is not LLM and words is None:
-            data["class"] = self._said(node, "its class", named, type(node))
+            data["class"] = self._convert(node, "its class", reference_to, type(node))
             own = {
-                f.name: self._said(node, f.name, plain, getattr(node, f.name))
+                f.name: self._convert(node, f.name, plain, getattr(node, f.name))
                 for f in fields(node)
                 if f.init
                 and f.name not in LLM.__dataclass_fields__
@@ -223,19 +236,19 @@ class _Writing:
             data |= {"with": own} if own else {}
         return data
 
-    def _turn(self, node: LLM[Any], turn: Any) -> dict[str, Any]:
-        if turn.tool_calls or turn.tool_call_id or turn.thoughts:
+    def _message(self, node: LLM[Any], message: Any) -> dict[str, Any]:
+        if message.tool_calls or message.tool_call_id or message.thoughts:
             raise DefinitionError(
-                f"llm {node.id!r} cannot be written: a message of it is of a conversation with "
-                "tools; give it as history"
+                f"llm {node.id!r} cannot be written: one of its messages is part of a "
+                "conversation with tools; pass it as history"
             )
-        images = {"images": list(turn.images)} if turn.images else {}
-        return {"role": turn.role, "content": plain(turn.content), **images}
+        images = {"images": list(message.images)} if message.images else {}
+        return {"role": message.role, "content": plain(message.content), **images}
 
     def _function(self, node: Function) -> dict[str, Any]:
         if node.fn is pick:
             return {"pick": None}
-        data = {"function": self._said(node, "its function", written, node.fn)}
+        data = {"function": self._convert(node, "its function", function_data, node.fn)}
         return data | ({"expand": True} if node.expand else {})
 
     def _branch(self, node: Branch) -> dict[str, Any]:
@@ -249,18 +262,18 @@ class _Writing:
             field = {"field": select.field} if select.field else {}
             other = {} if select.otherwise is None else {"otherwise": select.otherwise}
             return {"branch": None, **field, "labels": list(node.labels), **other}
-        return {"select": self._said(node, "its select", written, select), **labels}
+        return {"select": self._convert(node, "its select", function_data, select), **labels}
 
     def _condition(self, node: Node[Any], condition: Condition) -> dict[str, Any]:
         field = {"field": condition.field} if condition.field else {}
         if not condition.test:
             return field
-        return field | {condition.test: self._said(node, "a test", plain, condition.than)}
+        return field | {condition.test: self._convert(node, "a test", plain, condition.than)}
 
     def _merge(self, node: Merge) -> dict[str, Any]:
         data: dict[str, Any] = {"merge": None}
         if not isinstance(node.reducer, str):
-            data["reducer"] = self._said(node, "its reducer", written, node.reducer)
+            data["reducer"] = self._convert(node, "its reducer", function_data, node.reducer)
         elif node.reducer != "list":
             data["reducer"] = node.reducer
         if node.wait != "all":
@@ -274,17 +287,17 @@ class _Writing:
             if isinstance(node.until, Condition) and (node.until.field or node.until.test):
                 data["until"] = self._condition(node, node.until)
             elif node.until is not None:
-                data["until"] = self._said(node, "its until", written, node.until)
-            named = {"state_input": node.state_input}
+                data["until"] = self._convert(node, "its until", function_data, node.until)
+            parameter = {"state_input": node.state_input}
         elif isinstance(node, Map):
-            data["over"] = None
+            data["over"] = None  # keeps its place; `_entry` fills it
             parallel = {} if node.max_parallel is None else {"max_parallel": node.max_parallel}
             failing = {} if node.on_item_error == "fail" else {"on_item_error": node.on_item_error}
             data |= {**parallel, **failing}
-            named = {"item_input": node.item_input}
+            parameter = {"item_input": node.item_input}
         else:
-            named = {}
-        return data | {name: said for name, said in named.items() if said is not None}
+            parameter = {}
+        return data | {name: value for name, value in parameter.items() if value is not None}
 
     def _body(self, body: Any, id: str, depth: int) -> dict[str, Any]:
         entries = list(body.entries.values())
@@ -303,7 +316,7 @@ class _Writing:
         return data | self._policy(node, depth)
 
     def _output(self, node: Node[Any], output: Any) -> dict[str, Any]:
-        return {"output": self._said(node, "its output", write_type, output)}
+        return {"output": self._convert(node, "its output", write_type, output)}
 
     # -- policies ---------------------------------------------------------------------------
 
@@ -314,7 +327,7 @@ class _Writing:
         data: dict[str, Any] = {}
         if policy.retry is not None:
             data["retry"] = self._retry(node, policy.retry)
-        for name in PLAIN_POLICY:
+        for name in PLAIN_POLICY_FIELDS:
             value = getattr(policy, name)
             if value != getattr(DEFAULT_POLICY, name):
                 data[name] = list(value) if isinstance(value, tuple) else value
@@ -323,11 +336,14 @@ class _Writing:
         return data
 
     def _retry(self, node: Node[Any], retry: Retry) -> Any:
-        given = {f.name: getattr(retry, f.name) for f in fields(Retry)}
-        blank = Retry()
-        data = {name: v for name, v in given.items() if v != getattr(blank, name)}
+        default = Retry()
+        data: dict[str, Any] = {
+            field.name: getattr(retry, field.name)
+            for field in fields(Retry)
+            if getattr(retry, field.name) != getattr(default, field.name)
+        }
         if "on" in data:
-            data["on"] = [self._said(node, "retry.on", _error_name, kind) for kind in retry.on]
+            data["on"] = [self._convert(node, "retry.on", _error_name, kind) for kind in retry.on]
         return retry.attempts if data.keys() <= {"attempts"} else data
 
     def _fallback(self, node: Node[Any], policy: Policy, depth: int) -> dict[str, Any]:
@@ -337,24 +353,24 @@ class _Writing:
             data = self._alone(fallback, depth)
             if NEVER_ALONE.intersection(data):
                 raise DefinitionError(
-                    f"{node.kind.value} {node.id!r} cannot be written, for its fallback: a "
-                    f"{fallback.kind.value} cannot stand alone; give a graph"
+                    f"{node.kind.value} {node.id!r} cannot be written because of its fallback: a "
+                    f"{fallback.kind.value} cannot be a whole fallback; use a graph"
                 )
             return {**id, **data}
         if isinstance(fallback, Graph):
             return self.graph(fallback, depth + 1, f"{node.id}_fallback")
-        return {"value": self._said(node, "its fallback", plain, fallback)}
+        return {"value": self._convert(node, "its fallback", plain, fallback)}
 
 
-def _special(node: Node[Any], data: Mapping[str, Any]) -> Mapping[str, str]:
-    """Fields that stand for inputs: each with the parameter that it is."""
+def _parameter_fields(data: Mapping[str, Any]) -> Mapping[str, str]:
+    """Return the fields of a node that bind a parameter, with the parameter's name."""
     if "branch" in data:
         return {"branch": "value"}
     return {"pick": "value", "field": "field"} if "pick" in data else {}
 
 
 def _choices(node: LLM[Any]) -> Any:
-    """Give the words of a decision as a file has them; None where it is none that a file has."""
+    """Return the `choices` of a decision, or None if `choices` cannot express it."""
     words: Any = tuple(word for word, _ in getattr(node, "labels", ()))
     decides: Any = Literal[words] if words else None
     if type(node) is not Deciding or decides is None or node.output != decides:
@@ -366,13 +382,13 @@ def _choices(node: LLM[Any]) -> Any:
 
 
 def _order(after: Sequence[Any]) -> dict[str, Any]:
-    """Write what a node comes after: plain names, then labels of branches, where it is in order."""
-    plainly = [other for other in after if isinstance(other, str)]
+    """Return `after` and `when`, or only `after` if these two would change the order."""
+    unlabelled = [other for other in after if isinstance(other, str)]
     labelled = [other for other in after if not isinstance(other, str)]
     when = {ref.id: _labels(ref) for ref in labelled}
-    if [*plainly, *labelled] != list(after) or len(when) != len(labelled):
+    if [*unlabelled, *labelled] != list(after) or len(when) != len(labelled):
         return {"after": [_place(ref) for ref in after]}
-    return {"after": _short(plainly), "when": when}
+    return {"after": _unwrap(unlabelled), "when": when}
 
 
 def _place(ref: Any) -> Any:
@@ -381,16 +397,34 @@ def _place(ref: Any) -> Any:
     return {"node": ref.id, "label": _labels(ref)} if ref.labels else ref.id
 
 
+def _source(source: Any) -> Any:
+    """Return a ref, a collection or a constant in a collection as a file has it."""
+    if isinstance(source, Ref):
+        return _place(source)
+    if not isinstance(source, Collection):
+        return {"value": plain(source)}
+    items = list(map(_source, source.items))
+    if source.kind is dict:
+        return {"mapping": dict(zip(map(_key, source.keys), items, strict=True))}
+    return items if source.kind is list else {"tuple": items}
+
+
+def _key(key: Any) -> str:
+    if not isinstance(key, str):
+        raise DefinitionError(f"the key {key!r:.60} is not text; use text keys")
+    return str(plain(key))
+
+
 def _labels(ref: Any) -> Any:
-    """Give a ref's labels as people write them: of a test true, not the word."""
+    """Return the labels of a ref as people write them: true, not the word."""
     labels = [label == "true" if label in _YES_NO else label for label in sorted(ref.labels)]
-    return _short(labels)
+    return _unwrap(labels)
 
 
-def _short(items: list[Any]) -> Any:
+def _unwrap(items: list[Any]) -> Any:
     return items[0] if len(items) == 1 else items
 
 
 def _error_name(kind: Any) -> str:
     name: str = kind.__name__
-    return name if ERRORS.get(name) is kind else named(kind)
+    return name if ERRORS.get(name) is kind else reference_to(kind)

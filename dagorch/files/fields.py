@@ -1,7 +1,7 @@
 """
-The format: which kinds of node there are, and which fields each has. The one table of it.
+The file format as one table: the kinds of node, and the fields of each.
 
-What reads, writes or publishes the format goes by it.
+The reader, the writer and the published JSON Schema all use this table.
 """
 
 from __future__ import annotations
@@ -15,48 +15,47 @@ from dagorch.nodes.conditions import TESTS
 from dagorch.nodes.reducers import REDUCERS
 
 __all__ = [
-    "BODY", "COMMON", "CONDITION", "ERRORS", "FORMAT", "GRAPH", "KINDS", "PLAIN_LLM",
-    "PLAIN_POLICY", "POLICY", "WIRING", "Field", "KindFields",
+    "BODY", "COMMON", "CONDITION", "ERRORS", "FORMAT", "GRAPH", "KINDS", "PLACE",
+    "PLAIN_LLM_FIELDS", "PLAIN_POLICY_FIELDS", "POLICY", "SOURCE", "SOURCES", "WIRING",
+    "Field", "KindFields",
 ]  # fmt: skip
 
 FORMAT: Final = 1
 """The version of the format."""
 
 ERRORS: Final[Mapping[str, type[BaseException]]] = {
-    **{name: kind for name, kind in vars(builtins).items()
-       if isinstance(kind, type) and issubclass(kind, Exception) and kind.__name__ == name},
-    **{name: getattr(errors, name) for name in errors.__all__
-       if isinstance(getattr(errors, name), type)
-       and issubclass(getattr(errors, name), errors.DagorchError)},
-}  # fmt: skip
-"""Those that `retry.on` may name; all others are a reference."""
+    name: kind
+    for module in (builtins, errors)
+    for name, kind in vars(module).items()
+    if isinstance(kind, type) and issubclass(kind, Exception) and kind.__name__ == name
+}
+"""The errors that `retry.on` may name without a module."""
 
 
 class Field(NamedTuple):
-    """One field of a node or graph."""
+    """One field of a node or a graph."""
 
     schema: Mapping[str, Any]
-    """What it must be, as JSON Schema; `title` says it in words."""
-    about: str
+    """The JSON Schema of its value. Error messages use the `title`."""
+    description: str
     role: str = ""
-    """What it is besides plain data: `template`, `type`, `function`, `functions`, `class`,
-    `until`, `reducer`, `errors`, `body` or `fallback`."""
+    """The further check that the value needs; see `_Validation` in `validate.py`."""
 
 
 class KindFields(NamedTuple):
-    """What a kind of node has of its own."""
+    """The fields of one kind of node."""
 
     main: tuple[str, ...]
-    """Fields that tell the kind: a node has exactly one of them."""
+    """The fields that identify the kind. A node has exactly one of them."""
     fields: Mapping[str, Field]
     required: tuple[str, ...] = ()
 
 
 def _object(properties: Mapping[str, Any], *required: str, title: str = "") -> dict[str, Any]:
-    made: dict[str, Any] = {
+    schema: dict[str, Any] = {
         "type": "object", "properties": properties, "additionalProperties": False,
     }  # fmt: skip
-    return made | ({"required": list(required)} if required else {}) | _titled(title)
+    return schema | ({"required": list(required)} if required else {}) | _titled(title)
 
 
 def _either(title: str, *schemas: Mapping[str, Any]) -> dict[str, Any]:
@@ -88,12 +87,23 @@ _ANY: Final[Mapping[str, Any]] = {}
 _SETTINGS: Final = _mapping(_ANY)
 _LABEL: Final = {"title": "a label", "type": ["string", "boolean"], "minLength": 1}
 _LABELS: Final = _either("a label, or a list of labels", _LABEL, _list(_LABEL, "a list of labels"))
-_PLACE: Final = _either(
+PLACE: Final = _either(
     "the name of a node or an input, or {node: name, label: label}",
     _NAME,
     _object({"node": _NAME, "label": _LABELS}, "node"),
 )
-_PLACES: Final = _either("a name, or a list of names", _PLACE, _list(_PLACE, ""))
+_PLACES: Final = _either("a name, or a list of names", PLACE, _list(PLACE, ""))
+_SOURCE: Final = {"$ref": "#/$defs/source"}
+_SOURCES: Final = {"title": "a list of nodes and inputs", "type": "array", "items": _SOURCE}
+SOURCES: Final[Mapping[str, Any]] = {
+    "list": _SOURCES,
+    "tuple": _SOURCES,
+    "mapping": {"title": "a mapping of key to node or input", **_mapping(_SOURCE)},
+    "value": _ANY,
+}
+"""The forms of an input that is a collection of others, and of a constant in a collection."""
+SOURCE: Final = _either("", PLACE, _SOURCES, *(_object({k: s}, k) for k, s in SOURCES.items()))
+"""What an input is read from."""
 _FUNCTION: Final = _either(
     "module:name, or {function: module:name, with: {...}}",
     _NAME,
@@ -124,38 +134,41 @@ _RETRY: Final = _either(
 
 WIRING: Final[Mapping[str, Field]] = {
     "inputs": Field(
-        _mapping(_PLACE), "Per input the node that gives it; else the one of its name."
+        _mapping(_SOURCE),
+        "Per input, the node or input that it reads, or a collection of them; by default the "
+        "node or input of the same name.",
+        "sources",
     ),
-    "values": Field(_SETTINGS, "Per input a plain value."),
-    "after": Field(_PLACES, "What must end first, though no value is taken from it."),
-    "when": Field(_mapping(_LABELS), "Per branch the label, or labels, on which the node runs."),
+    "values": Field(_SETTINGS, "Per input, a constant."),
+    "after": Field(_PLACES, "The nodes that must end first, whose values are not read."),
+    "when": Field(_mapping(_LABELS), "Per branch, the label or labels on which the node runs."),
 }
-"""How a node is joined to others."""
+"""The fields that connect a node to others."""
 
 POLICY: Final[Mapping[str, Field]] = {
-    "retry": Field(_RETRY, "How often it is tried.", "errors"),
-    "attempt_timeout_seconds": Field(_SECONDS, "Of one attempt; worth a retry."),
-    "timeout_seconds": Field(_SECONDS, "Of the node with its retries, or of a container."),
-    "on_error": Field({"enum": ["fail", "continue"]}, "What its last failure means for others."),
+    "retry": Field(_RETRY, "How often the node is tried.", "errors"),
+    "attempt_timeout_seconds": Field(_SECONDS, "The timeout of an attempt, which may be retried."),
+    "timeout_seconds": Field(_SECONDS, "The timeout of all attempts, or of a container."),
+    "on_error": Field({"enum": ["fail", "continue"]}, "What the node's failure does to its graph."),
     "fallback": Field(
         {"title": "{value: ...}, a node, or a graph", "$ref": "#/$defs/fallback"},
-        "What it completes with after its last failure.",
+        "What completes the node after its last failure.",
         "fallback",
     ),
-    "fallback_models": Field(_NAMES, "Models asked in turn when the one before has failed."),
-    "hedge_after": Field(_HEDGE, "Of an LLM node: when the same is asked once more beside it."),
-    "priority": Field(_WHOLE, "Among ready nodes the higher starts first."),
-    "resources": Field(_NAMES, "Names of bounded things that an attempt holds."),
-    "keep": Field(_FLAG, "Run to the end even when nobody waits any more."),
-    "version": Field(_TEXT, "Stands for the function's source in fingerprints."),
+    "fallback_models": Field(_NAMES, "The models to try, in order, after a failure."),
+    "hedge_after": Field(_HEDGE, "The delay before an LLM node repeats its request."),
+    "priority": Field(_WHOLE, "Among ready nodes, the highest starts first."),
+    "resources": Field(_NAMES, "The named resources that an attempt holds."),
+    "keep": Field(_FLAG, "Whether it runs to its end when nothing needs its value."),
+    "version": Field(_TEXT, "Replaces the function's source in fingerprints."),
 }
-PLAIN_POLICY: Final = tuple(name for name in POLICY if name not in ("retry", "fallback"))
-"""Those that a file has as a `Policy` has them."""
+PLAIN_POLICY_FIELDS: Final = tuple(name for name in POLICY if name not in ("retry", "fallback"))
+"""The policy fields whose value in a file equals the one in Python."""
 COMMON: Final[Mapping[str, Field]] = {**WIRING, **POLICY}
-"""What every node may have."""
+"""The fields that every node may have."""
 
 _LLM: Final[Mapping[str, Field]] = {
-    "prompt": Field(_TEXT, "The user's turn; {name} is an input.", "template"),
+    "prompt": Field(_TEXT, "The user's message; {name} inserts an input.", "template"),
     "messages": Field(
         _list(
             _object(
@@ -168,59 +181,61 @@ _LLM: Final[Mapping[str, Field]] = {
             ),
             "a list of {role: ..., content: ...}",
         ),
-        "Whole turns, instead of a prompt.",
+        "All messages, instead of a prompt.",
         "template",
     ),
-    "system": Field(_TEXT, "The system's turn.", "template"),
-    "history": Field(_NAME, "The input that holds earlier turns."),
+    "system": Field(_TEXT, "The system message.", "template"),
+    "history": Field(_NAME, "The input that holds earlier messages."),
     "images": Field(_NAME, "The input that holds image URLs."),
-    "output": Field(_TYPE, "What the reply is read as; text if left out.", "type"),
+    "output": Field(_TYPE, "The type of the reply; text by default.", "type"),
     "choices": Field(
         _either("a list of words, or a mapping of word to value", _NAMES, _mapping(_NAME)),
-        "The reply is one of these words.",
+        "The words of which the reply is one.",
     ),
     "model": Field(_TEXT, "The model's name, or provider:model."),
-    "provider": Field(_TEXT, "Which of the run's providers."),
-    "max_tokens": Field(_COUNT, "Bound on the reply."),
-    "temperature": Field({"type": "number"}, "0 for the likeliest reply."),
-    "stop": Field(_NAMES, "Texts that end the reply."),
-    "tools": Field(_list(_FUNCTION, "a list of functions"), "What it may call.", "functions"),
-    "max_tool_rounds": Field(_COUNT, "Bound on rounds of tool calls."),
-    "extra": Field(_SETTINGS, "Fields of the service's own."),
-    "class": Field(_NAME, "A subclass of LLM as module:name.", "class"),
-    "with": Field(_SETTINGS, "Fields of that subclass."),
+    "provider": Field(_TEXT, "The name of one of the run's providers."),
+    "max_tokens": Field(_COUNT, "The most tokens of a reply."),
+    "temperature": Field({"type": "number"}, "0 gives the likeliest reply."),
+    "stop": Field(_NAMES, "The texts that end the reply."),
+    "tools": Field(
+        _list(_FUNCTION, "a list of functions"), "What the model may call.", "functions"
+    ),
+    "max_tool_rounds": Field(_COUNT, "The most rounds of tool calls."),
+    "extra": Field(_SETTINGS, "Further fields of the provider's request."),
+    "class": Field(_NAME, "A subclass of LLM, as module:name.", "class"),
+    "with": Field(_SETTINGS, "The fields of that subclass."),
 }  # fmt: skip
 
-PLAIN_LLM: Final = tuple(
+PLAIN_LLM_FIELDS: Final = tuple(
     name for name in _LLM
     if name not in ("messages", "output", "choices", "tools", "class", "with")
 )  # fmt: skip
-"""Those that a file has as an `LLM` has them."""
+"""The LLM fields whose value in a file equals the one in Python."""
 
 KINDS: Final[Mapping[str, KindFields]] = {
     "llm": KindFields(("prompt", "messages"), _LLM),
     "function": KindFields(
         ("function",),
         {
-            "function": Field(_FUNCTION, "What is called with its inputs by name.", "function"),
-            "expand": Field(_FLAG, "It returns a graph, which runs in its place."),
+            "function": Field(_FUNCTION, "Called with the inputs by name.", "function"),
+            "expand": Field(_FLAG, "Whether it returns a graph, which then runs in its place."),
         },
     ),
     "pick": KindFields(
         ("pick",),
         {
-            "pick": Field(_PLACE, "Whose value a field is taken of."),
-            "field": Field(_NAME, "Which; a.b is a field of a field."),
+            "pick": Field(PLACE, "The node whose value has the field."),
+            "field": Field(_NAME, "The field; a.b is a field of a field."),
         },
         ("field",),
     ),
     "branch": KindFields(
         ("branch",),
         {
-            "branch": Field(_PLACE, "Whose value decides: it is the label, or is tested."),
-            "field": Field(_NAME, "Which field of the value; a.b is a field of a field."),
-            "labels": Field(_NAMES, "Every label it may pick; of a test true and false."),
-            "otherwise": Field(_NAME, "The label of every value that is none."),
+            "branch": Field(PLACE, "The node whose value is the label, or is tested."),
+            "field": Field(_NAME, "The field of the value; a.b is a field of a field."),
+            "labels": Field(_NAMES, "Every label it may pick; of a test, true and false."),
+            "otherwise": Field(_NAME, "The label of every other value."),
             **{
                 name: Field(schema, f"Test: {name.replace('_', ' ')}.")
                 for name, schema in _TESTS.items()
@@ -230,32 +245,32 @@ KINDS: Final[Mapping[str, KindFields]] = {
     "select": KindFields(
         ("select",),
         {
-            "select": Field(_FUNCTION, "Gives the label, or labels.", "function"),
+            "select": Field(_FUNCTION, "Returns the label, or labels.", "function"),
             "labels": Field(_NAMES, "Every label it may pick."),
         },
     ),
     "merge": KindFields(
         ("merge",),
         {
-            "merge": Field(_list(_PLACE, "a list of nodes"), "What is joined, in this order."),
+            "merge": Field(_list(PLACE, "a list of nodes"), "The nodes to join, in this order."),
             "reducer": Field(
                 {**_FUNCTION, "title": f"one of {', '.join(REDUCERS)}, or module:name"},
-                "How the values become one.",
+                "The function that joins the values.",
                 "reducer",
             ),
             "wait": Field(
                 _either(
                     "all, any, or a number of at least 1", {"enum": ["all", "any"]}, _COUNT
                 ),
-                "How many of them it waits for.",
+                "How many of the nodes it waits for.",
             ),
-            "tolerate_failures": Field(_FLAG, "Join what is alive, though a source failed."),
+            "tolerate_failures": Field(_FLAG, "Whether it joins the rest when a node has failed."),
         },
     ),
     "loop": KindFields(
         ("loop",),
         {
-            "loop": Field(BODY, "What is run again and again.", "body"),
+            "loop": Field(BODY, "The graph or node that each pass runs.", "body"),
             "max_iterations": Field(_COUNT, "The most passes."),
             "until": Field(
                 _either(
@@ -263,42 +278,44 @@ KINDS: Final[Mapping[str, KindFields]] = {
                     *_FUNCTION["anyOf"],
                     CONDITION,
                 ),
-                "Tested on what each pass gives; true ends the loop.",
+                "The test of each pass's value; true ends the loop.",
                 "until",
             ),
-            "state_input": Field(_NAME, "The body's input for what the pass before gave."),
+            "state_input": Field(_NAME, "The body's input for the value of the previous pass."),
         },
         ("max_iterations",),
     ),
     "map": KindFields(
         ("map",),
         {
-            "map": Field(BODY, "What is run for each item.", "body"),
+            "map": Field(BODY, "The graph or node that runs for each item.", "body"),
             "over": Field(
-                _either("a name, or a list of items", _PLACE, {"type": "array"}), "The items."
+                _either("a name, or a list of items", PLACE, {"type": "array"}, _SOURCE),
+                "The items: a list, or the node that returns them.",
+                "over",
             ),
             "item_input": Field(_NAME, "The body's input for the item."),
-            "max_parallel": Field(_COUNT, "Items in flight."),
-            "on_item_error": Field({"enum": ["fail", "skip", "collect"]}, "Of an item's failure."),
+            "max_parallel": Field(_COUNT, "The most items at a time."),
+            "on_item_error": Field({"enum": ["fail", "skip", "collect"]}, "What a failure does."),
         },
         ("over",),
     ),
     "subgraph": KindFields(
-        ("subgraph",), {"subgraph": Field(BODY, "A whole graph as one node.", "body")}
+        ("subgraph",), {"subgraph": Field(BODY, "A graph as one node.", "body")}
     ),
     "ask": KindFields(
         ("ask",),
         {
             "ask": Field(_TEXT, "A question to a person; {name} is an input.", "template"),
-            "output": Field(_TYPE, "What the answer must be.", "type"),
+            "output": Field(_TYPE, "The type of the answer.", "type"),
         },
     ),
 }  # fmt: skip
-"""By name of the kind as messages have it; `select` is a branch, `pick` a function."""
+"""The kinds by the name in error messages. `select` is also a branch, `pick` a function."""
 
 GRAPH: Final[Mapping[str, Field]] = {
     "dagorch": Field({"const": FORMAT}, "The version of this format."),
-    "name": Field(_NAME, "For people."),
+    "name": Field(_NAME, "The name, for people."),
     "inputs": Field(
         _either(
             "a mapping of name to type, or a list of names",
@@ -311,13 +328,13 @@ GRAPH: Final[Mapping[str, Field]] = {
             ),
             _NAMES,
         ),
-        "What a run is given.",
+        "The values that a run takes.",
         "inputs",
     ),
     "nodes": Field({"type": "object"}, "The nodes by id.", "nodes"),
     "outputs": Field(
         _either("a node's name, or a list of names", _NAME, _NAMES),
-        "Whose values are the graph's; without it those that nobody reads.",
+        "The nodes whose values are the result; by default those that nothing reads.",
     ),
 }
-"""What a graph has; of a body likewise."""
+"""The fields of a graph, a body included."""

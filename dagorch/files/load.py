@@ -1,7 +1,7 @@
 """
-Files to graphs: read, check, build, compile, and every problem told with file, line and column.
+Loading of graphs: read a file, validate it, construct the graph and compile it.
 
-The steps themselves are next door.
+Every problem has a place `file:line:column`. The steps themselves are in modules of their own.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from pathlib import Path
 from typing import Final
 
 from dagorch.errors import CycleError, DefinitionError, Problem
-from dagorch.files.construct import Building
-from dagorch.files.syntax import MAX_BYTES, decoded, parsed
+from dagorch.files.construct import GraphConstruction
+from dagorch.files.syntax import MAX_BYTES, decode, parse_text
 from dagorch.files.tree import Malformed
-from dagorch.files.validate import check
+from dagorch.files.validate import validate
 from dagorch.graph.graph import Graph
 from dagorch.models.truncate import truncate
 
 __all__ = ["ENDINGS", "load_graph", "parse_graph"]
 
 ENDINGS: Final = (".json", ".yaml", ".yml")
-"""Of files that hold a graph."""
+"""The endings of files that hold a graph."""
 
 _MAX_LENGTH: Final = 2_000
 _QUOTED: Final = re.compile(r"'([^']{1,200})'")
@@ -32,30 +32,31 @@ _QUOTED: Final = re.compile(r"'([^']{1,200})'")
 
 def load_graph(path: str | Path, *, modules: Iterable[str] = ()) -> Graph:
     """
-    Read a graph from a YAML or JSON file, and check all of it.
+    Load a graph from a YAML or JSON file, and validate it.
 
-    Nothing that the file names is imported, unless its module was allowed.
+    Nothing that the file names is imported, unless its module is allowed.
 
     Args:
-        path: The file. It has at most 2,000,000 bytes, 100,000 values and 10,000 nodes.
-        modules: What it may name functions and types of; a package stands for all in it.
+        path: The file, of at most 2,000,000 bytes, 100,000 values and 10,000 nodes.
+        modules: The modules whose functions and types the file may name. A package includes
+            its modules.
 
     Raises:
-        DefinitionError: The file cannot be read, or something is wrong with it; `.problems`
-            lists all of it, each with file, line and column.
-        CycleError: So, and its nodes form a cycle.
+        DefinitionError: The file cannot be read or is not valid. `.problems` lists every
+            problem with file, line and column.
+        CycleError: The nodes form a cycle.
     """
     file = Path(path)
     try:
         with file.open("rb") as stream:
             data = stream.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        said = getattr(error, "strerror", None) or error
-        raise DefinitionError(f"cannot read {str(file)!r}: {said}") from None
+        reason = getattr(error, "strerror", None) or error
+        raise DefinitionError(f"cannot read {str(file)!r}: {reason}") from None
     try:
-        text = decoded(data)
+        text = decode(data)
     except Malformed as error:
-        raise _refused(error, str(path)) from None
+        raise _malformed_error(error, str(path)) from None
     return parse_graph(text, modules=modules, file=str(path), name=file.stem)
 
 
@@ -63,13 +64,13 @@ def parse_graph(
     text: str, *, modules: Iterable[str] = (), file: str = "<text>", name: str = "graph"
 ) -> Graph:
     """
-    Read a graph from a text: JSON if it begins with `{`, else YAML. Otherwise as `load_graph`.
+    Load a graph from text, as `load_graph` does from a file.
 
     Args:
-        text: What a file would hold.
-        modules: As of `load_graph`.
-        file: What errors call it.
-        name: Of the graph, if the text gives none.
+        text: JSON if it begins with `{`, otherwise YAML.
+        modules: As for `load_graph`.
+        file: The name of the text in error messages.
+        name: The name of the graph, if the text has none.
 
     Example:
         >>> graph = parse_graph('''
@@ -83,64 +84,66 @@ def parse_graph(
         >>> parse_graph("nodes: {a: {promt: Hello}}")
         Traceback (most recent call last):
             ...
-        dagorch.errors.DefinitionError: <text>: no kind of node 'promt'; did you mean 'prompt'?
-        (<text>:1:13)
+        dagorch.errors.DefinitionError: <text>: no kind of node has the field 'promt'; did you mean
+        'prompt'? (<text>:1:13)
     """
     modules = tuple(modules)
     try:
-        tree = parsed(text)
-        problems = check(tree, file, modules)
+        tree = parse_text(text)
+        problems = validate(tree, file, modules)
     except Malformed as error:
-        raise _refused(error, file) from None
+        raise _malformed_error(error, file) from None
     if problems:
-        raise DefinitionError(_told(problems), subject=file)
+        raise DefinitionError(_truncate(problems), subject=file)
     assert tree is not None
-    building = Building(file, modules)
-    graph = building.graph(tree, name)
-    if building.problems:
-        raise DefinitionError(_told(_sharpened(building.problems, building)), subject=file)
+    construction = GraphConstruction(file, modules)
+    graph = construction.graph(tree, name)
+    if construction.problems:
+        problems = _locate(construction.problems, construction)
+        raise DefinitionError(_truncate(problems), subject=file)
     try:
         graph.compile()
     except DefinitionError as error:
-        problems = _told(_sharpened(error.problems, building, building.place(tree.spot)))
+        default = construction.place(tree.position)
+        problems = _truncate(_locate(error.problems, construction, default))
         if isinstance(error, CycleError):
             raise CycleError(problems, cycle=error.cycle, subject=file) from None
         raise DefinitionError(problems, subject=file) from None
     return graph
 
 
-def _refused(error: Malformed, file: str) -> DefinitionError:
-    place = f"{file}:{error.spot.line}:{error.spot.column}"
+def _malformed_error(error: Malformed, file: str) -> DefinitionError:
+    place = f"{file}:{error.position.line}:{error.position.column}"
     return DefinitionError([Problem(str(error), "", place)], subject=file)
 
 
-def _told(problems: list[Problem]) -> list[Problem]:
-    """Give so much of each problem as can be read; ids may be as long as the file."""
+def _truncate(problems: list[Problem]) -> list[Problem]:
+    """Truncate the messages: an id in them can be as long as the file."""
     return [
         replace(problem, message=truncate(problem.message, _MAX_LENGTH)) for problem in problems
     ]
 
 
-def _sharpened(
-    problems: Iterable[Problem], building: Building, otherwise: str = ""
+def _locate(
+    problems: Iterable[Problem], construction: GraphConstruction, default: str = ""
 ) -> list[Problem]:
-    """Move each from its node to the very value that its message quotes, where there is one."""
+    """Move each problem from its node to the value that its message quotes, if there is one."""
     problems = list(problems)
     quoted: dict[str, set[str]] = defaultdict(set)
     for problem in problems:
         quoted[problem.where].update(_QUOTED.findall(problem.message))
-    spots = {
-        where: building.places[where].spots_saying(names)
+    positions = {
+        where: construction.nodes[where].positions_of(names)
         for where, names in quoted.items()
-        if where in building.places
+        if where in construction.nodes
     }
-    told = []
+    located = []
     for problem in problems:
-        where = problem.where or building.inputs.get(problem.node, otherwise)
-        found = spots.get(problem.where, {})
+        where = problem.where or construction.input_places.get(problem.node, default)
+        known = positions.get(problem.where, {})
         for name in _QUOTED.findall(problem.message):
-            if name in found and name != problem.node:
-                where = building.place(found[name])
+            if name in known and name != problem.node:
+                where = construction.place(known[name])
                 break
-        told.append(Problem(problem.message, problem.node, where))
-    return told
+        located.append(Problem(problem.message, problem.node, where))
+    return located

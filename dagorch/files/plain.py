@@ -1,4 +1,4 @@
-"""Plain data: what JSON and YAML hold, and what they do not."""
+"""Conversion of Python values to plain data, which JSON and YAML can hold."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _MAX_DEPTH: Final = 50
 
 def plain(value: Any, depth: int = _MAX_DEPTH) -> Any:
     """
-    Give a value as a file holds it: tuples as lists.
+    Return a value as a file holds it, with lists instead of tuples.
 
     Raises:
-        DefinitionError: A file cannot hold it; the message tells what to do.
+        DefinitionError: A file cannot hold it. The message says what to do.
 
     Example:
         >>> plain({"pair": (1, None)})
@@ -32,7 +32,7 @@ def plain(value: Any, depth: int = _MAX_DEPTH) -> Any:
         return value
     if isinstance(value, str):
         if _LONE.search(value):
-            raise DefinitionError("a text with half a character (a lone surrogate) is no text")
+            raise DefinitionError("the text has half a character (a lone surrogate); remove it")
         return str.__str__(value)
     if isinstance(value, int) and abs(value) < 10**MAX_DIGITS:
         return int(value)
@@ -40,15 +40,16 @@ def plain(value: Any, depth: int = _MAX_DEPTH) -> Any:
         return float(value)
     if isinstance(value, int | float):
         raise DefinitionError(
-            f"the number {value:.6g} is not finite, or has more than {MAX_DIGITS} digits"
+            f"the number {value:.6g} is not finite, or has more than {MAX_DIGITS} "
+            "digits; pass it as text"
         )
     if depth == 0:
-        raise DefinitionError(f"values nest {_MAX_DEPTH} deep at most")
+        raise DefinitionError(f"values nest more than {_MAX_DEPTH} deep; flatten them")
     if isinstance(value, list | tuple):
         return [plain(item, depth - 1) for item in value]
     if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
         return {plain(key): plain(item, depth - 1) for key, item in value.items()}
     raise DefinitionError(
-        f"{type_name(type(value))} is not plain data; give texts, numbers, lists and mappings of "
-        "text, or let a function node make it"
+        f"{type_name(type(value))} is not plain data; use text, numbers, lists and mappings with "
+        "text keys, or return it from a function node"
     )

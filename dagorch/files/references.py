@@ -1,7 +1,7 @@
 """
-Functions and classes by reference, `module:name`: which may be named, finding one, naming one.
+References to functions and classes, `module:name`: the allowed ones, importing, and naming.
 
-Nothing is imported that was not allowed.
+Nothing outside the allowed modules is imported.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dagorch.files.plain import plain
 from dagorch.models.ref import Ref
 from dagorch.nodes.function import Function
 
-__all__ = ["TRUSTED", "found", "named", "refusal", "written"]
+__all__ = ["TRUSTED", "function_data", "import_reference", "reference_to", "refusal"]
 
 TRUSTED: Final = (
     "dagorch.models",
@@ -27,14 +27,14 @@ TRUSTED: Final = (
     "dagorch.nodes.reducers",
     "dagorch.patterns",
 )
-"""Modules of our own that every file may name: nothing in them reaches beyond its arguments."""
+"""Modules of dagorch that every file may name. Their functions use only their arguments."""
 
 _FORM: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 
 def refusal(reference: str, modules: Iterable[str]) -> str:
     """
-    Say why a file may not name this; empty if it may. Nothing is imported.
+    Return why a file may not name this, or an empty string. Nothing is imported.
 
     Example:
         >>> refusal("my.steps:score", ["my"]), refusal("dagorch.nodes.reducers:first", [])
@@ -46,7 +46,7 @@ def refusal(reference: str, modules: Iterable[str]) -> str:
         return f"{reference!r:.80} is not of the form module:name"
     module, _, name = reference.partition(":")
     if any(part.startswith("__") for part in name.split(".")):
-        return f"{reference!r:.80} names what is Python's own"
+        return f"{reference!r:.80} names an internal of Python; name a function or class"
     if not _is_allowed(module, modules):
         return (
             f"module {module!r:.80} is not allowed; load with modules=({module!r:.80},), or "
@@ -56,117 +56,117 @@ def refusal(reference: str, modules: Iterable[str]) -> str:
 
 
 def _is_allowed(module: str, modules: Iterable[str]) -> bool:
-    """Whether a module, or a package that it is in, was allowed."""
+    """Whether a module, or a package that contains it, is allowed."""
     return any(module == known or module.startswith(f"{known}.") for known in (*TRUSTED, *modules))
 
 
-def found(reference: str, modules: Iterable[str]) -> Any:
+def import_reference(reference: str, modules: Iterable[str]) -> Any:
     """
-    Import what is named. Of a node added by `@graph.function`, its function.
+    Import a function or class; of a node added by `@graph.function`, its function.
 
     Raises:
-        DefinitionError: It may not be named, is not there, or is another module's.
+        DefinitionError: The reference is not allowed, does not exist, or is defined in a module
+            that is not allowed.
     """
     modules = tuple(modules)
-    if said := refusal(reference, modules):
-        raise DefinitionError(said)
+    if problem := refusal(reference, modules):
+        raise DefinitionError(problem)
     module, _, name = reference.partition(":")
     try:
-        thing: Any = importlib.import_module(module)
+        value: Any = importlib.import_module(module)
     except (Exception, SystemExit) as error:
         raise DefinitionError(
             f"module {module!r} cannot be imported: {type(error).__name__}: {error}"
         ) from error
     for part in name.split("."):
-        if not hasattr(thing, part):
-            public = [known for known in dir(thing) if not known.startswith("_")]
+        if not hasattr(value, part):
+            public = [known for known in dir(value) if not known.startswith("_")]
             raise DefinitionError(f"{reference}: there is no {part!r}{did_you_mean(part, public)}")
-        thing = getattr(thing, part)
-    thing = _inside(thing)
-    home = _home(thing)
-    if not _is_allowed(home, modules):  # what an allowed module has imported is not its own
+        value = getattr(value, part)
+    value = _unwrap_node(value)
+    home = _home(value)
+    if not _is_allowed(home, modules):  # an import of an allowed module is not its own
         raise DefinitionError(
-            f"{reference} is of module {home!r}, which is not allowed; name it there, and load "
-            f"with modules=({home!r},), or --allow {home}, if you trust it"
+            f"{reference} is defined in module {home!r}, which is not allowed; name it there, and "
+            f"load with modules=({home!r},), or --allow {home}, if you trust it"
         )
-    return thing
+    return value
 
 
-def named(thing: Any) -> str:
+def reference_to(value: Any) -> str:
     """
-    Give the reference of a function or class.
+    Return the reference to a function or class.
 
     Raises:
-        DefinitionError: A file cannot name it; the message tells what to do.
+        DefinitionError: A file cannot name it. The message says what to do.
 
     Example:
         >>> from dagorch.nodes.reducers import first
-        >>> named(first)
+        >>> reference_to(first)
         'dagorch.nodes.reducers:first'
-        >>> named(lambda: 1)
+        >>> reference_to(lambda: 1)
         Traceback (most recent call last):
             ...
         dagorch.errors.DefinitionError: it is a lambda; define it with def in a module of your own
     """
-    module, name = getattr(thing, "__module__", None), getattr(thing, "__qualname__", None)
+    module, name = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
     if not isinstance(module, str) or not isinstance(name, str):
         raise DefinitionError(
-            f"it is an object of {type(thing).__module__}.{type(thing).__qualname__}, which has no "
-            "name of its own; give a function of a module"
+            f"it is an object of {type(value).__module__}.{type(value).__qualname__}, which has no "
+            "name of its own; use a function of a module"
         )
     if "<locals>" in name and module.startswith("dagorch."):
         raise DefinitionError(
-            "an orchestrator made it, and it holds what no file can: its handlers, sources or "
-            "provider; keep the orchestrator in Python"
+            "it belongs to an orchestrator and holds its handlers, sources or provider, which a "
+            "file cannot; keep the orchestrator in Python"
         )
     if "<lambda>" in name:
         raise DefinitionError("it is a lambda; define it with def in a module of your own")
     if "<locals>" in name:
         raise DefinitionError(
-            f"{name.rpartition('.')[2]!r} is defined inside of {name.partition('.<locals>')[0]!r}; "
-            "define it at the top of a module, and give what it closes over by partial(...) or "
-            "as an input"
+            f"{name.rpartition('.')[2]!r} is defined inside {name.partition('.<locals>')[0]!r}; "
+            "define it at the top of a module, and pass what it closes over through partial(...) "
+            "or as an input"
         )
     if module == "__main__":
         raise DefinitionError(
-            f"{name!r} is defined in the script that runs; put it into a module that can be "
-            "imported"
+            f"{name!r} is defined in the script that runs; move it to a module that can be imported"
         )
-    there: Any = sys.modules.get(module)
+    imported: Any = sys.modules.get(module)
     for part in name.split("."):
-        there = getattr(there, part, None)
-    if _inside(there) != thing:
+        imported = getattr(imported, part, None)
+    if _unwrap_node(imported) != value:
         raise DefinitionError(
-            f"{module}:{name} is something else, or is bound to an object; define it under a name "
-            "of its own at the top of a module"
+            f"{module}:{name} is something else, or is bound to an object; define it under a "
+            "name of its own at the top of a module"
         )
     return f"{module}:{name}"
 
 
-def written(call: Any) -> Any:
+def function_data(function: Any) -> Any:
     """
-    Give how a file has a function: its reference, and what a `partial` gives it by name.
+    Return a function as a file holds it: its reference, and the keywords of a `partial`.
 
     Raises:
-        DefinitionError: See `named`.
+        DefinitionError: See `reference_to`.
     """
-    if not isinstance(call, partial):
-        return named(call)
-    if call.args:
-        raise DefinitionError("it is a partial with arguments by position; give them by name")
-    given = {name: plain(value) for name, value in call.keywords.items()}
-    return {"function": named(call.func), "with": given}
+    if not isinstance(function, partial):
+        return reference_to(function)
+    if function.args:
+        raise DefinitionError("it is a partial with positional arguments; pass them by name")
+    settings = {name: plain(value) for name, value in function.keywords.items()}
+    return {"function": reference_to(function.func), "with": settings}
 
 
-def _inside(thing: Any) -> Any:
-    """Of a node that a decorator left in the place of its function, the function."""
-    if isinstance(thing, Ref) and thing.id in thing.graph:
-        node = thing.graph.node(thing.id)
-        return node.fn if isinstance(node, Function) else thing
-    return thing
+def _unwrap_node(value: Any) -> Any:
+    """Return the function of a node that `@graph.function` left under the function's name."""
+    if isinstance(value, Ref) and value.id in value.graph:
+        node = value.graph.node(value.id)
+        return node.fn if isinstance(node, Function) else value
+    return value
 
 
-def _home(thing: Any) -> str:
-    while isinstance(thing, partial):
-        thing = thing.func
-    return str(getattr(thing, "__module__", None))
+def _home(value: Any) -> str:
+    while isinstance(value, partial):
+        value = value.func
+    return str(getattr(value, "__module__", None))

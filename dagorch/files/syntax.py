@@ -1,8 +1,8 @@
 """
-Text to values with their places: JSON by its own rules, YAML without what makes it dangerous.
+Parsing of JSON, and of YAML without its dangerous parts, into values with positions.
 
-YAML is read as YAML 1.2 has it: `yes`, `no` and dates are texts. Tags, anchors and aliases are
-refused: no file needs them, and a stranger's file can do harm with them.
+YAML follows version 1.2: `yes`, `no` and dates are text. Tags, anchors and aliases are refused:
+no graph needs them, and an untrusted file can do harm with them.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from dagorch.files.tree import Closed, Malformed, Open, Opened, Position, Scalar, Tree, grow
+from dagorch.files.tree import Closed, Event, Malformed, Opened, Position, Scalar, Tree, build_tree
 
-__all__ = ["CONTROL", "MAX_BYTES", "MAX_DIGITS", "decoded", "parsed", "plain_scalar"]
+__all__ = ["CONTROL", "MAX_BYTES", "MAX_DIGITS", "decode", "parse_text", "plain_scalar"]
 
 MAX_BYTES: Final = 2_000_000
-"""Of a file."""
+"""The largest file."""
 MAX_DIGITS: Final = 18
-"""Of a whole number; what is longer no program but Python reads as it is."""
+"""The longest whole number. Most languages would round a longer one."""
 
 CONTROL: Final = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff\ud800-\udfff]"
@@ -28,7 +28,7 @@ CONTROL: Final = re.compile(
 _INTEGER: Final = re.compile(r"[-+]?[0-9]+")
 _FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _BASED: Final = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
-_NO_NUMBER: Final = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+_NOT_FINITE: Final = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _WORDS: Final[dict[str, Any]] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
     **dict.fromkeys(("true", "True", "TRUE"), True),
@@ -38,12 +38,12 @@ _JSON_TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]]|[^\s{}\[\],:"]+')
 _BOM: Final = b"\xef\xbb\xbf"
 
 
-def decoded(data: bytes) -> str:
+def decode(data: bytes) -> str:
     """
-    Give a file's text.
+    Return the text of a file.
 
     Raises:
-        Malformed: It is too large, no UTF-8, or has control characters.
+        Malformed: The file is too large, or is not UTF-8.
     """
     if len(data) > MAX_BYTES:
         raise Malformed(f"the file has more than {MAX_BYTES:,} bytes", Position(1, 1))
@@ -51,113 +51,119 @@ def decoded(data: bytes) -> str:
         text = data.removeprefix(_BOM).decode("utf-8")
     except UnicodeDecodeError as error:
         before = data[: error.start].decode("utf-8", errors="replace")
-        raise Malformed("the file is not UTF-8 text", _spot(before, len(before))) from None
+        raise Malformed("the file is not UTF-8 text", _position(before, len(before))) from None
     return text
 
 
-def parsed(text: str) -> Tree | None:
+def parse_text(text: str) -> Tree | None:
     """
-    Read a text, as JSON if it begins with `{`, else as YAML; None where it says nothing.
+    Parse text as JSON if it begins with `{`, otherwise as YAML. Empty text gives None.
 
     Raises:
-        Malformed: It is neither, or has what is not allowed.
+        Malformed: It is neither, or contains something that is not allowed.
     """
     if len(text) > MAX_BYTES:
         raise Malformed(f"the text has more than {MAX_BYTES:,} characters", Position(1, 1))
     if control := CONTROL.search(text):
-        what = f"the character U+{ord(control[0]):04X} cannot stand in a file"
-        raise Malformed(what, _spot(text, control.start()))
-    return grow(_json(text) if text.lstrip().startswith("{") else _yaml(text))
+        message = f"the character U+{ord(control[0]):04X} is not allowed in a file; remove it"
+        raise Malformed(message, _position(text, control.start()))
+    return build_tree(_json(text) if text.lstrip().startswith("{") else _yaml(text))
 
 
 # -- JSON -----------------------------------------------------------------------------------
 
 
-def _json(text: str) -> Iterator[Opened]:
-    deep = False
+def _json(text: str) -> Iterator[Event]:
+    is_deep = False
     try:
         json.loads(text, parse_int=len, parse_float=len, parse_constant=len)
     except json.JSONDecodeError as error:
         raise Malformed(f"not JSON: {error.msg}", Position(error.lineno, error.colno)) from None
     except RecursionError:
-        deep = True  # the tokens up to there are well formed, and `grow` tells the place
-    line, begin, last = 1, 0, 0
+        is_deep = True  # well formed up to there; `build_tree` finds the position
+    line, line_start, last = 1, 0, 0
     for token in _JSON_TOKEN.finditer(text):
         at = token.start()
         if (breaks := text.count("\n", last, at)) > 0:
             line += breaks
-            begin = text.rfind("\n", last, at) + 1
+            line_start = text.rfind("\n", last, at) + 1
         last = at
-        spot, piece = Position(line, at - begin + 1), token[0]
+        position, piece = Position(line, at - line_start + 1), token[0]
         if piece in "{[":
-            yield Open(spot, piece == "{")
+            yield Opened(position, piece == "{")
         elif piece in "}]":
-            yield Closed(spot)
+            yield Closed(position)
         else:
-            yield Scalar(spot, _json_scalar(piece, spot))
-    assert not deep
+            yield Scalar(position, _json_scalar(piece, position))
+    assert not is_deep
 
 
-def _json_scalar(piece: str, spot: Position) -> Any:
+def _json_scalar(piece: str, position: Position) -> Any:
     if piece.startswith('"'):
         value = json.loads(piece)
         if lone := re.search("[\ud800-\udfff]", value):
-            raise Malformed(f"the text has half a character, U+{ord(lone[0]):04X}", spot)
+            message = f"the text has half a character, U+{ord(lone[0]):04X}; write both halves"
+            raise Malformed(message, position)
         return value
     if piece in ("NaN", "Infinity", "-Infinity"):
-        raise Malformed(f"{piece} is no number that a file can hold; leave it out", spot)
-    return plain_scalar(piece, spot)
+        raise Malformed(f"{piece} is not a number that a file can hold; leave it out", position)
+    return plain_scalar(piece, position)
 
 
 # -- YAML -----------------------------------------------------------------------------------
 
 
-def _yaml(text: str) -> Iterator[Opened]:
+def _yaml(text: str) -> Iterator[Event]:
     import yaml
 
-    loader: Any = getattr(yaml, "CLoader", yaml.Loader)  # events alone: nothing is constructed
+    loader: Any = getattr(
+        yaml, "CLoader", yaml.Loader
+    )  # only events are read; no object is constructed
     documents = 0
     try:
         events: Any = yaml.parse(text, Loader=loader)
         for event in events:
             mark = event.start_mark
-            spot = Position(mark.line + 1, mark.column + 1)
+            position = Position(mark.line + 1, mark.column + 1)
             if isinstance(event, yaml.AliasEvent):
-                raise Malformed(f"aliases (*{event.anchor}) are not allowed; write it out", spot)
+                message = f"aliases (*{event.anchor}) are not allowed; repeat the value instead"
+                raise Malformed(message, position)
             if isinstance(event, yaml.DocumentStartEvent):
                 documents += 1
                 if documents > 1:
-                    raise Malformed("a file holds one document; there is a second", spot)
+                    message = "a file holds one document, but there is a second; remove it"
+                    raise Malformed(message, position)
             elif isinstance(event, yaml.NodeEvent):
-                yield _node_event(event, spot)
+                yield _node_event(event, position)
             elif isinstance(event, yaml.CollectionEndEvent):
-                yield Closed(spot)
+                yield Closed(position)
     except yaml.MarkedYAMLError as error:
-        place: Any = error.problem_mark or error.context_mark
-        spot = Position(place.line + 1, place.column + 1) if place is not None else Position(1, 1)
-        said = ", ".join(part for part in (error.context, error.problem) if part)
-        raise Malformed(f"not YAML: {said}", spot) from None
+        mark = error.problem_mark or error.context_mark
+        position = Position(1, 1) if mark is None else Position(mark.line + 1, mark.column + 1)
+        reason = ", ".join(part for part in (error.context, error.problem) if part)
+        raise Malformed(f"not YAML: {reason}", position) from None
 
 
-def _node_event(event: Any, spot: Position) -> Opened:
+def _node_event(event: Any, position: Position) -> Event:
     import yaml
 
     if event.anchor is not None:
-        raise Malformed(f"anchors (&{event.anchor}) are not allowed; write it out", spot)
+        raise Malformed(f"anchors (&{event.anchor}) are not allowed; remove it", position)
     if event.tag is not None:
-        raise Malformed(f"tags ({event.tag:.60}) are not allowed; leave it out", spot)
+        raise Malformed(f"tags ({event.tag:.60}) are not allowed; remove it", position)
     if isinstance(event, yaml.ScalarEvent):
-        quoted = not event.implicit[0]
-        return Scalar(spot, event.value if quoted else plain_scalar(event.value, spot))
-    return Open(spot, isinstance(event, yaml.MappingStartEvent))
+        is_quoted = not event.implicit[0]
+        value = event.value if is_quoted else plain_scalar(event.value, position)
+        return Scalar(position, value)
+    return Opened(position, isinstance(event, yaml.MappingStartEvent))
 
 
-def plain_scalar(text: str, spot: Position) -> Any:
+def plain_scalar(text: str, position: Position) -> Any:
     """
-    Read a scalar without quotes, by the core schema of YAML 1.2.
+    Parse an unquoted scalar by the core schema of YAML 1.2.
 
     Raises:
-        Malformed: It is a number that no file should hold.
+        Malformed: It is a number that is too long or not finite.
 
     Source: YAML 1.2.2, 10.3.2.
 
@@ -173,17 +179,17 @@ def plain_scalar(text: str, spot: Position) -> Any:
     if _INTEGER.fullmatch(text) or _BASED.fullmatch(text):
         if len(text.lstrip("+-0")) > MAX_DIGITS:
             raise Malformed(
-                f"the number {text:.20}... has more than {MAX_DIGITS} digits; quote it", spot
+                f"the number {text:.20}... has more than {MAX_DIGITS} digits; quote it", position
             )
         return int(text, 0) if _BASED.fullmatch(text) else int(text)
     if _FLOAT.fullmatch(text):
         value = float(text)
         if math.isfinite(value):
             return value
-    elif not _NO_NUMBER.fullmatch(text):
+    elif not _NOT_FINITE.fullmatch(text):
         return text
-    raise Malformed(f"{text:.40} is no number that a file can hold; leave it out", spot)
+    raise Malformed(f"{text:.40} is not a number that a file can hold; leave it out", position)
 
 
-def _spot(text: str, at: int) -> Position:
+def _position(text: str, at: int) -> Position:
     return Position(text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at))

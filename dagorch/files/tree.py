@@ -1,7 +1,7 @@
 """
-A file's values with the place of each: made from JSON or YAML alike, within bounds.
+The values of a file with their positions, built from JSON or YAML events.
 
-What the values mean is not known here.
+The bounds on number and depth are checked here. What the values mean is not known here.
 """
 
 from __future__ import annotations
@@ -11,73 +11,66 @@ from collections.abc import Iterable, Set
 from typing import Any, Final, NamedTuple
 
 __all__ = [
-    "MAX_VALUES",
-    "Closed",
-    "Malformed",
-    "Open",
-    "Opened",
-    "Position",
-    "Scalar",
-    "Tree",
-    "grow",
-]
+    "MAX_VALUES", "Closed", "Event", "Malformed", "Opened", "Position", "Scalar", "Tree",
+    "build_tree",
+]  # fmt: skip
 
 MAX_VALUES: Final = 100_000
-"""That a file may have: keys and values, and two for each list and mapping."""
+"""The most values in a file. A key or scalar counts one, a list or mapping two."""
 MAX_DEPTH: Final = 100
-"""Lists and mappings within each other."""
+"""The most lists and mappings inside one another."""
 
 _INSERTED: Final = re.compile(r"\{([^{}]*)\}")
 
 
 class Position(NamedTuple):
-    """A place in a file, both counted from 1."""
+    """A position in a file. Both numbers start at 1."""
 
     line: int
     column: int
 
 
 class Malformed(Exception):  # noqa: N818 - never leaves this package
-    """The file cannot be read any further."""
+    """Raised when the rest of the file cannot be read."""
 
-    def __init__(self, message: str, spot: Position) -> None:
+    def __init__(self, message: str, position: Position) -> None:
         super().__init__(message)
-        self.spot = spot
+        self.position = position
 
 
-class Open(NamedTuple):
-    """A list or a mapping begins."""
+class Opened(NamedTuple):
+    """The start of a list or a mapping."""
 
-    spot: Position
+    position: Position
     is_mapping: bool
 
 
 class Closed(NamedTuple):
-    """It ends."""
+    """The end of a list or a mapping."""
 
-    spot: Position
+    position: Position
 
 
 class Scalar(NamedTuple):
-    """A text, number, true, false or null."""
+    """A text, a number, true, false or null."""
 
-    spot: Position
+    position: Position
     value: Any
 
 
-Opened = Open | Closed | Scalar
+Event = Opened | Closed | Scalar
 
 
 class Tree:
-    """A value of a file: a scalar, a list of trees, or a mapping of keys to trees."""
+    """A value in a file: a scalar, a list of trees, or a mapping of keys to trees."""
 
-    __slots__ = ("keys", "spot", "value")
+    __slots__ = ("keys", "position", "value")
 
-    def __init__(self, spot: Position, value: Any) -> None:
-        self.spot = spot
+    def __init__(self, position: Position, value: Any) -> None:
+        self.position = position
         self.value: Any = value
         self.keys: dict[str, Position] = {}
-        """Of a mapping, where each key stands."""
+        """The position of each key of a mapping."""
 
     def __contains__(self, key: str) -> bool:
         return isinstance(self.value, dict) and key in self.value
@@ -87,32 +80,32 @@ class Tree:
         return found
 
     def get(self, key: str, default: Any = None) -> Any:
-        """Give a mapping's plain value of a key."""
+        """Return the plain value of a key."""
         return self[key].plain() if key in self else default
 
     def plain(self) -> Any:
-        """Give the value without places."""
+        """Return the value without positions."""
         if isinstance(self.value, dict):
             return {key: tree.plain() for key, tree in self.value.items()}
         if isinstance(self.value, list):
             return [tree.plain() for tree in self.value]
         return self.value
 
-    def spot_of(self, path: Iterable[str | int]) -> Position:
-        """Find where a part of it stands: a field at its key, an item of a list at itself."""
-        tree, spot = self, self.spot
+    def position_of(self, path: Iterable[str | int]) -> Position:
+        """Return the position of the key, or of the list item, at a path."""
+        tree, position = self, self.position
         for step in path:
             if isinstance(tree.value, dict) and step in tree.value:
-                tree, spot = tree.value[step], tree.keys[str(step)]
+                tree, position = tree.value[step], tree.keys[str(step)]
             elif isinstance(tree.value, list) and isinstance(step, int):
                 tree = tree.value[step]
-                spot = tree.spot
-        return spot
+                position = tree.position
+        return position
 
-    def spots_saying(self, names: Set[str]) -> dict[str, Position]:
-        """Find, per name, the first scalar that is this text, or else has it as `{name}`."""
+    def positions_of(self, names: Set[str]) -> dict[str, Position]:
+        """Find, per name, the first text that is the name, or else contains `{name}`."""
         exact: dict[str, Position] = {}
-        within: dict[str, Position] = {}
+        inserted: dict[str, Position] = {}
         stack = [self]
         while stack:
             tree = stack.pop()
@@ -122,15 +115,15 @@ class Tree:
                 stack += reversed(tree.value)
             elif isinstance(tree.value, str):
                 if tree.value in names:
-                    exact.setdefault(tree.value, tree.spot)
+                    exact.setdefault(tree.value, tree.position)
                 for name in _INSERTED.findall(tree.value):
                     if name in names:
-                        within.setdefault(name, tree.spot)
-        return within | exact
+                        inserted.setdefault(name, tree.position)
+        return inserted | exact
 
 
-class _Level:
-    """A list or mapping that is being read."""
+class _OpenValue:
+    """A list or mapping that has not ended yet."""
 
     __slots__ = ("key", "tree")
 
@@ -138,54 +131,56 @@ class _Level:
         self.tree = tree
         self.key: Scalar | None = None
 
-    def take(self, tree: Tree) -> None:
-        """Add an item; of a mapping a key and a value in turn."""
+    def add(self, tree: Tree) -> None:
+        """Add an item to a list, or a key and then its value to a mapping."""
         if isinstance(self.tree.value, list):
             self.tree.value.append(tree)
         elif self.key is None:
-            self._take_key(tree)
+            self._add_key(tree)
         else:
             self.tree.value[self.key.value] = tree
-            self.tree.keys[self.key.value] = self.key.spot
+            self.tree.keys[self.key.value] = self.key.position
             self.key = None
 
-    def _take_key(self, tree: Tree) -> None:
+    def _add_key(self, tree: Tree) -> None:
         if not isinstance(tree.value, str):
-            what = "a list or mapping" if isinstance(tree.value, dict | list) else f"{tree.value!r}"
-            raise Malformed(f"a key must be a text, not {what:.60}; quote it", tree.spot)
+            found = "a list or mapping" if isinstance(tree.value, dict | list) else repr(tree.value)
+            raise Malformed(f"a key must be text, not {found:.60}; quote it", tree.position)
         if tree.value in self.tree.value:
             first = self.tree.keys[tree.value]
             raise Malformed(
-                f"the key {tree.value!r:.60} is given twice, first in line {first.line}", tree.spot
+                f"the key {tree.value!r:.60} appears twice, first in line {first.line}",
+                tree.position,
             )
-        self.key = Scalar(tree.spot, tree.value)
+        self.key = Scalar(tree.position, tree.value)
 
 
-def grow(events: Iterable[Opened]) -> Tree | None:
+def build_tree(events: Iterable[Event]) -> Tree | None:
     """
-    Make the tree of a file's values; None where there are none.
+    Build the tree of a file's values, or return None if there are none.
 
     Raises:
-        Malformed: A key is no text or given twice, or there are too many values, or too deep.
+        Malformed: A key is not text or appears twice, there are too many values, or they nest
+            too deep.
     """
     root: Tree | None = None
-    levels: list[_Level] = []
+    open_values: list[_OpenValue] = []
     for count, event in enumerate(events):
         if count > MAX_VALUES:
-            raise Malformed(f"the file has more than {MAX_VALUES:,} values", event.spot)
+            raise Malformed(f"the file has more than {MAX_VALUES:,} values", event.position)
         if isinstance(event, Closed):
-            levels.pop()
+            open_values.pop()
             continue
-        if isinstance(event, Open):
-            tree = Tree(event.spot, {} if event.is_mapping else [])
+        if isinstance(event, Opened):
+            tree = Tree(event.position, {} if event.is_mapping else [])
         else:
-            tree = Tree(event.spot, event.value)
-        if levels:
-            levels[-1].take(tree)
+            tree = Tree(event.position, event.value)
+        if open_values:
+            open_values[-1].add(tree)
         else:
             root = tree
-        if isinstance(event, Open):
-            if len(levels) == MAX_DEPTH:
-                raise Malformed(f"values nest more than {MAX_DEPTH} deep", event.spot)
-            levels.append(_Level(tree))
+        if isinstance(event, Opened):
+            if len(open_values) == MAX_DEPTH:
+                raise Malformed(f"values nest more than {MAX_DEPTH} deep", event.position)
+            open_values.append(_OpenValue(tree))
     return root

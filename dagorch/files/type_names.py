@@ -1,4 +1,8 @@
-"""Types as a file names them, `list[str]` or `my.module:Report`, read without evaluating any."""
+"""
+Types as a file names them, such as `list[str]` or `my.module:Report`; nothing is evaluated.
+
+The grammar is not Python's: `module:Name` is a type, and there are no calls or attributes.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Literal, Union, get_args, get_origin
 
 from dagorch.errors import DefinitionError, did_you_mean
-from dagorch.files.references import named
+from dagorch.files.references import reference_to
 from dagorch.nodes.schema import schema_of, schema_type
 from dagorch.nodes.types import type_name
 
@@ -19,7 +23,7 @@ TYPES: Final[Mapping[str, Any]] = {
     "bytes": bytes, "list": list, "dict": dict, "tuple": tuple, "set": set,
     "frozenset": frozenset, "Sequence": Sequence, "Mapping": Mapping, "Iterable": Iterable,
 }  # fmt: skip
-"""By name; all others are a reference."""
+"""The types that need no module."""
 
 _NAMES: Final = {kind: name for name, kind in TYPES.items()} | {type(None): "None"}
 _PLAIN: Final = frozenset({"Any", "None", "str", "int", "float", "bool", "bytes"})
@@ -32,31 +36,31 @@ _MAX_LENGTH: Final = 1_000
 
 
 class _Parser:
-    """Reads one type; recursive descent."""
+    """A recursive descent parser for one type."""
 
     def __init__(self, text: str, find: Callable[[str], Any]) -> None:
         self.text = text
         self.find = find
         self.at = 0
 
-    def whole(self) -> Any:
+    def parse(self) -> Any:
         found = self.union(_MAX_DEPTH)
         if self.text[self.at :].strip():
-            raise self.wrong()
+            raise self.error()
         return found
 
     def union(self, depth: int) -> Any:
-        members = [self.one(depth)]
+        members = [self.member(depth)]
         while self.take("|"):
-            members.append(self.one(depth))
-        return members[0] if len(members) == 1 else Union[tuple(members)]  # noqa: UP007  made here
+            members.append(self.member(depth))
+        return members[0] if len(members) == 1 else Union[tuple(members)]  # noqa: UP007  built here
 
-    def one(self, depth: int) -> Any:
+    def member(self, depth: int) -> Any:
         if depth == 0:
             raise DefinitionError(f"the type {self.text:.40}... nests more than {_MAX_DEPTH} deep")
         name = self.token("name")
         if name is None:
-            raise self.wrong()
+            raise self.error()
         if name == "Literal":
             return Literal[tuple(self.items(self.choice))]
         if ":" in name:
@@ -66,7 +70,7 @@ class _Parser:
         else:
             raise DefinitionError(
                 f"no type {name!r:.60}"
-                + (did_you_mean(name, TYPES) or f"; there are {', '.join(TYPES)}, module:Name")
+                + (did_you_mean(name, TYPES) or f"; use one of {', '.join(TYPES)}, module:Name")
             )
         if name in _PLAIN or not self.peek("["):
             return found
@@ -74,19 +78,19 @@ class _Parser:
         try:
             return found[tuple(arguments) if len(arguments) > 1 else arguments[0]]
         except TypeError as error:
-            raise DefinitionError(f"the type {self.text!r:.80} cannot be: {error}") from None
+            raise DefinitionError(f"the type {self.text!r:.80} is not valid: {error}") from None
 
     def argument(self, depth: int) -> Any:
         return ... if self.take("...") else self.union(depth)
 
     def items(self, read: Callable[[], Any]) -> list[Any]:
         if not self.take("["):
-            raise self.wrong()
+            raise self.error()
         found = [read()]
         while self.take(","):
             found.append(read())
         if not self.take("]"):
-            raise self.wrong()
+            raise self.error()
         return found
 
     def choice(self) -> Any:
@@ -96,7 +100,7 @@ class _Parser:
             return int(number)
         word = self.token("name")
         if word not in ("True", "False", "None"):
-            raise self.wrong()
+            raise self.error()
         return {"True": True, "False": False, "None": None}[word]
 
     def token(self, group: str) -> str | None:
@@ -113,72 +117,74 @@ class _Parser:
     def take(self, mark: str) -> bool:
         return self.peek(mark) and self.token("mark") is not None
 
-    def wrong(self) -> DefinitionError:
+    def error(self) -> DefinitionError:
         return DefinitionError(
-            f"{self.text!r:.80} is no type, from character {self.at + 1} on; "
-            "types are such as str, list[str], str | None, my.module:Name"
+            f"{self.text!r:.80} is not a type, from character {self.at + 1} on; "
+            "write a type like str, list[str], str | None, my.module:Name"
         )
 
 
-def read_type(said: Any, find: Callable[[str], Any]) -> Any:
+def read_type(written: Any, find: Callable[[str], Any]) -> Any:
     """
-    Give the annotation that a file names: by a text, or by a JSON Schema.
+    Return the annotation for a type in a file.
 
     Args:
-        said: What the file has.
-        find: Gives the class of a reference.
+        written: The type's name, or a JSON Schema.
+        find: Returns the class for a reference, `module:Name`.
 
     Raises:
-        DefinitionError: It is no type.
+        DefinitionError: It is not a type.
 
     Example:
         >>> read_type("dict[str, list[int] | None]", lambda reference: None)
         dict[str, typing.Optional[list[int]]]
     """
-    if isinstance(said, Mapping):
-        return schema_type(said)
-    if len(said) > _MAX_LENGTH:
-        raise DefinitionError(f"the type {said[:40]}... has more than {_MAX_LENGTH:,} characters")
-    return _Parser(said, find).whole()
+    if isinstance(written, Mapping):
+        return schema_type(written)
+    if len(written) > _MAX_LENGTH:
+        raise DefinitionError(
+            f"the type {written[:40]}... has more than {_MAX_LENGTH:,} characters"
+        )
+    return _Parser(written, find).parse()
 
 
 def write_type(annotation: Any) -> Any:
     """
-    Give how a file names an annotation.
+    Return the name of an annotation in a file, or its JSON Schema.
 
     Raises:
-        DefinitionError: It cannot; the message tells what to do.
+        DefinitionError: A file cannot name it. The message says what to do.
 
     Example:
         >>> write_type(list[str] | None)
         'list[str] | None'
     """
     schema = schema_of(annotation)
-    return _written(annotation) if schema is None else schema
+    return _name(annotation) if schema is None else schema
 
 
-def _written(annotation: Any) -> str:
+def _name(annotation: Any) -> str:
     if annotation is None or annotation is Any:
         return _NAMES[annotation]
     origin, args = get_origin(annotation), get_args(annotation)
     if origin is None:
         if isinstance(annotation, type):
-            return _NAMES.get(annotation) or named(annotation)
+            return _NAMES.get(annotation) or reference_to(annotation)
     elif origin is Literal:
-        if all(_can_stand(choice) for choice in args):
+        if all(_is_writable(choice) for choice in args):
             return f"Literal[{', '.join(map(repr, args))}]"
     elif origin in (Union, types.UnionType):
-        return " | ".join(map(_written, args))
+        return " | ".join(map(_name, args))
     elif isinstance(origin, type) and not any(isinstance(arg, list) for arg in args):
-        inner = ", ".join("..." if arg is ... else _written(arg) for arg in args)
-        return f"{_written(origin)}[{inner}]"
+        inner = ", ".join("..." if arg is ... else _name(arg) for arg in args)
+        return f"{_name(origin)}[{inner}]"
     raise DefinitionError(
-        f"the type {type_name(annotation)} cannot be written; give a class of a module, or a JSON "
-        "Schema by dagorch.nodes.schema.schema_type"
+        f"the type {type_name(annotation)} cannot be written; use a class of a module, or a JSON "
+        "Schema with dagorch.nodes.schema.schema_type"
     )
 
 
-def _can_stand(choice: Any) -> bool:
+def _is_writable(choice: Any) -> bool:
     if isinstance(choice, str):
         return "\\" not in repr(choice) and choice.isprintable()
     return choice is None or type(choice) in (bool, int)

@@ -1,4 +1,4 @@
-"""Plain data as YAML that a person likes to read: long texts as blocks, nothing quoted in vain."""
+"""Readable YAML for plain data: long text in blocks, and quotes only when they are needed."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from dagorch.files.tree import Malformed, Position
 __all__ = ["yaml_text"]
 
 _WIDTH: Final = 100
-_SHORT: Final = 60
+_MAX_INLINE_WIDTH: Final = 60
 _UNUSUAL: Final = re.compile(
     "[^\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 )
-"""Characters that YAML takes for line ends, or that cannot be seen."""
+"""Characters that YAML treats as line ends, or that are invisible."""
 
 
 def yaml_text(data: Any) -> str:
     r"""
-    Give plain data as YAML, which our own reader, and any of YAML 1.1 or 1.2, reads back.
+    Return plain data as YAML that this reader, and any YAML 1.1 or 1.2 reader, reads back.
 
     Example:
         >>> print(yaml_text({"prompt": "One\nTwo", "n": 1, "say": "no", "of": ["a", "b"]}), end="")
@@ -84,7 +84,7 @@ def _text(text: str) -> Any:
 
 
 def _is_plain(text: str) -> bool:
-    """Whether a text without quotes is read as that text, by this reader and by others."""
+    """Whether this reader, and others, read the unquoted text as text."""
     import yaml
 
     try:
@@ -97,6 +97,6 @@ def _is_plain(text: str) -> bool:
 
 
 def _fits_a_line(items: list[Any]) -> bool:
-    """Whether a list is small and flat enough to stand in one line."""
+    """Whether a list is short and flat enough for one line."""
     flat = not any(isinstance(item, dict | list) for item in items)
-    return flat and sum(len(str(item)) + 2 for item in items) <= _SHORT
+    return flat and sum(len(str(item)) + 2 for item in items) <= _MAX_INLINE_WIDTH

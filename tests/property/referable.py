@@ -101,7 +101,7 @@ def _add(graph: Graph, spec: NodeSpec) -> None:
         )  # type: ignore[call-overload]  # fmt: skip
         return
     node = _node(spec, policy)
-    bound = {p.name: ref(p.source) if p.source else p.constant for p in spec.params}
+    bound = {p.name: p.value(ref) for p in spec.params}
     if isinstance(node, Branch) and isinstance(node.select, Label):
         bound = {"value": bound["p0"]}
     elif isinstance(node, Function) and node.fn is pick:

@@ -1,4 +1,4 @@
-"""Random graphs through YAML and JSON and back: same fingerprint, same text, same run."""
+"""Random graphs, written and loaded as YAML and JSON: same fingerprint, same text, same run."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from hypothesis import strategies as st
 from dagorch import Graph, RunError
 from dagorch.errors import DefinitionError
 from dagorch.files import dump_graph, parse_graph
-from dagorch.files.syntax import parsed
+from dagorch.files.syntax import parse_text
 from dagorch.files.yaml_text import yaml_text
 from dagorch.testing import ScriptedProvider, run_virtual
-from tests.property.graphs import LIMITS, generate
+from tests.property.graphs import LIMITS, generate, with_collections
 from tests.property.referable import build
 from tests.property.spec import GraphSpec
 
 MODULES = ("tests.property",)
 
 
-def made(chance: random.Random, **options: Any) -> tuple[GraphSpec, Graph]:
-    """A graph that compiles; chance makes a few that do not."""
+def random_graph(chance: random.Random, **options: Any) -> tuple[GraphSpec, Graph]:
+    """Return a random graph that compiles, with collections of refs. A few do not compile."""
     while True:
-        spec = generate(chance, **options)
+        spec = with_collections(generate(chance, **options), chance)
         graph = build(spec)
         try:
             graph.compile()
@@ -34,7 +34,7 @@ def made(chance: random.Random, **options: Any) -> tuple[GraphSpec, Graph]:
         return spec, graph
 
 
-def there_and_back(graph: Graph, format: Any) -> Graph:
+def round_trip(graph: Graph, format: Any) -> Graph:
     text = dump_graph(graph, format)
     again = parse_graph(text, modules=MODULES)
     assert again.fingerprint == graph.fingerprint
@@ -45,25 +45,25 @@ def there_and_back(graph: Graph, format: Any) -> Graph:
 
 
 def policies(graph: Graph) -> list[Any]:
-    """Those of a graph and of what is in it, as far as they are data."""
-    told: list[Any] = []
+    """Return the policies of a graph and of its bodies and fallbacks, as far as they are data."""
+    found: list[Any] = []
     for entry in graph.entries.values():
         policy = entry.node.policy
         fallback = policy.fallback
         plain = not hasattr(fallback, "entries") and not hasattr(fallback, "policy")
-        told.append((policy.retry, policy.timeout_seconds, policy.priority, policy.resources,
-                     policy.keep, policy.on_error, fallback if plain else None))  # fmt: skip
+        found.append((policy.retry, policy.timeout_seconds, policy.priority, policy.resources,
+                      policy.keep, policy.on_error, fallback if plain else None))  # fmt: skip
         for inner in (getattr(entry.node, "body", None), fallback):
             if hasattr(inner, "entries"):
-                told += policies(inner)
-    return told
+                found += policies(inner)
+    return found
 
 
 @pytest.mark.parametrize("format", ["yaml", "json"])
 @given(chance=st.randoms(use_true_random=False))
-def test_a_graph_comes_back_as_it_was(format: str, chance: random.Random) -> None:
-    _, graph = made(chance)
-    again = there_and_back(graph, format)
+def test_a_loaded_graph_equals_the_written_one(format: str, chance: random.Random) -> None:
+    _, graph = random_graph(chance)
+    again = round_trip(graph, format)
     assert policies(again) == policies(graph)
 
 
@@ -72,7 +72,7 @@ def without_people(spec: GraphSpec) -> bool:
 
 
 def outcome(graph: Graph) -> Any:
-    """What a run comes to: each node run's end, and the values."""
+    """Run a graph, and return the end of each node run and the values."""
 
     async def run() -> Any:
         provider = ScriptedProvider("yes", name="p", default_model="m")
@@ -93,23 +93,23 @@ def outcome(graph: Graph) -> Any:
 @given(chance=st.randoms(use_true_random=False), format=st.sampled_from(["yaml", "json"]))
 @settings(max_examples=40)
 def test_it_runs_the_same(chance: random.Random, format: str) -> None:
-    spec, graph = made(chance, size=8)
+    spec, graph = random_graph(chance, size=8)
     if without_people(spec):
-        assert outcome(there_and_back(graph, format)) == outcome(graph)
+        assert outcome(round_trip(graph, format)) == outcome(graph)
 
 
 @pytest.mark.full
 @pytest.mark.parametrize("first", range(0, 4_000, 500))
-def test_thousands_come_back_and_run_the_same(first: int) -> None:
+def test_thousands_load_and_run_the_same(first: int) -> None:
     for seed in range(first, first + 500):
-        spec, graph = made(random.Random(seed))
-        again = there_and_back(graph, ("yaml", "json")[seed % 2])
+        spec, graph = random_graph(random.Random(seed))
+        again = round_trip(graph, ("yaml", "json")[seed % 2])
         assert policies(again) == policies(graph), seed
         if without_people(spec):
             assert outcome(again) == outcome(graph), seed
 
 
-# What stands in no file is refused, not lost: half characters, and those that control.
+# Half characters and control characters are refused, not lost.
 TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]))
 SCALARS = (
     st.none()
@@ -131,8 +131,8 @@ SCALARS = (
     )
 )
 @settings(max_examples=200)
-def test_any_plain_data_comes_back_from_our_yaml(data: Any) -> None:
-    tree = parsed(yaml_text(data))
+def test_any_plain_data_survives_yaml(data: Any) -> None:
+    tree = parse_text(yaml_text(data))
     assert tree is not None
     assert tree.plain() == data
     assert repr(tree.plain()) == repr(data)

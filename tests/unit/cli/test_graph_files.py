@@ -86,7 +86,7 @@ def test_a_wrong_file_is_told_with_all_of_it_and_its_places(
     assert (code, out) == (2, "")
     assert "2 problems" in err
     assert "(wrong.yaml:3:3)" in err
-    assert "no kind of node 'promt'; did you mean 'prompt'? (wrong.yaml:7:5)" in err
+    assert "no kind of node has the field 'promt'; did you mean 'prompt'? (wrong.yaml:7:5)" in err
 
 
 def test_the_format_is_printed(command: Command) -> None:

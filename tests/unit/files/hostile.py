@@ -68,23 +68,23 @@ TEXTS: dict[str, tuple[str, str, str]] = {
     "deep JSON": ('{"nodes": ' + _deep("[", "]", 300_000) + "}", "nest more than 100", "1:110"),
     "many nodes": (_many(10_001), "more than 10,000 nodes", "10002:3"),
     "many values": ("nodes: [" + "[]," * 300_000 + "]", "more than 100,000 values", "1:150006"),
-    "key twice": ("nodes: {a: {prompt: x}}\nnodes: {}\n", "'nodes' is given twice", "2:1"),
-    "JSON key twice": ('{"nodes": {"a": {}, "a": {}}}', "'a' is given twice", "1:21"),
-    "number as key": (_node("prompt: x, 1: y"), "a key must be a text, not 1", "2:18"),
-    "list as key": (_node("? [x] : y"), "a key must be a text, not a list", "2:9"),
-    "null as key": ("nodes: {~: {prompt: x}}", "a key must be a text, not None", "1:9"),
-    "true as key": ("nodes: {true: {prompt: x}}", "a key must be a text, not True", "1:9"),
+    "key twice": ("nodes: {a: {prompt: x}}\nnodes: {}\n", "the key 'nodes' appears twice", "2:1"),
+    "JSON key twice": ('{"nodes": {"a": {}, "a": {}}}', "the key 'a' appears twice", "1:21"),
+    "number as key": (_node("prompt: x, 1: y"), "a key must be text, not 1", "2:18"),
+    "list as key": (_node("? [x] : y"), "a key must be text, not a list", "2:9"),
+    "null as key": ("nodes: {~: {prompt: x}}", "a key must be text, not None", "1:9"),
+    "true as key": ("nodes: {true: {prompt: x}}", "a key must be text, not True", "1:9"),
     "huge number": (_node("prompt: x, max_tokens: " + "9" * 50_000), "more than 18 digits", "2:30"),
     "JSON huge number": ('{"nodes": ' + "9" * 50_000 + "}", "more than 18 digits", "1:11"),
     "huge hex": (_node("prompt: x, priority: 0x" + "f" * 5_000), "more than 18 digits", "2:28"),
-    "huge float": (_node("prompt: x, temperature: 1e999"), "1e999 is no number", "2:31"),
-    "NaN": (_node("prompt: x, temperature: .nan"), ".nan is no number", "2:31"),
-    "infinite": (_node("prompt: x, temperature: -.inf"), "-.inf is no number", "2:31"),
-    "JSON NaN": ('{"nodes": NaN}', "NaN is no number", "1:11"),
-    "JSON Infinity": ('{"nodes":\n -Infinity}', "-Infinity is no number", "2:2"),
+    "huge float": (_node("prompt: x, temperature: 1e999"), "1e999 is not a number", "2:31"),
+    "NaN": (_node("prompt: x, temperature: .nan"), ".nan is not a number", "2:31"),
+    "infinite": (_node("prompt: x, temperature: -.inf"), "-.inf is not a number", "2:31"),
+    "JSON NaN": ('{"nodes": NaN}', "NaN is not a number", "1:11"),
+    "JSON Infinity": ('{"nodes":\n -Infinity}', "-Infinity is not a number", "2:2"),
     "half a character": (r'{"nodes": "\ud800"}', "half a character, U+D800", "1:11"),
-    "NUL": ("nodes:\n  a\0: {prompt: x}\n", "the character U+0000 cannot stand", "2:4"),
-    "escape code": (_node("prompt: \x1b[2J"), "the character U+001B cannot stand", "2:15"),
+    "NUL": ("nodes:\n  a\0: {prompt: x}\n", "the character U+0000 is not allowed", "2:4"),
+    "escape code": (_node("prompt: \x1b[2J"), "the character U+001B is not allowed", "2:15"),
     "no YAML": ("nodes: [a\n", "not YAML: while parsing a flow sequence", "2:1"),
     "a tab": ("nodes:\n\ta: 1\n", "not YAML: while scanning for the next token", "2:1"),
     "no JSON": ('{"nodes": {"a": 1,}}', "not JSON: ", "1:"),
@@ -98,7 +98,7 @@ TEXTS: dict[str, tuple[str, str, str]] = {
     "misspelled nodes": ("node: {a: {prompt: x}}", "no field 'node'; did you mean 'nodes'", "1:1"),
     "unknown kind": (
         "nodes:\n  a:\n    brunch: x\n",
-        "node 'brunch'; did you mean 'branch'?",
+        "kind of node has the field 'brunch'; did you mean 'branch'?",
         "3:5",
     ),
     "unknown field": (
@@ -169,12 +169,12 @@ TEXTS: dict[str, tuple[str, str, str]] = {
     ),
     "Python's own": (
         _node("function: 'dagorch.patterns.partition:__builtins__.eval'"),
-        "what is Python's own",
+        "an internal of Python",
         "2:17",
     ),
     "through our module": (
         _node("function: dagorch.patterns.partition:re.compile"),
-        "is of module 're', which is not allowed",
+        "is defined in module 're', which is not allowed",
         "2:",
     ),
     "our command line": (_node("function: dagorch.cli.loading:load"), "not allowed", "2:17"),
@@ -182,7 +182,7 @@ TEXTS: dict[str, tuple[str, str, str]] = {
     "no reference": (_node("function: '../../x:y'"), "is not of the form module:name", "2:17"),
     "no class of LLM": (
         _node("prompt: x, class: dagorch.patterns.loop_state:Pass"),
-        "is no subclass of LLM",
+        "is not a subclass of LLM",
         "2:",
     ),
     "no fields of that": (
@@ -197,7 +197,7 @@ TEXTS: dict[str, tuple[str, str, str]] = {
     ),
     "no error class": (
         _node("prompt: x, retry: {on: [dagorch.patterns.partition:joined]}"),
-        "no class of errors",
+        "is not an exception class",
         "2:",
     ),
     "deep type": (
@@ -229,7 +229,7 @@ TEXTS: dict[str, tuple[str, str, str]] = {
     ),
     "an input called after": (
         "inputs: [x]\n" + _node("prompt: '{after}', inputs: {after: x}"),
-        "called 'after'",
+        "the input 'after' cannot be bound",
         "3:6",
     ),
 }
@@ -307,7 +307,7 @@ TEXTS |= {
     ),
     "outputs like others": (
         _many(9_000) + "outputs: [" + ", ".join(_alike(9_000)) + "]",
-        "is no node",
+        "is not a node",
         "9002:11",
     ),
 }

@@ -43,6 +43,10 @@ def both(values: list[Any]) -> Any:
     return values
 
 
+def same(value: Any) -> Any:
+    return value
+
+
 def is_long(text: str) -> bool:
     return len(text) > 3
 

@@ -178,10 +178,10 @@ WRONG: dict[str, tuple[Node[Any], dict[str, Any], str]] = {
     "lambda": (
         Function("a", lambda x: x), {}, "its function: it is a lambda; define it with def"
     ),
-    "closure": (Function("a", _inside()), {}, "'inner' is defined inside of '_inside'"),
+    "closure": (Function("a", _inside()), {}, "'inner' is defined inside '_inside'"),
     "object": (Function("a", hidden), {}, "which has no name of its own"),
     "bound": (Function("a", hidden.__call__), {}, "is bound to an object"),
-    "by position": (Function("a", partial(own.scale, 3)), {}, "give them by name"),
+    "by position": (Function("a", partial(own.scale, 3)), {}, "pass them by name"),
     "object in a partial": (
         Function("a", partial(own.scale, factor={1})), {"number": 1}, "set is not plain data"  # type: ignore[arg-type]
     ),
@@ -194,26 +194,26 @@ WRONG: dict[str, tuple[Node[Any], dict[str, Any], str]] = {
     "half a character": (Function("a", own.both), {"values": "\ud800"}, "half a character"),
     "type variable": (LLM("a", prompt="p", output=list[T]), {}, "the type T cannot be written"),  # type: ignore[valid-type]
     "local class": (
-        LLM("a", prompt="p", output=_local_model()), {}, "defined inside of '_local_model'"
+        LLM("a", prompt="p", output=_local_model()), {}, "defined inside '_local_model'"
     ),
-    "local node": (_local()("a", prompt="p"), {}, "its class: 'Local' is defined inside of"),
+    "local node": (_local()("a", prompt="p"), {}, "its class: 'Local' is defined inside"),
     "tool": (LLM("a", prompt="p", tools=(_inside(),)), {}, "a tool: 'inner' is defined inside"),
     "conversation": (
         LLM("a", messages=(Message("assistant", "", tool_calls=(ToolCall("1", "f", "{}"),)),)),
         {},
-        "is of a conversation with tools",
+        "is part of a conversation with",
     ),
     "own branch": (Branch("a", lambda x: "true"), {}, "its select: it is a lambda"),
     "constant tested": (
-        Branch("a", Label(), ("x",)), {"value": "x"}, "a file has a node or an input there"
+        Branch("a", Label(), ("x",)), {"value": "x"}, "in a file it is a node or an input"
     ),
     "constant picked": (
-        Function("a", pick), {"value": {"y": 1}, "field": "y"}, "a file has a node or an input"
+        Function("a", pick), {"value": {"y": 1}, "field": "y"}, "in a file it is a node or an input"
     ),
     "fallback that reads others": (
         LLM("a", prompt="{value}", policy=Policy(fallback=Branch("b", Label(), ("x",)))),
         {"value": "x"},
-        "its fallback: a branch cannot stand alone; give a graph",
+        "its fallback: a branch cannot be a whole fallback; use a graph",
     ),
     "labels of no use": (
         Branch("a", Label("", ("x",)), ("x",)), {"value": "x"}, "which has no name of its own"
@@ -235,6 +235,31 @@ def test_what_cannot_be_written_names_the_node_and_what_to_do(
     assert said in problem.message
     assert (problem.node, "'a'" in problem.message) == ("a", True)
     assert problem.where
+
+
+def test_collections_are_written_in_order() -> None:
+    graph = Graph("collected")
+    x = graph.input("x")
+    a = graph.function(own.shout, id="a", text=x)
+    graph.function(own.both, id="b", values=[a, 1, x])
+    graph.function(own.same, id="c", value={"node": a, "deep": (x, [a])})
+    graph.map(Function("d", own.shout), over=[a, x], id="d")
+    nodes = json.loads(dump_graph(graph, "json"))["nodes"]
+    assert nodes["b"]["inputs"] == {"values": ["a", {"value": 1}, "x"]}
+    assert nodes["c"]["inputs"] == {
+        "value": {"mapping": {"node": "a", "deep": {"tuple": ["x", ["a"]]}}}
+    }
+    assert nodes["d"]["over"] == {"list": ["a", "x"]}
+    assert Draft202012Validator(json_schema()).is_valid({"nodes": nodes})
+    there_and_back(graph)
+
+
+def test_a_collection_with_other_keys_than_text_is_not_written() -> None:
+    graph = Graph("keys")
+    a = graph.function(own.shout, id="a", text="x")
+    graph.function(own.same, id="b", value={1: a})
+    with pytest.raises(DefinitionError, match="the collection of 'value': the key 1 is not text"):
+        dump_graph(graph)
 
 
 def test_every_option_of_nodes_and_policies_has_a_field() -> None:
@@ -329,5 +354,5 @@ def test_the_published_schema_is_one_and_refuses_what_the_reader_refuses() -> No
 
 
 def test_another_format_is_told() -> None:
-    with pytest.raises(DefinitionError, match=r"no format 'toml'.*; there are yaml and json"):
+    with pytest.raises(DefinitionError, match=r"no format 'toml'; use yaml or json"):
         dump_graph(Graph("one"), "toml")  # type: ignore[arg-type]

@@ -212,6 +212,51 @@ def test_loops_maps_subgraphs_and_questions() -> None:
     assert inner.body.name == "inner"
 
 
+def test_collections_of_nodes_and_inputs() -> None:
+    graph = parse("""
+        inputs: {word: str, items: Any}
+        nodes:
+          a: {function: "tests.unit.files.own:shout", inputs: {text: word}}
+          listed: {function: "tests.unit.files.own:same", inputs: {value: [a, word, a]}}
+          paired: {function: "tests.unit.files.own:same", inputs: {value: {tuple: [a, word]}}}
+          named:
+            function: tests.unit.files.own:same
+            inputs: {value: {mapping: {node: a, deep: [{value: [1]}, {node: word}, {list: []}]}}}
+          each:
+            map: {function: "tests.unit.files.own:shout"}
+            over: {list: [a, word]}
+        """)
+    result = graph.run_sync(word="w", items=[])
+    values = {id: result.values[id] for id in ("listed", "paired", "named", "each")}
+    assert values == {
+        "listed": ["W", "w", "W"],
+        "paired": ("W", "w"),
+        "named": {"node": "W", "deep": [[1], "w", []]},
+        "each": ["W", "W"],
+    }
+
+
+COLLECTIONS = {
+    "[a, 3]": "inputs.x.1 must be the name of a node or an input, or {node: name, label: label}, "
+    "not 3 (f.yaml:1:44)",
+    "{mapping: [a]}": "inputs.x.mapping must be a mapping of key to node or input, not a list "
+    "(f.yaml:1:41)",
+    "{tuple: {b: a}}": "inputs.x.tuple must be a list of nodes and inputs, not a mapping "
+    "(f.yaml:1:41)",
+    "{mapping: {b: {tuple: [[]], list: []}}}": "inputs.x.mapping.b has 'list' and 'tuple'; "
+    "keep one (f.yaml:1:55)",
+    "{b: a}": "inputs.x needs one of the keys node, list, tuple, mapping, value (f.yaml:1:37)",
+    "[a, noode]": "'noode', which is not in graph 'graph' (f.yaml:1:44)",
+    "[[[[[[[[[a]]]]]]]]]": "collections are nested more than 8 deep; flatten them (f.yaml:1:48)",
+}
+
+
+@pytest.mark.parametrize(("written", "message"), COLLECTIONS.items())
+def test_a_wrong_collection_is_refused_with_its_place(written: str, message: str) -> None:
+    text = f"nodes: {{n: {{prompt: '{{x}}', inputs: {{x: {written}}}}}, a: {{prompt: y}}}}"
+    assert any(message in line for line in problems(text)), problems(text)
+
+
 def test_fallbacks() -> None:
     nodes: dict[str, Any] = {
         node.id: node.policy.fallback
@@ -258,22 +303,22 @@ def test_all_that_is_wrong_is_told_at_once_each_in_its_place() -> None:
         "is opened but never closed; a literal brace is written '{{' or '}}' (f.yaml:4:17)",
         "max_tokens must be at least 1, not 0 (f.yaml:4:23)",
         "'nowhere' is not of the form module:name (f.yaml:5:19)",
-        "no error 'Nope'; give module:Name (f.yaml:5:41)",
+        "no error 'Nope'; write module:Name (f.yaml:5:41)",
         "node 'x' has no field 'modle'; did you mean 'model'? (f.yaml:6:41)",
         "until.field must be a name, not an empty list (f.yaml:6:81)",
         "no reducer 'conkat'; did you mean 'concat'? (f.yaml:7:33)",
-        "node 'five' does nothing; it needs one of prompt",
+        "node 'five' does nothing; it needs one of the fields prompt",
         "node 'six' is a mapping of fields, not 'text' (f.yaml:9:8)",
-        "has 'is' and 'at_least'; a branch makes one test (f.yaml:10:31)",
-        "a test is true or false, never otherwise (f.yaml:10:44)",
-        "'z' is not among the labels (f.yaml:11:51)",
+        "has 'is' and 'at_least'; keep one of these tests (f.yaml:10:31)",
+        "the result of a test is true or false; remove 'otherwise' (f.yaml:10:44)",
+        "'z' is not one of the labels (f.yaml:11:51)",
         "'with' needs 'class' beside it (f.yaml:12:21)",
-        "'choices' say what the output is already (f.yaml:12:35)",
+        "'choices' already define the output; remove one of them (f.yaml:12:35)",
         "not by 'kind'; write prompt: ... (f.yaml:13:9)",
         "'inputs' is for nodes of a graph",
         "fallback must be {value: ...}, a node, or a graph, not 3 (f.yaml:15:33)",
         "a node's id must be a text that is not empty, not '' (f.yaml:16:3)",
-        "output 'tow' is no node; did you mean 'two'? (f.yaml:17:16)",
+        "output 'tow' is not a node; did you mean 'two'? (f.yaml:17:16)",
     ):
         assert said in text, f"{said}\n{text}"
 
@@ -291,7 +336,7 @@ WHOLE = {
         "takes str, but 'n' gives int (f.yaml:2:"
     ),
     f"nodes: {{a: {{function: '{NAMED}:nope'}}}}": "there is no 'nope' (f.yaml:1:9)",
-    f"nodes: {{a: {{function: '{NAMED}:join'}}}}": "is of module 'posixpath'",
+    f"nodes: {{a: {{function: '{NAMED}:join'}}}}": "is defined in module 'posixpath'",
     f"inputs: {{n: '{NAMED}:Nope'}}\nnodes: {{a: {{prompt: x}}}}": "'Nope' (f.yaml:1:10)",
     "nodes: {a: {loop: {prompt: x}, max_iterations: 2}}": "no input 'state' for the state",
     "nodes:\n  a:\n    subgraph:\n      nodes:\n        b: {prompt: '{c}'}\n": (
@@ -334,7 +379,7 @@ def test_a_thousand_wrong_nodes_are_told_in_part() -> None:
     text = "nodes:\n" + "".join(f"  n{n}: {{}}\n" for n in range(1_000))
     told = problems(text)
     assert len(told) == 51
-    assert told[-1] == "and more; this is where reading stopped (f.yaml:52:8)"
+    assert told[-1] == "too many problems; validation stopped here (f.yaml:52:8)"
     names = "nodes:\n" + "".join(f"  n{n}: {{prompt: '{{m{n}}}'}}\n" for n in range(1_000))
     told = problems(names)
     assert len(told) == 51

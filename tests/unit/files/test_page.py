@@ -20,4 +20,4 @@ def test_it_loads_and_comes_back(text: str) -> None:
 
 
 def test_there_are_some() -> None:
-    assert len(GRAPHS) == 4
+    assert len(GRAPHS) == 5
