@@ -1,8 +1,8 @@
 """
-A question to a person: the node run is parked, holding nothing, until the answer comes.
+Ask a person a question: the node run waits without holding a slot until the answer comes.
 
-Here the person is a second task. It hears of the question as an event, and answers through the
-run's handle; a web page or a chat would do the same.
+The question arrives as an event, and the answer goes through the run's handle. Here the program
+answers itself; a web page or a chat would do the same.
 
 Prints:
     Really delete notes.txt?
@@ -24,14 +24,14 @@ async def delete(file: str, sure: bool) -> str:
 
 
 async def main() -> None:
-    put, questions = anyio.create_memory_object_stream[Event](10)
+    send, receive = anyio.create_memory_object_stream[Event](10)
 
     async def listen(event: Event) -> None:
         if event.type is EventType.NODE_PARKED:
-            await put.send(event)
+            await send.send(event)
 
-    async with put, questions, graph.start(file="notes.txt", on_event=listen) as run:
-        question = await questions.receive()
+    async with send, receive, graph.start(file="notes.txt", on_event=listen) as run:
+        question = await receive.receive()
         print(question.data["question"])
         run.answer(question.path, True)
         print((await run.result())[delete])

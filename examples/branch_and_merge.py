@@ -1,8 +1,8 @@
 """
-A branch picks which way to go; a merge joins whatever was taken.
+Pick one of two nodes with a branch, and join them with a merge.
 
-The node behind the label that was not picked is skipped, and so is what needs it. The merge is
-not: it folds the edges that are alive.
+The node behind the other label is skipped, and so is every node that needs it. The merge is not
+skipped: it joins the values that there are.
 
 Prints:
     completed: ['refund for order 17']

@@ -1,12 +1,12 @@
 """
-A Dream Cascade on the embedded model: no key, no account, no service.
+Run a Dream Cascade on the local model, without a key, an account or a service.
 
-The model has 135 million parameters. It shows that every part works, from the plan to the answer;
-it is no researcher, and what it says about bees is not to be believed. Give another provider, such
-as `ProviderFactory.get_provider("xai")`, and nothing else changes.
+The model has 135 million parameters. It shows that every part works, from the plan to the answer,
+but do not believe what it says about bees. To use another provider, replace "local" by "xai" or
+another name; nothing else changes.
 
-Needs the `local` extra (`uv run` installs it) and takes a minute or so on two cores. It prints each
-node as it ends, then the status and the answer.
+This needs the `local` extra, which `uv run` installs, and takes about a minute on two cores. It
+prints each node run as it ends, then the status and the answer.
 """
 
 import anyio
@@ -15,7 +15,7 @@ from dagorch import DreamCascadeConfig, DreamCascadeOrchestrator, Event, EventTy
 from dagorch.providers import ProviderFactory
 
 
-def tell(event: Event) -> None:
+def show(event: Event) -> None:
     if event.type is EventType.NODE_COMPLETED and "output_tokens" in event.data:
         print(f"{event.seconds:6.1f} s  {event.path}, {event.data['output_tokens']} tokens")
 
@@ -26,7 +26,7 @@ async def main() -> None:
             DreamCascadeConfig(belter_count=2, drummer_count=1), provider
         )
         result = await orchestrator.execute_workflow(
-            "How do bees find their way home?", on_event=tell
+            "How do bees find their way home?", on_event=show
         )
     print(f"{result.status} in {result.execution_time:.1f} s")
     print(result.result)

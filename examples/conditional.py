@@ -1,9 +1,8 @@
 """
-A condition picks the way; only that way is gone.
+Run one of several branches, chosen by a condition.
 
-The condition is a function of the context. With `selector=` and `branches=` there are more than
-two ways, and either may be a question instead, which the model answers. What is to be done is a
-function, words for a model, or a list of these.
+The condition is a function of the context, or a question that the model answers. Use `selector=`
+and `branches=` for more than two branches. A branch is a function, a prompt, or a list of both.
 
 Prints:
     9.50: false, paid at once
@@ -28,7 +27,7 @@ def pay(context: dict[str, Any]) -> str:
 
 
 async def send(step: str, context: dict[str, Any]) -> str:
-    """Send what the step before wrote."""
+    """Send what the previous step wrote."""
     return f"a letter was sent: {context['results']['true_1']}"
 
 
@@ -48,9 +47,9 @@ async def main() -> None:
         provider=ScriptedProvider("tracking"),
         selector="What is this message about?",
         branches={
-            "refund": lambda context: "to the till",
+            "refund": lambda context: "to accounting",
             "tracking": lambda context: "to the warehouse",
-            "other": lambda context: "to a person",
+            "other": lambda context: "to a colleague",
         },
     )
     result = await desk.execute_workflow("Where is my parcel?")

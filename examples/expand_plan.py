@@ -1,10 +1,9 @@
 """
-A plan made by a model becomes a graph: what runs next is known only at run time.
+Let a model plan the work, and run its plan as a graph.
 
-The planner answers with steps and what each needs; `build` turns them into a `Graph` and returns
-it, and the engine compiles and runs it in that node's place, under the same slots and budget. A
-plan with a cycle, or with a step that is not there, would be a failed attempt, and the model's
-next plan would get a try.
+The planner replies with steps and their dependencies. `build` turns them into a `Graph` and
+returns it. The engine compiles this graph and runs it in place of `build`, with the same slots and
+budget. A plan with a cycle or an unknown step is a failed attempt, which a retry policy can repeat.
 
 The model is scripted, so this runs offline.
 
@@ -41,7 +40,7 @@ async def build(plan: Plan) -> Graph:
     steps = Graph("steps")
     for step in plan.steps:
         prompt = f"Do the step {step.id}."
-        if step.needs:  # `{prices}` is bound to the step of that name
+        if step.needs:  # `{prices}` inserts the value of the step `prices`
             prompt += " Use: " + ", ".join(f"{{{name}}}" for name in step.needs)
         steps.add(LLM(step.id, prompt=prompt))
     return steps

@@ -1,8 +1,7 @@
 """
-A graph from a YAML file: triage, two branches, a map, a loop and merges without a line of Python.
+Load a graph from a YAML file: a triage, two branches, a map, a loop and merges without Python.
 
-The models' words come from a script here, so that the example needs no key and no network; give
-`provider=Router()` for real ones.
+The model is scripted, so this runs offline. Pass `provider=Router()` to use real models.
 
 Prints:
     12 nodes

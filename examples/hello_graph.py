@@ -1,7 +1,7 @@
 """
-Functions as a graph: a parameter takes the input or the node of the same name.
+Build a graph from functions: a parameter takes the value of the input or node of its name.
 
-`words` and `letters` need only the text, so they run side by side; `summary` waits for both.
+`words` and `letters` need only the text, so they run in parallel. `summary` waits for both.
 
 Prints:
     5 words, 21 letters

@@ -1,8 +1,9 @@
 """
-An answer improved on until it is good enough.
+Improve an answer until it is good enough.
 
-Without a handler a model improves on its own answer. What a pass gave goes to `convergence_fn`:
-of a model the text, with the fields of a JSON object in it. Running out of passes is no failure.
+Without a handler, a model improves its own answer. After each pass, `convergence_fn` gets the
+result: what the handler returned, or the model's text with the fields of a JSON object in it.
+Reaching `max_iterations` is not a failure.
 
 Prints:
     improve_1: {"answer": "They fly.", "score": 0.4}
@@ -21,7 +22,7 @@ from dagorch.testing import ScriptedProvider
 
 
 def closer(context: dict[str, Any]) -> dict[str, float]:
-    """Take one of Newton's steps from where the pass before came to."""
+    """Take one step of Newton's method from the previous guess."""
     guess = context["previous"]["guess"] if context["previous"] else 2.0
     better = (guess + 2 / guess) / 2
     return {"guess": better, "error": abs(better * better - 2)}

@@ -1,7 +1,8 @@
 """
-A map runs a node for each item of a list known only at run time; a loop refines until it is good.
+Run a node for each item of a list with a map, and refine a value with a loop.
 
-A loop's pass gets the state that the pass before it left, so its body gives what it takes.
+The list is known only at run time. Each pass of the loop gets the value of the previous pass, so
+the body returns the type that it takes.
 
 Prints:
     [3, 7, 11]
@@ -17,7 +18,7 @@ async def add(pair: tuple[int, int]) -> int:
 
 
 async def closer(guess: float, target: float) -> float:
-    """Take one of Newton's steps towards the square root."""
+    """Take one step of Newton's method towards the square root."""
     return (guess + target / guess) / 2
 
 
@@ -52,9 +53,9 @@ graph.output(sums, root)
 if __name__ == "__main__":
     result = graph.run_sync(max_parallel=2)
     print(result[sums])
-    went = result.loop(root)
+    loop = result.loop(root)
     value = result[root]
     print(
-        f"{value:.2f} squares to {value * value:.2f} after {went.iterations} passes, "
-        f"converged: {went.converged}"
+        f"{value:.2f} squares to {value * value:.2f} after {loop.iterations} passes, "
+        f"converged: {loop.converged}"
     )

@@ -1,14 +1,14 @@
 """
-One graph on several services: each model's name finds the provider that serves it.
+Use models of several services in one graph: the router finds the provider of each model.
 
-The providers are scripted and given by name, so this runs offline. `Router()` alone would make
-them from the environment: `ANTHROPIC_API_KEY` for `claude-3.5`, `GROQ_API_KEY` for `groq-llama`.
+The providers are scripted, so this runs offline. `Router()` without arguments creates them from
+the environment: `ANTHROPIC_API_KEY` for `claude-3.5`, `GROQ_API_KEY` for `groq-llama`.
 
 Prints:
     xai: a bold claim
     groq: a quick check
     anthropic: a careful verdict
-    told before the run: node 'ask': no provider is known for model 'cloude-3.5'
+    refused before the run: node 'ask': no provider is known for model 'cloude-3.5'
 """
 
 from dagorch import LLM, Context, DefinitionError, Graph, Policy, Retry
@@ -31,8 +31,8 @@ claim = graph.add(LLM("claim", prompt="Claim something about {question}.", model
 
 @graph.function
 async def check(claim: str, context: Context[None]) -> str:
-    asked = [{"role": "user", "content": f"Is this so? {claim}"}]
-    return (await context.acomplete(asked, model="groq-llama")).content
+    messages = [{"role": "user", "content": f"Is this true? {claim}"}]
+    return (await context.acomplete(messages, model="groq-llama")).content
 
 
 verdict = graph.add(
@@ -40,7 +40,7 @@ verdict = graph.add(
         "verdict",
         prompt="Weigh {claim} against {check}.",
         model="gpt-4",
-        # Another service's model takes over where this one has failed for good.
+        # A model of another service takes over after the last failure of this one.
         policy=Policy(retry=Retry(attempts=1), fallback_models=("claude-3.5",)),
     )
 )
@@ -55,5 +55,5 @@ if __name__ == "__main__":
     wrong.add(LLM("ask", prompt="Well?", model="cloude-3.5"))
     try:
         wrong.run_sync(provider=router)
-    except DefinitionError as error:  # with the nearest names
-        print(f"told before the run: {str(error).partition(';')[0]}")
+    except DefinitionError as error:  # the full message suggests similar names
+        print(f"refused before the run: {str(error).partition(';')[0]}")

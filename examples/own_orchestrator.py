@@ -1,9 +1,9 @@
 """
-A workflow of your own: three methods, and the engine does the rest.
+Write an orchestrator of your own with three methods.
 
-`decompose_task` makes the plan, whose dependencies become edges: `compare` waits for both reviews
-and reads them in `context["results"]`. Calls through `self.provider` are limited and billed by the
-run they belong to; here the provider is scripted, so this runs offline.
+`decompose_task` returns the plan. Its dependencies become edges: `compare` waits for both reviews
+and reads them in `context["results"]`. Calls through `self.provider` count against the limits and
+the budget of their run. Here the provider is scripted, so this runs offline.
 
 Prints:
     subtask_created: tea
@@ -25,7 +25,7 @@ from dagorch.testing import ScriptedProvider
 
 
 class Comparison(BaseOrchestrator):
-    """Review each of the things named in the task, then compare the reviews."""
+    """Reviews each thing named in the task, then compares the reviews."""
 
     async def decompose_task(
         self, task: str, context: dict[str, Any] | None = None
@@ -50,7 +50,7 @@ class Comparison(BaseOrchestrator):
         return {"verdict": agent_results[-1].content}
 
 
-def tell(event: StreamEvent) -> None:
+def show(event: StreamEvent) -> None:
     if event.event_type.startswith("subtask"):
         print(f"{event.event_type.value}: {event.data['subtask_id']}")
 
@@ -62,7 +62,7 @@ async def main() -> None:
         "Compare": "Tea calms, coffee wakes.",
     }
     orchestrator = Comparison(OrchestratorConfig(max_parallel=2), ScriptedProvider(script))
-    orchestrator.stream_callback = tell
+    orchestrator.stream_callback = show
     result = await orchestrator.execute_workflow("tea or coffee")
     print(f"{result.status}: {result.result}")
     last = result.agent_results[-1]

@@ -1,8 +1,8 @@
 """
-A merge that fires at the second of three answers, and cancels the one nobody waits for any more.
+Merge the first two of three answers, and cancel the third.
 
-The three voters take 1, 2 and 3600 seconds. On virtual time, which moves only when everything
-waits, the whole run takes two seconds of it and a few milliseconds of yours.
+The three voters take 1, 2 and 3600 seconds. Virtual time advances only when every task waits, so
+the run takes two seconds of virtual time and a few milliseconds of real time.
 
 Prints:
     ['north', 'north'] after 2.0 s

@@ -1,8 +1,8 @@
 """
-Steps one after the other, each of which sees what all before it gave.
+Run steps one after another, each with the results of all earlier steps.
 
-A step is a function of yours, sync or async, or else the model's: `advise` has no handler, so the
-model is told what was found and asked to do it. Here the model is scripted, so this runs offline.
+A step is a function, sync or async, or is done by the model. `advise` has no handler, so the model
+gets the earlier results and does it. Here the model is scripted, so this runs offline.
 
 Prints:
     count: {'tea': 2, 'coffee': 1}
@@ -20,13 +20,13 @@ from dagorch.testing import ScriptedProvider
 
 
 def count(step: str, context: dict[str, Any]) -> dict[str, int]:
-    """Count the votes that the caller brought along; runs in a worker thread."""
+    """Count the votes in the caller's context. A sync handler runs in a worker thread."""
     votes = context["votes"]
     return {drink: votes.count(drink) for drink in dict.fromkeys(votes)}
 
 
 async def weigh(context: dict[str, Any]) -> str:
-    """Compare what `count` gave; with one parameter, a handler gets the context alone."""
+    """Compare the counts. A handler with one parameter gets only the context."""
     counted = context["results"]["count"]
     first, second = sorted(counted, key=counted.get, reverse=True)
     return f"{first} leads by {counted[first] - counted[second]}"

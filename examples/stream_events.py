@@ -1,7 +1,7 @@
 """
-Watch a run as it happens: every node's start, tokens, failures and end, as typed events.
+Watch a run: the start, tokens, failures and end of every node run, as typed events.
 
-The first reply is an overloaded service's; the engine waits and tries again.
+The first attempt fails because the service is overloaded. The engine waits and retries.
 
 Prints:
     node_started poem (attempt 1)

@@ -1,11 +1,10 @@
 """
-A Dream Swarm over a folder of documents: no network, no key.
+Search a folder of documents with a Dream Swarm, without network or key.
 
-Two agents share what is found in four small files. Each reads its part and cites it; the answer
-ends with the list of what it cites. A scripted provider stands in for a model here: it repeats the
-first sentence of each text that it is shown, and once names a text that was never found, which is
-taken out and reported. With `ProviderFactory.get_provider("local")` or any other provider nothing
-else changes.
+Two agents share what the search finds in four small files. Each reads its part and cites it, and
+the answer ends with the list of cited documents. A scripted provider replaces the model: it repeats
+the first sentence of each text, and also cites `[9]`, which does not exist and is removed. Use
+`ProviderFactory.get_provider("local")` or any other provider instead; nothing else changes.
 
 Prints:
     completed
@@ -40,7 +39,7 @@ DOCUMENTS = {
 }
 
 
-def written(folder: Path) -> Path:
+def write_documents(folder: Path) -> Path:
     for name, text in DOCUMENTS.items():
         (folder / name).write_text(text, "utf-8")
         os.utime(folder / name, (1_714_564_800, 1_714_564_800))
@@ -48,11 +47,11 @@ def written(folder: Path) -> Path:
 
 
 def reply(request: LLMRequest) -> str:
-    asked = request.messages[-1].content
-    if "notes" in asked:  # the synthesis: what the agents wrote, one after the other
-        return " ".join(re.findall(r"^- (.+)$", asked, re.MULTILINE))
-    first = re.findall(r"^\[(\d)\] .+\n(?:# .+\n\n)?([^.]+)\.", asked, re.MULTILINE)
-    return " ".join(f"{text} [{number}]." for number, text in first) + " [9]"
+    prompt = request.messages[-1].content
+    if "notes" in prompt:  # the synthesis gets what the agents wrote, as a list
+        return " ".join(re.findall(r"^- (.+)$", prompt, re.MULTILINE))
+    sentences = re.findall(r"^\[(\d)\] .+\n(?:# .+\n\n)?([^.]+)\.", prompt, re.MULTILINE)
+    return " ".join(f"{text} [{number}]." for number, text in sentences) + " [9]"
 
 
 async def main() -> None:
@@ -60,7 +59,7 @@ async def main() -> None:
         swarm = DreamSwarmOrchestrator(
             DreamSwarmConfig(num_agents=2),
             ScriptedProvider(reply),
-            sources={"files": Files(written(Path(folder)))},
+            sources={"files": Files(write_documents(Path(folder)))},
         )
         result = await swarm.execute_workflow("How do bees find their way, and tell each other?")
     print(result.status)

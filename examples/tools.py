@@ -1,8 +1,8 @@
 """
-An LLM with tools: call, run what the model asks for, show it the answers, until it is content.
+Give an LLM tools: it is called again with the result of each tool until it answers.
 
-The model is scripted, so this runs offline; with a real provider nothing else would change.
-Every call and every tool run is a node run with an address, and is on the bill.
+Each call and each tool run is a node run with a path of its own, and is metered. The model is
+scripted, so this runs offline; with a real provider nothing else changes.
 
 Prints:
     Take a coat: it is 4 degrees in Oslo.
@@ -17,12 +17,12 @@ from dagorch.testing import ScriptedProvider
 
 
 def temperature(city: str) -> int:
-    """Tell the temperature in degrees Celsius."""
+    """Return the temperature in degrees Celsius."""
     return {"Oslo": 4, "Rome": 19}[city]
 
 
 def script(request: LLMRequest) -> LLMResponse | str:
-    """Ask for the tool first, then read its answer, as a model does."""
+    """Call the tool first, then use its result, as a model does."""
     last = request.messages[-1]
     if last.role == "tool":
         return f"Take a coat: it is {last.content} degrees in Oslo."

@@ -1,8 +1,8 @@
 """
-Trace a run with OpenTelemetry: a span for each node run, each attempt, each exchange.
+Trace a run with OpenTelemetry: one span per node run, attempt and request.
 
-Wants `dagorch[otel]` and opentelemetry-sdk. Your own program would set up an exporter that sends
-spans somewhere; here they are kept and printed as a tree.
+This needs `dagorch[otel]` and `opentelemetry-sdk`. Your own program would configure an exporter
+that sends the spans to a service. Here they are kept in memory and printed as a tree.
 
 Prints:
     invoke_workflow refine: completed
@@ -31,21 +31,21 @@ exporter = InMemorySpanExporter()
 tracing = TracerProvider()
 tracing.add_span_processor(SimpleSpanProcessor(exporter))
 
-again = Policy(retry=Retry(attempts=2, base_delay_seconds=0.01))
-once = Graph("pass")
-once.input("text", str)
-once.add(LLM("critic", prompt="Improve: {text}", policy=again))
+patient = Policy(retry=Retry(attempts=2, base_delay_seconds=0.01))
+body = Graph("pass")
+body.input("text", str)
+body.add(LLM("critic", prompt="Improve: {text}", policy=patient))
 
 graph = Graph("refine")
-graph.loop("passes", once, text="A draft.", max_iterations=2)
+graph.loop("passes", body, text="A draft.", max_iterations=2)
 
 
 def show(spans: list[ReadableSpan], parent: int | None = None, indent: str = "") -> None:
     for span in sorted(spans, key=lambda span: span.start_time):
         if (span.parent and span.parent.span_id) == parent:
-            facts = span.attributes
-            error = f", {facts['error.type']}" if "error.type" in facts else ""
-            print(f"{indent}{span.name}: {facts['dagorch.end']}{error}")
+            attributes = span.attributes
+            error = f", {attributes['error.type']}" if "error.type" in attributes else ""
+            print(f"{indent}{span.name}: {attributes['dagorch.end']}{error}")
             show(spans, span.context.span_id, indent + "  ")
 
 
@@ -55,4 +55,5 @@ async def main() -> None:
     show(list(exporter.get_finished_spans()))
 
 
-anyio.run(main)
+if __name__ == "__main__":
+    anyio.run(main)

@@ -141,7 +141,8 @@ class GraphConstruction:
             if times > 1:
                 raise DefinitionError(f"node {node.id!r}: input {name!r} is bound twice")
         sources: dict[str, Any] = {name: _source(graph, place) for name, place in inputs.items()}
-        return sources | values | special
+        sources |= values
+        return sources | special
 
     # -- nodes ------------------------------------------------------------------------------
 

@@ -323,9 +323,11 @@ class _Validation:
             message = f"collections are nested more than {MAX_DEPTH} deep; flatten them"
             self.report(message, position, node)
             return
-        is_list = isinstance(tree.value, list)
-        for key, item in enumerate(tree.value) if is_list else tree.value.items():
-            place = item.position if is_list else tree.keys[key]
+        if form == "mapping":
+            items = [(tree[key], tree.keys[key], key) for key in tree.keys]
+        else:
+            items = [(item, item.position, str(index)) for index, item in enumerate(tree.value)]
+        for item, place, key in items:
             self._source(item, place, f"{name}.{key}", node, depth - 1)
 
     def _template(self, tree: Tree, node: str) -> None:

@@ -1,7 +1,7 @@
 """
-For your own tests: a scripted provider, record and replay, virtual time, assertions.
+Tools for your own tests: a scripted provider, record and replay, virtual time, assertions.
 
-Names load when first used.
+Each name is imported when it is first used.
 """
 
 from __future__ import annotations

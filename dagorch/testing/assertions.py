@@ -1,4 +1,4 @@
-"""Assertions for tests of graphs, with messages that say why; nothing that runs one."""
+"""Assertions about results, for tests of graphs."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ def assert_ends(result: Result, ends: Mapping[str, End]) -> None:
     Assert how node runs ended.
 
     Args:
-        result: Of a run; `error.partial_results` of one that failed.
-        ends: By path, `refine[2]/critic`; those left out may have ended anyhow.
+        result: The result of a run; of a failed one, `error.partial_results`.
+        ends: The expected end by path, such as `refine[2]/critic`. Other node runs may end in
+            any way.
 
     Raises:
-        AssertionError: Lists every path that differs, how it ended and why.
+        AssertionError: Some ends differ. The message lists each with its reason.
 
     Example:
         >>> from dagorch import Graph
@@ -30,15 +31,15 @@ def assert_ends(result: Result, ends: Mapping[str, End]) -> None:
         >>> assert_ends(graph.run_sync(), {"one": "skipped"})
         Traceback (most recent call last):
             ...
-        AssertionError: 'one' was to be skipped, but was completed
+        AssertionError: 'one' should be skipped, but is completed
     """
     wrong = []
     for path, end in ends.items():
         run = result.node_runs.get(path)
         if run is None:
-            wrong.append(f"{path!r} was to be {end}, but there is no such node run")
+            wrong.append(f"{path!r} should be {end}, but there is no such node run")
         elif run.end != end:
-            why = f": {run.reason}" if run.reason else ""
-            wrong.append(f"{path!r} was to be {end}, but was {run.end}{why}")
+            reason = f": {run.reason}" if run.reason else ""
+            wrong.append(f"{path!r} should be {end}, but is {run.end}{reason}")
     if wrong:
         raise AssertionError("\n".join(wrong))

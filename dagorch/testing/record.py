@@ -1,4 +1,4 @@
-"""Record what a provider is asked and answers, and play it back; nothing about how graphs run."""
+"""Recording and replay of the requests and responses of a provider."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _KEY: Final = re.compile(
     r"\b(?:sk|pk|rk|xai|gsk|hf|pplx|key)[-_][A-Za-z0-9_-]{16,}"
     r"|\bAIza[A-Za-z0-9_-]{20,}|\bBearer\s+[A-Za-z0-9._~+/=-]{8,}"
 )
-_FACTS: Final = (
+_PLAIN_ATTRIBUTES: Final = (
     "service",
     "model",
     "status",
@@ -42,15 +42,15 @@ _FACTS: Final = (
     "retry_after_seconds",
     "answer_begun",
 )
-_RECORDS: Final[Mapping[str, TypeAdapter[Any]]] = {
+_MODEL_ATTRIBUTES: Final[Mapping[str, TypeAdapter[Any]]] = {
     "rate_limits": TypeAdapter(RateLimits | None),
     "usage": TypeAdapter(Usage | None),
 }
-"""Facts of an error that are records themselves."""
+"""The attributes of an error that are models."""
 
 
 class _Scrubber:
-    """Takes keys out of plain JSON: those given, what looks like one, fields named like one."""
+    """Removes keys from plain JSON: known secrets, text that looks like a key, and key fields."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
         self._secrets = [secret for secret in secrets if secret]
@@ -69,7 +69,7 @@ class _Scrubber:
         return _KEY.sub(_HIDDEN, value)
 
     def request(self, request: LLMRequest) -> dict[str, Any]:
-        """A request as plain JSON without keys: what is kept, and what is compared."""
+        """Return a request as plain JSON without keys, to be recorded and compared."""
         plain: dict[str, Any] = self(
             _REQUEST.dump_python(request, mode="json", exclude_defaults=True)
         )
@@ -78,16 +78,16 @@ class _Scrubber:
 
 class RecordingProvider(BaseProvider):
     """
-    Passes every exchange on to another provider and writes it down, a line of JSON each.
+    Forwards each request to another provider, and records it as a line of JSON.
 
-    The file is begun anew. Keys are left out: those in `secrets`, whatever looks like one, and
-    the value of each field of `extra` that is named like one (`Authorization`, `api_key`, ...).
-    Failures are written down as well as answers; a cancelled exchange is not.
+    An existing file is replaced. Keys are removed: the texts in `secrets`, text that looks like a
+    key, and the value of every field of `extra` with such a name (`Authorization`, `api_key`, ...).
+    Failures are recorded too, cancelled requests are not.
 
     Args:
-        inner: Who really answers.
-        path: The file.
-        secrets: Texts that must not be written.
+        inner: The provider that answers.
+        path: The file to write.
+        secrets: Texts to remove.
 
     Example:
         >>> import tempfile
@@ -115,7 +115,7 @@ class RecordingProvider(BaseProvider):
         self._path.write_text(json.dumps({"provider": head}) + "\n", "utf-8")
 
     async def exchange(self, request: LLMRequest, on_text: Callable[[str], None]) -> LLMResponse:
-        """Let the other provider answer, and write it down."""
+        """Forward a request, and record the outcome."""
         try:
             response = await self._inner.exchange(request, on_text)
         except Exception as error:
@@ -139,7 +139,7 @@ class RecordingProvider(BaseProvider):
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
 
     def worst_case_usd(self, request: LLMRequest) -> Decimal | None:
-        """What the other provider says."""
+        """Return the worst case of the other provider."""
         return self._inner.worst_case_usd(request)
 
     def bounds(self, request: LLMRequest) -> tuple[int, int | None]:
@@ -157,17 +157,16 @@ class RecordingProvider(BaseProvider):
 
 class ReplayProvider(BaseProvider):
     """
-    Answers from a file that `RecordingProvider` wrote; sends nothing anywhere.
+    Answers from a file that `RecordingProvider` wrote, without any connection.
 
-    A request is found by its content; of equal ones, the first gets the first recorded answer,
-    the second the second, and so on.
+    A request is found by its content. Equal requests get the recorded outcomes in their order.
 
     Args:
-        path: The file.
-        secrets: Those given when it was recorded, where requests hold one.
+        path: The file to read.
+        secrets: The texts that were removed from the recording, if requests contain any.
 
     Raises:
-        DefinitionError: There is no such file, or it is no recording.
+        DefinitionError: The file does not exist, or is not a recording.
     """
 
     def __init__(self, path: str | Path, *, secrets: Iterable[str] = ()) -> None:
@@ -180,7 +179,9 @@ class ReplayProvider(BaseProvider):
         except OSError as error:
             raise DefinitionError(f"the recording {str(path)!r} cannot be read: {error}") from error
         except (ValueError, LookupError, TypeError) as error:
-            raise DefinitionError(f"{str(path)!r} is no recording of RecordingProvider") from error
+            raise DefinitionError(
+                f"{str(path)!r} is not a recording of RecordingProvider"
+            ) from error
         self._scrub = _Scrubber(secrets)
         self._recorded: dict[str, list[tuple[int, dict[str, Any]]]] = defaultdict(list)
         for number, (key, line) in enumerate(exchanges, start=2):
@@ -189,11 +190,12 @@ class ReplayProvider(BaseProvider):
 
     async def exchange(self, request: LLMRequest, on_text: Callable[[str], None]) -> LLMResponse:
         """
-        Give the recorded answer, its text in one piece.
+        Return the recorded response, with its text in one piece.
 
         Raises:
-            DefinitionError: The request was not recorded, or not that often; names the nearest.
-            Exception: What was recorded.
+            DefinitionError: The request was not recorded, or fewer times. The message names the
+                most similar one.
+            Exception: The recorded error.
         """
         key = _canonical(self._scrub.request(request))
         recorded = self._recorded.get(key)
@@ -204,8 +206,8 @@ class ReplayProvider(BaseProvider):
         used = self._used[key]
         if used == len(recorded):
             raise DefinitionError(
-                f"{self._path.name}: this request was recorded {used} times, and it is made "
-                f"once more: {request.messages[-1].content[:200]!r}"
+                f"{self._path.name}: this request was recorded {used} times, but "
+                f"is sent once more: {request.messages[-1].content[:200]!r}"
             )
         self._used[key] += 1
         line = recorded[used][1]
@@ -216,14 +218,14 @@ class ReplayProvider(BaseProvider):
         return response
 
     def worst_case_usd(self, request: LLMRequest) -> Decimal | None:
-        """What was recorded of the request; of one that was not, the most of all."""
+        """Return the recorded worst case; for an unknown request, the highest of all."""
         lines = self._recorded.get(_canonical(self._scrub.request(request)))
         known = lines or [line for several in self._recorded.values() for line in several]
         worst = [line["worst_case_usd"] for _, line in known]
         return max(map(Decimal, worst)) if worst and None not in worst else None
 
     def max_output_tokens(self, model: str = "") -> int | None:
-        """What was recorded of the model."""
+        """Return the recorded bound of the model."""
         for several in self._recorded.values():
             for _, line in several:
                 if line["request"].get("model", "") == model:
@@ -232,21 +234,21 @@ class ReplayProvider(BaseProvider):
         return None
 
     def _nearest(self, key: str) -> str:
-        """Name the recorded request that differs least, and where it does."""
+        """Describe the most similar recorded request, and the first difference."""
         if not self._recorded:
-            return "nothing was"
+            return "the recording is empty"
         matcher = difflib.SequenceMatcher(b=key, autojunk=False)
 
-        def likeness(other: str) -> float:
+        def similarity(other: str) -> float:
             matcher.set_seq1(other)
             return matcher.quick_ratio()
 
-        nearest = max(self._recorded, key=likeness)
+        nearest = max(self._recorded, key=similarity)
         number = self._recorded[nearest][0][0]
-        place, recorded, asked = _difference(json.loads(nearest), json.loads(key), "")
+        place, recorded, sent = _difference(json.loads(nearest), json.loads(key), "")
         return (
-            f"the nearest is line {number}, where {place} is {recorded!r:.200} "
-            f"and not {asked!r:.200}"
+            f"the most similar is line {number}, where {place} is {recorded!r:.200} "
+            f"and not {sent!r:.200}"
         )
 
 
@@ -255,7 +257,7 @@ def _canonical(plain: Mapping[str, Any]) -> str:
 
 
 def _difference(left: Any, right: Any, place: str) -> tuple[str, Any, Any]:
-    """The first place where two JSON values differ, and what stands there in each."""
+    """Return the first place where two JSON values differ, and both values there."""
     if isinstance(left, dict) and isinstance(right, dict):
         for name in sorted(left.keys() | right.keys()):
             if left.get(name) != right.get(name):
@@ -270,26 +272,28 @@ def _difference(left: Any, right: Any, place: str) -> tuple[str, Any, Any]:
 
 
 def _error_to_json(error: Exception) -> dict[str, Any]:
-    facts: dict[str, Any] = {}
+    attributes: dict[str, Any] = {}
     if isinstance(error, ProviderError):
-        facts = {name: getattr(error, name) for name in _FACTS}
-        facts |= {
+        attributes = {name: getattr(error, name) for name in _PLAIN_ATTRIBUTES}
+        attributes |= {
             name: kind.dump_python(getattr(error, name), mode="json")
-            for name, kind in _RECORDS.items()
+            for name, kind in _MODEL_ATTRIBUTES.items()
         }
-    return {"type": type(error).__name__, "message": str(error), "facts": facts}
+    return {"type": type(error).__name__, "message": str(error), "facts": attributes}
 
 
 def _error_from_json(plain: Mapping[str, Any]) -> Exception:
-    """The error again; if neither dagorch's nor Python's own, as a plain `ProviderError`."""
+    """Recreate a recorded error; one of an unknown class becomes a plain `ProviderError`."""
     name, message = plain["type"], plain["message"]
     kind = getattr(errors, name, None) or getattr(builtins, name, None)
     if isinstance(kind, type) and issubclass(kind, ProviderError):
-        facts = {
-            name: _RECORDS[name].validate_python(value) if name in _RECORDS else value
+        attributes = {
+            name: _MODEL_ATTRIBUTES[name].validate_python(value)
+            if name in _MODEL_ATTRIBUTES
+            else value
             for name, value in plain["facts"].items()
         }
-        return kind(message, **facts)
+        return kind(message, **attributes)
     if isinstance(kind, type) and issubclass(kind, Exception):
         return kind(message)
     return ProviderError(f"{name}: {message}")

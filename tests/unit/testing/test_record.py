@@ -64,7 +64,7 @@ async def test_requests_are_found_by_content_and_equal_ones_by_their_order(path:
         "a2",
         "b1",
     ]
-    with pytest.raises(DefinitionError, match="recorded 2 times, and it is made once more: 'a'"):
+    with pytest.raises(DefinitionError, match="recorded 2 times, but is sent once more: 'a'"):
         await replay.acomplete(ask("a"))
 
 
@@ -75,7 +75,7 @@ async def test_a_request_that_was_not_recorded_names_the_nearest(path: Path) -> 
     with pytest.raises(DefinitionError) as caught:
         await ReplayProvider(path).acomplete(ask("Weigh these views on cats."))
     assert str(caught.value) == (
-        "traffic.jsonl: this request was not recorded; the nearest is line 2, where "
+        "traffic.jsonl: this request was not recorded; the most similar is line 2, where "
         "messages[0].content is 'Weigh these views on owls.' and not 'Weigh these views on cats.'"
     )
     with pytest.raises(DefinitionError, match=r"where temperature is None and not 0\.5"):
@@ -170,13 +170,13 @@ def test_what_is_no_recording_is_told_apart(path: Path) -> None:
         ReplayProvider(path)
     for text in ("", "no json", '{"other": 1}'):
         path.write_text(text)
-        with pytest.raises(DefinitionError, match="is no recording of RecordingProvider"):
+        with pytest.raises(DefinitionError, match="is not a recording of RecordingProvider"):
             ReplayProvider(path)
 
 
 def test_an_empty_recording_says_that_nothing_was_recorded(path: Path) -> None:
     RecordingProvider(ScriptedProvider("x"), path)
-    with pytest.raises(DefinitionError, match="was not recorded; nothing was"):
+    with pytest.raises(DefinitionError, match="was not recorded; the recording is empty"):
         ReplayProvider(path).complete(ask("Hi"))
 
 
