@@ -1,6 +1,5 @@
 """
-What the engine costs, against baselines and peers measured in the same run.
+Benchmarks of the engine against baselines and other engines, measured in the same run.
 
-Run `python -m benchmarks --help`. Not part of the installed package, and no
-test of correctness: that is `tests/`.
+Run `python -m benchmarks --help`. The installed package does not contain them.
 """

@@ -24,62 +24,65 @@ SUITES: Mapping[str, Callable[[Options], SuiteResult]] = {
 
 
 def parser() -> argparse.ArgumentParser:
-    """Give the parser of the command line."""
-    found = argparse.ArgumentParser(
+    """Return the parser of the command line."""
+    result = argparse.ArgumentParser(
         prog="python -m benchmarks",
-        description="Measure dagorch against baselines and peers in the same run.",
+        description="Measure dagorch against baselines and other engines in the same run.",
         epilog="Exit code 1 if a target is missed or a suite fails.",
     )
-    found.add_argument("suites", nargs="*", metavar="suite", help=f"of {', '.join(SUITES)}")
-    found.add_argument("--quick", action="store_true", help="small sizes, few rounds")
-    found.add_argument("--json", type=Path, metavar="PATH", help="write all figures to a file")
-    found.add_argument("--no-fail", action="store_true", help="report only: exit code 0")
-    found.add_argument(
+    result.add_argument("suites", nargs="*", metavar="suite", help=f"one of {', '.join(SUITES)}")
+    result.add_argument("--quick", action="store_true", help="small sizes, few rounds")
+    result.add_argument("--json", type=Path, metavar="PATH", help="write all figures to this file")
+    result.add_argument("--no-fail", action="store_true", help="exit with code 0 in any case")
+    result.add_argument(
         "--portable",
         action="store_true",
-        help="count only targets that hold on any machine: ratios and memory, no times",
+        help="count only targets that apply to any machine: ratios and memory, not times",
     )
-    found.add_argument("--no-peers", action="store_true", help="leave other engines out")
-    found.add_argument("--max-nodes", type=int, metavar="N", help="no graph larger than this")
-    found.add_argument("--seed", type=int, default=0, help="of the random shapes")
-    return found
+    result.add_argument("--no-peers", action="store_true", help="skip the other engines")
+    result.add_argument("--max-nodes", type=int, metavar="N", help="the largest graph")
+    result.add_argument("--seed", type=int, default=0, help="the seed of random shapes")
+    return result
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the suites; give the exit code."""
-    line = parser()
-    given = line.parse_args(arguments)
-    unknown = [name for name in given.suites if name not in SUITES]
+    """Run the suites, and return the exit code."""
+    command = parser()
+    settings = command.parse_args(arguments)
+    unknown = [name for name in settings.suites if name not in SUITES]
     if unknown:
-        line.error(f"no suite {unknown[0]!r}; there are {', '.join(SUITES)}")
+        command.error(f"no suite {unknown[0]!r}; use {', '.join(SUITES)}")
     options = Options(
-        quick=given.quick, seed=given.seed, peers=not given.no_peers, max_nodes=given.max_nodes
+        quick=settings.quick,
+        seed=settings.seed,
+        peers=not settings.no_peers,
+        max_nodes=settings.max_nodes,
     )
-    _say(render_header(seed=given.seed, quick=given.quick))
+    _print(render_header(seed=settings.seed, quick=settings.quick))
     results = []
-    for name in given.suites or SUITES:
+    for name in settings.suites or SUITES:
         started = time.perf_counter()
         result = _run(name, options)
         result.notes.append(f"took {time.perf_counter() - started:.0f} s")
         results.append(result)
-        _say(render(result, portable_only=given.portable))
-    if given.json is not None:
-        write_json(given.json, results, seed=given.seed, quick=given.quick)
-    missed = sum(len(result.missed(portable_only=given.portable)) for result in results)
+        _print(render(result, portable_only=settings.portable))
+    if settings.json is not None:
+        write_json(settings.json, results, seed=settings.seed, quick=settings.quick)
+    missed = sum(len(result.missed(portable_only=settings.portable)) for result in results)
     errors = sum(len(result.errors) for result in results)
     checked = sum(len(result.checks) for result in results)
-    _say(f"{checked} targets, {missed} missed; {errors} errors")
-    return int((missed or errors) and not given.no_fail)
+    _print(f"{checked} targets, {missed} missed; {errors} errors")
+    return int((missed or errors) and not settings.no_fail)
 
 
 def _run(name: str, options: Options) -> SuiteResult:
     try:
         return SUITES[name](options)
-    except Exception:  # one broken suite must not cost the figures of the others
+    except Exception:  # a broken suite must not stop the others
         return SuiteResult(name, errors=[traceback.format_exc()])
 
 
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
 

@@ -1,13 +1,14 @@
 """
-Timing: interleaved samples, medians with spread, ratios by round, the slope of growth.
+Measurement: interleaved samples, medians with spread, ratios per round, slopes of growth.
 
-How every figure is taken. All subjects of a case live in one process and take
-turns, round after round, each round starting with another subject, so that a
-slow minute of the machine falls on all of them. Before the first round each
-runs once, untimed. The collector stays on, as it is for users, but everything
-built beforehand is frozen out of its sight and it runs to the end before each
-sample: nobody pays for a neighbour's garbage. Time is `perf_counter`; CPU is
-`process_time`. A ratio is the median of the ratios of samples of one round.
+All subjects of a case run in one process, one after another in each round, and
+each round starts with another subject. So a slow minute of the machine affects
+all of them. Each subject runs once before the first round, untimed.
+
+The garbage collector is enabled, as it is for users. Objects from before the
+measurement are frozen, and a full collection precedes each sample, so that no
+subject pays for the garbage of another. Wall time is `perf_counter`, CPU time
+is `process_time`. A ratio is the median of the ratios within the rounds.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ GC_HANDLING = "collector on; frozen after building, full collection before each 
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """A median with its quartiles; `count` samples, at least one."""
+    """A median with its quartiles, of `count` samples, at least one."""
 
     median: float
     low: float
@@ -37,19 +38,18 @@ class Spread:
     count: int
 
     def scaled(self, factor: float) -> Spread:
-        """Give the same spread in another unit; `factor` above 0."""
+        """Return the spread in another unit. The factor is above 0."""
         return Spread(self.median * factor, self.low * factor, self.high * factor, self.count)
 
 
 def spread(values: Sequence[float]) -> Spread:
     """
-    Give median and quartiles (inclusive method) of the values.
+    Return the median and the quartiles of the values, by the inclusive method.
 
-    Of one value, all three are that value. Of two or three, the quartiles lie
-    between the extremes and the median.
+    For a single value, all three equal it.
 
     Raises:
-        ValueError: No values.
+        ValueError: There are no values.
 
     Example:
         >>> spread([3.0, 1.0, 2.0, 5.0, 4.0])
@@ -65,7 +65,7 @@ def spread(values: Sequence[float]) -> Spread:
 
 def ratio(numerators: Sequence[float], denominators: Sequence[float]) -> Spread:
     """
-    Give the spread of the ratios round by round; rounds that only one has are left out.
+    Return the spread of the ratios per round, over the rounds that both have.
 
     Example:
         >>> ratio([2.0, 6.0, 8.0], [1.0, 2.0]).median
@@ -79,8 +79,10 @@ def slope(sizes: Sequence[float], seconds: Sequence[float]) -> float:
     """
     Fit `seconds = c * sizes ** slope` by least squares on the logarithms.
 
-    1.0 is linear growth. Raises ValueError for fewer than two sizes, or if
-    anything is not above 0.
+    A slope of 1.0 is linear growth.
+
+    Raises:
+        ValueError: There are fewer than two sizes, or a number is not above 0.
 
     Example:
         >>> slope([10, 100, 1000], [0.3, 3.0, 30.0])
@@ -98,7 +100,7 @@ def slope(sizes: Sequence[float], seconds: Sequence[float]) -> float:
 
 @dataclass(slots=True)
 class Samples:
-    """What one subject took: seconds per run, one entry a round."""
+    """The seconds per run of one subject, one entry per round."""
 
     wall: list[float] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
@@ -110,10 +112,10 @@ class Plan:
     How often to sample.
 
     Attributes:
-        rounds: Rounds at most, at least 1.
-        repeats: Runs in one sample, for runs too short to time alone.
-        slow_seconds: What one subject's timed rounds may take in sum. A slower
-            one takes part in the first rounds only, and in at least one.
+        rounds: The most rounds, at least 1.
+        repeats: The runs in one sample, for runs that are too short to time.
+        slow_seconds: The most seconds for all timed rounds of one subject. A
+            slower subject takes part in fewer rounds, but in at least one.
     """
 
     rounds: int
@@ -123,7 +125,7 @@ class Plan:
 
 @contextmanager
 def frozen_heap() -> Iterator[None]:
-    """Hide all objects of now from the collector until the block ends."""
+    """Hide all current objects from the garbage collector until the block ends."""
     gc.collect()
     gc.freeze()
     try:
@@ -140,10 +142,10 @@ async def interleave(
     cpu_clock: Clock = time.process_time,
 ) -> dict[str, Samples]:
     """
-    Sample the runs in turns, after one untimed warm-up of each.
+    Sample the runs one after another in each round, after an untimed warm-up.
 
-    Each round starts one subject further on, so that none always follows the
-    same neighbour.
+    Each round starts with the next subject, so that no subject always follows
+    the same one.
     """
     samples = {name: Samples() for name in runs}
     rounds: dict[str, int] = {}
@@ -175,10 +177,9 @@ async def _sample(run: Run, repeats: int, clock: Clock, cpu_clock: Clock) -> tup
 
 class CollectorPauses:
     """
-    Records when the collector ran, as (start, end) on the given clock.
+    Records when the garbage collector ran, as (start, end) pairs.
 
-    A context manager; `seconds_within` then tells how much of a span was the
-    collector's.
+    Use it as a context manager, and `seconds_within` afterwards.
     """
 
     def __init__(self, clock: Clock = time.perf_counter) -> None:
@@ -187,20 +188,20 @@ class CollectorPauses:
         self._started = math.nan
 
     def __enter__(self) -> CollectorPauses:
-        gc.callbacks.append(self._note)
+        gc.callbacks.append(self._record)
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        gc.callbacks.remove(self._note)
+        gc.callbacks.remove(self._record)
 
-    def _note(self, phase: str, info: dict[str, int]) -> None:
+    def _record(self, phase: str, info: dict[str, int]) -> None:
         if phase == "start":
             self._started = self._clock()
         elif not math.isnan(self._started):
             self.pauses.append((self._started, self._clock()))
 
     def seconds_within(self, start: float, end: float) -> float:
-        """Give the seconds between `start` and `end` that the collector took."""
+        """Return the seconds of garbage collection between `start` and `end`."""
         return sum(
             max(0.0, min(end, pause_end) - max(start, pause_start))
             for pause_start, pause_end in self.pauses

@@ -1,7 +1,7 @@
 """
-Results: rows, checks against targets, the table on stdout and the JSON file.
+Results of the suites: figures, targets, the tables on stdout and the JSON file.
 
-Knows nothing of how a figure was taken; that is `measure.py`.
+How a figure is measured is in `measure.py`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Kind = Literal["portable", "machine"]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One figure: what `subject` took of `metric` in `case`."""
+    """One figure: the value of `metric` for `subject` in `case`."""
 
     metric: str
     case: str
@@ -40,15 +40,15 @@ class Row:
 @dataclass(frozen=True, slots=True)
 class Check:
     """
-    A target and what was measured against it.
+    A target and the measured value.
 
     Attributes:
         name: What is compared, with its case.
         value: The measured ratio or amount.
-        limit: The target, in the value's unit.
-        at_most: Whether the value may not exceed the limit, or not fall short of it.
-        kind: A ratio or an amount of memory is portable; a time in itself
-            means a machine like the one that the target was set on.
+        limit: The target, in the unit of the value.
+        at_most: Whether the limit is an upper bound; otherwise it is a lower one.
+        kind: A ratio or an amount of memory is `portable`. A time is `machine`:
+            its target applies to a machine like the one it was set on.
     """
 
     name: str
@@ -59,7 +59,7 @@ class Check:
 
     @property
     def passed(self) -> bool:
-        """Whether the median meets the target; meeting it exactly is enough."""
+        """Whether the median meets the target; an equal value does."""
         if self.at_most:
             return self.value.median <= self.limit
         return self.value.median >= self.limit
@@ -67,7 +67,7 @@ class Check:
 
 @dataclass(slots=True)
 class SuiteResult:
-    """All that one suite found. A broken suite has errors, and never passes."""
+    """The results of one suite. A suite with errors never passes."""
 
     suite: str
     rows: list[Row] = field(default_factory=list)
@@ -76,11 +76,11 @@ class SuiteResult:
     errors: list[str] = field(default_factory=list)
 
     def add(self, metric: str, case: str, subject: str, value: Spread) -> None:
-        """Append a row."""
+        """Add a row."""
         self.rows.append(Row(metric, case, subject, value))
 
     def missed(self, *, portable_only: bool = False) -> list[Check]:
-        """Give the checks that missed their target."""
+        """Return the checks that missed their target."""
         return [
             check
             for check in self.checks
@@ -89,7 +89,7 @@ class SuiteResult:
 
 
 def machine() -> dict[str, str | int | None]:
-    """Describe what the figures were taken on."""
+    """Describe the machine."""
     return {
         "processor": _processor(),
         "cores": os.cpu_count(),
@@ -100,7 +100,7 @@ def machine() -> dict[str, str | int | None]:
 
 
 def versions(names: Iterable[str] = PACKAGES) -> dict[str, str | None]:
-    """Give the installed version of each package, None where it is not installed."""
+    """Return the installed version of each package, None if it is not installed."""
     found: dict[str, str | None] = {}
     for name in names:
         try:
@@ -111,7 +111,7 @@ def versions(names: Iterable[str] = PACKAGES) -> dict[str, str | None]:
 
 
 def write_json(path: Path, results: Sequence[SuiteResult], *, seed: int, quick: bool) -> None:
-    """Write everything measured, and on what, to a file."""
+    """Write all figures and the machine to a file."""
     document = {
         "machine": machine(),
         "packages": versions(),
@@ -129,18 +129,18 @@ def write_json(path: Path, results: Sequence[SuiteResult], *, seed: int, quick: 
 
 
 def render_header(*, seed: int, quick: bool) -> str:
-    """Give the lines above all tables."""
-    facts = machine()
+    """Return the lines above all tables."""
+    here = machine()
     installed = ", ".join(f"{name} {version}" for name, version in versions().items() if version)
     return (
-        f"{facts['processor']}, {facts['cores']} cores (load {facts['load_average_1min']}),"
-        f" {facts['system']}, {facts['python']}\n{installed or 'no packages'}\n"
+        f"{here['processor']}, {here['cores']} cores (load {here['load_average_1min']}),"
+        f" {here['system']}, {here['python']}\n{installed or 'no packages'}\n"
         f"seed {seed}{', quick' if quick else ''}; median (quartiles); {GC_HANDLING}\n"
     )
 
 
 def render(result: SuiteResult, *, portable_only: bool = False) -> str:
-    """Give a suite as text: a table for each metric, then the targets, then notes."""
+    """Render a suite as text: a table per metric, the targets, and the notes."""
     parts = [f"== {result.suite} =="]
     for metric in dict.fromkeys(row.metric for row in result.rows):
         rows = [row for row in result.rows if row.metric == metric]
@@ -175,7 +175,7 @@ def render(result: SuiteResult, *, portable_only: bool = False) -> str:
 
 def cell(value: Spread) -> str:
     """
-    Give a spread as short text.
+    Render a spread as short text.
 
     Example:
         >>> cell(Spread(1.5, 1.25, 20.0, 5)), cell(Spread(2.0, 2.0, 2.0, 1))
@@ -187,7 +187,7 @@ def cell(value: Spread) -> str:
 
 
 def number(value: float) -> str:
-    """Give three significant digits, without an exponent."""
+    """Render three significant digits, without an exponent."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 

@@ -1,11 +1,10 @@
 """
-A model service on loopback in a process of its own, so that none of its work counts as a client's.
+A model service on loopback, in a process of its own, so that its work does not count for a client.
 
-Lean on purpose, and not a server for anything else: it reads whole requests, looks at nothing
-but their path, and answers each dialect with the same twenty words and a count of tokens.
-`/{pace}/...` says how: `whole` in one write, `stream` an event a turn of its loop, `after-1.5` in
-one write after so many seconds. It ends when its standard input does, and after half an hour in
-any case.
+It serves only the benchmarks: it reads whole requests, looks only at their path, and answers each
+dialect with the same twenty words and token counts. The path `/{pace}/...` sets the pace: `whole`
+writes once, `stream` writes one event per iteration of the event loop, and `after-1.5` writes once
+after that many seconds. The process ends when its standard input closes, or after half an hour.
 """
 
 from __future__ import annotations
@@ -35,23 +34,23 @@ _END = b"0\r\n\r\n"
 
 @dataclass(frozen=True)
 class Service:
-    """A running service, as its client sees it."""
+    """A running service."""
 
     port: int
 
     def url(self, pace: str) -> str:
-        """Give the address under which it answers at that pace."""
+        """Return the address for a pace."""
         return f"http://127.0.0.1:{self.port}/{pace}"
 
     def connections(self) -> int:
-        """Give how many connections were opened to it, this question's own left out."""
+        """Return the number of connections so far, without the one of this request."""
         with urllib.request.urlopen(self.url("connections"), timeout=10) as reply:
             return int(reply.read())
 
 
 @contextmanager
 def running() -> Iterator[Service]:
-    """Start the service, and end it with the block."""
+    """Run the service until the block ends."""
     command = [sys.executable, "-m", __name__]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
@@ -64,7 +63,7 @@ def running() -> Iterator[Service]:
 
 
 def _event(data: Any, name: str = "") -> bytes:
-    """Give an event as one chunk of a chunked body."""
+    """Return an event as one chunk of a chunked body."""
     text = data if isinstance(data, str) else json.dumps(data)
     line = f"event: {name}\n" if name else ""
     event = f"{line}data: {text}\n\n".encode()
@@ -155,7 +154,7 @@ def _gemini() -> list[bytes]:
 
 
 class _Connection(asyncio.Protocol):
-    """One client's connection: whole requests in, answers out."""
+    """The connection of one client."""
 
     opened = 0
     answers: dict[bytes, list[bytes]]
@@ -170,8 +169,8 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._read += data
-        head, found, body = self._read.partition(b"\r\n\r\n")
-        if not found:
+        head, separator, body = self._read.partition(b"\r\n\r\n")
+        if not separator:
             return
         _, _, length = head.lower().partition(b"content-length:")
         if len(body) < int(length.split(b"\r\n", 1)[0] or 0):
@@ -182,10 +181,10 @@ class _Connection(asyncio.Protocol):
     def _answer(self, path: bytes) -> None:
         if path == b"/connections":
             _Connection.opened -= 1
-            said = str(_Connection.opened).encode()
+            count = str(_Connection.opened).encode()
             self._transport.write(
                 b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: %d\r\n\r\n%b"
-                % (len(said), said)
+                % (len(count), count)
             )
             self._transport.close()
             return
@@ -200,18 +199,18 @@ class _Connection(asyncio.Protocol):
             _after(seconds, lambda: self._transport.write(b"".join(chunks)))
 
     def _chunk(self, chunks: Iterator[bytes]) -> None:
-        """Write the next chunk, and see to it that the others follow."""
+        """Write the next chunk, and schedule the ones after it."""
         chunk = next(chunks, None)
         if chunk is not None and not self._transport.is_closing():
             self._transport.write(chunk)
             asyncio.get_running_loop().call_soon(self._chunk, chunks)
 
 
-def _after(seconds: float, then: Callable[[], None]) -> None:
+def _after(seconds: float, callback: Callable[[], None]) -> None:
     if seconds:
-        asyncio.get_running_loop().call_later(seconds, then)
+        asyncio.get_running_loop().call_later(seconds, callback)
     else:
-        then()
+        callback()
 
 
 async def _serve() -> None:

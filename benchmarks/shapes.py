@@ -1,9 +1,8 @@
 """
-Graph shapes with a known list of parents per node; no engine's types here.
+Graph shapes as the parents of each node, independent of any engine.
 
-A shape is plain indices, so that every subject builds the same graph in its
-own way. Node numbers are a topological order: each parent is smaller than its
-child.
+Each subject builds its own graph from a shape. Node numbers are a topological
+order: each parent is smaller than its child.
 """
 
 from __future__ import annotations
@@ -62,13 +61,13 @@ class Shape:
 
 
 def chain(node_count: int, seed: int = 0) -> Shape:
-    """One node after the other: no parallelism at all. The seed is not used."""
+    """Return a chain, which has no parallelism. The seed is not used."""
     _at_least(node_count, 1)
     return Shape("chain", ((), *((node - 1,) for node in range(1, node_count))))
 
 
 def fan(node_count: int, seed: int = 0) -> Shape:
-    """One source, `node_count - 2` nodes that read it, one sink that reads them all."""
+    """Return one source, `node_count - 2` nodes after it, and one sink after all of them."""
     _at_least(node_count, 3)
     last = node_count - 1
     return Shape("fan", ((), *((0,) for _ in range(1, last)), tuple(range(1, last))))
@@ -76,7 +75,7 @@ def fan(node_count: int, seed: int = 0) -> Shape:
 
 def layered(node_count: int, seed: int = 0) -> Shape:
     """
-    Layers of about `sqrt(node_count)` nodes, each with 1 to 3 parents in the layer above.
+    Return layers of about `sqrt(node_count)` nodes with 1 to 3 parents in the layer above.
 
     The same seed gives the same graph. The last layer may be narrower.
     """
@@ -94,10 +93,10 @@ def layered(node_count: int, seed: int = 0) -> Shape:
 
 def ladder(node_count: int, seed: int = 0) -> Shape:
     """
-    Diamonds one below the other: a node, two that read it, one that joins them, and so on.
+    Return a sequence of diamonds: a node, two nodes after it, one that joins them, and so on.
 
-    Three nodes a diamond after the first node; what is left over is a chain at
-    the end. The seed is not used.
+    Each diamond adds three nodes to the first one. The remaining nodes form a
+    chain at the end. The seed is not used.
     """
     _at_least(node_count, 1)
     parents: list[tuple[int, ...]] = [()]

@@ -1,8 +1,8 @@
 """
-What is measured: dagorch, three baselines and three peers behind one small door.
+Subjects of the measurements: dagorch, three baselines and three other engines.
 
-A subject turns a shape and one function per node into a run. Building and
-compiling belong to `prepare`; only what the run does is timed by the suites.
+A subject turns a shape and one function per node into a run. `prepare` builds
+and compiles; the suites time only the run.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ class Subject:
     Something that can run a graph.
 
     Attributes:
-        name: As in the tables.
-        prepare: Builds and compiles; gives what runs the graph once, awaiting
-            the function of every node after those of its parents.
-        requires: What must be importable, as `module:name`.
-        max_nodes: Largest size per shape worth trying; `""` stands for the
-            shapes not named, and without it there is no bound.
+        name: The name in the tables.
+        prepare: Builds and compiles the graph, and returns what runs it once. A
+            run awaits the function of each node after those of its parents.
+        requires: The names that must be importable, as `module:name`.
+        max_nodes: The largest size per shape. The key `""` is for all other
+            shapes; without it there is no bound.
         why: What happens above `max_nodes`.
     """
 
@@ -42,11 +42,11 @@ class Subject:
     why: str = ""
 
     def missing(self) -> str | None:
-        """Give why a required name cannot be imported, None if all can."""
+        """Return why a required name cannot be imported, None if all can."""
         return missing_import(self.requires)
 
     def too_large(self, shape: Shape) -> str | None:
-        """Give the reason why this shape is not tried, if there is one."""
+        """Return why this shape is not tried, or None."""
         bound = self.max_nodes.get(shape.name, self.max_nodes.get(""))
         if bound is None or shape.node_count <= bound:
             return None
@@ -54,7 +54,7 @@ class Subject:
 
 
 def missing_import(requires: Sequence[str]) -> str | None:
-    """Give why a name, written as `module:name`, cannot be imported; None if all can."""
+    """Return why a name, `module:name`, cannot be imported, or None if all can."""
     for required in requires:
         module, _, name = required.partition(":")
         try:
@@ -65,5 +65,5 @@ def missing_import(requires: Sequence[str]) -> str | None:
 
 
 async def noop() -> int:
-    """Do nothing: whatever a run of it takes is the engine's."""
+    """Do nothing, so that a run measures only the engine."""
     return 0

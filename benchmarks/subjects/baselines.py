@@ -1,8 +1,7 @@
 """
 The three baselines: a plain loop, one task per node, and a lean pool of workers.
 
-None checks anything, retries anything or tells anybody. They are the floor, not
-a proposal.
+They have no checks, retries or events. They show the least that a run can cost.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from benchmarks.subjects import MAX_PARALLEL, NodeFunction, Subject
 
 
 def prepare_loop(shape: Shape, functions: Sequence[NodeFunction]) -> Run:
-    """Await each node in topological order: no parallelism, no bookkeeping."""
+    """Await each node in topological order, without parallelism."""
 
     async def run() -> list[int]:
         return [await function() for function in functions]
@@ -31,8 +30,8 @@ def prepare_task(shape: Shape, functions: Sequence[NodeFunction]) -> Run:
     """
     Start an asyncio task for each node once its parents are done.
 
-    In a `TaskGroup`, the leanest way that keeps a reference to each task and
-    lets no error pass.
+    A `TaskGroup` is the cheapest way to keep a reference to each task and to
+    report every error.
     """
     children = shape.children
 
@@ -59,11 +58,11 @@ def prepare_lean(
     shape: Shape, functions: Sequence[NodeFunction], max_parallel: int = MAX_PARALLEL
 ) -> Run:
     """
-    Let a few workers take the next ready node themselves; the leanest correct engine.
+    Let up to `max_parallel` anyio workers take the next ready node from a deque.
 
-    In-degrees, a deque, and up to `max_parallel` anyio workers. A worker that
-    leaves something in the deque calls one more, an idle one if there is one;
-    the one called does the same, so sixteen are never started for nothing.
+    This is the cheapest correct engine. A worker that leaves nodes in the deque
+    wakes an idle worker or starts one, and that one does the same. So there are
+    never more workers than needed.
     """
     children = shape.children
     total = shape.node_count
@@ -74,21 +73,21 @@ def prepare_lean(
         ready = deque(shape.roots)
         idle: list[anyio.Event] = []
         workers = 1
-        called = False  # whether a worker is on its way that has not seen the deque yet
+        is_waking = False  # whether a woken worker has not looked at the deque yet
         done = 0
 
         async def worker() -> None:
-            nonlocal workers, called, done
-            called = False
+            nonlocal workers, is_waking, done
+            is_waking = False
             while True:
                 while ready:
                     node = ready.popleft()
-                    if ready and not called:
+                    if ready and not is_waking:
                         if idle:
-                            called = True
+                            is_waking = True
                             idle.pop().set()
                         elif workers < max_parallel:
-                            called = True
+                            is_waking = True
                             workers += 1
                             group.start_soon(worker)
                     results[node] = await functions[node]()
@@ -104,10 +103,10 @@ def prepare_lean(
                 event = anyio.Event()
                 idle.append(event)
                 await event.wait()
-                called = False
+                is_waking = False
 
         async with anyio.create_task_group() as group:
-            await worker()  # the first worker costs no task
+            await worker()  # the first worker needs no task
         return results
 
     return run

@@ -1,10 +1,9 @@
 """
-Who asks the model service: dagorch, bare httpx, and the official SDKs; a dialect each.
+Callers of the model service: dagorch, bare httpx, and the official SDK of each dialect.
 
-All ask for the same stream. `httpx` is the least that a Python program can do: one client, the
-same bytes posted, every byte of the answer read and none looked at. `httpx, parsed` also reads
-the events as JSON, without asking what is in them. dagorch and the SDKs give the text and the
-count of its tokens.
+All request the same stream. `httpx` does the least that a Python program can do: it posts the same
+bytes with one client and reads the answer without parsing it. `httpx, parsed` also parses the
+events as JSON. dagorch and the SDKs return the text and its token counts.
 """
 
 from __future__ import annotations
@@ -28,18 +27,18 @@ MESSAGES = [{"role": "user", "content": PROMPT}]
 MAX_TOKENS = 100
 
 Open = Callable[[str], AbstractAsyncContextManager[Run]]
-"""From the service's address to what asks once."""
+"""Opens a caller for the address of a service, and returns a run of one call."""
 
 
 @dataclass(frozen=True)
 class Caller:
     """
-    Something that asks a service.
+    A client of the service.
 
     Attributes:
-        name: As in the tables.
-        open: Gives what asks once and raises if the answer is not the one expected.
-        requires: What must be importable, as `module:name`.
+        name: The name in the tables.
+        open: Returns a run of one call, which raises if the answer is unexpected.
+        requires: The names that must be importable, as `module:name`.
     """
 
     name: str
@@ -47,13 +46,13 @@ class Caller:
     requires: tuple[str, ...] = ()
 
     def missing(self) -> str | None:
-        """Give why a required name cannot be imported, None if all can."""
+        """Return why a required name cannot be imported, None if all can."""
         return missing_import(self.requires)
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """One protocol, and who speaks it."""
+    """A protocol of model services, and its callers."""
 
     name: str
     provider: type[HttpProvider]
@@ -65,7 +64,7 @@ class Dialect:
 
     @property
     def callers(self) -> tuple[Caller, ...]:
-        """Give dagorch first."""
+        """Return all callers, dagorch first."""
         return (
             Caller("dagorch", self._dagorch),
             Caller("httpx", self._httpx(parse=False)),
@@ -107,14 +106,14 @@ class Dialect:
 
 def expect(text: str, input_tokens: int, output_tokens: int) -> None:
     """
-    Compare an answer with the service's one.
+    Compare an answer with the one that the service sends.
 
     Raises:
-        ValueError: It is another.
+        ValueError: They differ.
     """
     found = (text, input_tokens, output_tokens)
     if found != (ANSWER, INPUT_TOKENS, len(WORDS)):
-        raise ValueError(f"another answer: {found}")
+        raise ValueError(f"unexpected answer: {found}")
 
 
 @asynccontextmanager
@@ -148,7 +147,7 @@ async def _anthropic_sdk(url: str) -> AsyncIterator[Run]:
     async with AsyncAnthropic(api_key=KEY, base_url=url) as client:
 
         async def ask() -> None:
-            texts, given, written = [], 0, 0
+            texts, input_tokens, output_tokens = [], 0, 0
             stream = await client.messages.create(
                 model="claude-haiku-4-5",
                 messages=[{"role": "user", "content": PROMPT}],
@@ -157,12 +156,12 @@ async def _anthropic_sdk(url: str) -> AsyncIterator[Run]:
             )
             async for event in stream:
                 if event.type == "message_start":
-                    given = event.message.usage.input_tokens
+                    input_tokens = event.message.usage.input_tokens
                 elif event.type == "content_block_delta" and event.delta.type == "text_delta":
                     texts.append(event.delta.text)
                 elif event.type == "message_delta":
-                    written = event.usage.output_tokens
-            expect("".join(texts), given, written)
+                    output_tokens = event.usage.output_tokens
+            expect("".join(texts), input_tokens, output_tokens)
 
         yield ask
 

@@ -1,4 +1,4 @@
-"""dagorch itself, through its public names only."""
+"""dagorch, through its public names only."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 
 def build(shape: Shape, functions: Sequence[NodeFunction]) -> Graph:
-    """Build the graph with edges of order only; not compiled."""
-    from dagorch import Graph  # benchmarks run without it, too
+    """Build the graph, with edges that carry no value, without compiling it."""
+    from dagorch import Graph  # the benchmarks also run without dagorch
     from dagorch.nodes import Function
 
     graph = Graph("bench")
@@ -27,7 +27,7 @@ def build(shape: Shape, functions: Sequence[NodeFunction]) -> Graph:
 
 
 def prepare(shape: Shape, functions: Sequence[NodeFunction]) -> Run:
-    """Build and compile; the run uses the cached plan."""
+    """Build and compile the graph. A run uses the cached plan."""
     graph = build(shape, functions)
     graph.compile()
 

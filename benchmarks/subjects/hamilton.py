@@ -1,4 +1,4 @@
-"""Hamilton's async driver: a function per node whose parameters name its parents."""
+"""Hamilton's async driver, with a function per node whose parameters name its parents."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmarks.subjects import NodeFunction, Subject
 
 
 def prepare(shape: Shape, functions: Sequence[NodeFunction]) -> Run:
-    """Write a module with one function per node, and ask for all sinks."""
+    """Write a module with one function per node, and request all sinks."""
     from hamilton import ad_hoc_utils, async_driver, base  # optional
 
     lines = []
@@ -22,7 +22,7 @@ def prepare(shape: Shape, functions: Sequence[NodeFunction]) -> Run:
     module = ad_hoc_utils.module_from_source("\n".join(lines))
     vars(module)["_f"] = functions
     driver = async_driver.AsyncDriver({}, module, result_builder=base.DictResult())
-    # It walks the graph by recursion, in an order that differs from process to process.
+    # Hamilton walks the graph by recursion, in an order that differs between processes.
     sys.setrecursionlimit(max(sys.getrecursionlimit(), 4 * shape.node_count))
     wanted = [f"n{node}" for node in shape.sinks]
 

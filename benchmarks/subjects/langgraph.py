@@ -1,4 +1,4 @@
-"""LangGraph's `StateGraph`, nodes writing nothing to a state of one number."""
+"""LangGraph's `StateGraph`, with nodes that write nothing to a state of one number."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from benchmarks.subjects import NodeFunction, Subject
 
 
 class State(TypedDict):
-    """The least a state can hold."""
+    """The smallest state."""
 
     value: int
 
 
 def prepare(shape: Shape, functions: Sequence[NodeFunction]) -> Run:
-    """Add a node for each function; many parents make one edge that waits for all."""
+    """Add a node per function. One edge from several parents waits for all of them."""
     from langgraph.graph import END, START, StateGraph  # optional
 
     def step(function: NodeFunction) -> Any:
@@ -46,5 +46,5 @@ LANGGRAPH = Subject(
     prepare,
     requires=("langgraph.graph:StateGraph",),
     max_nodes={"chain": 1_000, "ladder": 1_000, "": 10_000},
-    why="its time per node grows with the depth of the graph: half a minute and more a run",
+    why="its time per node grows with the depth of the graph, to over 30 s per run",
 )

@@ -1,4 +1,4 @@
-"""pydantic-graph's builder: a step per node, a join before each node with many parents."""
+"""pydantic-graph's builder, with a join before each node that has several parents."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from benchmarks.subjects import NodeFunction, Subject
 
 
 def prepare(shape: Shape, functions: Sequence[NodeFunction]) -> Run:
-    """Add the steps, fork from the start node, join what has many parents and all sinks."""
+    """Add a step per node, a fork to the roots, and joins of parents and of sinks."""
     from pydantic_graph import GraphBuilder, StepContext, reduce_null  # optional
 
     builder: Any = GraphBuilder(

@@ -1,8 +1,8 @@
 """
-Whether a subject does the work at all: each node once, after all its parents.
+Verification that a subject runs each node once, after all its parents.
 
-Run by the suites before anything is timed, and by the unit tests. A fast engine
-that loses a node is no baseline.
+The suites do it before any measurement, and so do the unit tests. A fast engine
+that loses a node is not a baseline.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from benchmarks.subjects import NodeFunction, Subject
 
 
 async def verify(subject: Subject, shape: Shape) -> str | None:
-    """Run the shape once with nodes that suspend; give what went wrong, None if nothing."""
+    """Run the shape once with nodes that suspend. Return what went wrong, or None."""
     started = [0] * shape.node_count
     ended = [False] * shape.node_count
     early: list[int] = []
@@ -34,10 +34,11 @@ async def verify(subject: Subject, shape: Shape) -> str | None:
     await run()
     if early:
         return f"node {early[0]} started before its parents had ended"
-    never = [node for node, ran in enumerate(ended) if not ran]
-    if never:
-        return f"node {never[0]} did not run to its end ({len(never)} such)"
-    often = [node for node, count in enumerate(started) if count > 1]
-    if often:
-        return f"node {often[0]} ran {started[often[0]]} times ({len(often)} such)"
+    missing = [node for node, ran in enumerate(ended) if not ran]
+    if missing:
+        return f"node {missing[0]} did not run to its end ({len(missing)} such)"
+    repeated = [node for node, count in enumerate(started) if count > 1]
+    if repeated:
+        first = repeated[0]
+        return f"node {first} ran {started[first]} times ({len(repeated)} such)"
     return None

@@ -1,4 +1,4 @@
-"""One module per suite, each with `run(options)`; here what they share."""
+"""The suites, one module each with `run(options)`, and what they share."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ VERIFY_NODES = 50
 @dataclass(frozen=True, slots=True)
 class Options:
     """
-    What the command line asks for.
+    The options of the command line.
 
     Attributes:
-        quick: Small sizes and few rounds: the whole in about a minute.
-        seed: Of the random shapes.
-        peers: Whether other engines take part, where installed.
-        max_nodes: No graph is larger; None for no bound.
+        quick: Whether to use small sizes and few rounds, for about a minute in all.
+        seed: The seed of random shapes.
+        peers: Whether other engines take part, if they are installed.
+        max_nodes: The largest graph; None for no bound.
     """
 
     quick: bool = False
@@ -32,29 +32,29 @@ class Options:
     max_nodes: int | None = None
 
     def bounded(self, sizes: Iterable[int]) -> list[int]:
-        """Give the sizes that `max_nodes` allows."""
+        """Return the sizes that `max_nodes` allows."""
         return [size for size in sizes if self.max_nodes is None or size <= self.max_nodes]
 
 
 def installed(subjects: Iterable[Subject], result: SuiteResult) -> list[Subject]:
-    """Give the subjects that can be imported, and note the others."""
+    """Return the subjects that can be imported, and note the others."""
     usable = []
     for subject in subjects:
         missing = subject.missing()
         if missing is None:
             usable.append(subject)
         elif subject.name == "dagorch":
-            result.errors.append(f"dagorch left out: {missing}")
+            result.errors.append(f"dagorch skipped: {missing}")
         else:
-            result.notes.append(f"{subject.name} left out: {missing}")
+            result.notes.append(f"{subject.name} skipped: {missing}")
     return usable
 
 
-def correct(subject: Subject, shape: Shape, result: SuiteResult) -> bool:
-    """Tell whether the subject runs a small shape as it should, and report it if not."""
+def is_correct(subject: Subject, shape: Shape, result: SuiteResult) -> bool:
+    """Whether the subject runs the shape correctly. If not, note the reason."""
     problem = asyncio.run(verify(subject, shape))
     if problem is None:
         return True
-    text = f"{subject.name} left out of {shape.name}: of {shape.node_count} nodes, {problem}"
+    text = f"{subject.name} skipped for {shape.name}: with {shape.node_count} nodes, {problem}"
     (result.errors if subject.name == "dagorch" else result.notes).append(text)
     return False

@@ -1,9 +1,8 @@
 """
-Build: time and memory of building and compiling a graph, and the memory of a run.
+Build: time and memory to build and compile a graph, and the memory of a run.
 
-Two kinds of graph, counted apart: all nodes share one function, or each has its
-own, as in a program written by hand. `graphlib`, which only sorts, stands beside
-as the baseline.
+In one kind of graph all nodes share a function; in the other each has its own,
+as in a program written by hand. The baseline is `graphlib`, which only sorts.
 """
 
 from __future__ import annotations
@@ -35,10 +34,10 @@ _serials = itertools.count()
 
 def distinct_functions(count: int) -> list[NodeFunction]:
     """
-    Generate functions that nobody has seen before, in files of a hundred.
+    Generate new functions, a hundred per file.
 
-    Their source can be read, as that of a user's functions can, from files that
-    exist in `linecache` only.
+    Their source can be read like that of a user's functions. The files exist
+    only in `linecache`.
     """
     functions: list[NodeFunction] = []
     for start in range(0, count, FUNCTIONS_PER_FILE):
@@ -56,13 +55,13 @@ def distinct_functions(count: int) -> list[NodeFunction]:
 
 
 def forget_sources() -> None:
-    """Drop the sources of all generated functions."""
+    """Remove the sources of all generated functions."""
     for file in [file for file in linecache.cache if file.startswith("<benchmark ")]:
         del linecache.cache[file]
 
 
 def shared_function(count: int) -> list[NodeFunction]:
-    """Give the same function for every node."""
+    """Return the same function for every node."""
     return [noop] * count
 
 
@@ -73,7 +72,7 @@ KINDS: dict[str, Callable[[int], list[NodeFunction]]] = {
 
 
 def run(options: Options) -> SuiteResult:
-    """Measure time, then memory; layered graphs of up to three edges a node."""
+    """Measure time and memory of layered graphs with up to three edges per node."""
     result = SuiteResult("build")
     if not installed([subject.DAGORCH], result):
         return result
@@ -143,7 +142,7 @@ def _memory(
     size = shape.node_count
     case = f"{kind}, {size:,}"
     steps = functions(size)
-    asyncio.run(subject.prepare(layered(10, 0), [noop] * 10)())  # what is loaded once
+    asyncio.run(subject.prepare(layered(10, 0), [noop] * 10)())  # imports happen here
     graph_bytes, run_bytes, kept_bytes = asyncio.run(_traced(shape, steps))
     metric = "memory, bytes per node"
     for name, amount in (("graph", graph_bytes), ("run, peak", run_bytes), ("result", kept_bytes)):
@@ -155,7 +154,7 @@ def _memory(
 
 
 async def _traced(shape: Shape, steps: list[NodeFunction]) -> tuple[float, float, float]:
-    """Give the bytes of the compiled graph, of its run's peak above it, and of the result."""
+    """Return the bytes of the graph, of the run's peak above it, and of the result."""
     gc.collect()
     tracemalloc.start()
     try:

@@ -1,16 +1,15 @@
 """
-Client: what a call to a model service costs beside the service's own time.
+Client: the cost of a call to a model service, without the time of the service.
 
-The service is on loopback, in a process of its own (`benchmarks.service`). Its answer is twenty
-words in as many events, and it comes in two paces: `whole`, all events in one piece, and `stream`,
-each as soon as it is written. dagorch does more than the bare POST that it is compared with: it
-reads the events, counts tokens, finds the price, and watches every silence. What a call costs is
-told in wall time and in the client's own CPU.
+The service runs on loopback in a process of its own (`benchmarks.service`). It answers with twenty
+words in as many events, at two paces: `whole` sends all events at once, `stream` sends each as soon
+as it is written. dagorch does more than the bare POST of the baseline: it parses the events, counts
+tokens, finds the price, and applies timeouts. The figures are wall time and CPU time of the client.
 
-Then a thousand calls at once, on one provider, at a service that takes one or two seconds to
-answer: over connections that are made for them, and over the same ones once more. The target is
-for two seconds, a short answer of a large model: where it is one, the client's own work of half a
-second before the first answer and half a second after it leaves no room, see ADR 0016.
+A second case makes a thousand calls at once on one provider, to a service that takes one or two
+seconds to answer: first over new connections, then over the same ones again. The target is for two
+seconds, which a large model takes for a short answer. At one second, the client's own half second
+before the first answer and half second after it leave no room for the target; see ADR 0016.
 """
 
 from __future__ import annotations
@@ -32,33 +31,35 @@ HTTPX_LIMIT = 1.3
 SDK_LIMIT = 1.0
 LATENCY_LIMIT = 1.5
 LATENCIES = (1.0, 2.0)
-"""Seconds that the service takes; the last one is the target's."""
+"""The seconds that the service takes. The target is for the last one."""
 CALLS = 1_000
 FILES = CALLS + 200
-"""Open at once, on either side."""
+"""The files that each side must be able to open."""
 SPEAKERS = ("dagorch", "httpx", "httpx, parsed")
 
 
 def run(options: Options) -> SuiteResult:
-    """Measure calls one after another in each dialect, then many at once."""
+    """Measure single calls in each dialect, then many calls at once."""
     result = SuiteResult("client")
-    calls = CALLS if _may_open(FILES) else 0
+    calls = CALLS if _can_open(FILES) else 0
     with running() as service:
         cases = [(OPENAI, "whole"), (OPENAI, "stream")]
         if not options.quick:
             cases += [(ANTHROPIC, "stream"), (GEMINI, "stream")]
         plan = Plan(9, repeats=20) if options.quick else Plan(21, repeats=40)
         for dialect, pace in cases:
-            asyncio.run(_alone(dialect, pace, service, plan, result, peers=options.peers))
+            asyncio.run(_single_calls(dialect, pace, service, plan, result, peers=options.peers))
         if calls:
             for seconds in LATENCIES[-1:] if options.quick else LATENCIES:
-                asyncio.run(_together(service, seconds, 2 if options.quick else 7, result))
+                asyncio.run(_many_calls(service, seconds, 2 if options.quick else 7, result))
         else:
-            result.notes.append(f"many at once left out: {FILES:,} files may not be open")
+            result.notes.append(
+                f"many at once skipped: the system allows fewer than {FILES:,} open files"
+            )
     return result
 
 
-async def _alone(
+async def _single_calls(
     dialect: Dialect,
     pace: str,
     service: Service,
@@ -67,7 +68,7 @@ async def _alone(
     *,
     peers: bool,
 ) -> None:
-    """Sample one call after another, every caller in its turn."""
+    """Sample single calls of each caller."""
     case = f"{dialect.name}, {pace}"
     runs: dict[str, Run] = {}
     async with AsyncExitStack() as stack:
@@ -75,7 +76,7 @@ async def _alone(
             if not peers and caller.name not in SPEAKERS:
                 continue
             if missing := caller.missing():
-                result.notes.append(f"{caller.name} left out: {missing}")
+                result.notes.append(f"{caller.name} skipped: {missing}")
             else:
                 runs[caller.name] = await stack.enter_async_context(caller.open(service.url(pace)))
         samples = await interleave(runs, plan)
@@ -98,14 +99,14 @@ def _checks(case: str, samples: dict[str, Samples]) -> list[Check]:
     return found
 
 
-async def _together(
+async def _many_calls(
     service: Service, latency_seconds: float, rounds: int, result: SuiteResult
 ) -> None:
-    """Start many calls at once on a new provider, and again once they are answered."""
+    """Start many calls at once on a new provider, and again on its open connections."""
     url = service.url(f"after-{latency_seconds}")
     walls: dict[str, list[float]] = {"new connections": [], "kept connections": []}
     opened: dict[str, list[float]] = {name: [] for name in walls}
-    await _once(service)
+    await _warm_up(service)
     for _ in range(rounds):
         async with OpenAIProvider(
             url, api_key=KEY, default_model=OPENAI.model, max_concurrency=CALLS
@@ -124,25 +125,25 @@ async def _together(
             result.checks.append(Check(title, spread(times), LATENCY_LIMIT, kind="machine"))
 
 
-async def _once(service: Service) -> None:
-    """Ask once, so that what the first call of a process imports is no part of the figures."""
+async def _warm_up(service: Service) -> None:
+    """Make one call, so that the imports of the first call are not measured."""
     async with OPENAI.callers[0].open(service.url("whole")) as ask:
         await ask()
 
 
 async def _burst(provider: OpenAIProvider) -> float:
-    """Give the seconds until all are answered."""
+    """Make many calls at once, and return the seconds until the last answer."""
     started = time.perf_counter()
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(provider.acomplete(MESSAGES)) for _ in range(CALLS)]
     seconds = time.perf_counter() - started
     if any(task.result().content != ANSWER for task in tasks):
-        raise ValueError("another answer")
+        raise ValueError("unexpected answer")
     return seconds
 
 
-def _may_open(files: int) -> bool:
-    """Raise the bound on open files where that is allowed; the service inherits it."""
+def _can_open(files: int) -> bool:
+    """Raise the limit on open files if that is allowed. The service inherits it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != resource.RLIM_INFINITY and soft < files:
         most = files if hard == resource.RLIM_INFINITY else min(files, hard)

@@ -1,8 +1,8 @@
 """
-Concurrent: a thousand runs of one small graph at once, of nodes that wait.
+Concurrent: a thousand runs of one small graph at once, as in a server.
 
-The case of a server. Ten nodes in three diamonds, each waiting 50 ms: no engine
-can take less than seven waits.
+The graph has ten nodes in three diamonds, each of which waits 50 ms. No engine
+can take less time than seven waits.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from benchmarks.subjects.dagorch import DAGORCH
 from benchmarks.subjects.hamilton import HAMILTON
 from benchmarks.subjects.langgraph import LANGGRAPH
 from benchmarks.subjects.pydantic_graph import PYDANTIC_GRAPH
-from benchmarks.suites import Options, correct, installed
+from benchmarks.suites import Options, installed, is_correct
 
 RUNS = 1_000
 NODES = 10
@@ -31,13 +31,13 @@ CPU_LIMIT = 1.8
 
 
 async def wait() -> int:
-    """Stand in for a call to a provider."""
+    """Wait as long as a call to a provider."""
     await anyio.sleep(WAIT_SECONDS)
     return 0
 
 
 def many(run: Run, count: int = RUNS) -> Run:
-    """Give what starts `count` of the runs at once and awaits all."""
+    """Return a run that starts `count` runs at once and awaits them."""
 
     async def start() -> None:
         async with asyncio.TaskGroup() as group:
@@ -55,7 +55,7 @@ def run(options: Options) -> SuiteResult:
     if options.peers and not options.quick:
         others += [HAMILTON, LANGGRAPH, PYDANTIC_GRAPH]
     subjects = installed((DAGORCH, LEAN, *others), result)
-    usable = [subject for subject in subjects if correct(subject, shape, result)]
+    usable = [subject for subject in subjects if is_correct(subject, shape, result)]
     runs = {subject.name: many(subject.prepare(shape, [wait] * NODES)) for subject in usable}
     plan = Plan(5 if options.quick else 9, slow_seconds=10.0)
     samples = asyncio.run(interleave(runs, plan))

@@ -1,9 +1,9 @@
 """
-Fair: how long a run of nodes that never wait keeps the rest of the loop waiting.
+Fair: how long a run of nodes that never wait delays other tasks of the event loop.
 
-A ticker beside the run asks to be woken every millisecond. How much later than
-that it wakes is the wait; what the collector took of it is told apart, as no
-engine can prevent it.
+A ticker task wakes every millisecond, and the delay of each wake-up is measured.
+The garbage collector's part is reported separately, since no engine can prevent
+it.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ WAIT_MS_LIMIT = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Waits:
-    """The longest wait during one run, in seconds, with the collector's part and without."""
+    """The longest delay during a run, in seconds, with and without the collector's part."""
 
     longest: float
     without_collector: float
 
 
 async def observe(run: Run, tick_seconds: float = TICK_SECONDS) -> Waits:
-    """Run once beside a ticker; the time before and after the run counts as well."""
+    """Run once beside a ticker. The moments before and after the run count too."""
     spans: list[tuple[float, float]] = []
 
     async def ticker() -> None:
@@ -59,7 +59,7 @@ async def observe(run: Run, tick_seconds: float = TICK_SECONDS) -> Waits:
 
 
 def run(options: Options) -> SuiteResult:
-    """Observe dagorch, two baselines, and the ticker with nothing beside it."""
+    """Observe dagorch, two baselines, and the ticker alone."""
     result = SuiteResult("fair")
     subjects = installed([DAGORCH, LEAN, *([] if options.quick else [TASK])], result)
     rounds = 3 if options.quick else 7

@@ -1,8 +1,8 @@
 """
-Import: what `import dagorch` adds to starting Python, and what it must not load.
+Import: the time that `import dagorch` adds to the start of Python, and what it loads.
 
-A fresh interpreter for each sample, all statements in turns, from the directory
-above `benchmarks`. Byte code is compiled by the first, untimed round.
+Each sample is a new interpreter in the directory above `benchmarks`, and the
+statements alternate. The first, untimed round compiles the byte code.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 
 def run(options: Options) -> SuiteResult:
-    """Time the statements, then list what they load."""
+    """Time the statements, and list the modules that they load."""
     result = SuiteResult("import")
     names = list(STATEMENTS)
     if not installed([DAGORCH], result):
@@ -58,7 +58,7 @@ def run(options: Options) -> SuiteResult:
         others = spread(net["pydantic, anyio"]).median
         result.checks += [
             Check("import dagorch, ms over Python", package, PACKAGE_MS_LIMIT, kind="machine"),
-            # A single net import may be near 0 by noise: divide by their median.
+            # Noise can bring a single difference near 0, so the divisor is the median.
             Check(
                 "Graph / pydantic and anyio", spread(net["Graph"]).scaled(1 / others), GRAPH_LIMIT
             ),
@@ -69,7 +69,7 @@ def run(options: Options) -> SuiteResult:
 
 
 def _loaded(name: str, result: SuiteResult) -> None:
-    """Check the forbidden modules, and note how many the statement loads in all."""
+    """Check for forbidden modules, and note how many modules the statement loads."""
     listing = _python(f"{STATEMENTS[name]}\nimport json, sys\nprint(json.dumps(list(sys.modules)))")
     modules: list[str] = json.loads(listing)
     packages = sorted({module.partition(".")[0] for module in modules} - sys.stdlib_module_names)

@@ -1,8 +1,8 @@
 """
-Speed: what a run costs per node, over shapes and sizes, and how it grows.
+Speed: the cost of a run per node, for several shapes and sizes, and its growth.
 
-Nodes do nothing; graphs are built and compiled before the clock starts. The
-cost of building is the build suite's.
+Nodes do nothing. Graphs are built and compiled before the clock starts; the
+build suite measures that.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from benchmarks.subjects.dagorch import DAGORCH
 from benchmarks.subjects.hamilton import HAMILTON
 from benchmarks.subjects.langgraph import LANGGRAPH
 from benchmarks.subjects.pydantic_graph import PYDANTIC_GRAPH
-from benchmarks.suites import VERIFY_NODES, Options, correct, installed
+from benchmarks.suites import VERIFY_NODES, Options, installed, is_correct
 
 SIZES = (100, 1_000, 10_000, 100_000, 1_000_000)
 QUICK_SIZES = SIZES[:3]
@@ -34,16 +34,16 @@ PEER_LIMITS = {"hamilton": 4.0, "langgraph": 25.0}
 SLOPE_LIMIT = 1.10
 GROWERS = ("dagorch", "lean")
 OVERHEAD_FROM = 1_000
-"""The size from which the fixed cost of a run no longer counts."""
+"""The size from which the fixed cost of a run is negligible."""
 
 PEER_SECONDS = 20.0
 QUICK_PEER_SECONDS = 2.5
 OWN_SECONDS = 240.0
-"""A subject that would need longer for building and one run is not tried at that size."""
+"""A subject is skipped at a size if building and one run would take longer."""
 
 
 def plan(node_count: int, *, quick: bool) -> Plan:
-    """Give how often to sample graphs of that size."""
+    """Return how often to sample graphs of this size."""
     if node_count <= 10_000:
         repeats = max(1, 2_000 // node_count)
         rounds = 9 if quick or node_count == 10_000 else 15
@@ -53,14 +53,14 @@ def plan(node_count: int, *, quick: bool) -> Plan:
 
 @dataclass(slots=True)
 class _Growth:
-    """What is known of one shape from its smaller sizes."""
+    """What the smaller sizes of a shape have shown."""
 
     seconds: dict[str, float] = field(default_factory=dict)
     size: int = 0
     runs: dict[str, dict[int, Run]] = field(default_factory=dict)
 
     def expected(self, name: str, size: int) -> float:
-        """Give the seconds to build and run once, if both grow a little worse than linear."""
+        """Estimate the seconds to build and run once, with slightly more than linear growth."""
         if name not in self.seconds:
             return 0.0
         return float(self.seconds[name] * (size / self.size) ** 1.2)
@@ -73,7 +73,7 @@ def run(options: Options) -> SuiteResult:
     subjects = installed((DAGORCH, *BASELINES, *peers), result)
     for name, make in SHAPES.items():
         small = make(VERIFY_NODES, options.seed)
-        usable = [subject for subject in subjects if correct(subject, small, result)]
+        usable = [subject for subject in subjects if is_correct(subject, small, result)]
         growth = _Growth()
         for size in options.bounded(QUICK_SIZES if options.quick else SIZES):
             _case(make(size, options.seed), usable, growth, options, result)
@@ -115,7 +115,7 @@ def _case(
 def _skip(subject: Subject, shape: Shape, growth: _Growth, *, quick: bool) -> str | None:
     peer = subject in PEERS
     if peer and growth.size and subject.name not in growth.seconds:
-        return "as at the size before"
+        return "skipped at the previous size"
     too_large = subject.too_large(shape)
     bound = OWN_SECONDS
     if peer:
@@ -128,7 +128,7 @@ def _skip(subject: Subject, shape: Shape, growth: _Growth, *, quick: bool) -> st
 
 
 def checks(case: str, size: int, samples: Mapping[str, Samples]) -> list[Check]:
-    """Compare dagorch's samples with those of the same case that a target names."""
+    """Compare the samples of dagorch with those of the subjects that have a target."""
     own = samples["dagorch"].wall
     found = []
     if size >= OVERHEAD_FROM:
@@ -144,7 +144,7 @@ def checks(case: str, size: int, samples: Mapping[str, Samples]) -> list[Check]:
 
 
 def _slopes(shape: str, runs: Mapping[str, Mapping[int, Run]], result: SuiteResult) -> None:
-    """Sample all sizes in turns once more: a slope must not show how the machine changed."""
+    """Sample all sizes once more, interleaved, so that the machine's changes do not count."""
     for name, by_size in runs.items():
         sizes = sorted(by_size)
         if len(sizes) < 2:

@@ -1,11 +1,10 @@
 """
-Watch: what a run of nodes that wait costs more when somebody looks on.
+Watch: how much longer a run of waiting nodes takes with listeners.
 
-With the live display on a terminal that goes nowhere, with spans that are batched and exported to
-nowhere, with a listener that sleeps at each event, and with all three at once. A chain shows what
-every step is held up by; a fan, what the event loop has to do besides: with as many at once as
-the default is, that is so many times as much in the time of one node. The slow listener gets no
-time after the run, which is not part of it.
+The listeners are the live display on a terminal that discards its output, a trace exporter that
+batches spans and discards them, a listener that sleeps at each event, and all three together. A
+chain shows the delay of each step. A fan shows the work of the event loop, since many nodes run at
+once. The slow listener gets no time to drain after the run.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from benchmarks.report import Check, SuiteResult
 from benchmarks.shapes import chain, fan
 from benchmarks.subjects import NodeFunction, Subject
 from benchmarks.subjects.dagorch import DAGORCH, build
-from benchmarks.suites import Options, correct, installed
+from benchmarks.suites import Options, installed, is_correct
 
 if TYPE_CHECKING:
     from dagorch import Event, Graph
@@ -34,15 +33,15 @@ NAP_SECONDS = 0.05
 WATCHED_LIMIT = 1.05
 
 Watcher = Callable[["Graph"], AbstractContextManager[Any]]
-"""Gives what is entered for a run: its value is the listener, None where nobody looks on."""
+"""Returns a context manager for a run. Its value is the listener, or None."""
 
 
 def waits(count: int, seed: int) -> list[NodeFunction]:
     """
-    Stand in for so many short calls, each somewhat longer or shorter than the mean.
+    Return node functions that wait as long as short calls, with random variation.
 
-    Calls that take equally long all end in one turn of the event loop, again and again, as no
-    calls of a service do.
+    Calls of equal length would all end in the same iteration of the event loop, which real calls
+    do not.
     """
     chance = random.Random(seed)
 
@@ -56,46 +55,46 @@ def waits(count: int, seed: int) -> list[NodeFunction]:
     return [wait(WAIT_SECONDS * chance.uniform(0.8, 1.2)) for _ in range(count)]
 
 
-class Nowhere(io.StringIO):
-    """A terminal whose characters are thrown away."""
+class NullTerminal(io.StringIO):
+    """A terminal that discards its output."""
 
     def write(self, text: str) -> int:
         return len(text)
 
 
-def nobody(graph: Graph) -> AbstractContextManager[Any]:
+def unwatched(graph: Graph) -> AbstractContextManager[Any]:
     return nullcontext()
 
 
 def terminal(graph: Graph) -> AbstractContextManager[Any]:
-    """Show the run on a terminal of 120 by 40."""
+    """Show the run on a terminal of 120 by 40 characters."""
     from rich.console import Console
 
     from dagorch.cli.display import LiveDisplay
 
-    console = Console(file=Nowhere(), force_terminal=True, width=120, height=40)
+    console = Console(file=NullTerminal(), force_terminal=True, width=120, height=40)
     return LiveDisplay(console, graph.compile(), "bench", 16)
 
 
 def traces() -> Watcher:
-    """Make spans, and have them exported in batches as in production, but to nowhere."""
+    """Record spans and export them in batches, as in production, but discard them."""
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
     from dagorch.exporters import TraceSpans
 
-    class Nothing(SpanExporter):
+    class NullExporter(SpanExporter):
         def export(self, spans: Any) -> SpanExportResult:
             return SpanExportResult.SUCCESS
 
     provider = TracerProvider()
-    provider.add_span_processor(BatchSpanProcessor(Nothing()))
+    provider.add_span_processor(BatchSpanProcessor(NullExporter()))
     listener = TraceSpans(provider)
     return lambda graph: nullcontext(listener)
 
 
 async def nap(event: Event) -> None:
-    """Be slow: take as long as five nodes for each event."""
+    """Sleep as long as five nodes for each event."""
     await anyio.sleep(NAP_SECONDS)
 
 
@@ -104,7 +103,7 @@ def slow(graph: Graph) -> AbstractContextManager[Any]:
 
 
 def watched(graph: Graph, parallel: int, watchers: list[Watcher]) -> Run:
-    """Give a run of the graph, so many nodes at once, with all of these looking on."""
+    """Return a run of the graph with these watchers, and `parallel` nodes at once."""
 
     async def run() -> None:
         with ExitStack() as stack:
@@ -119,21 +118,21 @@ def watched(graph: Graph, parallel: int, watchers: list[Watcher]) -> Run:
 
 
 def run(options: Options) -> SuiteResult:
-    """Measure runs with and without."""
+    """Measure runs with and without listeners."""
     result = SuiteResult("watch")
     if not installed([DAGORCH], result):
         return result
     spans = Subject("traces", DAGORCH.prepare, requires=("opentelemetry.sdk.trace:TracerProvider",))
-    subjects: dict[str, list[Watcher]] = {"nobody": [nobody], "terminal": [terminal]}
+    subjects: dict[str, list[Watcher]] = {"unwatched": [unwatched], "terminal": [terminal]}
     if installed([spans], result):
         subjects["traces"] = [traces()]
     subjects["slow listener"] = [slow]
     subjects["all"] = [watcher for watchers in subjects.values() for watcher in watchers]
     if options.quick:
-        subjects = {name: subjects[name] for name in ("nobody", "all")}
+        subjects = {name: subjects[name] for name in ("unwatched", "all")}
     size = 1 if options.quick else 2
     for shape, parallel in ((chain(25 * size), 1), (fan(100 * size), 4), (fan(400 * size), 16)):
-        if not correct(DAGORCH, shape, result):
+        if not is_correct(DAGORCH, shape, result):
             continue
         graph = build(shape, waits(shape.node_count, options.seed))
         graph.compile()
@@ -144,9 +143,11 @@ def run(options: Options) -> SuiteResult:
             result.add("seconds", case, name, spread(sample.wall))
             cpu = spread(sample.cpu).scaled(1e6 / shape.node_count)
             result.add("CPU, us per node", case, name, cpu)
-            if name != "nobody":
-                slower = ratio(sample.wall, samples["nobody"].wall)
-                result.add("ratio to nobody", case, name, slower)
-        everyone = ratio(samples["all"].wall, samples["nobody"].wall)
-        result.checks.append(Check(f"all watching / nobody, {case}", everyone, WATCHED_LIMIT))
+            if name != "unwatched":
+                slower = ratio(sample.wall, samples["unwatched"].wall)
+                result.add("ratio to unwatched", case, name, slower)
+        all_watching = ratio(samples["all"].wall, samples["unwatched"].wall)
+        result.checks.append(
+            Check(f"all watching / unwatched, {case}", all_watching, WATCHED_LIMIT)
+        )
     return result

@@ -1,4 +1,4 @@
-"""Files with something broken anywhere: told as problems with a place, never a crash."""
+"""Files with random defects are refused with a place, and never crash the loader."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from dagorch.errors import DefinitionError, Problem
 from dagorch.files import parse_graph
 from dagorch.files.fields import COMMON, GRAPH, KINDS
 
-WHOLE = """
+VALID = """
 inputs: {text: str, more: {type: "list[int]", default: [1]}, of: {type: {type: string}}}
 nodes:
   ask: {prompt: "Say {text}", system: s, output: {type: object, properties: {n: {type: integer}}},
@@ -50,7 +50,7 @@ JUNK: list[Any] = [
 
 
 def spoil(data: Any, chance: random.Random) -> Any:
-    """Change one thing somewhere."""
+    """Change one random thing."""
     if isinstance(data, (dict, list)) and data and chance.random() < 0.85:
         spoilt = copy.copy(data)
         keys: list[Any] = list(data) if isinstance(data, dict) else list(range(len(data)))
@@ -69,7 +69,7 @@ def spoil(data: Any, chance: random.Random) -> Any:
 
 
 def attempt(chance: random.Random) -> None:
-    data = yaml.safe_load(WHOLE)
+    data = yaml.safe_load(VALID)
     for _ in range(chance.randint(1, 4)):
         data = spoil(data, chance)
     text = json.dumps(data) if chance.random() < 0.5 else yaml.safe_dump(data)
@@ -81,18 +81,18 @@ def attempt(chance: random.Random) -> None:
     assert all(re.fullmatch(r"f:\d+:\d+", problem.where) for problem in problems)
 
 
-def test_before_it_is_spoilt_it_is_right() -> None:
-    assert len(parse_graph(WHOLE)) == 11
+def test_the_file_is_valid_at_first() -> None:
+    assert len(parse_graph(VALID)) == 11
 
 
 @given(st.randoms(use_true_random=False))
 @settings(max_examples=300)
-def test_it_is_told_and_nothing_crashes(chance: random.Random) -> None:
+def test_it_is_refused_without_a_crash(chance: random.Random) -> None:
     attempt(chance)
 
 
 @pytest.mark.full
 @pytest.mark.parametrize("first", range(0, 20_000, 5_000))
-def test_thousands_are_told(first: int) -> None:
+def test_thousands_are_refused_without_a_crash(first: int) -> None:
     for seed in range(first, first + 5_000):
         attempt(random.Random(seed))

@@ -1,4 +1,4 @@
-"""`can_flow` against brute force: two types match if some value of the one fits the other."""
+"""`can_flow` against brute force: two types match if a value of one fits the other."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Other: ...
 SCALARS: dict[Any, list[Any]] = {
     bool: [True],
     int: [1, True],
-    float: [0.5],  # an int is a float, yet who says float means to give fractions
+    float: [0.5],  # an int is a float, but `float` promises fractions
     str: ["a", "b"],
     type(None): [None],
     Base: [Base(), Derived()],
@@ -70,7 +70,7 @@ PAIRS = st.tuples(TYPES, TYPES) | st.tuples(SEQUENCES, SEQUENCES)
 
 @cache
 def values(t: Any) -> list[Any]:
-    """Enough values of a type to tell it from any other; no container is empty."""
+    """Return enough values to distinguish a type from any other; no container is empty."""
     if t in SCALARS:
         return SCALARS[t]
     origin, args = get_origin(t), get_args(t)
@@ -106,7 +106,7 @@ def is_hashable(value: object) -> bool:
 
 
 def fits(value: Any, t: Any) -> bool:
-    """Whether a value is of a type, to the last item."""
+    """Whether a value is of a type, every item included."""
     origin, args = get_origin(t), get_args(t)
     if origin is Union:
         return any(fits(value, arg) for arg in args)
@@ -139,7 +139,7 @@ def test_types_match_if_a_value_of_the_one_fits_the_other(pair: tuple[Any, Any])
 
 
 def abstract(t: Any) -> bool:
-    # Of these the list of values above is no complete one: a user may write his own Iterable.
+    # `values` is incomplete for these: a user may write another Iterable.
     return get_origin(t) in (Iterable, Sequence, Mapping) or any(map(abstract, get_args(t)))
 
 
@@ -181,7 +181,7 @@ def test_a_refused_pair_has_a_value_that_the_target_would_refuse(source: Any, ta
 
 
 @given(TYPES)
-def test_names_are_short_and_tell_of_no_module(t: Any) -> None:
+def test_names_are_short_and_have_no_module(t: Any) -> None:
     name = type_name(t)
     assert 0 < len(name) <= 120
     assert "typing." not in name

@@ -1,4 +1,4 @@
-"""Whether those who are compared do the work at all: each asks the service that is measured."""
+"""Each caller of the client benchmark gets the answer of the service."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def test_each_gets_the_answer_over_one_connection(
     service: Service, dialect: Dialect, caller: Caller, pace: str, anyio_backend_name: str
 ) -> None:
     if anyio_backend_name != "asyncio" and caller not in dialect.callers[:3]:
-        pytest.skip("knows asyncio alone")
+        pytest.skip("needs asyncio")
     if missing := caller.missing():
         pytest.skip(missing)
     before = service.connections()
@@ -38,6 +38,6 @@ async def test_each_gets_the_answer_over_one_connection(
     assert service.connections() - before == 1
 
 
-def test_another_answer_is_none() -> None:
-    with pytest.raises(ValueError, match="another answer"):
+def test_an_unexpected_answer_is_an_error() -> None:
+    with pytest.raises(ValueError, match="unexpected answer"):
         expect(ANSWER, 1, 2)

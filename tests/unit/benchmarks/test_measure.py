@@ -51,7 +51,7 @@ def test_slope_refuses_what_it_cannot_fit(sizes: list[float], seconds: list[floa
 
 
 class _Clock:
-    """A clock that the runs turn forward."""
+    """A clock that the runs advance."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -72,7 +72,7 @@ def _runs(clock: _Clock, order: list[str], **seconds: float) -> dict[str, Callab
 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
-async def test_interleave_warms_up_then_takes_turns_each_starting_further_on() -> None:
+async def test_interleave_warms_up_and_starts_each_round_with_the_next_subject() -> None:
     clock, order = _Clock(), list[str]()
     runs = _runs(clock, order, a=1.0, b=2.0, c=4.0)
     samples = await interleave(runs, Plan(rounds=2), clock=clock, cpu_clock=clock)  # type: ignore[arg-type]
@@ -82,7 +82,7 @@ async def test_interleave_warms_up_then_takes_turns_each_starting_further_on() -
 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
-async def test_interleave_gives_seconds_per_run_and_spares_the_slow() -> None:
+async def test_interleave_returns_seconds_per_run_and_samples_a_slow_subject_less() -> None:
     clock, order = _Clock(), list[str]()
     runs = _runs(clock, order, quick=1.0, slow=50.0)
     plan = Plan(rounds=4, repeats=3, slow_seconds=12.0)
@@ -92,23 +92,23 @@ async def test_interleave_gives_seconds_per_run_and_spares_the_slow() -> None:
     assert order.count("slow") == 1 + 3
 
 
-def test_the_heap_is_frozen_within_the_block_only() -> None:
+def test_the_heap_is_frozen_only_inside_the_block() -> None:
     with frozen_heap():
         assert gc.get_freeze_count() > 0
     assert gc.get_freeze_count() == 0
 
 
-def test_collector_pauses_are_noted_while_entered() -> None:
+def test_collector_pauses_are_recorded_inside_the_block() -> None:
     ticks = count()
     pauses = CollectorPauses(clock=lambda: float(next(ticks)))
     with pauses:
         gc.collect()
     seen = len(pauses.pauses)
     assert seen >= 1
-    assert pauses._note not in gc.callbacks
+    assert pauses._record not in gc.callbacks
 
 
-def test_seconds_within_counts_the_overlap_alone() -> None:
+def test_seconds_within_counts_only_the_overlap() -> None:
     pauses = CollectorPauses()
     pauses.pauses = [(0.0, 1.0), (2.0, 4.0), (9.0, 10.0)]
     assert pauses.seconds_within(0.5, 3.0) == 0.5 + 1.0

@@ -19,7 +19,7 @@ def _spread(value: float) -> Spread:
     ("value", "at_most", "passed"),
     [(2.0, True, True), (2.1, True, False), (2.0, False, True), (1.9, False, False)],
 )
-def test_a_check_holds_up_to_its_limit(value: float, at_most: bool, passed: bool) -> None:
+def test_a_check_passes_at_its_limit(value: float, at_most: bool, passed: bool) -> None:
     assert Check("x", _spread(value), 2.0, at_most=at_most).passed is passed
 
 
@@ -34,7 +34,7 @@ def _result() -> SuiteResult:
     return result
 
 
-def test_a_time_is_not_counted_where_only_portable_targets_are() -> None:
+def test_a_time_is_not_counted_with_portable_targets() -> None:
     assert [check.name for check in _result().missed()] == ["a time"]
     assert _result().missed(portable_only=True) == []
 
@@ -58,7 +58,7 @@ def test_numbers_have_three_digits_and_no_exponent(value: float, text: str) -> N
     assert number(value) == text
 
 
-def test_the_file_tells_on_what_the_figures_were_taken(tmp_path: Path) -> None:
+def test_the_file_describes_the_machine(tmp_path: Path) -> None:
     path = tmp_path / "figures.json"
     write_json(path, [_result()], seed=3, quick=True)
     document = json.loads(path.read_text(encoding="utf-8"))
@@ -68,7 +68,7 @@ def test_the_file_tells_on_what_the_figures_were_taken(tmp_path: Path) -> None:
     assert [check["passed"] for check in document["suites"][0]["checks"]] == [True, False]
 
 
-def test_speed_compares_with_what_took_part() -> None:
+def test_speed_compares_with_the_subjects_that_took_part() -> None:
     samples = {
         "dagorch": Samples(wall=[4.0, 4.0]),
         "lean": Samples(wall=[1.0, 2.0]),

@@ -46,7 +46,7 @@ async def test_an_error_of_a_node_ends_the_run(subject: Subject) -> None:
 
 
 @pytest.mark.parametrize("max_parallel", [1, 3, 16])
-async def test_the_pool_runs_as_many_at_once_as_it_may(max_parallel: int) -> None:
+async def test_the_pool_runs_max_parallel_nodes_at_once(max_parallel: int) -> None:
     running = most = 0
 
     async def step() -> int:
@@ -86,7 +86,7 @@ async def test_verify_notices_a_node_run_twice() -> None:
     assert problem == "node 2 ran 2 times (1 such)"
 
 
-async def test_what_is_missing_or_too_large_is_said() -> None:
+async def test_a_missing_import_and_a_large_shape_have_a_reason() -> None:
     subject = Subject(
         "x", prepare_loop, requires=("json:loads", "json:nothing"), max_nodes={"fan": 5}, why="slow"
     )

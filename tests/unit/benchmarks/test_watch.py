@@ -1,4 +1,4 @@
-"""What looks on in the benchmark does look on."""
+"""The watchers of the benchmark receive the events of a run."""
 
 import anyio
 import pytest
@@ -6,10 +6,10 @@ import pytest
 from benchmarks.shapes import chain
 from benchmarks.subjects.dagorch import build
 from benchmarks.suites import watch
-from benchmarks.suites.watch import nobody, slow, terminal, traces, waits, watched
+from benchmarks.suites.watch import slow, terminal, traces, unwatched, waits, watched
 
 
-def test_a_run_ends_whoever_looks_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_ends_with_every_watcher(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
 
     async def nap(event: object) -> None:
@@ -19,5 +19,5 @@ def test_a_run_ends_whoever_looks_on(monkeypatch: pytest.MonkeyPatch) -> None:
     graph = build(chain(3), waits(3, seed=0))
     with terminal(graph) as display:
         assert callable(display)
-    anyio.run(watched(graph, 2, [nobody, terminal, traces(), slow]))
-    assert len(seen) == 11  # the run's two and three of each node
+    anyio.run(watched(graph, 2, [unwatched, terminal, traces(), slow]))
+    assert len(seen) == 11  # two of the run and three of each node

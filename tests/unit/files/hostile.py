@@ -1,4 +1,4 @@
-"""Files as a stranger might send them, each with what it must be refused for, and where."""
+"""Files that a stranger might send, each with the message and the place of its refusal."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ __all__ = ["HOSTILE", "Hostile"]
 class Hostile(NamedTuple):
     name: str
     data: bytes
-    says: str
+    message: str
+    """Part of the error message."""
     place: str
-    """`line:column`."""
+    """`line:column`, or the beginning of it."""
 
 
 def _bomb() -> str:
@@ -36,15 +37,15 @@ def _many(count: int) -> str:
     return "nodes:\n" + "".join(f"  n{i}: {{prompt: x}}\n" for i in range(count))
 
 
-def _alike(count: int) -> list[str]:
-    """Names that only a full comparison tells apart, the dearest there are."""
-    chance = random.Random(1)
+def _similar_names(count: int) -> list[str]:
+    """Return names that are as expensive to compare as possible."""
+    rng = random.Random(1)
     letters = list("abcdefghi" * 4)
-    return ["n" + "".join(chance.sample(letters, len(letters))) for _ in range(count)]
+    return ["n" + "".join(rng.sample(letters, len(letters))) for _ in range(count)]
 
 
-def _strangers(count: int, write: Callable[[str, str], str]) -> str:
-    names = _alike(2 * count)
+def _unknown_names(count: int, write: Callable[[str, str], str]) -> str:
+    names = _similar_names(2 * count)
     return "nodes:\n" + "".join(map(write, names[::2], names[1::2]))
 
 
@@ -234,15 +235,15 @@ TEXTS: dict[str, tuple[str, str, str]] = {
     ),
 }
 
-# Each looks for the nearest of many names, which takes long where nobody bounds it.
+# Each makes the loader search for the nearest of many names, which must be bounded.
 TEXTS |= {
     "names like others": (
-        _strangers(9_000, lambda id, name: f"  {id}: {{prompt: x, after: {name}}}\n"),
+        _unknown_names(9_000, lambda id, name: f"  {id}: {{prompt: x, after: {name}}}\n"),
         "which is not in graph",
         "2:",
     ),
     "functions like others": (
-        _strangers(
+        _unknown_names(
             9_000,
             lambda id, name: f"  {id}: {{function: 'dagorch.patterns.partition:{name}'}}\n",
         ),
@@ -258,7 +259,7 @@ TEXTS |= {
         "nodes:\n"
         + "".join(
             f"  b{n}:\n    subgraph:\n      nodes:\n"
-            + _strangers(40, lambda id, name: f"        {id}: {{ask: '{{{name}}}'}}\n")[7:]
+            + _unknown_names(40, lambda id, name: f"        {id}: {{ask: '{{{name}}}'}}\n")[7:]
             for n in range(200)
         ),
         "is not bound",
@@ -276,7 +277,7 @@ TEXTS |= {
         "waits for label 'l0'",
         "1:",
     ),
-    "inputs that nobody takes": (
+    "inputs that no node has": (
         _node("prompt: x, values: {" + ", ".join(f"v{n}: 1" for n in range(40_000)) + "}"),
         "has no input 'v0'",
         "2:3",
@@ -306,14 +307,17 @@ TEXTS |= {
         "2:26",
     ),
     "outputs like others": (
-        _many(9_000) + "outputs: [" + ", ".join(_alike(9_000)) + "]",
+        _many(9_000) + "outputs: [" + ", ".join(_similar_names(9_000)) + "]",
         "is not a node",
         "9002:11",
     ),
 }
 
 HOSTILE = [
-    *(Hostile(name, text.encode(), says, place) for name, (text, says, place) in TEXTS.items()),
+    *(
+        Hostile(name, text.encode(), message, place)
+        for name, (text, message, place) in TEXTS.items()
+    ),
     Hostile("a million nodes", _many(1_000_000).encode(), "more than 2,000,000 bytes", "1:1"),
     Hostile("UTF-16", "nodes: {}".encode("utf-16"), "the file is not UTF-8 text", "1:1"),
     Hostile("UTF-16 without a mark", "nodes: {}".encode("utf-16-le"), "U+0000", "1:2"),

@@ -1,4 +1,4 @@
-"""What a user's module might have for a file to name."""
+"""Functions and types of a user's module that files name."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class Report(BaseModel):
 
 
 class FailingError(ValueError):
-    """An error of one's own."""
+    """A custom error."""
 
 
 @dataclass(frozen=True, slots=True)
 class Polite(LLM[str]):
-    """An LLM node of one's own."""
+    """A custom LLM node."""
 
     words: tuple[str, ...] = ()
 

@@ -1,4 +1,4 @@
-"""Writing graphs as text: what comes back, what the text looks like, what cannot be written."""
+"""Writing of graphs: what loads again, what the text looks like, what cannot be written."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def one(node: Node[Any], **bindings: Any) -> Graph:
     return graph
 
 
-def there_and_back(graph: Graph) -> Graph:
+def round_trip(graph: Graph) -> Graph:
     text = dump_graph(graph)
     again = parse_graph(text, modules=OWN)
     assert again.fingerprint == graph.fingerprint
@@ -50,12 +50,12 @@ def there_and_back(graph: Graph) -> Graph:
 
 
 @pytest.mark.parametrize("after", ["p95", 2.5])
-def test_a_hedge_comes_back(after: Any) -> None:
-    again = there_and_back(one(LLM("a", prompt="p", policy=Policy(hedge_after=after))))
+def test_a_hedge_survives(after: Any) -> None:
+    again = round_trip(one(LLM("a", prompt="p", policy=Policy(hedge_after=after))))
     assert again.entries["a"].node.policy.hedge_after == after
 
 
-def test_the_text_is_what_a_person_would_write() -> None:
+def test_the_text_is_readable() -> None:
     graph = Graph("compare")
     question = graph.input("question", str)
     graph.input("tone", default="dry")
@@ -101,10 +101,10 @@ nodes:
 outputs: report
 """
     )
-    there_and_back(graph)
+    round_trip(graph)
 
 
-FINE: list[tuple[str, Node[Any], dict[str, Any]]] = [
+WRITABLE: list[tuple[str, Node[Any], dict[str, Any]]] = [
     ("schema", LLM("a", prompt="p", output=schema_type({"enum": [1, "no"]})), {}),
     ("literal", LLM("a", prompt="p", output=Literal["a", 2, True, None]), {}),  # type: ignore[arg-type]
     ("generic", LLM("a", prompt="p", output=dict[str, list[own.Report] | None]), {}),
@@ -129,11 +129,11 @@ FINE: list[tuple[str, Node[Any], dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(
-    ("node", "bindings"), [case[1:] for case in FINE],
-    ids=[case[0] for case in FINE],
+    ("node", "bindings"), [case[1:] for case in WRITABLE],
+    ids=[case[0] for case in WRITABLE],
 )  # fmt: skip
-def test_it_comes_back(node: Node[Any], bindings: dict[str, Any]) -> None:
-    there_and_back(one(node, **bindings))
+def test_it_survives(node: Node[Any], bindings: dict[str, Any]) -> None:
+    round_trip(one(node, **bindings))
 
 
 def _inside() -> Callable[..., Any]:
@@ -146,7 +146,7 @@ def _inside() -> Callable[..., Any]:
 
 
 class Hidden:
-    """An object that is called."""
+    """A callable object."""
 
     def __call__(self, x: int) -> int:
         return x
@@ -174,7 +174,7 @@ def _local_model() -> type[BaseModel]:
     return Local
 
 
-WRONG: dict[str, tuple[Node[Any], dict[str, Any], str]] = {
+NOT_WRITABLE: dict[str, tuple[Node[Any], dict[str, Any], str]] = {
     "lambda": (
         Function("a", lambda x: x), {}, "its function: it is a lambda; define it with def"
     ),
@@ -224,15 +224,15 @@ WRONG: dict[str, tuple[Node[Any], dict[str, Any], str]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("node", "bindings", "said"), WRONG.values(), ids=WRONG)
-def test_what_cannot_be_written_names_the_node_and_what_to_do(
-    node: Node[Any], bindings: dict[str, Any], said: str
+@pytest.mark.parametrize(("node", "bindings", "message"), NOT_WRITABLE.values(), ids=NOT_WRITABLE)
+def test_the_error_names_the_node_and_what_to_do(
+    node: Node[Any], bindings: dict[str, Any], message: str
 ) -> None:
     graph = one(node, **bindings)
     with pytest.raises(DefinitionError) as caught:
         dump_graph(graph)
     problem = caught.value.problems[0]
-    assert said in problem.message
+    assert message in problem.message
     assert (problem.node, "'a'" in problem.message) == ("a", True)
     assert problem.where
 
@@ -251,7 +251,7 @@ def test_collections_are_written_in_order() -> None:
     }
     assert nodes["d"]["over"] == {"list": ["a", "x"]}
     assert Draft202012Validator(json_schema()).is_valid({"nodes": nodes})
-    there_and_back(graph)
+    round_trip(graph)
 
 
 def test_a_collection_with_other_keys_than_text_is_not_written() -> None:
@@ -263,7 +263,7 @@ def test_a_collection_with_other_keys_than_text_is_not_written() -> None:
 
 
 def test_every_option_of_nodes_and_policies_has_a_field() -> None:
-    # A new option that a file does not have would be lost without a word.
+    # A new option without a field would be lost silently when a graph is written.
     options = {f.name for f in dataclasses.fields(Policy)}
     assert options == set(POLICY)
     for kind, node in {
@@ -276,7 +276,7 @@ def test_every_option_of_nodes_and_policies_has_a_field() -> None:
         assert {spelled.get(name, name) for name in own} <= known, kind
 
 
-def test_all_that_cannot_be_written_is_told_at_once() -> None:
+def test_everything_that_cannot_be_written_is_reported_at_once() -> None:
     graph = Graph("two")
     graph.input("x", default=Colour.RED)
     graph.input("y", T)
@@ -290,7 +290,7 @@ def test_all_that_cannot_be_written_is_told_at_once() -> None:
     assert [problem.node for problem in caught.value.problems] == ["x", "y", "a", "b", "c"]
 
 
-def test_a_graph_that_no_file_would_hold_is_refused() -> None:
+def test_a_graph_that_is_too_large_for_a_file_is_refused() -> None:
     graph = Graph("many")
     for number in range(10_001):
         graph.function(own.both, id=f"n{number}", values=1)
@@ -306,12 +306,12 @@ def test_a_graph_that_no_file_would_hold_is_refused() -> None:
         dump_graph(deep)
 
 
-def test_a_wrong_graph_is_not_written() -> None:
+def test_an_invalid_graph_is_not_written() -> None:
     with pytest.raises(DefinitionError, match="is not bound"):
         dump_graph(one(LLM("a", prompt="{nobody}")))
 
 
-def test_order_of_what_comes_before_is_kept() -> None:
+def test_the_order_of_after_is_kept() -> None:
     graph = Graph("order")
     x = graph.input("x")
     way = graph.branch("way", own.enough, ("a", "b"), state=x)
@@ -321,18 +321,18 @@ def test_order_of_what_comes_before_is_kept() -> None:
     ):
         graph.function(own.shout, id=f"n{number}", text="x", after=after)
     graph.merge("all", [way["a"], first, way], reducer=own.both)
-    there_and_back(graph)
+    round_trip(graph)
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.name)
-def test_every_file_of_the_examples_fits_the_published_schema(path: Path) -> None:
+def test_every_example_fits_the_published_schema(path: Path) -> None:
     validator = Draft202012Validator(json_schema())
     data = yaml.safe_load(path.read_text("utf-8"))
     assert not [error.message for error in validator.iter_errors(data)]
-    there_and_back(load_graph(path))
+    round_trip(load_graph(path))
 
 
-def test_the_published_schema_is_one_and_refuses_what_the_reader_refuses() -> None:
+def test_the_published_schema_is_valid_and_refuses_what_the_loader_refuses() -> None:
     schema = json_schema()
     Draft202012Validator.check_schema(schema)
     validator = Draft202012Validator(schema)
@@ -353,6 +353,6 @@ def test_the_published_schema_is_one_and_refuses_what_the_reader_refuses() -> No
             parse_graph(json.dumps(wrong))
 
 
-def test_another_format_is_told() -> None:
+def test_an_unknown_format_is_an_error() -> None:
     with pytest.raises(DefinitionError, match=r"no format 'toml'; use yaml or json"):
         dump_graph(Graph("one"), "toml")  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Reading graphs from text: every kind of node, short forms, places of problems, what is named."""
+"""Loading of graphs: every kind of node, short forms, places of problems, references."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def problems(text: str, modules: tuple[str, ...] = OWN) -> list[str]:
     return [str(problem) for problem in caught.value.problems]
 
 
-def test_a_file_is_the_graph_that_python_builds() -> None:
+def test_a_file_loads_as_the_graph_that_python_builds() -> None:
     graph = Graph("compare")
     question = graph.input("question", str)
     angles = graph.add(
@@ -54,19 +54,19 @@ def test_a_file_is_the_graph_that_python_builds() -> None:
     assert read.name == graph.name
 
 
-def test_json_and_yaml_say_the_same(tmp_path: Path) -> None:
+def test_json_and_yaml_load_the_same_graph(tmp_path: Path) -> None:
     graph = parse("nodes: {a: {prompt: 'Zürich: {{x}} \\t'}}")
     for ending in ("json", "yaml"):
         path = tmp_path / f"g.{ending}"
         text = dump_graph(graph, ending)  # type: ignore[arg-type]  # it is one of both
-        path.write_bytes(b"\xef\xbb\xbf" + text.encode())  # with the mark that some editors put
+        path.write_bytes(b"\xef\xbb\xbf" + text.encode())  # some editors write a byte order mark
         assert load_graph(path).fingerprint == graph.fingerprint
     assert load_graph(tmp_path / "g.json").name == "graph"
     (tmp_path / "named.yml").write_text("nodes: {a: {prompt: x}}")
     assert load_graph(tmp_path / "named.yml").name == "named"
 
 
-def test_words_of_yaml_1_1_are_texts() -> None:
+def test_words_of_yaml_1_1_are_text() -> None:
     node: Any = parse("""
         nodes:
           a: {prompt: x, stop: [no, on, 2026-01-01, 1_000, "12"], extra: {n: 012, t: true}}
@@ -115,7 +115,7 @@ def test_every_field_of_an_llm_node() -> None:
     )  # fmt: skip
 
 
-def test_outputs_as_schema_choices_and_a_class_of_ones_own() -> None:
+def test_outputs_by_schema_choices_and_a_custom_class() -> None:
     graph = parse("""
         nodes:
           a: {prompt: x, output: {type: array, items: {type: integer}}}
@@ -130,7 +130,7 @@ def test_outputs_as_schema_choices_and_a_class_of_ones_own() -> None:
     assert nodes["d"] == own.Polite("d", prompt="x", words=("please",))
 
 
-def test_functions_partials_and_what_a_decorator_left() -> None:
+def test_functions_partials_and_decorated_functions() -> None:
     graph = parse("""
         inputs: {n: int, word: str}
         nodes:
@@ -277,8 +277,8 @@ def test_fallbacks() -> None:
     assert list(nodes["d"].entries) == ["x"]
 
 
-def test_all_that_is_wrong_is_told_at_once_each_in_its_place() -> None:
-    told = problems("""
+def test_all_problems_are_reported_at_once_with_their_places() -> None:
+    found = problems("""
         inputs: {a: strr}
         nodes:
           one: {prompt: "{a", max_tokens: 0}
@@ -296,9 +296,9 @@ def test_all_that_is_wrong_is_told_at_once_each_in_its_place() -> None:
           "": {prompt: x}
         outputs: [one, tow]
         """)
-    assert len(told) == 20
-    text = "\n".join(told)
-    for said in (
+    assert len(found) == 20
+    text = "\n".join(found)
+    for message in (
         "no type 'strr'; did you mean 'str'? (f.yaml:2:13)",
         "is opened but never closed; a literal brace is written '{{' or '}}' (f.yaml:4:17)",
         "max_tokens must be at least 1, not 0 (f.yaml:4:23)",
@@ -320,11 +320,11 @@ def test_all_that_is_wrong_is_told_at_once_each_in_its_place() -> None:
         "a node's id must be a text that is not empty, not '' (f.yaml:16:3)",
         "output 'tow' is not a node; did you mean 'two'? (f.yaml:17:16)",
     ):
-        assert said in text, f"{said}\n{text}"
+        assert message in text, f"{message}\n{text}"
 
 
-NAMED = "tests.unit.files.own"
-WHOLE = {
+MODULE = "tests.unit.files.own"
+GRAPH_PROBLEMS = {
     "nodes: {a: {prompt: '{sumary}'}, summary: {prompt: x}}": "mean 'summary'? (f.yaml:1:21)",
     "nodes: {a: {prompt: x, after: bb}, b: {prompt: y}}": (
         "not in graph 'graph'; did you mean 'b'? (f.yaml:1:31)"
@@ -332,12 +332,12 @@ WHOLE = {
     "nodes: {a: {prompt: x, when: {b: yess}}, b: {branch: c, labels: ['yes', no]}, c: {ask: x}}": (
         "did you mean 'yes'? (f.yaml:1:34)"
     ),
-    f"inputs: {{n: int}}\nnodes: {{a: {{function: '{NAMED}:shout', inputs: {{text: n}}}}}}": (
+    f"inputs: {{n: int}}\nnodes: {{a: {{function: '{MODULE}:shout', inputs: {{text: n}}}}}}": (
         "takes str, but 'n' gives int (f.yaml:2:"
     ),
-    f"nodes: {{a: {{function: '{NAMED}:nope'}}}}": "there is no 'nope' (f.yaml:1:9)",
-    f"nodes: {{a: {{function: '{NAMED}:join'}}}}": "is defined in module 'posixpath'",
-    f"inputs: {{n: '{NAMED}:Nope'}}\nnodes: {{a: {{prompt: x}}}}": "'Nope' (f.yaml:1:10)",
+    f"nodes: {{a: {{function: '{MODULE}:nope'}}}}": "there is no 'nope' (f.yaml:1:9)",
+    f"nodes: {{a: {{function: '{MODULE}:join'}}}}": "is defined in module 'posixpath'",
+    f"inputs: {{n: '{MODULE}:Nope'}}\nnodes: {{a: {{prompt: x}}}}": "'Nope' (f.yaml:1:10)",
     "nodes: {a: {loop: {prompt: x}, max_iterations: 2}}": "no input 'state' for the state",
     "nodes:\n  a:\n    subgraph:\n      nodes:\n        b: {prompt: '{c}'}\n": (
         "no input or node of that name; bind it with c=... (f.yaml:5:21)"
@@ -346,47 +346,47 @@ WHOLE = {
 }
 
 
-@pytest.mark.parametrize(("text", "told"), WHOLE.items())
-def test_what_only_the_whole_graph_tells_has_a_place_too(text: str, told: str) -> None:
-    assert any(told in line for line in problems(text)), problems(text)
+@pytest.mark.parametrize(("text", "message"), GRAPH_PROBLEMS.items())
+def test_problems_that_the_graph_finds_have_a_place_too(text: str, message: str) -> None:
+    assert any(message in line for line in problems(text)), problems(text)
 
 
-def test_a_cycle_is_an_error_of_its_own() -> None:
+def test_a_cycle_is_a_cycle_error() -> None:
     with pytest.raises(CycleError) as caught:
         parse("nodes: {a: {prompt: '{b}'}, b: {prompt: '{a}'}}")
     assert caught.value.cycle == ("a", "b", "a")
     assert "f.yaml:1:" in str(caught.value)
 
 
-def test_a_module_that_fails_when_imported_is_told(
+def test_a_module_that_fails_on_import_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "failing_module.py").write_text("raise SystemExit(3)")
     monkeypatch.syspath_prepend(tmp_path)
     text = "nodes: {a: {function: 'failing_module:x'}, b: {function: 'absent_module:x'}}"
-    told = problems(text, ("failing_module", "absent_module"))
-    assert "module 'failing_module' cannot be imported: SystemExit: 3" in told[0]
-    assert "module 'absent_module' cannot be imported: ModuleNotFoundError" in told[1]
+    found = problems(text, ("failing_module", "absent_module"))
+    assert "module 'failing_module' cannot be imported: SystemExit: 3" in found[0]
+    assert "module 'absent_module' cannot be imported: ModuleNotFoundError" in found[1]
 
 
-def test_a_package_stands_for_what_is_in_it() -> None:
+def test_a_package_includes_its_modules() -> None:
     text = "nodes: {a: {function: 'tests.unit.files.own:shout', values: {text: x}}}"
     assert parse(text, ("tests",)).run_sync().output == "X"
     assert "is not allowed" in problems(text, ("tests.unit.file",))[0]
 
 
-def test_a_thousand_wrong_nodes_are_told_in_part() -> None:
+def test_the_first_problems_of_a_thousand_are_reported() -> None:
     text = "nodes:\n" + "".join(f"  n{n}: {{}}\n" for n in range(1_000))
-    told = problems(text)
-    assert len(told) == 51
-    assert told[-1] == "too many problems; validation stopped here (f.yaml:52:8)"
+    found = problems(text)
+    assert len(found) == 51
+    assert found[-1] == "too many problems; validation stopped here (f.yaml:52:8)"
     names = "nodes:\n" + "".join(f"  n{n}: {{prompt: '{{m{n}}}'}}\n" for n in range(1_000))
-    told = problems(names)
-    assert len(told) == 51
-    assert told[-1] == "and perhaps more in the nodes after 'n49' (f.yaml:51:3)"
+    found = problems(names)
+    assert len(found) == 51
+    assert found[-1] == "and perhaps more in the nodes after 'n49' (f.yaml:51:3)"
 
 
-def test_the_example_runs_on_every_way() -> None:
+def test_the_example_runs() -> None:
     graph = load_graph(Path(__file__).parents[3] / "examples" / "support.yaml")
     praise = {"kind": "praise", "urgency": 0, "asks": []}
     provider = ScriptedProvider({"Say what kind": praise, "Thank them": "Thank you!"})

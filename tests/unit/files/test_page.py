@@ -1,4 +1,4 @@
-"""The page on files tells the truth: each of its graphs is one."""
+"""Every graph on the page about files loads."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ GRAPHS = re.findall(r"^```yaml\n(.*?)^```$", PAGE.read_text("utf-8"), re.DOTALL 
 
 
 @pytest.mark.parametrize("text", GRAPHS)
-def test_it_loads_and_comes_back(text: str) -> None:
+def test_it_loads_after_it_is_written(text: str) -> None:
     graph = parse_graph(text)
     assert parse_graph(dump_graph(graph)).fingerprint == graph.fingerprint
 
 
-def test_there_are_some() -> None:
+def test_all_graphs_are_found() -> None:
     assert len(GRAPHS) == 5

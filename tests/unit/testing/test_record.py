@@ -1,5 +1,5 @@
 # ruff: noqa: ASYNC240  a test may read its small file
-"""Provider traffic recorded and played back: content, order, errors, and no key in the file."""
+"""Recording and replay of a provider: content, order, errors, and no key in the file."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "traffic.jsonl"
 
 
-async def test_every_field_of_an_answer_comes_back(path: Path) -> None:
+async def test_every_field_of_a_response_is_replayed(path: Path) -> None:
     answer = LLMResponse(
         "text",
         "model-2",
@@ -68,7 +68,7 @@ async def test_requests_are_found_by_content_and_equal_ones_by_their_order(path:
         await replay.acomplete(ask("a"))
 
 
-async def test_a_request_that_was_not_recorded_names_the_nearest(path: Path) -> None:
+async def test_an_unknown_request_names_the_most_similar(path: Path) -> None:
     recording = RecordingProvider(ScriptedProvider("x"), path)
     await recording.acomplete(ask("Weigh these views on owls."))
     await recording.acomplete(ask("Something else entirely, and far longer than the other."))
@@ -82,7 +82,7 @@ async def test_a_request_that_was_not_recorded_names_the_nearest(path: Path) -> 
         await ReplayProvider(path).acomplete(ask("Weigh these views on owls."), temperature=0.5)
 
 
-async def test_failures_are_played_back_with_their_facts(path: Path) -> None:
+async def test_failures_are_replayed_with_their_attributes(path: Path) -> None:
     limited = RateLimitedError(
         "slow down", service="s", model="m", status=429, request_id="r", retry_after_seconds=7.5,
         rate_limits=RateLimits(requests=RateWindow(60, 0, 7.5)), answer_begun=True,
@@ -107,7 +107,7 @@ async def test_failures_are_played_back_with_their_facts(path: Path) -> None:
 
 
 class StrangeError(Exception):
-    """Somebody else's."""
+    """An error of another library."""
 
 
 KEY = "sk-proj-abcdefghijklmnop1234"
@@ -121,8 +121,8 @@ KEYS = [
 
 
 @pytest.mark.parametrize("key", KEYS)
-async def test_what_looks_like_a_key_is_never_written(path: Path, key: str) -> None:
-    failure = OverloadedError(f"the key {key} was not let in")
+async def test_text_that_looks_like_a_key_is_never_written(path: Path, key: str) -> None:
+    failure = OverloadedError(f"the key {key} was refused")
     recording = RecordingProvider(ScriptedProvider([f"you said {key}", failure]), path)
     extra = {"headers": {"Authorization": key, "x-api-key": "plain", "x-trace": "kept"}}
     for _ in range(2):
@@ -132,13 +132,13 @@ async def test_what_looks_like_a_key_is_never_written(path: Path, key: str) -> N
     assert key not in written
     assert "plain" not in written
     assert "kept" in written
-    # The request is found all the same, with the key or another.
+    # The request is found with any key.
     replay = ReplayProvider(path)
     answer = await replay.acomplete(ask(f"My key is {key}."), extra=extra)
     assert answer.content == "you said ***"
 
 
-async def test_keys_that_are_given_are_never_written(path: Path) -> None:
+async def test_secrets_are_never_written(path: Path) -> None:
     secret = "correct horse"
     recording = RecordingProvider(ScriptedProvider(None), path, secrets=[secret, ""])
     await recording.acomplete(ask(f"I say {secret}."), extra={"note": secret})
@@ -148,13 +148,13 @@ async def test_keys_that_are_given_are_never_written(path: Path) -> None:
     assert answer.content == "I say ***."
 
 
-def test_words_that_only_look_a_bit_like_keys_stay(path: Path) -> None:
+def test_words_that_resemble_keys_are_kept(path: Path) -> None:
     text = "risk-taking task-oriented sk-short bearer of news; max_tokens; ask_me_anything_you_want"
     RecordingProvider(ScriptedProvider(None), path).complete(ask(text))
     assert text in path.read_text("utf-8")
 
 
-def test_a_recording_begins_anew_and_is_lines_of_json(path: Path) -> None:
+def test_a_recording_replaces_the_file_and_is_lines_of_json(path: Path) -> None:
     path.write_text("old")
     recording = RecordingProvider(ScriptedProvider("x", name="n", max_concurrency=3), path)
     recording.complete(ask("Hi"))
@@ -165,7 +165,7 @@ def test_a_recording_begins_anew_and_is_lines_of_json(path: Path) -> None:
     assert (replay.name, replay.default_model, replay.max_concurrency) == ("n", "scripted", 3)
 
 
-def test_what_is_no_recording_is_told_apart(path: Path) -> None:
+def test_another_file_is_not_a_recording(path: Path) -> None:
     with pytest.raises(DefinitionError, match="cannot be read"):
         ReplayProvider(path)
     for text in ("", "no json", '{"other": 1}'):
@@ -174,13 +174,13 @@ def test_what_is_no_recording_is_told_apart(path: Path) -> None:
             ReplayProvider(path)
 
 
-def test_an_empty_recording_says_that_nothing_was_recorded(path: Path) -> None:
+def test_an_empty_recording_has_a_message_of_its_own(path: Path) -> None:
     RecordingProvider(ScriptedProvider("x"), path)
     with pytest.raises(DefinitionError, match="was not recorded; the recording is empty"):
         ReplayProvider(path).complete(ask("Hi"))
 
 
-async def test_a_graph_runs_on_its_recording_with_the_same_bill(path: Path) -> None:
+async def test_a_graph_runs_on_its_recording_with_the_same_usage(path: Path) -> None:
     graph = Graph("talk")
     graph.add(LLM("first", prompt="One"))
     graph.add(LLM("second", prompt="Two {first}"))
