@@ -32,9 +32,9 @@ class BilledService:
         self._rng = rng
 
     async def __call__(self, request: Request, connection: Connection) -> None:
-        name, play = self._draw()
+        name, handler = self._draw()
         self.outcomes[name] += 1
-        await play(request, connection)
+        await handler(request, connection)
 
     def _draw(self) -> tuple[str, Handler]:
         service, rng = self._service, self._rng
@@ -106,9 +106,9 @@ async def test_with_complete_usage_the_bill_equals_the_servers(service: FakeServ
         def _draw(self) -> tuple[str, Handler]:
             while True:
                 before = self.input_tokens, self.output_tokens, self.lost
-                name, play = super()._draw()
+                name, handler = super()._draw()
                 if self.lost == before[2]:
-                    return name, play
+                    return name, handler
                 self.input_tokens, self.output_tokens, self.lost = before
 
     server_log = Honest(service, random.Random(5))

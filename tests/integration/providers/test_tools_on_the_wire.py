@@ -44,11 +44,11 @@ async def test_two_tools_at_once_then_the_answer(service: FakeService) -> None:
         FunctionCall("id_a", "weather", {"city": "Paris"}),
         FunctionCall("id_b", "people", {"city": "Paris"}),
     ]
-    plays = (
+    handlers = (
         service.calls_tools(calls, input_tokens=10, output_tokens=5),
         service.answers("It rains.", input_tokens=20, output_tokens=3),
     )
-    with ModelServer(*plays) as server, anyio.fail_after(20):
+    with ModelServer(*handlers) as server, anyio.fail_after(20):
         async with service.provider(server, prices={service.model: (1_000_000, 1)}) as provider:
             result = await graph.run(city="Paris", provider=provider, max_parallel=4)
     assert result[answer] == "It rains."
@@ -104,12 +104,12 @@ async def test_an_output_type_works_together_with_tools(service: FakeService) ->
 
     graph = Graph("ask")
     answer = graph.add(LLM("answer", prompt="Hi", tools=[weather], output=dict[str, int]))
-    plays = (
+    handlers = (
         service.calls_tools([FunctionCall("id_a", "weather", {"city": "Paris"})]),
         service.answers("certainly"),
         service.answers('{"rain": 5}'),
     )
-    with ModelServer(*plays) as server:
+    with ModelServer(*handlers) as server:
         async with service.provider(server) as provider:
             result = await graph.run(provider=provider)
     assert result[answer] == {"rain": 5}
