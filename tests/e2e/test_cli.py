@@ -88,7 +88,7 @@ def prompt_of(seen: Request) -> str:
 
 
 def by_prompt(plays: Mapping[str, Handler], otherwise: Handler) -> Handler:
-    """Handler by what the prompt says."""
+    """Choose a handler by the text of the prompt."""
 
     async def play(seen: Request, wire: Connection) -> None:
         said = prompt_of(seen)
