@@ -14,7 +14,7 @@ from dagorch.graph.graph import NO_DEFAULT, Graph
 from dagorch.models.config import OrchestratorConfig
 from dagorch.nodes.types import value_check
 from dagorch.orchestrators import BaseOrchestrator
-from dagorch.orchestrators.workflow import Agent, Workflow
+from dagorch.orchestrators.workflow import AgentInfo, Workflow
 
 __all__ = ["GraphOrchestrator", "load_orchestrator"]
 
@@ -73,15 +73,15 @@ class GraphOrchestrator(BaseOrchestrator):
         return Workflow(
             task,
             self._graph,
-            planning="",
-            synthesis="",
+            planning_path="",
+            synthesis_path="",
             inputs=self._inputs | self._task_value(task),
             agents={
-                node.id: Agent(node.id, node.kind.value, node.id)
+                node.id: AgentInfo(node.id, node.kind.value, node.id)
                 for node in self._graph
                 if node.kind in ("function", "llm")
             },
-            facts=lambda _: {"graph": self._graph.name},
+            metadata=lambda _: {"graph": self._graph.name},
         )
 
     def _task_value(self, task: str) -> dict[str, Any]:

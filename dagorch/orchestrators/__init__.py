@@ -1,4 +1,4 @@
-"""Orchestrators: pattern, config and provider made one object; names load at their first use."""
+"""Orchestrators: a pattern, its config and a provider in one object; imported on first use."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from dagorch.orchestrators.sequential import SequentialOrchestrator
     from dagorch.orchestrators.swarm import DreamSwarmOrchestrator, SwarmOrchestrator
 
-_HOME = {
+_MODULES = {
     "BaseOrchestrator": "dagorch.orchestrators.base",
     "BeltalowdaConfig": "dagorch.models.config",
     "BeltalowdaOrchestrator": "dagorch.orchestrators.cascade",
@@ -56,11 +56,11 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    home = _HOME.get(name)
-    if home is None:
-        known = did_you_mean(name, _HOME)
+    module = _MODULES.get(name)
+    if module is None:
+        known = did_you_mean(name, _MODULES)
         raise AttributeError(f"module 'dagorch.orchestrators' has no attribute {name!r}{known}")
-    value = getattr(import_module(home), name)
+    value = getattr(import_module(module), name)
     globals()[name] = value
     return value
 

@@ -1,8 +1,8 @@
 """
-What all orchestrators share: config, provider, stream, and the way from a task to its result.
+The base of all orchestrators: config, provider, stream, and running a task.
 
-Nothing runs by itself here, and the graph is made elsewhere: of a subclass with three methods in
-`custom.py`, of dagorch's own patterns in `patterns/`.
+The graph is built elsewhere: in `custom.py` for a subclass with three methods, in `patterns/` for
+dagorch's own patterns.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from dagorch.models.policy import Policy, Retry
 from dagorch.models.result import Result
 from dagorch.models.task import AgentResult, SubTask
 from dagorch.orchestrators.custom import CustomGraph
-from dagorch.orchestrators.documents import prepare_documents, with_documents
+from dagorch.orchestrators.documents import prepare_documents, write_documents_of
 from dagorch.orchestrators.metered import MeteredProvider
 from dagorch.orchestrators.stream import Stream
 from dagorch.orchestrators.workflow import Workflow, without_costs
@@ -42,29 +42,30 @@ _METHODS: Final = {
 
 class BaseOrchestrator:
     """
-    A workflow of your own: subclass it with three methods, and run it.
+    A workflow of your own: subclass it and implement three methods.
 
-    `decompose_task` makes a plan of `SubTask`s, whose dependencies become edges and whose
-    priorities decide among those ready; `execute_subtask` does one of them and gives an
-    `AgentResult`; `synthesize_results` makes the answer of those that completed. Their
-    `context` is the caller's, with `task`, and with `results`: of a subtask, the results it
-    depends on by id, and of the synthesis, all.
+    `decompose_task` returns a plan of `SubTask`s; their dependencies become edges, and their
+    priorities the order of ready ones. `execute_subtask` performs one and returns an
+    `AgentResult`. `synthesize_results` returns the answer, from the results that completed.
 
-    Calls through `self.provider` are reserved, limited and billed by the run they belong to.
+    The `context` of the last two is the caller's, with `task` and `results` added: the results of
+    a subtask's dependencies by id, and all results for the synthesis.
+
+    The run reserves, limits and bills the calls through `self.provider`.
 
     Args:
-        config: None is the pattern's config as it comes.
-        provider: One of dagorch's, or any object with `complete` or `acomplete`. None will do
-            for drawing, and for a subclass that calls no model. A `Router` is used as it is.
-        providers: Further ones by name, for models that are not the provider's.
+        config: None is the default config of the pattern.
+        provider: A provider of dagorch, or any object with `complete` or `acomplete`. None is
+            enough to draw the graph, or if no model is called. A `Router` is used unchanged.
+        providers: Further providers by name, for models of other services.
 
     Attributes:
-        stream_callback: Told each `StreamEvent`; async or sync.
-        on_event: Told each of the engine's events: a listener, or several.
+        stream_callback: Called with each `StreamEvent`; async or sync.
+        on_event: One or several listeners, called with each event of the engine.
 
     Raises:
-        DefinitionError: A method is missing, the config does not validate, or the provider
-            cannot be one.
+        DefinitionError: A method is missing, the config is not valid, or the provider has none of
+            the required methods.
 
     Example:
         >>> class Counting(BaseOrchestrator):
@@ -80,9 +81,9 @@ class BaseOrchestrator:
     """
 
     config_class: ClassVar[type[OrchestratorConfig]] = OrchestratorConfig
-    """What `config` must be; fields beyond it are of no use here."""
+    """The class of `config`; a subclass is accepted, but its additional fields are unused."""
     unused_fields: ClassVar[frozenset[str]] = frozenset()
-    """Fields of that class that this pattern has no use for."""
+    """The fields of that class that this pattern does not use."""
 
     config: OrchestratorConfig
     stream_callback: Callable[[StreamEvent], Any] | None = None
@@ -91,7 +92,7 @@ class BaseOrchestrator:
     def __new__(cls, *args: Any, **options: Any) -> Self:
         if cls._workflow is BaseOrchestrator._workflow:
             missing = [
-                Problem(f"there is no {name}; write: async def {name}{signature}")
+                Problem(f"there is no {name}; define async def {name}{signature}")
                 for name, signature in _METHODS.items()
                 if getattr(cls, name) is getattr(BaseOrchestrator, name)
             ]
@@ -108,52 +109,52 @@ class BaseOrchestrator:
     ) -> None:
         self.config = self.config_class() if config is None else config
         self._check_config()
-        self._warn_of_unused()
+        self._warn_about_unused_fields()
         self._router = _router_of(provider, providers)
-        self._under_way: set[RunHandle] = set()
+        self._running: set[RunHandle] = set()
         self.provider = MeteredProvider(self._router, self.config.primary_model or "")
 
-    # -- what a subclass writes ---------------------------------------------------------------
+    # -- what a subclass implements ---------------------------------------------------------------
 
     async def decompose_task(
         self, task: str, context: dict[str, Any] | None = None
     ) -> list[SubTask]:
-        """Make a plan: at least one subtask; their order is that of the results."""
+        """Return a plan of at least one subtask; the results keep its order."""
         raise NotImplementedError
 
     async def execute_subtask(
         self, subtask: SubTask, context: dict[str, Any] | None = None
     ) -> AgentResult:
-        """Do one subtask; `context["results"]` has those it depends on, by id."""
+        """Perform a subtask; `context["results"]` has the results of its dependencies by id."""
         raise NotImplementedError
 
     async def synthesize_results(
         self, agent_results: list[AgentResult], context: dict[str, Any] | None = None
     ) -> Any:
-        """Make the answer of what completed: a dict, a text or a pydantic model."""
+        """Return the answer from the completed results: a dict, a string or a pydantic model."""
         raise NotImplementedError
 
     # -- public -------------------------------------------------------------------------------
 
     def graph(self, task: str, context: Mapping[str, Any] | None = None) -> Graph:
         """
-        Give the graph that a run of this task would execute; nothing is run or sent.
+        Return the graph of a task, without running anything.
 
         Raises:
-            DefinitionError: The task is empty, or the config does not validate.
+            DefinitionError: The task is empty, or the config is not valid.
         """
         return self.prepare_workflow(task, context).graph
 
     def prepare_workflow(self, task: str, context: Mapping[str, Any] | None = None) -> Workflow:
         """
-        Build the graph of a task, with what is needed to run it once.
+        Build the workflow of a task, to be run once.
 
         Raises:
-            DefinitionError: The task is empty, or the config does not validate.
+            DefinitionError: The task is empty, or the config is not valid.
         """
         check_task(task)
         if context is not None and not isinstance(context, Mapping):
-            raise DefinitionError(f"context is a {type(context).__name__}; give a dict, or None")
+            raise DefinitionError(f"context is a {type(context).__name__}; pass a dict, or None")
         self._check_config()
         return self._workflow(task.strip(), dict(context or {}))
 
@@ -165,19 +166,19 @@ class BaseOrchestrator:
         on_event: Listeners | None = None,
     ) -> OrchestratorResult:
         """
-        Do a task and give its result.
+        Run a task and return its result.
 
         Args:
-            task: What is to be done.
-            context: Handed to every step, with additions.
-            on_event: A listener, or several, told each of the engine's events; None is the
-                attribute of that name.
+            task: The task.
+            context: Passed to every step.
+            on_event: One or several listeners, called with each event of the engine; None is
+                the attribute `on_event`.
 
         Raises:
             DefinitionError: The task, the config or the provider is wrong; nothing was paid for.
-            BudgetExceededError: The next call could have broken `max_cost` or `max_tokens`.
-            RunError: Something failed. Of both, `partial_results` is an `OrchestratorResult`
-                with what had finished.
+            BudgetExceededError: The next call could exceed `max_cost` or `max_tokens`.
+            RunError: Something failed. In both cases `partial_results` is an
+                `OrchestratorResult` of the part that finished.
         """
         return await self.execute_prepared(self.prepare_workflow(task, context), on_event=on_event)
 
@@ -185,9 +186,9 @@ class BaseOrchestrator:
         self, workflow: Workflow, *, on_event: Listeners | None = None
     ) -> OrchestratorResult:
         """
-        Run a workflow that `prepare_workflow` returned; otherwise as `execute_workflow`.
+        Run a workflow of `prepare_workflow`, like `execute_workflow`.
 
-        A caller that shows the graph before the run builds it only once this way.
+        Use this to show the graph before the run without building it twice.
         """
         for model in workflow.models:
             self._router.find(model)
@@ -198,7 +199,7 @@ class BaseOrchestrator:
             listeners.append(Stream(self.stream_callback, workflow))
         if (others := on_event or self.on_event) is not None:
             listeners += (others,) if callable(others) else others
-        start = workflow.graph.start(
+        handle = workflow.graph.start(
             provider=self._router,
             max_parallel=config.max_parallel if config.parallel_execution else 1,
             max_cost=config.max_cost,
@@ -208,35 +209,35 @@ class BaseOrchestrator:
             **workflow.inputs,
             on_event=listeners,
         )
-        self._under_way.add(start)
+        self._running.add(handle)
         try:
-            async with start as run:
+            async with handle as run:
                 result = await run.result()
         except RunError as error:
             if error.partial_results is not None:
-                told = self._told(workflow, error.partial_results, error)
-                error.partial_results = await with_documents(config, told, error)
+                outcome = self._outcome(workflow, error.partial_results, error)
+                error.partial_results = await write_documents_of(config, outcome, error)
             raise
         finally:
-            self._under_way.discard(start)
-        return await with_documents(config, self._told(workflow, result))
+            self._running.discard(handle)
+        return await write_documents_of(config, self._outcome(workflow, result))
 
     def cancel(self, reason: str = "cancelled") -> None:
         """
-        Stop every workflow of this orchestrator that is under way.
+        Cancel every running workflow of this orchestrator.
 
-        Each raises a `RunError` with what had finished. Call it on the event loop they run on.
+        Each raises a `RunError` with the part that finished. Call this on their event loop.
         """
-        for run in self._under_way:
+        for run in self._running:
             run.cancel(reason)
 
     def use(self, provider: Any, model: str | None = None) -> None:
         """
-        Have another default provider answer from now on.
+        Replace the default provider.
 
         Args:
-            provider: One of dagorch's, or any object with `complete` or `acomplete`.
-            model: What a call that names no model asks for; None leaves it as it is.
+            provider: A provider of dagorch, or any object with `complete` or `acomplete`.
+            model: The model of calls that do not name one; None keeps it.
         """
         self._router.default = adapt(provider)
         if model is not None:
@@ -245,25 +246,25 @@ class BaseOrchestrator:
 
     @property
     def has_provider(self) -> bool:
-        """Whether there is a default provider, which answers calls that name no model."""
+        """Whether there is a default provider, for calls that do not name a model."""
         return self._router.default is not None
 
     # -- for patterns -------------------------------------------------------------------------
 
     def _workflow(self, task: str, context: Mapping[str, Any]) -> Workflow:
-        """Compile a task into a graph. A pattern of dagorch's own replaces this one method."""
+        """Build the workflow of a task. Dagorch's own patterns override only this method."""
         config = self.config
-        told = {**context, "task": task}
+        full_context = {**context, "task": task}
         if "num_agents" in config.model_fields_set:
-            told["num_agents"] = config.num_agents
+            full_context["num_agents"] = config.num_agents
         if config.steps is not None:
-            told["steps"] = list(config.steps)
-        steps = CustomGraph(self, self.provider, self._policy)
-        return steps.workflow(task, told, config.primary_model or "")
+            full_context["steps"] = list(config.steps)
+        builder = CustomGraph(self, self.provider, self._policy)
+        return builder.workflow(task, full_context, config.primary_model or "")
 
     @property
     def _policy(self) -> Policy:
-        """How each step is tried, as the config says."""
+        """The policy of each step, from the config."""
         config = self.config
         return Policy(
             retry=Retry(attempts=config.max_retries + 1),
@@ -273,7 +274,7 @@ class BaseOrchestrator:
 
     # -- checks -------------------------------------------------------------------------------
 
-    def _told(
+    def _outcome(
         self, workflow: Workflow, result: Result, failure: BaseException | None = None
     ) -> OrchestratorResult:
         outcome = workflow.outcome(result, failure)
@@ -284,48 +285,48 @@ class BaseOrchestrator:
         if not isinstance(config, wanted):
             raise DefinitionError(
                 f"{type(self).__name__} takes a {wanted.__name__}, not {type(config).__name__}; "
-                f"write {wanted.__name__}(...)"
+                f"pass {wanted.__name__}(...)"
             )
         problems = config.validate()
         if problems:
             raise DefinitionError([Problem(text) for text in problems], subject="config")
 
-    def _warn_of_unused(self) -> None:
+    def _warn_about_unused_fields(self) -> None:
         usable = self.config_class.model_fields.keys() - self.unused_fields
         unused = sorted(self.config.model_fields_set - usable)
         if unused:
             warnings.warn(
-                f"{type(self).__name__} has no use for {', '.join(unused)} of its config",
+                f"{type(self).__name__} does not use {', '.join(unused)} of its config",
                 DagorchWarning,
-                stacklevel=_users_level(),
+                stacklevel=_user_stack_level(),
             )
-        given = self.config.model_fields_set
-        idle = sorted(given & {"output_dir", "output_formats"})
-        if idle and "enable_document_generation" not in given:
+        fields_set = self.config.model_fields_set
+        ineffective = sorted(fields_set & {"output_dir", "output_formats"})
+        if ineffective and "enable_document_generation" not in fields_set:
             warnings.warn(
-                f"{' and '.join(idle)} without enable_document_generation=True: "
+                f"{' and '.join(ineffective)} without enable_document_generation=True: "
                 "no document will be written",
                 DagorchWarning,
-                stacklevel=_users_level(),
+                stacklevel=_user_stack_level(),
             )
 
 
 def check_task(task: str) -> None:
     """
-    Check that there is a task.
+    Check that a task is a non-empty string.
 
     Raises:
-        DefinitionError: It is empty, or not a text.
+        DefinitionError: The task is empty, or not a string.
     """
     if not isinstance(task, str) or not task.strip():
         raise DefinitionError(
             f"the task is {'empty' if isinstance(task, str) else repr(task)[:60]}; "
-            'say what is to be done, such as "How do bees find their way home?"'
+            'pass a text such as "How do bees find their way home?"'
         )
 
 
-def _users_level() -> int:
-    """Give the caller's `stacklevel` of the line outside dagorch, whatever is in between."""
+def _user_stack_level() -> int:
+    """Return the `stacklevel` of the closest line outside of dagorch, for the caller."""
     frame, level = inspect.currentframe(), 0
     while frame is not None and frame.f_globals["__name__"].startswith("dagorch."):
         frame, level = frame.f_back, level + 1
@@ -336,5 +337,7 @@ def _router_of(provider: Any, providers: Mapping[str, Any] | None) -> Router:
     if not isinstance(provider, Router):
         return Router(provider, providers)
     if providers:
-        raise DefinitionError("providers= beside a Router: give them to the Router itself")
+        raise DefinitionError(
+            "providers= cannot be combined with a Router; pass them to the Router"
+        )
     return provider

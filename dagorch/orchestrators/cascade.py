@@ -1,4 +1,4 @@
-"""The Dream Cascade as an orchestrator: config to the pattern's graph, its agents to the result."""
+"""The orchestrator of a Dream Cascade."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from dagorch.models.config import DreamCascadeConfig, OrchestratorConfig
 from dagorch.models.result import Result
 from dagorch.models.task import AgentType
 from dagorch.orchestrators.base import BaseOrchestrator
-from dagorch.orchestrators.models import model_name, room_of
-from dagorch.orchestrators.workflow import Agent, Workflow
+from dagorch.orchestrators.model_lookup import model_name, token_limits
+from dagorch.orchestrators.workflow import AgentInfo, Workflow
 from dagorch.patterns.cascade import Cascade, Tier, cascade_graph
 
 __all__ = ["BeltalowdaOrchestrator", "DreamCascadeOrchestrator"]
@@ -18,19 +18,18 @@ __all__ = ["BeltalowdaOrchestrator", "DreamCascadeOrchestrator"]
 
 class DreamCascadeOrchestrator(BaseOrchestrator):
     """
-    A question taken apart, searched in parallel, analysed, and put together again.
+    Split a question, search in parallel, analyse, and synthesise an answer.
 
-    A plan of `belter_count` questions; as many belters, each answering one; `drummer_count`
-    drummers, each analysing its share of the answers; `camina_count` caminas, each making an
-    answer of its share of the analyses; a merge of those if there are several. The counts are
-    exact, whatever the replies look like. The result is the answer's text; there is an
-    `AgentResult` for each belter, drummer and camina.
+    The plan has `belter_count` questions, and each belter answers one. Each of `drummer_count`
+    drummers analyses its share of these answers. Each of `camina_count` caminas writes an answer
+    from all analyses; several answers are merged. The counts are exact for any reply. The result
+    is the text of the answer, and each belter, drummer and camina has an `AgentResult`.
 
     Args:
-        config: A `DreamCascadeConfig`; None is the default one.
-        provider: Answers every model that is its own service's. None will do for drawing. A
-            `Router` may stand here as well.
-        providers: Further ones by name (`{"groq": ...}`), for the tiers' models.
+        config: A `DreamCascadeConfig`; None is the default.
+        provider: Serves the models of its service. None is enough to draw the graph. May be a
+            `Router`.
+        providers: Further providers by name (`{"groq": ...}`), for the models of the tiers.
 
     Example:
         >>> from dagorch.providers import ScriptedProvider
@@ -63,14 +62,14 @@ class DreamCascadeOrchestrator(BaseOrchestrator):
             AgentType.CAMINA: config.camina_count,
         }
         tiers = {
-            role: Tier(counts[role], model, room_of(self._router, model))
+            role: Tier(counts[role], model, token_limits(self._router, model))
             for role, model in models.items()
         }
         graph = cascade_graph(Cascade(*tiers.values()), task, self._policy)
         agents = dict(self._agents(counts, models))
         answer = "merge" if config.camina_count > 1 else "camina_1"
 
-        def facts(result: Result) -> dict[str, Any]:
+        def metadata(result: Result) -> dict[str, Any]:
             return {
                 "orchestrator": type(self).__name__,
                 "belter_count": config.belter_count,
@@ -86,21 +85,21 @@ class DreamCascadeOrchestrator(BaseOrchestrator):
         return Workflow(
             task,
             graph,
-            planning="decompose",
-            synthesis=answer,
+            planning_path="decompose",
+            synthesis_path=answer,
             agents=agents,
-            facts=facts,
+            metadata=metadata,
         )
 
     def _agents(
         self, counts: Mapping[AgentType, int], models: Mapping[AgentType, str]
-    ) -> Iterator[tuple[str, Agent]]:
+    ) -> Iterator[tuple[str, AgentInfo]]:
         for role in (AgentType.BELTER, AgentType.DRUMMER, AgentType.CAMINA):
             model = model_name(self._router, models[role])
             for number in range(1, counts[role] + 1):
                 id = f"{role}_{number}"
-                yield id, Agent(id, role, id, {"tier": str(role), "model": model})
+                yield id, AgentInfo(id, role, id, {"tier": str(role), "model": model})
 
 
 BeltalowdaOrchestrator = DreamCascadeOrchestrator
-"""The older name."""
+"""The old name."""

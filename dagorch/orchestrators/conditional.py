@@ -1,4 +1,4 @@
-"""The Conditional as an orchestrator: a condition and branches to the pattern's graph."""
+"""The orchestrator of a Conditional."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from dagorch.orchestrators.base import BaseOrchestrator
 from dagorch.orchestrators.handlers import (
     AnyHandler,
     Handler,
-    described,
+    function_name,
     node_function,
-    only_calls_again,
+    retry_only_dagorch_errors,
     step_function,
 )
-from dagorch.orchestrators.models import asked
-from dagorch.orchestrators.workflow import Agent, Workflow
+from dagorch.orchestrators.model_lookup import model_settings
+from dagorch.orchestrators.workflow import AgentInfo, Workflow
 from dagorch.patterns.conditional import Decision, conditional_graph
 from dagorch.patterns.steps import Step
 
@@ -28,25 +28,25 @@ __all__ = ["ConditionalOrchestrator"]
 
 class ConditionalOrchestrator(BaseOrchestrator):
     """
-    A condition that picks one branch; only that one runs, and its last step gives the result.
+    Run the one branch that a condition picks; the result is the output of its last step.
 
     `result.metadata["selected_branch"]` is `"true"`, `"false"` or the label.
 
     Args:
-        config: An `OrchestratorConfig`; None is the default one.
-        provider: Answers questions and steps that are words, and `self.provider`'s calls.
-        condition: A function of the context, sync or async, whose outcome counts as true or
-            false; or a question, which the model answers with yes or no.
-        true_branch: What to do if it is true: a handler, called as a step's is; words, which a
-            model is told to do; or a list of these, one after the other.
-        false_branch: What to do otherwise.
-        selector: Instead of a condition: a function of the context that gives a label of
-            `branches`; or a question, which the model answers with one.
-        branches: What to do, by label.
-        providers: Further ones by name, for models that are not the provider's.
+        config: An `OrchestratorConfig`; None is the default.
+        provider: Serves the questions, the steps without a handler, and `self.provider`.
+        condition: A sync or async function of the context, whose return value counts as true or
+            false; or a question that the model answers with yes or no.
+        true_branch: The steps if it is true: a handler, as for a Sequential; an instruction for
+            the model; or a list of these.
+        false_branch: The steps otherwise.
+        selector: Instead of a condition: a function of the context that returns a label of
+            `branches`, or a question that the model answers with a label.
+        branches: The steps of each label.
+        providers: Further providers by name, for models of other services.
 
     Raises:
-        DefinitionError: Something of this is missing, or goes with the other way.
+        DefinitionError: An option is missing, or both sets of options are used.
 
     Example:
         >>> import anyio
@@ -80,110 +80,119 @@ class ConditionalOrchestrator(BaseOrchestrator):
         by_label = selector is not None or branches is not None
         if by_label == any(x is not None for x in (condition, true_branch, false_branch)):
             raise DefinitionError(
-                f"{type(self).__name__} takes condition=, true_branch= and false_branch=, "
-                "or else selector= and branches="
+                f"{type(self).__name__} takes either condition=, true_branch= and false_branch=, "
+                "or selector= and branches="
             )
-        self._what = "selector" if by_label else "condition"
-        chosen = selector if by_label else condition
-        if chosen is None or (isinstance(chosen, str) and not chosen.strip()):
+        self._option = "selector" if by_label else "condition"
+        decider = selector if by_label else condition
+        if decider is None or (isinstance(decider, str) and not decider.strip()):
             raise DefinitionError(
-                f"{self._what}= is missing; give a function of the context, or a question"
+                f"{self._option}= is missing; pass a function of the context, or a question"
             )
-        self._question = chosen.strip() if isinstance(chosen, str) else ""
-        self._condition = None if isinstance(chosen, str) else Handler(chosen, f"{self._what}=")
-        given = {"true": true_branch, "false": false_branch} if not by_label else branches
-        self._branches = _branches_of(given, "{}_branch=" if not by_label else "branches[{!r}]")
+        self._question = decider.strip() if isinstance(decider, str) else ""
+        self._condition = None if isinstance(decider, str) else Handler(decider, f"{self._option}=")
+        self._branches = (
+            _validated_branches(branches, "branches[{!r}]")
+            if by_label
+            else _validated_branches({"true": true_branch, "false": false_branch}, "{}_branch=")
+        )
 
     def _workflow(self, task: str, context: Mapping[str, Any]) -> Workflow:
-        told = {**context, "task": task}
+        full_context = {**context, "task": task}
         primary = self.config.primary_model or ""
         branches = {
             label: [
-                Step(name, says=doing)
-                if isinstance(doing, str)
-                else Step(name, step_function(doing, name, told, self.provider))
-                for name, doing in steps.items()
+                Step(name, instruction=step)
+                if isinstance(step, str)
+                else Step(name, step_function(step, name, full_context, self.provider))
+                for name, step in steps.items()
             ]
             for label, steps in self._branches.items()
         }
         graph, refs = conditional_graph(
-            self._decision(told), branches, task, asked(self._router, primary), self._policy
+            self._decision(full_context),
+            branches,
+            task,
+            model_settings(self._router, primary),
+            self._policy,
         )
         agents = {
-            ref.id: Agent(ref.id, label, step.name, {"branch": label})
+            ref.id: AgentInfo(ref.id, label, step.name, {"branch": label})
             for label, chain in refs.items()
             for ref, step in zip(chain, branches[label], strict=True)
         }
         return Workflow(
             task,
             graph,
-            planning=None,
-            synthesis=graph.outputs[0].id,
+            planning_path=None,
+            synthesis_path=graph.outputs[0].id,
             agents=agents,
             models=(primary,) if primary else (),
-            facts=lambda result: {
+            metadata=lambda result: {
                 "orchestrator": type(self).__name__,
                 "selected_branch": result.values.get("branch"),
             },
         )
 
     def _decision(self, context: Mapping[str, Any]) -> Decision:
-        policy, handler = only_calls_again(self._policy), self._condition
+        policy, handler = retry_only_dagorch_errors(self._policy), self._condition
         if handler is None:
             words = tuple((label, label) for label in self._branches)
-            labels = YES_OR_NO if self._what == "condition" else words
-            return Decision(self._what, None, self._question, labels, policy=self._policy)
-        name = f"{self._what} {described(handler.function)}"
+            labels = YES_OR_NO if self._option == "condition" else words
+            return Decision(self._option, None, self._question, labels, policy=self._policy)
+        name = f"{self._option} {function_name(handler.function)}"
 
-        def call(_told: Mapping[str, Any]) -> Any:
-            return handler.call(self._what, {**context, "results": {}})
+        def call(_results: Mapping[str, Any]) -> Any:
+            return handler.call(self._option, {**context, "results": {}})
 
-        def end(_run: Context[Any], _told: Mapping[str, Any], outcome: Any) -> str:
-            if self._what == "condition":
+        def finish(_run: Context[Any], _results: Mapping[str, Any], outcome: Any) -> str:
+            if self._option == "condition":
                 return "true" if outcome else "false"
             return self._label(name, outcome)
 
-        work = node_function(call, self.provider, is_async=handler.is_async, end=end)
-        return Decision(name, work, policy=policy)
+        function = node_function(call, self.provider, is_async=handler.is_async, finish=finish)
+        return Decision(name, function, policy=policy)
 
     def _label(self, selector: str, picked: Any) -> str:
         labels = list(self._branches)
         if isinstance(picked, str) and picked in labels:
             return picked
-        near = did_you_mean(picked, labels) if isinstance(picked, str) else ""
+        suggestion = did_you_mean(picked, labels) if isinstance(picked, str) else ""
         error = RunError(
-            f"{selector} picked {picked!r:.60}, which is no branch{near}; "
+            f"{selector} picked {picked!r:.60}, which is not a branch{suggestion}; "
             f"the branches are {', '.join(map(repr, labels))}"
         )
         error.retryable = False
         raise error
 
 
-def _branches_of(given: Any, option: str) -> dict[str, dict[str, Handler | str]]:
-    """Read what was given for each label: handlers and words, by the name of their step."""
-    if not isinstance(given, Mapping) or not given:
-        raise DefinitionError("branches= is missing; give a dict of label to what is to be done")
-    read: dict[str, dict[str, Handler | str]] = {}
-    for label, doing in given.items():
-        what = option.format(label)
+def _validated_branches(branches: Any, option: str) -> dict[str, dict[str, Handler | str]]:
+    """Return the steps of each label by step name: handlers, and instructions for a model."""
+    if not isinstance(branches, Mapping) or not branches:
+        raise DefinitionError("branches= is missing; pass a dict of label to steps")
+    validated: dict[str, dict[str, Handler | str]] = {}
+    for label, branch in branches.items():
+        place = option.format(label)
         if not isinstance(label, str) or not label:
-            raise DefinitionError(f"branches= has the label {label!r:.60}; a label is a text")
-        several = isinstance(doing, Sequence) and not isinstance(doing, str)
-        steps = list(doing) if several else [doing]
-        if not steps or doing is None:
             raise DefinitionError(
-                f"{what} is missing; give a handler, words for a model, or a list of these"
+                f"branches= has the label {label!r:.60}; a label is a non-empty string"
             )
-        read[label] = {
-            f"{label}_{number}" if len(steps) > 1 else label: _doing(step, what)
+        is_list = isinstance(branch, Sequence) and not isinstance(branch, str)
+        steps = list(branch) if is_list else [branch]
+        if not steps or branch is None:
+            raise DefinitionError(
+                f"{place} is missing; pass a handler, an instruction for a model, or a list of them"
+            )
+        validated[label] = {
+            f"{label}_{number}" if len(steps) > 1 else label: _validated_step(step, place)
             for number, step in enumerate(steps, 1)
         }
-    return read
+    return validated
 
 
-def _doing(step: Any, what: str) -> Handler | str:
+def _validated_step(step: Any, option: str) -> Handler | str:
     if not isinstance(step, str):
-        return Handler(step, what)
+        return Handler(step, option)
     if not step.strip():
-        raise DefinitionError(f"{what} has an empty text; say what a model is to do")
+        raise DefinitionError(f"{option} has an empty instruction; write what the model should do")
     return step.strip()

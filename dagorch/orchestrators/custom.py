@@ -1,4 +1,4 @@
-"""The graph of a subclass with three methods: plan, subtasks, synthesis. Nothing runs it here."""
+"""The graph of a user's orchestrator with three methods: plan, subtasks, synthesis."""
 
 from __future__ import annotations
 
@@ -15,35 +15,35 @@ from dagorch.models.policy import Policy
 from dagorch.models.task import AgentResult, SubTask, TaskStatus
 from dagorch.nodes.function import Context
 from dagorch.orchestrators.metered import MeteredProvider, bound_to_node
-from dagorch.orchestrators.workflow import Agent, Workflow
+from dagorch.orchestrators.workflow import AgentInfo, Workflow
 from dagorch.patterns.subtasks import node_ids, subtask_graph
 
 __all__ = ["CustomGraph", "ThreeMethods"]
 
 
 class ThreeMethods(Protocol):
-    """What a subclass writes."""
+    """The methods that a subclass implements."""
 
     def decompose_task(self, task: str, context: dict[str, Any] | None = None) -> Any:
-        """Make a plan: a list of `SubTask`s."""
+        """Return a plan: a list of `SubTask`s."""
 
     def execute_subtask(self, subtask: SubTask, context: dict[str, Any] | None = None) -> Any:
-        """Do one of them: an `AgentResult`."""
+        """Perform one subtask and return its `AgentResult`."""
 
     def synthesize_results(
         self, agent_results: list[AgentResult], context: dict[str, Any] | None = None
     ) -> Any:
-        """Make the answer."""
+        """Return the answer."""
 
 
 class CustomGraph:
     """
-    Builds the graph of a task: `decompose`, an expansion of a node a subtask, `synthesize`.
+    Build the graph of a task: `decompose`, an expansion with a node per subtask, `synthesize`.
 
     Args:
-        methods: The subclass's object.
-        provider: Its `self.provider`; calls through it become those of the node at work.
-        policy: How each step is tried.
+        methods: The user's orchestrator.
+        provider: Its `self.provider`; calls through it belong to the running node.
+        policy: The policy of each step.
     """
 
     def __init__(self, methods: ThreeMethods, provider: MeteredProvider, policy: Policy) -> None:
@@ -53,7 +53,7 @@ class CustomGraph:
         self._context: Mapping[str, Any] = {}
 
     def workflow(self, task: str, context: Mapping[str, Any], model: str) -> Workflow:
-        """Give the graph of a task, and who is to be watched in it."""
+        """Return the workflow of a task."""
         self._context = context
         policy = self._policy
         name = type(self._methods).__name__
@@ -64,26 +64,26 @@ class CustomGraph:
         return Workflow(
             task,
             graph,
-            planning="decompose",
-            synthesis="synthesize",
+            planning_path="decompose",
+            synthesis_path="synthesize",
             models=(model,) if model else (),
-            facts=lambda _: {"orchestrator": name},
+            metadata=lambda _: {"orchestrator": name},
         )
 
     async def _decompose(self, task: str, run: Context[Any]) -> list[SubTask]:
         with bound_to_node(self._provider, run):
-            given = await _awaited(self._methods.decompose_task(task, dict(self._context)))
+            returned = await _awaited(self._methods.decompose_task(task, dict(self._context)))
         try:
-            plan = _subtasks(given)
-            subtask_graph(plan, self._work).compile()
+            plan = _validated_plan(returned)
+            subtask_graph(plan, self._function_of).compile()
         except DefinitionError as error:
-            refused = ExpansionError(f"decompose_task gave no plan that can be run: {error}")
-            refused.retry_at_once = True  # a model's next plan may be better; waiting is no help
-            raise refused from error
+            invalid = ExpansionError(f"decompose_task returned an invalid plan: {error}")
+            invalid.retry_at_once = True  # a model's next plan may be valid; a delay does not help
+            raise invalid from error
         if isinstance(run.deps, Workflow):
             ids = node_ids(subtask.id for subtask in plan)
             run.deps.agents = {
-                f"subtasks/{ids[subtask.id]}": Agent(
+                f"subtasks/{ids[subtask.id]}": AgentInfo(
                     subtask.id, subtask.agent_type, subtask.description
                 )
                 for subtask in plan
@@ -91,57 +91,54 @@ class CustomGraph:
         return plan
 
     async def _expand(self, plan: list[SubTask]) -> Graph:
-        return subtask_graph(plan, self._work, replace(self._policy, on_error="continue"))
+        return subtask_graph(plan, self._function_of, replace(self._policy, on_error="continue"))
 
-    def _work(self, subtask: SubTask) -> Callable[..., Awaitable[AgentResult]]:
-        async def execute(run: Context[Any], **results: AgentResult) -> AgentResult:
-            known = {result.subtask_id: result for result in results.values()}
+    def _function_of(self, subtask: SubTask) -> Callable[..., Awaitable[AgentResult]]:
+        async def execute(run: Context[Any], results: dict[str, AgentResult]) -> AgentResult:
+            context = {**self._context, "results": dict(results)}
             with bound_to_node(self._provider, run):
-                done = await _awaited(
-                    self._methods.execute_subtask(subtask, {**self._context, "results": known})
-                )
-            if not isinstance(done, AgentResult):
+                result = await _awaited(self._methods.execute_subtask(subtask, context))
+            if not isinstance(result, AgentResult):
                 raise OutputTypeError(
-                    f"execute_subtask gave a {type(done).__name__} for {subtask.id!r}: "
-                    f"{done!r:.80}; give AgentResult({subtask.id!r}, content)",
+                    f"execute_subtask returned a {type(result).__name__} for {subtask.id!r}: "
+                    f"{result!r:.80}; return AgentResult({subtask.id!r}, content)",
                     path=run.path,
                 )
-            if done.subtask_id != subtask.id:
-                done = done.model_copy(update={"subtask_id": subtask.id})
+            if result.subtask_id != subtask.id:
+                result = result.model_copy(update={"subtask_id": subtask.id})
             if isinstance(run.deps, Workflow):
-                run.deps.given[run.path] = done
-            if done.status in (TaskStatus.FAILED, TaskStatus.CANCELLED):
-                raise _reported(done)
-            return done
+                run.deps.recorded[run.path] = result
+            if result.status in (TaskStatus.FAILED, TaskStatus.CANCELLED):
+                raise _reported_failure(result)
+            return result
 
         return execute
 
     async def _synthesize(self, run: Context[Any], results: Any) -> Any:
-        alive = [results] if isinstance(results, AgentResult) else list(results.values())
-        known = {result.subtask_id: result for result in alive}
+        completed = [results] if isinstance(results, AgentResult) else list(results.values())
+        by_id = {result.subtask_id: result for result in completed}
+        context = {**self._context, "results": by_id}
         with bound_to_node(self._provider, run):
-            return await _awaited(
-                self._methods.synthesize_results(alive, {**self._context, "results": known})
-            )
+            return await _awaited(self._methods.synthesize_results(completed, context))
 
 
 async def _awaited(outcome: Any) -> Any:
     return await outcome if inspect.isawaitable(outcome) else outcome
 
 
-def _subtasks(plan: Any) -> list[SubTask]:
+def _validated_plan(plan: Any) -> list[SubTask]:
     if isinstance(plan, str | bytes | Mapping | BaseModel) or not hasattr(plan, "__iter__"):
         raise DefinitionError(f"it is a {type(plan).__name__}, not a list of SubTask")
     listed = list(plan)
     for item in listed:
         if not isinstance(item, SubTask):
-            raise DefinitionError(f"it holds {item!r:.60}, which is no SubTask")
+            raise DefinitionError(f"it contains {item!r:.60}, which is not a SubTask")
     return listed
 
 
-def _reported(done: AgentResult) -> RunError:
-    """The failure that a result tells of itself: it was decided, so it is not tried again."""
-    why = done.metadata.get("error") or done.content or "no reason given"
-    error = RunError(f"subtask {done.subtask_id!r} reports {done.status}: {why!s:.200}")
+def _reported_failure(result: AgentResult) -> RunError:
+    """Make an error of a failure that the user's code reported; it is not retried."""
+    reason = result.metadata.get("error") or result.content or "no reason was reported"
+    error = RunError(f"subtask {result.subtask_id!r} reports {result.status}: {reason!s:.200}")
     error.retryable = False
     return error

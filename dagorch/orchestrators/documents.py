@@ -1,4 +1,4 @@
-"""A workflow's documents: found out before it whether they can be written, written after it."""
+"""The documents of a workflow: checked before it starts, written after it ends."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from dagorch.errors import DefinitionError
 from dagorch.models.config import OrchestratorConfig
 from dagorch.models.orchestration import OrchestratorResult
 
-__all__ = ["prepare_documents", "with_documents"]
+__all__ = ["prepare_documents", "write_documents_of"]
 
 
 async def prepare_documents(config: OrchestratorConfig) -> None:
     """
-    See to it that the documents a config asks for can be written, if it asks for any.
+    Check that the documents of a config can be written, and create their folder.
 
     Raises:
-        DefinitionError: A package is missing, or the folder cannot be made.
+        DefinitionError: A package is missing, or the folder cannot be created.
     """
     if not config.enable_document_generation:
         return
@@ -31,17 +31,17 @@ async def prepare_documents(config: OrchestratorConfig) -> None:
         await to_thread.run_sync(partial(folder.mkdir, parents=True, exist_ok=True))
     except OSError as error:
         raise DefinitionError(
-            f"output_dir={str(folder)!r} cannot be made: {error.strerror or error}"
+            f"output_dir={str(folder)!r} cannot be created: {error.strerror or error}"
         ) from error
 
 
-async def with_documents(
+async def write_documents_of(
     config: OrchestratorConfig, outcome: OrchestratorResult, failure: BaseException | None = None
 ) -> OrchestratorResult:
     """
-    Write the documents of an outcome, in a worker thread, and give it with their list.
+    Write the documents of an outcome in a worker thread, and return it with their list.
 
-    A workflow that failed has them too if any agent had given something.
+    They are also written after a failure if any agent has a result.
     """
     if not config.enable_document_generation:
         return outcome

@@ -1,8 +1,8 @@
 """
-A user's function as the function of a node: what it is called with, and where it runs.
+Turn a user's function into the function of a node.
 
-A sync one runs in a worker thread and an async one on the event loop, which is the engine's doing;
-what a lambda gives that is to be awaited, is.
+The engine runs a sync function in a worker thread and an async one on the event loop. A lambda
+may return an awaitable, which is then awaited.
 """
 
 from __future__ import annotations
@@ -11,29 +11,28 @@ import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
-from dagorch.errors import DagorchError, DefinitionError
+from dagorch.errors import DagorchError, DefinitionError, Problem, did_you_mean
 from dagorch.ids import RESERVED_CHARACTERS
 from dagorch.models.policy import Policy
 from dagorch.nodes.function import Context
 from dagorch.nodes.llm import LLM_RETRY
 from dagorch.nodes.signature import signature_of
 from dagorch.orchestrators.metered import MeteredProvider, bound_to_node
-from dagorch.patterns.loop_state import PREVIOUS, Pass, by_name, leave
+from dagorch.patterns.loop_state import PREVIOUS, Pass, record_outputs
 
 __all__ = [
-    "AnyHandler",
-    "Handler",
-    "described",
-    "node_function",
-    "only_calls_again",
-    "step_function",
-]
+    "AnyHandler", "Handler", "function_name", "handlers_by_step", "node_function",
+    "retry_only_dagorch_errors", "step_function",
+]  # fmt: skip
 
 AnyHandler = Callable[[str, dict[str, Any]], Any] | Callable[[dict[str, Any]], Any]
 """A user's function of a step's name and the context, or of the context alone."""
-End = Callable[[Context[Any], Mapping[str, Any], Any], Any]
+Results: TypeAlias = Mapping[str, Any]
+"""The outputs of earlier steps by name."""
+Finish: TypeAlias = Callable[[Context[Any], Results, Any], Any]
+"""Makes the node's value from the results and the return value of a user's function."""
 
 _POSITIONAL: Final = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 _CONTEXT_NAMES: Final = ("context", "ctx")
@@ -42,81 +41,107 @@ _CONTEXT_NAMES: Final = ("context", "ctx")
 @dataclass(frozen=True, slots=True)
 class Handler:
     """
-    A user's function for a step, and how it wants to be called.
+    A user's function for a step.
 
     Args:
-        function: Takes a step's name and the context, or with one parameter the context alone.
-        what: What it is to the user, for errors.
+        function: Takes a step's name and the context, or with one parameter only the context.
+        option: The option it was passed as, for errors.
     """
 
     function: Callable[..., Any]
-    what: str
+    option: str
 
     def __post_init__(self) -> None:
         if not callable(self.function):
             raise DefinitionError(
-                f"{self.what} is {self.function!r:.60}, which cannot be called; "
-                "give a function of (step, context)"
+                f"{self.option} is {self.function!r:.60}, which is not callable; "
+                "pass a function of (step, context)"
             )
-        takes = _parameters(self.function)
-        if takes is not None and not _fits(takes):
+        parameters = _parameters(self.function)
+        if parameters is not None and not _fits(parameters):
+            takes = ", ".join(map(str, parameters))
             raise DefinitionError(
-                f"{self.what}, {described(self.function)}, takes ({', '.join(map(str, takes))}); "
+                f"{self.option}, {function_name(self.function)}, takes ({takes}); "
                 "it must take (step, context), or (context) alone"
             )
 
     @property
     def is_async(self) -> bool:
-        """Whether calling it gives an awaitable, as far as its definition tells."""
+        """Whether its definition says that it returns an awaitable."""
         return signature_of(self.function).is_async
 
     def call(self, step: str, context: dict[str, Any]) -> Any:
-        """Call it the way it wants."""
-        takes = _parameters(self.function)
-        alone = takes is not None and _takes_context_alone(takes)
-        return self.function(context) if alone else self.function(step, context)
+        """Call it with the parameters that it takes."""
+        parameters = _parameters(self.function)
+        if parameters is not None and _takes_only_context(parameters):
+            return self.function(context)
+        return self.function(step, context)
+
+
+def handlers_by_step(
+    handlers: Mapping[str, AnyHandler] | None, steps: Sequence[str]
+) -> dict[str, Handler]:
+    """
+    Validate the option `step_handlers`.
+
+    Raises:
+        DefinitionError: A handler belongs to no step, or does not take the right parameters.
+    """
+    if handlers is not None and not isinstance(handlers, Mapping):
+        raise DefinitionError(
+            f"step_handlers is a {type(handlers).__name__}; pass a dict of step to function"
+        )
+    problems = [
+        Problem(
+            f"step_handlers[{name!r}]: there is no such step"
+            + (did_you_mean(str(name), steps) or f"; there are {', '.join(map(repr, steps))}")
+        )
+        for name in handlers or ()
+        if name not in steps
+    ]
+    if problems:
+        raise DefinitionError(problems)
+    return {
+        name: Handler(function, f"step_handlers[{name!r}]")
+        for name, function in (handlers or {}).items()
+    }
 
 
 def node_function(
-    call: Callable[[Mapping[str, Any]], Any],
+    call: Callable[[Results], Any],
     provider: MeteredProvider,
     *,
     is_async: bool,
-    end: End = lambda _run, _told, outcome: outcome,
+    finish: Finish = lambda _run, _results, outcome: outcome,
 ) -> Callable[..., Any]:
     """
-    Give the function of a node that calls a user's, whose calls of a model are then the node's.
+    Return a node function that calls a user's; model calls in it belong to the node.
 
     Args:
-        call: Calls the user's function, given what the node is told by name.
-        provider: The orchestrator's.
-        is_async: Whether that gives an awaitable without blocking.
-        end: Makes the node's value of what came of it.
+        call: Calls the user's function with the results of earlier steps.
+        provider: The orchestrator's provider.
+        is_async: Whether `call` returns an awaitable without blocking.
+        finish: Makes the node's value from the return value.
     """
 
-    async def awaited(run: Context[Any], told: Mapping[str, Any], outcome: Awaitable[Any]) -> Any:
+    async def awaited(run: Context[Any], results: Results, outcome: Awaitable[Any]) -> Any:
         with bound_to_node(provider, run):
-            return end(run, told, await outcome)
+            return finish(run, results, await outcome)
 
-    async def work(run: Context[Any], names: Sequence[str] = (), **values: Any) -> Any:
-        told = by_name(names, values)
-        leave(run, told)
+    def in_thread(run: Context[Any], results: dict[str, Any] | None = None) -> Any:
+        results = results or {}
+        record_outputs(run, results)
         with bound_to_node(provider, run):
-            outcome = call(told)
+            outcome = call(results)
         if inspect.isawaitable(outcome):
-            return await awaited(run, told, outcome)
-        return end(run, told, outcome)
+            return awaited(run, results, outcome)
+        return finish(run, results, outcome)
 
-    def work_in_thread(run: Context[Any], names: Sequence[str] = (), **values: Any) -> Any:
-        told = by_name(names, values)
-        leave(run, told)
-        with bound_to_node(provider, run):
-            outcome = call(told)
-        if inspect.isawaitable(outcome):
-            return awaited(run, told, outcome)
-        return end(run, told, outcome)
+    async def on_loop(run: Context[Any], results: dict[str, Any] | None = None) -> Any:
+        outcome = in_thread(run, results)
+        return await outcome if inspect.isawaitable(outcome) else outcome
 
-    return work if is_async else work_in_thread
+    return on_loop if is_async else in_thread
 
 
 def step_function(
@@ -126,52 +151,49 @@ def step_function(
     provider: MeteredProvider,
 ) -> Callable[..., Any]:
     """
-    Give the function of a step's node.
+    Return the node function of a step.
 
-    The handler's context is a dict of its own: the caller's, with `results` of the steps before;
-    in a loop also `previous` and `iteration`.
+    Each call gets a new context: the caller's, with the outputs of earlier steps in `results`. A
+    loop adds `previous` and `iteration`.
 
     Args:
-        handler: The user's.
-        step: Its name.
-        context: The caller's, with the task.
-        provider: The orchestrator's.
+        handler: The user's function.
+        step: The step's name.
+        context: The caller's context, with the task.
+        provider: The orchestrator's provider.
     """
 
-    def call(told: Mapping[str, Any]) -> Any:
-        given: dict[str, Any] = {**context, "results": {}}
-        for name, value in told.items():
-            if name == PREVIOUS:
-                last = value or Pass()
-                given |= {"previous": last.results, "iteration": last.iteration + 1}
-            else:
-                given["results"][name] = value
-        return handler.call(step, given)
+    def call(results: Results) -> Any:
+        step_context: dict[str, Any] = {**context, "results": dict(results)}
+        if PREVIOUS in results:
+            previous = step_context["results"].pop(PREVIOUS) or Pass()
+            step_context |= {"previous": previous.results, "iteration": previous.iteration + 1}
+        return handler.call(step, step_context)
 
-    def end(run: Context[Any], _told: Mapping[str, Any], outcome: Any) -> Any:
-        leave(run, {step: outcome})
+    def finish(run: Context[Any], _results: Results, outcome: Any) -> Any:
+        record_outputs(run, {step: outcome})
         return outcome
 
-    return node_function(call, provider, is_async=handler.is_async, end=end)
+    return node_function(call, provider, is_async=handler.is_async, finish=finish)
 
 
-def only_calls_again(policy: Policy) -> Policy:
+def retry_only_dagorch_errors(policy: Policy) -> Policy:
     """
-    Give the policy of a node that decides: what a function itself raises, it would raise again.
+    Return the policy of a node that decides.
 
-    Failures of a model's service are tried again as everywhere.
+    An error of the user's function would only be raised again. Failed model calls are retried.
     """
     retry = policy.retry or LLM_RETRY
     return replace(policy, retry=replace(retry, on=(DagorchError,)))
 
 
-def described(function: Callable[..., Any]) -> str:
+def function_name(function: Callable[..., Any]) -> str:
     """
-    Name a user's function so that it is found, as a node id may: its own name, or its place.
+    Name a user's function for errors and node ids: its own name, or the place of a lambda.
 
     Example:
         >>> def is_short(context): ...
-        >>> described(is_short)
+        >>> function_name(is_short)
         'is_short'
     """
     name = getattr(function, "__name__", "")
@@ -182,34 +204,36 @@ def described(function: Callable[..., Any]) -> str:
 
 
 def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter] | None:
-    """What it takes, or None where it does not tell."""
+    """Return the parameters of a function; None for a builtin that does not declare them."""
     try:
         return list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):
         return None
 
 
-def _takes_context_alone(takes: Sequence[inspect.Parameter]) -> bool:
-    if any(parameter.kind is inspect.Parameter.VAR_POSITIONAL for parameter in takes):
+def _takes_only_context(parameters: Sequence[inspect.Parameter]) -> bool:
+    if any(parameter.kind is inspect.Parameter.VAR_POSITIONAL for parameter in parameters):
         return False
-    given = [parameter for parameter in takes if parameter.kind in _POSITIONAL]
-    # `lambda context, limit=3: ...` has a parameter of its own; `def h(step, context=None)` not.
-    return len(given) == 1 or (
-        given[0].name in _CONTEXT_NAMES and given[1].default is not inspect.Parameter.empty
+    positional = [parameter for parameter in parameters if parameter.kind in _POSITIONAL]
+    # `lambda context, limit=3: ...` takes only the context; `def h(step, context=None)` takes both.
+    return len(positional) == 1 or (
+        positional[0].name in _CONTEXT_NAMES
+        and positional[1].default is not inspect.Parameter.empty
     )
 
 
-def _fits(takes: Sequence[inspect.Parameter]) -> bool:
+def _fits(parameters: Sequence[inspect.Parameter]) -> bool:
     """Whether it can be called with a step and a context, or with a context alone."""
     required = [
         parameter
-        for parameter in takes
+        for parameter in parameters
         if parameter.default is inspect.Parameter.empty
         and parameter.kind not in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     ]
     if any(parameter.kind is inspect.Parameter.KEYWORD_ONLY for parameter in required):
         return False
-    can_take = any(
-        parameter.kind in (*_POSITIONAL, inspect.Parameter.VAR_POSITIONAL) for parameter in takes
+    takes_positional = any(
+        parameter.kind in (*_POSITIONAL, inspect.Parameter.VAR_POSITIONAL)
+        for parameter in parameters
     )
-    return can_take and len(required) <= 2
+    return takes_positional and len(required) <= 2

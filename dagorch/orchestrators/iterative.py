@@ -1,4 +1,4 @@
-"""The Iterative as an orchestrator: what a pass does, and when it is enough, to the graph."""
+"""The orchestrator of an Iterative."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final
 
 from dagorch.errors import DefinitionError
+from dagorch.ids import NodePath
 from dagorch.models.config import OrchestratorConfig
 from dagorch.models.result import Result
 from dagorch.nodes.function import Context
@@ -13,48 +14,48 @@ from dagorch.orchestrators.base import BaseOrchestrator
 from dagorch.orchestrators.handlers import (
     AnyHandler,
     Handler,
-    described,
+    function_name,
+    handlers_by_step,
     node_function,
-    only_calls_again,
+    retry_only_dagorch_errors,
     step_function,
 )
-from dagorch.orchestrators.models import asked
-from dagorch.orchestrators.sequential import handlers_of
-from dagorch.orchestrators.workflow import Agent, Workflow
+from dagorch.orchestrators.model_lookup import model_settings
+from dagorch.orchestrators.workflow import AgentInfo, Workflow
 from dagorch.patterns.iterative import iterative_graph
-from dagorch.patterns.loop_state import PREVIOUS, VERDICT, Pass, judged, results_of
+from dagorch.patterns.loop_state import PREVIOUS, VERDICT, Pass, check_model_pass, model_results
 from dagorch.patterns.steps import Step
 
 __all__ = ["IterativeOrchestrator"]
 
 MAX_ITERATIONS: Final = 10_000
-_ONE_STEP: Final = "improve"
+_DEFAULT_STEP: Final = "improve"
 
 
 class IterativeOrchestrator(BaseOrchestrator):
     """
-    The same work again and again, each pass seeing the one before, until it is good enough.
+    Repeat a pass of steps until it converges; each pass reads the one before.
 
-    The result is what the last pass gave: a handler's dict as it is; of a model
+    The result is that of the last pass: a handler's return value, or for a model
     `{"content": text, "iteration": n}` with the fields of a JSON object in its reply.
-    `result.metadata` has `iterations` and `converged`; running out of passes is no failure. There
-    is an `AgentResult` for each step of each pass.
+    `result.metadata` has `iterations` and `converged`; reaching the last pass is not a failure.
+    Each step of each pass has an `AgentResult`.
 
     Args:
-        config: An `OrchestratorConfig`; None is the default one. With `steps`, each pass is a
-            sequence of these, and gives what the last of them gives.
-        provider: Answers passes without a handler, and `self.provider`'s calls.
+        config: An `OrchestratorConfig`; None is the default. With `steps`, a pass is this
+            sequence of steps, and its result is the output of the last one.
+        provider: Serves the steps without a handler, and `self.provider`.
         max_iterations: The most passes, 1 to 10,000.
-        convergence_fn: Gets what a pass gave, sync or async; true ends the loop. Or a question
-            about the answer, to which a model says yes or no. None: always all passes.
-        handler: `handler(step, context)` of a pass of one step, called as a Sequential's is;
-            `context["previous"]` is what the pass before gave (None in the first),
-            `context["iteration"]` counts from 1. None: a model improves on its own answer.
-        step_handlers: The same by step, for a pass of several.
-        providers: Further ones by name, for models that are not the provider's.
+        convergence_fn: A sync or async function of the result of a pass; a true value ends the
+            loop. Or a yes-or-no question about the answer, for a model. None runs all passes.
+        handler: The handler of a pass with a single step, as for a Sequential.
+            `context["previous"]` is the result of the pass before (None in the first), and
+            `context["iteration"]` counts from 1. None: a model improves its own answer.
+        step_handlers: The handlers of a pass with several steps, by step.
+        providers: Further providers by name, for models of other services.
 
     Raises:
-        DefinitionError: An option is not what it must be.
+        DefinitionError: An option is not valid.
 
     Example:
         >>> import anyio
@@ -85,38 +86,38 @@ class IterativeOrchestrator(BaseOrchestrator):
         providers: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(config, provider, providers=providers)
-        whole = isinstance(max_iterations, int) and not isinstance(max_iterations, bool)
-        if not (whole and 1 <= max_iterations <= MAX_ITERATIONS):
+        is_int = isinstance(max_iterations, int) and not isinstance(max_iterations, bool)
+        if not (is_int and 1 <= max_iterations <= MAX_ITERATIONS):
             raise DefinitionError(
                 f"max_iterations={max_iterations!r:.60} must be a whole number "
                 f"from 1 to {MAX_ITERATIONS:,}"
             )
-        asks = isinstance(convergence_fn, str) and bool(convergence_fn.strip())
-        if convergence_fn is not None and not callable(convergence_fn) and not asks:
+        is_question = isinstance(convergence_fn, str) and bool(convergence_fn.strip())
+        if convergence_fn is not None and not callable(convergence_fn) and not is_question:
             raise DefinitionError(
-                f"convergence_fn={convergence_fn!r:.60} cannot be called; "
-                "give a function of what a pass gave, or a question"
+                f"convergence_fn={convergence_fn!r:.60} is not callable; "
+                "pass a function of the result of a pass, or a question"
             )
         self.max_iterations = max_iterations
         self._convergence = None if isinstance(convergence_fn, str) else convergence_fn
         self._question = convergence_fn.strip() if isinstance(convergence_fn, str) else ""
-        self._steps = list(self.config.steps or step_handlers or [_ONE_STEP])
-        self._handlers = handlers_of(step_handlers, self._steps)
+        self._steps = list(self.config.steps or step_handlers or [_DEFAULT_STEP])
+        self._handlers = handlers_by_step(step_handlers, self._steps)
         for name in (PREVIOUS, VERDICT):
             if name in self._steps:
-                raise DefinitionError(f"a step cannot be called {name!r}; the loop has one so")
+                raise DefinitionError(f"a step cannot have the name {name!r}; the loop uses it")
         if handler is not None:
             if len(self._steps) > 1 or self._handlers:
                 raise DefinitionError(
-                    "handler= is for a pass of one step; with several give step_handlers="
+                    "handler= is for a pass of one step; with several, pass step_handlers="
                 )
             self._handlers[self._steps[0]] = Handler(handler, "handler=")
 
     def _workflow(self, task: str, context: Mapping[str, Any]) -> Workflow:
-        told = {**context, "task": task}
+        full_context = {**context, "task": task}
         primary = self.config.primary_model or ""
         steps = [
-            Step(name, step_function(self._handlers[name], name, told, self.provider))
+            Step(name, step_function(self._handlers[name], name, full_context, self.provider))
             if name in self._handlers
             else Step(name)
             for name in self._steps
@@ -127,9 +128,9 @@ class IterativeOrchestrator(BaseOrchestrator):
             self._check_id,
             self.max_iterations,
             task,
-            asked(self._router, primary),
+            model_settings(self._router, primary),
             self._policy,
-            only_calls_again(self._policy),
+            retry_only_dagorch_errors(self._policy),
             self._question,
         )
         body: Any = graph.node("passes")
@@ -137,56 +138,59 @@ class IterativeOrchestrator(BaseOrchestrator):
         return Workflow(
             task,
             graph,
-            planning=None,
-            synthesis="answer",
+            planning_path=None,
+            synthesis_path="answer",
             agents={
-                f"passes[{n}]/{id}": Agent(
+                NodePath.build("passes", n, id): AgentInfo(
                     f"{name}_{n + 1}", name, f"{name}, pass {n + 1}", {"iteration": n + 1}
                 )
                 for n in range(self.max_iterations)
                 for name, id in ids.items()
             },
             models=(primary,) if primary else (),
-            facts=self._facts,
-            steps=ids,
+            metadata=self._metadata,
+            step_node_ids=ids,
         )
 
     @property
     def _check_id(self) -> str:
         function = self._convergence
-        return "count" if function is None else f"convergence_fn {described(function)}"
+        return "count" if function is None else f"convergence_fn {function_name(function)}"
 
     def _check(self) -> Callable[..., Any]:
-        """Give the function of the node that makes a `Pass` of what the steps gave."""
-        last, converged = self._steps[-1], self._convergence
-        by_model = last not in self._handlers
+        """Return the node function that makes a `Pass` from the outputs of the steps."""
+        last_step, converged = self._steps[-1], self._convergence
+        by_model = last_step not in self._handlers
         if by_model and converged is None:
-            return judged
+            return check_model_pass
 
-        def iteration(told: Mapping[str, Any]) -> int:
-            return (told[PREVIOUS] or Pass()).iteration + 1
+        def iteration(results: Mapping[str, Any]) -> int:
+            return (results[PREVIOUS] or Pass()).iteration + 1
 
-        def results(told: Mapping[str, Any]) -> Any:
-            return results_of(told[last], iteration(told)) if by_model else told[last]
+        def of_pass(results: Mapping[str, Any]) -> Any:
+            output = results[last_step]
+            return model_results(output, iteration(results)) if by_model else output
 
-        def call(told: Mapping[str, Any]) -> Any:
-            return told.get(VERDICT) == "true" if converged is None else converged(results(told))
+        def call(results: Mapping[str, Any]) -> Any:
+            if converged is None:
+                return results.get(VERDICT) == "true"
+            return converged(of_pass(results))
 
-        def end(_run: Context[Any], told: Mapping[str, Any], outcome: Any) -> Pass:
-            return Pass(iteration(told), results(told), converged=bool(outcome))
+        def finish(_run: Context[Any], results: Mapping[str, Any], outcome: Any) -> Pass:
+            return Pass(iteration(results), of_pass(results), converged=bool(outcome))
 
         is_async = converged is None or Handler(converged, "").is_async
-        return node_function(call, self.provider, is_async=is_async, end=end)
+        return node_function(call, self.provider, is_async=is_async, finish=finish)
 
-    def _facts(self, result: Result) -> dict[str, Any]:
+    def _metadata(self, result: Result) -> dict[str, Any]:
         last = result.values.get("passes")
-        check = f"/{self._check_id}"
-        ended = sum(
-            path.startswith("passes[") and path.endswith(check) and run.end == "completed"
+        checks = [
+            run
             for path, run in result.node_runs.items()
-        )
+            if NodePath(path).in_plan == f"passes/{self._check_id}"
+        ]
         return {
             "orchestrator": type(self).__name__,
-            "iterations": ended,
+            "iterations": sum(run.end == "completed" for run in checks),
             "converged": last is not None and last.converged,
         }

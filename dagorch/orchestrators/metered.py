@@ -1,8 +1,8 @@
 """
-What a subclass has as `self.provider`: inside a node its calls are the run's, outside plain calls.
+The `self.provider` of an orchestrator: its calls inside a node belong to the run.
 
-Which node is running is told by a context variable that the orchestrator's node functions set;
-tasks and threads started from there inherit it. Nothing is counted here: the run does.
+Outside of a node they are plain calls. A context variable holds the running node; tasks and
+threads that a node starts inherit it. The run counts and bills the calls.
 """
 
 from __future__ import annotations
@@ -26,33 +26,33 @@ __all__ = ["MeteredProvider", "bound_to_node"]
 
 @dataclass(frozen=True, slots=True)
 class _Binding:
-    """A node at work, for one orchestrator; beneath it those of the orchestrators around."""
+    """The running node of one orchestrator, and of those that it is nested in."""
 
     provider: MeteredProvider
     context: Context[Any]
-    beneath: _Binding | None
+    outer: _Binding | None
 
 
-_SEAT: ContextVar[_Binding | None] = ContextVar("dagorch_seat", default=None)
+_BINDING: ContextVar[_Binding | None] = ContextVar("dagorch_binding", default=None)
 
 
 @contextmanager
 def bound_to_node(provider: MeteredProvider, context: Context[Any]) -> Iterator[None]:
-    """Let calls through `provider` be those of the node that `context` belongs to."""
-    token = _SEAT.set(_Binding(provider, context, _SEAT.get()))
+    """Make calls through `provider` belong to the node of `context`."""
+    token = _BINDING.set(_Binding(provider, context, _BINDING.get()))
     try:
         yield
     finally:
-        _SEAT.reset(token)
+        _BINDING.reset(token)
 
 
 class MeteredProvider(CompletionMethods):
     """
-    The provider of an orchestrator, with every call reserved, admitted and billed by its run.
+    The provider of an orchestrator, whose run reserves, admits and bills every call.
 
     Args:
-        router: Finds who answers.
-        model: What a call without a model asks for; empty is the default provider's own default.
+        router: Finds the provider of a model.
+        model: The model of calls that do not name one; empty is the provider's default.
     """
 
     def __init__(self, router: Router, model: str = "") -> None:
@@ -62,75 +62,73 @@ class MeteredProvider(CompletionMethods):
     @property
     def name(self) -> str:
         """The service's name."""
-        return self._found().name
+        return self._default().name
 
     @property
     def default_model(self) -> str:
-        """What a call without a model asks for."""
+        """The model of calls that do not name one."""
         provider, model = self._router.find(self._model)
         return model or provider.default_model
 
     @property
     def max_concurrency(self) -> int | None:
-        """How many exchanges may be under way at once; None is no bound."""
-        return self._found().max_concurrency
+        """The most concurrent exchanges; None is no bound."""
+        return self._default().max_concurrency
 
     def worst_case_usd(self, request: LLMRequest) -> Decimal | None:
-        """The most that this request can cost, or None where the price is unknown."""
-        provider, request = self._addressed(self._complete_request(request))
+        """Return the most that this request can cost, or None if the price is unknown."""
+        provider, request = self._resolve(self._with_model(request))
         return provider.worst_case_usd(request)
 
     def bounds(self, request: LLMRequest) -> tuple[int, int | None]:
-        """The most tokens that this request can have, and its answer; None is no bound."""
-        provider, request = self._addressed(self._complete_request(request))
+        """Return the most tokens of this request, and of its response; None is no bound."""
+        provider, request = self._resolve(self._with_model(request))
         return provider.bounds(request) if isinstance(provider, TokenBounded) else (0, None)
 
     def max_output_tokens(self, model: str = "") -> int | None:
-        """The most tokens that a model writes in one answer, or None where unknown."""
+        """Return the most tokens in one response of a model, or None if unknown."""
         provider, model = self._router.find(model or self._model)
         return provider.max_output_tokens(model) if isinstance(provider, TokenBounded) else None
 
     async def exchange(self, request: LLMRequest, on_text: Callable[[str], None]) -> LLMResponse:
-        """Send the request once, as the node that is at work."""
-        request = self._complete_request(request)
+        """Send the request once, on behalf of the running node."""
+        request = self._with_model(request)
         context = self._context()
         if context is None:
-            provider, request = self._addressed(request)
+            provider, request = self._resolve(request)
             return await provider.exchange(request, on_text)
         return await context.exchange(request, on_text)
 
     def complete(
         self, messages: MessagesLike, model: str | None = None, **options: Any
     ) -> LLMResponse:
-        """Ask once and wait for the answer; on the event loop use `acomplete`, or all wait."""
+        """Send a request and block until the response; on the event loop use `acomplete`."""
         context = self._context()
         if context is None:
             return super().complete(messages, model, **options)
-        return context.exchange_sync(
-            self._complete_request(build_request(messages, model, options))
-        )
+        return context.exchange_sync(self._with_model(build_request(messages, model, options)))
 
     async def aclose(self) -> None:
-        """Close what is open on this event loop; the provider can be used again."""
-        await self._found().aclose()
+        """Close the connections of this event loop; the provider stays usable."""
+        await self._default().aclose()
         await self._router.aclose()
 
-    def _found(self) -> Provider:
-        """Give the provider that answers a call without a model."""
+    def _default(self) -> Provider:
+        """Return the provider of calls that do not name a model."""
         return self._router.find(self._model)[0]
 
-    def _addressed(self, request: LLMRequest) -> tuple[Provider, LLMRequest]:
+    def _resolve(self, request: LLMRequest) -> tuple[Provider, LLMRequest]:
         provider, model = self._router.find(request.model)
         return provider, replace(request, model=model)
 
-    def _complete_request(self, request: LLMRequest) -> LLMRequest:
+    def _with_model(self, request: LLMRequest) -> LLMRequest:
         return request if request.model or not self._model else replace(request, model=self._model)
 
     def _context(self) -> Context[Any] | None:
-        seat = _SEAT.get()
-        while seat is not None and seat.provider is not self:
-            seat = seat.beneath
-        return seat.context if seat is not None else None
+        binding = _BINDING.get()
+        while binding is not None and binding.provider is not self:
+            binding = binding.outer
+        return binding.context if binding is not None else None
 
     def __repr__(self) -> str:
         return f"<MeteredProvider of {self._router!r}>"

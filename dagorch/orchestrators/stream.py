@@ -1,4 +1,4 @@
-"""From a run's events to an orchestrator's stream, and to the callback; no decisions here."""
+"""Translate the events of a run into those of an orchestrator's stream."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from dagorch.models.events import CONTENT_FIELDS, NODE_ENDS, Event, EventType
+from dagorch.models.events import CONTENT_FIELDS, NODE_ENDS, RUN_ENDS, Event, EventType
 from dagorch.models.orchestration import StreamEvent
-from dagorch.orchestrators.workflow import Agent, Workflow
+from dagorch.orchestrators.workflow import AgentInfo, Workflow
 from dagorch.runner.loop_state import shared
 from dagorch.runner.threads import run_in_thread
 
 __all__ = ["Stream"]
 
-_SAID: Final = {
+_MESSAGES: Final = {
     EventType.NODE_READY: "{node} is ready",
     EventType.NODE_STARTED: "{node} started",
-    EventType.NODE_TOKENS: "{node} writes",
-    EventType.EXCHANGE_ENDED: "{node} has asked {model}",
-    EventType.ATTEMPT_FAILED: "{node}: try {attempt} failed: {error}",
-    EventType.NODE_RETRYING: "{node} is tried again in {delay_seconds:.1f} s",
-    EventType.NODE_DOWNGRADED: "{node} asks the cheaper {model}",
-    EventType.NODE_HEDGED: "{node} is slow and asked a second time",
+    EventType.NODE_TOKENS: "{node} is writing",
+    EventType.EXCHANGE_ENDED: "{node} called {model}",
+    EventType.ATTEMPT_FAILED: "{node}: attempt {attempt} failed: {error}",
+    EventType.NODE_RETRYING: "{node} will be retried in {delay_seconds:.1f} s",
+    EventType.NODE_DOWNGRADED: "{node} uses the cheaper {model}",
+    EventType.NODE_HEDGED: "{node} is slow; a second call was started",
     EventType.NODE_PARKED: "{node} asks: {question}",
     EventType.MAP_OPENED: "{node} has {items} items",
     EventType.NODE_FAILED: "{node} failed: {error}",
@@ -32,14 +32,14 @@ _SAID: Final = {
 
 class Stream:
     """
-    The listener that tells one workflow's `stream_callback`.
+    The listener that calls a workflow's `stream_callback`, one event at a time.
 
-    A callback that is async runs on the event loop, any other in a worker thread, so that a slow
-    one holds nothing up; either gets one event after the other.
+    An async callback runs on the event loop, any other in a worker thread, so that a slow callback
+    delays nothing else.
 
     Args:
-        callback: The user's.
-        workflow: What is told of.
+        callback: The user's callback.
+        workflow: The workflow of the events.
     """
 
     def __init__(self, callback: Callable[[StreamEvent], Any], workflow: Workflow) -> None:
@@ -48,20 +48,20 @@ class Stream:
         self._began = datetime.now(UTC)
         self._synthesis_started = False
         self._created: set[str] = set()
-        """Paths of the agents that were told of."""
+        """Paths of the agents whose creation was reported."""
         self._is_async = inspect.iscoroutinefunction(callback) or inspect.iscoroutinefunction(
-            getattr(callback, "__call__", None)  # noqa: B004  # its kind is asked, not whether it is there
+            getattr(callback, "__call__", None)  # noqa: B004  # for its kind, not its existence
         )
 
     async def __call__(self, event: Event) -> None:
-        """Tell the callback what an event means; its first error is raised when all is told."""
+        """Call the callback with the translation of an event; raise its first error afterwards."""
         failure: Exception | None = None
-        for told in self._translate(event):
+        for stream_event in self._translate(event):
             try:
                 if self._is_async:
-                    await self._callback(told)
+                    await self._callback(stream_event)
                 else:
-                    outcome = await self._in_thread(told)
+                    outcome = await self._in_thread(stream_event)
                     if inspect.isawaitable(outcome):
                         await outcome
             except Exception as error:
@@ -69,12 +69,12 @@ class Stream:
         if failure is not None:
             raise failure
 
-    async def _in_thread(self, told: StreamEvent) -> Any:
+    async def _in_thread(self, stream_event: StreamEvent) -> Any:
         of_loop = shared()
         of_loop.threads_at_work += 1
         try:
             return await run_in_thread(
-                lambda: self._callback(told), _unfollowed, of_loop.thread_wait_seconds
+                lambda: self._callback(stream_event), _abandon, of_loop.thread_wait_seconds
             )
         finally:
             of_loop.threads_at_work -= 1
@@ -85,51 +85,54 @@ class Stream:
     def _translate(self, event: Event) -> Iterator[StreamEvent]:
         kind, path, workflow = event.type, event.path, self._workflow
         if kind is EventType.RUN_STARTED:
-            yield self._tell(event, EventType.TASK_STARTED, f"Started: {workflow.task}", {})
-            if workflow.planning == "":
+            yield self._event(event, EventType.TASK_STARTED, f"Started: {workflow.task}", {})
+            if workflow.planning_path == "":
                 yield from self._create(event, workflow.agents)
             return
         if kind is EventType.RUN_COMPLETED:
-            yield self._tell(event, EventType.TASK_COMPLETED, "Completed", {})
+            yield self._event(event, EventType.TASK_COMPLETED, "Completed", {})
             return
         if kind in (EventType.RUN_FAILED, EventType.RUN_CANCELLED):
-            why = event.data.get("error") or event.data.get("reason") or "cancelled"
-            word = "Failed" if kind is EventType.RUN_FAILED else "Cancelled"
-            yield self._tell(event, EventType.ERROR, f"{word}: {why}", {"error": str(why)})
+            reason = event.data.get("error") or event.data.get("reason") or "cancelled"
+            message = f"{RUN_ENDS[kind].capitalize()}: {reason}"
+            yield self._event(event, EventType.ERROR, message, {"error": str(reason)})
             return
         agent = workflow.agents.get(path)
-        if agent is not None and workflow.planning is None and kind is EventType.NODE_READY:
+        if agent is not None and workflow.planning_path is None and kind is EventType.NODE_READY:
             yield from self._create(event, [path])
-        if kind is EventType.NODE_STARTED and path == workflow.synthesis and agent is None:
+        if kind is EventType.NODE_STARTED and path == workflow.synthesis_path and agent is None:
             yield from self._start_synthesis(event)
         data = {name: value for name, value in event.data.items() if name not in CONTENT_FIELDS}
-        yield self._tell(event, kind, _message(event), {**data, "node": path})
+        yield self._event(event, kind, _message(event), {**data, "node": path})
         if kind not in NODE_ENDS:
             return
-        if path == workflow.planning:
+        if path == workflow.planning_path:
             yield from self._create(event, workflow.agents)
         if agent is not None and path in self._created:
-            facts = {**_facts(agent), "status": NODE_ENDS[kind], **event.data}
-            message = f"{agent.name} {NODE_ENDS[kind]}"
-            yield self._tell(event, EventType.SUBTASK_COMPLETED, message, facts)
-        if path == workflow.synthesis and kind is EventType.NODE_COMPLETED:
+            data = {**_agent_data(agent), "status": NODE_ENDS[kind], **event.data}
+            message = f"{agent.description} {NODE_ENDS[kind]}"
+            yield self._event(event, EventType.SUBTASK_COMPLETED, message, data)
+        if path == workflow.synthesis_path and kind is EventType.NODE_COMPLETED:
             yield from self._start_synthesis(event)
-            yield self._tell(event, EventType.SYNTHESIS_COMPLETED, "The answer is there", {})
+            yield self._event(event, EventType.SYNTHESIS_COMPLETED, "The answer is ready", {})
 
     def _create(self, event: Event, paths: Iterable[str]) -> Iterator[StreamEvent]:
         for path in paths:
             agent = self._workflow.agents[path]
             self._created.add(path)
-            yield self._tell(
-                event, EventType.SUBTASK_CREATED, f"Created {agent.name}", _facts(agent)
+            yield self._event(
+                event,
+                EventType.SUBTASK_CREATED,
+                f"Created {agent.description}",
+                _agent_data(agent),
             )
 
     def _start_synthesis(self, event: Event) -> Iterator[StreamEvent]:
         if not self._synthesis_started:
             self._synthesis_started = True
-            yield self._tell(event, EventType.SYNTHESIS_STARTED, "Putting the answer together", {})
+            yield self._event(event, EventType.SYNTHESIS_STARTED, "Synthesising the answer", {})
 
-    def _tell(
+    def _event(
         self, event: Event, kind: EventType, message: str, data: Mapping[str, Any]
     ) -> StreamEvent:
         return StreamEvent(
@@ -143,16 +146,20 @@ class Stream:
 
 
 def _message(event: Event) -> str:
-    said = _SAID.get(event.type)
-    if said is None:
+    template = _MESSAGES.get(event.type)
+    if template is None:
         return f"{event.path} {NODE_ENDS.get(event.type, event.type.value)}"
-    facts = {"error": "unknown error", "delay_seconds": 0.0, "question": "", **event.data}
-    return said.format_map({**facts, "node": event.path, "attempt": event.attempt})
+    data = {"error": "unknown error", "delay_seconds": 0.0, "question": "", **event.data}
+    return template.format_map({**data, "node": event.path, "attempt": event.attempt})
 
 
-def _facts(agent: Agent) -> dict[str, Any]:
-    return {"subtask_id": agent.id, "agent_type": str(agent.role), "description": agent.name}
+def _agent_data(agent: AgentInfo) -> dict[str, Any]:
+    return {
+        "subtask_id": agent.id,
+        "agent_type": str(agent.role),
+        "description": agent.description,
+    }
 
 
-def _unfollowed(_job: object) -> None:
-    """Let a callback that hangs be: its thread is a daemon."""
+def _abandon(_job: object) -> None:
+    """Leave a callback that hangs alone: its thread is a daemon."""

@@ -1,4 +1,4 @@
-"""The Dream Swarm as an orchestrator: config and sources to the pattern's graph, and its result."""
+"""The orchestrator of a Dream Swarm."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from dagorch.models.finding import Finding
 from dagorch.models.result import Result
 from dagorch.models.task import AgentResult, AgentType, TaskStatus
 from dagorch.orchestrators.base import BaseOrchestrator
-from dagorch.orchestrators.searching import Searching, searching
-from dagorch.orchestrators.workflow import Agent, Workflow
+from dagorch.orchestrators.model_lookup import model_name, token_limits
+from dagorch.orchestrators.search import SearchWorkflow, search_function
+from dagorch.orchestrators.workflow import AgentInfo, Workflow
 from dagorch.patterns.subtasks import node_ids
-from dagorch.patterns.swarm import Swarm, deal_domains, swarm_graph
-from dagorch.patterns.swarm_notes import Notes, Report, Searched, answered
-from dagorch.patterns.token_limits import LARGE, SMALL, TokenLimits
+from dagorch.patterns.swarm import Swarm, assign_domains, swarm_graph
+from dagorch.patterns.swarm_records import Notes, Report, SearchResult, make_answer
 from dagorch.ports import Source
 from dagorch.sources.registry import SOURCES, get_source
 
@@ -25,25 +25,24 @@ __all__ = ["DreamSwarmOrchestrator", "SwarmOrchestrator"]
 
 class DreamSwarmOrchestrator(BaseOrchestrator):
     """
-    A question searched in several places at once, read by agents that cite, and answered.
+    Search several domains, let agents read and cite the findings, and synthesise an answer.
 
-    Each domain's source is searched once; `num_agents` agents, to whom the domains are dealt
-    round robin, each read their share of what was found and write what it says, with numbers
-    that stand for it; what several found is put to one; a synthesis makes the answer, which ends
-    with the list of what it cites. Citations of anything that was not found are taken out, and
-    are in `metadata["dropped_citations"]`. A source that fails makes the result partial.
+    Each domain is searched once. Domains are assigned to `num_agents` agents round robin. Each
+    agent reads its share of the findings and reports on them with numbered citations. Duplicate
+    findings are merged. The answer ends with the list of its sources. Citations that match no
+    finding are removed and listed in `metadata["dropped_citations"]`. If a source fails, the
+    result is partial.
 
     Args:
-        config: A `DreamSwarmConfig`; None is the default one.
-        provider: Answers every model that is its own service's. None will do for drawing. A
-            `Router` may stand here as well.
-        providers: Further ones by name.
-        sources: What stands behind the domains, by name: any object with a method
-            `search(query, limit)`, async or not, that gives `Finding`s. A domain that is not
-            among them is one that dagorch knows.
+        config: A `DreamSwarmConfig`; None is the default.
+        provider: Serves the models of its service. None is enough to draw the graph. May be a
+            `Router`.
+        providers: Further providers by name.
+        sources: The sources of domains, by name: any object with a sync or async method
+            `search(query, limit)` that returns `Finding`s. Other domains use dagorch's sources.
 
     Raises:
-        DefinitionError: As every orchestrator; and a domain has no source.
+        DefinitionError: As for every orchestrator; also if a domain has no source.
 
     Example:
         >>> from dagorch.models.finding import Finding
@@ -77,9 +76,9 @@ class DreamSwarmOrchestrator(BaseOrchestrator):
         sources: Mapping[str, Source] | None = None,
     ) -> None:
         super().__init__(config, provider, providers=providers)
-        self._given = dict(sources or {})
-        self._made: dict[str, Source] = {}
-        for name, source in self._given.items():
+        self._custom_sources = dict(sources or {})
+        self._builtin_sources: dict[str, Source] = {}
+        for name, source in self._custom_sources.items():
             if not callable(getattr(source, "search", None)):
                 raise DefinitionError(
                     f"source {name!r}: {type(source).__name__} has no method search(query, limit)"
@@ -87,89 +86,84 @@ class DreamSwarmOrchestrator(BaseOrchestrator):
         self._sources()
 
     def _domains(self) -> list[str]:
-        if self._given and "domains" not in self.config.model_fields_set:
-            return list(self._given)
+        if self._custom_sources and "domains" not in self.config.model_fields_set:
+            return list(self._custom_sources)
         return list(self.config.domains)
 
     def _sources(self) -> dict[str, Source]:
-        """The source of each domain; one that was made is kept, with the pauses it owes."""
+        """Return the source of each domain; created ones are kept, as they track their pauses."""
         problems = []
         for name in self._domains():
-            if name in self._given or name in self._made:
+            if name in self._custom_sources or name in self._builtin_sources:
                 continue
             try:
-                self._made[name] = get_source(name)
+                self._builtin_sources[name] = get_source(name)
             except DefinitionError as error:
-                hint = f"; or give sources={{{name!r}: ...}}" if name not in SOURCES else ""
+                hint = f"; or pass sources={{{name!r}: ...}}" if name not in SOURCES else ""
                 problems.append(Problem(f"domain {name!r}: {error}{hint}"))
         if problems:
             raise DefinitionError(problems, subject="config")
-        return {name: self._given.get(name) or self._made[name] for name in self._domains()}
+        return {
+            name: self._custom_sources.get(name) or self._builtin_sources[name]
+            for name in self._domains()
+        }
 
     def _workflow(self, task: str, context: Mapping[str, Any]) -> Workflow:
         config, model = self.config, self.config.primary_model or ""
         sources = self._sources()
         domains = list(sources)
-        swarm = Swarm(
-            config.num_agents, domains, config.findings_per_agent, model, self._room(model)
+        limits = token_limits(self._router, model)
+        swarm = Swarm(config.num_agents, domains, config.findings_per_agent, model, limits)
+        graph = swarm_graph(
+            swarm, lambda name: search_function(name, sources[name]), task, self._policy
         )
-        graph = swarm_graph(swarm, lambda name: searching(name, sources[name]), task, self._policy)
         ids = node_ids(domains)
+        shown_model = model_name(self._router, model)
         agents = {
-            f"agent_{n}": Agent(
+            f"agent_{n}": AgentInfo(
                 f"agent_{n}",
                 AgentType.RESEARCHER,
                 f"agent_{n} ({', '.join(own)})",
-                {"domains": own, "model": self._called(model)},
+                {"domains": own, "model": shown_model},
             )
-            for n, own in enumerate(deal_domains(config.num_agents, domains), 1)
+            for n, own in enumerate(assign_domains(config.num_agents, domains), 1)
         }
 
-        def adjust(path: str, told: AgentResult, result: Result) -> AgentResult:
+        def adjust(path: str, agent: AgentResult, result: Result) -> AgentResult:
             report = result.values.get(f"report_{path.removeprefix('agent_')}")
-            own = agents[path].facts["domains"]
-            return _told(told, report, _failures(result, {name: ids[name] for name in own}))
+            own = agents[path].metadata["domains"]
+            failures = _failures(result, {name: ids[name] for name in own})
+            return _with_citations(agent, report, failures)
 
-        def facts(result: Result) -> dict[str, Any]:
+        def metadata(result: Result) -> dict[str, Any]:
             return {
                 "orchestrator": type(self).__name__,
                 "num_agents": config.num_agents,
                 "domains": domains,
-                "models": {"researcher": self._called(model)},
-                "sources": _searched(result, ids),
-                **_cited(result),
+                "models": {"researcher": shown_model},
+                "sources": _source_summary(result, ids),
+                **_citation_summary(result),
             }
 
-        return Searching(
+        return SearchWorkflow(
             task,
             graph,
-            planning="",
-            synthesis="synthesis",
-            answer="answer",
+            planning_path="",
+            synthesis_path="synthesis",
+            answer_path="answer",
             agents=agents,
-            facts=facts,
+            metadata=metadata,
             adjust=adjust,
             sources=sources,
         )
 
-    def _called(self, model: str) -> str:
-        """The name of a model at its provider, as far as it is known."""
-        found, default = self._router.route(model), self._router.default
-        name = model if found is None else found.model
-        return name or (default.default_model if default is not None else "")
-
-    def _room(self, model: str) -> TokenLimits:
-        """How much a model can take; only the embedded one is known to be small."""
-        found = self._router.route(model)
-        return SMALL if found is not None and found.provider == "local" else LARGE
-
 
 SwarmOrchestrator = DreamSwarmOrchestrator
-"""The older name."""
+"""The old name."""
 
 
 def _failures(result: Result, ids: Mapping[str, str]) -> dict[str, str]:
-    """Why a domain gave nothing, for those whose search did not complete."""
+    """Return the reason for each domain whose search did not complete."""
     runs = {name: result.node_runs.get(f"search_{id}") for name, id in ids.items()}
     return {
         name: run.reason or f"it was {run.end}"
@@ -178,45 +172,46 @@ def _failures(result: Result, ids: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _told(told: AgentResult, report: Any, failures: Mapping[str, str]) -> AgentResult:
-    """An agent's result with what it cites, and true of the domains that failed."""
-    facts: dict[str, Any] = dict(told.metadata)
+def _with_citations(agent: AgentResult, report: Any, failures: Mapping[str, str]) -> AgentResult:
+    """Add the citations of an agent's report and the failures of its domains to its result."""
+    metadata: dict[str, Any] = dict(agent.metadata)
     changes: dict[str, Any] = {}
     if failures:
-        facts["failed_domains"] = dict(failures)
-        if told.status in (TaskStatus.COMPLETED, TaskStatus.SKIPPED):
+        metadata["failed_domains"] = dict(failures)
+        if agent.status in (TaskStatus.COMPLETED, TaskStatus.SKIPPED):
             changes["status"] = TaskStatus.PARTIAL
-        elif told.status is TaskStatus.BLOCKED:
-            facts["error"] = "; ".join(f"{name}: {why}" for name, why in failures.items())
+        elif agent.status is TaskStatus.BLOCKED:
+            reasons = (f"{name}: {reason}" for name, reason in failures.items())
+            metadata["error"] = "; ".join(reasons)
     if isinstance(report, Report):
         changes["content"] = report.text
-        facts |= {
+        metadata |= {
             "findings": len(report.findings),
-            "citations": _listed(report.numbers, report.cited),
+            "citations": _citations(report.numbers, report.cited),
             "dropped_citations": list(report.dropped),
         }
         if not report.findings:
-            facts["error"] = "nothing was found"
-    return told.model_copy(update={**changes, "metadata": facts})
+            metadata["error"] = "nothing was found"
+    return agent.model_copy(update={**changes, "metadata": metadata})
 
 
-def _searched(result: Result, ids: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-    """How each domain's search went."""
+def _source_summary(result: Result, ids: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """Return the number of findings or the error of each domain."""
     failures = _failures(result, ids)
-    told: dict[str, dict[str, Any]] = {}
+    summary: dict[str, dict[str, Any]] = {}
     for name, id in ids.items():
-        searched = result.values.get(f"search_{id}")
-        if isinstance(searched, Searched):
-            told[name] = {"found": len(searched.findings), "skipped": searched.skipped}
-            if searched.problems:
-                told[name]["problems"] = list(searched.problems)
+        found = result.values.get(f"search_{id}")
+        if isinstance(found, SearchResult):
+            summary[name] = {"found": len(found.findings), "skipped": found.skipped}
+            if found.problems:
+                summary[name]["problems"] = list(found.problems)
         elif name in failures:
-            told[name] = {"found": 0, "error": failures[name]}
-    return told
+            summary[name] = {"found": 0, "error": failures[name]}
+    return summary
 
 
-def _cited(result: Result) -> dict[str, Any]:
-    """What the answer cites, and every citation that was taken out on the way to it."""
+def _citation_summary(result: Result) -> dict[str, Any]:
+    """Return the citations of the answer, and the citations that were removed."""
     dropped = {
         path.replace("report_", "agent_"): list(report.dropped)
         for path, report in result.values.items()
@@ -225,19 +220,19 @@ def _cited(result: Result) -> dict[str, Any]:
     notes, synthesis = result.values.get("notes"), result.values.get("synthesis")
     if not isinstance(notes, Notes) or synthesis is None:
         return {"citations": [], "dropped_citations": dropped}
-    answer = answered(notes, synthesis)
+    answer = make_answer(notes, synthesis)
     if answer.dropped:
         dropped["synthesis"] = list(answer.dropped)
-    listed = _listed(answer.numbers, answer.findings)
+    citations = _citations(answer.numbers, answer.findings)
     return {
-        "citations": listed if answer.cites else [],
-        "read": [] if answer.cites else listed,
+        "citations": citations if answer.cites else [],
+        "read": [] if answer.cites else citations,
         "dropped_citations": dropped,
         "duplicates": notes.duplicates,
     }
 
 
-def _listed(numbers: Sequence[int], findings: Sequence[Finding]) -> list[dict[str, Any]]:
+def _citations(numbers: Sequence[int], findings: Sequence[Finding]) -> list[dict[str, Any]]:
     return [
         {"number": number, **finding.model_dump(mode="json", exclude={"text"})}
         for number, finding in zip(numbers, findings, strict=True)

@@ -1,4 +1,4 @@
-"""One workflow: who works in it, what they gave, what it came to. Running it is the engine's."""
+"""One workflow: its graph, its agents, and its outcome. The engine runs it."""
 
 from __future__ import annotations
 
@@ -13,86 +13,87 @@ from dagorch.models.result import NodeRun, Result
 from dagorch.models.task import AgentResult, AgentType, TaskStatus
 from dagorch.models.usage import NOTHING_USED, Usage
 
-__all__ = ["Agent", "Workflow", "without_costs"]
+__all__ = ["AgentInfo", "Workflow", "without_costs"]
 
 
 @dataclass(frozen=True, slots=True)
-class Agent:
-    """Somebody whose part is told in the result."""
+class AgentInfo:
+    """A node run that has an `AgentResult` of its own."""
 
     id: str
-    """The subtask's."""
+    """The subtask's id."""
     role: AgentType | str
-    name: str
-    """What it does, for people."""
-    facts: Mapping[str, Any] = field(default_factory=dict)
-    """For the metadata of its result."""
+    description: str
+    """For people."""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    """Added to the metadata of its result."""
 
 
 @dataclass(slots=True)
 class Workflow:
     """
-    A task with the graph that does it. Two workflows share nothing.
+    A task and its graph. Two workflows share nothing.
 
-    A run of the graph gets it as `deps`, so that its nodes can leave here what is known before
-    the run ends.
+    It is the `deps` of the run, so that nodes can record here what is known before the run ends.
     """
 
     task: str
     graph: Graph
-    planning: str | None
+    planning_path: str | None
     """
-    Path of the node after which every agent is known; empty where all are before the run.
+    The path of the node after which all agents are known; empty if they are known before the run.
 
-    None: each when its turn has come, and those whose turn never comes take no part.
+    None: an agent is known when its node run is ready, and skipped ones are left out.
     """
-    synthesis: str
-    """Path of the node that gives the answer; empty where that is the graph's own value."""
-    answer: str = ""
-    """Path of the node whose value is the result, where that is another one."""
-    agents: dict[str, Agent] = field(default_factory=dict)
-    """By the path of their node."""
+    synthesis_path: str
+    """The path of the synthesis; empty if the answer is the value of the graph."""
+    answer_path: str = ""
+    """The path of the node whose value is the result, if it is not the synthesis."""
+    agents: dict[str, AgentInfo] = field(default_factory=dict)
+    """By the path of their node run."""
     inputs: Mapping[str, Any] = field(default_factory=dict)
-    """What the run is given beside the defaults of the graph's inputs."""
+    """The inputs of the run."""
     models: tuple[str, ...] = ()
-    """What its functions call, as far as that is known before."""
-    facts: Callable[[Result], Mapping[str, Any]] = lambda _: {}
-    """What the pattern tells in the result's metadata."""
-    adjust: Callable[[str, AgentResult, Result], AgentResult] = lambda _path, told, _result: told
-    """What the pattern makes of an agent's result, by the path of its node."""
-    steps: Mapping[str, str] = field(default_factory=dict)
-    """In a loop: the id of each step's node in a pass, by the step's name."""
-    given: dict[str, AgentResult] = field(default_factory=dict)
-    """What agents gave, by path, where the run does not keep it."""
+    """The models that functions call, as far as they are known before the run."""
+    metadata: Callable[[Result], Mapping[str, Any]] = lambda _: {}
+    """Returns the pattern's metadata of the result."""
+    adjust: Callable[[str, AgentResult, Result], AgentResult] = lambda _path, agent, _result: agent
+    """Returns the pattern's version of an agent's result, by the path of its node run."""
+    step_node_ids: Mapping[str, str] = field(default_factory=dict)
+    """In a loop: the node id of each step, by the step's name."""
+    recorded: dict[str, AgentResult] = field(default_factory=dict)
+    """Agent results by path, where the run does not keep the value."""
 
-    def leave(self, path: str, given: Mapping[str, Any]) -> None:
-        """Keep what steps of a pass gave; see `dagorch.patterns.loop_state.Keeper`."""
+    def record_outputs(self, path: str, outputs: Mapping[str, Any]) -> None:
+        """Record outputs of a pass; see `dagorch.patterns.loop_state.OutputRecorder`."""
         frame = NodePath(path).frame
-        for name in given.keys() & self.steps.keys():
-            own = f"{frame}/{self.steps[name]}"
-            if own in self.agents:
-                id = self.agents[own].id
-                self.given[own] = AgentResult(subtask_id=id, content=given[name])
+        for name in outputs.keys() & self.step_node_ids.keys():
+            step_path = f"{frame}/{self.step_node_ids[name]}"
+            if step_path in self.agents:
+                id = self.agents[step_path].id
+                self.recorded[step_path] = AgentResult(subtask_id=id, content=outputs[name])
 
     def outcome(self, result: Result, failure: BaseException | None = None) -> OrchestratorResult:
-        """Say what a run came to; with a failure, what it had come to."""
+        """Return the outcome of a run, or of the part that finished before a failure."""
         agents = []
         cost = float(result.cost_usd)
-        for path, agent in self.agents.items():
+        for path, info in self.agents.items():
             run = result.node_runs.get(path)
-            if run is None or (run.end == "skipped" and self.planning is None):
+            if run is None or (run.end == "skipped" and self.planning_path is None):
                 continue  # a pass or a branch that was not taken
             if run.end == "cancelled" and run.started_seconds is None:
                 continue
-            told = self.adjust(path, self._agent_result(path, agent, run, result), result)
+            agent = self.adjust(path, self._agent_result(path, info, run, result), result)
             if not run.usage.calls:
-                cost += told.cost  # what it paid for elsewhere
-            agents.append(told)
-        whole = (TaskStatus.COMPLETED, TaskStatus.SKIPPED)
+                cost += agent.cost  # reported by the agent, for calls outside of the run
+            agents.append(agent)
+        complete = (TaskStatus.COMPLETED, TaskStatus.SKIPPED)
         failed = [
-            told.subtask_id for told in agents if told.status not in (*whole, TaskStatus.PARTIAL)
+            agent.subtask_id
+            for agent in agents
+            if agent.status not in (*complete, TaskStatus.PARTIAL)
         ]
-        is_partial = any(told.status not in whole for told in agents)
+        is_partial = any(agent.status not in complete for agent in agents)
         return OrchestratorResult(
             task_id=result.run_id,
             status=_status(result, failure, is_partial),
@@ -113,17 +114,17 @@ class Workflow:
                     role: _plain(usage) for role, usage in self._by_tier(result).items()
                 },
                 "dropped_events": result.dropped_events,
-                **self.facts(result),
+                **self.metadata(result),
             },
             run=result,
         )
 
     def _answer(self, result: Result) -> Any:
-        path = self.answer or self.synthesis
+        path = self.answer_path or self.synthesis_path
         return result.values.get(path) if path else result.output
 
     def _by_tier(self, result: Result) -> dict[str, Usage]:
-        """What went to the agents of each role, and to the rest: planning and synthesis."""
+        """Sum the usage by role; planning and synthesis count as the orchestrator's."""
         sums: dict[str, Usage] = {}
         for path, run in result.node_runs.items():
             if not run.bills:
@@ -134,37 +135,43 @@ class Workflow:
             sums[role] = sums.get(role, NOTHING_USED) + run.usage
         return sums
 
-    def _agent_result(self, path: str, agent: Agent, run: NodeRun, result: Result) -> AgentResult:
-        told = self.given.get(path)
-        if told is None:
-            content = result[path] if path in result else ""  # noqa: SIM401 - it is no dict
-            told = AgentResult(subtask_id=agent.id, content=content)
-        facts = {**agent.facts, "seconds": round(run.duration_seconds, 6), "attempts": run.attempts}
-        why = run.reason or (f"{type(run.error).__name__}: {run.error}" if run.error else "")
-        if why:
-            facts["error"] = why
+    def _agent_result(
+        self, path: str, info: AgentInfo, run: NodeRun, result: Result
+    ) -> AgentResult:
+        agent = self.recorded.get(path)
+        if agent is None:
+            content = result[path] if path in result else ""  # noqa: SIM401 - not a dict
+            agent = AgentResult(subtask_id=info.id, content=content)
+        metadata = {
+            **info.metadata,
+            "seconds": round(run.duration_seconds, 6),
+            "attempts": run.attempts,
+        }
+        reason = run.reason or (f"{type(run.error).__name__}: {run.error}" if run.error else "")
+        if reason:
+            metadata["error"] = reason
         metered = run.usage.calls > 0
-        return told.model_copy(
+        return agent.model_copy(
             update={
-                "status": told.status if run.end == "completed" else TaskStatus(run.end),
-                "agent_type": told.agent_type or agent.role,
-                "tokens_used": run.usage.total_tokens if metered else told.tokens_used,
-                "cost": float(run.usage.cost_usd) if metered else told.cost,
-                "metadata": {**facts, **told.metadata},
+                "status": agent.status if run.end == "completed" else TaskStatus(run.end),
+                "agent_type": agent.agent_type or info.role,
+                "tokens_used": run.usage.total_tokens if metered else agent.tokens_used,
+                "cost": float(run.usage.cost_usd) if metered else agent.cost,
+                "metadata": {**metadata, **agent.metadata},
             }
         )
 
 
-def without_costs(told: OrchestratorResult) -> OrchestratorResult:
-    """Leave the dollars out of an outcome, for `enable_cost_tracking=False`; its run has them."""
-    metadata = {name: value for name, value in told.metadata.items() if name != "cost_estimated"}
+def without_costs(outcome: OrchestratorResult) -> OrchestratorResult:
+    """Remove the dollars from an outcome, for `enable_cost_tracking=False`; its run keeps them."""
+    metadata = {name: value for name, value in outcome.metadata.items() if name != "cost_estimated"}
     for name in ("usage_by_model", "usage_by_tier"):
         metadata[name] = {
-            whose: {what: count for what, count in usage.items() if what != "cost"}
-            for whose, usage in metadata[name].items()
+            key: {count: value for count, value in usage.items() if count != "cost"}
+            for key, usage in metadata[name].items()
         }
-    agents = [agent.model_copy(update={"cost": 0.0}) for agent in told.agent_results]
-    return told.model_copy(
+    agents = [agent.model_copy(update={"cost": 0.0}) for agent in outcome.agent_results]
+    return outcome.model_copy(
         update={"agent_results": agents, "total_cost": 0.0, "metadata": metadata}
     )
 

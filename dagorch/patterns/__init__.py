@@ -1,1 +1,1 @@
-"""Patterns as graph builders: pure, each a page; what runs them is above."""
+"""Graph builders of the patterns; pure functions."""

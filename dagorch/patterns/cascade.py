@@ -1,19 +1,19 @@
-"""Dream Cascade as a graph: a plan, then three tiers, each reading its share of the one before."""
+"""The graph of a Dream Cascade: a plan, then three tiers, each reading its share of the last."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 from dagorch.graph.graph import Graph
 from dagorch.models.policy import DEFAULT_POLICY, Policy
 from dagorch.models.ref import Ref
 from dagorch.nodes.llm import LLM
 from dagorch.patterns import cascade_prompts as prompts
-from dagorch.patterns.partition import joined, shares
-from dagorch.patterns.planner import AskOne, Planning, Questions, dealt
+from dagorch.patterns.partition import join_texts, partition
+from dagorch.patterns.planner import PlannerLLM, QuestionLLM, Questions, questions_of_plan
 from dagorch.patterns.token_limits import LARGE, TokenLimits
 
 __all__ = ["Cascade", "Tier", "cascade_graph"]
@@ -21,17 +21,21 @@ __all__ = ["Cascade", "Tier", "cascade_graph"]
 
 @dataclass(frozen=True, slots=True)
 class Tier:
-    """The agents of one tier, and their model."""
+    """The number of agents in a tier, and their model."""
 
     count: int = 1
     model: str = ""
-    """As a run's router or provider knows it."""
-    room: TokenLimits = LARGE
+    """The model's name for the router or provider of the run."""
+    limits: TokenLimits = LARGE
+
+    def options(self, prompt: str, *, is_answer: bool = False) -> dict[str, Any]:
+        """Return the arguments of an LLM node of this tier."""
+        return self.limits.options(prompt, self.model, is_answer=is_answer)
 
 
 @dataclass(frozen=True, slots=True)
 class Cascade:
-    """What a cascade is made of. The planner merges, too, if there is more than one camina."""
+    """The tiers of a cascade. The planner's model also merges, if there are several caminas."""
 
     planner: Tier = field(default_factory=Tier)
     belters: Tier = field(default_factory=lambda: Tier(3))
@@ -39,21 +43,17 @@ class Cascade:
     caminas: Tier = field(default_factory=Tier)
 
 
-_READS: Final = {"drummer": "findings", "camina": "analyses", "merge": "reports"}
-"""What each tier calls that which it reads, in its prompt."""
-
-
 def cascade_graph(cascade: Cascade, task: str, policy: Policy = DEFAULT_POLICY) -> Graph:
     """
     Build the graph of a Dream Cascade; its value is the text of the answer.
 
-    The counts are exact, whatever the replies look like: questions that a plan lacks are made
-    from the task. An agent goes on with what is left of its share when one before it failed.
+    The counts are exact for any reply: missing questions are derived from the task. An agent
+    works with the rest of its share if an agent before it failed.
 
     Args:
-        cascade: Tiers, models, sizes.
-        task: What to find out; the default of the graph's input of that name.
-        policy: Of every LLM node.
+        cascade: The tiers.
+        task: The task; the default of the graph's input `task`.
+        policy: The policy of every LLM node.
 
     Example:
         >>> graph = cascade_graph(Cascade(belters=Tier(2), drummers=Tier(1)), "Why is it blue?")
@@ -63,74 +63,72 @@ def cascade_graph(cascade: Cascade, task: str, policy: Policy = DEFAULT_POLICY) 
     """
     graph = Graph("dream cascade")
     graph.input("task", str, default=task)
-    planner, count = cascade.planner, cascade.belters.count
-    agent = replace(policy, on_error="continue")
+    belters, drummers, caminas = cascade.belters, cascade.drummers, cascade.caminas
+    agent_policy = replace(policy, on_error="continue")
 
-    exact = planner.room.exact_plan
-    asking = _asking(planner, prompts.DECOMPOSE)
-    asking["max_tokens"] = min(max(planner.room.write_tokens, 50 * count), 3_000)
-    if exact:  # what makes a small model's prose livelier breaks its JSON
-        asking |= {"temperature": 0.0, "extra": None}
-    planning = Planning(
-        "decompose",
-        policy=replace(policy, fallback=[]),  # the task's own questions are asked then
-        output=Questions,
-        exact=count if exact else None,
-        **asking,
-    )
-    plan = graph.add(planning, count=count)
-    questions = graph.function(dealt, id="questions", plan=plan, count=count)
-    belters = [
+    plan = graph.add(_planner(cascade.planner, belters.count, policy), count=belters.count)
+    questions = graph.function(questions_of_plan, id="questions", plan=plan, count=belters.count)
+    searches = [
         graph.add(
-            AskOne(
-                f"belter_{i + 1}", place=i, policy=agent, **_asking(cascade.belters, prompts.SEARCH)
+            QuestionLLM(
+                f"belter_{i + 1}", index=i, policy=agent_policy, **belters.options(prompts.SEARCH)
             ),
             questions=questions,
         )
-        for i in range(count)
+        for i in range(belters.count)
     ]
-    parts = [[belters[i] for i in share] for share in shares(count, cascade.drummers.count)]
-    drummers = _tier(graph, "drummer", cascade.drummers, prompts.ANALYSE, parts, agent)
-    answers = _tier(graph, "camina", cascade.caminas, prompts.SYNTHESISE, [drummers], agent)
+    shares = [[searches[i] for i in share] for share in partition(belters.count, drummers.count)]
+    findings = _merge_shares(graph, "findings", shares, drummers)
+    analyses = [
+        graph.add(
+            LLM(f"drummer_{i + 1}", policy=agent_policy, **drummers.options(prompts.ANALYSE)),
+            findings=findings[i % len(findings)],
+        )
+        for i in range(drummers.count)
+    ]
+    (notes,) = _merge_shares(graph, "analyses", [analyses], caminas)
+    answers = [
+        graph.add(
+            LLM(
+                f"camina_{i + 1}",
+                policy=agent_policy,
+                **caminas.options(prompts.SYNTHESISE, is_answer=True),
+            ),
+            analyses=notes,
+        )
+        for i in range(caminas.count)
+    ]
     if len(answers) > 1:
-        answers = _tier(graph, "merge", replace(planner, count=1), prompts.MERGE, [answers], policy)
+        (reports,) = _merge_shares(graph, "reports", [answers], cascade.planner)
+        options = cascade.planner.options(prompts.MERGE, is_answer=True)
+        answers = [graph.add(LLM("merge", policy=policy, **options), reports=reports)]
     graph.output(*answers)
     return graph
 
 
-def _tier(
-    graph: Graph,
-    name: str,
-    tier: Tier,
-    prompt: str,
-    parts: Sequence[Sequence[Ref[str]]],
-    policy: Policy,
-) -> list[Ref[str]]:
-    """Add a tier: a merge for each part of the one before, and agents that read them in turn."""
-    fold = partial(joined, most_bytes=tier.room.read_bytes)
-    reads = _READS[name]
-    read = [
-        graph.merge(
-            f"{reads}_{n}" if len(parts) > 1 else reads, part, reducer=fold, tolerate_failures=True
-        )
-        for n, part in enumerate(parts, 1)
-    ]
-    asking = _asking(tier, prompt)
-    ids = [name] if name == "merge" else [f"{name}_{n + 1}" for n in range(tier.count)]
+def _planner(tier: Tier, count: int, policy: Policy) -> PlannerLLM:
+    exact = tier.limits.exact_plan
+    options = tier.options(prompts.DECOMPOSE)
+    options["max_tokens"] = min(max(tier.limits.write_tokens, 50 * count), 3_000)
+    if exact:  # the sampling that improves a small model's prose breaks its JSON
+        options |= {"temperature": 0.0, "extra": None}
+    return PlannerLLM(
+        "decompose",
+        policy=replace(policy, fallback=[]),  # then all questions are derived from the task
+        output=Questions,
+        exact=count if exact else None,
+        **options,
+    )
+
+
+def _merge_shares(
+    graph: Graph, id: str, shares: Sequence[Sequence[Ref[str]]], readers: Tier
+) -> list[Ref[Any]]:
+    """Merge each share into one text for its readers, without the agents that failed."""
+    fold = partial(join_texts, max_bytes=readers.limits.read_bytes)
     return [
-        graph.add(LLM(id, policy=policy, **asking), **{reads: read[n % len(read)]})
-        for n, id in enumerate(ids)
+        graph.merge(
+            f"{id}_{n}" if len(shares) > 1 else id, share, reducer=fold, tolerate_failures=True
+        )
+        for n, share in enumerate(shares, 1)
     ]
-
-
-def _asking(tier: Tier, prompt: str) -> dict[str, Any]:
-    """What every LLM node of a tier is made with."""
-    room = tier.room
-    answers = prompt in (prompts.SYNTHESISE, prompts.MERGE)
-    return {
-        "prompt": prompt,
-        "model": tier.model,
-        "max_tokens": room.answer_tokens if answers else room.write_tokens,
-        "temperature": room.temperature,
-        "extra": room.extra or None,
-    }

@@ -1,4 +1,4 @@
-"""Citations: findings numbered for a reader, and what a reply cites looked for among them. Pure."""
+"""Number findings for a model, and resolve the citations in its reply. Pure functions."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Final
 
 from dagorch.models.finding import Finding
 from dagorch.patterns.findings import address_key
-from dagorch.patterns.partition import fitted
+from dagorch.patterns.partition import fit_texts
 
-__all__ = ["Cited", "cite", "listed", "numbered"]
+__all__ = ["Cited", "cite", "format_findings", "format_sources"]
 
 _NUMBERS: Final = re.compile(r"\[\s*(\d{1,4}(?:\s*[,;–-]\s*\d{1,4})*)\s*\]")
 _LINK: Final = re.compile(r"\[([^\[\]\n]{0,200})\]\((https?://[^)\s]{1,2000})\)")
 _ADDRESS: Final = re.compile(r"<?https?://[^\s<>\"'\])]{1,2000}>?")
-_NAME: Final = r"[A-Z][\w'’-]{1,40}"  # the typographic apostrophe of names
+_NAME: Final = r"[A-Z][\w'’-]{1,40}"  # names may have a typographic apostrophe
 _PAPER: Final = re.compile(
     rf"[(\[]({_NAME})(?:\s+(?:and|&)\s+{_NAME})?(?:,?\s+et\s+al\.?,?|,)\s+((?:19|20)\d\d)[a-z]?[)\]]"
 )
@@ -27,26 +27,26 @@ _MAX_RANGE: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class Cited:
-    """A text whose every citation is among what was found."""
+    """A text in which every citation refers to a finding."""
 
     text: str
     numbers: tuple[int, ...] = ()
-    """What it cites, from 1, in order of appearance."""
+    """The numbers of the cited findings, from 1, in order of appearance."""
     dropped: tuple[str, ...] = ()
-    """Citations that were taken out, because nothing found is what they name."""
+    """Citations that were removed, because they match no finding."""
 
 
-def cite(text: str, findings: Sequence[Finding], place: Callable[[int], int] = int) -> Cited:
+def cite(text: str, findings: Sequence[Finding], renumber: Callable[[int], int] = int) -> Cited:
     """
-    Keep the citations of a reply that are among the findings, and take out all others.
+    Resolve the citations of a reply, and remove those that match no finding.
 
-    Numbers in brackets, addresses, links and `(Author, year)` count as citations; those that are
-    right come out as numbers.
+    Numbers in brackets, addresses, links and `(Author, year)` are citations. Those that match
+    become numbers in brackets.
 
     Args:
         text: A reply.
-        findings: What its author had before it, numbered from 1.
-        place: Gives the number to write for one that is read.
+        findings: The findings that the model read, numbered from 1.
+        renumber: Returns the number to write in place of a finding's own.
 
     Example:
         >>> found = [Finding("Bees", "https://e.org/b"), Finding("Ants", authors=["A. Wehner"],
@@ -60,33 +60,35 @@ def cite(text: str, findings: Sequence[Finding], place: Callable[[int], int] = i
     used: dict[int, None] = {}
     dropped: dict[str, None] = {}
 
-    def written(number: int | None, said: str) -> str:
+    def resolve(number: int | None, citation: str) -> str:
         if number is None or not 1 <= number <= len(findings):
-            dropped[said] = None
+            dropped[citation] = None
             return ""
-        used[place(number)] = None
-        return f"[{place(number)}]"
+        used[renumber(number)] = None
+        return f"[{renumber(number)}]"
 
     def by_link(match: re.Match[str]) -> str:
-        mark = written(addresses.get(address_key(match[2])), match[2])
+        mark = resolve(addresses.get(address_key(match[2])), match[2])
         return " ".join(part for part in (match[1], mark) if part)
 
     def by_address(match: re.Match[str]) -> str:
         whole = match[0].strip("<>")
         url = whole.rstrip(".,;:!?")
-        return written(addresses.get(address_key(url)), url) + whole[len(url) :]
+        return resolve(addresses.get(address_key(url)), url) + whole[len(url) :]
 
     def by_paper(match: re.Match[str]) -> str:
         if match[1] in _MONTHS:
             return match[0]
-        return written(_paper(findings, match[1], match[2]), match[0])
+        return resolve(_paper(findings, match[1], match[2]), match[0])
 
     def by_numbers(match: re.Match[str]) -> str:
-        marks = [written(number, f"[{number}]") for number in _spread(match[1])]
+        marks = [resolve(number, f"[{number}]") for number in _expand(match[1])]
         return "".join(dict.fromkeys(marks))
 
-    # Numbers first: what the other ways write are numbers, too, and those of `place`.
-    text = re.sub(r"\[(\d{1,4})\]\((?=https?:)", r"[ ](", text)  # `[1](address)` is one citation
+    # Numbers first, because the other patterns write numbers that are already final.
+    text = re.sub(
+        r"\[(\d{1,4})\]\((?=https?:)", r"[ ](", text
+    )  # `[1](address)` is a single citation
     text = _NUMBERS.sub(by_numbers, text)
     for pattern, replace in ((_LINK, by_link), (_ADDRESS, by_address), (_PAPER, by_paper)):
         text = pattern.sub(replace, text)
@@ -96,16 +98,16 @@ def cite(text: str, findings: Sequence[Finding], place: Callable[[int], int] = i
     return Cited(text.strip(), tuple(used), tuple(dropped))
 
 
-def _spread(numbers: str) -> list[int]:
-    """The numbers of `1, 3-5`."""
-    spread: list[int] = []
+def _expand(numbers: str) -> list[int]:
+    """Return the numbers of a text such as `1, 3-5`."""
+    expanded: list[int] = []
     for part in re.split(r"[,;]", numbers):
-        ends = [int(end) for end in re.split(r"[–-]", part)]  # models write dashes
+        ends = [int(end) for end in re.split(r"[–-]", part)]  # models also write dashes
         if len(ends) == 2 and ends[0] <= ends[1] <= ends[0] + _MAX_RANGE:
-            spread += range(ends[0], ends[1] + 1)
+            expanded += range(ends[0], ends[1] + 1)
         else:
-            spread += ends
-    return spread
+            expanded += ends
+    return expanded
 
 
 def _paper(findings: Sequence[Finding], name: str, year: str) -> int | None:
@@ -116,34 +118,34 @@ def _paper(findings: Sequence[Finding], name: str, year: str) -> int | None:
     return None
 
 
-def numbered(findings: Sequence[Finding], most_bytes: int) -> str:
+def format_findings(findings: Sequence[Finding], max_bytes: int) -> str:
     """
-    Write findings for a model to read, each with its number and cut to its part of the room.
+    Format findings for a model, each with its number, cut to fit.
 
-    A number in brackets within a text is put in round ones: it is none of these.
+    Numbers in brackets inside a finding's text become round brackets: they are not ours.
 
     Example:
-        >>> print(numbered([Finding("Bees", text="They dance [3].", date="2020")], 100))
+        >>> print(format_findings([Finding("Bees", text="They dance [3].", date="2020")], 100))
         [1] Bees (2020)
         They dance (3).
     """
-    cut = fitted([_told(finding) for finding in findings], most_bytes)
+    cut = fit_texts([_format_finding(finding) for finding in findings], max_bytes)
     return "\n\n".join(f"[{number}] {text}" for number, text in enumerate(cut, 1))
 
 
-def _told(finding: Finding) -> str:
+def _format_finding(finding: Finding) -> str:
     about = "; ".join(part for part in (", ".join(finding.authors[:3]), finding.date) if part)
     head = f"{finding.title} ({about})" if about else finding.title
     text = finding.text if finding.text.strip() != finding.title.strip() else ""
     return _NUMBERS.sub(r"(\1)", f"{head}\n{text}".strip())
 
 
-def listed(findings: Sequence[Finding], numbers: Sequence[int]) -> str:
+def format_sources(findings: Sequence[Finding], numbers: Sequence[int]) -> str:
     """
-    Write the list of what a text cites.
+    Format the list of sources of a text.
 
     Example:
-        >>> listed([Finding("Ants"), Finding("Bees", "https://e.org/b", "2020")], [2])
+        >>> format_sources([Finding("Ants"), Finding("Bees", "https://e.org/b", "2020")], [2])
         '[2] Bees, 2020. https://e.org/b'
     """
     lines = []

@@ -1,4 +1,4 @@
-"""Conditional as a graph: a decision, a branch on it, and a chain of steps behind each label."""
+"""The graph of a Conditional: a decision, a branch on it, and a chain of steps for each label."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ __all__ = ["Decision", "conditional_graph"]
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What picks the branch."""
+    """The node that picks the branch."""
 
     id: str
-    """Of its node; it names the condition wherever that fails."""
-    work: Callable[..., Any] | None = None
-    """A node's function that gives the label. None: a model is asked the question."""
+    """The node's id; errors name the condition by it."""
+    function: Callable[..., Any] | None = None
+    """A node function that returns the label. None: a model answers the question."""
     question: str = ""
     labels: tuple[tuple[str, str], ...] = ()
-    """What a model may reply, and the label that each reply stands for."""
+    """The words that a model may reply, each with its label."""
     policy: Policy = DEFAULT_POLICY
 
 
@@ -34,50 +34,47 @@ def conditional_graph(
     decision: Decision,
     branches: Mapping[str, Sequence[Step]],
     task: str,
-    asked: ModelSettings = DEFAULT_SETTINGS,
+    settings: ModelSettings = DEFAULT_SETTINGS,
     policy: Policy = DEFAULT_POLICY,
 ) -> tuple[Graph, dict[str, list[Ref[Any]]]]:
     """
-    Build the graph of a Conditional, whose value is what the chosen branch's last step gives.
+    Build the graph of a Conditional; its value is the output of the chosen branch's last step.
 
     Args:
-        decision: What gives the label.
+        decision: The node that picks the branch.
         branches: The steps of each label, at least one.
-        task: What is to be done; the default of the graph's input of that name.
-        asked: The model of the question, and of steps without a function.
-        policy: Of every step.
+        task: The task; the default of the graph's input `task`.
+        settings: The model of the question, and of steps without a function.
+        policy: The policy of every step.
 
     Returns:
         The graph, and the refs of each label's steps.
 
     Example:
         >>> decision = Decision("is it short?", lambda: "true")
-        >>> ways = {"true": [Step("reply")], "false": [Step("research"), Step("report")]}
-        >>> graph, steps = conditional_graph(decision, ways, "Tea?")
+        >>> branches = {"true": [Step("reply")], "false": [Step("research"), Step("report")]}
+        >>> graph, steps = conditional_graph(decision, branches, "Tea?")
         >>> [node.id for node in graph]
         ['is it short?', 'branch', 'reply', 'research', 'report', 'answer']
     """
     graph = Graph("conditional")
     graph.input("task", str, default=task)
-    if decision.work is not None:
-        label = graph.function(decision.work, id=decision.id, policy=decision.policy)
+    if decision.function is not None:
+        label = graph.function(decision.function, id=decision.id, policy=decision.policy)
     else:
-        asking = asked.asking(prompts.DECIDE)
-        node, words = deciding(decision.id, decision.labels, asking, decision.policy)
+        options = settings.options(prompts.DECIDE)
+        node, words = deciding(decision.id, decision.labels, options, decision.policy)
         label = graph.add(node, question=decision.question, choices=words)
-    branch = graph.branch("branch", _as_it_is, tuple(branches), label=label)
+    branch = graph.branch("branch", _identity, tuple(branches), label=label)
     refs = {
-        name: add_steps(graph, steps, asked, policy, after=branch[name])
+        name: add_steps(graph, steps, settings, policy, after=branch[name])
         for name, steps in branches.items()
     }
-    last = [chain[-1] for chain in refs.values()]
-    graph.output(graph.merge(_answer_id(graph), last, reducer="first"))
+    answer_id = "answer" if "answer" not in graph else "answer of the branch"
+    last_steps = [chain[-1] for chain in refs.values()]
+    graph.output(graph.merge(answer_id, last_steps, reducer="first"))
     return graph, refs
 
 
-def _as_it_is(label: Any) -> Any:
+def _identity(label: Any) -> Any:
     return label
-
-
-def _answer_id(graph: Graph) -> str:
-    return "answer" if "answer" not in graph else "answer of the branch"

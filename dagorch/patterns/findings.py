@@ -1,4 +1,4 @@
-"""Which findings are the same thing, whatever source gave them. Pure, and total over its inputs."""
+"""Recognise findings that several sources report as the same thing. Pure functions."""
 
 from __future__ import annotations
 
@@ -10,63 +10,64 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from dagorch.models.finding import Finding
 
-__all__ = ["Distinct", "address_key", "distinct"]
+__all__ = ["Deduplicated", "address_key", "deduplicate"]
 
 _MIN_TITLE_LENGTH: Final = 20
-"""Letters and digits; a shorter title may well be another thing's, too."""
+"""Letters and digits; different things may share a shorter title."""
 _TRACKING: Final = re.compile(r"utm_\w+|fbclid|gclid|ref|source|at_\w+|cmpid", re.IGNORECASE)
 _VERSION: Final = re.compile(r"v\d+$")
 
 
 @dataclass(frozen=True, slots=True)
-class Distinct:
-    """Findings without those that are one and the same thing."""
+class Deduplicated:
+    """Findings without duplicates."""
 
     findings: tuple[Finding, ...]
     """The first of each, in order."""
-    places: tuple[int, ...]
-    """For each that was given, where in `findings` it is now."""
+    positions: tuple[int, ...]
+    """For each original finding, its index in `findings`."""
 
 
-def distinct(given: Iterable[Finding]) -> Distinct:
+def deduplicate(findings: Iterable[Finding]) -> Deduplicated:
     """
-    Leave out findings that were found before, by another agent or in another source.
+    Remove duplicate findings of different agents and sources.
 
-    Two are the same if they have the same address, tracking and versions apart, or the same text;
-    or the same long title in different sources, unless their authors tell otherwise.
+    Two findings are the same if they have the same text, or the same address apart from tracking
+    parameters and versions. So are two of different sources with the same long title, unless
+    their authors differ.
 
     Example:
         >>> a = Finding("Bees navigate by the sun", "https://arxiv.org/abs/2401.1v2")
         >>> b = Finding("Bees Navigate by the Sun.", "https://doi.org/10.1/7", source="doi")
         >>> c = Finding("Bees", "http://www.arxiv.org/abs/2401.1/?utm_source=x", source="news")
-        >>> distinct([a, b, c]).places
+        >>> deduplicate([a, b, c]).positions
         (0, 0, 0)
     """
     kept: list[Finding] = []
-    places: list[int] = []
+    positions: list[int] = []
     by_key: dict[str, int] = {}
     by_title: dict[str, list[int]] = {}
-    for finding in given:
+    for finding in findings:
         keys = [key for key in (address_key(finding), _text_key(finding)) if key]
         title = _letters(finding.title)
-        place = next((by_key[key] for key in keys if key in by_key), None)
-        if place is None and len(title) >= _MIN_TITLE_LENGTH:
-            place = next(
+        position = next((by_key[key] for key in keys if key in by_key), None)
+        if position is None and len(title) >= _MIN_TITLE_LENGTH:
+            position = next(
                 (at for at in by_title.get(title, ()) if _may_be_same(kept[at], finding)), None
             )
-        if place is None:
-            place = len(kept)
+        if position is None:
+            position = len(kept)
             kept.append(finding)
-            by_title.setdefault(title, []).append(place)
+            by_title.setdefault(title, []).append(position)
         for key in keys:
-            by_key.setdefault(key, place)
-        places.append(place)
-    return Distinct(tuple(kept), tuple(places))
+            by_key.setdefault(key, position)
+        positions.append(position)
+    return Deduplicated(tuple(kept), tuple(positions))
 
 
 def address_key(finding: Finding | str) -> str:
     """
-    Give an address without what does not tell one thing from another; empty if there is none.
+    Normalise an address so that equal keys mean the same page; empty if there is no address.
 
     Example:
         >>> address_key("http://www.Example.org/a/?utm_source=b&id=1#c")
@@ -78,7 +79,7 @@ def address_key(finding: Finding | str) -> str:
         host = (parts.hostname or "").removeprefix("www.")
     except ValueError:
         return url
-    if parts.scheme not in ("http", "https"):  # a path: two folders may have the same
+    if parts.scheme not in ("http", "https"):  # a path, which two folders may both have
         return f"{finding.source}:{url}" if isinstance(finding, Finding) and url else ""
     path = parts.path.rstrip("/")
     if host.endswith("arxiv.org"):
@@ -99,13 +100,13 @@ def _letters(text: str) -> str:
 
 
 def _may_be_same(one: Finding, other: Finding) -> bool:
-    """Whether two with the same title are the same, by their sources and authors."""
+    """Compare the sources and authors of two findings with the same title."""
     if one.source == other.source:
         return False
     if not one.authors or not other.authors:
         return True
-    return bool(_names(one) & _names(other))
+    return bool(_surnames(one) & _surnames(other))
 
 
-def _names(finding: Finding) -> set[str]:
+def _surnames(finding: Finding) -> set[str]:
     return {author.split()[-1].casefold() for author in finding.authors if author.split()}

@@ -1,34 +1,33 @@
-"""
-What a pass of an Iterative came to, and how that is read from a model's reply. No graph here.
-
-A pass is told what others gave by keyword, `told_1` and on, and by `names` what each is called.
-"""
+"""The state of an Iterative's loop, and how it is read from a model's reply."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final, Protocol, runtime_checkable
 
 from dagorch.nodes.function import Context
 from dagorch.nodes.template import as_text
 
-__all__ = ["PREVIOUS", "VERDICT", "Keeper", "Pass", "by_name", "judged", "leave", "results_of"]
+__all__ = [
+    "PREVIOUS", "VERDICT", "OutputRecorder", "Pass", "check_model_pass", "model_results",
+    "record_outputs",
+]  # fmt: skip
 
 PREVIOUS: Final = "previous answer"
-"""What a pass calls the one before, among the names of what it is told; the first has None."""
+"""The name of the pass before among the results that a step reads; None in the first pass."""
 VERDICT: Final = "verdict"
-"""What the check calls a model's verdict, `true` or `false`, among those names."""
+"""The name of a model's verdict, `true` or `false`, among the results that the check reads."""
 
 
 class Pass:
-    """What one pass came to; the state of the loop. As text, what it gave."""
+    """The outcome of one pass, which is the state of the loop; as text, its results."""
 
     __slots__ = ("converged", "iteration", "results")
 
     def __init__(self, iteration: int = 0, results: Any = None, *, converged: bool = False) -> None:
         self.iteration = iteration
-        """1 for the first; 0 is what was before it."""
+        """From 1; 0 is the state before the first pass."""
         self.results = results
         self.converged = converged
 
@@ -41,58 +40,43 @@ class Pass:
 
 
 @runtime_checkable
-class Keeper(Protocol):
-    """
-    What a run's `deps` may be: it is left what steps of a pass gave.
+class OutputRecorder(Protocol):
+    """The `deps` of a run that record the outputs of steps, which a pass releases at its end."""
 
-    The run lets a pass's values go when that has ended.
-    """
-
-    def leave(self, path: str, given: Mapping[str, Any]) -> None:
-        """Take what steps gave, by name, from the node run at `path` that read or made it."""
+    def record_outputs(self, path: str, outputs: Mapping[str, Any]) -> None:
+        """Record step outputs by name, from the node run at `path` that read or made them."""
         ...
 
 
-def leave(run: Context[Any], given: Mapping[str, Any]) -> None:
-    """Leave what steps gave with the run's `deps`, if they want it."""
-    if isinstance(run.deps, Keeper):
-        run.deps.leave(run.path, given)
+def record_outputs(run: Context[Any], outputs: Mapping[str, Any]) -> None:
+    """Pass step outputs to the `deps` of a run if they record them."""
+    if isinstance(run.deps, OutputRecorder):
+        run.deps.record_outputs(run.path, outputs)
 
 
-def by_name(names: Sequence[str], told: Mapping[str, Any]) -> dict[str, Any]:
+def check_model_pass(run: Context[Any], results: dict[str, Any]) -> Pass:
+    """Make a `Pass` of a model's reply; it has converged if the verdict, if any, is `true`."""
+    record_outputs(run, results)
+    steps = dict(results)
+    verdict, previous = steps.pop(VERDICT, ""), steps[PREVIOUS]
+    iteration = 1 if previous is None else previous.iteration + 1
+    reply = list(steps.values())[-1]
+    return Pass(iteration, model_results(reply, iteration), converged=verdict == "true")
+
+
+def model_results(reply: str, iteration: int) -> dict[str, Any]:
     """
-    Give what a node is told by name.
+    Return the results of a pass by a model: its text, and the fields of a JSON object in it.
 
     Example:
-        >>> by_name(["draft", "verdict"], {"told_1": "Tea.", "told_2": "true"})
-        {'draft': 'Tea.', 'verdict': 'true'}
-    """
-    return {name: told[f"told_{number}"] for number, name in enumerate(names, 1)}
-
-
-def judged(run: Context[Any], names: Sequence[str], **told: Any) -> Pass:
-    """Make the `Pass` of what a model's steps gave, which a model judged, or nobody."""
-    known = by_name(names, told)
-    leave(run, known)
-    verdict, before = known.pop(VERDICT, ""), known[PREVIOUS]
-    iteration = 1 if before is None else before.iteration + 1
-    reply = list(known.values())[-1]
-    return Pass(iteration, results_of(reply, iteration), converged=verdict == "true")
-
-
-def results_of(reply: str, iteration: int) -> dict[str, Any]:
-    """
-    Give what a pass of a model's came to: its text, and the fields of a JSON object in it.
-
-    Example:
-        >>> results_of('Better now. {"score": 0.9}', 2)
+        >>> model_results('Better now. {"score": 0.9}', 2)
         {'score': 0.9, 'content': 'Better now. {"score": 0.9}', 'iteration': 2}
     """
-    return {**_fields(reply), "content": reply, "iteration": iteration}
+    return {**_json_fields(reply), "content": reply, "iteration": iteration}
 
 
-def _fields(reply: str) -> dict[str, Any]:
-    """Read the first JSON object in a text, whatever stands around it."""
+def _json_fields(reply: str) -> dict[str, Any]:
+    """Parse the first JSON object in a text."""
     decoder = json.JSONDecoder()
     start = reply.find("{")
     while start >= 0:

@@ -1,4 +1,4 @@
-"""Steps that make a list of questions, and that ask one of a list. No graph here."""
+"""LLM nodes that plan questions, and that answer one question of a plan."""
 
 from __future__ import annotations
 
@@ -13,48 +13,30 @@ from dagorch.errors import InvalidOutputError
 from dagorch.models.llm import LLMRequest, LLMResponse
 from dagorch.nodes.llm import LLM
 from dagorch.nodes.signature import ParameterSpec
-from dagorch.patterns.partition import MAX_CHARACTERS, deal_questions, is_question
+from dagorch.patterns.questions import MAX_CHARACTERS, exact_questions, is_question
 
-__all__ = ["AskOne", "Planning", "Questions", "dealt"]
-
-
-@dataclass(frozen=True, slots=True)
-class AskOne(LLM[str]):
-    """An LLM step that is given a list of questions and asks one of them."""
-
-    place: int = 0
-
-    def parameters(self) -> tuple[ParameterSpec, ...]:
-        """The inputs of its prompt, with the whole list for the one."""
-        return tuple(
-            ParameterSpec("questions", list[str]) if spec.name == "question" else spec
-            for spec in LLM.parameters(self)
-        )
-
-    def opening(self, inputs: Mapping[str, Any]) -> tuple[Any, ...]:
-        """The turns, with its own question filled in."""
-        return LLM.opening(self, {**inputs, "question": inputs["questions"][self.place]})
+__all__ = ["PlannerLLM", "QuestionLLM", "Questions", "questions_of_plan"]
 
 
 class Questions(BaseModel):
-    """The planner's output: anything in a list, though texts are asked for."""
+    """The planner's output; the schema asks for strings, but any items are accepted."""
 
     questions: Annotated[list[Any], WithJsonSchema({"type": "array", "items": {"type": "string"}})]
 
 
 @dataclass(frozen=True, slots=True)
-class Planning(LLM[Any]):
+class PlannerLLM(LLM[Any]):
     """
-    An LLM step that wants `Questions` as JSON, and takes them from a plain list as well.
+    An LLM node that returns `Questions`, or a plain list of them.
 
     Args:
-        exact: How many the schema demands; None: that is left to the prompt.
+        exact: The number of questions that the schema requires; None leaves it to the prompt.
     """
 
     exact: int | None = field(default=None, kw_only=True)
 
     def settings(self, failed: BaseException | None = None) -> LLMRequest:
-        """A request whose schema demands so many questions."""
+        """Build the request, with the number of questions in its schema."""
         request = LLM.settings(self, failed)
         if self.exact is None:
             return request
@@ -68,7 +50,7 @@ class Planning(LLM[Any]):
         return replace(request, json_schema=schema)
 
     def parse(self, response: LLMResponse) -> Any:
-        """Read the reply; one that does not fit will do if it has questions in lines or quotes."""
+        """Parse the reply; if it is not valid JSON, take the questions in its lines or quotes."""
         try:
             return LLM.parse(self, response)
         except InvalidOutputError:
@@ -78,6 +60,24 @@ class Planning(LLM[Any]):
             return found
 
 
-def dealt(plan: Any, task: str, count: int) -> list[str]:
-    """Give exactly so many questions: those of the plan, and others on the task."""
-    return deal_questions(getattr(plan, "questions", plan), task, count)
+@dataclass(frozen=True, slots=True)
+class QuestionLLM(LLM[str]):
+    """An LLM node whose input is a list of questions, of which its prompt shows one."""
+
+    index: int = 0
+
+    def parameters(self) -> tuple[ParameterSpec, ...]:
+        """Return the inputs of the prompt, with the list `questions` in place of `question`."""
+        return tuple(
+            ParameterSpec("questions", list[str]) if spec.name == "question" else spec
+            for spec in LLM.parameters(self)
+        )
+
+    def opening(self, inputs: Mapping[str, Any]) -> tuple[Any, ...]:
+        """Return the first messages, with the node's own question."""
+        return LLM.opening(self, {**inputs, "question": inputs["questions"][self.index]})
+
+
+def questions_of_plan(plan: Any, task: str, count: int) -> list[str]:
+    """Return exactly `count` questions: those of the plan, then others about the task."""
+    return exact_questions(getattr(plan, "questions", plan), task, count)

@@ -1,4 +1,4 @@
-"""Sequential as a graph: a chain of steps, each of which reads what all before it gave."""
+"""The graph of a Sequential: a chain of steps, each of which reads all earlier ones."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ __all__ = ["sequential_graph"]
 def sequential_graph(
     steps: Sequence[Step],
     task: str,
-    asked: ModelSettings = DEFAULT_SETTINGS,
+    settings: ModelSettings = DEFAULT_SETTINGS,
     policy: Policy = DEFAULT_POLICY,
 ) -> Graph:
     """
-    Build the graph of a Sequential; its value is what the last step gives.
+    Build the graph of a Sequential; its value is the output of the last step.
 
     Args:
         steps: At least one, with different names.
-        task: What is to be done; the default of the graph's input of that name.
-        asked: The model of steps without a function.
-        policy: Of every step.
+        task: The task; the default of the graph's input `task`.
+        settings: The model of steps without a function.
+        policy: The policy of every step.
 
     Raises:
         DefinitionError: There are no steps.
 
     Example:
         >>> graph = sequential_graph([Step("research"), Step("analyze"), Step("report")], "Tea?")
-        >>> [(node.id, node.names) for node in graph]
-        [('research', ()), ('analyze', ('research',)), ('report', ('research', 'analyze'))]
+        >>> [(node.id, sorted(graph.nx.predecessors(node.id))) for node in graph]
+        [('research', []), ('analyze', ['research']), ('report', ['analyze', 'research'])]
     """
     if not steps:
-        raise DefinitionError("there are no steps; give at least one")
+        raise DefinitionError("there are no steps; pass at least one")
     graph = Graph("sequential")
     graph.input("task", str, default=task)
-    graph.output(add_steps(graph, steps, asked, policy)[-1])
+    graph.output(add_steps(graph, steps, settings, policy)[-1])
     return graph

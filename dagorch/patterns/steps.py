@@ -1,4 +1,4 @@
-"""Steps one after the other, each reading all before it; a function does one, or else a model."""
+"""A chain of steps that each read all earlier ones; a function or a model performs a step."""
 
 from __future__ import annotations
 
@@ -14,31 +14,24 @@ from dagorch.nodes.llm import LLM
 from dagorch.nodes.signature import ParameterSpec
 from dagorch.nodes.template import as_text
 from dagorch.patterns import step_prompts as prompts
-from dagorch.patterns.partition import joined
+from dagorch.patterns.partition import join_texts
 from dagorch.patterns.subtasks import node_ids
 from dagorch.patterns.token_limits import LARGE, TokenLimits
 
-__all__ = ["DEFAULT_SETTINGS", "AskStep", "ModelSettings", "Step", "add_steps"]
+__all__ = ["DEFAULT_SETTINGS", "ModelSettings", "Step", "StepLLM", "add_steps"]
 
 
 @dataclass(frozen=True, slots=True)
 class ModelSettings:
-    """The model that does what no function does, and how much it can take."""
+    """The model of the steps that have no function, and its limits."""
 
     model: str = ""
-    """As a run's router or provider knows it."""
-    room: TokenLimits = LARGE
+    """The model's name for the router or provider of the run."""
+    limits: TokenLimits = LARGE
 
-    def asking(self, prompt: str, *, answers: bool = False) -> dict[str, Any]:
-        """Give what every LLM node of a pattern is made with."""
-        room = self.room
-        return {
-            "prompt": prompt,
-            "model": self.model,
-            "max_tokens": room.answer_tokens if answers else room.write_tokens,
-            "temperature": room.temperature,
-            "extra": room.extra or None,
-        }
+    def options(self, prompt: str, *, is_answer: bool = False) -> dict[str, Any]:
+        """Return the arguments of an LLM node for this model."""
+        return self.limits.options(prompt, self.model, is_answer=is_answer)
 
 
 DEFAULT_SETTINGS: Final = ModelSettings()
@@ -46,105 +39,93 @@ DEFAULT_SETTINGS: Final = ModelSettings()
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step: what it is called, and what does it."""
+    """The name of a step, and what performs it."""
 
     name: str
-    """Also what a model is told to do; must differ from the others'."""
-    work: Callable[..., Any] | None = None
-    """
-    A node's function, called with `names` of the steps before it and what they gave.
-
-    That is a keyword each, `told_1` and on, in the order of the names. None: a model is asked.
-    """
-    says: str = ""
-    """What a model is told to do, where its name does not say it."""
+    """Unique; also the instruction for a model, unless there is another."""
+    function: Callable[..., Any] | None = None
+    """Called with `results`, the outputs of earlier steps by name. None: a model does the step."""
+    instruction: str = ""
+    """The instruction for a model, if the name is not enough."""
 
 
 @dataclass(frozen=True, slots=True)
-class AskStep(LLM[str]):
+class StepLLM(LLM[str]):
     """
-    An LLM step that reads what others gave, put together as far as the room goes.
+    An LLM node that reads `results`, a dict of earlier outputs by step name.
 
-    Its prompt has `{told}` where that stands; what is empty leaves no trace.
+    They replace `{told}` in its prompt, cut to fit; empty outputs are left out.
     """
 
-    names: tuple[str, ...] = field(default=(), kw_only=True)
-    """Of those it reads, the inputs `told_1` and on."""
     read_bytes: int = field(default=LARGE.read_bytes, kw_only=True)
 
     def parameters(self) -> tuple[ParameterSpec, ...]:
-        """The inputs of its prompt, with a `told_1`, ... for the one `told`."""
-        told = (ParameterSpec(f"told_{n}", Any) for n in range(1, len(self.names) + 1))
-        return (*(spec for spec in LLM.parameters(self) if spec.name != "told"), *told)
+        """Return the inputs of the prompt, with `results` in place of `told`."""
+        return tuple(
+            ParameterSpec("results", dict[str, Any]) if spec.name == "told" else spec
+            for spec in LLM.parameters(self)
+        )
 
     def opening(self, inputs: Mapping[str, Any]) -> tuple[Any, ...]:
-        """The turns, with what was told filled in."""
-        texts = {name: as_text(inputs[f"told_{n}"]) for n, name in enumerate(self.names, 1)}
-        spoken = [f"{name}: {text}" for name, text in texts.items() if text.strip()]
-        told = f"{joined(spoken, self.read_bytes)}\n\n" if spoken else ""
+        """Return the first messages, with the earlier outputs filled in."""
+        texts = {name: as_text(value) for name, value in inputs["results"].items()}
+        paragraphs = [f"{name}: {text}" for name, text in texts.items() if text.strip()]
+        told = f"{join_texts(paragraphs, self.read_bytes)}\n\n" if paragraphs else ""
         return LLM.opening(self, {**inputs, "told": told})
 
 
 def add_steps(
     graph: Graph,
     steps: Sequence[Step],
-    asked: ModelSettings,
+    settings: ModelSettings,
     policy: Policy,
     *,
-    told: Mapping[str, Ref[Any]] | None = None,
+    results: Mapping[str, Ref[Any]] | None = None,
     after: Any = (),
     prompt: str = prompts.LAST,
 ) -> list[Ref[Any]]:
     """
-    Add steps to a graph that has an input `task`, in a chain; give their refs.
+    Add a chain of steps to a graph that has an input `task`, and return their refs.
 
     Args:
-        graph: Where to.
-        steps: At least one. Their names become node ids, as far as those are free.
-        asked: The model of steps without a function.
-        policy: Of every step.
-        told: What the first step and all others read besides, by name.
+        graph: The graph to extend.
+        steps: At least one. Their names become node ids, with a suffix if an id is taken.
+        settings: The model of steps without a function.
+        policy: The policy of every step.
+        results: Further values that all steps read, by name.
         after: What the first step waits for.
-        prompt: What a model that does the last step is told; it has `{task}`, `{told}` and
-            `{step}`.
+        prompt: The prompt of a last step done by a model, with `{task}`, `{told}` and `{step}`.
 
     Example:
         >>> graph = Graph("essay")
         >>> task = graph.input("task", str)
         >>> steps = [Step("draft"), Step("polish")]
         >>> draft, final = add_steps(graph, steps, ModelSettings(), Policy())
-        >>> graph.node(final.id).names
-        ('draft',)
+        >>> list(graph.nx.predecessors("polish"))
+        ['draft']
     """
-    known = dict(told or {})
+    known = dict(results or {})
     ids = node_ids(step.name for step in steps)
     refs: list[Ref[Any]] = []
     for step in steps:
-        id = _free(graph, ids[step.name])
-        inputs: dict[str, Any] = {f"told_{n}": ref for n, ref in enumerate(known.values(), 1)}
-        node: Function | AskStep
-        if step.work is not None:
-            node = Function(id, step.work, policy=policy)
-            inputs["names"] = tuple(known)
+        id = _free_id(graph, ids[step.name])
+        inputs: dict[str, Any] = {"results": dict(known)}
+        node: Function | StepLLM
+        if step.function is not None:
+            node = Function(id, step.function, policy=policy)
         else:
             is_last = step is steps[-1]
-            node = AskStep(
-                id,
-                policy=policy,
-                names=tuple(known),
-                read_bytes=asked.room.read_bytes,
-                **asked.asking(prompt if is_last else prompts.STEP, answers=is_last),
-            )
+            options = settings.options(prompt if is_last else prompts.STEP, is_answer=is_last)
+            node = StepLLM(id, policy=policy, read_bytes=settings.limits.read_bytes, **options)
             if any(spec.name == "step" for spec in node.parameters()):
-                inputs["step"] = step.says or step.name
+                inputs["step"] = step.instruction or step.name
         refs.append(graph.add(node, after=after, **inputs))
         known[step.name] = refs[-1]
-        after = ()  # the others wait for the first, whose value they read
+        after = ()  # later steps wait for the first, because they read it
     return refs
 
 
-def _free(graph: Graph, id: str) -> str:
-    """Give the id, or one like it where the graph has it for something of its own."""
+def _free_id(graph: Graph, id: str) -> str:
     number, free = 1, id
     while free in graph or free in graph.inputs:
         number += 1

@@ -1,4 +1,4 @@
-"""Subtasks to a graph: a node each, dependencies as edges; what a node does is given."""
+"""Compile subtasks into a graph: one node each, with dependencies as edges."""
 
 from __future__ import annotations
 
@@ -19,73 +19,70 @@ __all__ = ["node_ids", "subtask_graph"]
 
 def subtask_graph(
     subtasks: Sequence[SubTask],
-    work: Callable[[SubTask], Callable[..., Any]],
+    function_of: Callable[[SubTask], Callable[..., Any]],
     policy: Policy = DEFAULT_POLICY,
 ) -> Graph:
     """
-    Compile subtasks into a graph whose value is a dict of every subtask's output, by node id.
+    Compile subtasks into a graph; its value is a dict of all outputs by node id.
 
-    A single subtask's output is the value itself, as of any graph with one output.
+    The value of a single subtask is its output, as for any graph with one output.
 
     Args:
-        subtasks: At least one. Those listed first come first among equals.
-        work: Gives the function of a subtask. It is called with the outputs of the subtasks it
-            depends on as keywords, `result_1` and on, in the order of `dependencies`.
-        policy: Of every node, but for its priority.
+        subtasks: At least one. Of equal priority, those listed first start first.
+        function_of: Returns the function of a subtask. It takes `results`, a dict of the outputs
+            of its dependencies by subtask id.
+        policy: The policy of every node; the priority is the subtask's.
 
     Raises:
-        DefinitionError: There are none, an id is empty or given twice, or a dependency is not
-            in the plan; every one is named.
+        DefinitionError: There are no subtasks, an id is empty or used twice, or a dependency is
+            not in the plan; every problem is listed.
 
     Example:
         >>> plan = [SubTask("facts", "Find"), SubTask("text", "Write", dependencies=["facts"])]
-        >>> graph = subtask_graph(plan, lambda subtask: lambda **results: sorted(results))
+        >>> graph = subtask_graph(plan, lambda subtask: lambda results: sorted(results))
         >>> graph.run_sync().output
-        {'facts': [], 'text': ['result_1']}
+        {'facts': [], 'text': ['facts']}
     """
     _check(subtasks)
     ids = node_ids(subtask.id for subtask in subtasks)
     graph = Graph("subtasks")
     refs = []
     for subtask in subtasks:
-        needed = dict.fromkeys(subtask.dependencies)
-        inputs: dict[str, Any] = {
-            f"result_{n}": Ref(graph, ids[other]) for n, other in enumerate(needed, 1)
-        }
         node = Function(
-            ids[subtask.id], work(subtask), policy=replace(policy, priority=subtask.priority)
+            ids[subtask.id], function_of(subtask), policy=replace(policy, priority=subtask.priority)
         )
-        refs.append(graph.add(node, **inputs))
+        dependencies: dict[str, Ref[Any]] = {id: Ref(graph, ids[id]) for id in subtask.dependencies}
+        refs.append(graph.add(node, results=dependencies))
     graph.output(*refs)
     return graph
 
 
 def node_ids(ids: Iterable[str]) -> dict[str, str]:
     """
-    Give each id the node id that stands for it: itself, without what addresses are made of.
+    Map each id to a unique node id: the id itself, with reserved characters replaced.
 
     Example:
         >>> node_ids(["facts", "a/b", "a_b"])
         {'facts': 'facts', 'a/b': 'a_b-2', 'a_b': 'a_b'}
     """
-    given = list(ids)
-    taken = {id for id in given if not RESERVED_CHARACTERS.search(id)}
-    found: dict[str, str] = {}
-    for id in given:
+    originals = list(ids)
+    taken = {id for id in originals if not RESERVED_CHARACTERS.search(id)}
+    mapping: dict[str, str] = {}
+    for id in originals:
         plain = RESERVED_CHARACTERS.sub("_", id)
         name, number = plain, 1
         while name in taken and name != id:
             number += 1
             name = f"{plain}-{number}"
         taken.add(name)
-        found[id] = name
-    return found
+        mapping[id] = name
+    return mapping
 
 
 def _check(subtasks: Sequence[SubTask]) -> None:
-    """See what only the whole list tells; cycles are the graph's to find."""
+    """Check the plan as a whole; the graph finds cycles itself."""
     if not subtasks:
-        raise DefinitionError("the plan has no subtasks; give at least one")
+        raise DefinitionError("the plan has no subtasks; return at least one")
     known = dict.fromkeys(subtask.id for subtask in subtasks)
     problems = []
     seen: set[str] = set()

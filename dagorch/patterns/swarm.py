@@ -1,8 +1,8 @@
-"""Dream Swarm as a graph: each domain searched, agents that read and cite, one answer of it all."""
+"""The graph of a Dream Swarm: domains are searched, agents read and cite, one answer is written."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -12,43 +12,51 @@ from dagorch.models.policy import DEFAULT_POLICY, Policy
 from dagorch.nodes.llm import LLM
 from dagorch.patterns import swarm_prompts as prompts
 from dagorch.patterns.subtasks import node_ids
-from dagorch.patterns.swarm_notes import answer_text, found_any, notes, reading, report
+from dagorch.patterns.swarm_records import (
+    answer_text,
+    has_findings,
+    make_report,
+    merge_reports,
+    select_findings,
+)
 from dagorch.patterns.token_limits import LARGE, TokenLimits
 
-__all__ = ["Reader", "Swarm", "deal_domains", "swarm_graph"]
+__all__ = ["ReaderLLM", "Swarm", "assign_domains", "swarm_graph"]
 
 
 @dataclass(frozen=True, slots=True)
 class Swarm:
-    """What a swarm is made of."""
+    """The agents, domains and model of a swarm."""
 
     agents: int
     domains: Sequence[str]
     findings: int = 5
-    """That an agent reads of each of its domains, at most."""
+    """The most findings that an agent reads from each of its domains."""
     model: str = ""
-    """As a run's router or provider knows it."""
-    room: TokenLimits = LARGE
+    """The model's name for the router or provider of the run."""
+    limits: TokenLimits = LARGE
 
 
 @dataclass(frozen=True, slots=True)
-class Reader(LLM[str]):
-    """An LLM step with one input that is shown to it cut to the room it has."""
+class ReaderLLM(LLM[str]):
+    """An LLM node with one input that is rendered to at most `max_bytes`."""
 
-    shows: str = ""
-    most_bytes: int = 0
+    rendered: str = ""
+    """The name of that input."""
+    max_bytes: int = 0
 
-    def opening(self, inputs: Any) -> tuple[Any, ...]:
-        """The turns, with that input written out."""
-        return LLM.opening(self, {**inputs, self.shows: inputs[self.shows].shown(self.most_bytes)})
+    def opening(self, inputs: Mapping[str, Any]) -> tuple[Any, ...]:
+        """Return the first messages, with that input rendered."""
+        text = inputs[self.rendered].render(self.max_bytes)
+        return LLM.opening(self, {**inputs, self.rendered: text})
 
 
-def deal_domains(agents: int, domains: Sequence[str]) -> list[list[str]]:
+def assign_domains(agents: int, domains: Sequence[str]) -> list[list[str]]:
     """
-    Deal domains to agents round robin, so that each agent has one and each domain is searched.
+    Assign domains to agents round robin: each agent has one, and each domain has an agent.
 
     Example:
-        >>> deal_domains(3, ["arxiv", "news"]), deal_domains(2, ["a", "b", "c"])
+        >>> assign_domains(3, ["arxiv", "news"]), assign_domains(2, ["a", "b", "c"])
         ([['arxiv'], ['news'], ['arxiv']], [['a', 'c'], ['b']])
     """
     rounds = max(agents, len(domains))
@@ -67,14 +75,15 @@ def swarm_graph(
     """
     Build the graph of a Dream Swarm; its value is the text of the answer.
 
-    A domain is searched once, and its agents share what is found. An agent goes on with what its
-    other domains gave when one failed, and asks no model when nothing was found.
+    A domain is searched once, and its agents share the findings. An agent works with its other
+    domains if one failed, and calls no model if nothing was found.
 
     Args:
-        swarm: How many agents, which domains, how much of each.
-        search: Gives the function that searches a domain: of `task` and `limit`, a `Searched`.
-        task: What to find out; the default of the graph's input of that name.
-        policy: Of every node that asks or searches.
+        swarm: The agents, domains and model.
+        search: Returns the function that searches a domain. That function takes `task` and
+            `limit` and returns a `SearchResult`.
+        task: The task; the default of the graph's input `task`.
+        policy: The policy of every node that calls a model or searches.
 
     Example:
         >>> graph = swarm_graph(Swarm(2, ["a"]), lambda domain: lambda task, limit: None, "Why?")
@@ -83,48 +92,47 @@ def swarm_graph(
     """
     graph = Graph("dream swarm")
     graph.input("task", str, default=task)
-    lenient = replace(policy, on_error="continue")
-    dealt = deal_domains(swarm.agents, swarm.domains)
+    agent_policy = replace(policy, on_error="continue")
+    assigned = assign_domains(swarm.agents, swarm.domains)
     ids = node_ids(swarm.domains)
-    shares = {domain: [n for n, own in enumerate(dealt) if domain in own] for domain in ids}
+    readers = {domain: [n for n, own in enumerate(assigned) if domain in own] for domain in ids}
     searches = {
         domain: graph.function(
             search(domain),
             id=f"search_{id}",
-            policy=replace(lenient, fallback_models=()),
-            limit=swarm.findings * len(shares[domain]),
+            policy=replace(agent_policy, fallback_models=()),
+            limit=swarm.findings * len(readers[domain]),
         )
         for domain, id in ids.items()
     }
     reports = []
-    for n, own in enumerate(dealt, 1):
-        parts = {domain: [shares[domain].index(n - 1), len(shares[domain])] for domain in own}
+    for n, own in enumerate(assigned, 1):
+        parts = {domain: [readers[domain].index(n - 1), len(readers[domain])] for domain in own}
         found = graph.merge(
             f"found_{n}",
             [searches[domain] for domain in own],
-            reducer=partial(reading, parts=parts, read_bytes=swarm.room.read_bytes),
+            reducer=partial(select_findings, parts=parts, read_bytes=swarm.limits.read_bytes),
             tolerate_failures=True,
         )
-        some = graph.branch(f"any_{n}", found_any, ("yes", "no"), found=found)
-        agent = _reader(f"agent_{n}", prompts.READ, swarm, lenient)
-        told = graph.add(agent, found=found, after=some["yes"])
-        reports.append(graph.merge(f"report_{n}", [found, told], reducer=report))
-    noted = graph.merge("notes", reports, reducer=notes, tolerate_failures=True)
-    synthesis = graph.add(_reader("synthesis", prompts.SYNTHESISE, swarm, policy), notes=noted)
-    graph.output(graph.merge("answer", [noted, synthesis], reducer=answer_text))
-    return graph
-
-
-def _reader(id: str, prompt: str, swarm: Swarm, policy: Policy) -> Reader:
-    room, is_agent = swarm.room, prompt is prompts.READ
-    return Reader(
-        id,
-        prompt=prompt,
-        model=swarm.model,
-        max_tokens=room.write_tokens if is_agent else room.answer_tokens,
-        temperature=room.temperature,
-        extra=room.extra or None,
+        any_found = graph.branch(f"any_{n}", has_findings, ("yes", "no"), found=found)
+        agent = ReaderLLM(
+            f"agent_{n}",
+            rendered="found",
+            max_bytes=swarm.limits.read_bytes,
+            policy=agent_policy,
+            **swarm.limits.options(prompts.READ, swarm.model),
+        )
+        reply = graph.add(agent, found=found, after=any_found["yes"])
+        reports.append(graph.merge(f"report_{n}", [found, reply], reducer=make_report))
+    notes = graph.merge("notes", reports, reducer=merge_reports, tolerate_failures=True)
+    synthesis = ReaderLLM(
+        "synthesis",
+        rendered="notes",
+        max_bytes=swarm.limits.read_bytes,
         policy=policy,
-        shows="found" if is_agent else "notes",
-        most_bytes=room.read_bytes,
+        **swarm.limits.options(prompts.SYNTHESISE, swarm.model, is_answer=True),
     )
+    graph.output(
+        graph.merge("answer", [notes, graph.add(synthesis, notes=notes)], reducer=answer_text)
+    )
+    return graph

@@ -24,7 +24,7 @@ nodes:
   ask: {prompt: "Say {text}", system: s, output: {type: object, properties: {n: {type: integer}}},
         retry: {attempts: 2, on: [OSError]}, fallback: {value: 1}, stop: [x], extra: {a: [1]}}
   turns: {messages: [{role: user, content: "{text}", images: [i]}], choices: [a, b]}
-  sum: {function: {function: "dagorch.patterns.partition:joined", with: {most_bytes: 9}},
+  sum: {function: {function: "dagorch.patterns.partition:join_texts", with: {max_bytes: 9}},
         values: {texts: [a]}}
   part: {pick: ask, field: n}
   way: {branch: ask, field: n, at_least: 3}

@@ -11,12 +11,12 @@ import pytest
 from dagorch import DreamSwarmConfig, DreamSwarmOrchestrator, IterativeOrchestrator
 from dagorch.cli.app import run_command
 from dagorch.files import dump_graph, load_graph, parse_graph
-from dagorch.orchestrators import searching
+from dagorch.orchestrators import search
 from dagorch.providers import SERVICES
 from dagorch.sources import Files
 from dagorch.testing import ScriptedProvider
 
-SEARCHES = "dagorch.orchestrators.searching"
+SEARCHES = "dagorch.orchestrators.search"
 
 FLOW = """\
 from dagorch import LLM, Graph
@@ -91,7 +91,7 @@ async def test_a_swarms_file_searches_without_its_orchestrator(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "bees.txt").write_text("Bees dance to tell the way to food.")
-    monkeypatch.setattr(searching, "get_source", lambda domain: Files(tmp_path))
+    monkeypatch.setattr(search, "get_source", lambda domain: Files(tmp_path))
     config = DreamSwarmConfig(num_agents=1, domains=["wikipedia"])
     swarm = DreamSwarmOrchestrator(config, ScriptedProvider("They dance [1]."))
     graph = parse_graph(dump_graph(swarm.graph("bees")), modules=(SEARCHES,))

@@ -187,7 +187,7 @@ TEXTS: dict[str, tuple[str, str, str]] = {
         "2:",
     ),
     "no fields of that": (
-        _node("prompt: x, class: dagorch.patterns.planner:AskOne, with: {plce: 1}"),
+        _node("prompt: x, class: dagorch.patterns.planner:QuestionLLM, with: {plce: 1}"),
         "unexpected keyword argument 'plce'",
         "2:",
     ),
@@ -197,7 +197,7 @@ TEXTS: dict[str, tuple[str, str, str]] = {
         "2:31",
     ),
     "no error class": (
-        _node("prompt: x, retry: {on: [dagorch.patterns.partition:joined]}"),
+        _node("prompt: x, retry: {on: [dagorch.patterns.partition:join_texts]}"),
         "is not an exception class",
         "2:",
     ),

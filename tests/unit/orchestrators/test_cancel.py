@@ -1,4 +1,4 @@
-"""An orchestrator told to stop: what had finished is not lost."""
+"""Cancelling the workflows of an orchestrator keeps what finished."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dagorch.orchestrators import DreamCascadeConfig, DreamCascadeOrchestrator
 from dagorch.providers import ScriptedProvider
 
 
-async def test_cancel_ends_what_is_under_way_with_what_had_finished() -> None:
+async def test_cancel_ends_a_running_workflow_with_partial_results() -> None:
     async def reply(request: LLMRequest) -> object:
         if request.json_schema:
             return {"questions": ["How?", "When?", "Where?"]}
@@ -36,7 +36,7 @@ async def test_cancel_ends_what_is_under_way_with_what_had_finished() -> None:
     ]
 
 
-async def test_cancel_with_nothing_under_way_does_nothing() -> None:
+async def test_cancel_without_a_running_workflow_does_nothing() -> None:
     cascade = DreamCascadeOrchestrator(None, ScriptedProvider("yes"))
     cascade.cancel()
     assert (await cascade.execute_workflow("Why?")).result == "yes"

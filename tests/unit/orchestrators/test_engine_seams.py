@@ -1,4 +1,4 @@
-"""What orchestrators rely on in the engine, each once found missing."""
+"""Properties of the engine that orchestrators rely on; each was once a bug."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ async def test_an_expansion_starts_once() -> None:
         return body
 
     graph.function(plan, expand=True)
-    told: list[Event] = []
-    await graph.run(on_event=told.append)
-    started = Counter(event.path for event in told if event.type is EventType.NODE_STARTED)
+    events: list[Event] = []
+    await graph.run(on_event=events.append)
+    started = Counter(event.path for event in events if event.type is EventType.NODE_STARTED)
     assert started == {"plan": 1, "plan/inner": 1}
 
 
@@ -53,7 +53,7 @@ async def test_a_sync_call_on_the_loop_leaves_the_provider_open() -> None:
     assert not provider.closed
 
 
-async def test_a_thread_of_an_async_functions_own_may_call() -> None:
+async def test_a_thread_started_by_an_async_function_may_call() -> None:
     graph = Graph("threads")
 
     @graph.function

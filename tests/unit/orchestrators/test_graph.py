@@ -1,4 +1,4 @@
-"""The graph of a task: what a run executes, there before it, without a provider."""
+"""The graph of a task is known before the run, and needs no provider."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ def test_a_cascade_is_drawn_without_a_provider_or_a_key() -> None:
     assert graph.node("belter_1").model == "my-own"
 
 
-async def test_it_is_what_a_run_executes() -> None:
+async def test_a_run_executes_that_graph() -> None:
     o = cascade(talking(by_tier))
     drawn = [node.id for node in o.graph("Why?")]
     result = await o.execute_workflow("Why?")
     assert list(result.run.node_runs) == drawn
 
 
-async def test_it_runs_by_itself_too() -> None:
+async def test_the_graph_also_runs_on_its_own() -> None:
     class Asking(Plain):
         async def execute_subtask(self, subtask, context=None):
             await self.provider.acomplete(HI)
@@ -35,7 +35,7 @@ async def test_it_runs_by_itself_too() -> None:
     assert result.usage.calls == len(provider.requests) == 1
 
 
-async def test_a_finished_run_has_its_subtasks_unrolled() -> None:
+async def test_a_finished_run_has_a_node_run_for_each_subtask() -> None:
     o = Plain(once(), plan=[SubTask("a", "x"), SubTask("b", "y")])
     result = await o.execute_workflow("Why?")
     assert list(result.run.node_runs) == [

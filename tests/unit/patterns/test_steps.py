@@ -1,4 +1,4 @@
-"""Chains of steps, decisions and passes as graphs: who reads whom, before anything runs."""
+"""The graphs of step patterns: which node reads which, before anything runs."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from dagorch.models.llm import LLMResponse
 from dagorch.nodes.deciding import Deciding
 from dagorch.patterns.conditional import Decision, conditional_graph
 from dagorch.patterns.iterative import iterative_graph
-from dagorch.patterns.loop_state import Pass, results_of
+from dagorch.patterns.loop_state import Pass, model_results
 from dagorch.patterns.sequential import sequential_graph
 from dagorch.patterns.steps import ModelSettings, Step, add_steps
 
 
 def reads(graph: Graph, id: str) -> list[str]:
-    """Give the ids of the nodes whose values a node takes."""
-    bindings = graph.entries[id].bindings or {}
-    return [ref.id for name, ref in bindings.items() if name.startswith("told_")]
+    """Return the ids of the nodes whose values a step reads."""
+    results = (graph.entries[id].bindings or {})["results"]
+    return [ref.id for ref in getattr(results, "refs", ())]
 
 
-def nothing(**told: Any) -> Any:
+def nothing(results: Any) -> Any:
     """Do nothing."""
 
 
@@ -40,15 +40,17 @@ def test_each_step_reads_all_before_it_whatever_they_are_called(names: list[str]
     graph.compile()
 
 
-def test_a_sequence_of_nothing_is_refused() -> None:
+def test_an_empty_sequence_is_refused() -> None:
     with pytest.raises(DefinitionError, match="no steps"):
         sequential_graph([], "Why?")
 
 
-def test_a_step_may_say_more_than_its_name() -> None:
+def test_a_step_may_have_an_instruction_besides_its_name() -> None:
     graph = Graph("one")
     graph.input("task", str)
-    add_steps(graph, [Step("short", says="Say it in a few words.")], ModelSettings(), Policy())
+    add_steps(
+        graph, [Step("short", instruction="Say it in a few words.")], ModelSettings(), Policy()
+    )
     assert graph.entries["short"].bindings["step"] == "Say it in a few words."
 
 
@@ -79,13 +81,13 @@ def test_a_pass_reads_the_one_before_and_the_check_reads_the_pass() -> None:
     ("results", "text"),
     [(None, ""), ("x", "x"), ({"content": "x", "iteration": 1}, "x"), ([1], "[\n  1\n]")],
 )
-def test_a_pass_as_text_is_what_it_gave(results: Any, text: str) -> None:
+def test_a_pass_as_text_is_its_results(results: Any, text: str) -> None:
     assert str(Pass(1, results)) == text
 
 
 @given(st.text("{}[]\"':,a1 \\\n", max_size=40))
-def test_any_reply_is_a_result(reply: str) -> None:
-    results = results_of(reply, 2)
+def test_any_reply_has_results(reply: str) -> None:
+    results = model_results(reply, 2)
     assert (results["content"], results["iteration"]) == (reply, 2)
 
 
@@ -105,7 +107,7 @@ LABELS = (("code", "code"), ("code review", "review"), ("other", "other"))
         ("", None),
     ],
 )
-def test_what_a_reply_decides(said: str, label: str | None) -> None:
+def test_the_label_of_a_reply(said: str, label: str | None) -> None:
     node = Deciding("which", prompt="Which?", labels=LABELS)
     reply = LLMResponse(said, "m")
     if label is None:

@@ -1,4 +1,4 @@
-"""Node ids of subtasks: unique and legal, whatever the subtasks are called."""
+"""Node ids of subtasks: unique and valid for any subtask ids."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ IDS = st.text("ab/[]_-2\t", min_size=1, max_size=4)
 
 
 @given(st.lists(IDS, unique=True, max_size=12))
-def test_they_are_legal_unique_and_the_same_where_they_can_be(ids: list[str]) -> None:
-    found = node_ids(ids)
-    assert list(found) == ids
-    assert len(set(found.values())) == len(ids)
-    for id, node in found.items():
+def test_node_ids_are_valid_unique_and_unchanged_if_possible(ids: list[str]) -> None:
+    mapping = node_ids(ids)
+    assert list(mapping) == ids
+    assert len(set(mapping.values())) == len(ids)
+    for id, node in mapping.items():
         check_id(node)
         if not set(id) & set("/[]\t"):
             assert node == id

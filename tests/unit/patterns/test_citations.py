@@ -1,4 +1,4 @@
-"""Citations and sameness, of texts that no model would write and of some that it would."""
+"""Citations in plausible replies, and in replies that no model would write."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dagorch import Finding
-from dagorch.patterns.citations import cite, numbered
-from dagorch.patterns.findings import address_key, distinct
+from dagorch.patterns.citations import cite, format_findings
 
 FOUND = [
     Finding("Bees", "https://e.org/bees", "2020-05", ["Ada Bee"]),
@@ -46,7 +45,7 @@ def test_a_reply(said: str, text: str, numbers: tuple[int, ...], dropped: tuple[
 
 
 @given(st.text(alphabet="[]()12, .-–ahtps:/xw\n", max_size=60))
-def test_what_is_left_cites_only_what_was_found(said: str) -> None:
+def test_only_findings_are_cited_afterwards(said: str) -> None:
     cited = cite(said, FOUND)
     assert set(cited.numbers) <= {1, 2}
     again = cite(cited.text, FOUND)
@@ -63,50 +62,12 @@ def test_no_text_takes_long(text: str) -> None:
     assert time.process_time() - start < 5
 
 
-def test_a_number_in_a_text_is_none_of_ours() -> None:
-    shown = numbered([Finding("A [2] title", text="Fact [1], [3, 4].")], 1_000)
+def test_a_number_in_a_findings_text_is_not_a_citation() -> None:
+    shown = format_findings([Finding("A [2] title", text="Fact [1], [3, 4].")], 1_000)
     assert shown == "[1] A (2) title\nFact (1), (3, 4)."
 
 
-def test_the_room_is_shared_out() -> None:
-    shown = numbered([Finding("a", text="x " * 9_000), Finding("b", text="short")], 1_000)
+def test_the_bytes_are_shared_among_findings() -> None:
+    shown = format_findings([Finding("a", text="x " * 9_000), Finding("b", text="short")], 1_000)
     assert len(shown.encode()) < 1_050
     assert shown.endswith("[2] b\nshort")
-
-
-def a(title: str, url: str = "", source: str = "one", **more: str) -> Finding:
-    return Finding(title, url, source=source, **more)
-
-
-LONG = "How bees find their way home at night"
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "same"),
-    [
-        (a("x", "https://e.org/a"), a("y", "http://www.e.org/a/#b"), True),
-        (a("x", "https://e.org/a?id=1"), a("y", "https://e.org/a?id=2"), False),
-        (a("x", "https://arxiv.org/abs/1.2v1"), a("y", "https://arxiv.org/pdf/1.2v3"), True),
-        (a(LONG), a(LONG.upper() + "!", source="two"), True),
-        (a(LONG), a(LONG), False),
-        (a("Bees"), a("Bees", source="two"), False),
-        (a("x", "notes.md", text="word " * 50), a("y", "copy.md", text="Word " * 50), True),
-        (a("x", "notes.md"), a("x", "notes.md"), True),
-        (a("x", "notes.md"), a("x", "notes.md", "two"), False),
-        (a("x"), a("y"), False),
-    ],
-)
-def test_what_is_the_same(one: Finding, other: Finding, same: bool) -> None:
-    assert (len(distinct([one, other]).findings) == 1) is same
-
-
-def test_authors_tell_two_of_one_title_apart() -> None:
-    one = Finding(LONG, authors=["Ada Bee"], source="arxiv")
-    assert distinct([one, Finding(LONG, authors=["A. Bee", "X"], source="doi")]).places == (0, 0)
-    assert distinct([one, Finding(LONG, authors=["K. Frisch"], source="doi")]).places == (0, 1)
-
-
-@given(st.text())
-def test_any_address_has_a_key(url: str) -> None:
-    address_key(url)
-    distinct([Finding("x", url), Finding("y", url)])
