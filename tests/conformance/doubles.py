@@ -1,4 +1,4 @@
-"""What the conformance tests share: a small orchestrator, a cascade with tiers told apart."""
+"""Shared by the conformance tests: a small orchestrator, and a cascade with a model per tier."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PLAN = json.dumps({"questions": ["What is one?", "What is two?", "What is three?
 
 
 class Plain(BaseOrchestrator):
-    """Three methods, each of which a test may replace by a plain function."""
+    """Three methods, which a test may override."""
 
     def __init__(self, *args: Any, plan: list[SubTask], **options: Any) -> None:
         super().__init__(*args, **options)
@@ -43,17 +43,17 @@ class Plain(BaseOrchestrator):
 
 
 def once(**fields: Any) -> OrchestratorConfig:
-    """A config without retries, so that a failure costs no waiting."""
+    """Return a config without retries, so that a failure takes no time."""
     return OrchestratorConfig(max_retries=0, **fields)
 
 
 def talking(replies: Callable[[LLMRequest], Any] | str, **options: Any) -> ScriptedProvider:
-    """A provider that takes any model, so that a tier can be told by its model's name."""
+    """Return a provider that accepts any model, so that the name of the model tells the tier."""
     return ScriptedProvider(replies, name="mine", **options)
 
 
 def by_tier(request: LLMRequest) -> Any:
-    """A plan, and for each tier a text that says which it is of."""
+    """Reply with a plan, or with a text that names the tier."""
     return PLAN if request.json_schema is not None else f"said by {request.model}"
 
 
@@ -63,7 +63,7 @@ def cascade(provider: Any, *, max_retries: int = 0, **fields: Any) -> DreamCasca
 
 
 def calls(provider: ScriptedProvider) -> Counter[str]:
-    """Requests by model, those for the plan apart."""
+    """Count the requests by model; those for a plan are separate."""
     return Counter(
         "plan" if request.json_schema is not None else request.model
         for request in provider.requests

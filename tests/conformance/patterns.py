@@ -1,4 +1,4 @@
-"""What the tests of Sequential, Conditional and Iterative share: each with three steps to do."""
+"""Shared by the tests of Sequential, Conditional and Iterative: each with three steps."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dagorch import (
 )
 
 Work = Callable[[int, dict[str, Any]], Awaitable[Any]]
-"""What a step does, given its number from 1, and its context."""
+"""Performs a step; takes its number from 1, and its context."""
 STEPS = ["one", "two", "three"]
 KINDS = ["sequential", "conditional", "iterative"]
 
@@ -22,7 +22,7 @@ KINDS = ["sequential", "conditional", "iterative"]
 def of_handlers(
     kind: str, config: OrchestratorConfig, work: Work, provider: Any = None
 ) -> BaseOrchestrator:
-    """Make a pattern whose three steps are handlers."""
+    """Return a pattern whose three steps are handlers."""
 
     def handler(number: int) -> Callable[..., Awaitable[Any]]:
         return lambda context: work(number, context)
@@ -48,7 +48,7 @@ def of_handlers(
 
 
 def of_models(kind: str, config: OrchestratorConfig, provider: Any) -> BaseOrchestrator:
-    """Make a pattern whose three steps are a model's."""
+    """Return a pattern whose three steps are done by a model."""
     if kind == "sequential":
         config.steps = STEPS
         return SequentialOrchestrator(config, provider)

@@ -1,4 +1,4 @@
-"""What the swarm's tests share: sources in memory, replies that cite, a swarm over them."""
+"""Shared by the tests of Dream Swarm: sources in memory, replies that cite, a swarm."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def findings(domain: str, count: int = 9) -> list[Finding]:
 
 
 class Shelf:
-    """A source of a user's own: one method and a name."""
+    """A user's own source: one method and a name."""
 
-    def __init__(self, name: str, given: Any = None, error: Exception | None = None) -> None:
+    def __init__(self, name: str, found: Any = None, error: Exception | None = None) -> None:
         self.name = name
-        self.given = findings(name) if given is None else given
+        self.found = findings(name) if found is None else found
         self.error = error
         self.asked: list[tuple[str, int]] = []
 
@@ -37,7 +37,7 @@ class Shelf:
         self.asked.append((query, limit))
         if self.error is not None:
             raise self.error
-        return self.given[:limit]
+        return self.found[:limit]
 
 
 def shelves(**others: Any) -> dict[str, Any]:
@@ -60,5 +60,5 @@ def swarm(
     **fields: Any,
 ) -> DreamSwarmOrchestrator:
     config = DreamSwarmConfig(max_retries=max_retries, **fields)
-    given = sources() if callable(sources) else sources
-    return DreamSwarmOrchestrator(config, provider, sources=given)
+    by_name = sources() if callable(sources) else sources
+    return DreamSwarmOrchestrator(config, provider, sources=by_name)

@@ -142,7 +142,7 @@ async def test_what_is_missing_is_told_before_anything_is_paid_for(
         await SequentialOrchestrator(config, provider).execute_workflow(TASK)
     (tmp_path / "file").write_text("")
     config.output_formats, config.output_dir = ["html"], tmp_path / "file" / "x"
-    with pytest.raises(DefinitionError, match=r"output_dir='.*file.x' cannot be made"):
+    with pytest.raises(DefinitionError, match=r"output_dir='.*file.x' cannot be created"):
         await SequentialOrchestrator(config, provider).execute_workflow(TASK)
     assert provider.requests == []
 

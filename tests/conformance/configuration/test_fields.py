@@ -56,10 +56,10 @@ async def test_num_agents_is_in_the_planners_context_where_it_was_set() -> None:
 
 
 def test_a_field_that_the_pattern_cannot_use_is_told_once() -> None:
-    with pytest.warns(DagorchWarning, match="no use for num_agents of its config") as caught:
+    with pytest.warns(DagorchWarning, match="does not use num_agents of its config") as caught:
         DreamCascadeOrchestrator(DreamCascadeConfig(num_agents=5), talking("x"))
     assert len(caught) == 1
-    with pytest.warns(DagorchWarning, match="Plain has no use for belter_count"):
+    with pytest.warns(DagorchWarning, match="Plain does not use belter_count"):
         Plain(DreamCascadeConfig(belter_count=5), plan=[])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -101,7 +101,7 @@ WAYS = {"condition": "Is it?", "true_branch": "Do.", "false_branch": "Do not."}
 def test_of_the_patterns_each_field_is_of_use_or_told(make: object, unused: str) -> None:
     every = {name: field.default for name, field in OrchestratorConfig.model_fields.items()}
     config = OrchestratorConfig(**{**every, "steps": ["a"], "num_agents": 1})
-    with pytest.warns(DagorchWarning, match=f"no use for {unused} of its config") as caught:
+    with pytest.warns(DagorchWarning, match=f"does not use {unused} of its config") as caught:
         make(config)
     assert len(caught) == 1
     assert caught[0].filename == __file__

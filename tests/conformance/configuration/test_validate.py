@@ -104,5 +104,5 @@ async def test_also_where_it_was_changed_later() -> None:
 @pytest.mark.parametrize("task", ["", "  \n", None, 3])
 async def test_a_task_that_says_nothing_is_refused_with_what_to_do(task: Any) -> None:
     o = DreamCascadeOrchestrator(DreamCascadeConfig(), talking("x"))
-    with pytest.raises(DefinitionError, match="say what is to be done"):
+    with pytest.raises(DefinitionError, match="pass a text such as"):
         await o.execute_workflow(task)

@@ -63,7 +63,7 @@ async def test_it_starts_only_when_they_are_done() -> None:
         ([task("a"), task("a")], DefinitionError, "two subtasks have the id 'a'"),
         ([task("")], DefinitionError, "has no id"),
         ([], DefinitionError, "at least one"),
-        (["a"], DefinitionError, "'a', which is no SubTask"),
+        (["a"], DefinitionError, "'a', which is not a SubTask"),
         (None, DefinitionError, "a NoneType, not a list"),
     ],
     ids=["unknown", "cycle", "itself", "twice", "empty id", "no subtasks", "no SubTask", "nothing"],

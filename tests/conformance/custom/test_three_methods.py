@@ -45,7 +45,7 @@ def test_a_missing_method_fails_at_construction(name: str) -> None:
         n: f for n, f in vars(Three).items() if n.endswith(("task", "results")) and n != name
     }
     lacking = type("Lacking", (BaseOrchestrator,), methods)
-    with pytest.raises(DefinitionError, match=rf"orchestrator Lacking: there is no {name}; write"):
+    with pytest.raises(DefinitionError, match=rf"orchestrator Lacking: there is no {name}; define"):
         lacking(OrchestratorConfig(), Complete())
 
 

@@ -174,17 +174,17 @@ def nothing(context: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({}, "takes condition=, true_branch= and false_branch=, or else selector="),
-        ({"condition": long, "branches": {"a": nothing}}, "or else selector="),
+        ({}, "takes either condition=, true_branch= and false_branch=, or selector="),
+        ({"condition": long, "branches": {"a": nothing}}, "or selector="),
         ({"true_branch": nothing, "false_branch": nothing}, "condition= is missing"),
         ({"condition": long, "true_branch": nothing}, "false_branch= is missing"),
         ({"condition": long, "true_branch": [], "false_branch": nothing}, "true_branch= is miss"),
-        ({"condition": 3, "true_branch": nothing, "false_branch": nothing}, "cannot be called"),
+        ({"condition": 3, "true_branch": nothing, "false_branch": nothing}, "is not callable"),
         ({"condition": long, "true_branch": 3, "false_branch": nothing}, "true_branch= is 3"),
-        ({"condition": long, "true_branch": " ", "false_branch": nothing}, "an empty text"),
+        ({"condition": long, "true_branch": " ", "false_branch": nothing}, "an empty instruction"),
         ({"selector": long}, "branches= is missing"),
         ({"branches": {"a": nothing}}, "selector= is missing"),
-        ({"selector": long, "branches": {1: nothing}}, "the label 1; a label is a text"),
+        ({"selector": long, "branches": {1: nothing}}, "the label 1; a label is a non-empty string"),
     ],
 )
 def test_what_is_missing_is_told_at_once(options: dict[str, Any], message: str) -> None:

@@ -92,7 +92,7 @@ async def test_an_agent_that_gives_something_else_is_told_what_to_give() -> None
         async def execute_subtask(self, subtask, context=None):
             return "a text"
 
-    with pytest.raises(RunError, match=r"give AgentResult\('a', content\)"):
+    with pytest.raises(RunError, match=r"return AgentResult\('a', content\)"):
         await Careless(once(), plan=[SubTask("a", "x")]).execute_workflow("Why?")
 
 

@@ -177,8 +177,8 @@ async def test_a_sync_condition_does_not_run_on_the_loop() -> None:
         ({"max_iterations": 10**9}, "from 1 to 10,000"),
         ({"max_iterations": True}, "must be a whole number"),
         ({"max_iterations": 2.0}, "must be a whole number"),
-        ({"convergence_fn": 0.9}, "convergence_fn=0.9 cannot be called"),
-        ({"handler": "x"}, "handler= is 'x', which cannot be called"),
+        ({"convergence_fn": 0.9}, "convergence_fn=0.9 is not callable"),
+        ({"handler": "x"}, "handler= is 'x', which is not callable"),
         ({"handler": print, "step_handlers": {"a": print, "b": print}}, "a pass of one step"),
     ],
 )

@@ -134,11 +134,11 @@ def test_num_agents_that_nobody_set_is_no_matter() -> None:
     ("handlers", "message"),
     [
         ({"reserch": print}, "'reserch'.*: there is no such step; did you mean 'research'"),
-        ({"research": "text"}, "is 'text', which cannot be called"),
+        ({"research": "text"}, "is 'text', which is not callable"),
         ({"research": lambda: 1}, r"takes \(\); it must take \(step, context\)"),
         ({"research": lambda a, b, c: 1}, r"takes \(a, b, c\); it must take"),
         ({"research": lambda a, *, b: 1}, "it must take"),
-        ([print], "a list; give a dict"),
+        ([print], "a list; pass a dict"),
     ],
     ids=["unknown", "no function", "nothing", "three", "a keyword", "a list"],
 )

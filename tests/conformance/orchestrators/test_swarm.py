@@ -343,7 +343,7 @@ async def test_a_source_that_gives_something_else_fails_and_says_so(given: Any) 
     with pytest.raises(RunError) as caught:
         await swarm(talking(citing), {"wrong": Wrong()}, num_agents=1).execute_workflow("Bees?")
     sources = caught.value.partial_results.metadata["sources"]
-    assert "source 'wrong' gave" in sources["wrong"]["error"]
+    assert "source 'wrong' returned" in sources["wrong"]["error"]
 
 
 def test_a_domain_without_a_source_is_told_at_once() -> None:

@@ -94,7 +94,7 @@ def command(
             "--steps cannot be used with cascade; its options are --belter-count",
         ),
         (["run", "iterative", "x", "--max-iterations", "0"], "max_iterations=0 must be a whole"),
-        (["run", "iterative", "x", "--until", " "], "convergence_fn=' ' cannot be called"),
+        (["run", "iterative", "x", "--until", " "], "convergence_fn=' ' is not callable"),
         (["run", "conditional", "x", "--condition", "Is it?"], "lacks --true-branch and --false"),
         (["run", "sequential", ""], "the task is empty"),
         (["run", "no_such_module:graph", "x"], "module 'no_such_module' cannot be imported"),
