@@ -38,6 +38,15 @@ def _number(value: Any) -> bool:
     return math.isfinite(value)
 
 
+def _is_list_of_names(value: Any) -> bool:
+    return (
+        isinstance(value, list | tuple)
+        and bool(value)
+        and all(isinstance(name, str) and bool(name.strip()) for name in value)
+        and len(set(value)) == len(value)
+    )
+
+
 def _whole(low: int, high: int | None = None) -> Rule:
     bound = f"of at least {low}" if high is None else f"from {low} to {high:,}"
     return Rule(
@@ -62,15 +71,7 @@ _AGENTS = _whole(1, MAX_AGENTS)
 _SECONDS = Rule("a number of seconds above 0", lambda value: _number(value) and value > 0)
 _DOLLARS = Rule("an amount of dollars of at least 0", lambda value: _number(value) and value >= 0)
 _MODEL = Rule("the name of a model", lambda value: isinstance(value, str) and bool(value.strip()))
-_DOMAINS = Rule(
-    "a list of names, each once",
-    lambda value: (
-        isinstance(value, list | tuple)
-        and bool(value)
-        and all(isinstance(name, str) and name.strip() for name in value)
-        and len(set(value)) == len(value)
-    ),
-)
+_DOMAINS = Rule("a list of names, each once", _is_list_of_names)
 _FLAG = Rule("True or False", lambda value: isinstance(value, bool))
 
 # Not validated on construction, so that `validate()` reports every wrong value at once.
@@ -79,15 +80,7 @@ Flag = SkipValidation[bool]
 Model = SkipValidation[str | None]
 _STEPS = Rule(
     "None, or a list of names, all different",
-    lambda value: (
-        value is None
-        or (
-            isinstance(value, list | tuple)
-            and bool(value)
-            and all(isinstance(name, str) and bool(name.strip()) for name in value)
-            and len(set(value)) == len(value)
-        )
-    ),
+    lambda value: value is None or _is_list_of_names(value),
 )
 _FORMATS = Rule(
     "a list of formats, each once: markdown, html, pdf, docx",

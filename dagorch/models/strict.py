@@ -59,7 +59,7 @@ def _problems(kind: str, names: list[str], error: ValidationError) -> list[Probl
             known = did_you_mean(field, names) or f"; it has {', '.join(names)}"
             found[field] = f"{kind} has no field {field!r}{known}"
         elif details["type"] == "missing":
-            found[field] = f"{kind} needs {field!r}; give {field}=..."
+            found[field] = f"{kind} needs {field!r}; pass {field}=..."
         else:
             place = ".".join(str(part) for part in details["loc"])
             found[field] = f"{kind}: {place}={details['input']!r:.60}: {details['msg']}"

@@ -22,37 +22,29 @@ if TYPE_CHECKING:
     from dagorch.orchestrators.sequential import SequentialOrchestrator
     from dagorch.orchestrators.swarm import DreamSwarmOrchestrator, SwarmOrchestrator
 
-_MODULES = {
-    "BaseOrchestrator": "dagorch.orchestrators.base",
-    "BeltalowdaConfig": "dagorch.models.config",
-    "BeltalowdaOrchestrator": "dagorch.orchestrators.cascade",
-    "ConditionalOrchestrator": "dagorch.orchestrators.conditional",
-    "DreamCascadeConfig": "dagorch.models.config",
-    "DreamCascadeOrchestrator": "dagorch.orchestrators.cascade",
-    "DreamSwarmConfig": "dagorch.models.config",
-    "DreamSwarmOrchestrator": "dagorch.orchestrators.swarm",
-    "IterativeOrchestrator": "dagorch.orchestrators.iterative",
-    "OrchestratorConfig": "dagorch.models.config",
-    "SequentialOrchestrator": "dagorch.orchestrators.sequential",
-    "SwarmConfig": "dagorch.models.config",
-    "SwarmOrchestrator": "dagorch.orchestrators.swarm",
+_NAMES = {
+    "dagorch.models.config": (
+        "BeltalowdaConfig",
+        "DreamCascadeConfig",
+        "DreamSwarmConfig",
+        "OrchestratorConfig",
+        "SwarmConfig",
+    ),
+    "dagorch.orchestrators.base": ("BaseOrchestrator",),
+    "dagorch.orchestrators.cascade": ("BeltalowdaOrchestrator", "DreamCascadeOrchestrator"),
+    "dagorch.orchestrators.conditional": ("ConditionalOrchestrator",),
+    "dagorch.orchestrators.iterative": ("IterativeOrchestrator",),
+    "dagorch.orchestrators.sequential": ("SequentialOrchestrator",),
+    "dagorch.orchestrators.swarm": ("DreamSwarmOrchestrator", "SwarmOrchestrator"),
 }
+_MODULES = {name: module for module, names in _NAMES.items() for name in names}
 
 __all__ = [
-    "BaseOrchestrator",
-    "BeltalowdaConfig",
-    "BeltalowdaOrchestrator",
-    "ConditionalOrchestrator",
-    "DreamCascadeConfig",
-    "DreamCascadeOrchestrator",
-    "DreamSwarmConfig",
-    "DreamSwarmOrchestrator",
-    "IterativeOrchestrator",
-    "OrchestratorConfig",
-    "SequentialOrchestrator",
-    "SwarmConfig",
+    "BaseOrchestrator", "BeltalowdaConfig", "BeltalowdaOrchestrator", "ConditionalOrchestrator",
+    "DreamCascadeConfig", "DreamCascadeOrchestrator", "DreamSwarmConfig", "DreamSwarmOrchestrator",
+    "IterativeOrchestrator", "OrchestratorConfig", "SequentialOrchestrator", "SwarmConfig",
     "SwarmOrchestrator",
-]
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

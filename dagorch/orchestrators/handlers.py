@@ -21,10 +21,11 @@ from dagorch.nodes.llm import LLM_RETRY
 from dagorch.nodes.signature import signature_of
 from dagorch.orchestrators.metered import MeteredProvider, bound_to_node
 from dagorch.patterns.loop_state import PREVIOUS, Pass, record_outputs
+from dagorch.patterns.steps import Step
 
 __all__ = [
     "AnyHandler", "Handler", "function_name", "handlers_by_step", "node_function",
-    "retry_only_dagorch_errors", "step_function",
+    "retry_only_dagorch_errors", "step_function", "steps_of",
 ]  # fmt: skip
 
 AnyHandler = Callable[[str, dict[str, Any]], Any] | Callable[[dict[str, Any]], Any]
@@ -175,6 +176,21 @@ def step_function(
         return outcome
 
     return node_function(call, provider, is_async=handler.is_async, finish=finish)
+
+
+def steps_of(
+    names: Sequence[str],
+    handlers: Mapping[str, Handler],
+    context: Mapping[str, Any],
+    provider: MeteredProvider,
+) -> list[Step]:
+    """Return the steps of a pattern; a step without a handler is done by a model."""
+    return [
+        Step(name, step_function(handlers[name], name, context, provider))
+        if name in handlers
+        else Step(name)
+        for name in names
+    ]
 
 
 def retry_only_dagorch_errors(policy: Policy) -> Policy:

@@ -18,13 +18,12 @@ from dagorch.orchestrators.handlers import (
     handlers_by_step,
     node_function,
     retry_only_dagorch_errors,
-    step_function,
+    steps_of,
 )
 from dagorch.orchestrators.model_lookup import model_settings
 from dagorch.orchestrators.workflow import AgentInfo, Workflow
 from dagorch.patterns.iterative import iterative_graph
 from dagorch.patterns.loop_state import PREVIOUS, VERDICT, Pass, check_model_pass, model_results
-from dagorch.patterns.steps import Step
 
 __all__ = ["IterativeOrchestrator"]
 
@@ -114,14 +113,9 @@ class IterativeOrchestrator(BaseOrchestrator):
             self._handlers[self._steps[0]] = Handler(handler, "handler=")
 
     def _workflow(self, task: str, context: Mapping[str, Any]) -> Workflow:
-        full_context = {**context, "task": task}
         primary = self.config.primary_model or ""
-        steps = [
-            Step(name, step_function(self._handlers[name], name, full_context, self.provider))
-            if name in self._handlers
-            else Step(name)
-            for name in self._steps
-        ]
+        full_context = {**context, "task": task}
+        steps = steps_of(self._steps, self._handlers, full_context, self.provider)
         graph = iterative_graph(
             steps,
             self._check(),

@@ -8,11 +8,10 @@ from typing import Any, ClassVar
 from dagorch.errors import DefinitionError, Problem
 from dagorch.models.config import OrchestratorConfig
 from dagorch.orchestrators.base import BaseOrchestrator
-from dagorch.orchestrators.handlers import AnyHandler, handlers_by_step, step_function
+from dagorch.orchestrators.handlers import AnyHandler, handlers_by_step, steps_of
 from dagorch.orchestrators.model_lookup import model_settings
 from dagorch.orchestrators.workflow import AgentInfo, Workflow
 from dagorch.patterns.sequential import sequential_graph
-from dagorch.patterns.steps import Step
 
 __all__ = ["SequentialOrchestrator"]
 
@@ -82,14 +81,9 @@ class SequentialOrchestrator(BaseOrchestrator):
 
     def _workflow(self, task: str, context: Mapping[str, Any]) -> Workflow:
         names = list(self.config.steps or ())
-        full_context = {**context, "task": task}
         primary = self.config.primary_model or ""
-        steps = [
-            Step(name, step_function(self._handlers[name], name, full_context, self.provider))
-            if name in self._handlers
-            else Step(name)
-            for name in names
-        ]
+        full_context = {**context, "task": task}
+        steps = steps_of(names, self._handlers, full_context, self.provider)
         settings = model_settings(self._router, primary)
         graph = sequential_graph(steps, task, settings, self._policy)
         ids = [node.id for node in graph]

@@ -62,7 +62,7 @@ class Workflow:
     step_node_ids: Mapping[str, str] = field(default_factory=dict)
     """In a loop: the node id of each step, by the step's name."""
     recorded: dict[str, AgentResult] = field(default_factory=dict)
-    """Agent results by path, where the run does not keep the value."""
+    """Agent results by path, for values that the run does not keep."""
 
     def record_outputs(self, path: str, outputs: Mapping[str, Any]) -> None:
         """Record outputs of a pass; see `dagorch.patterns.loop_state.OutputRecorder`."""

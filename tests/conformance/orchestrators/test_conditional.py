@@ -184,7 +184,10 @@ def nothing(context: dict[str, Any]) -> None:
         ({"condition": long, "true_branch": " ", "false_branch": nothing}, "an empty instruction"),
         ({"selector": long}, "branches= is missing"),
         ({"branches": {"a": nothing}}, "selector= is missing"),
-        ({"selector": long, "branches": {1: nothing}}, "the label 1; a label is a non-empty string"),
+        (
+            {"selector": long, "branches": {1: nothing}},
+            "the label 1; a label is a non-empty string",
+        ),
     ],
 )
 def test_what_is_missing_is_told_at_once(options: dict[str, Any], message: str) -> None:
