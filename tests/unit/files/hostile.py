@@ -174,7 +174,7 @@ TEXTS: dict[str, tuple[str, str, str]] = {
         "2:17",
     ),
     "through our module": (
-        _node("function: dagorch.patterns.partition:re.compile"),
+        _node("function: dagorch.patterns.questions:re.compile"),
         "is defined in module 're', which is not allowed",
         "2:",
     ),
