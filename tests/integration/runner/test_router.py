@@ -296,7 +296,7 @@ async def test_an_orchestrator_takes_a_router_as_it_is(services: dict[str, Model
     assert result.result == "said by anthropic"
     assert result.metadata["models"]["camina"] == "claude-3.5"
     closed(services)
-    with pytest.raises(DefinitionError, match="providers= beside a Router"):
+    with pytest.raises(DefinitionError, match="providers= cannot be combined with a Router"):
         Plain(None, router, providers={"x": house}, plan=[])
 
 
