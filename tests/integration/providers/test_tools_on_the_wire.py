@@ -119,7 +119,7 @@ async def test_an_output_type_works_together_with_tools(service: FakeService) ->
 
 
 def with_reasoning(finish: str, **said: object) -> Handler:
-    """Handler a model that shows what it thinks before it answers, as DeepSeek's do."""
+    """Send reasoning before the answer, as DeepSeek's models do."""
     return stream(
         delta(reasoning_content="Bees, "),
         delta(reasoning_content="hm."),
