@@ -194,7 +194,7 @@ class LiveDisplay(Display):
             for number in range(len(self._events)):
                 event = self._events.popleft()
                 self._view.apply(event)
-                self._forecaster.take(event)
+                self._forecaster.observe(event)
                 if number % _EVENTS_PER_SLICE == _EVENTS_PER_SLICE - 1:
                     time.sleep(0)
 

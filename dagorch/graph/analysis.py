@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from dagorch.errors import DefinitionError, did_you_mean
 from dagorch.graph.compiler import compile_graph
-from dagorch.graph.edges import resolve
+from dagorch.graph.edges import resolve_edges
 from dagorch.graph.order import Order
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def critical_path(graph: Definition, seconds: Mapping[str, float]) -> CriticalPa
     compile_graph(graph)
     _check_seconds(graph, seconds)
     ids = list(graph.entries)
-    order = Order(resolve(graph))
+    order = Order(resolve_edges(graph))
     longest = [0.0] * order.size
     before = [-1] * order.size
     for node in order.nodes:

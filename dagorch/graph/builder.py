@@ -24,7 +24,7 @@ D = TypeVar("D", bound=Definition)
 
 
 class _Adds(Protocol):
-    """`graph.function(...)` with options only: what decorates the function."""
+    """The decorator that `graph.function(...)` returns if it is called with options only."""
 
     @overload
     def __call__(self, fn: Callable[..., Awaitable[T]], /) -> Ref[T]: ...
@@ -76,12 +76,12 @@ class BuilderMethods(Definition):
         Add a function, as a decorator or by a call; its parameters are the node's inputs.
 
         Args:
-            fn: Async, or sync (then it runs in a worker thread).
-            id: The node's id; None is the function's name.
+            fn: An async function, or a sync one, which runs in a worker thread.
+            id: The node's id; None for the function's name.
             after: Refs that must end first.
-            policy: Retries, timeouts, what to do on failure.
+            policy: Retries, timeouts, and what happens on failure.
             expand: The function returns a `Graph`, which runs in its place.
-            bindings: Refs or constants per parameter; the rest is bound by name.
+            bindings: As for `add`. Parameters without a binding are bound by name.
         """
         if fn is None:
             return lambda f: self.function(
@@ -89,7 +89,7 @@ class BuilderMethods(Definition):
             )
         name = id or getattr(fn, "__name__", "")
         if not name or name == "<lambda>":
-            raise DefinitionError(f"{fn!r:.60} has no name of its own; give id=")
+            raise DefinitionError(f"{fn!r:.60} has no name; pass id=")
         return self.add(Function(name, fn, expand, policy=policy), after=after, **bindings)
 
     def branch(
@@ -103,10 +103,10 @@ class BuilderMethods(Definition):
         **bindings: Any,
     ) -> BranchRef[str]:
         """
-        Add a branch: `select` gets its parameters by name and picks one or more labels.
+        Add a branch: `select` takes its parameters by name and picks one or more labels.
 
-        Its value is the label picked (a tuple of them where several were). Put nodes behind
-        it with `after=ref["label"]`, or `after=ref["a", "b"]` for either.
+        Its value is the label, or a tuple of several. `after=ref["label"]` puts a node behind a
+        label, `after=ref["a", "b"]` behind either of two.
         """
         node = Branch(id, select, tuple(labels), policy=policy)
         return self.add(node, after=after, **bindings)  # type: ignore[return-value]  # it is one
@@ -123,7 +123,7 @@ class BuilderMethods(Definition):
         policy: Policy = DEFAULT_POLICY,
     ) -> Ref[Any]:
         """
-        Add a merge of these sources; their order is the order in which they are folded.
+        Add a merge of sources, which are folded in the order of this list.
 
         See `Merge` for the options.
         """
@@ -143,7 +143,7 @@ class BuilderMethods(Definition):
         **bindings: Any,
     ) -> Ref[Any]:
         """
-        Add a loop over a body; bind its state input to where it begins.
+        Add a loop over a body; bind its state input to the first state.
 
         Its value is the last state. See `Loop` for the options.
         """
@@ -178,17 +178,17 @@ class BuilderMethods(Definition):
         **bindings: Any,
     ) -> Ref[list[Any]]:
         """
-        Add a map: `body` once for each item of `over`, the results in item order.
+        Add a map: `body` runs once per item of `over`; the results are in item order.
 
         Args:
-            body: A node or a graph. The item goes to its input `item`, else to its first.
-            over: A ref of the sequence, or the sequence itself.
-            id: The map's id; None is the body's.
-            item_input: The body's input that gets the item, if it is neither of those.
+            body: A node or a graph. The item goes to its input `item`, else to its first input.
+            over: A ref of the sequence, or the sequence itself, with refs in it or without.
+            id: The map's id; None for the body's.
+            item_input: The body's input that takes the item, if it is neither of those.
             max_parallel: Items in flight; None: as many as the run has slots.
             on_item_error: See `Map`.
             after: Refs that must end first.
-            policy: Of the map as a whole; the nodes inside have their own.
+            policy: The policy of the map as a whole; the nodes inside have their own.
             bindings: The body's other inputs, the same for each item.
         """
         inner = body_of(body, self.new)

@@ -1,4 +1,4 @@
-"""Where the user wrote a thing: the nearest code outside this package, its line only if asked."""
+"""The place in the user's code that called this package; its line number is found on request."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """
-Compiling: graphs to plans, bodies before what contains them, nothing recursive.
+The compiler: graphs to plans, each body before the graph that contains it, without recursion.
 
-Checking is `validate.py`'s, laying out one graph `layout.py`'s.
+`validate.py` checks one graph, `layout.py` lays one out.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from dagorch.errors import CycleError, DefinitionError, Problem
 from dagorch.graph.builder import body_of
-from dagorch.graph.edges import resolve
+from dagorch.graph.edges import resolve_edges
 from dagorch.graph.layout import lay_out
 from dagorch.graph.order import Order
 from dagorch.graph.tools import conversation
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["compile_graph"]
 
 
-class _Parts:
-    """The graphs inside one graph, by the node that holds them."""
+class _InnerGraphs:
+    """The graphs inside one graph, by the id of the node that holds them."""
 
     __slots__ = ("bodies", "fallbacks")
 
@@ -57,14 +57,16 @@ class _Parts:
 
 def compile_graph(graph: Definition) -> Plan:
     """
-    Check a graph with every graph inside it, and compile them.
+    Check a graph and every graph inside it, and compile them all.
+
+    A graph that has not changed since is compiled once.
 
     Raises:
         DefinitionError: See `Graph.compile`.
     """
     if graph.plan is not None:
         return graph.plan
-    order, parts = _inner_first(graph)
+    order, inner_graphs = _inner_first(graph)
     plans: dict[int, Plan] = {}
     problems: list[Problem] = []
     cycle: tuple[str, ...] = ()
@@ -72,12 +74,12 @@ def compile_graph(graph: Definition) -> Plan:
         if inner.plan is not None:
             plans[id(inner)] = inner.plan
             continue
-        inside = parts[id(inner)]
-        wiring = resolve(inner)
-        edges = Order(wiring)
-        problems += check(inner, wiring, inside.fallbacks)
-        if edges.cycle:
-            found = _named(inner, edges.cycle)
+        inside = inner_graphs[id(inner)]
+        table = resolve_edges(inner)
+        node_order = Order(table)
+        problems += check(inner, table, inside.fallbacks)
+        if node_order.cycle:
+            found = _cycle_ids(inner, node_order.cycle)
             problems.append(cycle_problem(inner, found))
             cycle = cycle or found
         if len(problems) >= MAX_PROBLEMS:
@@ -85,7 +87,7 @@ def compile_graph(graph: Definition) -> Plan:
         if not problems:
             bodies = {node: plans[id(body)] for node, body in inside.bodies.items()}
             fallbacks = {node: plans[id(body)] for node, body in inside.fallbacks.items()}
-            plan = lay_out(inner, wiring, edges, bodies, fallbacks)
+            plan = lay_out(inner, table, node_order, bodies, fallbacks)
             inner.plan = plans[id(inner)] = plan
     if problems:
         subject = f"graph {graph.name!r}"
@@ -95,9 +97,9 @@ def compile_graph(graph: Definition) -> Plan:
     return plans[id(graph)]
 
 
-def _inner_first(graph: Definition) -> tuple[list[Definition], dict[int, _Parts]]:
-    """Every graph reachable through bodies, each after those it contains."""
-    parts: dict[int, _Parts] = {}
+def _inner_first(graph: Definition) -> tuple[list[Definition], dict[int, _InnerGraphs]]:
+    """Return every graph reachable through bodies, each after the graphs it contains."""
+    inner_graphs: dict[int, _InnerGraphs] = {}
     order: list[Definition] = []
     open_ids: set[int] = set()
     stack: list[tuple[Definition, bool]] = [(graph, False)]
@@ -112,17 +114,17 @@ def _inner_first(graph: Definition) -> tuple[list[Definition], dict[int, _Parts]
             raise DefinitionError(
                 f"graph {current.name!r} contains itself; a body cannot hold its own graph"
             )
-        if key in parts:
+        if key in inner_graphs:
             continue
-        parts[key] = _Parts(current)
+        inner_graphs[key] = _InnerGraphs(current)
         open_ids.add(key)
         stack.append((current, True))
-        stack.extend((inner, False) for inner in parts[key].all())
-    return order, parts
+        stack.extend((inner, False) for inner in inner_graphs[key].all())
+    return order, inner_graphs
 
 
-def _named(graph: Definition, cycle: list[int]) -> tuple[str, ...]:
-    """The ids of a cycle from the one that sorts first, which is named again as the last."""
+def _cycle_ids(graph: Definition, cycle: list[int]) -> tuple[str, ...]:
+    """Return the ids of a cycle; the one that sorts first is both the first and the last."""
     entries = list(graph.entries)
     ids = [entries[number] for number in cycle]
     first = ids.index(min(ids))

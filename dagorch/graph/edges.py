@@ -1,7 +1,7 @@
 """
-Which node feeds which.
+The edges of a graph: every parameter of every node resolved to its source.
 
-Every parameter of every node resolved to its source, by name where none was given.
+A parameter without a binding is resolved by its name.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dagorch.graph.definition import Definition, Entry
     from dagorch.nodes.signature import ParameterSpec
 
-__all__ = ["UNKNOWN", "CollectionEdges", "Edge", "Wiring", "constants", "resolve"]
+__all__ = ["UNKNOWN", "CollectionEdges", "Edge", "EdgeTable", "constants", "resolve_edges"]
 
 UNKNOWN = -1
 """The slot of a source that is not in the graph."""
@@ -26,18 +26,18 @@ _NO_LABELS: frozenset[str] = frozenset()
 
 
 class Edge(NamedTuple):
-    """One thing that a node depends on."""
+    """A dependency of a node."""
 
     source: str
-    """A node's or an input's id; it need not exist, validation says so."""
+    """The id of a node or an input; validation reports ids that do not exist."""
     parameter: str | None
-    """The parameter it feeds; None for order only, or for a merge."""
+    """The parameter it feeds; None if it carries order only, or leads into a merge."""
     labels: frozenset[str]
-    """Of a branch: the edge lives if one of them is picked. Empty: if the source completes."""
+    """The labels of a branch on which the edge is live; empty: live if the source completes."""
     required: bool
-    """Whether the node is skipped if this edge dies."""
+    """Whether the node is skipped if this edge is dead."""
     is_node: bool
-    """False where the source is an input of the graph, which is no edge to wait for."""
+    """Whether the source is a node; a node does not wait for an input of the graph."""
     item: str = ""
     """The place of the value in a collection, such as `texts[0]`; empty outside collections."""
 
@@ -48,41 +48,41 @@ class CollectionEdges(NamedTuple):
     parameter: str
     collection: Collection
     places: range
-    """Of its refs, in their order."""
+    """The places of its refs, in their order."""
 
 
-class Wiring:
+class EdgeTable:
     """
     All edges of a graph in columns, grouped by the node they lead into.
 
-    An edge's place is its index in the columns; those into node `i` have the places
-    `range(starts[i], starts[i + 1])`. Columns, not a record for each edge: of a big graph,
-    records cost more in the cycle collector than in the making.
+    An edge's place is its index in the columns. The edges into node `i` have the places
+    `range(starts[i], starts[i + 1])`. There is no record per edge: in a big graph, the cycle
+    collector would spend more time on the records than it takes to make them.
     """
 
     __slots__ = (
-        "collections", "labels", "parameters", "required", "size", "slot_of", "slots", "sources",
-        "starts", "takes",
+        "collections", "labels", "parameters", "parameters_of", "required", "size", "slot_of",
+        "slots", "sources", "starts",
     )  # fmt: skip
 
     def __init__(self, graph: Definition) -> None:
         self.size = len(graph.entries)
         self.slot_of = {id: number for number, id in enumerate(graph.entries)}
-        """The slots of all ids: of nodes in the order added, then of inputs."""
+        """The slot of each id: nodes in the order added, then inputs."""
         for number, name in enumerate(graph.inputs, self.size):
             self.slot_of[name] = number
-        self.takes: list[tuple[ParameterSpec, ...]] = []
+        self.parameters_of: list[tuple[ParameterSpec, ...]] = []
         """Per node, its parameters."""
         self.starts = [0]
         self.sources: list[str] = []
         self.slots: list[int] = []
-        """Of the sources; `UNKNOWN` where there is none of that id."""
+        """The slots of the sources; `UNKNOWN` for an id that is not in the graph."""
         self.parameters: list[str | None] = []
         self.required = bytearray()
         self.labels: dict[int, frozenset[str]] = {}
-        """By place, of those edges that have any. See `Edge` for the columns."""
+        """By place, for edges with labels. See `Edge` for the columns."""
         self.collections: dict[int, list[CollectionEdges]] = {}
-        """By node, of those nodes that have any."""
+        """By node, for nodes that take collections."""
 
     def add(self, source: str, parameter: str | None, required: bool) -> None:
         self.sources.append(source)
@@ -103,14 +103,14 @@ class Wiring:
             for ref in source.refs:
                 self.add_ref(ref, parameter, required or bool(ref.labels))
             edges = CollectionEdges(parameter, source, range(first, len(self.sources)))
-            self.collections.setdefault(len(self.takes) - 1, []).append(edges)
+            self.collections.setdefault(len(self.parameters_of) - 1, []).append(edges)
 
     def collected(self, node: int) -> set[int]:
         """Return the places of the edges that lead into a collection of that node."""
         return {place for edges in self.collections.get(node, ()) for place in edges.places}
 
     def by_node(self) -> dict[str, list[Edge]]:
-        """Give the edges as records, by the id of the node they lead into."""
+        """Return the edges as records, by the id of the node they lead into."""
         found: dict[str, list[Edge]] = {}
         items = {
             place: label
@@ -133,48 +133,50 @@ class Wiring:
         return found
 
 
-def resolve(graph: Definition) -> Wiring:
+def resolve_edges(graph: Definition) -> EdgeTable:
     """
-    Give the edges into each node, in the order of its parameters, then of its `after`.
+    Return the edges into each node: in the order of its parameters, then of its `after`.
 
-    An edge of a label is required: a node put behind `branch["yes"]` is not run on another
-    label merely because its other inputs are there.
+    An edge from a label is required: a node behind `branch["yes"]` does not run on another label
+    because its other inputs are available.
+
+    Cost: O(V + E).
     """
-    wiring = Wiring(graph)
+    table = EdgeTable(graph)
     for id, entry in graph.entries.items():
         bindings = entry.bindings
         parameters = entry.node.parameters()
-        wiring.takes.append(parameters)
+        table.parameters_of.append(parameters)
         for spec in parameters:
             name = spec.name
             if bindings is not None and name in bindings:
-                wiring.bind(name, bindings[name], spec.required)
+                table.bind(name, bindings[name], spec.required)
             elif graph.binds_by_name(name, id):
-                wiring.add(name, name, spec.required)
-        if bindings is not None and _takes_any(entry.node):
+                table.add(name, name, spec.required)
+        if bindings is not None and _accepts_any_keyword(entry.node):
             named = {spec.name for spec in parameters}
             for name, source in bindings.items():
                 if name not in named:
-                    wiring.bind(name, source, True)
+                    table.bind(name, source, True)
         for ref in entry.sources:
-            wiring.add_ref(ref, None, False)
+            table.add_ref(ref, None, False)
         for other in entry.after:
             if isinstance(other, Ref):
-                wiring.add_ref(other, None, bool(other.labels))
+                table.add_ref(other, None, bool(other.labels))
             else:
-                wiring.add(str(other), None, False)
-        wiring.starts.append(len(wiring.sources))
-    slot_of = wiring.slot_of
-    wiring.slots = [slot_of.get(source, UNKNOWN) for source in wiring.sources]
-    return wiring
+                table.add(str(other), None, False)
+        table.starts.append(len(table.sources))
+    slot_of = table.slot_of
+    table.slots = [slot_of.get(source, UNKNOWN) for source in table.sources]
+    return table
 
 
-def _takes_any(node: Node[Any]) -> bool:
+def _accepts_any_keyword(node: Node[Any]) -> bool:
     return type(node) is Function and node.signature.accepts_any_keyword
 
 
 def constants(entry: Entry) -> dict[str, Any]:
-    """The parameters of a node that are bound to plain values."""
+    """Return the parameters of a node that are bound to constants."""
     bindings = entry.bindings
     if not bindings:
         return {}

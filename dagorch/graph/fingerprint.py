@@ -1,7 +1,7 @@
 """
-Fingerprints: a hash of what a graph or node does, equal across processes.
+Fingerprints: a hash of what a graph or a node does, equal across processes.
 
-Not of when, or how often it is tried.
+When a node runs, and how often it is tried, is not part of it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
 
 from dagorch.graph.collection import Collection
-from dagorch.graph.edges import constants, resolve
+from dagorch.graph.edges import constants, resolve_edges
 from dagorch.graph.plan import Plan
 from dagorch.models.policy import NO_FALLBACK
 from dagorch.models.ref import Ref
@@ -32,9 +32,9 @@ _SKIPPED = frozenset({"policy", "body", "_signature"})
 
 def fingerprint(graph: Definition) -> str:
     """
-    Hash a graph's definition: its nodes, edges, constants, inputs and outputs, and those inside it.
+    Hash a graph's definition: nodes, edges, constants, inputs, outputs, and the graphs inside it.
 
-    Names, timeouts, retries and priorities of nodes are no part of what a node does, ids are.
+    Ids are part of it. Graph names, timeouts, retries and priorities are not.
 
     Cost: O(V + E), plus reading the source of each function once.
     """
@@ -54,7 +54,7 @@ def fingerprint(graph: Definition) -> str:
 
 
 def _definition(graph: Definition, known: Mapping[int, str]) -> dict[str, Any]:
-    edges = resolve(graph).by_node()
+    edges = resolve_edges(graph).by_node()
     nodes = {}
     for id_, entry in graph.entries.items():
         body = getattr(entry.node, "body", None)
@@ -88,21 +88,21 @@ def _collection(collection: Collection) -> list[Any]:
     facts: list[Any] = [collection.kind.__name__]
     for key, item in zip(collection.keys, collection.items, strict=True):
         if isinstance(item, Collection):
-            told = _collection(item)
+            described = _collection(item)
         else:
-            told = ["ref" if isinstance(item, Ref) else "value", describe_value(item)]
-        facts.append([type(key).__name__, describe_value(key), told])
+            described = ["ref" if isinstance(item, Ref) else "value", describe_value(item)]
+        facts.append([type(key).__name__, describe_value(key), described])
     return facts
 
 
 def _graphs_in(node: Node[Any]) -> list[Any]:
-    """The graphs that a node holds: its body, and its fallback if that is one."""
+    """Return the graphs that a node holds: its body, and its fallback if that is a graph."""
     held = (getattr(node, "body", None), node.policy.fallback)
     return [graph for graph in held if hasattr(graph, "entries")]
 
 
 def _fallback(node: Node[Any], known: Mapping[int, str]) -> Any:
-    """What a node completes with after its last failure; unlike retries, part of what it does."""
+    """Describe what a node completes with after its last failure."""
     fallback = node.policy.fallback
     if fallback is NO_FALLBACK:
         return None
@@ -119,7 +119,7 @@ def _node(node: Node[Any]) -> dict[str, Any]:
         if name not in _SKIPPED:
             facts[name] = describe_value(getattr(node, name))
     if isinstance(node, LLM):
-        facts["schema"] = node.settings().json_schema  # of `output` the rest is but the name
+        facts["schema"] = node.settings().json_schema  # `output` itself is hashed by name only
     if node.policy.fallback_models:
         facts["fallback_models"] = list(node.policy.fallback_models)
     if node.policy.version is not None:
@@ -130,7 +130,7 @@ def _node(node: Node[Any]) -> dict[str, Any]:
 
 def describe_value(value: Any) -> Any:
     """
-    Give plain JSON that tells equal values from others: functions by definition, types by name.
+    Return plain JSON that differs for different values: functions by definition, types by name.
 
     Example:
         >>> describe_value({"a": (1, None)})
@@ -149,7 +149,7 @@ def describe_value(value: Any) -> Any:
     if isinstance(value, Ref):
         return {"ref": value.id, "labels": sorted(value.labels)}
     origin = get_origin(value)
-    if origin is not None:  # `list[str]` and `Literal["a"]` can be called, too
+    if origin is not None:  # `list[str]` and `Literal["a"]` are callable, too
         origin = Union if origin is types.UnionType else origin
         return [describe_value(origin), *map(describe_value, get_args(value))]
     if callable(value):
@@ -163,7 +163,11 @@ def describe_value(value: Any) -> Any:
 
 
 def function_definition(fn: Callable[..., Any]) -> dict[str, Any]:
-    """A function's module, name, source, defaults, closed-over and bound values, what it is of."""
+    """
+    Describe a function: module, name, source, defaults, and the values it closes over.
+
+    A partial adds its arguments, a bound method the fields of its object.
+    """
     if isinstance(fn, partial):
         return {
             "partial": function_definition(fn.func),
@@ -177,7 +181,7 @@ def function_definition(fn: Callable[..., Any]) -> dict[str, Any]:
     }
     code = getattr(inner, "__code__", None)
     if code is None:
-        facts["fields"] = _fields(inner) or {  # of an object that can be called
+        facts["fields"] = _fields(inner) or {  # a callable object
             name: _shallow(value) for name, value in getattr(inner, "__dict__", {}).items()
         }
         return facts
@@ -196,7 +200,7 @@ def function_definition(fn: Callable[..., Any]) -> dict[str, Any]:
 
 
 def _fields(value: Any) -> dict[str, Any]:
-    """Describe what a dataclass was made with; nothing of anything else."""
+    """Describe the fields of a dataclass; empty for any other object."""
     names = getattr(value, "__dataclass_fields__", ())
     return {name: describe_value(getattr(value, name)) for name in names}
 
@@ -210,7 +214,7 @@ def _filled(cell: Any) -> bool:
 
 
 def _shallow(value: Any) -> Any:
-    """A closed-over function by name only: two that call each other would never end."""
+    """Describe a value; a function by its name, as functions may refer to each other."""
     if callable(value) and not isinstance(value, type):
         return getattr(value, "__qualname__", type(value).__qualname__)
     if hasattr(value, "entries") or isinstance(value, Plan):

@@ -1,7 +1,7 @@
 """
-Layout: one checked graph as the arrays of a plan.
+Layout: turns one checked graph into the arrays of a plan.
 
-What is inside it has been laid out before; nothing is checked here.
+Graphs inside it have been laid out before. Nothing is checked here.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from dagorch.graph import plan as kinds
-from dagorch.graph.edges import Wiring, constants
+from dagorch.graph.edges import EdgeTable, constants
 from dagorch.graph.order import Order
 from dagorch.graph.plan import CollectionBinder, Plan
 from dagorch.models.policy import DEFAULT_POLICY
@@ -39,20 +39,20 @@ _NO_BINDER: tuple[tuple[str, int], ...] = ()
 
 def lay_out(
     graph: Definition,
-    wiring: Wiring,
+    table: EdgeTable,
     order: Order,
     bodies: Mapping[str, Plan],
     fallbacks: Mapping[str, Plan],
 ) -> Plan:
     """
-    Lay one checked graph out.
+    Lay out one graph.
 
     Args:
-        graph: Without problems.
-        wiring: Its edges.
-        order: Theirs.
-        bodies: The plans of what nodes hold, by the node's id.
-        fallbacks: The plans of their fallbacks, by the node's id.
+        graph: A graph without problems.
+        table: Its edges.
+        order: The edges between its nodes, by number.
+        bodies: The plans of the nodes' bodies, by the node's id.
+        fallbacks: The plans of the nodes' fallbacks, by the node's id.
 
     Cost: O(V + E).
     """
@@ -61,27 +61,27 @@ def lay_out(
     plan.size = len(graph.entries)
     plan.nodes = tuple([entry.node for entry in graph.entries.values()])
     plan.inputs = {i.name: i.default for i in graph.inputs.values()}
-    slot_of = wiring.slot_of
+    slot_of = table.slot_of
     plan.bodies = {slot_of[id]: body for id, body in bodies.items()}
     plan.fallbacks = {slot_of[id]: body for id, body in fallbacks.items()}
     plan.outputs = tuple([slot_of[ref.id] for ref in graph.outputs])
-    _lay_edges(plan, wiring, order)
-    _lay_nodes(plan, graph, wiring)
+    _lay_edges(plan, table, order)
+    _lay_nodes(plan, graph, table)
     _lay_ranks(plan, order)
     _lay_order(plan)
     return plan
 
 
-def _lay_edges(plan: Plan, wiring: Wiring, order: Order) -> None:
+def _lay_edges(plan: Plan, table: EdgeTable, order: Order) -> None:
     plan.edges = len(order.sources)
     plan.edge_source, plan.edge_target = order.sources, order.targets
     plan.in_start, plan.in_degree, plan.out_edges = order.starts, order.in_degree, order.out_edges
-    plan.required = bytes([wiring.required[place] for place in order.places])
+    plan.required = bytes([table.required[place] for place in order.places])
     plan.labels = {}
-    if wiring.labels:
+    if table.labels:
         for edge, place in enumerate(order.places):
-            if place in wiring.labels:
-                plan.labels[edge] = wiring.labels[place]
+            if place in table.labels:
+                plan.labels[edge] = table.labels[place]
     plan.sources = tuple([i for i, count in enumerate(order.in_degree) if not count])
     sinks = tuple([i for i, leaving in enumerate(order.out_edges) if not leaving])
     plan.outputs = plan.outputs or sinks
@@ -94,7 +94,7 @@ def _lay_edges(plan: Plan, wiring: Wiring, order: Order) -> None:
 
 
 class _Columns:
-    """What the walk over the nodes has found so far; of most, a byte a node."""
+    """The columns that the walk over the nodes fills, most of them with a byte per node."""
 
     __slots__ = (
         "cancels_as_unit", "expands", "has_inputs", "kept", "kinds", "needs_policy", "priorities",
@@ -111,8 +111,8 @@ class _Columns:
         self.resources: dict[str, str] = {}
 
 
-def _lay_nodes(plan: Plan, graph: Definition, wiring: Wiring) -> None:
-    """One walk over the nodes; the usual kind, a function without a policy, comes cheapest."""
+def _lay_nodes(plan: Plan, graph: Definition, table: EdgeTable) -> None:
+    """Fill the columns in one walk; the usual node, a function without a policy, costs least."""
     plan.checks, plan.functions = [None] * plan.size, [None] * plan.size
     plan.binders = [_NO_BINDER] * plan.size
     plan.contexts, plan.constants = {}, {}
@@ -124,8 +124,8 @@ def _lay_nodes(plan: Plan, graph: Definition, wiring: Wiring) -> None:
             _lay_function(plan, columns, i, node)
         else:
             _lay_other(plan, columns, i, entry)
-        if wiring.takes[i] or entry.bindings is not None:
-            _lay_values(plan, columns, i, entry, wiring)
+        if table.parameters_of[i] or entry.bindings is not None:
+            _lay_values(plan, columns, i, entry, table)
         if node.policy is not DEFAULT_POLICY:
             _lay_policy(plan, columns, i, node)
     for edge in plan.labels:
@@ -185,21 +185,21 @@ def _lay_other(plan: Plan, columns: _Columns, i: int, entry: Entry) -> None:
         plan.checks[i] = value_check(node.output_type())
 
 
-def _lay_values(plan: Plan, columns: _Columns, i: int, entry: Entry, wiring: Wiring) -> None:
-    """Note what feeds each parameter: a slot, several slots, or a constant."""
-    grouped = wiring.collections.get(i, ())
-    inside = wiring.collected(i) if grouped else ()
+def _lay_values(plan: Plan, columns: _Columns, i: int, entry: Entry, table: EdgeTable) -> None:
+    """Record what feeds each parameter: a slot, several slots, or a constant."""
+    grouped = table.collections.get(i, ())
+    inside = table.collected(i) if grouped else ()
     plan.binders[i] = tuple(
         [
-            (name, wiring.slots[place])
-            for place in range(wiring.starts[i], wiring.starts[i + 1])
-            if (name := wiring.parameters[place]) is not None and place not in inside
+            (name, table.slots[place])
+            for place in range(table.starts[i], table.starts[i + 1])
+            if (name := table.parameters[place]) is not None and place not in inside
         ]
     )
     if grouped:
         plan.collections[i] = tuple(
             [
-                CollectionBinder(name, tuple([wiring.slots[place] for place in places]), collection)
+                CollectionBinder(name, tuple([table.slots[place] for place in places]), collection)
                 for name, collection, places in grouped
             ]
         )
@@ -223,7 +223,7 @@ def _lay_policy(plan: Plan, columns: _Columns, i: int, node: Node[Any]) -> None:
 
 
 def _lay_ranks(plan: Plan, order: Order) -> None:
-    """Estimate each node's seconds, and the longest path from it."""
+    """Estimate the seconds of each node, and of the longest path from it on."""
     plan.weights = [1.0] * plan.size
     for i, body in plan.bodies.items():
         plan.weights[i] = body.span
@@ -240,7 +240,7 @@ def _lay_ranks(plan: Plan, order: Order) -> None:
 
 
 def _lay_order(plan: Plan) -> None:
-    """Sort the nodes by the key of the ready queue, where they are all that can be ready."""
+    """Sort the nodes of a flat plan by the key of the ready queue."""
     plan.start_order = plan.start_rank = None
     if not plan.flat:
         return
@@ -248,5 +248,5 @@ def _lay_order(plan: Plan) -> None:
     if plan.priorities:
         plan.start_order.sort(key=lambda index: -plan.priorities.get(index, 0))
     plan.start_rank = [0] * plan.size
-    for at, index in enumerate(plan.start_order):
-        plan.start_rank[index] = at
+    for rank, index in enumerate(plan.start_order):
+        plan.start_rank[index] = rank

@@ -1,7 +1,7 @@
 """
-How long steps take that wait for each other and share slots, found by playing them through.
+The makespan of steps that wait for each other and share slots, found by simulation.
 
-What the steps are, and how long each takes, is `forecast.py`'s.
+`forecast.py` decides what the steps are and how long each takes.
 """
 
 from __future__ import annotations
@@ -15,56 +15,55 @@ from typing import Final
 __all__ = ["Step", "makespan"]
 
 _MAX_PIECES: Final = 10_000
-"""Of one step; more are played through several at a time."""
+"""Pieces of one step that are simulated one by one; of more, several are taken as one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One piece of work, or many alike."""
+    """One piece of work, or several equal ones."""
 
     seconds: float
-    """Of each piece, while it holds a slot; 0 holds none."""
+    """How long each piece holds a slot; a piece of 0 seconds holds none."""
     after: tuple[int, ...] = ()
-    """The steps, by number, that must have ended before."""
+    """The numbers of the steps that must end first."""
     count: int = 1
     """Pieces that have not begun."""
-    most: int | None = None
-    """Pieces at once; None: as many as there are slots."""
+    max_at_once: int | None = None
+    """Pieces that may run at the same time; None: as many as there are slots."""
     running: tuple[float, ...] = ()
-    """Of pieces that have begun, the seconds that each has left."""
+    """The seconds that are left to each piece that has begun."""
 
 
 def makespan(steps: Sequence[Step], max_parallel: int) -> float:
     """
-    Give the seconds until all steps have ended, in the order in which a run would take them.
+    Return the seconds until all steps have ended, started in the order in which a run does.
 
-    A slot that is free goes at once to the step that may start and has the longest chain
-    behind it; of equals, the first. This is the list schedule that a run makes, too: it is never
-    shorter than work divided by slots, nor than the longest chain, and never longer than both
-    together.
+    A free slot goes at once to the ready step with the longest chain behind it; among equals, to
+    the first. A run makes the same list schedule. It is never shorter than work divided by slots,
+    nor than the longest chain, and never longer than the sum of the two.
 
     Args:
-        steps: None of them after itself.
+        steps: Steps without a cycle.
         max_parallel: Slots, at least 1.
 
     Cost: O((S + E) log S) for S steps and E of their `after`, and O(log S) for each time that
-    pieces start; a step of more than 10,000 pieces counts as 10,000 longer ones.
+    pieces start. A step of more than 10,000 pieces counts as 10,000 longer ones.
     Source: Graham, Bounds on multiprocessing timing anomalies, 1969; Hu, 1961, for the order.
 
     Example:
         >>> makespan([Step(2.0, count=5), Step(1.0, after=(0,))], max_parallel=2)
         7.0
     """
-    return _Play(steps, max_parallel).seconds()
+    return _Simulation(steps, max_parallel).seconds()
 
 
-class _Play:
+class _Simulation:
     """The state of a simulated schedule."""
 
     def __init__(self, steps: Sequence[Step], max_parallel: int) -> None:
         self._steps = steps
         self._piece = [ceil(step.count / _MAX_PIECES) if step.count else 1 for step in steps]
-        """Pieces that are played as one."""
+        """Per step, the pieces that are simulated as one."""
         self._left = [ceil(s.count / n) for s, n in zip(steps, self._piece, strict=True)]
         self._active = [len(step.running) for step in steps]
         self._waits = [len(step.after) for step in steps]
@@ -79,7 +78,7 @@ class _Play:
         self._ends: list[tuple[float, int, int]] = []
 
     def _ranks(self) -> list[float]:
-        """The longest chain from each step on, itself included."""
+        """Return the seconds of the longest chain from each step on, the step included."""
         order = [number for number, step in enumerate(self._steps) if not step.after]
         waits = self._waits.copy()
         for number in order:  # Kahn, 1962; grows while it is walked
@@ -90,7 +89,7 @@ class _Play:
         ranks = [0.0] * len(self._steps)
         for number in reversed(order):
             step = self._steps[number]
-            turns = ceil(step.count / min(step.most or self._slots, self._slots))
+            turns = ceil(step.count / min(step.max_at_once or self._slots, self._slots))
             own = max([step.seconds * turns, *step.running])
             ranks[number] = own + max((ranks[t] for t in self._targets[number]), default=0.0)
         return ranks
@@ -114,7 +113,7 @@ class _Play:
         return now
 
     def _open(self, number: int) -> None:
-        """A step waits for no other any more; what takes no time ends at once."""
+        """Make a step ready that waits for nothing; a step without duration ends at once."""
         opened = [number]
         for each in opened:
             if self._left[each] and self._steps[each].seconds > 0:
@@ -133,11 +132,13 @@ class _Play:
         return free
 
     def _end(self, number: int, pieces: int) -> None:
-        full = self._active[number] >= (self._steps[number].most or self._slots)
+        full = self._active[number] >= (self._steps[number].max_at_once or self._slots)
         self._active[number] -= pieces
         self._free += pieces
         if self._left[number]:
-            if full and not self._waits[number]:  # it stood aside until one of its own ended
+            if (
+                full and not self._waits[number]
+            ):  # it was left out of the heap while at its own bound
                 heappush(self._ready, (-self._rank[number], number))
         elif not self._active[number] and not self._waits[number]:
             for target in self._release(number):
@@ -147,7 +148,7 @@ class _Play:
         while self._ready and self._free > 0:
             _, number = heappop(self._ready)
             step = self._steps[number]
-            room = (step.most or self._slots) - self._active[number]
+            room = (step.max_at_once or self._slots) - self._active[number]
             pieces = min(self._free, self._left[number], room)
             if pieces > 0:
                 self._left[number] -= pieces

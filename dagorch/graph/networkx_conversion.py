@@ -14,7 +14,7 @@ from dagorch.errors import DefinitionError, Problem
 from dagorch.graph.collection import Collection, collect, refs_in
 from dagorch.graph.compiler import compile_graph
 from dagorch.graph.definition import NO_DEFAULT, Definition, Entry, Input
-from dagorch.graph.edges import resolve
+from dagorch.graph.edges import resolve_edges
 from dagorch.models.ref import Ref
 from dagorch.nodes.base import Node
 from dagorch.nodes.function import Function
@@ -57,7 +57,7 @@ def to_networkx(graph: Definition) -> networkx.DiGraph[str]:
             after=entry.after,
             sources=entry.sources,
         )
-    for id, edges in resolve(graph).by_node().items():
+    for id, edges in resolve_edges(graph).by_node().items():
         bindings: dict[str, list[str]] = {}
         labels: dict[str, frozenset[str]] = {}
         for edge in edges:

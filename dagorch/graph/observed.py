@@ -1,7 +1,7 @@
 """
-What has been seen of a run, gathered by node of its plan, whatever the pass or the item.
+Statistics of a run by node of its plan, over all passes of loops and items of maps.
 
-What that says of the rest is `forecast.py`'s.
+`forecast.py` draws conclusions from them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dagorch.ids import NodePath
 from dagorch.models.events import NODE_ENDS, Event, EventType
 from dagorch.nodes.container import Map
 
-__all__ = ["Mean", "Observed", "Place"]
+__all__ = ["Mean", "NodeStats", "Observed"]
 
 _CONTAINERS: Final = ("loop", "map", "subgraph")
 _UNTIMED: Final = frozenset({EventType.NODE_BLOCKED, EventType.NODE_CANCELLED})
@@ -22,7 +22,7 @@ _UNTIMED: Final = frozenset({EventType.NODE_BLOCKED, EventType.NODE_CANCELLED})
 
 @dataclass(slots=True)
 class Mean:
-    """Node runs that have ended, in sum."""
+    """The sums over a number of node runs that have ended."""
 
     count: int = 0
     seconds: float = 0.0
@@ -30,33 +30,33 @@ class Mean:
 
 
 @dataclass(slots=True)
-class Place:
-    """A node of the plan, or of a body in it."""
+class NodeStats:
+    """What is known of one node of the plan, or of a body inside it."""
 
     node: Any
     number: int
     parent: int
     """The number of the container around it; -1 at the top."""
     sources: tuple[int, ...]
-    """The numbers of the places that it comes after."""
+    """The numbers of its predecessors."""
     branches: frozenset[int]
-    """Those of them that are branches, of which it takes a label."""
+    """The predecessors that are branches of which it takes a label."""
     constant_items: int | None = None
-    """Of a map over a constant, how many."""
+    """For a map over a constant, the number of its items."""
     running: dict[str, float] = field(default_factory=dict)
-    """By path, when each started, in seconds since the run's start."""
+    """By path, when each open node run started, in seconds since the run's start."""
     opened: int = 0
     ended: int = 0
     own: Mean = field(default_factory=Mean)
-    """Of those that completed, failed or were skipped; the last take no time and cost nothing."""
+    """Of node runs that completed, failed or were skipped; skipped ones add no time and no cost."""
     maps: int = 0
-    """Of maps, how many have told their items."""
+    """For a map, its node runs whose number of items is known."""
     items: int = 0
-    """Of those, all items."""
+    """For a map, the items of those node runs in total."""
     passes: dict[str, int] = field(default_factory=dict)
-    """Of loops under way, the passes begun, by path."""
+    """For a loop, the passes begun in each open node run, by path."""
     passes_ended: int = 0
-    """Of loops that have ended, all their passes."""
+    """For a loop, the passes of its ended node runs in total."""
 
     @property
     def kind(self) -> str:
@@ -64,93 +64,93 @@ class Place:
 
     @property
     def is_container(self) -> bool:
-        """Whether its body has places of its own; an LLM node's tools have none."""
+        """Whether the nodes of its body have statistics of their own; those of tools have none."""
         return self.kind in _CONTAINERS
 
 
 class Observed:
     """
-    Takes a run's events.
+    The statistics of a run, built from its events.
 
     Attributes:
-        places: A container before what is in it.
-        kinds: Of nodes that make attempts, what those that completed took, by kind.
-        spent_usd: By all node runs that have ended.
+        nodes: One record per node, a container before the nodes inside it.
+        kinds: By kind of node that makes attempts, the sums over completed node runs.
+        spent_usd: The cost of all node runs that have ended.
     """
 
     def __init__(self, plan: Plan) -> None:
-        self.places: list[Place] = []
+        self.nodes: list[NodeStats] = []
         self.kinds: dict[str, Mean] = {}
         self.spent_usd = 0.0
-        self._by_path: dict[str, Place] = {}
+        self._by_path: dict[str, NodeStats] = {}
         todo: list[tuple[Plan, str, int]] = [(plan, "", -1)]
         for inner, prefix, parent in todo:
-            first = len(self.places)
+            first = len(self.nodes)
             for index, node in enumerate(inner.nodes):
-                place = _place(inner, index, first, parent)
-                self.places.append(place)
-                self._by_path[prefix + node.id] = place
-                if place.is_container:
-                    todo.append((inner.bodies[index], f"{prefix}{node.id}/", place.number))
+                stats = _stats(inner, index, first, parent)
+                self.nodes.append(stats)
+                self._by_path[prefix + node.id] = stats
+                if stats.is_container:
+                    todo.append((inner.bodies[index], f"{prefix}{node.id}/", stats.number))
 
-    def take(self, event: Event) -> None:
-        """Note what an event tells; as cheap in a large run as in a small one."""
+    def add(self, event: Event) -> None:
+        """Update the statistics with an event. Cost: O(depth), whatever the size of the run."""
         path = event.path
-        place = self._by_path.get(NodePath(path).in_plan)
+        stats = self._by_path.get(NodePath(path).in_plan)
         if event.type in NODE_ENDS:
-            self._end(place, event)
-        elif place is None:
+            self._end(stats, event)
+        elif stats is None:
             return
-        elif event.type is EventType.NODE_STARTED and path not in place.running:
-            place.running[path] = event.seconds
-            place.opened += 1
-            self._note_pass(place, path)
+        elif event.type is EventType.NODE_STARTED and path not in stats.running:
+            stats.running[path] = event.seconds
+            stats.opened += 1
+            self._note_pass(stats, path)
         elif event.type is EventType.MAP_OPENED:
-            place.maps += 1
-            place.items += event.data["items"]
+            stats.maps += 1
+            stats.items += event.data["items"]
 
-    def _note_pass(self, place: Place, path: str) -> None:
-        around = self.places[place.parent] if place.parent >= 0 else None
+    def _note_pass(self, stats: NodeStats, path: str) -> None:
+        around = self.nodes[stats.parent] if stats.parent >= 0 else None
         if around is not None and around.kind == "loop":
             run = NodePath(path)
             loop, number = run.container, run.frame_number
             assert number is not None  # every pass of a loop has one
             around.passes[loop] = max(around.passes.get(loop, 0), number + 1)
 
-    def _end(self, place: Place | None, event: Event) -> None:
+    def _end(self, stats: NodeStats | None, event: Event) -> None:
         cost = event.data.get("cost_usd", 0.0)
         self.spent_usd += cost
-        if place is None:
+        if stats is None:
             if cost:
                 self._bill_around(event.path, cost)
             return
-        began = place.running.pop(event.path, None)
-        place.ended += 1
-        place.passes_ended += place.passes.pop(event.path, 0)
+        began = stats.running.pop(event.path, None)
+        stats.ended += 1
+        stats.passes_ended += stats.passes.pop(event.path, 0)
         if event.type in _UNTIMED:
             return
         took = event.seconds - began if began is not None else 0.0
-        sums = [place.own]
-        if event.type is EventType.NODE_COMPLETED and place.kind in ("llm", "function"):
-            sums.append(self.kinds.setdefault(place.kind, Mean()))
+        sums = [stats.own]
+        if event.type is EventType.NODE_COMPLETED and stats.kind in ("llm", "function"):
+            sums.append(self.kinds.setdefault(stats.kind, Mean()))
         for mean in sums:
             mean.count += 1
             mean.seconds += took
             mean.cost_usd += cost
 
     def _bill_around(self, path: str, cost: float) -> None:
-        """Count what an expansion, a fallback or a tool cost to the node that it stands for."""
+        """Add the cost of an expansion, a fallback or a tool to the node that it runs for."""
         for run in NodePath(path).container.with_containers():
-            place = self._by_path.get(run.in_plan)
-            if place is not None:
-                place.own.cost_usd += cost
+            stats = self._by_path.get(run.in_plan)
+            if stats is not None:
+                stats.own.cost_usd += cost
                 return
 
 
-def _place(plan: Plan, index: int, first: int, parent: int) -> Place:
+def _stats(plan: Plan, index: int, first: int, parent: int) -> NodeStats:
     node = plan.nodes[index]
     edges = range(plan.in_start[index], plan.in_start[index + 1])
-    place = Place(
+    stats = NodeStats(
         node,
         first + index,
         parent,
@@ -158,10 +158,5 @@ def _place(plan: Plan, index: int, first: int, parent: int) -> Place:
         frozenset(first + plan.edge_source[edge] for edge in edges if edge in plan.labels),
     )
     if isinstance(node, Map):
-        items = plan.constants.get(index, {}).get(node.parameter)
-        for binder in plan.collections.get(index, ()):
-            if binder.parameter == node.parameter:
-                items = binder.collection.items
-        if isinstance(items, (list, tuple, range)):
-            place.constant_items = len(items)
-    return place
+        stats.constant_items = plan.known_items(index)
+    return stats

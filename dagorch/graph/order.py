@@ -1,7 +1,7 @@
 """
-Who waits for whom: the edges between nodes by number, and an order that respects them.
+The edges between nodes as numbers, and a topological order of the nodes.
 
-What the edges carry, and what the nodes do, is no concern of this file.
+What edges carry and what nodes do does not matter here.
 """
 
 from __future__ import annotations
@@ -10,25 +10,25 @@ from collections.abc import Sequence
 from itertools import accumulate, pairwise
 from operator import lt
 
-from dagorch.graph.edges import Wiring
+from dagorch.graph.edges import EdgeTable
 
 __all__ = ["Order"]
 
 
 class Order:
     """
-    The edges from nodes to nodes, numbered by target; those from inputs make nobody wait.
+    The edges from nodes to nodes, numbered by target; edges from inputs are left out.
 
     Attributes:
-        size: Nodes.
-        places: Per edge, its place in the wiring.
+        size: Number of nodes.
+        places: Per edge, its place in the table of edges.
         sources: Per edge, the node it comes from.
         targets: Per edge, the node it leads to.
         starts: The edges into node `i` are `range(starts[i], starts[i + 1])`.
-        in_degree: Per node, how many those are.
-        out_edges: Per node, the edges that leave it, ascending.
-        nodes: Each after its predecessors; incomplete if there is a cycle.
-        cycle: The nodes of one cycle in its direction; empty if there is none.
+        in_degree: Per node, the number of edges into it.
+        out_edges: Per node, the edges out of it, ascending.
+        nodes: Each node after its predecessors; incomplete if there is a cycle.
+        cycle: The nodes of one cycle, in its direction; empty if there is none.
 
     Cost: O(V + E).
     """
@@ -38,14 +38,14 @@ class Order:
         "targets",
     )  # fmt: skip
 
-    def __init__(self, wiring: Wiring) -> None:
-        self.size = size = wiring.size
+    def __init__(self, table: EdgeTable) -> None:
+        self.size = size = table.size
         into = [
             node
-            for node, (start, stop) in enumerate(pairwise(wiring.starts))
+            for node, (start, stop) in enumerate(pairwise(table.starts))
             for _ in range(start, stop)
         ]
-        slots = wiring.slots
+        slots = table.slots
         self.places: Sequence[int] = range(len(slots))
         self.sources, self.targets = slots, into
         if min(slots, default=0) < 0 or max(slots, default=0) >= size:  # unknown, or an input
@@ -54,7 +54,7 @@ class Order:
             self.targets = [into[place] for place in self.places]
         self.in_degree = _counts(self.targets, size)
         self.starts = [0, *accumulate(self.in_degree)]
-        # A counting sort by source: no list for each node, which the collector would walk.
+        # A counting sort by source: a list per node would be work for the cycle collector.
         bounds = [0, *accumulate(_counts(self.sources, size))]
         free = bounds.copy()
         by_source = [0] * len(self.sources)
@@ -67,7 +67,7 @@ class Order:
         self.cycle = self._cycle() if len(self.nodes) < size else []
 
     def _topological(self) -> Sequence[int]:
-        # Mostly nodes were added in such an order: a ref exists only after its node.
+        # Nodes are mostly added in topological order, because a ref exists only after its node.
         if all(map(lt, self.sources, self.targets)):
             return range(self.size)
         waiting = self.in_degree.copy()

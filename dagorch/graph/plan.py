@@ -1,12 +1,12 @@
 """
-The plan.
+The plan: a checked graph as flat arrays, indexed by integers, shared by every run of it.
 
-A validated graph as flat integer-indexed arrays, made once and shared by every run of it.
+`layout.py` makes plans.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sized
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
@@ -60,99 +60,86 @@ class Plan:
 
     name: str
     size: int
-    """Nodes."""
+    """Number of nodes."""
     edges: int
+    """Number of edges between nodes."""
     nodes: tuple[Node[Any], ...]
     kinds: bytes
     inputs: dict[str, Any]
-    """Defaults of the inputs by name, in slot order; `NO_DEFAULT` where a value must be given."""
+    """The default of each input by name, in slot order; `NO_DEFAULT` if a run must supply it."""
     control_edges_start: dict[int, int]
-    """
-    Of merges with an `after`.
-
-    The first of its edges that carry order only, not a value to fold.
-    """
+    """For merges with an `after`: the first edge that carries order only, not a value to fold."""
     in_degree: list[int]
     in_start: list[int]
     out_edges: list[tuple[int, ...]]
     edge_source: list[int]
     edge_target: list[int]
     required: bytes
-    """Per edge, 1 if its target is skipped when it dies."""
+    """Per edge, 1 if its target is skipped when the edge is dead."""
     labels: dict[int, frozenset[str]]
-    """Of the edges that hang on a branch's label."""
+    """By edge, for edges from a branch: the labels on which they are live."""
     unconditional: bytes
     """
-    Per node, 1 if completing it does no more to its successors than count down.
+    Per node, 1 if its completion only counts down the pending edges of its successors.
 
-    No label, no quorum, no gate.
+    It is 0 if an edge out of it has a label, or leads into a merge with a quorum or an `after`.
     """
     needs_policy: bytes
-    """
-    Per node, 1 if starting or ending it needs a look at its policy or kind.
-
-    Limits, priorities, requests.
-    """
+    """Per node, 1 if starting or ending it depends on its policy, or if it calls a model."""
     slot_only: bytes
-    """Per node, 1 if it is a function without limits: what needs nothing but a slot."""
+    """Per node, 1 if it is a function that needs nothing but a slot."""
     binders: list[tuple[tuple[str, int], ...]]
-    """Per node, the parameters and the slots that feed them."""
+    """Per node, its parameters and the slots that feed them."""
     has_inputs: bytes
-    """Per node, 1 if it takes any input at all."""
+    """Per node, 1 if it takes at least one input."""
     constants: dict[int, dict[str, Any]]
+    """By node, for nodes with constants: the values by parameter."""
     collections: dict[int, tuple[CollectionBinder, ...]]
-    """Of the nodes that take any: the parameters that `binders` leaves out."""
+    """By node, for nodes that take collections; `binders` leaves those parameters out."""
     functions: list[Callable[..., Any] | None]
-    """
-    Of async functions that are called with their inputs and nothing else.
-
-    None for all other nodes.
-    """
+    """Per node, its async function if it is called with the inputs alone; else None."""
     checks: list[Callable[[object], bool] | None]
-    """Per node, whether a value fits what its function promises."""
+    """Per node, the test of its value against the declared type; None if nothing can be tested."""
     contexts: dict[int, str]
-    """Of functions that want a `Context`, the parameter."""
+    """By node, for functions that take a `Context`: the name of that parameter."""
     neg_rank: list[float]
-    """Minus the longest remaining path in estimated seconds, the node itself included."""
+    """Per node, minus the longest remaining path in estimated seconds, the node included."""
     flat: bool
-    """Whether the root frame is all that there will be: nothing inside, no expansion."""
+    """Whether the root frame is the only one: no bodies, no fallbacks, no expansion."""
     start_order: list[int] | None
-    """The nodes as they start, were all ready at once; None if the plan is not flat."""
+    """The nodes in the order in which they start if all are ready; None if not flat."""
     start_rank: list[int] | None
     """The position of each node in `start_order`."""
     weights: list[float]
-    """Estimated seconds of the node itself."""
+    """Per node, its own estimated seconds."""
     span: float
-    """The longest path of all."""
+    """The longest path of all, in estimated seconds."""
     priorities: Mapping[int, int]
-    """Of nodes that set one."""
+    """By node, for nodes that set a priority."""
     bodies: dict[int, Plan]
-    """Of containers, and of LLM nodes with tools."""
+    """By node, for containers and for LLM nodes with tools."""
     fallbacks: dict[int, Plan]
+    """By node, for nodes whose fallback is a node or a graph."""
     inner: tuple[Plan, ...]
-    """Every distinct plan inside, however deep."""
+    """Every distinct plan inside this one, at any depth."""
     resources: dict[str, str]
-    """The resources that policies name, those inside too, each with a node that does."""
+    """The resources that policies name, those of inner plans too, each with a node that uses it."""
     sources: tuple[int, ...]
-    """Nodes with no edge in."""
+    """The nodes without edges into them."""
     cancels_as_unit: bool
-    """
-    Whether attempts are cancelled only all together.
-
-    It is flat and has no timeout and no quorum.
-    """
+    """Whether attempts are only ever cancelled together: flat, without timeouts and quorums."""
     protected: bytes
-    """Per node, 1 if it is a sink, an output or kept: never cancelled because nobody waits."""
+    """Per node, 1 if it is a sink, an output or kept, and so is never cancelled as unneeded."""
     outputs: tuple[int, ...]
     output_ids: tuple[str, ...]
     single_output: bool
-    """Whether the value is that of the one output, rather than a dict."""
+    """Whether the graph's value is that of its one output, rather than a dict."""
 
     def __repr__(self) -> str:
         return f"<Plan {self.name!r}: {self.size} nodes, {self.edges} edges>"
 
     def slots_read(self, index: int) -> set[int]:
-        """The slots of the values that a node reads, those that a merge folds included."""
+        """Return the slots that a node reads, including those that a merge folds."""
         slots = {slot for _, slot in self.binders[index]}
         for binder in self.collections.get(index, ()):
             slots.update(binder.slots)
@@ -160,8 +147,17 @@ class Plan:
             slots.update(self.edge_source[self.in_start[index] : self.in_start[index + 1]])
         return slots
 
+    def known_items(self, index: int) -> int | None:
+        """Return the number of items of a map over a constant or a collection; else None."""
+        parameter: str = getattr(self.nodes[index], "parameter", "")
+        items = self.constants.get(index, {}).get(parameter)
+        for binder in self.collections.get(index, ()):
+            if binder.parameter == parameter:
+                items = binder.collection.items
+        return len(items) if isinstance(items, Sized) else None
+
     def index(self, id: str) -> int:
-        """The number of a node. Raises `KeyError` if there is none of that id."""
+        """Return the number of a node. Raises `KeyError` if no node has that id."""
         for number, node in enumerate(self.nodes):
             if node.id == id:
                 return number

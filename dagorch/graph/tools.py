@@ -1,7 +1,7 @@
 """
-An LLM node with tools, as the graph it stands for.
+An LLM node with tools as a graph: a loop of a call and a map over the tool calls.
 
-A loop of a call, a map over the tool calls, a merge.
+The functions of its nodes are in `nodes/tools.py`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """
-Checking a graph.
+The checks of a graph, apart from cycles: they report every problem at once.
 
-Every problem at once, each with its node, its place and the nearest right name.
+Each problem has its node, the line that added the node, and the nearest right name.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from dagorch.nodes.types import can_flow, type_name
 
 if TYPE_CHECKING:
     from dagorch.graph.definition import Definition, Entry
-    from dagorch.graph.edges import Wiring
+    from dagorch.graph.edges import EdgeTable
     from dagorch.nodes.signature import ParameterSpec
 
 __all__ = ["MAX_PROBLEMS", "check", "cycle_problem"]
@@ -34,27 +34,29 @@ _RESERVED = RUN_OPTIONS | {"self"}
 """Keywords of `Graph.run` itself, which no input can have as its name."""
 
 MAX_PROBLEMS = 50
-"""That are told of one graph: nobody reads more, and each looks for the nearest name."""
-_ATTEMPTING = frozenset({Kind.FUNCTION, Kind.LLM})
+"""Problems that are reported of one graph; each of them searches for the nearest name."""
+_ATTEMPTING_KINDS = frozenset({Kind.FUNCTION, Kind.LLM})
 _IDLE_OPTIONS = {
     Kind.BRANCH: ("timeout_seconds", "priority"),
     Kind.MERGE: ("timeout_seconds", "priority"),
     Kind.ASK: ("priority",),
 }
-"""Options of a policy that nothing would come of."""
+"""Options of a policy that have no effect on nodes of a kind."""
 
 
-def check(graph: Definition, wiring: Wiring, fallbacks: Mapping[str, Definition]) -> list[Problem]:
-    """Check one graph but for cycles; the graphs inside it are checked on their own."""
+def check(
+    graph: Definition, table: EdgeTable, fallbacks: Mapping[str, Definition]
+) -> list[Problem]:
+    """Check one graph; the graphs inside it are checked on their own."""
     problems = list(graph.problems)
     if not graph.entries:
         problems.append(Problem(f"graph {graph.name!r} has no nodes"))
     for name in graph.inputs:
         if name in _RESERVED:
             problems.append(
-                Problem(f"input {name!r} has the name of an option of run(); give it another", name)
+                Problem(f"input {name!r} has the name of an option of run(); rename it", name)
             )
-    problems += _check_nodes(graph, wiring, fallbacks)
+    problems += _check_nodes(graph, table, fallbacks)
     for ref in graph.outputs:
         if not isinstance(ref, Ref) or ref.graph is not graph:
             problems.append(Problem(f"output {ref!r} is not a ref of graph {graph.name!r}"))
@@ -66,12 +68,12 @@ def check(graph: Definition, wiring: Wiring, fallbacks: Mapping[str, Definition]
 
 
 def _check_nodes(
-    graph: Definition, wiring: Wiring, fallbacks: Mapping[str, Definition]
+    graph: Definition, table: EdgeTable, fallbacks: Mapping[str, Definition]
 ) -> Iterator[Problem]:
-    found = _Found()
-    told = 0
-    open_to_doubt = _open_to_doubt(wiring)
-    spans = zip(wiring.takes, wiring.starts, wiring.starts[1:], strict=False)
+    found = _Problems()
+    reported = 0
+    doubtful = _doubtful_edges(table)
+    spans = zip(table.parameters_of, table.starts, table.starts[1:], strict=False)
     for (id, entry), (parameters, start, stop) in zip(graph.entries.items(), spans, strict=True):
         node = entry.node
         with found:
@@ -81,55 +83,59 @@ def _check_nodes(
                 _check_bindings(graph, entry, parameters, found)
             if start != stop:
                 _check_refs(graph, entry, found)
-                if 1 in open_to_doubt[start:stop]:
-                    _check_edges(graph, entry, wiring, range(start, stop), found)
+                if 1 in doubtful[start:stop]:
+                    _check_edges(graph, entry, table, range(start, stop), found)
             if node.kind is not Kind.FUNCTION:
                 _check_kind(entry, found)
             if node.policy is not DEFAULT_POLICY:
                 _check_policy(entry, fallbacks.get(id), found)
         if found:
             yield from [Problem(text, id, entry.where) for text in found]
-            told += len(found)
-            if told >= MAX_PROBLEMS:
-                yield Problem(f"and perhaps more in the nodes after {id!r}", id, entry.where)
+            reported += len(found)
+            if reported >= MAX_PROBLEMS:
+                yield Problem(
+                    f"the nodes after {id!r} were not checked and may have more problems",
+                    id,
+                    entry.where,
+                )
                 return
             found.clear()
 
 
-class _EnoughError(Exception):
-    """So many problems of a node that nobody reads more."""
+class _TooManyProblemsError(Exception):
+    """A node has `MAX_PROBLEMS` problems."""
 
 
-class _Found(list[str]):
-    """What is wrong with a node; as a context, it ends the checks when it is full."""
+class _Problems(list[str]):
+    """The problems of a node; as a context manager, it ends the checks when it is full."""
 
     def append(self, text: str) -> None:
         super().append(text)
         if len(self) == MAX_PROBLEMS:
-            raise _EnoughError
+            raise _TooManyProblemsError
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> bool:
-        return kind is _EnoughError
+        return kind is _TooManyProblemsError
 
 
-def _open_to_doubt(wiring: Wiring) -> bytearray:
-    """Per edge, 1 if it does more than put one node after another."""
+def _doubtful_edges(table: EdgeTable) -> bytearray:
+    """Return per edge 1 if it does more than put one known node after another."""
     marks = bytearray(
         [
-            parameter is not None or not 0 <= slot < wiring.size
-            for parameter, slot in zip(wiring.parameters, wiring.slots, strict=True)
+            parameter is not None or not 0 <= slot < table.size
+            for parameter, slot in zip(table.parameters, table.slots, strict=True)
         ]
     )
-    for place in wiring.labels:
+    for place in table.labels:
         marks[place] = 1
     return marks
 
 
 def cycle_problem(graph: Definition, cycle: tuple[str, ...]) -> Problem:
-    """Say which nodes form a cycle, the first of them named again as the last."""
+    """Return the problem of a cycle whose first id is also its last."""
     return Problem(
         f"the nodes {' -> '.join(cycle)} form a cycle; to repeat steps use graph.loop(...)",
         cycle[0],
@@ -138,9 +144,9 @@ def cycle_problem(graph: Definition, cycle: tuple[str, ...]) -> Problem:
 
 
 def _check_bindings(
-    graph: Definition, entry: Entry, parameters: tuple[ParameterSpec, ...], found: _Found
+    graph: Definition, entry: Entry, parameters: tuple[ParameterSpec, ...], found: _Problems
 ) -> None:
-    """Every parameter has a source, and every binding a parameter."""
+    """Check that every parameter has a source, and every binding a parameter."""
     node = entry.node
     id = node.id
     bindings = entry.bindings
@@ -169,7 +175,7 @@ def _check_bindings(
 
 
 def _check_constant(
-    graph: Definition, node: Node[Any], spec: ParameterSpec, source: Any, found: _Found
+    graph: Definition, node: Node[Any], spec: ParameterSpec, source: Any, found: _Problems
 ) -> None:
     if isinstance(source, Collection):
         _check_collection(graph, node, spec, source, found)
@@ -181,7 +187,11 @@ def _check_constant(
 
 
 def _check_collection(
-    graph: Definition, node: Node[Any], spec: ParameterSpec, collection: Collection, found: _Found
+    graph: Definition,
+    node: Node[Any],
+    spec: ParameterSpec,
+    collection: Collection,
+    found: _Problems,
 ) -> None:
     """Check each item against the parameter's annotation."""
     wanted, what = spec.annotation, f"input {spec.name!r} of node {node.id!r} takes"
@@ -197,17 +207,17 @@ def _check_collection(
         found.append(f"{what} {type_name(wanted)}, but is bound to a {kind.__name__} of refs")
         return
     if kind is tuple:
-        given = _type_of(graph, collection)
-        if not can_flow(given, wanted):
-            found.append(f"{what} {type_name(wanted)}, but its items give {type_name(given)}")
+        produced = _type_of(graph, collection)
+        if not can_flow(produced, wanted):
+            found.append(f"{what} {type_name(wanted)}, but its items give {type_name(produced)}")
         return
     for key, item in zip(collection.keys, collection.items, strict=True):
-        given = _type_of(graph, item)
-        arguments = (given,) if kind is list else (type(key), given)
+        produced = _type_of(graph, item)
+        arguments = (produced,) if kind is list else (type(key), produced)
         if not can_flow(GenericAlias(kind, arguments), wanted):
             place = f"{spec.name}[{key}]"
             if isinstance(item, Ref):
-                text = f"but {item.id!r} at {place} gives {type_name(given)}"
+                text = f"but {item.id!r} at {place} gives {type_name(produced)}"
             else:
                 text = f"but {place} is {item!r:.60}"
             found.append(f"{what} {type_name(wanted)}, {text}")
@@ -224,8 +234,8 @@ def _type_of(graph: Definition, item: Any) -> Any:
     types = [_type_of(graph, inner) for inner in item.items]
     if item.kind is tuple:
         return GenericAlias(tuple, tuple(types))
-    given = types[0] if all(other == types[0] for other in types) else Any
-    return GenericAlias(item.kind, (given,) if item.kind is list else (Any, given))
+    produced = types[0] if all(other == types[0] for other in types) else Any
+    return GenericAlias(item.kind, (produced,) if item.kind is list else (Any, produced))
 
 
 def _fits(value: object, annotation: Any) -> bool:
@@ -241,7 +251,7 @@ def _literal(annotation: Any) -> bool:
     return getattr(annotation, "__origin__", None) is not None
 
 
-def _check_ref(graph: Definition, id: str, name: str, source: Any, found: _Found) -> None:
+def _check_ref(graph: Definition, id: str, name: str, source: Any, found: _Problems) -> None:
     """Refuse a ref of another graph, alone or in a collection."""
     if isinstance(source, Ref):
         if source.graph is not graph:
@@ -255,8 +265,8 @@ def _check_ref(graph: Definition, id: str, name: str, source: Any, found: _Found
             _check_ref(graph, id, place, ref, found)
 
 
-def _check_refs(graph: Definition, entry: Entry, found: _Found) -> None:
-    """What a node comes after, or joins, is of this graph."""
+def _check_refs(graph: Definition, entry: Entry, found: _Problems) -> None:
+    """Check that what a node comes after, or joins, belongs to this graph."""
     id = entry.node.id
     for ref in (*entry.after, *entry.sources) if entry.sources else entry.after:
         if isinstance(ref, str):
@@ -268,14 +278,14 @@ def _check_refs(graph: Definition, entry: Entry, found: _Found) -> None:
 
 
 def _check_edges(
-    graph: Definition, entry: Entry, wiring: Wiring, places: range, found: _Found
+    graph: Definition, entry: Entry, table: EdgeTable, places: range, found: _Problems
 ) -> None:
-    """Sources exist, labels are a branch's, and types can match."""
+    """Check that sources exist, that labels are a branch's, and that types can match."""
     id, inputs, entries = entry.node.id, graph.inputs, graph.entries
     wanted_types: dict[str, Any] | None = None
-    collected = wiring.collected(wiring.slot_of[id])
+    collected = table.collected(table.slot_of[id])
     for place in places:
-        source, parameter = wiring.sources[place], wiring.parameters[place]
+        source, parameter = table.sources[place], table.parameters[place]
         if source in inputs:
             if parameter is None:
                 found.append(
@@ -285,7 +295,7 @@ def _check_edges(
                 continue
             if place in collected:
                 continue
-            given = inputs[source].annotation
+            produced = inputs[source].annotation
         elif source not in entries:
             known = did_you_mean(source, entries)
             found.append(
@@ -293,22 +303,22 @@ def _check_edges(
             )
             continue
         else:
-            if wiring.labels and place in wiring.labels:
-                _check_labels(id, entries[source].node, wiring.labels[place], found)
+            if table.labels and place in table.labels:
+                _check_labels(id, entries[source].node, table.labels[place], found)
             if parameter is None or place in collected:
                 continue
-            given = entries[source].node.output_type()
-        if given is Any:
+            produced = entries[source].node.output_type()
+        if produced is Any:
             continue
         if wanted_types is None:
             wanted_types = {spec.name: spec.annotation for spec in entry.node.parameters()}
         wanted = wanted_types.get(parameter, Any)
         if isinstance(entry.node, Map) and parameter == entry.node.parameter:
-            _check_items(entry.node, source, given, found)
-        elif wanted is not Any and not can_flow(given, wanted):
+            _check_items(entry.node, source, produced, found)
+        elif wanted is not Any and not can_flow(produced, wanted):
             found.append(
                 f"input {parameter!r} of node {id!r} takes {type_name(wanted)}, "
-                f"but {source!r} gives {type_name(given)}"
+                f"but {source!r} gives {type_name(produced)}"
             )
 
 
@@ -320,24 +330,25 @@ def _sequence_of_items(node: Map) -> Any:
     return Iterable
 
 
-def _check_items(node: Map, source: str, given: Any, found: _Found) -> None:
+def _check_items(node: Map, source: str, produced: Any, found: _Problems) -> None:
     wanted = _sequence_of_items(node)
-    if given is str or (can_flow(given, Mapping) and not can_flow(Mapping, given)):
+    if produced is str or (can_flow(produced, Mapping) and not can_flow(Mapping, produced)):
         found.append(
-            f"map {node.id!r} runs over {source!r}, which gives {type_name(given)}, not a sequence"
+            f"map {node.id!r} runs over {source!r}, which gives {type_name(produced)}, "
+            "not a sequence"
         )
-    elif not can_flow(given, wanted):
+    elif not can_flow(produced, wanted):
         found.append(
             f"map {node.id!r} needs a sequence of "
             f"{type_name(wanted.__args__[0]) if wanted is not Iterable else 'items'}, "
-            f"but {source!r} gives {type_name(given)}"
+            f"but {source!r} gives {type_name(produced)}"
         )
 
 
-def _check_labels(id: str, source: Any, labels: frozenset[str], found: _Found) -> None:
+def _check_labels(id: str, source: Any, labels: frozenset[str], found: _Problems) -> None:
     if not isinstance(source, Branch):
         found.append(
-            f"node {id!r} waits for label {min(labels)!r} of {source.id!r}, which is no branch"
+            f"node {id!r} waits for label {min(labels)!r} of {source.id!r}, which is not a branch"
         )
         return
     for label in sorted(labels - set(source.labels)):
@@ -348,31 +359,32 @@ def _check_labels(id: str, source: Any, labels: frozenset[str], found: _Found) -
         )
 
 
-def _check_kind(entry: Entry, found: _Found) -> None:
+def _check_kind(entry: Entry, found: _Problems) -> None:
     node = entry.node
     id = node.id
     if isinstance(node, Merge):
         joined = len(entry.sources)  # `after` is waited for but not joined
         if not joined:
-            found.append(f"merge {id!r} joins nothing, so it can never fire; give it sources")
+            found.append(f"merge {id!r} joins nothing, so it can never fire; pass sources")
         elif node.quorum > joined:
             found.append(
                 f"merge {id!r} waits for {node.quorum} of {joined} sources, so it can never fire"
             )
     elif isinstance(node, Loop):
         if node.max_iterations is None:
-            found.append(f"loop {id!r} has no bound; give max_iterations=")
+            found.append(f"loop {id!r} has no bound; pass max_iterations=")
         elif node.max_iterations < 1:
             found.append(f"loop {id!r}: max_iterations={node.max_iterations} must be at least 1")
         _check_parameter(node, "state", found)
         wanted = {spec.name: spec.annotation for spec in node.body.parameters()}.get(
             node.parameter, Any
         )
-        given = node.body.output_type()
-        if not can_flow(given, wanted):
+        produced = node.body.output_type()
+        if not can_flow(produced, wanted):
             found.append(
-                f"loop {id!r}: the body gives {type_name(given)}, but its state {node.parameter!r} "
-                f"is {type_name(wanted)}; one pass feeds the next, so they must be the same"
+                f"loop {id!r}: the body gives {type_name(produced)}, but its state "
+                f"{node.parameter!r} is {type_name(wanted)}; one pass feeds the next, so they must "
+                "be the same"
             )
     elif isinstance(node, Map):
         _check_parameter(node, "item", found)
@@ -383,7 +395,7 @@ def _check_kind(entry: Entry, found: _Found) -> None:
             found.append(f"LLM node {id!r}: {error}")
 
 
-def _check_parameter(node: Loop | Map, what: str, found: _Found) -> None:
+def _check_parameter(node: Loop | Map, what: str, found: _Problems) -> None:
     names = [spec.name for spec in node.body.parameters()]
     if node.parameter not in names:
         known = did_you_mean(node.parameter, names) or (
@@ -395,9 +407,9 @@ def _check_parameter(node: Loop | Map, what: str, found: _Found) -> None:
         )
 
 
-def _check_policy(entry: Entry, fallback: Definition | None, found: _Found) -> None:
+def _check_policy(entry: Entry, fallback: Definition | None, found: _Problems) -> None:
     node, policy = entry.node, entry.node.policy
-    if node.kind not in _ATTEMPTING:
+    if node.kind not in _ATTEMPTING_KINDS:
         for name in ("retry", "fallback_models", "attempt_timeout_seconds", "resources"):
             if getattr(policy, name):
                 found.append(

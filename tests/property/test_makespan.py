@@ -47,7 +47,7 @@ def tick_by_tick(steps: list[Step], slots: int) -> int:
     graph.add_edges_from((b, n) for n, step in enumerate(steps) for b in step.after)
     rank: dict[int, float] = {}
     for n in reversed(list(networkx.topological_sort(graph))):
-        own = steps[n].seconds * -(-steps[n].count // min(steps[n].most or slots, slots))
+        own = steps[n].seconds * -(-steps[n].count // min(steps[n].max_at_once or slots, slots))
         rank[n] = max([own, *steps[n].running]) + max((rank[t] for t in graph[n]), default=0)
     states = [Slow(step.count, [int(left) for left in step.running]) for step in steps]
     order = sorted(rank, key=lambda n: (-rank[n], n))
@@ -72,7 +72,7 @@ def tick_by_tick(steps: list[Step], slots: int) -> int:
             while (
                 states[n].left
                 and done.issuperset(steps[n].after)
-                and len(states[n].at_work) < (steps[n].most or slots)
+                and len(states[n].at_work) < (steps[n].max_at_once or slots)
                 and sum(len(state.at_work) for state in states) < slots
             ):
                 states[n].left -= 1

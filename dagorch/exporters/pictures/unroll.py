@@ -391,11 +391,7 @@ def _repetition(plan: Plan, index: int, node: Node[Any]) -> tuple[str, ...]:
         if parameter == node.parameter:
             names = [*(other.id for other in plan.nodes), *plan.inputs]
             return (f"for each item of {truncate_middle(names[slot])}",)
-    items: Any = plan.constants.get(index, {}).get(node.parameter)
-    for binder in plan.collections.get(index, ()):
-        if binder.parameter == node.parameter:
-            items = binder.collection.items
-    return (f"for each of {captions.plural(len(items), 'item')}",)
+    return (f"for each of {captions.plural(plan.known_items(index) or 0, 'item')}",)
 
 
 def _takes(plan: Plan) -> tuple[str, ...]:

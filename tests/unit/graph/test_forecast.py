@@ -26,7 +26,7 @@ class Told:
 
     def __call__(self, seconds: float, type: EventType, *paths: str, **data: Any) -> None:
         for path in paths:
-            self.forecaster.take(Event(1, seconds, type, "run", path, data=data))
+            self.forecaster.observe(Event(1, seconds, type, "run", path, data=data))
 
     def rest(self, now: float) -> tuple[float, bool]:
         found = self.forecaster.forecast(now)
@@ -52,7 +52,7 @@ def followed(
     made: list[tuple[float, Forecast]] = []
 
     def listen(event: Event) -> None:
-        forecaster.take(event)
+        forecaster.observe(event)
         found = forecaster.forecast(event.seconds)
         if found is not None:
             made.append((event.seconds, found))
@@ -317,7 +317,7 @@ def test_ten_thousand_items_cost_no_more_to_forecast_than_ten() -> None:
     told(0.0, KIND.NODE_STARTED, "each[0]/call")
     told(2.0, KIND.NODE_COMPLETED, "each[0]/call")
     assert told.rest(2.0)[0] == pytest.approx(250_000.0, rel=0.001)
-    assert len(told.forecaster._observed.places) == 2
+    assert len(told.forecaster._observed.nodes) == 2
 
 
 def test_asking_somebody_is_open_ended() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from dagorch import Graph
 from dagorch.errors import CycleError
-from dagorch.graph.edges import resolve
+from dagorch.graph.edges import resolve_edges
 from dagorch.graph.order import Order
 
 
@@ -19,7 +19,7 @@ def ordered(predecessors: dict[str, list[str]]) -> Order:
     graph = Graph("ordered")
     for id, after in predecessors.items():
         graph.function(work, id=id, after=after)
-    return Order(resolve(graph))
+    return Order(resolve_edges(graph))
 
 
 def test_nodes_added_after_what_they_wait_for_keep_their_places() -> None:
@@ -58,10 +58,10 @@ def test_inputs_make_nobody_wait() -> None:
 
     graph.function(double)
     graph.function(add)
-    wiring = resolve(graph)
-    order = Order(wiring)
+    table = resolve_edges(graph)
+    order = Order(table)
     assert (order.sources, order.targets, order.in_degree) == ([0], [1], [0, 1])
-    assert [wiring.parameters[place] for place in order.places] == ["double"]
+    assert [table.parameters[place] for place in order.places] == ["double"]
 
 
 def test_a_cycle_is_walked_forwards_without_what_merely_hangs_on_it() -> None:
