@@ -27,9 +27,9 @@ from dagorch.models.ref import Ref
 from dagorch.nodes.ask import Ask
 from dagorch.nodes.base import Node
 from dagorch.nodes.branch import Branch
+from dagorch.nodes.choice import Choice
 from dagorch.nodes.conditions import TESTS, Condition, Label, pick
 from dagorch.nodes.container import Loop, Map, Subgraph
-from dagorch.nodes.deciding import Deciding
 from dagorch.nodes.function import Function
 from dagorch.nodes.llm import LLM
 from dagorch.nodes.merge import Merge
@@ -221,7 +221,7 @@ class GraphConstruction:
             labels = choices if isinstance(choices, dict) else {word: word for word in choices}
             words: Any = tuple(labels)
             fields |= {"labels": tuple(labels.items()), "output": Literal[words]}
-            return Deciding(id, policy=policy, **fields)
+            return Choice(id, policy=policy, **fields)
         if "class" not in tree:
             return LLM(id, policy=policy, **fields)
         kind = self._object(tree.get("class"))

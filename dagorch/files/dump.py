@@ -28,9 +28,9 @@ from dagorch.models.ref import Ref
 from dagorch.nodes.ask import Ask
 from dagorch.nodes.base import Node
 from dagorch.nodes.branch import Branch
+from dagorch.nodes.choice import Choice
 from dagorch.nodes.conditions import Condition, Label, pick
 from dagorch.nodes.container import Loop, Map, Subgraph
-from dagorch.nodes.deciding import Deciding
 from dagorch.nodes.function import Function
 from dagorch.nodes.llm import LLM
 from dagorch.nodes.merge import Merge
@@ -373,7 +373,7 @@ def _choices(node: LLM[Any]) -> Any:
     """Return the `choices` of a decision, or None if `choices` cannot express it."""
     words: Any = tuple(word for word, _ in getattr(node, "labels", ()))
     decides: Any = Literal[words] if words else None
-    if type(node) is not Deciding or decides is None or node.output != decides:
+    if type(node) is not Choice or decides is None or node.output != decides:
         return None
     labels = dict(node.labels)
     if len(labels) != len(node.labels):

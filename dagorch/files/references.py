@@ -23,7 +23,7 @@ __all__ = ["TRUSTED", "function_data", "import_reference", "reference_to", "refu
 TRUSTED: Final = (
     "dagorch.models",
     "dagorch.nodes.conditions",
-    "dagorch.nodes.deciding",
+    "dagorch.nodes.choice",
     "dagorch.nodes.reducers",
     "dagorch.patterns",
 )

@@ -30,7 +30,7 @@ from dagorch.graph.collection import MAX_DEPTH
 from dagorch.graph.validate import MAX_PROBLEMS
 from dagorch.nodes.base import check_id
 from dagorch.nodes.reducers import REDUCERS
-from dagorch.nodes.schema import misfits, schema_problems
+from dagorch.nodes.schema import mismatches, schema_problems
 from dagorch.nodes.template import Template
 
 __all__ = ["MAX_NODES", "NEVER_ALONE", "fallback_form", "is_graph", "kind_of", "validate"]
@@ -255,7 +255,7 @@ class _Validation:
                 continue
             inner = tree[key]
             is_plain = field.role not in ("body", "fallback", "nodes", "until", "over")
-            found = misfits(inner.plain(), field.schema) if is_plain else ()
+            found = mismatches(inner.plain(), field.schema) if is_plain else ()
             wrong = list(islice(found, MAX_PROBLEMS + 1))
             for path, message in wrong:
                 named = ".".join(map(str, (key, *path)))
@@ -313,7 +313,7 @@ class _Validation:
             hint = did_you_mean(next(iter(tree.keys), ""), keys)
             self.report(f"{name} needs one of the keys {', '.join(keys)}{hint}", position, node)
             return
-        wrong = list(misfits(tree.plain(), SOURCES.get(form, PLACE)))
+        wrong = list(mismatches(tree.plain(), SOURCES.get(form, PLACE)))
         for path, message in wrong:
             place = tree.position_of(path) if path else position
             self.report(f"{'.'.join(map(str, (name, *path)))} {message}", place, node)
@@ -377,7 +377,7 @@ class _Validation:
     def _until(self, tree: Tree, node: str) -> None:
         is_function = isinstance(tree.value, str) or "function" in tree
         wanted = KINDS["loop"].fields["until"].schema if is_function else CONDITION
-        if wrong := list(misfits(tree.plain(), wanted)):
+        if wrong := list(mismatches(tree.plain(), wanted)):
             for path, message in wrong:
                 named = ".".join(map(str, ("until", *path)))
                 self.report(f"{named} {message}", tree.position_of(path), node)

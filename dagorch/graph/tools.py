@@ -15,7 +15,7 @@ from dagorch.models.policy import Policy
 from dagorch.nodes.container import Loop, Map
 from dagorch.nodes.function import Function
 from dagorch.nodes.llm import LLM
-from dagorch.nodes.tools import Conversation, Toolbox, Turn, answered
+from dagorch.nodes.tools import CallWithTools, Conversation, Toolbox, has_answer
 
 __all__ = ["conversation"]
 
@@ -43,7 +43,7 @@ def conversation(llm: LLM[Any], new: Callable[[str], D]) -> D:
         hedge_after=llm.policy.hedge_after,
         resources=llm.policy.resources,
     )
-    response = body.add(Turn("call", llm, box.specs, policy=policy))
+    response = body.add(CallWithTools("call", llm, box.specs, policy=policy))
     calls = body.add(Function("wanted", box.wanted), response=response)
     tool = body_of(Function("tool", box.run), new)
     answers = body.add(Map("tools", tool), call=calls)
@@ -52,7 +52,7 @@ def conversation(llm: LLM[Any], new: Callable[[str], D]) -> D:
     graph = new(llm.id)
     inputs = {spec.name: graph.input(spec.name, spec.annotation) for spec in llm.parameters()}
     opened = graph.add(Function("open", box.open), **inputs)
-    rounds = Loop("rounds", body, llm.max_tool_rounds, until=answered)
+    rounds = Loop("rounds", body, llm.max_tool_rounds, until=has_answer)
     looped = graph.add(rounds, state=opened)
     graph.add(Function("answer", box.answer), state=looped)
     return graph

@@ -1,7 +1,7 @@
 """
 Ask nodes: a question to a person.
 
-The node run is parked, holding nothing, until it is answered.
+The node run is parked until the answer arrives, and holds no slot meanwhile.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ class Ask(Node[Any]):
     A step that a person completes, through the run handle's `answer(path, value)`.
 
     Args:
-        id: Its name.
-        question: A template; the rendered text is in the `node_parked` event.
+        id: The node's id.
+        question: A template; the `node_parked` event has the rendered text.
         output: The type that the answer must have.
     """
 

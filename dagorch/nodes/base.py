@@ -1,7 +1,7 @@
 """
-What every node has: an id, an output type, a policy.
+The base of all nodes: an id, parameters, an output type and a policy.
 
-What a node does is told by its own class.
+Each kind of node has a class in a module of its own.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Kind(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Node(Generic[T]):
     """
-    A typed step of a graph; immutable, so one node may stand in several graphs.
+    A typed step of a graph. It is immutable, so one node can be in several graphs.
 
     Raises:
         DefinitionError: The id is empty or has a character that paths use (`/ [ ]`).
@@ -48,30 +48,30 @@ class Node(Generic[T]):
     kind: ClassVar[Kind]
 
     id: str
-    """Its name in the graph."""
+    """The name of the node, unique in its graph."""
     policy: Policy = field(default=DEFAULT_POLICY, kw_only=True)
 
     def __post_init__(self) -> None:
         check_id(self.id)
 
     def parameters(self) -> tuple[ParameterSpec, ...]:
-        """The inputs it takes, by name."""
+        """Return the inputs that the node takes."""
         raise NotImplementedError
 
     def output_type(self) -> Any:
-        """The annotation of its value; `Any` if unknown."""
+        """Return the annotation of the node's value; `Any` if unknown."""
         raise NotImplementedError
 
 
 def check_id(id: object) -> None:
-    """Refuse an id that a path could not hold."""
+    """Raise `DefinitionError` if an id cannot be part of a path such as `refine[2]/critic`."""
     if not isinstance(id, str) or not id:
-        raise DefinitionError(f"a node's id must be a text that is not empty, not {id!r}")
-    # The quick test tells most ids: no letter of an identifier is forbidden.
+        raise DefinitionError(f"an id must be a string that is not empty, not {id!r}")
+    # The quick test accepts most ids: an identifier has no forbidden character.
     if not id.isidentifier() and RESERVED_CHARACTERS.search(id):
         raise DefinitionError(
-            f"node id {id!r} has a character of '/', '[', ']' or a control character, "
-            "which addresses such as 'refine[2]/critic' need for themselves"
+            f"the id {id!r} contains '/', '[', ']' or a control character, which are reserved "
+            "for paths such as 'refine[2]/critic'"
         )
 
 
@@ -79,7 +79,7 @@ _UNEXPECTED = re.compile(r"unexpected keyword argument '(\w+)'")
 
 
 def suggest_options(cls: C) -> C:
-    """Make a dataclass refuse an unknown option, naming the nearest one."""
+    """Make a dataclass report an unknown option with the nearest known one."""
     create: Callable[..., None] = cls.__init__  # type: ignore[misc]  # off the class on purpose
     known = [option.name for option in fields(cls) if option.init]
 
@@ -90,8 +90,8 @@ def suggest_options(cls: C) -> C:
             found = _UNEXPECTED.search(str(error))
             if found is None:
                 if "missing" in str(error) and "required" in str(error):
-                    said = str(error).split(") ", 1)[-1].partition(" ")[2]
-                    raise DefinitionError(f"{cls.__name__}(...) is {said or error}") from None
+                    names = str(error).split(") ", 1)[-1].partition(" ")[2]
+                    raise DefinitionError(f"{cls.__name__}(...) is {names or error}") from None
                 raise
             name = found[1]
             raise DefinitionError(

@@ -1,4 +1,4 @@
-"""Branch nodes: pick which outgoing edges live; the picking itself is the user's function."""
+"""Branch nodes: the user's function picks the labels on which outgoing edges are live."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ class Branch(Node[str]):
     A step that picks one or more of its labels; edges with other labels are dead.
 
     Args:
-        id: Its name.
-        select: Gets the inputs by name; returns a label, several in a list, tuple or set, or a
-            bool where the labels are `("true", "false")`. Sync and quick: it runs on the loop.
-        labels: Every label it may pick.
+        id: The node's id.
+        select: Takes the inputs by name. It returns a label, several in a list, tuple or set, or
+            a bool if the labels are `("true", "false")`. It must be sync and quick, because it
+            runs on the event loop.
+        labels: Every label that `select` may pick.
     """
 
     kind: ClassVar[Kind] = Kind.BRANCH
@@ -38,14 +39,14 @@ class Branch(Node[str]):
             raise DefinitionError(f"branch {self.id!r}: select={self.select!r} is not callable")
         if not self.labels or any(not isinstance(label, str) or not label for label in self.labels):
             raise DefinitionError(
-                f"branch {self.id!r}: labels={self.labels!r} must be texts, at least one"
+                f"branch {self.id!r}: labels={self.labels!r} must be strings, at least one"
             )
         if len(set(self.labels)) != len(self.labels):
-            raise DefinitionError(f"branch {self.id!r}: labels={self.labels!r} has one label twice")
+            raise DefinitionError(f"branch {self.id!r}: labels={self.labels!r} has a label twice")
         if signature_of(self.select).is_async:
             raise DefinitionError(
-                f"branch {self.id!r}: select is async; decide in a function node and select on "
-                "its output"
+                f"branch {self.id!r}: select is async; compute the value in a function node and "
+                "select on its output"
             )
 
     def parameters(self) -> tuple[ParameterSpec, ...]:
@@ -57,10 +58,10 @@ class Branch(Node[str]):
 
 def labels_of(branch: Branch, picked: object) -> tuple[str, ...]:
     """
-    Read what `select` returned as labels.
+    Return the labels that the return value of `select` stands for.
 
     Raises:
-        ValueError: It is not a label of this branch.
+        ValueError: It is not a label of this branch, nor a collection of them.
 
     Example:
         >>> labels_of(Branch("b", bool), True)

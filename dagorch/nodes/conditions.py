@@ -1,7 +1,7 @@
 """
-Conditions without a program: which part of a value, and what it must be.
+Conditions as data: a field of a value, and a test of it.
 
-For branches and loops that come from a file, which holds no code. No expressions.
+Branches and loops of graph files use them, because a file holds no code. There are no expressions.
 """
 
 from __future__ import annotations
@@ -14,25 +14,25 @@ from typing import Any, Final
 from dagorch.errors import DefinitionError, did_you_mean
 from dagorch.nodes.types import type_name
 
-__all__ = ["TESTS", "Condition", "Label", "part_of", "pick", "same"]
+__all__ = ["TESTS", "Condition", "Label", "get_field", "pick", "strictly_equal"]
 
 
-def same(part: Any, wanted: Any) -> bool:
-    """Tell whether two plain values are equal, where true is not 1."""
+def strictly_equal(part: Any, wanted: Any) -> bool:
+    """Tell whether two plain values are equal; unlike `==`, True is not equal to 1."""
     return bool(part == wanted) and isinstance(part, bool) == isinstance(wanted, bool)
 
 
 TESTS: Final[Mapping[str, Callable[[Any, Any], bool]]] = MappingProxyType(
     {
-        "is": same,
-        "is_not": lambda part, wanted: not same(part, wanted),
-        "one_of": lambda part, wanted: any(same(part, one) for one in wanted),
-        "at_least": lambda part, least: bool(part >= least),
-        "at_most": lambda part, most: bool(part <= most),
+        "is": strictly_equal,
+        "is_not": lambda part, wanted: not strictly_equal(part, wanted),
+        "one_of": lambda part, wanted: any(strictly_equal(part, one) for one in wanted),
+        "at_least": lambda part, bound: bool(part >= bound),
+        "at_most": lambda part, bound: bool(part <= bound),
         "contains": lambda part, item: item in part,
     }
 )
-"""What can be asked of a value, by name."""
+"""The tests of a value by name; each takes the value and what to compare it with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +41,13 @@ class Condition:
     Tests a value, or a field of it; for `graph.branch` and a loop's `until`.
 
     Args:
-        field: Which part, see `part_of`; empty is the whole.
-        test: A name of `TESTS`; empty: it counts as true or false, as in Python.
+        field: The field to test, see `get_field`; empty for the whole value.
+        test: A name of `TESTS`; empty: the value counts as true or false, as in Python.
         than: What the test compares with.
 
     Raises (when called):
-        LookupError: The value has no such field; those that it has are named.
-        TypeError: It cannot be compared so.
+        LookupError: The value has no such field; the message names those that it has.
+        TypeError: The two values cannot be compared.
 
     Example:
         >>> good = Condition("score", "at_least", 8)
@@ -67,19 +67,19 @@ class Condition:
             )
 
     def __call__(self, value: Any) -> bool:
-        part = part_of(value, self.field)
+        part = get_field(value, self.field)
         return TESTS[self.test](part, self.than) if self.test else bool(part)
 
 
 @dataclass(frozen=True, slots=True)
 class Label:
     """
-    Picks the label that a value is, or a field of it; for `graph.branch`.
+    Picks the label that equals a value, or a field of it; for `graph.branch`.
 
     Args:
-        field: Which part, see `part_of`; empty is the whole.
-        labels: Those there are, where others are told by `otherwise`.
-        otherwise: The label of whatever is none of them; None: that is an error.
+        field: The field with the label, see `get_field`; empty for the whole value.
+        labels: The known labels; needed with `otherwise`.
+        otherwise: The label for any other value; None: another value is an error.
 
     Example:
         >>> Label("kind", ("bug", "praise"), "other")({"kind": "riddle"})
@@ -91,24 +91,24 @@ class Label:
     otherwise: str | None = None
 
     def __call__(self, value: Any) -> Any:
-        part = part_of(value, self.field)
+        part = get_field(value, self.field)
         if self.otherwise is None or isinstance(part, bool):
             return part
         several = part if isinstance(part, (list, tuple)) else (part,)
         return part if several and all(one in self.labels for one in several) else self.otherwise
 
 
-def part_of(value: Any, field: str) -> Any:
+def get_field(value: Any, field: str) -> Any:
     """
-    Give a field of a value: of a mapping, a model or a dataclass; `a.b` is a field of a field.
+    Return a field of a mapping, a model or a dataclass; `a.b` is a field of a field.
 
-    No other attribute can be reached.
+    Other attributes cannot be read.
 
     Raises:
-        LookupError: There is no such field.
+        LookupError: The value has no such field.
 
     Example:
-        >>> part_of({"review": {"score": 7}}, "review.score")
+        >>> get_field({"review": {"score": 7}}, "review.score")
         7
     """
     for name in field.split(".") if field else ():
@@ -129,5 +129,5 @@ def part_of(value: Any, field: str) -> Any:
 
 
 async def pick(value: Any, field: str) -> Any:
-    """Give a field of a value, as a function node does it."""
-    return part_of(value, field)
+    """Return a field of a value; the function of nodes that read a field."""
+    return get_field(value, field)

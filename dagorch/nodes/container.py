@@ -1,7 +1,7 @@
 """
-Nodes that hold a body: loop, map and subgraph.
+Nodes with a body: loop, map and subgraph.
 
-How a body is opened and closed is the scheduler's.
+The scheduler opens and closes the frames of a body.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ OnItemError = Literal["fail", "skip", "collect"]
 
 
 class Body(Protocol):
-    """What a container needs of a graph: its inputs and the type of its value."""
+    """What a container needs to know of a graph: its name, inputs and the type of its value."""
 
     @property
     def name(self) -> str: ...
@@ -30,8 +30,8 @@ class Body(Protocol):
     def output_type(self) -> Any: ...
 
 
-def _pick(body: Body, wanted: str | None, default: str) -> str:
-    """The body's input that the container fills anew: as named, else `default`, else the first."""
+def _input_name(body: Body, wanted: str | None, default: str) -> str:
+    """Return the body's input that the container fills: `wanted`, else `default`, else any."""
     names = [parameter.name for parameter in body.parameters()]
     if wanted is not None:
         return wanted
@@ -43,7 +43,7 @@ def _pick(body: Body, wanted: str | None, default: str) -> str:
 @suggest_options
 @dataclass(frozen=True, slots=True)
 class Subgraph(Node[Any]):
-    """A whole graph as one step; its inputs are the step's."""
+    """A whole graph as one step, with the graph's inputs."""
 
     kind: ClassVar[Kind] = Kind.SUBGRAPH
 
@@ -60,14 +60,14 @@ class Subgraph(Node[Any]):
 @dataclass(frozen=True, slots=True)
 class Loop(Node[Any]):
     """
-    A body run again and again, each pass given the value of the one before.
+    A body that runs repeatedly; each pass takes the value of the pass before as its state.
 
     Args:
-        id: Its name.
-        body: A graph; its value has the type of its state input.
-        max_iterations: The bound; running out is a normal end with `converged=False`.
-        until: Gets the state after each pass; true ends the loop. None: always all passes.
-        state_input: The body's input that carries the state; None: `state`, else its first input.
+        id: The node's id.
+        body: A graph whose value has the type of its state input.
+        max_iterations: Bound on the passes; reaching it is a normal end with `converged=False`.
+        until: Takes the state after each pass; a true result ends the loop. None: run all passes.
+        state_input: The body's input that takes the state; None: `state`, else its first input.
     """
 
     kind: ClassVar[Kind] = Kind.LOOP
@@ -83,12 +83,12 @@ class Loop(Node[Any]):
             raise DefinitionError(f"loop {self.id!r}: until={self.until!r} is not callable")
         if self.until is not None and signature_of(self.until).is_async:
             raise DefinitionError(
-                f"loop {self.id!r}: until is async; compute the answer in the body and test it here"
+                f"loop {self.id!r}: until is async; compute its result in the body and test it here"
             )
 
     @property
     def parameter(self) -> str:
-        return _pick(self.body, self.state_input, "state")
+        return _input_name(self.body, self.state_input, "state")
 
     def parameters(self) -> tuple[ParameterSpec, ...]:
         return self.body.parameters()
@@ -101,16 +101,16 @@ class Loop(Node[Any]):
 @dataclass(frozen=True, slots=True)
 class Map(Node[list[Any]]):
     """
-    A body run once for each item of a sequence known only at run time; a list, in item order.
+    A body that runs once per item of a sequence; the value is a list, in item order.
 
     Args:
-        id: Its name.
+        id: The node's id.
         body: A graph.
-        item_input: The body's input that gets the item; None: `item`, else its first input. The map
-            itself takes the whole sequence under that name.
+        item_input: The body's input that takes the item; None: `item`, else its first input. The
+            map itself takes the whole sequence under that name.
         max_parallel: Items in flight; None: as many as the run has slots.
-        on_item_error: `fail`: the map fails; `skip`: the item is left out; `collect`: its error
-            stands in its place.
+        on_item_error: `fail`: the map fails; `skip`: the result leaves the item out; `collect`:
+            the result has the error in place of the item.
     """
 
     kind: ClassVar[Kind] = Kind.MAP
@@ -134,7 +134,7 @@ class Map(Node[list[Any]]):
 
     @property
     def parameter(self) -> str:
-        return _pick(self.body, self.item_input, "item")
+        return _input_name(self.body, self.item_input, "item")
 
     def parameters(self) -> tuple[ParameterSpec, ...]:
         return tuple(

@@ -1,4 +1,4 @@
-"""Function nodes: a Python function, async or sync, fed by name; nothing here calls it."""
+"""Function nodes: an async or sync Python function that takes its inputs by name."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ D = TypeVar("D")
 
 class Context(Generic[D]):
     """
-    What a function may know of the run around it: declare a parameter annotated `Context`.
+    What a function may know of its run. The function declares a parameter annotated `Context`.
 
-    The engine fills that parameter in; it is no input, and no part of any key.
+    The engine supplies that parameter. It is not an input, and not part of any key.
 
     Attributes:
         run_id: The run's id.
-        path: This node run's address, `refine[2]/critic`.
-        attempt: 1 for the first try.
+        path: The path of this node run, such as `refine[2]/critic`.
+        attempt: The number of the attempt, from 1.
         deps: What the caller passed as `run(deps=...)`.
     """
 
@@ -53,11 +53,11 @@ class Context(Generic[D]):
         self, messages: MessagesLike, model: str | None = None, **options: Any
     ) -> LLMResponse:
         """
-        Call the run's provider: reserved before, metered after, within this attempt's slot.
+        Call the run's provider. The call uses this attempt's slot and counts on the run's bill.
 
         Args:
             messages: Dicts with `role` and `content`, or `Message`s.
-            model: Found among the run's providers by name; None is the default one's own.
+            model: A model of one of the run's providers; None for the default provider's own.
             options: Fields of `LLMRequest`, such as `max_tokens`.
 
         Raises:
@@ -71,17 +71,17 @@ class Context(Generic[D]):
     def complete(
         self, messages: MessagesLike, model: str | None = None, **options: Any
     ) -> LLMResponse:
-        """Do the same as `acomplete` from a sync function, blocking its thread."""
+        """Call the run's provider from a sync function, blocking its thread; see `acomplete`."""
         return self._exchange_sync(build_request(messages, model, options))
 
     async def exchange(
         self, request: LLMRequest, on_text: Callable[[str], None] | None = None
     ) -> LLMResponse:
-        """Send a ready request; as `acomplete`. `on_text` gets the text piece by piece, too."""
+        """Send a prepared request; see `acomplete`. `on_text` also takes the text in pieces."""
         return await self._exchange(request, on_text)
 
     def exchange_sync(self, request: LLMRequest) -> LLMResponse:
-        """Send a ready request; as `complete`."""
+        """Send a prepared request; see `complete`."""
         return self._exchange_sync(request)
 
 
@@ -91,8 +91,8 @@ class Function(Node[Any]):
     """
     A step that calls a Python function.
 
-    An async function runs on the event loop; a sync one in a worker thread. With `expand=True`
-    the function returns a `Graph`, which is compiled and run in its place: a plan made at run time.
+    An async function runs on the event loop, a sync one in a worker thread. With `expand=True` the
+    function returns a `Graph`, which is compiled and runs in its place.
 
     Example:
         >>> def double(number: int) -> int:
@@ -111,14 +111,12 @@ class Function(Node[Any]):
         Node.__post_init__(self)
         fn = self.fn
         if not callable(fn):
-            raise DefinitionError(
-                f"function node {self.id!r} was given {fn!r}, which is not callable"
-            )
+            raise DefinitionError(f"function node {self.id!r}: {fn!r:.60} is not callable")
         object.__setattr__(self, "_signature", signature_of(fn))
 
     @property
     def signature(self) -> FunctionSignature:
-        """What the function takes and gives; names it could not resolve before are tried again."""
+        """The function's signature; annotations that could not be resolved are tried again."""
         known = self._signature
         return signature_of(self.fn) if known.unresolved else known
 
@@ -134,7 +132,7 @@ class Function(Node[Any]):
 
 
 def context_parameter(signature: FunctionSignature) -> str | None:
-    """The parameter annotated `Context` or `Context[...]`, if there is one."""
+    """Return the parameter annotated `Context` or `Context[...]`; None if there is none."""
     for parameter in signature.parameters:
         annotation = parameter.annotation
         if annotation is Context or getattr(annotation, "__origin__", None) is Context:

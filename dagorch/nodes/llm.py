@@ -1,7 +1,7 @@
 """
-LLM nodes: inputs in, one request out; a response in, one typed value out.
+LLM nodes: they build a request from inputs, and a typed value from a response.
 
-No wire, no waiting, no retry.
+Sending, waiting and retrying happen elsewhere.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ __all__ = ["LLM", "LLM_RETRY", "messages_of"]
 T = TypeVar("T", default=str)
 
 LLM_RETRY = Retry()
-"""What an LLM node without a `retry` of its own gets."""
+"""The retry policy of LLM nodes that have none of their own."""
 
 
 @suggest_options
@@ -36,26 +36,26 @@ class LLM(Node[T], Generic[T]):
     """
     A step that asks a language model.
 
-    `prompt`, `system` and the contents of `messages` are templates with named inputs only;
-    every name becomes an input of the node.
+    `prompt`, `system` and the contents of `messages` are templates; every name in them becomes an
+    input of the node.
 
     Args:
-        id: Its name.
-        prompt: The user's turn. Give this or `messages`.
-        system: The system's turn, before everything else.
+        id: The node's id.
+        prompt: The user's turn. Pass either this or `messages`.
+        system: The system's turn, before all others.
         messages: Whole turns, instead of a prompt.
-        history: Name of an input that holds earlier turns (`Message`s or dicts).
-        images: Name of an input that holds image URLs, shown with the last turn.
-        output: The type of the value: `str`, or what the reply is parsed into (a pydantic model,
-            `list[str]`, a dataclass). Its JSON Schema is sent where the service supports that.
-        model: The model's name, or `provider:model`; empty is the provider's default.
-        provider: Which of the run's providers, by name; empty goes by the model.
+        history: Name of an input with earlier turns (`Message`s or dicts).
+        images: Name of an input with image URLs, which are added to the last turn.
+        output: The type of the value: `str`, or the type that the reply is parsed into (a pydantic
+            model, `list[str]`, a dataclass). Services that support it get its JSON Schema.
+        model: The model's name, or `provider:model`; empty for the provider's default.
+        provider: The name of one of the run's providers; empty: it is found by the model.
         max_tokens: Bound on the reply's tokens.
-        temperature: Sampling temperature, 0 for the likeliest reply.
+        temperature: Sampling temperature; 0 gives the likeliest reply.
         stop: Texts that end the reply.
-        tools: Functions that the model may call; then the node is a loop of calls.
-        max_tool_rounds: Bound on those rounds.
-        extra: Fields of the service's own, sent as they are.
+        tools: Functions that the model may call; the node is then a loop of calls.
+        max_tool_rounds: Bound on the rounds of that loop.
+        extra: Service-specific fields, sent unchanged.
 
     Example:
         >>> node = LLM("greet", prompt="Say hello to {name} in {language}.")
@@ -86,7 +86,7 @@ class LLM(Node[T], Generic[T]):
         Node.__post_init__(self)
         if (self.prompt is None) == (not self.messages):
             raise DefinitionError(
-                f"LLM node {self.id!r} takes a prompt or messages, exactly one of them"
+                f"LLM node {self.id!r} needs either a prompt or messages, and not both"
             )
         if self.max_tokens is not None and self.max_tokens < 1:
             raise DefinitionError(
@@ -126,7 +126,7 @@ class LLM(Node[T], Generic[T]):
         return self.policy.retry or LLM_RETRY
 
     def opening(self, inputs: Mapping[str, Any]) -> tuple[Message, ...]:
-        """The turns that a conversation begins with, filled in."""
+        """Return the first turns of the conversation, with the inputs filled in."""
         turns = [
             replace(turn, content=Template(turn.content).render(inputs)) for turn in self._turns()
         ]
@@ -141,18 +141,18 @@ class LLM(Node[T], Generic[T]):
 
     def request(self, inputs: Mapping[str, Any], failed: BaseException | None = None) -> LLMRequest:
         """
-        Build what one attempt sends.
+        Build the request of one attempt.
 
         Args:
             inputs: The node's inputs by name.
-            failed: Why the attempt before failed; a reply that did not fit is shown to the model
-                with what was wrong (a repair round).
+            failed: The error of the attempt before. A reply that did not fit is shown to the
+                model together with the error (a repair round).
         """
         blank = self.settings(failed)
         return replace(blank, messages=self.opening(inputs) + blank.messages)
 
     def settings(self, failed: BaseException | None = None) -> LLMRequest:
-        """A request with everything but the conversation: of the turns, only a repair round's."""
+        """Return the request without the conversation; it has the turns of a repair round only."""
         repair: tuple[Message, ...] = ()
         if isinstance(failed, InvalidOutputError):
             repair = (
@@ -177,10 +177,10 @@ class LLM(Node[T], Generic[T]):
 
     def parse(self, response: LLMResponse) -> Any:
         """
-        Turn the reply into the node's value.
+        Return the node's value, parsed from the reply.
 
         Raises:
-            InvalidOutputError: It is not JSON of the wanted type; the message tells where.
+            InvalidOutputError: The reply is not JSON of the declared type; the message says where.
         """
         if self.output in (None, str):
             return response.content
@@ -189,10 +189,10 @@ class LLM(Node[T], Generic[T]):
 
 def messages_of(turns: Any, owner: str) -> tuple[Message, ...]:
     """
-    Read turns given as `Message`s or as dicts with `role` and `content`.
+    Return turns as `Message`s; each may be a `Message` or a dict with `role` and `content`.
 
     Raises:
-        DefinitionError: A turn is neither; its place is named.
+        DefinitionError: A turn is neither; the message has its index.
 
     Example:
         >>> messages_of([{"role": "user", "content": "hi"}], "test")[0].role
@@ -200,7 +200,7 @@ def messages_of(turns: Any, owner: str) -> tuple[Message, ...]:
     """
     if isinstance(turns, str) or not isinstance(turns, Sequence):
         raise DefinitionError(
-            f"{owner}: a sequence of messages is needed, not {type_name(type(turns))}"
+            f"{owner}: expected a sequence of messages, not {type_name(type(turns))}"
         )
     read: list[Message] = []
     for place, turn in enumerate(turns):
@@ -210,15 +210,15 @@ def messages_of(turns: Any, owner: str) -> tuple[Message, ...]:
             read.append(Message(turn["role"], str(turn["content"])))
         else:
             raise DefinitionError(
-                f"{owner}: message {place} is {turn!r:.80}; a Message or a dict with 'role' and "
-                "'content' is needed"
+                f"{owner}: message {place} is {turn!r:.80}; pass a Message or a dict with "
+                "'role' and 'content'"
             )
     return tuple(read)
 
 
 @functools.lru_cache(maxsize=512)
 def _schema(output: Hashable) -> tuple[dict[str, Any], bool]:
-    """The JSON Schema of a type, and whether it had to be wrapped, as services want an object."""
+    """Return the JSON Schema of a type, and whether it was wrapped in an object for services."""
     from pydantic import TypeAdapter
     from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
 
@@ -273,7 +273,7 @@ def parse_json(output: Any, response: LLMResponse, node: str) -> Any:
 
 
 def _json_within(text: str) -> str:
-    """The longest piece that could be a JSON object or list."""
+    """Return the longest part of a text that could be a JSON object or list."""
     pieces = [
         text[start : end + 1]
         for start, end in ((text.find(a), text.rfind(b)) for a, b in ("{}", "[]"))

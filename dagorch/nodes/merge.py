@@ -1,7 +1,7 @@
 """
-Merge nodes: join several edges and fold their values.
+Merge nodes: they join several edges and fold their values.
 
-Reducers themselves are in `reducers.py`.
+The reducers are in `reducers.py`.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ Wait = Literal["all", "any"] | int
 @dataclass(frozen=True, slots=True)
 class Merge(Node[Any]):
     """
-    A step that waits for several others and folds what they gave.
+    A step that waits for several nodes and folds their values.
 
     Args:
-        id: Its name.
+        id: The node's id.
         reducer: A name of `REDUCERS`, or a pure function of the list of values, in edge order.
-        wait: `all`: fold every live edge once none is pending; `any`, or a quorum n: fire at the
-            n-th value, fold those n, and cancel what nothing else waits for.
-        tolerate_failures: With `all`: fold what is alive, though a source failed.
+        wait: `all`: fold every live edge once none is pending. `any`, or a quorum n: fold the
+            first n values, and cancel the nodes that nothing else waits for.
+        tolerate_failures: With `all`: fold the live edges even if a source failed.
     """
 
     kind: ClassVar[Kind] = Kind.MERGE
@@ -68,7 +68,7 @@ class Merge(Node[Any]):
 
     @property
     def quorum(self) -> int:
-        """How many live edges make it fire; 0 stands for all."""
+        """The number of live edges at which the merge fires; 0 for all."""
         if isinstance(self.wait, str):
             return 1 if self.wait == "any" else 0
         return self.wait

@@ -1,4 +1,4 @@
-"""Reducers: pure functions that fold the values of a merge, given in edge order, into one."""
+"""Reducers: pure functions that fold the values of a merge, a list in edge order, into one."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ Reducer = Callable[[list[Any]], Any]
 
 
 def to_list(values: list[Any]) -> list[Any]:
-    """Give the values as they came."""
+    """Return the values as a list."""
     return list(values)
 
 
 def first(values: list[Any]) -> Any:
-    """Give the first value in edge order."""
+    """Return the first value in edge order."""
     return values[0]
 
 
@@ -45,7 +45,7 @@ def flatten(values: list[Any]) -> list[Any]:
 
 def union(values: list[Any]) -> list[Any]:
     """
-    Join lists end to end, keeping the first of equal items.
+    Join lists end to end and keep the first of equal items.
 
     Example:
         >>> union([[1, 2], [2, 3]])
@@ -57,7 +57,7 @@ def union(values: list[Any]) -> list[Any]:
         try:
             new = item not in seen
             seen.add(item)
-        except TypeError:  # an item that cannot be hashed is compared with each
+        except TypeError:  # an item that cannot be hashed is compared with every other
             new = item not in kept
         if new:
             kept.append(item)
@@ -66,7 +66,7 @@ def union(values: list[Any]) -> list[Any]:
 
 def concat(values: list[Any]) -> str:
     r"""
-    Join texts with a blank line between.
+    Join texts with a blank line between them.
 
     Example:
         >>> concat(["a", "b"])
@@ -77,7 +77,7 @@ def concat(values: list[Any]) -> str:
 
 def update(values: list[Any]) -> dict[Any, Any]:
     """
-    Join mappings; where keys meet, the later edge wins.
+    Join mappings; of equal keys, the later edge wins.
 
     Example:
         >>> update([{"a": 1}, {"a": 2, "b": 3}])
@@ -91,7 +91,7 @@ def update(values: list[Any]) -> dict[Any, Any]:
 
 def majority(values: list[Any]) -> Any:
     """
-    Give the value that most edges gave; among equals the one that came first in edge order.
+    Return the most frequent value; among equally frequent ones, the first in edge order.
 
     Example:
         >>> majority(["yes", "no", "yes"])
@@ -111,4 +111,4 @@ REDUCERS: Mapping[str, Reducer] = MappingProxyType(
         "majority": majority,
     }
 )
-"""The reducers that can be named, in a file too."""
+"""The reducers by the names that `Merge` and graph files use."""

@@ -1,8 +1,7 @@
 """
-JSON Schema as an output type: what a reply must be, where no Python type says it.
+JSON Schema as an output type, for replies that no Python type describes.
 
-A part of JSON Schema that can be told without a program: types, fields, items, bounds, choices.
-Patterns and references to other schemas are not in it.
+It covers types, fields, items, bounds and choices. Patterns and references are not supported.
 """
 
 from __future__ import annotations
@@ -17,22 +16,22 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from dagorch.errors import DefinitionError, did_you_mean
 from dagorch.models.truncate import truncate
-from dagorch.nodes.conditions import same
+from dagorch.nodes.conditions import strictly_equal
 
 __all__ = [
     "KEYWORDS",
     "JsonSchema",
     "Step",
-    "misfits",
+    "mismatches",
     "schema_of",
     "schema_problems",
     "schema_type",
 ]
 
 Step = str | int
-"""One step on the way into a value: a key or a place."""
-Found = tuple[tuple[Step, ...], str]
-"""Where in a value something is wrong, and what."""
+"""One step into a value: a key or an index."""
+Mismatch = tuple[tuple[Step, ...], str]
+"""Where in a value something is wrong, and a message."""
 
 _BASES: Final[Mapping[str, Any]] = {
     "string": str,
@@ -59,16 +58,16 @@ KEYWORDS: Final = (
     "type", "enum", "const", "properties", "required", "anyOf",
     *_INNER, *_COUNTS, *_BOUNDS, *_NOTES,
 )  # fmt: skip
-"""What a schema may say."""
+"""The keywords that a schema may have."""
 _MAX_DEPTH: Final = 30
 
 
 @dataclass(frozen=True, slots=True)
 class JsonSchema:
-    """What makes an annotation stand for a JSON Schema; see `schema_type`."""
+    """The metadata of an annotation that stands for a JSON Schema; see `schema_type`."""
 
     text: str
-    """The schema as JSON, its keys in the order given."""
+    """The schema as JSON, with its keys in their original order."""
 
     @property
     def schema(self) -> dict[str, Any]:
@@ -81,10 +80,12 @@ class JsonSchema:
         schema = self.schema
 
         def checked(value: Any) -> Any:
-            for path, message in misfits(value, schema):
+            for path, message in mismatches(value, schema):
                 place = ".".join(map(str, path))
                 raise PydanticCustomError(
-                    "json_schema", "{said}", {"said": f"{place} {message}" if place else message}
+                    "json_schema",
+                    "{message}",
+                    {"message": f"{place} {message}" if place else message},
                 )
             return value
 
@@ -98,9 +99,9 @@ class JsonSchema:
 
 def schema_type(schema: Mapping[str, Any]) -> Any:
     """
-    Give the type of values that fit a JSON Schema, as an LLM node's `output`.
+    Return the type of values that fit a JSON Schema, for an LLM node's `output`.
 
-    Replies are checked against it, and come as plain dicts, lists and scalars.
+    Replies are checked against the schema. Their values are plain dicts, lists and scalars.
 
     Raises:
         DefinitionError: The schema has a keyword that is unknown or malformed; see `KEYWORDS`.
@@ -111,7 +112,7 @@ def schema_type(schema: Mapping[str, Any]) -> Any:
         >>> from pydantic import TypeAdapter
         >>> TypeAdapter(verdict).validate_json('{"score": 7}')
         {'score': 7}
-        >>> next(misfits({"score": "high"}, schema_of(verdict)))
+        >>> next(mismatches({"score": "high"}, schema_of(verdict)))
         (('score',), "must be a whole number, not 'high'")
     """
     for path, message in schema_problems(schema):
@@ -126,26 +127,26 @@ def schema_type(schema: Mapping[str, Any]) -> Any:
 
 
 def schema_of(annotation: Any) -> dict[str, Any] | None:
-    """Give the schema that an annotation stands for; None where it stands for none."""
+    """Return the schema that an annotation stands for; None if it has none."""
     for note in getattr(annotation, "__metadata__", ()):
         if isinstance(note, JsonSchema):
             return note.schema
     return None
 
 
-def schema_problems(schema: Any) -> Iterator[Found]:
-    """Tell what is wrong with a schema itself, and where in it."""
+def schema_problems(schema: Any) -> Iterator[Mismatch]:
+    """Yield the problems of a schema itself, each with its place in the schema."""
     return _schema_problems(schema, (), _MAX_DEPTH)
 
 
-def _schema_problems(schema: Any, at: tuple[Step, ...], depth: int) -> Iterator[Found]:
+def _schema_problems(schema: Any, at: tuple[Step, ...], depth: int) -> Iterator[Mismatch]:
     if schema is True or schema is False:
         return
     if not isinstance(schema, Mapping):
         yield at, f"a schema is a mapping, not {schema!r:.60}"
         return
     if depth == 0:
-        yield at, f"schemas nest {_MAX_DEPTH} deep at most"
+        yield at, f"schemas may nest at most {_MAX_DEPTH} deep"
         return
     for name, value in schema.items():
         here = (*at, name)
@@ -172,7 +173,7 @@ def _schema_problems(schema: Any, at: tuple[Step, ...], depth: int) -> Iterator[
 
 
 def _keyword_problem(name: str, value: Any) -> str:
-    """Say what is wrong with a keyword's own value; empty where nothing is."""
+    """Return what is wrong with the value of a keyword; empty if nothing is."""
     if name == "type" and value == []:
         return "type must be a type, or a list that is not empty"
     if name == "type":
@@ -194,19 +195,19 @@ def _keyword_problem(name: str, value: Any) -> str:
     return ""
 
 
-def misfits(value: Any, schema: Any) -> Iterator[Found]:
+def mismatches(value: Any, schema: Any) -> Iterator[Mismatch]:
     """
-    Tell where a value does not fit a schema, and why.
+    Yield where a value does not fit a schema, and why.
 
     Example:
         >>> schema = {"required": ["c"], "properties": {"b": {"minimum": 1}}}
-        >>> list(misfits({"a": 1, "b": 0}, schema))
+        >>> list(mismatches({"a": 1, "b": 0}, schema))
         [((), "lacks 'c'"), (('b',), 'must be at least 1, not 0')]
     """
-    return _misfits(value, schema, ())
+    return _mismatches(value, schema, ())
 
 
-def _misfits(value: Any, schema: Any, at: tuple[Step, ...]) -> Iterator[Found]:
+def _mismatches(value: Any, schema: Any, at: tuple[Step, ...]) -> Iterator[Mismatch]:
     if schema is True:
         return
     if schema is False:
@@ -214,7 +215,7 @@ def _misfits(value: Any, schema: Any, at: tuple[Step, ...]) -> Iterator[Found]:
         return
     kinds = _kinds(schema)
     if kinds and not any(_is_a(value, kind) for kind in kinds):
-        yield at, _must(schema, " or ".join(_NAMES[kind] for kind in kinds), value)
+        yield at, _must_be(schema, " or ".join(_NAMES[kind] for kind in kinds), value)
         return
     yield from _wrong_choice(value, schema, at)
     if _is_number(value):
@@ -223,27 +224,29 @@ def _misfits(value: Any, schema: Any, at: tuple[Step, ...]) -> Iterator[Found]:
         yield from ((at, message) for message in _wrong_length(value, schema))
     if isinstance(value, list) and "items" in schema:
         for place, item in enumerate(value):
-            yield from _misfits(item, schema["items"], (*at, place))
+            yield from _mismatches(item, schema["items"], (*at, place))
     if isinstance(value, Mapping):
         yield from _wrong_fields(value, schema, at)
 
 
-def _wrong_choice(value: Any, schema: Any, at: tuple[Step, ...]) -> Iterator[Found]:
-    if "enum" in schema and not any(same(value, known) for known in schema["enum"]):
+def _wrong_choice(value: Any, schema: Any, at: tuple[Step, ...]) -> Iterator[Mismatch]:
+    if "enum" in schema and not any(strictly_equal(value, known) for known in schema["enum"]):
         known = [item for item in schema["enum"] if isinstance(item, str)]
         hint = did_you_mean(value, known) if isinstance(value, str) else ""
-        yield at, _must(schema, f"one of {', '.join(map(_shown, schema['enum']))}", value) + hint
-    if "const" in schema and not same(value, schema["const"]):
-        yield at, _must(schema, _shown(schema["const"]), value)
-    if "anyOf" in schema and all(any(_misfits(value, one, ())) for one in schema["anyOf"]):
+        yield at, _must_be(schema, f"one of {', '.join(map(_shown, schema['enum']))}", value) + hint
+    if "const" in schema and not strictly_equal(value, schema["const"]):
+        yield at, _must_be(schema, _shown(schema["const"]), value)
+    if "anyOf" in schema and all(any(_mismatches(value, one, ())) for one in schema["anyOf"]):
         near = [one for one in schema["anyOf"] if any(_is_a(value, k) for k in _kinds(one))]
-        if len(near) == 1 and not isinstance(value, str):  # what it was meant to be is plain
-            yield from _misfits(value, near[0], at)
+        if len(near) == 1 and not isinstance(value, str):  # it is clear which one was meant
+            yield from _mismatches(value, near[0], at)
         else:
-            yield at, _must(schema, "what one of its alternatives is", value)
+            yield at, _must_be(schema, "what one of its alternatives is", value)
 
 
-def _wrong_fields(value: Mapping[str, Any], schema: Any, at: tuple[Step, ...]) -> Iterator[Found]:
+def _wrong_fields(
+    value: Mapping[str, Any], schema: Any, at: tuple[Step, ...]
+) -> Iterator[Mismatch]:
     for name in schema.get("required", ()):
         if name not in value:
             yield at, f"lacks {name!r}"
@@ -251,12 +254,12 @@ def _wrong_fields(value: Mapping[str, Any], schema: Any, at: tuple[Step, ...]) -
     others = schema.get("additionalProperties", True)
     for name, item in value.items():
         if name in known:
-            yield from _misfits(item, known[name], (*at, name))
+            yield from _mismatches(item, known[name], (*at, name))
         elif others is False:
             hint = did_you_mean(name, known) or f"; there are {', '.join(known)}"
             yield (*at, name), f"no field {name!r}{hint}"
         else:
-            yield from _misfits(item, others, (*at, name))
+            yield from _mismatches(item, others, (*at, name))
 
 
 def _out_of_bounds(value: float, schema: Mapping[str, Any]) -> Iterator[str]:
@@ -279,7 +282,7 @@ def _wrong_length(value: str | list[Any], schema: Mapping[str, Any]) -> Iterator
         yield f"must have at most {most} {what[1]}, not {len(value)}"
 
 
-def _must(schema: Mapping[str, Any], what: str, value: Any) -> str:
+def _must_be(schema: Mapping[str, Any], what: str, value: Any) -> str:
     return f"must be {schema.get('title', what)}, not {_shown(value)}"
 
 
@@ -297,7 +300,7 @@ def _is_number(value: Any, kind: Any = (int, float)) -> bool:
 
 
 def _kinds(schema: Any) -> list[str]:
-    """The types that a schema names; none where it leaves them open."""
+    """Return the types that a schema allows; empty if it allows all."""
     kinds = schema.get("type", []) if isinstance(schema, Mapping) else []
     return [kinds] if isinstance(kinds, str) else list(kinds)
 

@@ -1,4 +1,8 @@
-"""What a function takes and gives, read off its definition; nothing here calls it."""
+"""
+Signatures: the parameters and the return type of a callable, with resolved annotations.
+
+`inspect.signature` reads all but plain functions, see `docs/adr/0026`.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +27,7 @@ class ParameterSpec:
 
     name: str
     annotation: Any = Any
-    """Resolved; Any if absent or unresolvable."""
+    """The resolved annotation; Any if it is absent or cannot be resolved."""
     required: bool = True
     """Whether it has no default."""
     kind: ParameterKind = "any"
@@ -31,35 +35,34 @@ class ParameterSpec:
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
 class FunctionSignature:
-    """What a function takes and gives, as far as its definition tells."""
+    """The signature of a function, as far as its definition declares it."""
 
     parameters: tuple[ParameterSpec, ...] = ()
-    """In order of definition, without `self` of a bound method, `*args` and `**kwargs`."""
+    """In order, without the `self` of a bound method, `*args` and `**kwargs`."""
     accepts_any_keyword: bool = False
     """Whether it takes `**kwargs`."""
     returns: Any = Any
-    """What it gives once awaited; Any if absent or unresolvable."""
+    """The annotation of its (awaited) value; Any if it is absent or cannot be resolved."""
     is_async: bool = False
-    """Whether calling it gives an awaitable: by `async def`, or by its return annotation."""
+    """Whether a call returns an awaitable: by `async def`, or by the return annotation."""
     problem: str = ""
-    """Why it cannot be called by name alone; empty if it can."""
+    """Why it cannot be called with keywords alone; empty if it can."""
     unresolved: tuple[str, ...] = ()
-    """Parameters, or `return`, whose annotation names what is not (yet) defined."""
+    """Parameters, or `return`, whose annotation has a name that is not defined (yet)."""
 
 
 def signature_of(fn: Callable[..., Any]) -> FunctionSignature:
     """
-    Give what a callable takes and gives: functions, methods, classes, partials, objects.
+    Return the signature of a callable: a function, method, class, partial or callable object.
 
-    Decorators are looked through by `__wrapped__`; string annotations are resolved in the
-    function's module and closure. Kept for the last functions asked for while they live, unless
-    an annotation was unresolved: asked again, it may be defined by then.
+    Decorators are followed through `__wrapped__`. String annotations are resolved in the
+    function's module and closure. A signature is kept while its function lives, unless an
+    annotation could not be resolved, because its name may be defined later.
 
     Args:
-        fn: Any callable. A built-in that does not tell its parameters gets a `problem`.
+        fn: Any callable. A built-in without a signature gets a `problem`.
 
-    Cost: for a plain function O(parameters), without `inspect.signature`, which is slower by
-        an order of magnitude; then a look-up.
+    Cost: O(parameters) for the first call with a function; then a look-up.
 
     Example:
         >>> async def views(topic: str, *, count: int = 3) -> list[str]: ...
@@ -71,8 +74,8 @@ def signature_of(fn: Callable[..., Any]) -> FunctionSignature:
         >>> signature_of(len).problem
         "parameter 'obj' is positional-only; nodes receive inputs by name"
     """
-    # A bound method is a new object each time it is read: its function is the key. An object
-    # with a `__call__` may be unhashable, its class's function is not.
+    # A bound method is a new object each time it is read, so its function is the key. An object
+    # with a `__call__` may be unhashable; the function in its class is not.
     target: Any = fn
     if not isinstance(fn, _OWN_KEYS):
         if isinstance(fn, types.MethodType):
@@ -88,7 +91,7 @@ def signature_of(fn: Callable[..., Any]) -> FunctionSignature:
         return _read_foreign(fn)
     if known is None:
         known = _read_plain(target, int(bound)) if plain else _read_foreign(fn)
-        # A class's signature returns the class: kept, it would keep its own key alive.
+        # The signature of a class refers to the class, so it would keep its own key alive.
         if not known.unresolved and not isinstance(fn, type):
             if len(cache) >= _KEPT:
                 cache.clear()
@@ -96,8 +99,8 @@ def signature_of(fn: Callable[..., Any]) -> FunctionSignature:
     return known
 
 
-# Of a program with many functions, an entry for each would cost the cycle collector more than
-# reading a function again does.
+# With many functions, an entry for each would cost more in the cycle collector than reading a
+# signature again.
 _KEPT = 1_000
 _FREE: WeakKeyDictionary[Any, FunctionSignature] = WeakKeyDictionary()
 _BOUND: WeakKeyDictionary[Any, FunctionSignature] = WeakKeyDictionary()
@@ -110,8 +113,8 @@ _KINDS: dict[Any, ParameterKind] = {
 
 
 def _looks_unlike_its_code(fn: types.FunctionType) -> bool:
-    # `inspect` knows what these attributes mean. Asked for one by one, as reading `__dict__`
-    # makes one for each function that has none yet.
+    # `inspect` handles these attributes. Reading `__dict__` instead would create one for each
+    # function that has none yet.
     return (
         hasattr(fn, "__wrapped__")
         or hasattr(fn, "__signature__")
@@ -120,7 +123,7 @@ def _looks_unlike_its_code(fn: types.FunctionType) -> bool:
 
 
 class _Scope:
-    """Resolves the annotations of one function, and remembers which could not be."""
+    """Resolves the annotations of one function, and records which cannot be resolved."""
 
     __slots__ = ("module", "names", "unresolved")
 
@@ -138,7 +141,7 @@ class _Scope:
                 note = eval(_compiled(note), self.module, self.names)  # noqa: S307
             if type(note) is not type and _has_forward_reference(note):
                 note = _hint(note, self.module, self.names)
-        except Exception:  # the user's expression is evaluated here
+        except Exception:  # the annotation may be any expression of the user's
             self.unresolved.append(name)
             return Any
         return types.NoneType if note is None else note
@@ -197,13 +200,14 @@ def _read_plain(fn: types.FunctionType, skipped: int) -> FunctionSignature:
     return known
 
 
-# What there is to know of a plain function's parameters but their types: all names, that of
-# `*args` last; how many of them are given already, how many may, and how many must be given by
-# position; the code's flags; how many have defaults by position, and which do by keyword.
+# What a plain function's code says of its parameters, apart from types: all names, with that of
+# `*args` last; the number that is bound already, that is positional, and that is positional only;
+# the code's flags; the number of positional defaults, and the names with keyword defaults.
 _Shape = tuple[tuple[str, ...], int, int, int, int, int, tuple[str, ...]]
 
-# Functions of one shape have one signature if their annotations are the same classes, whose ids
-# hold as long as the signature does. Other annotations are mostly new objects in each function.
+# Functions of one shape share a signature if their annotations are the same classes. The
+# signature keeps the classes alive, so their ids stay valid. Other annotations are mostly new
+# objects in each function.
 _SHARED: WeakValueDictionary[tuple[Any, ...], FunctionSignature] = WeakValueDictionary()
 
 
@@ -230,7 +234,7 @@ def _from_shape(shape: _Shape, found: list[Any], unresolved: tuple[str, ...]) ->
 
 
 def _enclosed(fn: types.FunctionType) -> dict[str, Any]:
-    """Give the names that only the function sees: type parameters (3.12) and its closure."""
+    """Return the names that only the function sees: its type parameters and its closure."""
     parameters = getattr(fn, "__type_params__", ())
     names: dict[str, Any] = {t.__name__: t for t in parameters} if parameters else {}
     if fn.__closure__:
@@ -247,7 +251,9 @@ def _read_foreign(fn: Callable[..., Any]) -> FunctionSignature:
         found = inspect.signature(fn)
     except (TypeError, ValueError):
         name = getattr(fn, "__name__", type(fn).__name__)
-        return FunctionSignature(problem=f"{name!r} hides its parameters; wrap it in a function")
+        return FunctionSignature(
+            problem=f"{name!r} has no readable signature; wrap it in a function"
+        )
     called: Any = fn
     while isinstance(called, partial):
         called = called.func
@@ -296,6 +302,6 @@ def _signature(
     if not is_async:
         origin = get_origin(returns) or returns
         if isinstance(origin, type) and issubclass(origin, Awaitable):
-            # Awaitable[T], Future[T], Coroutine[Y, S, T]: what awaiting gives comes last.
+            # Awaitable[T], Future[T], Coroutine[Y, S, T]: the type of the result comes last.
             returns, is_async = (get_args(returns) or (Any,))[-1], True
     return FunctionSignature(tuple(parameters), any_keyword, returns, is_async, problem, unresolved)

@@ -1,4 +1,4 @@
-"""Prompt templates: text with named holes that values fill as text; no expressions, no formats."""
+"""Prompt templates: text with named fields, without expressions and format directives."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ _ESCAPE = "a literal brace is written '{{' or '}}'"
 @dataclass(frozen=True, slots=True)
 class Template:
     """
-    A prompt with named inputs: `{name}` is a hole, `{{` and `}}` are literal braces.
+    A prompt with named inputs: `{name}` is a field, `{{` and `}}` are literal braces.
 
-    Nothing else is a template: `{}`, `{0}`, `{a.b}`, `{a[0]}`, `{a!r}`, `{a:>10}` and a lone
-    brace are refused when the template is made. Values are inserted as text and never
-    interpreted, so no value can reach an attribute, a format directive or another value.
-    Templates are equal if their texts are; they can be hashed and pickled.
+    Nothing else is accepted: `{}`, `{0}`, `{a.b}`, `{a[0]}`, `{a!r}`, `{a:>10}` and a lone brace
+    are refused when the template is made. Values are inserted as text and never interpreted, so
+    no value can reach an attribute, a format directive or another value. Templates are equal if
+    their texts are. They can be hashed and pickled.
 
     Args:
         text: The template's source. Empty text renders as empty text.
 
     Raises:
-        DefinitionError: The text is not a template; the message gives line, column, the
-            offending piece and how to write it.
+        DefinitionError: The text is not a template; the message has the line, the column, the
+            wrong part and how to write it.
 
     Cost: O(length) once; rendering is one join.
 
@@ -49,9 +49,9 @@ class Template:
 
     text: str
     fields: tuple[str, ...] = field(init=False, repr=False, compare=False)
-    """The inputs' names, in order of first appearance, each once."""
+    """The names of the inputs, in order of first appearance, each once."""
     _pieces: tuple[str, ...] = field(init=False, repr=False, compare=False)
-    """Literal text, and the field's name wherever `_holes` points."""
+    """Literal text, and a field's name at each index in `_holes`."""
     _holes: tuple[int, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -64,15 +64,15 @@ class Template:
 
     def render(self, values: Mapping[str, object]) -> str:
         r"""
-        Give the text with every hole filled by its value, as `as_text` writes it.
+        Return the text with every field replaced by its value, written by `as_text`.
 
         Args:
-            values: A value per field; those that the template does not name are ignored.
+            values: A value per field; other values are ignored.
 
         Raises:
             DefinitionError: Fields have no value; the message names them all.
 
-        Cost: each field is turned into text once, however often it appears.
+        Cost: each field is converted to text once, however often it appears.
 
         Example:
             >>> Template("{views}").render({"views": ["for", "against"]})
@@ -93,19 +93,19 @@ class Template:
 
 def as_text(value: object) -> str:
     r"""
-    Write a value as a model should read it.
+    Convert a value to the text that a model reads.
 
-    - text as it is, None as nothing (an input that was left out leaves no trace),
-    - a pydantic model, dataclass, mapping, list, tuple, deque or set as indented JSON,
-      what JSON cannot hold written as `str(item)`,
-    - but a list, tuple, deque or set of texts as paragraphs numbered from 1, so that a model
-      can cite them; an empty one is empty text,
-    - anything else as `str(value)`.
+    - Text stays as it is. None becomes empty text.
+    - A list, tuple, deque or set of texts becomes paragraphs numbered from 1, so that a model can
+      cite them. An empty one becomes empty text.
+    - A pydantic model, dataclass, mapping or other list, tuple, deque or set becomes indented
+      JSON, with `str(item)` for what JSON cannot represent.
+    - Anything else becomes `str(value)`.
 
     A set is sorted by the texts of its items, so that equal values give equal prompts.
 
     Raises:
-        Exception: Only what the value's own `__str__` raises.
+        Exception: Whatever the value's own `__str__` raises, and nothing else.
 
     Example:
         >>> as_text(["tea", "coffee"])
@@ -139,26 +139,26 @@ def as_text(value: object) -> str:
 
 
 def _is_model(value: object) -> bool:
-    # A model exists only where pydantic was imported; looking it up here imports nothing.
+    # A value can be a model only if pydantic was imported. This look-up imports nothing.
     base = getattr(sys.modules.get("pydantic.main"), "BaseModel", ())
     return isinstance(value, base)
 
 
 def _as_json(value: Any) -> str:
-    # Here, as it costs milliseconds that prompts of plain text need not pay.
+    # Imported here: it takes milliseconds, and prompts of plain text do not need it.
     from pydantic_core import to_json
 
     if _is_model(value):
-        with suppress(ValueError):  # a field that JSON cannot hold
+        with suppress(ValueError):  # a field that JSON cannot represent
             return str(value.model_dump_json(indent=2, warnings=False))
     try:
         return to_json(value, indent=2, fallback=str, by_alias=False).decode()
-    except ValueError:  # bytes that are no UTF-8, lone surrogates, a list that holds itself
+    except ValueError:  # bytes that are not UTF-8, lone surrogates, a list that contains itself
         return str(value)
 
 
 def _parse(text: str) -> tuple[list[str], list[int]]:
-    """Cut a template into pieces, and tell which of them are holes."""
+    """Split a template into pieces, and return them with the indices of the fields."""
     pieces: list[str] = []
     holes: list[int] = []
     end = 0
@@ -172,20 +172,20 @@ def _parse(text: str) -> tuple[list[str], list[int]]:
             holes.append(len(pieces))
             pieces.append(name)
         else:
-            raise DefinitionError(_complaint(text, token.start(), piece, name))
+            raise DefinitionError(_error_text(text, token.start(), piece, name))
         end = token.end()
     pieces.append(text[end:])
     return pieces, holes
 
 
-def _complaint(text: str, start: int, piece: str, inner: str | None) -> str:
+def _error_text(text: str, start: int, piece: str, inner: str | None) -> str:
     line = text.count("\n", 0, start) + 1
     column = start - text.rfind("\n", 0, start)
     where = f"template, line {line}, column {column}"
     if inner is None:
         shown = repr(truncate(text[start:] if piece == "{" else text[: start + 1][-20:], 40))
-        story = "is opened but never closed" if piece == "{" else "closes nothing"
-        return f"{where}: the {piece!r} of {shown} {story}; {_ESCAPE}"
+        text_of_error = "is opened but never closed" if piece == "{" else "closes nothing"
+        return f"{where}: the {piece!r} of {shown} {text_of_error}; {_ESCAPE}"
     name = _LEADING_NAME.match(inner)
     rest = inner[name.end() : name.end() + 1] if name else ""
     if not inner.strip():

@@ -1,4 +1,4 @@
-"""The steps of an LLM node with tools; how they are joined is `graph/tools.py`'s."""
+"""The steps of an LLM node with tools; `graph/tools.py` joins them into a graph."""
 
 from __future__ import annotations
 
@@ -15,24 +15,20 @@ from dagorch.nodes.llm import LLM
 from dagorch.nodes.signature import ParameterSpec, signature_of
 from dagorch.nodes.types import type_name
 
-__all__ = ["Conversation", "Toolbox", "Turn", "answered", "tool_spec"]
+__all__ = ["CallWithTools", "Conversation", "Toolbox", "has_answer", "tool_spec"]
 
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """
-    The state that goes round.
-
-    Every turn so far and, once the model wants no more tools, its answer.
-    """
+    """The state of the loop: every turn so far, and the answer once the model calls no tools."""
 
     messages: tuple[Message, ...]
     answer: LLMResponse | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Turn(Node[LLMResponse]):
-    """One call in a conversation; speaks for the LLM node that it was made from."""
+class CallWithTools(Node[LLMResponse]):
+    """One call of a conversation, with the settings of the LLM node that it belongs to."""
 
     kind: ClassVar[Kind] = Kind.LLM
 
@@ -68,12 +64,12 @@ class Turn(Node[LLMResponse]):
 
     def parse(self, response: LLMResponse) -> LLMResponse:
         if not response.tool_calls:
-            self.llm.parse(response)  # a reply that does not fit is repaired here, in the attempt
+            self.llm.parse(response)  # a reply that does not fit is repaired within the attempt
         return response
 
 
 class Toolbox:
-    """The tools of one LLM node, and the functions that its graph is made of."""
+    """The tools of an LLM node, and the functions of the nodes in its graph."""
 
     __slots__ = ("handlers", "llm", "specs")
 
@@ -84,89 +80,89 @@ class Toolbox:
         for tool in llm.tools:
             spec = tool_spec(tool)
             if spec.name in self.handlers:
-                raise DefinitionError(f"LLM node {llm.id!r}: two of its tools have one name")
+                raise DefinitionError(f"LLM node {llm.id!r}: two of its tools have the same name")
             specs.append(spec)
             self.handlers[spec.name] = tool
         self.specs = tuple(specs)
 
     async def open(self, **inputs: Any) -> Conversation:
-        """Fill in the turns that the conversation begins with."""
+        """Start the conversation with the node's first turns."""
         return Conversation(self.llm.opening(inputs))
 
     async def wanted(self, response: LLMResponse) -> tuple[ToolCall, ...]:
-        """Give the tool calls that the model asks for; none ends the conversation."""
+        """Return the tool calls that the model asks for; if there are none, the loop ends."""
         return response.tool_calls
 
     def run(self, call: ToolCall) -> Any:
         """
-        Run one tool call; what goes wrong in it is an answer too, for the model to read.
+        Run one tool call; an error becomes a message, which the model reads.
 
-        A plain function, so it runs in a thread, and a sync tool with it; an async tool's answer
-        is given as a coroutine, which the runner awaits.
+        This is a sync function, so it runs in a thread together with a sync tool. For an async
+        tool it returns a coroutine, which the runner awaits.
         """
         tool = self.handlers.get(call.name)
         if tool is None:
             known = ", ".join(self.handlers)
-            said = f"error: no tool {call.name!r}; there are {known}"
-            return Message("tool", said, tool_call_id=call.id, is_error=True)
+            text = f"error: no tool {call.name!r}; there are {known}"
+            return Message("tool", text, tool_call_id=call.id, is_error=True)
         try:
             arguments = json.loads(call.arguments or "{}")
             if not isinstance(arguments, dict):
                 raise TypeError("the arguments must be a JSON object")
             if signature_of(tool).is_async:
                 return _awaited(call, tool(**arguments))
-            return _said(call, tool(**arguments))
+            return _tool_message(call, tool(**arguments))
         except Exception as error:
-            return _went_wrong(call, error)
+            return _error_message(call, error)
 
     async def step(
         self, state: Conversation, response: LLMResponse, answers: list[Message]
     ) -> Conversation:
-        """Add what was said in this round."""
-        said = Message(
+        """Return the state with the turns of this round."""
+        reply = Message(
             "assistant",
             response.content,
             tool_calls=response.tool_calls,
             thoughts=response.thoughts,
         )
         done = None if response.tool_calls else response
-        return Conversation((*state.messages, said, *answers), done)
+        return Conversation((*state.messages, reply, *answers), done)
 
     async def answer(self, state: Conversation) -> Any:
-        """Turn the last reply into the node's value."""
+        """CallWithTools the last reply into the node's value."""
         if state.answer is None:
             raise InvalidOutputError(
-                f"LLM node {self.llm.id!r} still asked for tools after "
+                f"LLM node {self.llm.id!r} still called tools after "
                 f"max_tool_rounds={self.llm.max_tool_rounds}"
             )
         return self.llm.parse(state.answer)
 
 
-def _said(call: ToolCall, value: Any) -> Message:
+def _tool_message(call: ToolCall, value: Any) -> Message:
     text = value if isinstance(value, str) else json.dumps(value, default=str)
     return Message("tool", text, tool_call_id=call.id)
 
 
 async def _awaited(call: ToolCall, answer: Awaitable[Any]) -> Message:
     try:
-        return _said(call, await answer)
+        return _tool_message(call, await answer)
     except Exception as error:
-        return _went_wrong(call, error)
+        return _error_message(call, error)
 
 
-def _went_wrong(call: ToolCall, error: Exception) -> Message:
-    said = f"error: {type(error).__name__}: {error}"
-    return Message("tool", said, tool_call_id=call.id, is_error=True)
+def _error_message(call: ToolCall, error: Exception) -> Message:
+    text = f"error: {type(error).__name__}: {error}"
+    return Message("tool", text, tool_call_id=call.id, is_error=True)
 
 
-def answered(state: Conversation) -> bool:
-    """Whether the model has given its answer."""
+def has_answer(state: Conversation) -> bool:
+    """Tell whether the model has answered without calling tools."""
     return state.answer is not None
 
 
 def tool_spec(tool: Callable[..., Any]) -> ToolSpec:
     """
-    Describe a function to a model: its name, the first paragraph of its docstring, its parameters.
+    Describe a function for a model: name, first paragraph of the docstring, parameters.
 
     Example:
         >>> def weather(city: str, days: int = 1) -> str:
@@ -179,7 +175,9 @@ def tool_spec(tool: Callable[..., Any]) -> ToolSpec:
     signature = signature_of(tool)
     name = getattr(tool, "__name__", "")
     if not name.isidentifier():
-        raise DefinitionError(f"tool {tool!r:.60} has no name that a model could call; use a def")
+        raise DefinitionError(
+            f"tool {tool!r:.60} has no name that a model can call; define it with def"
+        )
     if signature.problem:
         raise DefinitionError(f"tool {name!r}: {signature.problem}")
     properties: dict[str, Any] = {}

@@ -1,8 +1,8 @@
 """
-What annotations promise: which value may flow where, and how to test it; no functions, no nodes.
+Annotations: which value may flow where, how a value is tested, and how a type is named.
 
-Types are judged on what surely cannot be: where nothing is known, everything is allowed. A wrong
-graph should fail before any call is paid for, but a right one must never be refused.
+Only what is certainly wrong is refused, so unknown types match everything. A wrong graph should
+fail before any call is paid for, but a right one must never be refused.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ __all__ = [
 
 Check = Callable[[object], bool]
 
-# A type nested deeper than this, or an alias that names itself, is taken as unknown.
+# A type nested deeper than this, or an alias that names itself, counts as unknown.
 _DEPTH = 12
 _MAX_NAME = 120
 _MAX_MEMBERS = 1_000
-# Containers whose arguments mean the same from the left: dict[K, V] is an Iterable[K].
+# Containers whose arguments correspond from the left: dict[K, V] is an Iterable[K].
 _ALIGNED_MODULES = frozenset({"builtins", "collections", "collections.abc"})
 _CALLABLE: Any = collections.abc.Callable
 _UNALIGNED = (collections.abc.ItemsView, collections.abc.Coroutine, _CALLABLE)
@@ -41,19 +41,19 @@ _NUMBERS: dict[type, tuple[type, ...]] = {float: (float, int), complex: (complex
 
 def can_flow(source: Any, target: Any) -> bool:
     """
-    Tell whether a value annotated `source` may be given to a parameter annotated `target`.
+    Tell whether a value annotated `source` may be passed to a parameter annotated `target`.
 
-    False only where the two surely cannot match. A narrowing (a base class to its subclass, an
-    optional to its type) may match; so may anything with `Any`, `object`, a type variable, an
-    annotation that cannot be resolved, or a protocol that cannot be checked. Generics are
-    compared by origin and arguments, one by one; missing arguments match all. As for a type
-    checker, an int is a float but a float is no int, and a `TypedDict` is a dict of str keys.
+    The result is False only if the two certainly cannot match. A narrowing (a base class to its
+    subclass, an optional to its type) may match. So may anything with `Any`, `object`, a type
+    variable, an annotation that cannot be resolved, or a protocol that cannot be checked. Generics
+    are compared by origin and by each argument; missing arguments match all. As in a type
+    checker, an int is a float but a float is not an int, and a `TypedDict` is a dict of str keys.
 
     Args:
-        source: Annotation of what is produced.
-        target: Annotation of what is wanted.
+        source: The annotation of the value.
+        target: The annotation of the parameter.
 
-    Cost: O(1) for a pair that was asked before.
+    Cost: O(1) for a pair that was compared before.
     Source: PEP 484, with the benefit of the doubt.
 
     Example:
@@ -72,9 +72,9 @@ def can_flow(source: Any, target: Any) -> bool:
 
 def type_name(t: Any) -> str:
     """
-    Give a short readable name of an annotation, for messages.
+    Return a short readable name of an annotation, for messages.
 
-    At most 120 characters; what is nested more than four deep is left out.
+    It has at most 120 characters. Types nested more than four deep are left out.
 
     Example:
         >>> type_name(list[str]), type_name(typing.Optional[int]), type_name(Literal["a", 1])
@@ -87,11 +87,11 @@ def type_name(t: Any) -> str:
 
 def value_check(t: Any) -> Check | None:
     """
-    Give a fast test that a value fits an annotation, or None where nothing can be tested.
+    Return a fast test that a value fits an annotation, or None if nothing can be tested.
 
-    The test is shallow: of `list[str]` it sees that the value is a list. Walking the items
-    would cost O(n) for each node run, and consume iterators. An int passes as a float, a bool
-    as an int, a dict as any `TypedDict`.
+    The test is shallow: for `list[str]` it tests that the value is a list. A test of the items
+    would cost O(n) per node run, and consume iterators. An int passes as a float, a bool as an
+    int, a dict as any `TypedDict`.
 
     Example:
         >>> fits = value_check(list[str] | None)
@@ -107,7 +107,7 @@ def value_check(t: Any) -> Check | None:
 
 
 def _bare(t: Any) -> Any:
-    """Strip what has no meaning at run time (Annotated, NewType, alias); Any where unknown."""
+    """Strip what has no meaning at run time (Annotated, NewType, alias); Any if unknown."""
     for _ in range(_DEPTH):
         if t is None:
             return types.NoneType
@@ -136,7 +136,7 @@ def _is_literal(t: Any) -> bool:
 
 
 def _split(t: Any) -> tuple[type, tuple[Any, ...]] | None:
-    """Give a type's class and arguments, or None where it has no class that could be tested."""
+    """Return a type's class and arguments, or None if it has no class that can be tested."""
     if typing.is_typeddict(t):
         return dict, (str, Any)
     generic = getattr(t, "__pydantic_generic_metadata__", None)
@@ -179,7 +179,7 @@ def _flow(source: Any, target: Any, depth: int) -> bool:
 
 
 def _related(source: type, target: type) -> bool:
-    """Tell whether some object could be an instance of both."""
+    """Tell whether an object can be an instance of both."""
     try:
         if issubclass(source, target) or issubclass(target, source):
             return True
@@ -200,9 +200,9 @@ def _is_abstract(t: type) -> bool:
 def _argument_pairs(
     left: tuple[type, tuple[Any, ...]], right: tuple[type, tuple[Any, ...]]
 ) -> Iterable[tuple[Any, Any]]:
-    """Pair the arguments that must match; tuples of unlike lengths give a pair that cannot."""
+    """Pair the arguments that must match; tuples of different lengths yield a pair that cannot."""
     origins = left[0], right[0]
-    if origins[0] is not origins[1]:  # a user's own generic may order its arguments as it likes
+    if origins[0] is not origins[1]:  # a generic of the user's may have its arguments in any order
         if any(t.__module__ not in _ALIGNED_MODULES or t in _UNALIGNED for t in origins):
             return ()
     elif origins[0] is _CALLABLE:
@@ -218,7 +218,7 @@ def _argument_pairs(
 
 
 def _items(origin: type, args: tuple[Any, ...]) -> tuple[tuple[Any, ...], bool]:
-    """Give the item types of a tuple or another sequence, and whether its length is open."""
+    """Return the item types of a tuple or another sequence, and whether its length is open."""
     if origin is not tuple:
         return args[:1], True
     if any(getattr(arg, "__unpacked__", False) or get_origin(arg) is typing.Unpack for arg in args):
@@ -286,7 +286,7 @@ def _check(t: Any) -> Check | None:
 
 
 def _own_test(t: Any) -> Check | tuple[type, ...] | None:
-    """Give the classes that a type stands for, or its own test; None where it has neither."""
+    """Return the classes that a type stands for, or a test for it; None if it has neither."""
     if _is_literal(t):
         return _literal_test(get_args(t))
     parts = None if t is Any else _split(t)

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from dagorch.errors import DefinitionError, RunError, did_you_mean
 from dagorch.models.config import OrchestratorConfig
-from dagorch.nodes.deciding import YES_OR_NO
+from dagorch.nodes.choice import YES_OR_NO
 from dagorch.nodes.function import Context
 from dagorch.orchestrators.base import BaseOrchestrator
 from dagorch.orchestrators.handlers import (

@@ -9,7 +9,7 @@ from typing import Any
 from dagorch.graph.graph import Graph
 from dagorch.models.policy import DEFAULT_POLICY, Policy
 from dagorch.models.ref import Ref
-from dagorch.nodes.deciding import deciding
+from dagorch.nodes.choice import choice_node
 from dagorch.patterns import step_prompts as prompts
 from dagorch.patterns.steps import DEFAULT_SETTINGS, ModelSettings, Step, add_steps
 
@@ -63,7 +63,7 @@ def conditional_graph(
         label = graph.function(decision.function, id=decision.id, policy=decision.policy)
     else:
         options = settings.options(prompts.DECIDE)
-        node, words = deciding(decision.id, decision.labels, options, decision.policy)
+        node, words = choice_node(decision.id, decision.labels, options, decision.policy)
         label = graph.add(node, question=decision.question, choices=words)
     branch = graph.branch("branch", _identity, tuple(branches), label=label)
     refs = {

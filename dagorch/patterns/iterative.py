@@ -8,7 +8,7 @@ from typing import Any
 from dagorch.graph.graph import Graph
 from dagorch.models.policy import DEFAULT_POLICY, Policy
 from dagorch.models.ref import Ref
-from dagorch.nodes.deciding import YES_OR_NO, deciding
+from dagorch.nodes.choice import YES_OR_NO, choice_node
 from dagorch.patterns import step_prompts as prompts
 from dagorch.patterns.loop_state import PREVIOUS, VERDICT, Pass
 from dagorch.patterns.steps import DEFAULT_SETTINGS, ModelSettings, Step, add_steps
@@ -55,7 +55,7 @@ def iterative_graph(
     refs = add_steps(body, steps, settings, policy, results=results, prompt=prompts.IMPROVE)
     results |= zip((step.name for step in steps), refs, strict=True)
     if question:
-        judge, words = deciding(VERDICT, YES_OR_NO, settings.options(prompts.JUDGE), policy)
+        judge, words = choice_node(VERDICT, YES_OR_NO, settings.options(prompts.JUDGE), policy)
         results[VERDICT] = body.add(judge, answer=refs[-1], question=question, choices=words)
     body.output(body.function(check, id=check_id, policy=check_policy, results=results))
     graph = Graph("iterative")

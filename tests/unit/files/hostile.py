@@ -113,7 +113,7 @@ TEXTS: dict[str, tuple[str, str, str]] = {
         "max_tokens must be a whole number, not 'many'",
         "2:18",
     ),
-    "an id that is a path": ("nodes: {a/b: {prompt: x}}", "has a character of '/'", "1:9"),
+    "an id that is a path": ("nodes: {a/b: {prompt: x}}", "contains '/'", "1:9"),
     "cycle": ("nodes:\n  a: {prompt: '{b}'}\n  b: {prompt: '{a}'}\n", "a -> b -> a", "2:"),
     "unknown input": (_node("prompt: 'Hi {nobody}'"), "'nobody' of node 'a' is not bound", "2:15"),
     "attribute": (_node('prompt: "{a.__class__}"'), "values are inserted whole", "2:15"),
@@ -293,7 +293,7 @@ TEXTS |= {
     ),
     "one tool many times": (
         _node("prompt: x, tools: [" + "'dagorch.nodes.reducers:first'," * 40_000 + "]"),
-        "two of its tools have one name",
+        "two of its tools have the same name",
         "2:",
     ),
     "holes": (

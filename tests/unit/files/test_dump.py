@@ -23,8 +23,8 @@ from dagorch.files.fields import KINDS, POLICY
 from dagorch.models.llm import Message, ToolCall
 from dagorch.nodes import Ask, Branch, Function, Loop, Map, Merge, Subgraph
 from dagorch.nodes.base import Node
+from dagorch.nodes.choice import Choice
 from dagorch.nodes.conditions import Condition, Label, pick
-from dagorch.nodes.deciding import Deciding
 from dagorch.nodes.schema import schema_type
 from tests.unit.files import own
 
@@ -114,10 +114,10 @@ WRITABLE: list[tuple[str, Node[Any], dict[str, Any]]] = [
     ("own class, bare", own.Polite("a", prompt="p"), {}),
     (
         "decision",
-        Deciding("a", prompt="p", labels=(("y", "t"), ("n", "f")), output=Literal["y", "n"]),  # type: ignore[arg-type]
+        Choice("a", prompt="p", labels=(("y", "t"), ("n", "f")), output=Literal["y", "n"]),  # type: ignore[arg-type]
         {},
     ),
-    ("decision of a kind", Deciding("a", prompt="p", labels=(("y", "t"),), output=str), {}),
+    ("decision of a kind", Choice("a", prompt="p", labels=(("y", "t"),), output=str), {}),
     ("tuple", Function("a", own.both), {"values": (1, (2, None))}),
     ("tools", LLM("a", prompt="p", tools=(own.look_up,)), {}),
     ("static", Function("a", own.Report.named), {"title": "t"}),

@@ -317,7 +317,7 @@ def test_all_problems_are_reported_at_once_with_their_places() -> None:
         "not by 'kind'; write prompt: ... (f.yaml:13:9)",
         "'inputs' is for nodes of a graph",
         "fallback must be {value: ...}, a node, or a graph, not 3 (f.yaml:15:33)",
-        "a node's id must be a text that is not empty, not '' (f.yaml:16:3)",
+        "an id must be a string that is not empty, not '' (f.yaml:16:3)",
         "output 'tow' is not a node; did you mean 'two'? (f.yaml:17:16)",
     ):
         assert message in text, f"{message}\n{text}"
@@ -342,7 +342,7 @@ GRAPH_PROBLEMS = {
     "nodes:\n  a:\n    subgraph:\n      nodes:\n        b: {prompt: '{c}'}\n": (
         "no input or node of that name; bind it with c=... (f.yaml:5:21)"
     ),
-    "nodes: {a: {branch: b, labels: [x, x]}, b: {prompt: y}}": "has one label twice",
+    "nodes: {a: {branch: b, labels: [x, x]}, b: {prompt: y}}": "has a label twice",
 }
 
 

@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from dagorch import DefinitionError, Graph
-from dagorch.nodes.conditions import Condition, Label, part_of, pick
+from dagorch.nodes.conditions import Condition, Label, get_field, pick
 
 
 class Review(BaseModel):
@@ -25,16 +25,16 @@ VALUE = Ticket(Review())
 
 
 def test_a_part_is_of_mappings_models_and_dataclasses_alone() -> None:
-    assert part_of(VALUE, "review.score") == 7
-    assert part_of({"a": VALUE}, "a.review.score") == 7
-    assert part_of("whole", "") == "whole"
+    assert get_field(VALUE, "review.score") == 7
+    assert get_field({"a": VALUE}, "a.review.score") == 7
+    assert get_field("whole", "") == "whole"
     for field in ("review.scor", "__class__", "review.model_fields", "review.__init__"):
         with pytest.raises(LookupError, match="has no field"):
-            part_of(VALUE, field)
+            get_field(VALUE, field)
     with pytest.raises(LookupError, match="did you mean 'score'"):
-        part_of(VALUE, "review.scor")
+        get_field(VALUE, "review.scor")
     with pytest.raises(LookupError, match=r"str has no field .upper.$"):
-        part_of("text", "upper")
+        get_field("text", "upper")
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from dagorch import LLM, DefinitionError
 from dagorch.errors import InvalidOutputError
 from dagorch.models.llm import LLMResponse
-from dagorch.nodes.schema import misfits, schema_of, schema_problems, schema_type
+from dagorch.nodes.schema import mismatches, schema_of, schema_problems, schema_type
 from dagorch.nodes.types import can_flow
 
 REVIEW = {
@@ -52,7 +52,7 @@ REVIEW = {
 def test_a_value_that_does_not_fit_is_told_with_its_place(
     value: Any, place: tuple[str | int, ...], message: str
 ) -> None:
-    found = list(misfits(value, REVIEW))
+    found = list(mismatches(value, REVIEW))
     assert len(found) == 1
     assert found[0][0] == place
     assert found[0][1].startswith(message)
@@ -63,7 +63,7 @@ def test_a_value_that_does_not_fit_is_told_with_its_place(
     [{"score": 7}, {"score": 7.0, "tags": [], "mood": "bad", "note": None}, {"score": 0}],
 )
 def test_a_value_that_fits_passes(value: Any) -> None:
-    assert not list(misfits(value, REVIEW))
+    assert not list(mismatches(value, REVIEW))
     assert TypeAdapter(schema_type(REVIEW)).validate_python(value) == value
 
 
@@ -101,18 +101,18 @@ def test_a_schema_that_nests_without_end_is_refused() -> None:
 
 def test_bounds_constants_and_schemas_of_one_word() -> None:
     open_interval = {"exclusiveMinimum": 0, "exclusiveMaximum": 1}
-    assert [len(list(misfits(value, open_interval))) for value in (0, 0.5, 1)] == [1, 0, 1]
-    assert [len(list(misfits(value, {"const": 1}))) for value in (1, True, 2)] == [0, 1, 1]
-    assert not list(misfits({"a": 1}, {"additionalProperties": True}))
-    assert next(misfits(1, False)) == ((), "must not be there")
-    assert [len(list(misfits({"a": v}, {"additionalProperties": {"type": "null"}})))
+    assert [len(list(mismatches(value, open_interval))) for value in (0, 0.5, 1)] == [1, 0, 1]
+    assert [len(list(mismatches(value, {"const": 1}))) for value in (1, True, 2)] == [0, 1, 1]
+    assert not list(mismatches({"a": 1}, {"additionalProperties": True}))
+    assert next(mismatches(1, False)) == ((), "must not be there")
+    assert [len(list(mismatches({"a": v}, {"additionalProperties": {"type": "null"}})))
             for v in (None, 1)] == [0, 1]  # fmt: skip
 
 
 @pytest.mark.parametrize("value", [None, True, 1.5, "x", [], {}])
 def test_alternatives_may_name_several_types_or_be_words(value: Any) -> None:
     several = {"anyOf": [{"type": ["integer", "array"], "minItems": 1, "minimum": 2}, False]}
-    ((_, said),) = misfits(value, several)
+    ((_, said),) = mismatches(value, several)
     near = "must have at least 1 items, not 0" if value == [] else "must be what one of its"
     assert said.startswith(near)
 
@@ -142,7 +142,7 @@ def test_it_is_checked_as_a_type_where_it_flows() -> None:
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists, max_leaves=5))
 def test_any_schema_is_either_told_or_made(value: Any) -> None:
     schema = {"enum": [value], "default": value}
-    assert not list(misfits(value, schema))
+    assert not list(mismatches(value, schema))
     assert schema_of(schema_type(schema)) == schema
 
 
