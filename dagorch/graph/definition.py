@@ -178,7 +178,7 @@ class Definition:
         code, offset = find_caller()
         entry = Entry(node, bindings or None, self._order(after), sources, code, offset)
         for name, value in bindings.items():
-            if isinstance(value, CONTAINERS):
+            if not isinstance(value, Ref) and isinstance(value, CONTAINERS):
                 try:
                     bindings[name] = collect(value)
                 except DefinitionError as error:

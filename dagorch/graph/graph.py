@@ -94,8 +94,7 @@ class Graph(BuilderMethods, RunMethods):
         return graph
 
     def _changed(self) -> None:
-        super()._changed()
-        self._nx = None
+        self.plan = self._nx = None
 
     def compile(self) -> Plan:
         """

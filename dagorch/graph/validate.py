@@ -163,7 +163,8 @@ def _check_bindings(
     for spec in parameters:
         name = spec.name
         if bindings is not None and name in bindings:
-            _check_constant(graph, node, spec, bindings[name], found)
+            if not isinstance(bindings[name], Ref):
+                _check_constant(graph, node, spec, bindings[name], found)
         elif spec.required and not graph.binds_by_name(name, id):
             known = did_you_mean(
                 name, [*graph.inputs, *(other for other in graph.entries if other != id)]
@@ -179,7 +180,7 @@ def _check_constant(
 ) -> None:
     if isinstance(source, Collection):
         _check_collection(graph, node, spec, source, found)
-    elif not isinstance(source, Ref) and not _fits(source, spec.annotation):
+    elif not _fits(source, spec.annotation):
         found.append(
             f"input {spec.name!r} of node {node.id!r} takes {type_name(spec.annotation)}, "
             f"but is bound to the constant {source!r:.60}"
@@ -283,7 +284,7 @@ def _check_edges(
     """Check that sources exist, that labels are a branch's, and that types can match."""
     id, inputs, entries = entry.node.id, graph.inputs, graph.entries
     wanted_types: dict[str, Any] | None = None
-    collected = table.collected(table.slot_of[id])
+    collected = table.collected(table.slot_of[id]) if table.collections else ()
     for place in places:
         source, parameter = table.sources[place], table.parameters[place]
         if source in inputs:
