@@ -80,6 +80,21 @@ class NodePath(str):
         return int(frame.rpartition("[")[2][:-1]) if frame.endswith("]") else None
 
     @property
+    def parts(self) -> tuple[NodePath, int | None, str]:
+        """
+        The container, the frame number and the node id; in half the time of one after another.
+
+        Example:
+            >>> NodePath("search[7]/critic").parts, NodePath("critic").parts
+            (('search', 7, 'critic'), ('', None, 'critic'))
+        """
+        frame, _, node_id = self.rpartition("/")
+        if not frame.endswith("]"):
+            return NodePath(frame), None, node_id
+        container, _, number = frame.rpartition("[")
+        return NodePath(container), int(number[:-1]), node_id
+
+    @property
     def in_plan(self) -> str:
         """The path without frame numbers: the same for every pass and item."""
         return _FRAME_NUMBER.sub("", self) if "[" in self else str(self)

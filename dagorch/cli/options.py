@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from functools import wraps
 from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_args, get_type_hints
+from typing import Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
@@ -29,136 +29,91 @@ Target = Annotated[
     str,
     typer.Argument(metavar="PATTERN|FILE|MODULE:NAME", help="A pattern, or a graph of your own."),
 ]
-Allow = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="MODULE",
-        help="A module or package whose functions a graph file may use; repeatable.",
-    ),
-]
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+_ALLOW_HELP = "A module or package whose functions a graph file may use; repeatable."
+Allow = Annotated[list[str] | None, typer.Option(metavar="MODULE", help=_ALLOW_HELP)]
+_DEBUG_HELP = "Show the traceback of an error."
+Debug = Annotated[bool, typer.Option("--debug", help=_DEBUG_HELP)]
+
+
+def _option(help: str, *names: str, metavar: str | None = None, default: Any = None) -> Any:
+    """Declare a field with its option; without names, the option has the name of the field."""
+    option = typer.Option(*names, help=help, metavar=metavar)
+    return field(default=default, metadata={"option": option, "names": names})
 
 
 @dataclass(frozen=True, slots=True)
 class PatternOptions:
     """The options of one or several patterns; None is the pattern's default."""
 
-    belter_count: Annotated[
-        int | None, typer.Option(help="cascade: parallel searches. [default: 3]")
-    ] = None
-    drummer_count: Annotated[
-        int | None,
-        typer.Option(help="cascade: analyses, each of a share of the searches. [default: 2]"),
-    ] = None
-    camina_count: Annotated[int | None, typer.Option(help="cascade: syntheses. [default: 1]")] = (
-        None
+    belter_count: int | None = _option("cascade: parallel searches. [default: 3]")
+    drummer_count: int | None = _option(
+        "cascade: analyses, each of a share of the searches. [default: 2]"
     )
-    num_agents: Annotated[
-        int | None, typer.Option("--agents", help="swarm: agents that read. [default: 5]")
-    ] = None
-    domains: Annotated[
-        str | None,
-        typer.Option(
-            help="swarm: sources to search, separated by commas. "
-            "[default: arxiv, github, news, wikipedia; with --folder, the folder only]"
-        ),
-    ] = None
-    folder: Annotated[
-        Path | None, typer.Option(help="swarm: a folder with documents of your own to search.")
-    ] = None
-    steps: Annotated[
-        str | None,
-        typer.Option(
-            help="sequential, and each pass of iterative: step names, separated by commas. "
-            "[default: research, analyze, synthesize]"
-        ),
-    ] = None
-    condition: Annotated[
-        str | None, typer.Option(help="conditional: a question with the answer yes or no.")
-    ] = None
-    true_branch: Annotated[
-        list[str] | None,
-        typer.Option(metavar="<str>", help="conditional: a step to take on yes; repeatable."),
-    ] = None
-    false_branch: Annotated[
-        list[str] | None,
-        typer.Option(metavar="<str>", help="conditional: a step to take on no; repeatable."),
-    ] = None
-    max_iterations: Annotated[
-        int | None, typer.Option(help="iterative: the largest number of passes. [default: 5]")
-    ] = None
-    until: Annotated[
-        str | None,
-        typer.Option(
-            help="iterative: a question about the answer; yes ends the loop. [default: all passes]"
-        ),
-    ] = None
+    camina_count: int | None = _option("cascade: syntheses. [default: 1]")
+    num_agents: int | None = _option("swarm: agents that read. [default: 5]", "--agents")
+    domains: str | None = _option(
+        "swarm: sources to search, separated by commas. "
+        "[default: arxiv, github, news, wikipedia; with --folder, the folder only]"
+    )
+    folder: Path | None = _option("swarm: a folder with documents of your own to search.")
+    steps: str | None = _option(
+        "sequential, and each pass of iterative: step names, separated by commas. "
+        "[default: research, analyze, synthesize]"
+    )
+    condition: str | None = _option("conditional: a question with the answer yes or no.")
+    true_branch: list[str] | None = _option(
+        "conditional: a step to take on yes; repeatable.", metavar="<str>"
+    )
+    false_branch: list[str] | None = _option(
+        "conditional: a step to take on no; repeatable.", metavar="<str>"
+    )
+    max_iterations: int | None = _option("iterative: the largest number of passes. [default: 5]")
+    until: str | None = _option(
+        "iterative: a question about the answer; yes ends the loop. [default: all passes]"
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class RunLimits:
     """The options that bound a run, for every pattern; None is the config's default."""
 
-    max_parallel: Annotated[
-        int | None, typer.Option(help="Steps that run at the same time. [default: 8]")
-    ] = None
-    timeout_seconds: Annotated[
-        float | None,
-        typer.Option("--timeout", help="Seconds for each step with its retries. [default: 300]"),
-    ] = None
-    max_cost: Annotated[
-        float | None,
-        typer.Option(help="Dollars that the run never exceeds. [default: no ceiling]"),
-    ] = None
-    fallback_model: Annotated[
-        str | None,
-        typer.Option(help="The model to ask when --model fails; it may be of another service."),
-    ] = None
+    max_parallel: int | None = _option("Steps that run at the same time. [default: 8]")
+    timeout_seconds: float | None = _option(
+        "Seconds for each step with its retries. [default: 300]", "--timeout"
+    )
+    max_cost: float | None = _option("Dollars that the run never exceeds. [default: no ceiling]")
+    fallback_model: str | None = _option(
+        "The model to ask when --model fails; it may be of another service."
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
     """The other options of `dagorch run`."""
 
-    provider: Annotated[
-        str | None,
-        typer.Option(
-            help="A service, or 'local'. [default: the first with a key, otherwise local]"
-        ),
-    ] = None
-    model: Annotated[
-        str | None,
-        typer.Option(
-            help="The model of every call, or the path of a .gguf file. "
-            "Without --provider, its name selects the service."
-        ),
-    ] = None
-    base_url: Annotated[
-        str | None, typer.Option(help="The address of a server with OpenAI's protocol.")
-    ] = None
-    inputs: Annotated[
-        list[str] | None,
-        typer.Option("--input", metavar="NAME=VALUE", help="An input of a graph; repeatable."),
-    ] = None
-    allow: Allow = None
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            help="Save the result: to a .md, .html, .pdf, .docx or .json file, "
-            "or everything to a folder."
-        ),
-    ] = None
-    report: Annotated[
-        list[Path] | None,
-        typer.Option(
-            metavar="<path>",
-            help="Write a report of the run: a .html page, or a .json record, from which "
-            "'dagorch report' makes the page; repeatable.",
-        ),
-    ] = None
-    as_json: Annotated[bool, typer.Option("--json", help="Print only the result, as JSON.")] = False
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only the answer.")] = False
-    debug: Debug = False
+    provider: str | None = _option(
+        "A service, or 'local'. [default: the first with a key, otherwise local]"
+    )
+    model: str | None = _option(
+        "The model of every call, or the path of a .gguf file. "
+        "Without --provider, its name selects the service."
+    )
+    base_url: str | None = _option("The address of a server with OpenAI's protocol.")
+    inputs: list[str] | None = _option(
+        "An input of a graph; repeatable.", "--input", metavar="NAME=VALUE"
+    )
+    allow: list[str] | None = _option(_ALLOW_HELP, metavar="MODULE")
+    out: Path | None = _option(
+        "Save the result: to a .md, .html, .pdf, .docx or .json file, or everything to a folder."
+    )
+    report: list[Path] | None = _option(
+        "Write a report of the run: a .html page, or a .json record, from which "
+        "'dagorch report' makes the page; repeatable.",
+        metavar="<path>",
+    )
+    as_json: bool = _option("Print only the result, as JSON.", "--json", default=False)
+    quiet: bool = _option("Print only the answer.", "--quiet", "-q", default=False)
+    debug: bool = _option(_DEBUG_HELP, "--debug", default=False)
 
 
 def set_options(*groups: PatternOptions | RunLimits) -> dict[str, Any]:
@@ -169,7 +124,9 @@ def set_options(*groups: PatternOptions | RunLimits) -> dict[str, Any]:
         >>> set_options(RunLimits(max_cost=0.5), PatternOptions(true_branch=[]))
         {'max_cost': 0.5}
     """
-    values = {field.name: getattr(group, field.name) for group in groups for field in fields(group)}
+    values = {
+        option.name: getattr(group, option.name) for group in groups for option in fields(group)
+    }
     return {name: value for name, value in values.items() if value is not None and value != []}
 
 
@@ -181,15 +138,12 @@ def option_name(field_name: str) -> str:
         >>> option_name("num_agents"), option_name("max_cost")
         ('--agents', '--max-cost')
     """
-    for group in (PatternOptions, RunLimits):
-        hint = get_type_hints(group, include_extras=True).get(field_name)
-        if hint is not None:
-            option = get_args(hint)[1]
-            # Inside Annotated, Typer keeps the first name of an option as its default.
-            for name in (option.default, *option.param_decls):
-                if isinstance(name, str):
-                    return name
-    return "--" + field_name.replace("_", "-")
+    names = {
+        option.name: option.metadata["names"]
+        for group in (PatternOptions, RunLimits)
+        for option in fields(group)
+    }
+    return next(iter(names.get(field_name, ())), "--" + field_name.replace("_", "-"))
 
 
 def expand_options(command: Callable[..., T]) -> Callable[..., T]:
@@ -202,21 +156,20 @@ def expand_options(command: Callable[..., T]) -> Callable[..., T]:
     """
     hints = get_type_hints(command, include_extras=True)
     groups: dict[str, Any] = {name: hint for name, hint in hints.items() if is_dataclass(hint)}
-    parameters = []
-    for parameter in signature(command).parameters.values():
-        group = groups.get(parameter.name)
-        if group is None:
-            parameters.append((parameter.name, hints[parameter.name], parameter.default))
-        else:
-            types = get_type_hints(group, include_extras=True)
-            parameters += [
-                (field.name, types[field.name], field.default) for field in fields(group)
-            ]
+    parameters: list[tuple[str, Any, Any]] = []
+    for name, parameter in signature(command).parameters.items():
+        if name not in groups:
+            parameters.append((name, hints[name], parameter.default))
+            continue
+        types = get_type_hints(groups[name])
+        for option in fields(groups[name]):
+            hint: Any = Annotated[types[option.name], option.metadata["option"]]
+            parameters.append((option.name, hint, option.default))
 
     @wraps(command)
     def expanded(**values: Any) -> T:
         made = {
-            name: group(**{field.name: values.pop(field.name) for field in fields(group)})
+            name: group(**{option.name: values.pop(option.name) for option in fields(group)})
             for name, group in groups.items()
         }
         return command(**values, **made)

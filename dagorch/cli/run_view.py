@@ -214,9 +214,9 @@ class RunView:
         if run is not None:
             return run
         path = NodePath(name)
-        number = path.frame_number
-        parent = self._runs.get(path.container, self._root)
-        label = one_line(path.node_id if number is None else f"[{number}] {path.node_id}")
+        container, number, node_id = path.parts
+        parent = self._runs.get(container, self._root)
+        label = one_line(node_id if number is None else f"[{number}] {node_id}")
         run = _NodeRun(label, (-1 if number is None else number, self._known), parent)
         run.kind, run.body_size, run.max_frames = self._planned.get(path.in_plan, ("", 0, None))
         self._runs[name] = parent.idle[name] = run

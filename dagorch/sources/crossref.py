@@ -8,7 +8,7 @@ from dagorch.models.finding import Finding
 from dagorch.sources.html import plain_text
 from dagorch.sources.http import Reply
 from dagorch.sources.text import tidy
-from dagorch.sources.web import RecordPage, WebSource
+from dagorch.sources.web import RecordPage, WebSource, find_list
 
 __all__ = ["Crossref"]
 
@@ -43,10 +43,8 @@ class Crossref(WebSource):
     def parse_page(self, reply: Reply) -> RecordPage:
         data = reply.json()
         message = data.get("message") if isinstance(data, dict) else None
-        items = message.get("items") if isinstance(message, dict) else None
-        if not isinstance(message, dict) or not isinstance(items, list):
-            raise reply.malformed("JSON without a list of items")
-        total = message.get("total-results")
+        items = find_list(reply, message, "items")
+        total = message.get("total-results") if message else None
         return RecordPage(items, total=total if isinstance(total, int) else None)
 
     def to_finding(self, record: dict[str, Any]) -> Finding:

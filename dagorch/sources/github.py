@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Unpack
 
 from dagorch.models.finding import Finding
 from dagorch.sources.http import Reply
 from dagorch.sources.text import iso_date, tidy
-from dagorch.sources.web import RecordPage, WebSource
+from dagorch.sources.web import RecordPage, SourceOptions, WebSource, find_list
 
 __all__ = ["GitHub"]
 
@@ -26,10 +26,7 @@ class GitHub(WebSource):
     Args:
         base_url: The address of the API; None is the public one.
         token: A personal access token; None reads `GITHUB_TOKEN`. Shown nowhere.
-        contact: See `WebSource`.
-        delay_seconds: See `WebSource`.
-        timeout_seconds: See `WebSource`.
-        name: See `WebSource`.
+        options: See `SourceOptions`.
 
     Source: https://docs.github.com/rest/search/search
     """
@@ -43,24 +40,14 @@ class GitHub(WebSource):
         base_url: str | None = None,
         *,
         token: str | None = None,
-        contact: str = "",
-        delay_seconds: float | None = None,
-        timeout_seconds: float = 30.0,
-        name: str | None = None,
+        **options: Unpack[SourceOptions],
     ) -> None:
         # Another address does not get the token that the environment holds for GitHub.
         if token is None:
             token = os.environ.get("GITHUB_TOKEN", "") if base_url is None else ""
-        if delay_seconds is None:
-            delay_seconds = 2.0 if token else 6.0
-        super().__init__(
-            base_url,
-            contact=contact,
-            delay_seconds=delay_seconds,
-            timeout_seconds=timeout_seconds,
-            name=name,
-            token=token.strip(),
-        )
+        if options.get("delay_seconds") is None:
+            options["delay_seconds"] = 2.0 if token else 6.0
+        super().__init__(base_url, token=token.strip(), **options)
 
     def queries(self, words: list[str]) -> Iterator[str]:
         """Yield a query for all words, then for any of the first ones."""
@@ -77,9 +64,7 @@ class GitHub(WebSource):
 
     def parse_page(self, reply: Reply) -> RecordPage:
         data = reply.json()
-        items = data.get("items") if isinstance(data, dict) else None
-        if not isinstance(items, list):
-            raise reply.malformed("JSON without a list of items")
+        items = find_list(reply, data, "items")
         total = data.get("total_count")
         return RecordPage(items, total=total if isinstance(total, int) else None)
 

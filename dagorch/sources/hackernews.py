@@ -9,7 +9,7 @@ from dagorch.models.finding import Finding
 from dagorch.sources.html import plain_text
 from dagorch.sources.http import Reply
 from dagorch.sources.text import iso_date, tidy
-from dagorch.sources.web import RecordPage, WebSource
+from dagorch.sources.web import RecordPage, WebSource, find_list
 
 __all__ = ["HackerNews"]
 
@@ -40,9 +40,7 @@ class HackerNews(WebSource):
 
     def parse_page(self, reply: Reply) -> RecordPage:
         data = reply.json()
-        hits = data.get("hits") if isinstance(data, dict) else None
-        if not isinstance(hits, list):
-            raise reply.malformed("JSON without a list of hits")
+        hits = find_list(reply, data, "hits")
         page, pages = data.get("page"), data.get("nbPages")
         has_next = isinstance(page, int) and isinstance(pages, int) and page + 1 < pages
         return RecordPage(hits, has_next)

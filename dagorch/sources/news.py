@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from itertools import chain, zip_longest
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Unpack
 
 from dagorch.errors import SourceError, SourceLimitedError, SourceRefusedError
 from dagorch.models.finding import Finding, Found
 from dagorch.sources.feeds import read_feed
 from dagorch.sources.http import Reply, ServiceClient
 from dagorch.sources.text import iso_date, keywords, tidy
-from dagorch.sources.web import RecordPage, WebSource
+from dagorch.sources.web import RecordPage, SourceOptions, WebSource
 
 __all__ = ["FEEDS", "News"]
 
@@ -38,10 +38,7 @@ class News(WebSource):
     Args:
         base_url: The address of GDELT's DOC API; None is the public one, "" leaves it out.
         feeds: Addresses of RSS or Atom feeds.
-        contact: See `WebSource`.
-        delay_seconds: The time between two requests to GDELT, which asks for five seconds.
-        timeout_seconds: See `WebSource`.
-        name: See `WebSource`.
+        options: See `SourceOptions`; the delay is that of GDELT and of each feed.
 
     Source: https://blog.gdeltproject.org/gdelt-doc-2-0-api-debuts/
     """
@@ -56,26 +53,21 @@ class News(WebSource):
         base_url: str | None = None,
         *,
         feeds: Sequence[str] = FEEDS,
-        contact: str = "",
-        delay_seconds: float | None = None,
-        timeout_seconds: float = 30.0,
-        name: str | None = None,
+        **options: Unpack[SourceOptions],
     ) -> None:
-        super().__init__(
-            base_url or None,
-            contact=contact,
-            delay_seconds=delay_seconds,
-            timeout_seconds=timeout_seconds,
-            name=name,
-        )
+        super().__init__(base_url or None, **options)
         self._uses_gdelt = base_url != ""
+        delay_seconds = options.get("delay_seconds")
         self._feeds = [
             ServiceClient(
-                self.name, feed, delay_seconds=1.0 if delay_seconds is None else delay_seconds,
-                contact=contact, timeout_seconds=timeout_seconds,
+                self.name,
+                feed,
+                delay_seconds=1.0 if delay_seconds is None else delay_seconds,
+                contact=self._contact,
+                timeout_seconds=options.get("timeout_seconds", 30.0),
             )
             for feed in feeds
-        ]  # fmt: skip
+        ]
 
     async def search(self, query: str, limit: int) -> Found:
         """Search GDELT and the feeds; the findings alternate between the two."""

@@ -5,17 +5,30 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, TypedDict, Unpack
 
 from dagorch.errors import DefinitionError
 from dagorch.models.finding import Finding, Found
 from dagorch.sources.http import Reply, ServiceClient
 from dagorch.sources.text import keywords
 
-__all__ = ["RecordPage", "WebSource"]
+__all__ = ["RecordPage", "SourceOptions", "WebSource", "find_list"]
 
 MAX_PAGES: Final = 10
 """Pages of one search."""
+
+
+class SourceOptions(TypedDict, total=False):
+    """The options of every source on the web."""
+
+    contact: str
+    """An address for the service's operators, sent in the user agent."""
+    delay_seconds: float | None
+    """The time between two requests of all users of the source; None is what the service asks."""
+    timeout_seconds: float
+    """The limit for one request; 30 by default."""
+    name: str | None
+    """The name in findings and errors; None is the default name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +47,8 @@ class WebSource(ABC):
 
     Args:
         base_url: The address of the service; None is the public one.
-        contact: An address for the service's operators, sent in the user agent.
-        delay_seconds: The time between two requests of all users of this object; None is what
-            the service asks for.
-        timeout_seconds: The limit for one request.
-        name: The name in findings and errors; None is the default name.
         token: A bearer token.
+        options: See `SourceOptions`.
     """
 
     default_name: ClassVar[str]
@@ -52,21 +61,21 @@ class WebSource(ABC):
         self,
         base_url: str | None = None,
         *,
-        contact: str = "",
-        delay_seconds: float | None = None,
-        timeout_seconds: float = 30.0,
-        name: str | None = None,
         token: str = "",
+        **options: Unpack[SourceOptions],
     ) -> None:
+        if unknown := options.keys() - SourceOptions.__annotations__.keys():
+            raise TypeError(f"unexpected keyword argument {min(unknown)!r}")
+        name, delay_seconds = options.get("name"), options.get("delay_seconds")
         self._name = self.default_name if name is None else name
-        self._contact = contact
+        self._contact = options.get("contact", "")
         self._client = ServiceClient(
             self._name,
             self.default_url if base_url is None else base_url,
             delay_seconds=self.default_delay_seconds if delay_seconds is None else delay_seconds,
-            contact=contact,
+            contact=self._contact,
             token=token,
-            timeout_seconds=timeout_seconds,
+            timeout_seconds=options.get("timeout_seconds", 30.0),
         )
 
     @property
@@ -148,3 +157,16 @@ class WebSource(ABC):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._name!r} at {self._client.base_url}>"
+
+
+def find_list(reply: Reply, data: Any, name: str) -> list[Any]:
+    """
+    Return the list of that name in a JSON object.
+
+    Raises:
+        SourceReplyError: There is no object, or no list in it.
+    """
+    found = data.get(name) if isinstance(data, dict) else None
+    if not isinstance(found, list):
+        raise reply.malformed(f"JSON without a list of {name}")
+    return found

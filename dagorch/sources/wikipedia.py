@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Unpack
 
 from dagorch.errors import DefinitionError, SourceRefusedError
 from dagorch.models.finding import Finding
 from dagorch.sources.http import Reply
 from dagorch.sources.text import iso_date, tidy
-from dagorch.sources.web import RecordPage, WebSource
+from dagorch.sources.web import RecordPage, SourceOptions, WebSource
 
 __all__ = ["Wikipedia"]
 
@@ -22,10 +22,7 @@ class Wikipedia(WebSource):
     Args:
         base_url: The address of an `api.php`; None is that of the language.
         language: The language code in Wikipedia's address, such as `de`.
-        contact: See `WebSource`; Wikipedia asks for one.
-        delay_seconds: See `WebSource`.
-        timeout_seconds: See `WebSource`.
-        name: See `WebSource`.
+        options: See `SourceOptions`; Wikipedia asks for a `contact`.
 
     Source: https://www.mediawiki.org/wiki/API:Search
     """
@@ -39,22 +36,14 @@ class Wikipedia(WebSource):
         base_url: str | None = None,
         *,
         language: str = "en",
-        contact: str = "",
-        delay_seconds: float | None = None,
-        timeout_seconds: float = 30.0,
-        name: str | None = None,
+        **options: Unpack[SourceOptions],
     ) -> None:
         if not re.fullmatch(r"[a-z]{2,}(-[a-z]+)*", language):
             raise DefinitionError(
                 f"language={language!r} is not a language code; use one such as 'de'"
             )
-        super().__init__(
-            base_url or self.default_url.replace("en.", f"{language}.", 1),
-            contact=contact,
-            delay_seconds=delay_seconds,
-            timeout_seconds=timeout_seconds,
-            name=name,
-        )
+        public_url = self.default_url.replace("en.", f"{language}.", 1)
+        super().__init__(base_url or public_url, **options)
 
     def queries(self, words: list[str]) -> Iterator[str]:
         """Yield a query for all words, then for any of them."""

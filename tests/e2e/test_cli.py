@@ -41,7 +41,7 @@ LEAK = re.compile(r"Traceback|RuntimeWarning|ResourceWarning|never awaited|sk-te
 
 
 @dataclass(frozen=True)
-class Said:
+class CommandResult:
     """How a command ended."""
 
     code: int
@@ -72,13 +72,15 @@ def start(
     )
 
 
-def dagorch(*arguments: str, cwd: Path, env: Mapping[str, str] | None = None) -> Said:
+def dagorch(*arguments: str, cwd: Path, env: Mapping[str, str] | None = None) -> CommandResult:
     process = start(*arguments, cwd=cwd, env=env)
     out, err = process.communicate(timeout=LIMIT_SECONDS)
-    return Said(process.returncode, out, err)
+    return CommandResult(process.returncode, out, err)
 
 
-def run(server: str, *options: str, cwd: Path, env: Mapping[str, str] | None = None) -> Said:
+def run(
+    server: str, *options: str, cwd: Path, env: Mapping[str, str] | None = None
+) -> CommandResult:
     options = ("--base-url", server, "--model", "m", *options)
     return dagorch("run", "cascade", "What about bees?", *options, cwd=cwd, env=env)
 
@@ -119,7 +121,7 @@ def test_a_cascade_ends_with_answer_table_and_picture(tmp_path: Path) -> None:
     assert "camina_1" in {text.text for text in root.iter("{http://www.w3.org/2000/svg}text")}
 
 
-def test_json_goes_to_a_pipe_alone_and_whole(tmp_path: Path) -> None:
+def test_json_in_a_pipe_is_complete_and_the_only_output(tmp_path: Path) -> None:
     with ModelServer(cascade()) as server:
         said = run(server.url, "--json", cwd=tmp_path)
     result = OrchestratorResult.model_validate_json(said.out)
@@ -166,7 +168,7 @@ def test_an_agent_that_fails_makes_the_run_partial(tmp_path: Path) -> None:
     ],
     ids=["401", "404", "429", "500", "html", "no-json", "cut", "hang-up", "silent"],
 )
-def test_a_service_that_misbehaves_is_one_message_and_code_1(
+def test_a_failing_service_is_one_message_and_code_1(
     tmp_path: Path, play: Handler, message: str
 ) -> None:
     with ModelServer(play) as server:
@@ -180,14 +182,14 @@ def test_a_service_that_misbehaves_is_one_message_and_code_1(
     assert "11 node runs" in said.out
 
 
-def test_an_address_where_nobody_listens_is_told_before_anything_is_sent(tmp_path: Path) -> None:
+def test_an_address_without_a_server_is_an_error_before_the_run(tmp_path: Path) -> None:
     with closed_port() as address:
         said = run(address, cwd=tmp_path)
     assert (said.code, said.out) == (2, "")
     assert f"nothing answers at {address}" in said.err
 
 
-def test_what_finished_before_a_failure_is_shown_and_kept(tmp_path: Path) -> None:
+def test_results_before_a_failure_are_printed_and_saved(tmp_path: Path) -> None:
     bad = reply(400, {"error": {"message": "too hard"}})
     plays = {"How does it": answer("It flies."), "What does": answer("Nectar."), "Where does": bad}
     plays |= {"Based on the text": bad}
@@ -201,7 +203,7 @@ def test_what_finished_before_a_failure_is_shown_and_kept(tmp_path: Path) -> Non
     assert "failed" in (tmp_path / "kept/graph.svg").read_text()
 
 
-def test_a_key_is_never_shown_whatever_goes_wrong(tmp_path: Path) -> None:
+def test_a_key_is_never_shown_in_an_error(tmp_path: Path) -> None:
     echo = reply(401, {"error": {"message": f"Incorrect API key provided: {KEY}"}})
     env = environment(OPENAI_API_KEY=KEY)
     with ModelServer(echo) as server:
@@ -230,7 +232,7 @@ def test_a_model_without_a_price_cannot_run_under_a_ceiling(tmp_path: Path) -> N
     assert "price" in said.err
 
 
-def test_an_out_that_cannot_be_written_is_told_before_anything_is_paid_for(tmp_path: Path) -> None:
+def test_an_unwritable_out_is_an_error_before_the_run(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with ModelServer(cascade()) as server:
         said = run(server.url, "--out", "file/answer.md", cwd=tmp_path)
@@ -243,7 +245,7 @@ def test_an_out_that_cannot_be_written_is_told_before_anything_is_paid_for(tmp_p
 # -- Ctrl-C ---------------------------------------------------------------------------------
 
 
-def interrupt_after(tmp_path: Path, requests: int) -> Said:
+def interrupt_after(tmp_path: Path, requests: int) -> CommandResult:
     """Press Ctrl-C once the service has seen so many requests, all but the plan's under way."""
     held = stream(delta("Bees "), hold=True)
     done = answer("Nectar and pollen.", 10, 5)
@@ -258,10 +260,10 @@ def interrupt_after(tmp_path: Path, requests: int) -> Said:
         finally:
             process.kill()
         server.wait_until(lambda server: not server.open)
-    return Said(process.returncode, out, err)
+    return CommandResult(process.returncode, out, err)
 
 
-def check_interrupted(said: Said) -> None:
+def check_interrupted(said: CommandResult) -> None:
     assert said.code == 130, said.err
     assert "interrupted" in said.err
     assert "11 node runs" in said.out
@@ -269,7 +271,7 @@ def check_interrupted(said: Said) -> None:
 
 
 @pytest.mark.parametrize("requests", [1, 3, 5])
-def test_ctrl_c_ends_in_order_and_shows_what_had_finished(tmp_path: Path, requests: int) -> None:
+def test_ctrl_c_stops_the_run_and_prints_finished_results(tmp_path: Path, requests: int) -> None:
     said = interrupt_after(tmp_path, requests)
     check_interrupted(said)
     if requests == 5:  # the fifth is a drummer's, who reads what the second belter found
@@ -282,7 +284,7 @@ def test_ctrl_c_at_any_moment(tmp_path: Path, trial: int) -> None:
     check_interrupted(interrupt_after(tmp_path, 1 + trial % 5))
 
 
-def test_ctrl_c_before_anything_has_begun_is_told_without_a_traceback(tmp_path: Path) -> None:
+def test_ctrl_c_during_start_up_prints_no_traceback(tmp_path: Path) -> None:
     process = start("run", "cascade", "x", "--provider", "scripted", cwd=tmp_path)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=LIMIT_SECONDS)
@@ -343,7 +345,7 @@ def test_no_color_is_honoured_in_a_terminal(tmp_path: Path) -> None:
     assert not re.search(r"\x1b\[(?:[0-9;]*;)?[34][0-7](?:;[0-9;]*)?m", written)
 
 
-def test_a_reader_that_goes_away_is_no_traceback(tmp_path: Path) -> None:
+def test_a_closed_output_pipe_prints_no_traceback(tmp_path: Path) -> None:
     process = start("graph", "cascade", "--belter-count", "3000", cwd=tmp_path)
     assert process.stdout
     assert process.stderr

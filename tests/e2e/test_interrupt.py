@@ -1,4 +1,4 @@
-"""Ctrl-C to a process in the middle of a run: it ends at once, having let go of everything."""
+"""Ctrl-C during a run: the process ends at once and releases everything."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 QUICK: Final = 4
 FULL: Final = 50
 
-# Prints "ready" once nodes are under way, then what is left when Ctrl-C has gone through.
+# Prints "ready" when nodes are running, and after Ctrl-C what was not released.
 SCRIPT: Final = """
 import atexit, sys, threading
 import anyio

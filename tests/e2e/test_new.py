@@ -1,4 +1,4 @@
-"""`dagorch new orchestrator`: what it writes runs, and passes its own test."""
+"""`dagorch new orchestrator`: the project runs, and passes its own test."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_a_new_project_runs_and_passes_its_own_test(
     assert len(server.requests) == 4
 
 
-def test_what_is_in_the_way_stays(
+def test_existing_files_are_not_overwritten(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -70,7 +70,7 @@ def test_what_is_in_the_way_stays(
         ("class", "name of Python's"), ("json", "name of Python's"), ("dagorch", "dagorch's own"),
     ],
 )  # fmt: skip
-def test_a_bad_name_is_told(
+def test_a_bad_name_is_refused(
     name: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip

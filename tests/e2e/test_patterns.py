@@ -1,4 +1,4 @@
-"""The smaller patterns through the command, in a process of its own, against a loopback server."""
+"""The smaller patterns on the command line, in their own process, with a loopback server."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from xml.etree import ElementTree
 import pytest
 
 from dagorch.models.orchestration import OrchestratorResult
-from tests.e2e.test_cli import LEAK, Said, by_prompt, dagorch, prompt_of
+from tests.e2e.test_cli import LEAK, CommandResult, by_prompt, dagorch, prompt_of
 from tests.servers import ModelServer, answer, reply
 
 
-def pattern(name: str, *options: str, cwd: Path) -> tuple[Said, ModelServer]:
-    """Run one of the smaller patterns on a service that says yes, then what it was asked last."""
+def pattern(name: str, *options: str, cwd: Path) -> tuple[CommandResult, ModelServer]:
+    """Run a pattern on a service that always replies yes."""
     with ModelServer(answer("Yes. Bees dance.")) as server:
         where = ("--base-url", server.url, "--model", "m")
         said = dagorch("run", name, "What about bees?", *where, *options, cwd=cwd)
@@ -44,7 +44,7 @@ def test_each_pattern_ends_with_answer_table_and_picture(
     ElementTree.parse(tmp_path / "kept/graph.svg")
 
 
-def test_a_step_that_fails_is_code_1_and_what_finished_is_shown(tmp_path: Path) -> None:
+def test_a_failed_step_is_code_1_and_finished_results_are_printed(tmp_path: Path) -> None:
     bad = reply(400, {"error": {"message": "too hard"}})
     with ModelServer(by_prompt({"step of the task: find": answer("Nectar.")}, bad)) as server:
         where = ("--base-url", server.url, "--model", "m", "--steps", "find,tell")

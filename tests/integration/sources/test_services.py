@@ -31,7 +31,7 @@ def asked(seen: Request) -> dict[str, str]:
 
 
 @EACH
-async def test_records_become_findings_and_odd_ones_are_counted(service: Service) -> None:
+async def test_records_become_findings_and_malformed_ones_are_counted(service: Service) -> None:
     with ModelServer(reply(200, service.page(1, 2, odd=True))) as server:
         source = service.source(server.url)
         found = await source.search(QUESTION, 10)
@@ -45,14 +45,14 @@ async def test_records_become_findings_and_odd_ones_are_counted(service: Service
 
 
 @EACH
-async def test_no_more_than_asked_for(service: Service) -> None:
+async def test_the_limit_is_kept(service: Service) -> None:
     with ModelServer(reply(200, service.page(1, 2, 3))) as server:
         assert len(await service.source(server.url).search(QUESTION, 2)) == 2
         assert len(server.requests) == 1
 
 
 @EACH
-async def test_nothing_to_search_for_asks_nobody(service: Service) -> None:
+async def test_an_empty_search_sends_no_request(service: Service) -> None:
     with ModelServer(reply(200, service.page(1))) as server:
         source = service.source(server.url)
         assert await source.search("?!", 5) == []
@@ -73,7 +73,7 @@ async def test_nothing_to_search_for_asks_nobody(service: Service) -> None:
         (503, SourceUnavailableError, True),
     ],
 )
-async def test_a_refusal_says_who_what_and_what_to_do(
+async def test_a_refusal_names_the_source_the_reason_and_a_remedy(
     service: Service, status: int, kind: type[SourceError], retryable: bool
 ) -> None:
     with ModelServer(reply(status, b"<html><body>Sorry, <b>no</b>.</body></html>")) as server:
@@ -91,9 +91,7 @@ async def test_a_refusal_says_who_what_and_what_to_do(
     [b"<html>Login</html>", b"\xff\xfe\x00", b"[]", b'"x"', b"{" * 100_000, b'{"a": 1'],
     ids=["html", "bytes", "list", "text", "deep", "broken"],
 )
-async def test_another_shape_is_an_error_and_nothing_is_made_up(
-    service: Service, body: bytes
-) -> None:
+async def test_an_undocumented_reply_is_an_error(service: Service, body: bytes) -> None:
     with ModelServer(reply(200, body)) as server:
         with pytest.raises(SourceError) as caught:
             await service.source(server.url).search(QUESTION, 5)
@@ -101,13 +99,13 @@ async def test_another_shape_is_an_error_and_nothing_is_made_up(
 
 
 @EACH
-async def test_nobody_there(service: Service) -> None:
+async def test_an_unreachable_service(service: Service) -> None:
     with closed_port() as address, pytest.raises(SourceUnavailableError, match="no exchange with"):
         await service.source(address).search(QUESTION, 5)
 
 
 @EACH
-async def test_a_silent_service_is_given_up(service: Service) -> None:
+async def test_a_silent_service_times_out(service: Service) -> None:
     async def silent(seen: Request, wire: Connection) -> None:
         await wire.wait_for_disconnect()
 
@@ -131,7 +129,7 @@ async def test_a_reply_without_end_is_cut_off() -> None:
         server.wait_until(lambda s: s.open == 0)
 
 
-def test_an_address_that_is_none_is_told_at_once() -> None:
+def test_an_invalid_address_is_an_error_at_once() -> None:
     with pytest.raises(DefinitionError, match="'ftp://x' is not an address"):
         Arxiv("ftp://x")
 
@@ -153,7 +151,7 @@ PAGED: list[tuple[Service, list[bytes], str, list[str]]] = [
 @pytest.mark.parametrize(
     ("service", "pages", "name", "values"), PAGED, ids=[case[0].kind.__name__ for case in PAGED]
 )
-async def test_it_pages_on_until_there_is_enough(
+async def test_pages_are_fetched_until_the_limit(
     service: Service, pages: list[bytes], name: str, values: list[str]
 ) -> None:
     with ModelServer(*(reply(200, page) for page in pages)) as server:
@@ -163,7 +161,7 @@ async def test_it_pages_on_until_there_is_enough(
 
 
 @pytest.mark.parametrize("name", ["arxiv", "github", "hackernews", "wikipedia", "news"])
-async def test_where_not_all_words_are_found_fewer_will_do(name: str) -> None:
+async def test_a_query_without_results_is_widened(name: str) -> None:
     service = SERVICES[name]
     with ModelServer(reply(200, service.page()), reply(200, service.page(1))) as server:
         found = await service.source(server.url).search(QUESTION, 3)
@@ -173,7 +171,7 @@ async def test_where_not_all_words_are_found_fewer_will_do(name: str) -> None:
         assert first != second
 
 
-async def test_the_words_of_a_question_are_no_operators() -> None:
+async def test_words_of_a_question_are_not_operators() -> None:
     with ModelServer(reply(200, services.arxiv(1))) as server:
         await Arxiv(server.url, delay_seconds=0).search('bees" AND cat:(x) OR a:b ANDNOT "y', 1)
         query = asked(server.requests[0])["search_query"]
@@ -202,7 +200,7 @@ async def test_wikipedia_in_another_language() -> None:
         Wikipedia(language="../x")
 
 
-async def test_crossref_is_told_whom_to_write_to() -> None:
+async def test_crossref_gets_the_contact() -> None:
     with ModelServer(reply(200, services.crossref(1))) as server:
         await Crossref(server.url, contact="me@example.org", delay_seconds=0).search("bees", 1)
         seen = server.requests[0]
@@ -225,7 +223,7 @@ async def test_githubs_token_is_sent_and_shown_nowhere(status: int) -> None:
     assert "ghp_secret" not in shown
 
 
-async def test_githubs_token_of_the_environment_goes_to_github_alone(
+async def test_githubs_token_of_the_environment_is_sent_to_github_only(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("GITHUB_TOKEN", "ghp_env")
@@ -257,7 +255,7 @@ async def test_githubs_used_up_limit_is_a_pause() -> None:
     assert 25 < (caught.value.retry_after_seconds or 0) <= 30
 
 
-async def test_news_mixes_feeds_with_what_is_searched() -> None:
+async def test_news_mixes_feeds_with_search_results() -> None:
     plays = [services.gdelt(1), services.RSS, services.ATOM, services.RDF]
     with ModelServer(*(reply(200, body) for body in plays)) as server:
         feeds = [f"{server.url}/{name}" for name in ("rss", "atom", "rdf")]
@@ -271,7 +269,7 @@ async def test_news_mixes_feeds_with_what_is_searched() -> None:
     assert found[2].authors == ("Ada",)
 
 
-async def test_news_goes_on_without_what_is_down_and_says_so() -> None:
+async def test_news_continues_without_a_failed_service_and_reports_it() -> None:
     with ModelServer(reply(503, b"busy"), reply(200, services.RSS)) as server:
         source = News(server.url, feeds=[f"{server.url}/rss"], delay_seconds=0)
         found = await source.search("bees", 5)

@@ -1,4 +1,4 @@
-"""The command line as a whole, inside this process: usage, exit codes, what goes where."""
+"""The command line in this process: usage, exit codes, output and errors."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def test_wrong_usage_is_one_message_and_code_2(
     assert not list(tmp_path.iterdir())
 
 
-def test_debug_shows_where_an_error_came_from(command: Command) -> None:
+def test_debug_shows_the_traceback(command: Command) -> None:
     code, _, err = command("graph", "no_such_module:graph", "--debug")
     assert code == ExitCode.USAGE
     assert "Traceback" in err
@@ -157,7 +157,7 @@ def test_version_and_help(command: Command) -> None:
     assert command()[0] == ExitCode.USAGE
 
 
-def test_providers_tells_what_is_ready_and_what_is_missing(
+def test_providers_lists_what_is_ready_and_what_is_missing(
     command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GROQ_API_KEY", "sk-very-secret")
@@ -204,7 +204,7 @@ def test_a_run_ends_with_answer_table_and_picture(command: Command, tmp_path: Pa
     assert "\x1b" not in out + err
 
 
-def test_json_is_alone_on_standard_output(command: Command, tmp_path: Path) -> None:
+def test_json_is_the_only_standard_output(command: Command, tmp_path: Path) -> None:
     code, out, err = command("run", "cascade", "Why?", "--provider", "scripted", "--json")
     assert (code, err) == (0, "")
     result = OrchestratorResult.model_validate_json(out)
@@ -213,7 +213,7 @@ def test_json_is_alone_on_standard_output(command: Command, tmp_path: Path) -> N
     assert not list(tmp_path.iterdir())
 
 
-def test_quiet_is_the_answer_alone(command: Command, tmp_path: Path) -> None:
+def test_quiet_prints_only_the_answer(command: Command, tmp_path: Path) -> None:
     code, out, err = command("run", "cascade", "Why?", "--provider", "scripted", "-q")
     assert (code, err) == (0, "")
     assert "node runs" not in out
@@ -255,7 +255,7 @@ def test_the_other_patterns_run(command: Command, pattern: str) -> None:
     assert command("show", pattern)[0] == 0
 
 
-def test_the_way_that_is_taken_is_the_models_to_say(command: Command) -> None:
+def test_the_model_selects_the_branch(command: Command) -> None:
     ways = ["--true-branch", "List causes", "--true-branch", "Advise", "--false-branch", "Reply"]
     ways += ["--condition", "Is it about code?"]
     for said, taken in (("yes", ["true_1", "true_2"]), ("no", ["false"])):
@@ -314,7 +314,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return name
 
 
-def test_documents_of_an_orchestrator_of_ones_own_are_told(
+def test_documents_of_a_users_orchestrator_are_listed(
     command: Command, own: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: object) -> str:
@@ -328,7 +328,7 @@ def test_documents_of_an_orchestrator_of_ones_own_are_told(
 
 
 @pytest.mark.filterwarnings("default:graph .alone. takes no task")
-def test_a_graph_of_ones_own_runs_with_the_task_as_its_input(command: Command, own: str) -> None:
+def test_a_users_graph_runs_with_the_task_as_its_input(command: Command, own: str) -> None:
     options = ["--provider", "scripted", "--json", "--max-parallel", "2"]
     code, out, err = command("run", f"{own}:graph", "Why?", *options)
     result = OrchestratorResult.model_validate_json(out)
@@ -341,7 +341,7 @@ def test_a_graph_of_ones_own_runs_with_the_task_as_its_input(command: Command, o
     assert "warning: graph 'alone' takes no task" in err
 
 
-def test_an_orchestrator_of_ones_own_runs_on_its_provider_or_the_one_named(
+def test_a_users_orchestrator_runs_on_its_provider_or_the_named_one(
     command: Command, own: str
 ) -> None:
     code, out, err = command("run", f"{own}:own_provider", "Why?", "--max-cost", "5")
@@ -355,7 +355,7 @@ def test_an_orchestrator_of_ones_own_runs_on_its_provider_or_the_one_named(
     assert {seen.json["model"] for seen in server.requests} == {"m"}
 
 
-def test_what_a_workflow_of_ones_own_cannot_be_told(command: Command, own: str) -> None:
+def test_options_that_a_users_workflow_refuses(command: Command, own: str) -> None:
     for name, options, message in (
         ("graph", ["--timeout", "5"], "--timeout cannot be used with the graph"),
         ("steps", ["--steps", "a"], "--steps cannot be used with the orchestrator"),
@@ -385,7 +385,7 @@ def test_a_model_finds_its_service_and_the_fallback_model_another(
     assert {seen.json["model"] for seen in openai.requests} == {"gpt-4"}
 
 
-def test_out_keeps_everything(command: Command, tmp_path: Path) -> None:
+def test_out_saves_everything(command: Command, tmp_path: Path) -> None:
     code, out, _ = command("run", "cascade", "Why?", "--provider", "scripted", "--out", "bees")
     assert code == 0
     assert "saved: bees/answer.md" in out

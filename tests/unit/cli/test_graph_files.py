@@ -58,12 +58,14 @@ def command(
     return run
 
 
-def test_a_right_file_is_told_with_its_counts(command: Command) -> None:
+def test_a_valid_file_is_described_with_its_counts(command: Command) -> None:
     told = "ok: greeting.yaml: 1 node (1 LLM); inputs: name, times\n"
     assert command("validate", "greeting.yaml") == (0, told, "")
 
 
-def test_names_give_a_terminal_no_orders(command: Command, tmp_path: Path) -> None:
+def test_control_characters_in_names_do_not_reach_the_terminal(
+    command: Command, tmp_path: Path
+) -> None:
     (tmp_path / "named_steps.py").write_text("def stop(): raise ValueError('no query')\n")
     graph = (
         'name: "n\\x9b2J"\ninputs: {"q\\x9b31m\\u202e": {default: x}}\n'
@@ -77,7 +79,7 @@ def test_names_give_a_terminal_no_orders(command: Command, tmp_path: Path) -> No
         assert not {"\x9b", "\u202e"} & {*out, *err}, arguments
 
 
-def test_a_wrong_file_is_told_with_all_of_it_and_its_places(
+def test_all_problems_of_a_file_are_reported_with_their_positions(
     command: Command, tmp_path: Path
 ) -> None:
     wrong = GREETING.replace("times:", "times: 3\n  again:").replace("prompt:", "promt:")
@@ -89,7 +91,7 @@ def test_a_wrong_file_is_told_with_all_of_it_and_its_places(
     assert "no kind of node has the field 'promt'; did you mean 'prompt'? (wrong.yaml:7:5)" in err
 
 
-def test_the_format_is_printed(command: Command) -> None:
+def test_the_schema_is_printed(command: Command) -> None:
     code, out, _ = command("validate", "--schema")
     assert code == 0
     assert json.loads(out) == json_schema()
@@ -129,7 +131,7 @@ def test_the_format_is_printed(command: Command) -> None:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_what_is_wrong_ends_with_two(command: Command, arguments: list[str], message: str) -> None:
+def test_wrong_usage_ends_with_code_2(command: Command, arguments: list[str], message: str) -> None:
     code, out, err = command(*arguments)
     assert (code, out) == (2, "")
     assert message in err
@@ -141,7 +143,7 @@ def test_what_is_wrong_ends_with_two(command: Command, arguments: list[str], mes
     [["Ada"], ["Ada", "--input", "times=1"], ["--input", "name=Ada"]],
     ids=["task", "both", "inputs"],
 )
-def test_a_file_runs_with_a_task_or_with_inputs(command: Command, given: list[str]) -> None:
+def test_a_file_runs_with_a_task_or_inputs(command: Command, given: list[str]) -> None:
     code, out, _ = command("run", "greeting.yaml", *given, "--provider", "scripted", "--json")
     assert code == 0
     assert OrchestratorResult.model_validate_json(out).result == "Greet Ada 1 times."
@@ -157,7 +159,7 @@ def test_a_file_runs_with_a_task_or_with_inputs(command: Command, given: list[st
         ("Any", "7", "'7'"),
     ],
 )
-def test_a_task_is_text_wherever_text_is_welcome(
+def test_a_task_stays_text_if_the_input_accepts_text(
     command: Command, tmp_path: Path, type: str, text: str, said: str
 ) -> None:
     (tmp_path / "own_echo.py").write_text("def echo(x) -> str:\n    return repr(x)\n")
@@ -167,14 +169,14 @@ def test_a_task_is_text_wherever_text_is_welcome(
     assert command("run", "echo.yaml", text, *options) == (0, f"{said}\n", "")
 
 
-def test_a_pattern_written_to_a_file_has_no_task_of_its_own(command: Command) -> None:
+def test_a_pattern_written_to_a_file_contains_no_task(command: Command) -> None:
     assert command("graph", "cascade", "-o", "cascade.yaml")[0] == 0
     code, out, err = command("run", "cascade.yaml", "--provider", "scripted")
     assert (code, out) == (2, "")
     assert "needs task; give --input task=..." in err
 
 
-def test_without_a_task_the_inputs_say_what_was_asked(command: Command, tmp_path: Path) -> None:
+def test_without_a_task_the_inputs_become_the_title(command: Command, tmp_path: Path) -> None:
     given = ("--input", "name=Ada", "--input", "times=2", "--out", "a.md", "--report", "a.json")
     code, out, _ = command("run", "greeting.yaml", *given, "--provider", "scripted")
     assert code == 0
@@ -185,9 +187,7 @@ def test_without_a_task_the_inputs_say_what_was_asked(command: Command, tmp_path
     assert [(node["kind"], node["tier"]) for node in record["node_runs"]] == [("llm", "")]
 
 
-def test_a_function_runs_only_from_a_module_that_was_allowed(
-    command: Command, tmp_path: Path
-) -> None:
+def test_a_function_runs_only_from_an_allowed_module(command: Command, tmp_path: Path) -> None:
     (tmp_path / "own_sums.py").write_text(
         "print('imported')\ndef total(numbers: list[int]) -> int:\n    return sum(numbers)\n"
     )
@@ -220,7 +220,7 @@ def test_a_pattern_written_as_a_file_is_the_same_graph(
 
 
 @pytest.mark.parametrize("more", [(), ("--allow", "own")])
-def test_nothing_in_the_folder_stands_for_a_library(tmp_path: Path, more: tuple[str, ...]) -> None:
+def test_no_file_of_the_folder_hides_a_library(tmp_path: Path, more: tuple[str, ...]) -> None:
     # A stranger's folder may have a `yaml.py` beside its graph; a process of its own, for here
     # the libraries are imported already.
     (tmp_path / "greeting.yaml").write_text(GREETING)

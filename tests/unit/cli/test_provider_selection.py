@@ -57,7 +57,7 @@ def users_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[st
 
 
 @pytest.mark.usefixtures("no_keys")
-def test_the_first_service_whose_key_is_set_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_first_service_with_a_key_is_selected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GROQ_API_KEY", "k1")
     monkeypatch.setenv("MISTRAL_API_KEY", "k2")
     selection = select_provider(None, None, None)
@@ -66,13 +66,13 @@ def test_the_first_service_whose_key_is_set_is_chosen(monkeypatch: pytest.Monkey
 
 @pytest.mark.local
 @pytest.mark.usefixtures("no_keys")
-def test_without_any_key_the_local_model_is_chosen() -> None:
+def test_without_a_key_the_local_model_is_selected() -> None:
     selection = select_provider(None, None, None)
     assert (selection.provider.name, selection.reason) == ("local", "no service's key is set")
 
 
 @pytest.mark.usefixtures("no_keys")
-def test_without_any_key_nor_a_local_model_both_ways_out_are_told(
+def test_without_a_key_and_a_local_model_the_error_names_both_remedies(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("dagorch.providers.local_server.is_runtime_installed", lambda: False)
@@ -81,7 +81,7 @@ def test_without_any_key_nor_a_local_model_both_ways_out_are_told(
 
 
 @pytest.mark.usefixtures("no_keys")
-def test_a_model_alone_tells_its_service(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_name_selects_its_service(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XAI_API_KEY", "k")
     selection = select_provider(None, "grok-3-mini", None)
     assert (selection.provider.name, selection.model) == ("xai", "grok-3-mini")
@@ -89,7 +89,7 @@ def test_a_model_alone_tells_its_service(monkeypatch: pytest.MonkeyPatch) -> Non
     assert (named.provider.default_model, named.model) == ("grok-3-mini", None)
 
 
-def test_an_address_alone_is_any_server() -> None:
+def test_an_address_selects_any_server() -> None:
     with ModelServer() as server:
         provider = select_provider(None, None, server.url).provider
         assert provider.default_model == ""
@@ -108,7 +108,7 @@ def test_an_address_alone_is_any_server() -> None:
         (None, "nowhere.gguf", "nowhere.gguf"),
     ],
 )
-def test_what_cannot_be_is_refused_with_what_to_do(
+def test_an_impossible_selection_is_refused_with_advice(
     name: str | None, model: str | None, message: str
 ) -> None:
     with pytest.raises(DefinitionError) as caught:
@@ -116,7 +116,7 @@ def test_what_cannot_be_is_refused_with_what_to_do(
     assert message in str(caught.value)
 
 
-def test_an_address_where_nobody_listens_is_told_at_once() -> None:
+def test_an_address_without_a_server_is_an_error_at_once() -> None:
     with closed_port() as address, pytest.raises(DefinitionError, match="nothing answers at http"):
         select_provider(None, None, address)
 
@@ -142,7 +142,7 @@ def test_settings_reach_the_config() -> None:
 
 
 @pytest.mark.parametrize("name", ["graph", "make", "make_orchestrator", "cascade", "Holder.graph"])
-def test_a_graph_is_found_under_any_name_that_gives_one(users_module: str, name: str) -> None:
+def test_a_graph_is_loaded_by_any_name_that_returns_one(users_module: str, name: str) -> None:
     assert load_graph(f"{users_module}:{name}").name in ("mine", "dream cascade")
 
 
@@ -160,7 +160,9 @@ def test_a_graph_is_found_under_any_name_that_gives_one(users_module: str, name:
         (":graph", "does not have the form module:name"),
     ],
 )
-def test_what_is_no_graph_is_told(users_module: str, target: str, message: str) -> None:
+def test_anything_else_than_a_graph_is_an_error(
+    users_module: str, target: str, message: str
+) -> None:
     with pytest.raises(DefinitionError) as caught:
         load_graph(target.format(users_module))
     assert message in str(caught.value)

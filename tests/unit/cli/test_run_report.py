@@ -21,13 +21,13 @@ def written(reports: RunReports) -> list[Path]:
     return reports.write("Why?", run_virtual(run), None)
 
 
-def test_without_reports_nobody_listens() -> None:
+def test_without_reports_there_is_no_listener() -> None:
     reports = RunReports([])
     assert reports.listeners == ()
     assert written(reports) == []
 
 
-def test_each_file_is_told_by_its_ending(tmp_path: Path) -> None:
+def test_the_suffix_selects_the_kind_of_file(tmp_path: Path) -> None:
     record, page = tmp_path / "run.json", tmp_path / "RUN.HTML"
     assert written(RunReports([record, page])) == [record, page]
     assert len(read_record(record).exchanges) == 7
@@ -36,7 +36,7 @@ def test_each_file_is_told_by_its_ending(tmp_path: Path) -> None:
     assert (tmp_path / "run.html").read_text("utf-8") == page.read_text("utf-8")
 
 
-def test_a_file_that_fails_loses_no_other(tmp_path: Path) -> None:
+def test_a_file_that_fails_does_not_stop_the_others(tmp_path: Path) -> None:
     gone = tmp_path / "gone"
     gone.mkdir()
     reports = RunReports([gone / "run.html", gone / "run.json", tmp_path / "run.json"])
@@ -47,7 +47,7 @@ def test_a_file_that_fails_loses_no_other(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("what", ["to_html_report", "Recorder.record"])
-def test_what_makes_a_report_may_fail_and_is_told(
+def test_a_failure_to_make_a_report_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     def fail(*_: object, **__: object) -> str:
@@ -59,7 +59,7 @@ def test_what_makes_a_report_may_fail_and_is_told(
 
 
 @pytest.mark.parametrize("name", ["run.htlm", "run", "run.pdf"])
-def test_another_ending_is_told_with_the_right_ones(tmp_path: Path, name: str) -> None:
+def test_another_suffix_is_refused_with_the_valid_ones(tmp_path: Path, name: str) -> None:
     with pytest.raises(
         DefinitionError, match=r"use a name that ends in \.html, for a page, or \.json"
     ):
@@ -72,7 +72,7 @@ def test_a_report_leaves_nothing_behind_before_the_run(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_a_link_to_where_nothing_is_yet_stays(tmp_path: Path) -> None:
+def test_a_dangling_link_is_kept(tmp_path: Path) -> None:
     link, target = tmp_path / "run.html", tmp_path / "kept.html"
     link.symlink_to(target)
     reports = RunReports([link])
@@ -90,7 +90,7 @@ def test_a_link_to_where_nothing_is_yet_stays(tmp_path: Path) -> None:
         ("", "duration_seconds", -1.0),
     ],
 )
-def test_a_record_that_somebody_changed_is_told_as_one(
+def test_a_changed_record_is_reported_as_changed(
     tmp_path: Path, place: str, name: str, value: object
 ) -> None:
     file = tmp_path / "run.json"

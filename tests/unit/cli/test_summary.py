@@ -76,13 +76,13 @@ async def test_the_table_has_a_row_for_each_node_run_and_fits_80_columns() -> No
     assert all(len(line) <= 80 for line in lines)
 
 
-async def test_the_answer_goes_out_as_it_is_where_no_terminal_is() -> None:
+async def test_without_a_terminal_the_answer_is_printed_unchanged() -> None:
     shown = console()
     print_answer(shown, await outcome())
     assert said(shown) == "Because | it is.\n"
 
 
-async def test_of_a_run_without_an_answer_the_parts_are_shown() -> None:
+async def test_a_run_without_an_answer_prints_the_agents_results() -> None:
     shown = console()
     result = await failure()
     print_agent_results(shown, result)
@@ -113,7 +113,7 @@ async def test_a_folder_gets_answer_result_and_picture(tmp_path: Path) -> None:
         ("a.docx", b"PK"),
     ],
 )
-async def test_a_file_goes_by_its_ending(tmp_path: Path, name: str, start: bytes) -> None:
+async def test_the_suffix_selects_the_format(tmp_path: Path, name: str, start: bytes) -> None:
     path = tmp_path / name
     destination = Destination(path)
     assert not path.exists()  # that it can be written is tried without leaving a trace
@@ -121,7 +121,9 @@ async def test_a_file_goes_by_its_ending(tmp_path: Path, name: str, start: bytes
     assert path.read_bytes().startswith(start)
 
 
-async def test_of_a_failed_run_the_document_says_why_and_has_what_finished(tmp_path: Path) -> None:
+async def test_the_document_of_a_failed_run_has_the_error_and_the_finished_parts(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "a.md"
     Destination(path).write(TASK, await failure(), "camina_1 gave up")
     text = path.read_text()
@@ -130,7 +132,7 @@ async def test_of_a_failed_run_the_document_says_why_and_has_what_finished(tmp_p
     assert "found it" in text
 
 
-async def test_a_document_that_cannot_be_made_is_an_error_that_names_it(
+async def test_a_document_that_cannot_be_made_is_named_in_the_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: object) -> bytes:
@@ -141,7 +143,7 @@ async def test_a_document_that_cannot_be_made_is_an_error_that_names_it(
         Destination(tmp_path / "a.pdf").write(TASK, await outcome())
 
 
-def test_a_format_whose_package_is_missing_is_told_before_the_run(
+def test_a_missing_package_is_an_error_before_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("dagorch.exporters.documents.formats.find_spec", lambda _: None)
@@ -157,7 +159,7 @@ def test_a_file_that_is_there_is_kept_until_it_is_replaced(tmp_path: Path) -> No
     assert path.read_text() == "old"
 
 
-def test_what_cannot_be_written_is_told_before_the_run(tmp_path: Path) -> None:
+def test_an_unwritable_path_is_an_error_before_the_run(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("")
     for path in (file, file / "below", tmp_path / "nowhere" / "x.md", file / "x.json"):
@@ -165,7 +167,7 @@ def test_what_cannot_be_written_is_told_before_the_run(tmp_path: Path) -> None:
             Destination(path)
 
 
-async def test_a_folder_that_went_away_loses_no_other_file(tmp_path: Path) -> None:
+async def test_a_file_that_fails_does_not_stop_the_others(tmp_path: Path) -> None:
     destination = Destination(tmp_path / "out")
     (tmp_path / "out" / "answer.md").mkdir()
     with pytest.raises(RunError, match=r"cannot write .*answer\.md"):

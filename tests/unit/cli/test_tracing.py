@@ -44,7 +44,7 @@ def run(code: str, folder: Path) -> str:
     return done.stdout
 
 
-def test_a_process_that_is_traced_has_the_spans_of_the_run(tmp_path: Path) -> None:
+def test_a_traced_process_exports_the_spans_of_the_run(tmp_path: Path) -> None:
     names = [line[5:] for line in run(TRACED, tmp_path).splitlines() if line.startswith("SPAN ")]
     assert sorted(names) == sorted(
         ["invoke_workflow sequential", *["one", "two"], *["attempt 1"] * 2, *["chat scripted"] * 2]
@@ -52,7 +52,7 @@ def test_a_process_that_is_traced_has_the_spans_of_the_run(tmp_path: Path) -> No
     assert names[-1] == "invoke_workflow sequential"
 
 
-def test_it_is_asked_whether_there_is_a_provider(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_spans_need_a_tracer_provider(monkeypatch: pytest.MonkeyPatch) -> None:
     assert trace_listeners() == []
     monkeypatch.setattr(trace, "get_tracer_provider", trace.NoOpTracerProvider)
     (listener,) = trace_listeners()
@@ -61,5 +61,5 @@ def test_it_is_asked_whether_there_is_a_provider(monkeypatch: pytest.MonkeyPatch
     assert trace_listeners() == []
 
 
-def test_any_other_loads_nothing_for_it(tmp_path: Path) -> None:
+def test_an_untraced_process_imports_no_tracing(tmp_path: Path) -> None:
     assert run(UNTRACED, tmp_path).splitlines()[-1] == "False False"

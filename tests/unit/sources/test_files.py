@@ -48,7 +48,7 @@ async def test_the_nearest_documents_are_found(library: Path) -> None:
     assert (await files.search("all the dances", 1))[0].title == "All of bees"
 
 
-async def test_many_at_once_share_one_index(library: Path) -> None:
+async def test_parallel_searches_share_one_index(library: Path) -> None:
     files = Files(library)
     found: dict[str, int] = {}
 
@@ -61,7 +61,7 @@ async def test_many_at_once_share_one_index(library: Path) -> None:
     assert found == dict.fromkeys(TOPICS, 4)
 
 
-async def test_only_what_changed_is_read_again(
+async def test_only_changed_files_are_read_again(
     library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[str] = []
@@ -84,7 +84,7 @@ async def test_only_what_changed_is_read_again(
     assert all(finding.url != "bees.html" for finding in await again.search("bees", 100))
 
 
-async def test_what_cannot_be_read_is_left_out_and_told_once(tmp_path: Path) -> None:
+async def test_unreadable_files_are_skipped_with_one_warning(tmp_path: Path) -> None:
     written(tmp_path, "good.txt", "bees")
     written(tmp_path, "binary.txt", b"bees\0\1\2")
     written(tmp_path, "broken.pdf", b"%PDF-1.4 bees")
@@ -153,13 +153,13 @@ async def test_links_out_of_the_folder_are_not_followed(tmp_path: Path) -> None:
     assert [finding.url for finding in await Files(folder).search("bees", 5)] == ["a.txt"]
 
 
-async def test_a_folder_without_documents_is_told(tmp_path: Path) -> None:
+async def test_a_folder_without_documents_is_an_error(tmp_path: Path) -> None:
     written(tmp_path, "photo.jpg", b"\xff\xd8")
     with pytest.raises(SourceRefusedError, match=r"no document can be read in .*\.md"):
         await Files(tmp_path).search("bees", 5)
 
 
-def test_a_folder_that_is_none_is_told_at_once(tmp_path: Path) -> None:
+def test_a_missing_folder_is_an_error_at_once(tmp_path: Path) -> None:
     with pytest.raises(DefinitionError, match="does not exist"):
         Files(tmp_path / "nowhere")
     with pytest.raises(DefinitionError, match="is a file"):
@@ -170,7 +170,7 @@ def test_a_folder_that_is_none_is_told_at_once(tmp_path: Path) -> None:
         get_source("arxiv", colour="red")
 
 
-async def test_an_index_that_is_something_else_is_left_alone(tmp_path: Path) -> None:
+async def test_a_foreign_file_is_not_overwritten_by_the_index(tmp_path: Path) -> None:
     written(tmp_path, "docs/a.txt", "bees")
     other = written(tmp_path, "other.db", "this is no database, but somebody's text" * 50)
     with pytest.raises(SourceRefusedError, match="cannot keep an index in"):
