@@ -6,6 +6,7 @@ import asyncio
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
@@ -22,13 +23,13 @@ from dagorch.ports import Provider
 __all__ = ["Outcome", "execute"]
 
 
+@dataclass(slots=True)
 class Outcome:
     """How a workflow ended: with a result, an error, or both."""
 
-    def __init__(self) -> None:
-        self.result: OrchestratorResult | None = None
-        self.error: BaseException | None = None
-        self.interrupted = False
+    result: OrchestratorResult | None = None
+    error: BaseException | None = None
+    interrupted: bool = False
 
 
 def execute(

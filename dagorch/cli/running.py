@@ -75,18 +75,21 @@ def _make_orchestrator(
     target: str, task: str | None, settings: Mapping[str, Any], options: RunOptions
 ) -> BaseOrchestrator:
     """Make the orchestrator, and refuse options that do not apply to it."""
-    orchestrator = None
-    if is_user_workflow(target):
-        orchestrator = load_orchestrator(
+    orchestrator = (
+        load_orchestrator(
             target, settings, options.allow or (), options.inputs or (), has_task=task is not None
         )
-    if not isinstance(orchestrator, GraphOrchestrator):
-        if task is None:
-            raise DefinitionError(f"{target} needs a TASK: what to do, in words")
-        for option, values in (("--input", options.inputs), ("--allow", options.allow)):
-            if values:
-                raise DefinitionError(f"{option} {values[0]} is for graphs, not for {target}")
-    return orchestrator or make_orchestrator(target, settings)
+        if is_user_workflow(target)
+        else make_orchestrator(target, settings)
+    )
+    if isinstance(orchestrator, GraphOrchestrator):
+        return orchestrator
+    if task is None:
+        raise DefinitionError(f"{target} needs a TASK: what to do, in words")
+    for option, values in (("--input", options.inputs), ("--allow", options.allow)):
+        if values:
+            raise DefinitionError(f"{option} {values[0]} is for graphs, not for {target}")
+    return orchestrator
 
 
 def _connect_provider(

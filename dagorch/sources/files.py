@@ -7,6 +7,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 import anyio
@@ -102,22 +103,12 @@ class Files:
                 if len(texts) < _MAX_PASSAGES:
                     texts.append(hit.text)
         for path, texts in pieces.items():
-            found.append(
-                Finding(
-                    titles[path],
-                    path,
-                    self._date(path),
-                    (),
-                    "\n…\n".join(texts),
-                    self._name,
-                )
-            )
+            text = "\n…\n".join(texts)
+            found.append(Finding(titles[path], path, self._date(path), (), text, self._name))
         return found
 
     def _date(self, path: str) -> str:
         """Return the day of the last change; empty if the file no longer exists."""
-        from datetime import UTC, datetime
-
         with suppress(OSError):
             seconds = (self._folder / path).stat().st_mtime
             return iso_date(datetime.fromtimestamp(seconds, UTC).isoformat())
@@ -178,11 +169,8 @@ class Files:
 
     def _warn(self, failures: dict[str, str]) -> None:
         shown = [f"{path} ({why})" for path, why in list(failures.items())[:_MAX_SHOWN_FILES]]
-        more = (
-            f" and {len(failures) - _MAX_SHOWN_FILES} more"
-            if len(failures) > _MAX_SHOWN_FILES
-            else ""
-        )
+        rest = len(failures) - len(shown)
+        more = f" and {rest} more" if rest else ""
         warnings.warn(
             f"{self._name}: skipped {', '.join(shown)}{more}", DagorchWarning, stacklevel=2
         )

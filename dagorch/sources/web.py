@@ -129,10 +129,8 @@ class WebSource(ABC):
     def _finding_or_none(self, record: Any) -> Finding | None:
         try:
             return self.to_finding(record)
-        except (KeyError, IndexError, TypeError, ValueError, AttributeError):
-            return None  # not as documented
-        except DefinitionError:
-            return None  # a blank title, for example
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError, DefinitionError):
+            return None  # not as documented, or a blank title
 
     def queries(self, words: list[str]) -> Iterator[str]:
         """Yield the query in the service's syntax, then wider ones to try if nothing is found."""
