@@ -141,7 +141,7 @@ class Plan:
     def slots_read(self, index: int) -> set[int]:
         """Return the slots that a node reads, including those that a merge folds."""
         slots = {slot for _, slot in self.binders[index]}
-        for binder in self.collections.get(index, ()):
+        for binder in self.collections.get(index, ()) if self.collections else ():
             slots.update(binder.slots)
         if self.kinds[index] == MERGE:
             slots.update(self.edge_source[self.in_start[index] : self.in_start[index + 1]])

@@ -1,8 +1,4 @@
-"""
-The doors to a run: `run`, `run_sync`, a handle, a stream of events.
-
-What a run is, is in `session.py`.
-"""
+"""How a run is started: `run`, `run_sync`, a handle, a stream. The run is in `session.py`."""
 
 from __future__ import annotations
 
@@ -86,7 +82,7 @@ class RunHandle:
         self._group.start_soon(self._run)
         try:
             while self._session.runner is None and not self._finished.is_set():
-                await checkpoint()  # so that there is a run to cancel, whoever is scheduled first
+                await checkpoint()  # until there is a run to cancel
         except BaseException as error:
             await self.__aexit__(type(error), error, error.__traceback__)
             raise
@@ -105,7 +101,7 @@ class RunHandle:
         except BaseExceptionGroup as group:
             single = single_error(group)
             if single is error:
-                return False  # raised on as it is, with the cause that it has
+                return False  # raised again as it is, with its cause
             raise single from single.__cause__
         if error is None and self._error is not None and not self._asked:
             raise self._error
@@ -130,7 +126,7 @@ class RunHandle:
 
     @property
     def status(self) -> dict[str, str]:
-        """The state of each node run of the graph by id, as it is now."""
+        """The current state of each node run of the graph, by id."""
         core = self._session.core
         if core is None or core.root is None:
             return {}
@@ -151,7 +147,7 @@ class RunHandle:
         return self._highest
 
     def cancel(self, reason: str = "cancelled by its handle") -> None:
-        """Stop the run; `result()` then raises a `RunError` with what had finished."""
+        """Stop the run; `result()` then raises a `RunError` with the values that had completed."""
         if self._session.runner is not None:
             self._session.runner.cancel(reason)
 
@@ -201,7 +197,7 @@ class RunHandle:
         return self._result
 
     async def events(self) -> AsyncIterator[Event]:
-        """Give the run's events from here on; the last is the run's end."""
+        """Yield the run's events from here on; the last is the run's end."""
         queue = self._session.subscribe()
         try:
             while (event := await queue.get()) is not None:
@@ -214,7 +210,7 @@ class _Host:
     """
     The task of a stream's run.
 
-    It knows nothing of the stream, so that a forgotten stream can go.
+    It holds no reference to the stream, so that an unused stream can be freed.
     """
 
     def __init__(self, session: Session) -> None:
@@ -226,7 +222,7 @@ class _Host:
         self.error: BaseException | None = None
 
     async def main(self) -> None:
-        """Run to the end, keeping what it came to."""
+        """Run to the end, and keep the result or the error."""
         try:
             with self.scope:
                 self.result = await self.session.run()
@@ -239,7 +235,7 @@ class _Host:
             self.ended.set()
 
     def begin(self) -> asyncio.Task[None] | None:
-        """Start the task; asyncio wants its tasks to be held on to."""
+        """Start the task; on asyncio the caller must keep a reference to it."""
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
@@ -250,7 +246,7 @@ class _Host:
         return loop.create_task(self.main())
 
     def stop(self) -> None:
-        if not self.queue.closed:  # else the last event was told, and the result is on its way
+        if not self.queue.closed:  # else the last event was sent, and the result follows
             self.scope.cancel()
 
 
@@ -258,12 +254,12 @@ class RunStream:
     """
     A run as a stream of events; made by `Graph.stream`.
 
-    The run begins with the first event asked for and goes on by itself in between. When the
-    stream is left early, or forgotten, the run is cancelled; `aclose()` or `async with` does so
-    at a place of one's choosing, and waits until it has ended.
+    The run begins when the first event is requested and continues between events. If the stream
+    is left early, or freed, the run is cancelled. `aclose()` or `async with` cancels it at a
+    known place and waits for its end.
 
     Attributes:
-        result: What the run came to, once the stream has ended.
+        result: The result, once the stream has ended.
     """
 
     def __init__(self, graph: Graph, given: Mapping[str, Any]) -> None:
@@ -274,7 +270,7 @@ class RunStream:
 
     @property
     def result(self) -> Result:
-        """What the run came to. Raises `DefinitionError` before the stream has ended."""
+        """The result of the run. Raises `DefinitionError` before the stream has ended."""
         if self._host is None or self._host.result is None:
             raise DefinitionError("the run has not completed; read the stream to its end first")
         return self._host.result
@@ -310,7 +306,7 @@ class RunStream:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Cancel the run if it still goes on, and wait until it has ended."""
+        """Cancel the run if it has not ended, and wait for its end."""
         self._closed = True
         if self._host is not None:
             self._host.stop()
@@ -320,5 +316,5 @@ class RunStream:
     def __del__(self) -> None:
         host = getattr(self, "_host", None)
         if host is not None:
-            with contextlib.suppress(RuntimeError):  # the event loop has gone, and the run with it
+            with contextlib.suppress(RuntimeError):  # the event loop is closed, and the run with it
                 host.stop()

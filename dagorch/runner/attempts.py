@@ -1,8 +1,4 @@
-"""
-What an attempt does: call a function, run it in a thread, exchange with a provider.
-
-And what it cost.
-"""
+"""What an attempt does: call a function, run it in a thread, or ask a model; and what it costs."""
 
 from __future__ import annotations
 
@@ -40,7 +36,7 @@ from dagorch.runner.request_preparation import RequestPreparer
 from dagorch.runner.threads import Job, run_in_thread
 from dagorch.scheduler import stimuli
 from dagorch.scheduler.core import Core
-from dagorch.scheduler.records import Evaluate, Prepared, Purpose, StartAttempt
+from dagorch.scheduler.records import Evaluate, ModelChoice, Prepared, Purpose, StartAttempt
 from dagorch.scheduler.stimuli import Stimulus
 
 __all__ = ["Attempts", "is_foreign_cancellation"]
@@ -48,13 +44,13 @@ __all__ = ["Attempts", "is_foreign_cancellation"]
 
 class Attempts:
     """
-    Does the work of node runs, and turns what comes of it into stimuli.
+    Does the work of attempts and evaluations, and returns their ends as stimuli.
 
     Args:
-        providers: Who answers LLM nodes.
-        shared: Where threads at work are counted.
-        preparer: Gives what the core decides on before an exchange.
-        deps: Handed to functions in their `Context`.
+        providers: Answer LLM nodes.
+        shared: Counts the threads at work.
+        preparer: Prepares exchanges for the core's decision.
+        deps: Passed to functions in their `Context`.
     """
 
     def __init__(
@@ -83,7 +79,7 @@ class Attempts:
     # -- attempts ---------------------------------------------------------------------------
 
     async def perform(self, attempt: StartAttempt) -> Stimulus:
-        """Do an attempt and give the stimulus of its end; only cancellation is raised."""
+        """Do an attempt and return the stimulus of its end; only cancellation is raised."""
         plan, index = attempt.frame.plan, attempt.index
         node: Any = plan.nodes[index]
         kind = plan.kinds[index]
@@ -92,14 +88,16 @@ class Attempts:
             if kind == LLM_CALL:
                 prepared = attempt.prepared
                 assert prepared is not None
-                ear = ReplyObserver(attempt, self.calls.on_text(attempt), self._access, self._clock)
+                observer = ReplyObserver(
+                    attempt, self.calls.on_text(attempt), self._access, self._clock
+                )
                 try:
-                    response = await prepared.provider.exchange(prepared.request, ear)
+                    response = await prepared.provider.exchange(prepared.request, observer)
                 except Exception as error:
                     usage = failure_usage(prepared.provider, prepared.request, error)
-                    ear.failed(error)
+                    observer.failed(error)
                     raise
-                ear.complete(response)
+                observer.complete(response)
                 response = with_usage(prepared.provider, prepared.request, response)
                 usage = response.usage
                 value = node.parse(response)
@@ -136,7 +134,7 @@ class Attempts:
             ) from error
 
     def wrong_type(self, attempt: StartAttempt, value: Any) -> Stimulus:
-        """The stimulus of an attempt whose function did not keep its annotation."""
+        """Return the stimulus of an attempt whose value does not fit its function's annotation."""
         node: Any = attempt.frame.plan.nodes[attempt.index]
         wanted = type_name(node.signature.returns)
         error = OutputTypeError(
@@ -147,11 +145,7 @@ class Attempts:
         return stimuli.AttemptFailed(attempt, error, self._clock())
 
     def cancelled(self, attempt: StartAttempt) -> stimuli.AttemptCancelled:
-        """
-        The stimulus of an attempt that was cancelled under way.
-
-        What it may have cost is on the bill.
-        """
+        """Return the stimulus of a cancelled attempt, billed at the most that it may have cost."""
         usage = NOTHING_USED
         prepared = attempt.prepared
         if prepared is not None:
@@ -159,7 +153,7 @@ class Attempts:
         return stimuli.AttemptCancelled(attempt, self._clock(), usage)
 
     def foreign_cancellation(self, attempt: StartAttempt, error: BaseException) -> Stimulus:
-        """The stimulus of an attempt that met a cancellation which was not its own."""
+        """Return the stimulus of an attempt that met a cancellation not meant for it."""
         failure = RunError(
             f"node {attempt.path!r} waited for something that was cancelled elsewhere, a task or "
             "future of its own",
@@ -173,7 +167,7 @@ class Attempts:
         key = (attempt.frame.serial, attempt.index)
         earlier = self._abandoned.get(key)
         if earlier is not None:
-            await earlier.finished.wait()  # two at once of one node run would be two too many
+            await earlier.finished.wait()  # a node run must not run twice at once
             del self._abandoned[key]
         jobs: list[Job] = []
         self.calls.open(attempt)
@@ -189,8 +183,8 @@ class Attempts:
     def _abandon(self, attempt: StartAttempt, key: tuple[int, int], job: Job) -> None:
         self._abandoned[key] = job
         message = (
-            f"node {attempt.path!r} was cancelled, but a thread cannot be killed: it goes on by "
-            "itself, and its result is thrown away; make the node async, or have it look at a "
+            f"node {attempt.path!r} was cancelled, but a thread cannot be killed: it continues on "
+            "its own, and its result is discarded; make the node async, or let it check a "
             "deadline"
         )
         try:
@@ -202,7 +196,7 @@ class Attempts:
     # -- evaluations ------------------------------------------------------------------------
 
     def evaluate(self, ticket: Evaluate) -> Stimulus:
-        """Call what the core may not call itself."""
+        """Call a function that the core asked for, and return the stimulus of its end."""
         try:
             if ticket.purpose is Purpose.PREPARE:
                 value: Any = self._prepare(ticket)
@@ -230,11 +224,11 @@ class Attempts:
 
     def _prepare(self, ticket: Evaluate) -> Prepared:
         node: Any = ticket.frame.plan.nodes[ticket.index]
-        place, failed = ticket.argument
-        request = node.request(ticket.inputs, failed)
-        provider, model = self._providers.for_node(node, place)
-        if place and request.extra and self._providers.for_node(node)[0] is not provider:
-            request = replace(request, extra={})  # fields of one service's own are not another's
+        choice: ModelChoice = ticket.argument
+        request = node.request(ticket.inputs, choice.last_error)
+        provider, model = self._providers.for_node(node, choice.model)
+        if choice.model and request.extra and self._providers.for_node(node)[0] is not provider:
+            request = replace(request, extra={})  # another service does not know these fields
         if model != request.model:
             request = replace(request, model=model)
         return self._preparer.prepare(provider, request, node)
@@ -242,10 +236,10 @@ class Attempts:
 
 def is_foreign_cancellation(error: BaseException) -> bool:
     """
-    Whether a cancellation was meant for something that a node waits for, not for this task.
+    Return whether a cancellation was meant for something that a node awaits, not for this task.
 
-    On asyncio awaiting a cancelled task raises what being cancelled raises; trio tells the two
-    apart by itself.
+    On asyncio, awaiting a cancelled task and being cancelled raise the same error; trio
+    distinguishes the two.
     """
     if not isinstance(error, asyncio.CancelledError):
         return False

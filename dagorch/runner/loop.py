@@ -193,9 +193,9 @@ class Runner:
                 if core.next_timer_at < self._timer_at:
                     self._set_timer()
                 attempt: StartAttempt | None = command
-                more = not self._worker_called and core.can_start
+                more = True
                 while attempt is not None:
-                    if more and not self._worker_called:
+                    if more and not self._worker_called and core.can_start:
                         self._call_worker()
                     plan, index, inputs = attempt.frame.plan, attempt.index, attempt.inputs
                     function = plan.functions[index]
@@ -278,25 +278,25 @@ class Runner:
 
     def _run_command(self, command: Command) -> None:
         """Carry out a command that needs no waiting."""
-        match command:
-            case Emit():
-                self._emit(command.event)
-            case Evaluate():
-                self._core.handle(self._attempts.evaluate(command))
-            case CancelAttempt(attempt=attempt):
-                if attempt.worker is not None and attempt.is_running:
-                    attempt.worker.cancel()
-            case WakeRun():
-                self._shared.wake(command.run)
-            case GrantCall() | RefuseCall():
-                command.call.on_answer(command)
-            case Finish():
-                for event in self._idle:
-                    event.set()
-                if self._timer_moved is not None:
-                    self._timer_moved.set()
-            case StartAttempt():  # only while draining: no worker is left
-                self._core.handle(stimuli.AttemptCancelled(command, self._clock()))
+        if type(command) is Emit:
+            self._emit(command.event)
+        elif type(command) is Evaluate:
+            self._core.handle(self._attempts.evaluate(command))
+        elif type(command) is CancelAttempt:
+            attempt = command.attempt
+            if attempt.worker is not None and attempt.is_running:
+                attempt.worker.cancel()
+        elif type(command) is WakeRun:
+            self._shared.wake(command.run)
+        elif isinstance(command, GrantCall | RefuseCall):
+            command.call.on_answer(command)
+        elif type(command) is Finish:
+            for event in self._idle:
+                event.set()
+            if self._timer_moved is not None:
+                self._timer_moved.set()
+        elif type(command) is StartAttempt:  # only while draining: no worker is left
+            self._core.handle(stimuli.AttemptCancelled(command, self._clock()))
 
     def _break(self, error: BaseException) -> None:
         self.broken = error

@@ -1,8 +1,4 @@
-"""
-What all runs of one event loop share.
-
-Its clock, their slice of its time, admission to resources, the watchdog.
-"""
+"""What all runs of one event loop share: clock, time slice, admission to resources, watchdog."""
 
 from __future__ import annotations
 
@@ -32,22 +28,22 @@ __all__ = ["SLICE_SECONDS", "LoopState", "Slice", "shared"]
 _RETRY: Final = Retry()
 SLICE_SECONDS: Final = 0.003
 """
-How long all runs of a loop together may keep it in one turn before others get theirs.
+How long all runs of a loop together may use it in one turn.
 
-A timer of somebody else waits up to three turns: one for its time to come, one to wake, one to run.
+A timer of another task waits up to three turns: one to expire, one to wake its task, one to run it.
 """
 
 
 class Slice:
     """
-    The time that runs may use in one turn of the event loop: one slice for all their workers.
+    The time that the workers of all runs may use in one turn of the event loop.
 
-    The loop itself says when it has gone round, so a worker that comes back from a real wait
-    knows that others have had theirs, and need not step aside.
+    The loop counts its turns. A worker that comes back from a real wait thus knows that other
+    tasks have run, and does not step aside.
 
     Attributes:
-        turn: Counts the loop's turns in which a worker did something.
-        end: When this turn's slice is used up, by the loop's clock.
+        turn: The number of the loop's turns in which a worker did something.
+        end: When this turn's slice ends, by the loop's clock.
     """
 
     __slots__ = ("_counting", "_soon", "end", "turn")
@@ -59,7 +55,7 @@ class Slice:
         self.end = 0.0
 
     def enter(self, now: float) -> int:
-        """Take part in this turn; the first to do so begins its slice. Returns the turn."""
+        """Take part in this turn; the first call begins its slice. Returns the turn."""
         if not self._counting:
             self._counting = True
             self.end = now + SLICE_SECONDS
@@ -72,7 +68,7 @@ class Slice:
 
 
 class LoopState:
-    """One per event loop, made by the first run there."""
+    """The shared state of one event loop, made by its first run."""
 
     def __init__(self) -> None:
         try:
@@ -89,18 +85,18 @@ class LoopState:
         self.admission = Admission()
         self._watchdog = Watchdog()
         self._runs: dict[str, Callable[[], None]] = {}
-        """Per run under way: what tells it that a resource was freed."""
+        """Per run, the function to call when a resource was freed."""
         self.threads_at_work = 0
         """Sync functions that run in a thread right now; virtual time does not jump meanwhile."""
         self.thread_wait_seconds = 0.0
         """How long the loop blocks for a sync function; virtual time only, for a fixed order."""
         self.chance = random.Random()
-        """Where runs that are given no seed draw theirs."""
+        """Gives runs without a seed theirs."""
         self._services: WeakKeyDictionary[Any, _Service] = WeakKeyDictionary()
         self._unweak: dict[int, tuple[Any, _Service]] = {}
-        """The same for providers that cannot be a weak key; these are kept."""
+        """The same for providers that cannot be a weak key; they are never freed."""
         self._accounts: WeakValueDictionary[str, _Service] = WeakValueDictionary()
-        """Of each account, the last to say what is permitted."""
+        """Per account, the last service that stated limits."""
         self._made = 0
 
     def __contains__(self, run: str) -> bool:
@@ -108,29 +104,29 @@ class LoopState:
 
     @property
     def count(self) -> int:
-        """Runs under way."""
+        """The number of running runs."""
         return len(self._runs)
 
     def enter(self, run: str, freed: Callable[[], None]) -> None:
-        """Take a run in: it is watched, and woken by `freed`."""
+        """Register a run: it is watched, and `freed` is called when a resource was freed."""
         self._runs[run] = freed
         self._watchdog.enter()
 
     def leave(self, run: str) -> None:
-        """Let a run go."""
+        """Remove a run."""
         del self._runs[run]
         self._watchdog.leave()
 
     def wake(self, run: str) -> None:
-        """Tell a run that a resource was freed; one that has ended needs to know nothing."""
+        """Tell a run that a resource was freed, if it still runs."""
         freed = self._runs.get(run)
         if freed is not None:
             freed()
 
-    def asked_of(
+    def resource_and_demand(
         self, provider: Provider, request: LLMRequest, node: Node[Any]
     ) -> tuple[Resource, Demand]:
-        """What an exchange holds, one of the model within the service, and what it asks for."""
+        """Return what an exchange holds, a model within its service, and its demand."""
         try:
             service = self._services.get(provider)
         except TypeError:
@@ -141,36 +137,36 @@ class LoopState:
                 self._services[provider] = service
             except TypeError:
                 self._unweak[id(provider)] = (provider, service)
-        asked = provider.demand(request) if service.is_paced else Demand.of(request)  # type: ignore[attr-defined]
-        demand = replace(asked, patience_seconds=_patience(node))
+        demand = provider.demand(request) if service.is_paced else Demand.of(request)  # type: ignore[attr-defined]
+        demand = replace(demand, patience_seconds=_patience(node))
         model = request.model or provider.default_model
-        told = None if service.says else self._accounts.get(service.account)
-        return service.of(model) if told is None else service.within(told.of(model)), demand
+        other = None if service.states_limits else self._accounts.get(service.account)
+        return service.of(model) if other is None else service.within(other.of(model)), demand
 
     def _service_of(self, provider: Provider) -> _Service:
         """
-        Make the resources of a provider, those of its account if it tells whose it uses.
+        Make the resources of a provider, or of its account if it names one.
 
-        Objects that say the same of one account share its limits, and one that says nothing keeps
-        to what another says, and to its own bound on exchanges at once. Those that say different
-        things have divided it among them.
+        Providers that state the same limits for one account share them. A provider that states
+        none keeps to those of another, and to its own bound on concurrency. Providers that state
+        different limits divide the account between them.
         """
         account = provider.account if isinstance(provider, HasAccount) else None
-        if not (isinstance(account, str) and account):  # a mock's may be anything
+        if not (isinstance(account, str) and account):  # a mock may return anything
             self._made += 1
             return _Service(provider, str(self._made))
         service = _Service(provider, "", account)
-        if service.says:
+        if service.states_limits:
             self._accounts[service.account] = service
         return service
 
 
 def _patience(node: Node[Any]) -> float:
     """
-    How long a node waits for a service that asked for a pause.
+    Return how long a node waits for a service that asked for a pause.
 
-    As long as it would wait for it itself, had it been refused: a `Retry-After` past its
-    deadline or its longest delay fails at once.
+    As long as its own retry would: a `Retry-After` past its deadline or its longest delay fails
+    at once.
     """
     policy = node.policy
     retry = getattr(node, "retry", None) or policy.retry or _RETRY
@@ -182,15 +178,15 @@ def _patience(node: Node[Any]) -> float:
 
 class _Service:
     """
-    The resources of one provider: itself, and each of its models.
+    The resources of one provider: the service, and each of its models.
 
-    It holds on to nothing of the provider, under which it is kept. Equal names are one resource
-    to `Admission`, which remembers what was sent for longer than any object lives.
+    It keeps no reference to the provider, which is its weak key. `Admission` treats equal names
+    as one resource, and remembers what was sent for longer than any object lives.
 
     Args:
-        provider: Whose.
-        number: Tells it from others of that name.
-        account: Does the same where it is not empty, together with what it says is permitted.
+        provider: The provider.
+        number: Distinguishes it from others of that name.
+        account: Replaces `number` if not empty, together with the stated limits.
     """
 
     def __init__(self, provider: Provider, number: str, account: str = "") -> None:
@@ -204,43 +200,45 @@ class _Service:
             for bound in (provider.max_concurrency, self._limits.concurrency)
             if bound is not None
         ]
-        self._most = min(bounds, default=None)
-        self.says = self._limits != NO_LIMITS
-        """Whether it was told what the service permits."""
+        self._max_concurrency = min(bounds, default=None)
+        self.states_limits = self._limits != NO_LIMITS
+        """Whether the provider states limits."""
         if account:
-            said = f"{account} {self._limits} {bounds}"
-            number = hashlib.blake2b(said.encode(), digest_size=6).hexdigest()
-        self._whole = Resource(
-            f"{provider.name}#{number}", self._most, is_service=True, limits=self._limits
+            stated = f"{account} {self._limits} {bounds}"
+            number = hashlib.blake2b(stated.encode(), digest_size=6).hexdigest()
+        self._service = Resource(
+            f"{provider.name}#{number}", self._max_concurrency, is_service=True, limits=self._limits
         )
         self._models: dict[str, Resource] = {}
 
     def of(self, model: str) -> Resource:
-        """One model of it, which has pauses of its own."""
+        """Return the resource of one model, which has its own pauses."""
         found = self._models.get(model)
         if found is None:
             limits = self._limits.of(model)
             found = self._models[model] = Resource(
-                f"{self._whole.name}/{model}",
+                f"{self._service.name}/{model}",
                 limits.concurrency if limits is not None else None,
                 is_service=True,
                 limits=limits,
-                within=self._whole,
+                within=self._service,
             )
         return found
 
-    def within(self, told: Resource) -> Resource:
-        """What another object of the account says of a model, with its own bound beside."""
-        if self._most is None:
-            return told
-        return Resource(f"{told.name}, {self._most} at once", self._most, within=told)
+    def within(self, other: Resource) -> Resource:
+        """Return a resource of another provider of the account, under this one's own bound."""
+        if self._max_concurrency is None:
+            return other
+        return Resource(
+            f"{other.name}, {self._max_concurrency} at once", self._max_concurrency, within=other
+        )
 
 
 _SHARED: RunVar[LoopState] = RunVar("dagorch_shared")
 
 
 def shared() -> LoopState:
-    """The event loop's own."""
+    """Return the state of the running event loop."""
     try:
         return _SHARED.get()
     except LookupError:

@@ -1,14 +1,10 @@
-"""
-From a finished core to a `Result`.
-
-Values, node runs and status read off its frames, when they are asked for.
-"""
+"""From a finished core to a `Result`. Most of it is read off the frames only when asked for."""
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Generic, TypeVar
+from functools import partial
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from dagorch.errors import BudgetExceededError, RunError
 from dagorch.graph.plan import ATTEMPT_KINDS, Plan
@@ -17,7 +13,7 @@ from dagorch.models.usage import NOTHING_USED, Bill
 from dagorch.scheduler.closed_frames import unpack
 from dagorch.scheduler.core import Core
 from dagorch.scheduler.frames import missing_output_error
-from dagorch.scheduler.records import MISSING, RELEASED, FrameGroup, NodeDetails
+from dagorch.scheduler.records import MISSING, RELEASED, Frame, FrameGroup
 from dagorch.scheduler.states import State
 from dagorch.scheduler.story import NodeRunRecords, ended_story, reason
 
@@ -28,7 +24,7 @@ _COMPLETED = int(State.COMPLETED)
 
 
 class _Lazy(Mapping[str, V], Generic[V]):
-    """A mapping made when it is first looked into: most runs are never asked for all of it."""
+    """A mapping made on first use: most runs are never asked for all of it."""
 
     __slots__ = ("_data", "_make")
 
@@ -55,179 +51,188 @@ class _Lazy(Mapping[str, V], Generic[V]):
         return repr(self._all())
 
 
+class _FrameView(NamedTuple):
+    """A frame, open or closed: the prefix of its paths, its node runs, the frames inside it."""
+
+    prefix: str
+    records: NodeRunRecords
+    groups: Mapping[int, list[FrameGroup]]
+
+
+class _GroupView(NamedTuple):
+    """A group of closed frames, and the node run that it is under."""
+
+    path: str
+    plan: Plan
+    node: int
+    group: FrameGroup
+
+
 def result_of(core: Core, graph: Any, dropped_events: int) -> Result:
-    """Give what a run came to, finished or not."""
-    root = core.root
-    assert root is not None
-    plan = core.plan
-
-    def values() -> dict[str, Any]:
-        return {
-            plan.nodes[i].id: root.values[i]
-            for i in range(plan.size)
-            if root.state[i] == _COMPLETED and root.values[i] is not RELEASED
-        }
-
-    def left() -> dict[str, Any]:
-        return _left(core)
-
-    def node_runs() -> dict[str, NodeRun]:
-        return _node_runs(core)
-
-    def expansions() -> dict[str, Plan]:
-        return _expansions(core)
-
-    def loops() -> dict[str, tuple[tuple[Any, ...], bool]]:
-        return _loops(core)
-
+    """Return the result of a run, finished or not."""
+    root, plan = _root(core), core.plan
     if plan.single_output:
         index = plan.outputs[0]
         output = root.values[index] if root.state[index] == _COMPLETED else None
     else:
         output = {
-            id: root.values[i]
-            for id, i in zip(plan.output_ids, plan.outputs, strict=True)
-            if root.state[i] == _COMPLETED
+            id: root.values[index]
+            for id, index in zip(plan.output_ids, plan.outputs, strict=True)
+            if root.state[index] == _COMPLETED
         }
     return Result(
         run_id=core.run_id,
         graph=graph,
         status=_status(core),
         output=output,
-        values=_Lazy(values),
-        inner_values=_Lazy(left),
-        node_runs=_Lazy(node_runs),
-        loops=_Lazy(loops),
-        expansions=_Lazy(expansions),
+        values=_Lazy(partial(_values, core)),
+        inner_values=_Lazy(partial(_inner_values, core)),
+        node_runs=_Lazy(partial(_node_runs, core)),
+        loops=_Lazy(partial(_loops, core)),
+        expansions=_Lazy(partial(_expansions, core)),
         usage=core.usage,
         duration_seconds=core.now - core.started,
         dropped_events=dropped_events,
     )
 
 
+def _root(core: Core) -> Frame:
+    assert core.root is not None
+    return core.root
+
+
 def _status(core: Core) -> RunStatus:
-    root = core.root
-    assert root is not None
+    root = _root(core)
     if core.cancelled is not None or not core.finished:
         return "cancelled"
     if root.stop_error is not None:
         return "failed"
-    ends = [State(root.state[i]) for i in core.plan.outputs]
+    ends = [State(root.state[index]) for index in core.plan.outputs]
     if all(end in (State.COMPLETED, State.SKIPPED) for end in ends):
         return "completed"
     return "partial" if State.COMPLETED in ends else "failed"
 
 
+# -- errors -----------------------------------------------------------------------------------
+
+
 def run_error(core: Core, result: Result) -> RunError | None:
     """
-    The error that a finished run raises, or None if it raises none.
+    Return the error that a finished run raises, or None.
 
-    A budget stop or the run's own deadline is raised as it is; what a node failed with is the
+    A budget stop and the run's own deadline are raised as they are. The error of a node is the
     cause of a `RunError` that names the node and tells its story.
     """
-    root = core.root
-    assert root is not None
+    root = _root(core)
     if result.status not in ("failed", "cancelled"):
         return None
     if core.cancelled is not None:
         return RunError(f"the run was cancelled: {core.cancelled}", partial_results=result)
     cause = root.stop_error
     if cause is None:
-        broken = [i for i in core.plan.outputs if root.state[i] != State.SKIPPED]
+        broken = [index for index in core.plan.outputs if root.state[index] != State.SKIPPED]
         cause = missing_output_error(root, broken[0])
-    index = next((i for i, facts in root.node_details.items() if facts.error is cause), None)
-    ceiling = isinstance(cause, BudgetExceededError) and cause.partial_results is None
-    if isinstance(cause, RunError) and (index is None or ceiling):
+    index = next((i for i, details in root.node_details.items() if details.error is cause), None)
+    is_ceiling = isinstance(cause, BudgetExceededError) and cause.partial_results is None
+    if isinstance(cause, RunError) and (index is None or is_ceiling):
         cause.partial_results = result
         return cause
-    way = list(_way(core, index, cause)) if index is not None else []
-    path = way[-1][0] if way else ""
+    trail = list(_trail(core, index, cause)) if index is not None else []
+    path = trail[-1][0] if trail else ""
     name = type(cause).__name__
     error = RunError(
         f"node {path!r} failed: {name}: {cause}" if path else f"{name}: {cause}",
         path=path,
-        story=[line for _, lines in way for line in lines],
+        story=[line for _, lines in trail for line in lines],
         partial_results=result,
     )
     error.__cause__ = cause
     return error
 
 
-def _way(core: Core, index: int, cause: BaseException) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Give path and story of a node run of the root, then of what failed inside of it with that."""
-    root = core.root
-    assert root is not None
-    prefix, known = "", NodeRunRecords(core.plan, root.state, root.times, root.node_details)
-    groups = root.closed_frames.get(index, [])
+def _trail(core: Core, index: int, cause: BaseException) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield path and story of a failed node run of the root, then of those inside it."""
+    frame = _root_view(core)
     while True:
-        path = prefix + known.plan.nodes[index].id
-        yield path, ended_story(known, path, index, core.started)
-        found = _broken(groups, cause)
+        path = frame.prefix + frame.records.plan.nodes[index].id
+        yield path, ended_story(frame.records, path, index, core.started)
+        groups = frame.groups.get(index, [])
+        found = _find_cause(path, groups, cause)
         if found is None:
             return
-        number, index, known, groups = found
-        prefix = f"{path}{number}/"
+        frame, index = found
 
 
-def _broken(
-    groups: list[FrameGroup], cause: BaseException
-) -> tuple[str, int, NodeRunRecords, list[FrameGroup]] | None:
-    """Find the frame that broke for a cause: its number, which node run failed, what it knows."""
+def _find_cause(
+    path: str, groups: list[FrameGroup], cause: BaseException
+) -> tuple[_FrameView, int] | None:
+    """Find the closed frame, and the node run in it, that failed with an error."""
     for group in reversed(groups):
-        for number, record in reversed(list(group.numbered_frames())):
-            states, times, facts, inner = unpack(group.plan, record)
-            for index, fact in facts.items():
-                if fact.error is cause:
-                    known = NodeRunRecords(group.plan, states, times, facts)
-                    return number, index, known, inner.get(index, [])
+        for frame in reversed(list(_frames_of(path, group))):
+            for index, details in frame.records.details.items():
+                if details.error is cause:
+                    return frame, index
     return None
 
 
-def _node_runs(core: Core) -> dict[str, NodeRun]:
-    """Every node run by path: those of the root, then frame by frame those inside."""
-    root = core.root
-    assert root is not None
-    runs: dict[str, NodeRun] = {}
-    stack: list[
-        tuple[str, Plan, bytes, array[float], dict[int, NodeDetails], dict[int, list[FrameGroup]]]
-    ] = [("", core.plan, bytes(root.state), root.times, root.node_details, root.closed_frames)]
-    while stack:
-        prefix, plan, states, times, facts, children = stack.pop()
-        for index in range(plan.size):
-            path = prefix + plan.nodes[index].id
-            runs[path] = _node_run(core, path, plan, states, times, facts, index)
-        for index, groups in reversed(children.items()):
-            id = plan.nodes[index].id
-            for group in reversed(groups):
-                for number, record in reversed(list(group.numbered_frames())):
-                    stack.append(
-                        (f"{prefix}{id}{number}/", group.plan, *unpack(group.plan, record))
-                    )
-    return runs
+# -- frames -----------------------------------------------------------------------------------
 
 
-def _groups(core: Core) -> Iterator[tuple[str, int, Plan, FrameGroup]]:
-    """Every group of frames: the path of its node run, and that one's place in which plan."""
-    root = core.root
-    assert root is not None
-    stack: list[tuple[str, Plan, dict[int, list[FrameGroup]]]] = [
-        ("", core.plan, root.closed_frames)
-    ]
+def _root_view(core: Core) -> _FrameView:
+    root = _root(core)
+    records = NodeRunRecords(core.plan, bytes(root.state), root.times, root.node_details)
+    return _FrameView("", records, root.closed_frames)
+
+
+def _frames_of(path: str, group: FrameGroup) -> Iterator[_FrameView]:
+    for number, closed in group.numbered_frames():
+        states, times, details, groups = unpack(group.plan, closed)
+        records = NodeRunRecords(group.plan, states, times, details)
+        yield _FrameView(f"{path}{number}/", records, groups)
+
+
+def _all_frames(core: Core) -> Iterator[_FrameView]:
+    """Yield the root frame, then the closed ones, each before those inside it."""
+    stack = [_root_view(core)]
     while stack:
-        prefix, plan, children = stack.pop()
-        for index, groups in children.items():
-            path = prefix + plan.nodes[index].id
-            for group in groups:
-                yield path, index, plan, group
-                for number, record in group.numbered_frames():
-                    stack.append((f"{path}{number}/", group.plan, unpack(group.plan, record)[3]))
+        frame = stack.pop()
+        yield frame
+        inner = [
+            view for found in _groups_of(frame) for view in _frames_of(found.path, found.group)
+        ]
+        stack.extend(reversed(inner))
+
+
+def _groups_of(frame: _FrameView) -> Iterator[_GroupView]:
+    plan = frame.records.plan
+    for index, groups in frame.groups.items():
+        path = frame.prefix + plan.nodes[index].id
+        for group in groups:
+            yield _GroupView(path, plan, index, group)
+
+
+def _all_groups(core: Core) -> Iterator[_GroupView]:
+    for frame in _all_frames(core):
+        yield from _groups_of(frame)
+
+
+# -- the parts of a result --------------------------------------------------------------------
+
+
+def _values(core: Core) -> dict[str, Any]:
+    root = _root(core)
+    return {
+        node.id: root.values[index]
+        for index, node in enumerate(core.plan.nodes)
+        if root.state[index] == _COMPLETED and root.values[index] is not RELEASED
+    }
 
 
 def _expansions(core: Core) -> dict[str, Plan]:
-    """The plans that were made at run time, by the path of the node run that gave them."""
+    """The plans that were made at run time, by the path of the node run that returned them."""
     return {
         path: group.plan
-        for path, index, plan, group in _groups(core)
+        for path, plan, index, group in _all_groups(core)
         if group.plan is not plan.bodies.get(index) and group.plan is not plan.fallbacks.get(index)
     }
 
@@ -236,57 +241,58 @@ def _loops(core: Core) -> dict[str, tuple[tuple[Any, ...], bool]]:
     """Of each loop that completed, by path: the state after each pass, and if it converged."""
     return {
         path: (group.history, group.converged)
-        for path, _, _, group in _groups(core)
+        for path, _, _, group in _all_groups(core)
         if group.history is not None
     }
 
 
-def _left(core: Core) -> dict[str, Any]:
+def _inner_values(core: Core) -> dict[str, Any]:
     """The values inside of what did not complete, by path."""
     return {
         f"{path}{group.number(label)}/{group.plan.nodes[index].id}": value
-        for path, _, _, group in _groups(core)
-        for label, values in _left_of(group)
+        for path, _, _, group in _all_groups(core)
+        for label, values in _values_in(group)
         for index, value in values.items()
     }
 
 
-def _left_of(group: FrameGroup) -> Iterator[tuple[int, dict[int, Any]]]:
-    """What broken frames had completed, and what whole ones had given to a container that broke."""
+def _values_in(group: FrameGroup) -> Iterator[tuple[int, dict[int, Any]]]:
+    """Yield, by label, what had completed in frames without a value, and the values of the rest."""
     yield from (group.values or {}).items()
     plan = group.plan
     for label, value in enumerate(group.results):
         if value is MISSING or isinstance(value, BaseException):
-            continue  # an item that failed, or was not reached
+            continue  # an item that failed or was not opened
         if plan.single_output:
             yield label, {plan.outputs[0]: value}
         else:
-            places = zip(plan.output_ids, plan.outputs, strict=True)
-            yield label, {index: value[id] for id, index in places if id in value}
+            outputs = zip(plan.output_ids, plan.outputs, strict=True)
+            yield label, {index: value[id] for id, index in outputs if id in value}
 
 
-def _bills(core: Core, known: NodeDetails) -> tuple[Bill, ...]:
+def _node_runs(core: Core) -> dict[str, NodeRun]:
+    """Every node run by path: those of the root, then frame by frame those inside."""
     models = list(core.models)
-    return tuple(Bill(*models[model], attempt, usage) for attempt, model, usage in known.bills)
+    return {
+        (path := prefix + node.id): _node_run(core, path, records, index, models)
+        for prefix, records, _ in _all_frames(core)
+        for index, node in enumerate(records.plan.nodes)
+    }
 
 
 def _node_run(
-    core: Core,
-    path: str,
-    plan: Plan,
-    states: bytes,
-    times: array[float],
-    facts: dict[int, NodeDetails],
-    index: int,
+    core: Core, path: str, records: NodeRunRecords, index: int, models: list[tuple[str, str]]
 ) -> NodeRun:
+    plan, states, times, all_details = records
     ready, started, ended = times[3 * index : 3 * index + 3]
     state = State(states[index])
-    known = facts.get(index)
+    details = all_details.get(index)
     attempts = 0
     if started >= 0 and plan.kinds[index] in ATTEMPT_KINDS:
-        failures = known.failures if known else 0
-        attempts = failures + (state == State.COMPLETED and not (known and known.recovered_from))
-        attempts = max(attempts, 1)
+        failures = details.failures if details else 0
+        is_own = state == State.COMPLETED and not (details and details.recovered_from)
+        attempts = max(failures + is_own, 1)
+    bills = details.bills if details is not None else ()
     return NodeRun(
         path=path,
         kind=plan.nodes[index].kind.value,
@@ -295,9 +301,9 @@ def _node_run(
         started_seconds=started - core.started if started >= 0 else None,
         ended_seconds=ended - core.started,
         attempts=attempts,
-        usage=known.usage if known else NOTHING_USED,
-        bills=_bills(core, known) if known is not None and known.bills else (),
-        error=known.error if known and state == State.FAILED else None,
-        recovered_from=known.recovered_from if known else None,
-        reason=reason(plan, states, facts, index),
+        usage=details.usage if details else NOTHING_USED,
+        bills=tuple(Bill(*models[model], attempt, usage) for attempt, model, usage in bills),
+        error=details.error if details and state == State.FAILED else None,
+        recovered_from=details.recovered_from if details else None,
+        reason=reason(plan, states, all_details, index),
     )

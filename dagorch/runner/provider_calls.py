@@ -1,4 +1,4 @@
-"""Calls that functions make through their `Context`: granted, metered, over with their attempt."""
+"""Calls that functions make through their `Context`: granted, billed, ended with their attempt."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from dagorch.scheduler.records import Call, StartAttempt
 __all__ = ["FunctionCalls"]
 
 _GRACE_SECONDS: Final = 0.1
-"""How long a thread whose call was cancelled may take to notice, before it counts as abandoned."""
+"""How long a thread may take to notice that its call was cancelled, before it is abandoned."""
 
 OnText = Callable[[str], None]
 
@@ -44,9 +44,9 @@ class FunctionCalls:
     The calls of one run's functions.
 
     Args:
-        providers: Who answers.
-        shared: Where threads at work are counted.
-        preparer: Gives what the core decides on.
+        providers: Answer the calls.
+        shared: Counts the threads at work.
+        preparer: Prepares exchanges for the core's decision.
     """
 
     def __init__(self, providers: Providers, shared: LoopState, preparer: RequestPreparer) -> None:
@@ -54,7 +54,7 @@ class FunctionCalls:
         self._shared = shared
         self._preparer = preparer
         self._of_threads: dict[StartAttempt, dict[anyio.CancelScope, anyio.Event]] = {}
-        """Per attempt in a thread: the calls it waits for, and what is set when they have ended."""
+        """Per attempt in a thread: the scope of each open call, and an event for its end."""
         self._warned: set[str] = set()
 
     def bind(self, access: CoreAccess, clock: Callable[[], float], core: Core) -> None:
@@ -64,7 +64,7 @@ class FunctionCalls:
         self._core = core
 
     def context(self, attempt: StartAttempt, deps: Any) -> Context[Any]:
-        """What the function of an attempt gets for its parameter annotated `Context`."""
+        """Return the `Context` of an attempt's function."""
         token = current_token()
 
         async def exchange(request: LLMRequest, on_text: OnText | None = None) -> LLMResponse:
@@ -83,7 +83,7 @@ class FunctionCalls:
         )
 
     def on_text(self, attempt: StartAttempt) -> OnText:
-        """What passes text on while somebody listens; a listener may come at any time."""
+        """Return a callback that reports text while somebody listens."""
         core = self._core
 
         def on_text(text: str) -> None:
@@ -115,36 +115,36 @@ class FunctionCalls:
             if isinstance(answer, RefuseCall):
                 raise answer.error
             provider, request = call.prepared.provider, call.prepared.request
-            usage = None  # until the truth is known
-            ear = ReplyObserver(
+            usage = None  # until the exchange has ended
+            observer = ReplyObserver(
                 call, _both(self.on_text(attempt), on_text), self._access, self._clock
             )
             try:
-                response: LLMResponse = await provider.exchange(request, ear)
+                response: LLMResponse = await provider.exchange(request, observer)
             except Exception as error:
                 usage = failure_usage(provider, request, error)
-                ear.failed(error)
+                observer.failed(error)
                 raise
-            ear.complete(response)
+            observer.complete(response)
             response = with_usage(provider, request, response)
             usage = response.usage
             return response
         finally:
-            if usage is None:  # cancelled under way
+            if usage is None:  # cancelled while in flight
                 usage = worst_case_usage(call.prepared.provider, call.prepared.request)
             self._access.feed(stimuli.CallEnded(call, usage, self._clock()))
 
     # -- from a thread ----------------------------------------------------------------------
 
     def open(self, attempt: StartAttempt) -> None:
-        """A thread begins to work for an attempt."""
+        """Allow calls from the thread of an attempt."""
         self._of_threads[attempt] = {}
 
     async def close(self, attempt: StartAttempt, job: Job | None) -> None:
         """
-        The attempt is over; the thread may call no more.
+        Cancel the open calls of an attempt that is over, and allow no more.
 
-        Calls that it waits for are cancelled; most threads then end by themselves.
+        Most threads then end by themselves.
         """
         calls = self._of_threads.pop(attempt)
         if not calls:
@@ -158,12 +158,12 @@ class FunctionCalls:
                 await job.finished.wait()
 
     async def _call_of_thread(self, attempt: StartAttempt, request: LLMRequest) -> LLMResponse:
-        """Make a thread's call, in a scope of its own: the task it runs in is nobody's child."""
+        """Make a thread's call, in its own scope: the task belongs to no task group."""
         calls = self._of_threads.get(attempt)
         if calls is None:
             if not _at_work(attempt):
                 raise run_has_ended(attempt)
-            calls = {}  # a thread that an async function started, and waits for itself
+            calls = {}  # a thread that an async function started and awaits
         scope = anyio.CancelScope()
         calls[scope] = ended = anyio.Event()
         self._shared.threads_at_work -= 1  # the thread waits for the loop, not the loop for it
@@ -179,12 +179,12 @@ class FunctionCalls:
     # -- from the event loop itself ---------------------------------------------------------
 
     def _call_on_the_loop(self, attempt: StartAttempt, request: LLMRequest) -> LLMResponse:
-        """Serve a sync call made on the event loop: granted or refused at once, and warned of."""
+        """Serve a sync call made on the event loop: granted or refused at once, with a warning."""
         if attempt.path not in self._warned:
             self._warned.add(attempt.path)
             warnings.warn(
                 f"node {attempt.path!r} calls its provider synchronously on the event loop, so "
-                "every other node waits for the answer; use acomplete, or make the node a plain "
+                "every other node waits for the reply; use acomplete, or make the node a plain "
                 "def",
                 BlockingCallWarning,
                 stacklevel=4,
@@ -195,26 +195,26 @@ class FunctionCalls:
             raise answer.error
         provider, request = call.prepared.provider, call.prepared.request
         usage = worst_case_usage(provider, request)
-        ear = ReplyObserver(call, _ignore, self._access, self._clock)
+        observer = ReplyObserver(call, _ignore, self._access, self._clock)
         try:
             response = _elsewhere(provider, request)
-            ear.complete(response)
+            observer.complete(response)
             response = with_usage(provider, request, response)
             usage = response.usage
         except Exception as error:
             usage = failure_usage(provider, request, error)
-            ear.failed(error)
+            observer.failed(error)
             raise
         finally:
             self._access.feed(stimuli.CallEnded(call, usage, self._clock()))
         return response
 
 
-# -- odds -------------------------------------------------------------------------------------
+# -- helpers -------------------------------------------------------------------------------------
 
 
 def _at_work(attempt: StartAttempt) -> bool:
-    """Whether an async function's attempt goes on."""
+    """Return whether an async function's attempt still runs."""
     frame, index = attempt.frame, attempt.index
     return (
         frame.plan.kinds[index] == ASYNC
@@ -238,28 +238,28 @@ async def _answer_of(call: Call) -> GrantCall | RefuseCall:
 
 
 def _both(first: OnText, second: OnText | None) -> OnText:
-    """Hand each piece of text to two listeners."""
+    """Return a callback that passes each piece of text to two others."""
     if second is None:
         return first
 
-    def hand_on(text: str) -> None:
+    def call_both(text: str) -> None:
         first(text)
         second(text)
 
-    return hand_on
+    return call_both
 
 
 def _ignore(_text: str) -> None:
-    """Take text that came in another thread's loop."""
+    """Ignore text that arrives on another thread's event loop."""
 
 
 def _elsewhere(provider: Provider, request: LLMRequest) -> LLMResponse:
-    """Exchange in a thread with a loop of its own, and wait for it right here."""
+    """Make the exchange on another event loop in a thread, and block until it ends."""
     outcome: list[LLMResponse] = []
     failure: list[BaseException] = []
 
-    # Not closed afterwards: it is in use on the other loop, and what it opened on this one
-    # ends with it.
+    # The provider is not closed afterwards: it is in use on the caller's loop, and what it opened
+    # on this one ends with this one.
     async def exchange() -> LLMResponse:
         return await provider.exchange(request, lambda text: None)
 

@@ -34,7 +34,7 @@ __all__ = ["Session", "single_error"]
 
 
 class Session:
-    """One run: checked, with its core and runner, and whoever listens."""
+    """One run: checked, with its core, its runner and its listeners."""
 
     def __init__(self, graph: Graph, given: Mapping[str, Any]) -> None:
         self.graph = graph
@@ -109,7 +109,7 @@ class Session:
             queue.put(event)
 
     def subscribe(self) -> EventQueue:
-        """Give a queue of the events from here on."""
+        """Return a queue of the events from here on."""
         queue = EventQueue()
         self.streams.append(queue)
         if self.core is not None:
@@ -119,12 +119,12 @@ class Session:
         return queue
 
     def unsubscribe(self, queue: EventQueue) -> None:
-        """Let a queue go that nobody reads any more."""
+        """Drop a queue that is no longer read."""
         if queue in self.streams:
             self.streams.remove(queue)
 
     async def run(self) -> Result:
-        """Run to the end, deliver the events, and give the result or raise."""
+        """Run to the end, deliver the events, and return the result or raise."""
         options = self.options
         observed = bool(self.listeners or self.streams)
         common = shared()
@@ -161,7 +161,7 @@ class Session:
         result = result_of(core, self.graph, self.dropped)
         error = run_error(core, result)
         if core.cancelled is not None:
-            await checkpoint()  # cancelled from outside: then that is what is raised
+            await checkpoint()  # raises if the cancellation came from outside
         if error is not None:
             raise error
         return result
@@ -178,9 +178,9 @@ class Session:
 
     async def _run_with_listeners(self, runner: Runner) -> None:
         """
-        The same, with a task per listener.
+        Run with a task per listener.
 
-        What they have not taken after `drain_seconds` is dropped.
+        Events that a listener has not taken after `drain_seconds` are dropped.
         """
         failure: BaseException | None = None
         try:
@@ -203,7 +203,7 @@ class Session:
 
 
 def single_error(group: BaseExceptionGroup) -> BaseException:
-    """The one error behind a group: cancellation of the others is no news."""
+    """Return the one error behind a group, rather than the cancellations that it caused."""
     errors: list[BaseException] = []
     stack: list[BaseException] = [group]
     while stack:

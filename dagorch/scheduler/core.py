@@ -347,7 +347,7 @@ class Core:
     def release_edges(self, frame: Frame, index: int, start: int = 0) -> None:
         """Resolve the edges out of an ended node run."""
         plan, pending = frame.plan, frame.pending
-        out_edges, targets = plan.out_edges[index], plan.edge_target
+        out_edges, targets, slot_only = plan.out_edges[index], plan.edge_target, plan.slot_only
         only_counts = (
             plan.unconditional[index]
             and frame.state[index] == _COMPLETED
@@ -364,7 +364,12 @@ class Core:
             if only_counts:
                 left = pending[target] - 1
                 pending[target] = left
-                to = None if left else edges.judge(frame, target)
+                if left:
+                    to = None
+                elif slot_only[target] and target not in frame.edge_counts:
+                    to = _READY  # as `judge` would say
+                else:
+                    to = edges.judge(frame, target)
             elif edges.is_awaited(frame, edge):
                 to = edges.resolve(frame, edge)
             else:
@@ -431,13 +436,15 @@ class Core:
         if self.observed:
             details = frame.node_details.get(index)
             attempt = (details.failures if details is not None else 0) + 1
-            self._emit_started(frame, index, attempt)
+            data = {"kind": frame.plan.nodes[index].kind.value}
+            self.emit(EventType.NODE_STARTED, frame, index, attempt, data)
 
     def enter_open(self, frame: Frame, index: int, to: State) -> None:
         if frame.times[3 * index + 1] < 0:  # else it has started: an expansion or a fallback
             frame.times[3 * index + 1] = self.now
             if self.observed:
-                self._emit_started(frame, index, 0)
+                data = {"kind": frame.plan.nodes[index].kind.value}
+                self.emit(EventType.NODE_STARTED, frame, index, 0, data)
 
     def enter_waiting(self, frame: Frame, index: int, to: State) -> None:
         if frame.times[3 * index + 1] < 0:
@@ -1240,10 +1247,6 @@ class Core:
             data,
         )
         self.outbox.append(Emit(event))
-
-    def _emit_started(self, frame: Frame, index: int, attempt: int) -> None:
-        data = {"kind": frame.plan.nodes[index].kind.value}
-        self.emit(EventType.NODE_STARTED, frame, index, attempt, data)
 
 
 # -- tables -----------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ __all__ = ["Started", "Success", "fast_path"]
 Success = tuple[StartAttempt, object, float]
 """An attempt, its value, and the time: an `AttemptSucceeded` without a bill."""
 Started = tuple[StartAttempt | None, bool]
-"""The attempt that starts in the freed slot, and whether more can start beside it."""
+"""The attempt that starts in the freed slot, and whether more node runs are ready."""
 
 _PENDING, _READY, _RUNNING = int(State.PENDING), int(State.READY), int(State.RUNNING)
 _COMPLETED = int(State.COMPLETED)
@@ -43,7 +43,7 @@ def fast_path(core: Core) -> Generator[Started, Success, None]:  # noqa: C901  t
     """
     dispatcher, outbox, agenda = core.dispatcher, core.outbox, core.agenda
     queue, waiting_calls = dispatcher.queue, dispatcher.waiting_calls
-    hedge_candidates, max_parallel = dispatcher.hedge_candidates, dispatcher.max_parallel
+    hedge_candidates = dispatcher.hedge_candidates
     in_order, late, by_needs = queue.in_order, queue.late, queue.by_needs
     start_order, start_rank = core.plan.start_order, core.plan.start_rank
     frame: Frame | None = None
@@ -127,11 +127,7 @@ def fast_path(core: Core) -> Generator[Started, Success, None]:  # noqa: C901  t
             attempt.index = index
             attempt.inputs = owner.inputs_of(index) if owner.plan.has_inputs[index] else _NO_INPUTS
             owner.running[index] = attempt
-            more = bool(in_order or late) and dispatcher.slots_used < max_parallel
-            started = attempt, more
+            started = attempt, (True if in_order or late else False)  # noqa: SIM210  no call
             break
-        else:
-            dispatcher.slots_used -= 1
-            continue
         if started is _NOTHING:
             dispatcher.slots_used -= 1
