@@ -37,7 +37,7 @@ _OURS: Final = (
 
 
 _Seen = tuple[Any, Any, int]
-"""A command, its frame and its node: on the straight road one ticket serves several in turn."""
+"""A command, its frame and its node: on the fast path one attempt serves several node runs."""
 
 
 class Watchdog:

@@ -8,6 +8,7 @@ Rules are functions in the files below this one. They return what should happen,
 it happen:
 
     edges.py        the end of a node run -> the states that others should go to
+    attempts.py     the end of an attempt -> another one, or what its rival does
     frames.py       the end of a frame, an item, a pass -> the next step of its container
     dispatcher.py   what is ready -> what may start by slot, resource and money
 
@@ -42,7 +43,7 @@ from dagorch.models.policy import NO_FALLBACK
 from dagorch.models.usage import NOTHING_USED, Usage
 from dagorch.nodes.branch import Branch, labels_of
 from dagorch.nodes.merge import Merge
-from dagorch.scheduler import edges, frames, stimuli
+from dagorch.scheduler import attempts, edges, frames, stimuli
 from dagorch.scheduler.admission import Admission
 from dagorch.scheduler.commands import (
     CONTINUE,
@@ -71,7 +72,6 @@ from dagorch.scheduler.records import (
     TimerKind,
 )
 from dagorch.scheduler.resource_queues import NEVER, Permit, Resource
-from dagorch.scheduler.retry import next_delay
 from dagorch.scheduler.states import TRANSITIONS, State
 from dagorch.scheduler.stimuli import Stimulus
 from dagorch.scheduler.story import story
@@ -850,7 +850,7 @@ class Core:
         if attempt.hedge_timer is not None:
             self.timers.drop(attempt.hedge_timer)
         if attempt.rival is not None:
-            self._one_of_two_ended(attempt, attempt.rival, s)
+            self._rival_ended(attempt, attempt.rival, s)
             return False
         if attempt.timer is not None:
             self.timers.drop(attempt.timer)
@@ -907,7 +907,6 @@ class Core:
     def _attempt_failed(self, attempt: StartAttempt, error: BaseException) -> None:
         """Retry a node run later, or let it fail."""
         frame, index = attempt.frame, attempt.index
-        policy = frame.plan.nodes[index].policy
         details = frame.details(index)
         details.failures += 1
         details.model_failures += 1
@@ -918,22 +917,10 @@ class Core:
         if attempt.cancelling and attempt.stop_error is None:
             self.move(frame, index, State.CANCELLED)
             return
-        retry = getattr(frame.plan.nodes[index], "retry", None) or policy.retry
-        delay, fallback_model = None, None
-        if retry is not None and not frame.stopping and not attempt.is_final:
-            delay = next_delay(retry, details.model_failures, error, self._random)
-            if delay is not None and self._is_too_late(frame, index, self.now + delay):
-                delay = None
-            if delay is None and details.model < len(policy.fallback_models):
-                fallback_model = policy.fallback_models[details.model]
-                details.model += 1
-                details.model_failures = 0
-                delay = 0.0
-        line = f"attempt {attempt.number} failed: {describe(error)}"
-        if delay is not None:
-            line += f"; next in {delay:.3f} s"
-        if fallback_model is not None:
-            line += f", with model {fallback_model!r}"
+        deadline = NEVER
+        if self.timeout_seconds is not None:
+            deadline = self.started + self.timeout_seconds
+        delay, model, line = attempts.decide_retry(attempt, error, self.now, deadline, self._random)
         self._note(attempt, line)
         if delay is None:
             self.fail(frame, index, error)
@@ -941,8 +928,8 @@ class Core:
         self.move(frame, index, State.DELAYED)
         if self.observed:
             retrying: dict[str, Any] = {"delay_seconds": delay}
-            if fallback_model is not None:
-                retrying["model"] = fallback_model
+            if model is not None:
+                retrying["model"] = model
             self.emit(EventType.NODE_RETRYING, frame, index, attempt.number, retrying)
         if delay > 0:
             when, failures = self.now + delay, details.failures
@@ -950,23 +937,11 @@ class Core:
         else:
             self.make_ready(frame, index)
 
-    @property
     def _random(self) -> random.Random:
-        """The source of chance, made when a delay is first drawn: most runs never need it."""
+        """Return the source of chance, made on first use: most runs never need it."""
         if self._rng is None:
             self._rng = random.Random(self._seed)
         return self._rng
-
-    def _is_too_late(self, frame: Frame, index: int, when: float) -> bool:
-        """Return whether a deadline will have passed: the node run's own, or one around it."""
-        while True:
-            details = frame.node_details.get(index)
-            if details is not None and details.timer is not None and when >= details.timer.when:
-                return True
-            if frame.parent is None:
-                break
-            frame, index = frame.parent, frame.parent_index
-        return self.timeout_seconds is not None and when >= self.started + self.timeout_seconds
 
     def cancel_attempt(
         self, attempt: StartAttempt, error: BaseException | None, *, is_final: bool = False
@@ -1035,40 +1010,27 @@ class Core:
                 self.emit(EventType.NODE_HEDGED, hedge.frame, hedge.index, hedge.number, data)
             self.outbox.append(hedge)
 
-    def _one_of_two_ended(
+    def _rival_ended(
         self, attempt: StartAttempt, other: StartAttempt, s: stimuli.AttemptEnded
     ) -> None:
-        """
-        Take in the end of one of two rivals.
-
-        If it succeeded the other is stopped, and the value counts when it has ended. If it failed
-        the other continues alone, as the node run's attempt.
-        """
-        attempt.rival = other.rival = None
-        attempt.frame.running[attempt.index] = other
-        timer, attempt.timer = attempt.timer, None
-        if timer is not None:
-            timer.attempt, other.timer = other, timer
-        name = f"{'the hedge of ' if attempt.is_hedge else ''}attempt {attempt.number}"
+        """Stop the other of two rivals if this one succeeded; otherwise it continues alone."""
+        line = attempts.rival_ended(attempt, other, s)
+        if line is not None:
+            self._note(attempt, line)
         if isinstance(s, stimuli.AttemptSucceeded):
-            other.winning_value = s.value
             if other.timer is not None:
                 self.timers.drop(other.timer)
-            self._note(attempt, f"{name} answered first")
             if not other.cancelling:
                 self.cancel_attempt(other, None)
         elif not attempt.cancelling:
-            error = describe(s.error) if isinstance(s, stimuli.AttemptFailed) else "stopped"
-            self._note(attempt, f"{name} failed: {error}; the other of the two goes on")
             self._switch_text(other, attempt)
 
     def _switch_text(self, winner: StartAttempt, loser: StartAttempt) -> None:
         """Send listeners the winner's text, to replace what they received of the loser's."""
-        if loser.emits_text and self.observed and not winner.cancelling:
-            data = {"text": winner.suppressed_text, "replaces_text": True}
+        text = attempts.take_text_from(winner, loser)
+        if text is not None and self.observed:
+            data = {"text": text, "replaces_text": True}
             self.emit(EventType.NODE_TOKENS, winner.frame, winner.index, winner.number, data)
-            winner.emits_text = True
-        winner.suppressed_text = ""
 
     def _note(self, attempt: StartAttempt, line: str) -> None:
         """Add a line to the story of an attempt's node run."""
@@ -1188,31 +1150,16 @@ class Core:
                 if frame.state[index] == State.DELAYED and failures == timer.failures:
                     self.make_ready(frame, index)
             case TimerKind.ATTEMPT:
+                assert timer.attempt is not None
                 if frame.state[index] < _COMPLETED:
-                    self._attempt_timed_out(timer)
+                    self.cancel_attempt(timer.attempt, attempts.timeout_error(timer))
             case TimerKind.NODE:
                 if frame.state[index] < _COMPLETED:
-                    self._node_timed_out(frame, index)
+                    self._node_timed_out(frame, index, attempts.timeout_error(timer))
 
-    def _attempt_timed_out(self, timer: Timer) -> None:
-        attempt = timer.attempt
-        assert attempt is not None
-        node, path = timer.frame.plan.nodes[timer.index], attempt.path
-        seconds = node.policy.attempt_timeout_seconds or 0.0
-        error = NodeTimeoutError(
-            f"attempt {attempt.number} of node {path!r} took longer than "
-            f"attempt_timeout_seconds={seconds:g}",
-            path=path,
-        )
-        self.cancel_attempt(attempt, error)
-
-    def _node_timed_out(self, frame: Frame, index: int) -> None:
+    def _node_timed_out(self, frame: Frame, index: int, error: NodeTimeoutError) -> None:
         """Stop what a node run is doing, or let it fail at once if it only waits."""
-        path, state = frame.path_of(index), frame.state[index]
-        seconds = frame.plan.nodes[index].policy.timeout_seconds or 0.0
-        error = NodeTimeoutError(
-            f"node {path!r} took longer than timeout_seconds={seconds:g}", path=path
-        )
+        state = frame.state[index]
         if state == _RUNNING:
             self.cancel_attempt(frame.running[index], error, is_final=True)
         elif state == _OPEN and index in frame.containers:

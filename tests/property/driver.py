@@ -1,7 +1,4 @@
-"""
-Drives a core on virtual time, in the world of `world.py`, and checks the invariants after each
-step.
-"""
+"""Drives a core on virtual time in the world of `world.py`; checks the invariants at each step."""
 
 from __future__ import annotations
 
@@ -57,7 +54,7 @@ class Ending:
 
 @dataclass
 class Driven:
-    """All that a driven run showed."""
+    """Everything that was seen of a run."""
 
     ends: dict[str, Ending] = field(default_factory=dict)
     started: list[Started] = field(default_factory=list)
@@ -281,5 +278,5 @@ class Driver:
 def drive(
     spec: GraphSpec, world: World, parallel: int, inputs: dict[str, Any], **options: Any
 ) -> Driven:
-    """Run a graph on the engine and give what was seen."""
+    """Run a graph on the engine and return what was seen."""
     return Driver(spec, world, parallel, **options).run(inputs)

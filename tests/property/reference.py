@@ -158,7 +158,7 @@ class Reference(Attempts):
                 edge.closed = True
 
     def abandon(self, run: Run) -> bool:
-        """Cancel what nothing waits for any more."""
+        """Cancel what nothing waits for."""
         if (
             not run.out
             or run.spec.id in run.frame.protected
@@ -286,7 +286,7 @@ class Reference(Attempts):
         self.more_items(run)
 
     def more_items(self, run: Run) -> None:
-        """Open items in order, no more at once than the map may have."""
+        """Open items in order, up to the map's bound."""
         box = run.box
         assert box is not None
         while box.next_item < len(box.items) and len(box.frames) < (

@@ -108,7 +108,7 @@ class Frame:
         self.error: BaseException | None = None
         self.closed = False
         self.instants: set[float] = set()
-        """When something here was told to stop: at these, before and after are one."""
+        """When something here was asked to stop; at these times, before and after are the same."""
         self.runs = {node.id: Run(self, node, place) for place, node in enumerate(spec.nodes)}
         for run in self.runs.values():
             node = run.spec

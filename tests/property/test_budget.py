@@ -40,7 +40,7 @@ class Service(BaseProvider):
         self.limit = chance.randrange(1, 60)
         self.spent = Amount()
         self.lost = False
-        """Whether something was billed whose usage nobody was told."""
+        """Whether something was billed whose usage was not reported."""
 
     def max_output_tokens(self, model: str = "") -> int | None:
         return self.limit

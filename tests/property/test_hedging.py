@@ -41,7 +41,7 @@ WORST = Usage(90, 10, Decimal("0.10"), estimated=True, calls=1)
 
 @dataclass(frozen=True)
 class Act:
-    """What one exchange does: when it ends and how, and how long it takes to stop if told to."""
+    """What one exchange does: when and how it ends, and how long it takes to stop."""
 
     seconds: float
     good: bool
@@ -167,7 +167,7 @@ class Driver:
         self._schedule(attempt, self._act(attempt).seconds, stopped=False)
 
     def _schedule(self, attempt: StartAttempt, seconds: float, *, stopped: bool) -> None:
-        """One that is told to stop does so, unless it ends by itself before."""
+        """An attempt that is asked to stop does so, unless it ends by itself before."""
         self._count += 1
 
         def happen() -> None:

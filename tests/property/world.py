@@ -38,7 +38,7 @@ def shown(value: Any) -> Any:
 
 @dataclass
 class Act:
-    """One attempt: how long it takes, how it ends, and what it does when it is told to stop."""
+    """One attempt: how long it takes, how it ends, and what it does when it is asked to stop."""
 
     seconds: float
     end: str
@@ -49,7 +49,7 @@ class Act:
     latency: float
 
     def cancelled(self, started: float, now: float) -> tuple[float, str]:
-        """When and how it ends if it is told to stop now."""
+        """When and how it ends if it is asked to stop now."""
         natural = started + self.seconds
         if self.on_cancel == "ignore" or now + self.latency >= natural:
             return natural, self.end

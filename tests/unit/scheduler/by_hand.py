@@ -1,6 +1,6 @@
 """
 A core driven step by step by a test, as a runner would: evaluations at once, attempts when the
-test says so.
+test ends them.
 """
 
 from __future__ import annotations
@@ -53,13 +53,13 @@ class ByHand:
         self.running: dict[str, StartAttempt] = {}
         self.cancelling: list[str] = []
         self.others: list[Command] = []
-        """Commands that the test has to look at itself."""
+        """Commands that the test must check itself."""
 
     def start(self, **inputs: Any) -> ByHand:
         return self.tell(stimuli.RunStarted(inputs, self.now))
 
     def tell(self, stimulus: stimuli.Stimulus) -> ByHand:
-        """Hand the core a stimulus, check it, and do what it says."""
+        """Hand the core a stimulus, check it, and carry out its commands."""
         self.core.handle(stimulus)
         check(self.core)
         return self.drain()
@@ -73,7 +73,7 @@ class ByHand:
         return self.drain()
 
     def drain(self) -> ByHand:
-        """Do what the core says until it has nothing to say."""
+        """Carry out the core's commands until there is none."""
         while (command := self.core.next()) is not None:
             check(self.core)
             self.commands.append(command)
@@ -120,7 +120,7 @@ class ByHand:
         return self.tell(stimuli.AttemptFailed(attempt, error or OSError("no"), self.now, usage))
 
     def stopped(self, path: str, usage: Usage = NOTHING_USED) -> ByHand:
-        """An attempt that was told to stop has."""
+        """End an attempt that was asked to stop."""
         self.cancelling.remove(path)
         return self.tell(stimuli.AttemptCancelled(self.running.pop(path), self.now, usage))
 
@@ -128,7 +128,7 @@ class ByHand:
         return self.tell(stimuli.Expanded(self.running.pop(path), graph.compile(), self.now))
 
     def wait(self, seconds: float) -> ByHand:
-        """Let time pass, timers going off on the way."""
+        """Let time pass; timers fire on the way."""
         end = self.now + seconds
         while self.core.next_timer_at <= end:
             self.now = self.core.next_timer_at
@@ -159,5 +159,5 @@ class ByHand:
 
 
 def _name(attempt: StartAttempt) -> str:
-    """What a test calls an attempt: by its path, a hedge as `ask hedge`."""
+    """The name of an attempt in a test: its path; of a hedge, `ask hedge`."""
     return f"{attempt.path} hedge" if attempt.is_hedge else attempt.path

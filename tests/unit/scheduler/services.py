@@ -22,7 +22,7 @@ class Service(Protocol):
 
 
 class FixedWindows:
-    """Counts from zero in each window; the first begins at some time nobody was told."""
+    """Counts from zero in each window; the first begins at an unknown time."""
 
     def __init__(self, requests: int, tokens: int, window: float, begin: float) -> None:
         self._most = (requests, tokens)

@@ -247,7 +247,7 @@ class Loop:
             self.look(name)
 
     def look(self, name: str) -> None:
-        """Pass on what a run said to others, until nobody has anything to say."""
+        """Wake the runs that a run names, until none names another."""
         self._collect(name)
         while self.woken:
             other = self.runs[self.woken.popleft()]

@@ -1,7 +1,4 @@
-"""
-Calls of function nodes: granted, refused or in line; whoever waits is served as soon as there is
-something.
-"""
+"""Calls of function nodes: granted, refused or waiting, and served as soon as there is room."""
 
 from __future__ import annotations
 

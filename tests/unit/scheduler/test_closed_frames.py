@@ -1,4 +1,4 @@
-"""What a closed frame leaves behind: small, and with everything that can still be asked for."""
+"""Packed frames: small, and with everything that a result needs."""
 
 from __future__ import annotations
 

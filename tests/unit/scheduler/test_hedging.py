@@ -1,4 +1,4 @@
-"""Hedges, step by step: when there is one, which answer counts, what is told and what is paid."""
+"""Hedges, step by step: when one starts, which response counts, its events and its bills."""
 
 from __future__ import annotations
 
@@ -209,7 +209,7 @@ def test_a_full_service_holds_up_no_hedge_of_another(monkeypatch: pytest.MonkeyP
     acquire_hedge = Admission.acquire_hedge
 
     def noted(admission: Admission, permit: Permit, now: float) -> Permit | None:
-        asked.append(next(lane.name for lane, _ in permit))
+        asked.append(next(queue.name for queue, _ in permit))
         return acquire_hedge(admission, permit, now)
 
     monkeypatch.setattr(Admission, "acquire_hedge", noted)
@@ -290,9 +290,9 @@ def test_what_was_hedged_counts_as_long_as_it_was_borne() -> None:
     answer = Usage(1, 1, calls=1)
     admission.release(hedge, 6.0, answer)
     admission.release(permit, 7.0, Usage(1, 1, estimated=True, calls=1))
-    lane = next(lane for lane, _ in permit)
-    assert lane.latencies is not None
-    assert list(lane.latencies._seconds) == [7.0]
+    queue = next(queue for queue, _ in permit)
+    assert queue.latencies is not None
+    assert list(queue.latencies._seconds) == [7.0]
 
 
 def test_failures_and_guesses_say_nothing_of_how_long_answers_take() -> None:
@@ -302,9 +302,9 @@ def test_failures_and_guesses_say_nothing_of_how_long_answers_take() -> None:
         assert permit
         admission.p95(permit)
         admission.release(permit, 9.0, usage)
-        lane = next(lane for lane, _ in permit)
-        assert lane.latencies is not None
-        assert lane.latencies.is_idle(9.0)
+        queue = next(queue for queue, _ in permit)
+        assert queue.latencies is not None
+        assert queue.latencies.is_idle(9.0)
 
 
 def test_the_newest_answers_count_and_are_forgotten_in_the_end() -> None:

@@ -1,7 +1,4 @@
-"""
-A core that was tampered with is noticed: one corruption for each rule, and the rule's words in
-the error.
-"""
+"""One corruption of a core for each invariant; the error names the rule."""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ class World:
         heappush(self._events, (self.now + after, next(self._serial), what))
 
     def look(self, name: str) -> None:
-        """Pass on what a run said, and begin what it started, until nobody has more to say."""
+        """Wake the runs that a run names and note what it started, until none names another."""
         todo = deque([name])
         while todo:
             hand = self.runs[todo.popleft()]

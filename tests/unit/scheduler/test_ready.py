@@ -1,6 +1,6 @@
 """
-The ready queue and its key: priority, critical path, frame, place; what is saturated holds up
-nobody else.
+The ready queue and its key: priority, critical path, frame, node; a saturated resource holds up
+only its own.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""
-The table of states: every legal step is taken by some run, every other raises and tells the
-story.
-"""
+"""The table of states: some run takes each legal step, every other step raises with the story."""
 
 from __future__ import annotations
 

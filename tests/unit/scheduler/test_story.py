@@ -1,4 +1,4 @@
-"""What is told of a node run: a line a step, and why it came to its end."""
+"""The story of a node run: a line per step, and the reason of its end."""
 
 from __future__ import annotations
 
