@@ -47,7 +47,8 @@ def fast_path(core: Core) -> Generator[Started, Success, None]:  # noqa: C901  t
     in_order, late, by_needs = queue.in_order, queue.late, queue.by_needs
     start_order, start_rank = core.plan.start_order, core.plan.start_rank
     frame: Frame | None = None
-    started: Started = _NOTHING
+    known: StartAttempt | None = None  # the attempt of the next two, made once for it
+    alone = with_more = started = _NOTHING
     while True:
         attempt, value, now = yield started
         started = _NOTHING
@@ -62,6 +63,7 @@ def fast_path(core: Core) -> Generator[Started, Success, None]:  # noqa: C901  t
         if agenda or frame.needs_slow_path or not (slot_only[index] and unconditional[index]):
             core.handle(AttemptSucceeded(attempt, value, now))
             del attempt, value  # keep nothing alive until the next success
+            known, alone, with_more = None, _NOTHING, _NOTHING
             continue
         core.now = now
         state[index] = _COMPLETED  # only running node runs have attempts
@@ -127,7 +129,9 @@ def fast_path(core: Core) -> Generator[Started, Success, None]:  # noqa: C901  t
             attempt.index = index
             attempt.inputs = owner.inputs_of(index) if owner.plan.has_inputs[index] else _NO_INPUTS
             owner.running[index] = attempt
-            started = attempt, (True if in_order or late else False)  # noqa: SIM210  no call
+            if attempt is not known:
+                known, alone, with_more = attempt, (attempt, False), (attempt, True)
+            started = with_more if in_order or late else alone
             break
         if started is _NOTHING:
             dispatcher.slots_used -= 1
