@@ -28,12 +28,12 @@ from dagorch.scheduler.states import State
 __all__ = ["RunHandle", "RunStream", "run", "run_sync"]
 
 
-async def run(graph: Graph, given: Mapping[str, Any]) -> Result:
+async def run(graph: Graph, arguments: Mapping[str, Any]) -> Result:
     """See `Graph.run`."""
-    return await Session(graph, given).run()
+    return await Session(graph, arguments).run()
 
 
-def run_sync(graph: Graph, given: Mapping[str, Any]) -> Result:
+def run_sync(graph: Graph, arguments: Mapping[str, Any]) -> Result:
     """See `Graph.run_sync`."""
     try:
         current_token()
@@ -43,7 +43,7 @@ def run_sync(graph: Graph, given: Mapping[str, Any]) -> Result:
         raise DefinitionError(
             "run_sync was called where an event loop runs; use 'await graph.run(...)'"
         )
-    session = Session(graph, given)
+    session = Session(graph, arguments)
     faster = {"use_uvloop": True} if find_spec("uvloop") else {}
     return anyio.run(session.run, backend_options=faster)
 
@@ -66,13 +66,13 @@ class RunHandle:
         1
     """
 
-    def __init__(self, graph: Graph, given: Mapping[str, Any]) -> None:
-        self._session = Session(graph, given)
+    def __init__(self, graph: Graph, arguments: Mapping[str, Any]) -> None:
+        self._session = Session(graph, arguments)
         self._finished: anyio.Event | None = None
         self._result: Result | None = None
         self._error: BaseException | None = None
         self._group: Any = None
-        self._asked = False
+        self._result_read = False
         self._highest = 0.0
 
     async def __aenter__(self) -> Self:
@@ -103,7 +103,7 @@ class RunHandle:
             if single is error:
                 return False  # raised again as it is, with its cause
             raise single from single.__cause__
-        if error is None and self._error is not None and not self._asked:
+        if error is None and self._error is not None and not self._result_read:
             raise self._error
         return bool(swallowed)
 
@@ -190,7 +190,7 @@ class RunHandle:
         if self._finished is None:
             raise DefinitionError("the run has not begun: use 'async with graph.start(...) as run'")
         await self._finished.wait()
-        self._asked = True
+        self._result_read = True
         if self._error is not None:
             raise self._error
         assert self._result is not None
@@ -262,11 +262,11 @@ class RunStream:
         result: The result, once the stream has ended.
     """
 
-    def __init__(self, graph: Graph, given: Mapping[str, Any]) -> None:
+    def __init__(self, graph: Graph, arguments: Mapping[str, Any]) -> None:
         self._host: _Host | None = None
         self._task: asyncio.Task[None] | None = None
         self._closed = False
-        self._session = Session(graph, given)
+        self._session = Session(graph, arguments)
 
     @property
     def result(self) -> Result:

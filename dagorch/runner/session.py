@@ -36,11 +36,11 @@ __all__ = ["Session", "single_error"]
 class Session:
     """One run: checked, with its core, its runner and its listeners."""
 
-    def __init__(self, graph: Graph, given: Mapping[str, Any]) -> None:
+    def __init__(self, graph: Graph, arguments: Mapping[str, Any]) -> None:
         self.graph = graph
         self.plan: Plan = graph.compile()
-        self.options = RunOptions(**{k: v for k, v in given.items() if k in RUN_OPTIONS})
-        self.inputs = {k: v for k, v in given.items() if k not in RUN_OPTIONS}
+        self.options = RunOptions(**{k: v for k, v in arguments.items() if k in RUN_OPTIONS})
+        self.inputs = {k: v for k, v in arguments.items() if k not in RUN_OPTIONS}
         self.providers = Providers(self.options.provider)
         self.preparer = RequestPreparer(
             self.providers,

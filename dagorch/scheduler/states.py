@@ -1,17 +1,17 @@
 """
 The states of a node run and every legal step between them. Only states and steps may live here.
 
-Each node run starts pending and comes to exactly one end. `TRANSITIONS` is the whole truth: the
-core moves through it and nowhere else, and the diagram in the docs is drawn from it.
+Each node run starts pending and reaches exactly one end. `TRANSITIONS` lists every legal step: the
+core takes no other, and the diagram in the docs is drawn from it.
 
-Where a node run in each state is held:
+What a node run waits for in each state, and where that is kept:
 
-    pending     its frame's counter of edges not yet known
-    ready       the ready queue; an LLM node first waits for its request to be built
-    running     `frame.running`, and a slot
-    delayed     the deadlines; no slot
-    parked      nothing: a person has it
-    open        `frame.containers`: it waits for its frames, or for an evaluation; no slot
+    pending     its edges: `frame.pending` counts the unresolved ones
+    ready       a slot: the ready queue; an LLM node first waits for its request to be prepared
+    running     its attempt: `frame.running`; it holds a slot
+    delayed     a timer; it holds no slot
+    parked      a person's answer
+    open        its frames or an evaluation: `frame.containers`, `frame.evaluations`; no slot
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["ENDS", "TRANSITIONS", "State"]
 
 
 class State(IntEnum):
-    """Where a node run stands."""
+    """The state of a node run."""
 
     PENDING = 0
     READY = 1
@@ -52,23 +52,23 @@ TRANSITIONS: Final[dict[tuple[State, State], str]] = {
     (State.READY, State.RUNNING): "an attempt starts",
     (State.READY, State.OPEN): "a container opens, or an evaluation is asked for",
     (State.READY, State.PARKED): "a person is asked",
-    (State.READY, State.COMPLETED): "a fallback value stands in",
-    (State.READY, State.FAILED): "its deadline passed, or its quorum or request cannot be had",
+    (State.READY, State.COMPLETED): "a fallback value is used",
+    (State.READY, State.FAILED): "its deadline passed, or its quorum or request is impossible",
     (State.READY, State.CANCELLED): "its frame stops, or nothing waits for it",
-    (State.RUNNING, State.COMPLETED): "the attempt succeeded, or a fallback value stands in",
-    (State.RUNNING, State.DELAYED): "the attempt failed and is worth another",
-    (State.RUNNING, State.OPEN): "the attempt gave a graph, or a fallback node takes over",
+    (State.RUNNING, State.COMPLETED): "the attempt succeeded, or a fallback value is used",
+    (State.RUNNING, State.DELAYED): "the attempt failed and is retried",
+    (State.RUNNING, State.OPEN): "the attempt returned a graph, or a fallback node takes over",
     (State.RUNNING, State.FAILED): "the last attempt failed",
     (State.RUNNING, State.CANCELLED): "the attempt was cancelled and has ended",
     (State.DELAYED, State.READY): "the wait is over",
     (State.DELAYED, State.CANCELLED): "its frame stops, or nothing waits for it",
-    (State.PARKED, State.COMPLETED): "the person answered, or a fallback value stands in",
+    (State.PARKED, State.COMPLETED): "the person answered, or a fallback value is used",
     (State.PARKED, State.OPEN): "its deadline passed and a fallback node takes over",
     (State.PARKED, State.FAILED): "its deadline passed",
     (State.PARKED, State.CANCELLED): "its frame stops, or nothing waits for it",
-    (State.OPEN, State.COMPLETED): "its frames ended with a value, or the evaluation gave one",
+    (State.OPEN, State.COMPLETED): "its frames ended with a value, or the evaluation returned one",
     (State.OPEN, State.SKIPPED): "the output of its frame was skipped",
     (State.OPEN, State.FAILED): "a frame or the evaluation failed, or its deadline passed",
     (State.OPEN, State.CANCELLED): "its frame stops, or nothing waits for it",
 }
-"""From, to, and when. What is not here does not happen."""
+"""From, to, and when. Every other step is illegal."""

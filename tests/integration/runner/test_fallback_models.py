@@ -143,5 +143,5 @@ def test_what_makes_no_attempts_takes_none() -> None:
 
 
 def test_one_name_as_text_is_a_slip() -> None:
-    with pytest.raises(DefinitionError, match=r"give a tuple of names, \('second',\)"):
+    with pytest.raises(DefinitionError, match=r"pass a tuple of names, \('second',\)"):
         asking(fallback_models="second")
