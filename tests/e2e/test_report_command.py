@@ -52,8 +52,8 @@ def test_a_run_that_failed_is_recorded_without_the_key(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("run.pdf", "name a file .html, for a page, or .json, for the record"),
-        ("run", "name a file .html"),
+        ("run.pdf", "use a name that ends in .html, for a page, or .json, for the record"),
+        ("run", "use a name that ends in .html"),
         ("no/such/run.html", "cannot be written: No such file or directory"),
     ],
 )

@@ -108,7 +108,7 @@ class Drawing:
             current = stack.pop()
             cluster = self.clusters.get(current)
             if cluster is None:
-                found[current] = None
+                found[self.boxes[current].id] = None  # a KeyError if a record was changed
             else:
                 stack += reversed(cluster.entries if first else cluster.exits)
         return list(found)
