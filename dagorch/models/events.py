@@ -99,6 +99,5 @@ class Event:
     Plain JSON values.
 
     `text` of tokens, `items` of a map, `error`, `delay_seconds`, `reason`, `input_tokens`, ...
-    Tokens with `replaces_text` take the place of all text of that attempt so far: its hedge has
-    overtaken it.
+    Tokens with `replaces_text` replace all earlier text of the attempt, because its hedge has won.
     """

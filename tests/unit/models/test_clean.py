@@ -1,4 +1,4 @@
-"""Nothing from outside moves a terminal's cursor, colours it, or sets its title."""
+"""Untrusted text cannot control a terminal."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from dagorch.models.clean import clean, one_line
         ("\x1b(B\x1b7\x1b=text", "text"),
     ],
 )
-def test_what_a_terminal_would_obey_is_taken_out(hostile: str, shown: str) -> None:
+def test_terminal_commands_are_removed(hostile: str, shown: str) -> None:
     assert clean(hostile) == shown
 
 

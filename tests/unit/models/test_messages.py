@@ -43,7 +43,7 @@ def test_parts_become_text_and_images() -> None:
     assert message.images == ("data:image/png;base64,AA==", "https://example.org/b.png")
 
 
-def test_arguments_given_as_an_object_become_text() -> None:
+def test_arguments_passed_as_an_object_become_text() -> None:
     call = {"id": "a", "function": {"name": "look", "arguments": {"ü": 1}}}
     (message,) = parse_messages([{"role": "assistant", "tool_calls": [call]}])
     assert message.tool_calls[0].arguments == '{"ü": 1}'
@@ -74,7 +74,7 @@ def test_arguments_given_as_an_object_become_text() -> None:
         ([{**USER, "is_error": True}], "has is_error, but its role is not 'tool'"),
     ],
 )
-def test_what_is_wrong_is_named(messages: Any, words: str) -> None:
+def test_a_malformed_message_is_named(messages: Any, words: str) -> None:
     with pytest.raises(DefinitionError, match=words):
         parse_messages(messages)
 
