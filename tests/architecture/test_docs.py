@@ -1,4 +1,4 @@
-"""The documents tell the truth: their Python runs, their links lead somewhere."""
+"""The Python of the documents runs, and their links resolve."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import pytest
 ROOT: Final = Path(__file__).parents[2]
 PAGES: Final = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/**/*.md"))]
 
-# The comment gives its reason, else the block is run.
+# The comment gives the reason; without it the block is run.
 BLOCK: Final = re.compile(
     r"^(?P<skip><!-- not run: \S[^\n]*-->\n+)?```python\n(?P<code>.*?)^```$",
     re.DOTALL | re.MULTILINE,
@@ -56,7 +56,7 @@ def test_python_of_the_page_runs(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # One namespace a page, read from top to bottom; `await` is allowed anywhere.
-    # The page's code lies in a file, each block on the page's own lines: a
+    # The file has each block on the same lines as the page: a
     # traceback names the line, and code that reads its own source finds it.
     file = tmp_path / f"{page.stem.lower()}.py"
     module = types.ModuleType(file.stem)

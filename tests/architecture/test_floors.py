@@ -58,7 +58,7 @@ class Environment(type(os.environ)):
         return super().__getitem__(name)
 
 os.environ.__class__ = Environment
-import pydantic  # its own doings are not ours
+import pydantic  # its own imports and reads do not count
 sys.addaudithook(audit)
 import dagorch
 print(json.dumps({"modules": sorted(sys.modules), "opened": opened, "read": read}))
@@ -71,13 +71,13 @@ def relative(path: Path) -> str:
 
 def test_imports_keep_the_floors(capsys: pytest.CaptureFixture[str]) -> None:
     exit_code = lint_imports(config_filename=str(ROOT / "pyproject.toml"), no_cache=True)
-    logging.getLogger("dagorch").disabled = False  # import-linter disables what was there before
+    logging.getLogger("dagorch").disabled = False  # import-linter disables existing loggers
     assert exit_code == 0, capsys.readouterr().out
 
 
 @pytest.mark.parametrize("path", PURE_FILES, ids=relative)
-def test_pure_floor_waits_for_nothing_and_reads_no_clock(path: Path) -> None:
-    # What these files import is the import contract's; this is what needs no import.
+def test_pure_floors_have_no_async_code_and_read_no_clock(path: Path) -> None:
+    # The import contract covers what these files import; this covers the rest.
     waiting = (ast.AsyncFor, ast.AsyncFunctionDef, ast.AsyncWith, ast.Await)
     clock = {"now", "today", "utcnow"}
     found = [
@@ -90,13 +90,13 @@ def test_pure_floor_waits_for_nothing_and_reads_no_clock(path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_public_names_exist_and_say_what_they_are(name: str) -> None:
+def test_public_names_exist_and_have_docstrings(name: str) -> None:
     module = importlib.import_module(name)
     for public in getattr(module, "__all__", ()):
         value = getattr(module, public)
         if inspect.isclass(value) or inspect.isroutine(value):
             text = value.__doc__ or ""
-            # A dataclass without a docstring is given its signature for one.
+            # A dataclass without a docstring gets its signature as one.
             assert text, f"{public} has no docstring"
             assert not text.startswith(f"{public}("), f"{public} has no docstring"
 

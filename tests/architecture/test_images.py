@@ -34,5 +34,5 @@ def test_graphs_have_the_size_in_their_names() -> None:
         assert f"{plan.size + sum(inner.size for inner in plan.inner)} nodes" == plan.name
 
 
-def test_two_runs_give_the_same() -> None:
+def test_the_pictures_are_deterministic() -> None:
     assert dict(SCRIPT["dots"]()) == DOTS

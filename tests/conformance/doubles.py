@@ -24,7 +24,7 @@ PLAN = json.dumps({"questions": ["What is one?", "What is two?", "What is three?
 
 
 class Plain(BaseOrchestrator):
-    """Three methods, which a test may override."""
+    """The three methods that a subclass needs; a test may override them."""
 
     def __init__(self, *args: Any, plan: list[SubTask], **options: Any) -> None:
         super().__init__(*args, **options)
@@ -43,7 +43,7 @@ class Plain(BaseOrchestrator):
 
 
 def once(**fields: Any) -> OrchestratorConfig:
-    """Return a config without retries, so that a failure takes no time."""
+    """Return a config without retries, so that failures are immediate."""
     return OrchestratorConfig(max_retries=0, **fields)
 
 

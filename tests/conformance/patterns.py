@@ -14,7 +14,7 @@ from dagorch import (
 )
 
 Work = Callable[[int, dict[str, Any]], Awaitable[Any]]
-"""Performs a step; takes its number from 1, and its context."""
+"""Performs a step; takes its number (from 1) and its context."""
 STEPS = ["one", "two", "three"]
 KINDS = ["sequential", "conditional", "iterative"]
 

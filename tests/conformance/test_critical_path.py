@@ -19,7 +19,7 @@ MANY = 1_000
 
 
 def check(result: Result, *, slack: float) -> tuple[CriticalStep, ...]:
-    """Check what holds for any run: the chain goes forward in time and explains all of it."""
+    """Check the invariants of any run: the path goes forward in time and explains all of it."""
     chain = critical_path(result)
     runs = result.node_runs
     assert len({step.path for step in chain}) == len(chain)
@@ -38,11 +38,10 @@ def check(result: Result, *, slack: float) -> tuple[CriticalStep, ...]:
 
 
 @pytest.mark.parametrize("seed", range(300))
-def test_it_explains_all_of_a_run(seed: int) -> None:
+def test_the_path_explains_the_whole_run(seed: int) -> None:
     _, result = ran_seed(seed)
-    check(
-        result, slack=1e-9 if seed % 2 == 0 else 0.2
-    )  # evaluations take time that belongs to no node run
+    # The time of evaluations is outside every node run.
+    check(result, slack=1e-9 if seed % 2 == 0 else 0.2)
 
 
 @pytest.mark.parametrize("seed", range(0, 400, 2))
@@ -53,7 +52,7 @@ def test_no_step_waits_if_there_is_a_slot_for_each(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(50))
-def test_with_functions_only_it_is_the_longest_path(seed: int) -> None:
+def test_with_functions_only_the_path_is_the_longest(seed: int) -> None:
     spec, world = plain(random.Random(seed), 40), world_of(seed, instant=True)
     result = ran(spec, world, MANY, limits=LIMITS)
     seconds = {path: run.duration_seconds for path, run in result.node_runs.items()}

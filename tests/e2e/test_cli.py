@@ -1,4 +1,4 @@
-"""The command in a process of its own, against servers that behave and servers that do not."""
+"""The command in a process of its own, against servers that work and servers that fail."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ LEAK = re.compile(r"Traceback|RuntimeWarning|ResourceWarning|never awaited|sk-te
 
 @dataclass(frozen=True)
 class CommandResult:
-    """How a command ended."""
+    """The exit code and output of a command."""
 
     code: int
     out: str
@@ -50,7 +50,7 @@ class CommandResult:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """That of a machine without any key, where warnings are seen."""
+    """Return an environment without any key, in which warnings are printed."""
     hidden = {name for s in SERVICES.values() for name in (*s.key_env, s.base_url_env)}
     kept = {name: value for name, value in os.environ.items() if name not in hidden}
     for name in ("CI", "NO_COLOR", "FORCE_COLOR", "COLUMNS"):
@@ -89,33 +89,33 @@ def prompt_of(seen: Request) -> str:
     return str(seen.json["messages"][-1]["content"])
 
 
-def by_prompt(plays: Mapping[str, Handler], otherwise: Handler) -> Handler:
+def by_prompt(handlers: Mapping[str, Handler], otherwise: Handler) -> Handler:
     """Choose a handler by the text of the prompt."""
 
-    async def play(seen: Request, wire: Connection) -> None:
-        said = prompt_of(seen)
-        chosen = next((play for text, play in plays.items() if text in said), otherwise)
+    async def handler(seen: Request, wire: Connection) -> None:
+        prompt = prompt_of(seen)
+        chosen = next((handler for text, handler in handlers.items() if text in prompt), otherwise)
         await chosen(seen, wire)
 
-    return play
+    return handler
 
 
-def cascade(text: str = "Bees dance.", **plays: Handler) -> Handler:
-    """A service that plans, then answers with one text."""
-    return by_prompt({"Split it into": answer(PLAN), **plays}, answer(text))
+def cascade(text: str = "Bees dance.", **handlers: Handler) -> Handler:
+    """Return a service that plans, then always replies with `text`."""
+    return by_prompt({"Split it into": answer(PLAN), **handlers}, answer(text))
 
 
-# -- a service that behaves -----------------------------------------------------------------
+# -- a service that works -------------------------------------------------------------------
 
 
 def test_a_cascade_ends_with_answer_table_and_picture(tmp_path: Path) -> None:
     with ModelServer(cascade("Bees **dance**.")) as server:
-        said = run(server.url, cwd=tmp_path)
-    assert said.code == 0, said.err
-    assert said.out.startswith("Bees **dance**.\n")
-    assert "belter_3      belter" in said.out
-    assert "dagorch: running on openai, m (--base-url)" in said.err
-    assert not LEAK.search(said.err)
+        ended = run(server.url, cwd=tmp_path)
+    assert ended.code == 0, ended.err
+    assert ended.out.startswith("Bees **dance**.\n")
+    assert "belter_3      belter" in ended.out
+    assert "dagorch: running on openai, m (--base-url)" in ended.err
+    assert not LEAK.search(ended.err)
     assert len(server.requests) == 7
     root = ElementTree.parse(tmp_path / "dagorch-run.svg").getroot()
     assert "camina_1" in {text.text for text in root.iter("{http://www.w3.org/2000/svg}text")}
@@ -123,38 +123,38 @@ def test_a_cascade_ends_with_answer_table_and_picture(tmp_path: Path) -> None:
 
 def test_json_in_a_pipe_is_complete_and_the_only_output(tmp_path: Path) -> None:
     with ModelServer(cascade()) as server:
-        said = run(server.url, "--json", cwd=tmp_path)
-    result = OrchestratorResult.model_validate_json(said.out)
-    assert (said.code, result.status, result.result) == (0, "completed", "Bees dance.")
+        ended = run(server.url, "--json", cwd=tmp_path)
+    result = OrchestratorResult.model_validate_json(ended.out)
+    assert (ended.code, result.status, result.result) == (0, "completed", "Bees dance.")
     assert result.metadata["questions"][0] == "How does it fly?"
-    assert not said.err
+    assert not ended.err
 
 
 def test_control_codes_of_a_model_reach_no_terminal(tmp_path: Path) -> None:
     hostile = "\x1b[2J\x1b]0;owned\x07Bees \x1b[31mdance\x1b[0m.\x08"
     with ModelServer(cascade(hostile)) as server:
-        said = run(server.url, cwd=tmp_path)
-    assert said.code == 0
-    assert said.out.startswith("Bees dance.\n")
-    assert "\x1b" not in said.out + said.err
+        ended = run(server.url, cwd=tmp_path)
+    assert ended.code == 0
+    assert ended.out.startswith("Bees dance.\n")
+    assert "\x1b" not in ended.out + ended.err
 
 
 def test_an_agent_that_fails_makes_the_run_partial(tmp_path: Path) -> None:
     bad = reply(400, {"error": {"message": "no such thing"}})
     with ModelServer(cascade(**{"What does it eat?": bad})) as server:
-        said = run(server.url, "--out", "kept", cwd=tmp_path)
-    assert said.code == 3
-    assert said.out.startswith("Bees dance.\n")
-    assert "no such thing" in said.out
+        ended = run(server.url, "--out", "kept", cwd=tmp_path)
+    assert ended.code == 3
+    assert ended.out.startswith("Bees dance.\n")
+    assert "no such thing" in ended.out
     result = OrchestratorResult.model_validate_json((tmp_path / "kept/result.json").read_text())
-    assert result.metadata["failed"] == ["belter_2", "drummer_2"]  # who had that to read alone
+    assert result.metadata["failed"] == ["belter_2", "drummer_2"]  # drummer_2 reads only belter_2
 
 
-# -- services that do not -------------------------------------------------------------------
+# -- services that fail ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("play", "message"),
+    ("handler", "message"),
     [
         (reply(401, {"error": {"message": "bad key"}}), "AuthenticationError"),
         (reply(404, {"error": {"message": "no model m"}}), "NotFoundError"),
@@ -169,36 +169,40 @@ def test_an_agent_that_fails_makes_the_run_partial(tmp_path: Path) -> None:
     ids=["401", "404", "429", "500", "html", "no-json", "cut", "hang-up", "silent"],
 )
 def test_a_failing_service_is_one_message_and_code_1(
-    tmp_path: Path, play: Handler, message: str
+    tmp_path: Path, handler: Handler, message: str
 ) -> None:
-    with ModelServer(play) as server:
-        short = ("--timeout", "1.5")  # ends the retries, too
-        said = run(server.url, *short, cwd=tmp_path, env=environment(OPENAI_API_KEY=KEY))
-    assert said.code == 1, said.err
-    last = said.err.strip().splitlines()[-1]
+    with ModelServer(handler) as server:
+        short = ("--timeout", "1.5")  # also ends the retries
+        ended = run(server.url, *short, cwd=tmp_path, env=environment(OPENAI_API_KEY=KEY))
+    assert ended.code == 1, ended.err
+    last = ended.err.strip().splitlines()[-1]
     assert last.startswith("dagorch: error: ")
     assert message in last
-    assert not LEAK.search(said.out + said.err)
-    assert "11 node runs" in said.out
+    assert not LEAK.search(ended.out + ended.err)
+    assert "11 node runs" in ended.out
 
 
 def test_an_address_without_a_server_is_an_error_before_the_run(tmp_path: Path) -> None:
     with closed_port() as address:
-        said = run(address, cwd=tmp_path)
-    assert (said.code, said.out) == (2, "")
-    assert f"nothing answers at {address}" in said.err
+        ended = run(address, cwd=tmp_path)
+    assert (ended.code, ended.out) == (2, "")
+    assert f"nothing answers at {address}" in ended.err
 
 
 def test_results_before_a_failure_are_printed_and_saved(tmp_path: Path) -> None:
     bad = reply(400, {"error": {"message": "too hard"}})
-    plays = {"How does it": answer("It flies."), "What does": answer("Nectar."), "Where does": bad}
-    plays |= {"Based on the text": bad}
-    with ModelServer(by_prompt({"Split it into": answer(PLAN), **plays}, bad)) as server:
-        said = run(server.url, "--out", "kept", cwd=tmp_path)
-    assert said.code == 1
-    assert "It flies." in said.out
-    assert "Nectar." in said.out
-    assert "too hard" in said.err
+    handlers = {
+        "How does it": answer("It flies."),
+        "What does": answer("Nectar."),
+        "Where does": bad,
+    }
+    handlers |= {"Based on the text": bad}
+    with ModelServer(by_prompt({"Split it into": answer(PLAN), **handlers}, bad)) as server:
+        ended = run(server.url, "--out", "kept", cwd=tmp_path)
+    assert ended.code == 1
+    assert "It flies." in ended.out
+    assert "Nectar." in ended.out
+    assert "too hard" in ended.err
     assert "It flies." in (tmp_path / "kept/answer.md").read_text()
     assert "failed" in (tmp_path / "kept/graph.svg").read_text()
 
@@ -208,49 +212,49 @@ def test_a_key_is_never_shown_in_an_error(tmp_path: Path) -> None:
     env = environment(OPENAI_API_KEY=KEY)
     with ModelServer(echo) as server:
         options = ("--provider", "openai", "--base-url", server.url, "--debug", "--out", "kept")
-        said = dagorch("run", "cascade", "Why?", *options, cwd=tmp_path, env=env)
-    assert said.code == 1
+        ended = dagorch("run", "cascade", "Why?", *options, cwd=tmp_path, env=env)
+    assert ended.code == 1
     assert server.requests[0].headers["authorization"] == f"Bearer {KEY}"
     kept = "".join(path.read_text() for path in (tmp_path / "kept").iterdir())
-    assert KEY not in said.out + said.err + kept
+    assert KEY not in ended.out + ended.err + kept
 
 
 def test_a_ceiling_that_the_first_call_would_break_is_code_4(tmp_path: Path) -> None:
     with ModelServer(cascade()) as server:
         options = ("--provider", "openai", "--model", "gpt-4", "--base-url", server.url)
-        said = dagorch("run", "cascade", "Why?", *options, "--max-cost", "0.000001", cwd=tmp_path)
-    assert said.code == 4, said.err
+        ended = dagorch("run", "cascade", "Why?", *options, "--max-cost", "0.000001", cwd=tmp_path)
+    assert ended.code == 4, ended.err
     assert not server.requests
-    assert not LEAK.search(said.err)
+    assert not LEAK.search(ended.err)
 
 
 def test_a_model_without_a_price_cannot_run_under_a_ceiling(tmp_path: Path) -> None:
     with ModelServer(cascade()) as server:
-        said = run(server.url, "--max-cost", "1", cwd=tmp_path)
+        ended = run(server.url, "--max-cost", "1", cwd=tmp_path)
         assert not server.requests
-    assert said.code == 2
-    assert "price" in said.err
+    assert ended.code == 2
+    assert "price" in ended.err
 
 
 def test_an_unwritable_out_is_an_error_before_the_run(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with ModelServer(cascade()) as server:
-        said = run(server.url, "--out", "file/answer.md", cwd=tmp_path)
+        ended = run(server.url, "--out", "file/answer.md", cwd=tmp_path)
         server.wait_until(lambda server: not server.open)
         assert not server.requests
-    assert said.code == 2
-    assert "cannot be written" in said.err
+    assert ended.code == 2
+    assert "cannot be written" in ended.err
 
 
 # -- Ctrl-C ---------------------------------------------------------------------------------
 
 
 def interrupt_after(tmp_path: Path, requests: int) -> CommandResult:
-    """Press Ctrl-C once the service has seen so many requests, all but the plan's under way."""
+    """Press Ctrl-C after `requests` requests; all but the one for the plan still run."""
     held = stream(delta("Bees "), hold=True)
     done = answer("Nectar and pollen.", 10, 5)
-    play = by_prompt({"Split it into": answer(PLAN), "What does it eat?": done}, held)
-    with ModelServer(play) as server:
+    handler = by_prompt({"Split it into": answer(PLAN), "What does it eat?": done}, held)
+    with ModelServer(handler) as server:
         options = ("--base-url", server.url, "--model", "m")
         process = start("run", "cascade", "What about bees?", *options, cwd=tmp_path)
         try:
@@ -263,19 +267,19 @@ def interrupt_after(tmp_path: Path, requests: int) -> CommandResult:
     return CommandResult(process.returncode, out, err)
 
 
-def check_interrupted(said: CommandResult) -> None:
-    assert said.code == 130, said.err
-    assert "interrupted" in said.err
-    assert "11 node runs" in said.out
-    assert not LEAK.search(said.out + said.err), said.err
+def check_interrupted(ended: CommandResult) -> None:
+    assert ended.code == 130, ended.err
+    assert "interrupted" in ended.err
+    assert "11 node runs" in ended.out
+    assert not LEAK.search(ended.out + ended.err), ended.err
 
 
 @pytest.mark.parametrize("requests", [1, 3, 5])
 def test_ctrl_c_stops_the_run_and_prints_finished_results(tmp_path: Path, requests: int) -> None:
-    said = interrupt_after(tmp_path, requests)
-    check_interrupted(said)
-    if requests == 5:  # the fifth is a drummer's, who reads what the second belter found
-        assert "Nectar and pollen." in said.out
+    ended = interrupt_after(tmp_path, requests)
+    check_interrupted(ended)
+    if requests == 5:  # the fifth is of the drummer that reads belter_2
+        assert "Nectar and pollen." in ended.out
 
 
 @pytest.mark.full
@@ -288,14 +292,15 @@ def test_ctrl_c_during_start_up_prints_no_traceback(tmp_path: Path) -> None:
     process = start("run", "cascade", "x", "--provider", "scripted", cwd=tmp_path)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=LIMIT_SECONDS)
-    assert process.returncode in (130, -signal.SIGINT), err  # Python itself may not be up yet
+    # SIGINT: Python itself may not have started yet.
+    assert process.returncode in (130, -signal.SIGINT), err
 
 
 # -- terminals and pipes --------------------------------------------------------------------
 
 
 def in_terminal(*arguments: str, cwd: Path, columns: int = 80, **more: str) -> tuple[int, str]:
-    """Run in a terminal of so many columns; give the code and all that was written to it."""
+    """Run in a terminal; return the exit code and everything written to it."""
     child, parent_end = pty.fork()
     if child == 0:
         os.chdir(cwd)
@@ -308,7 +313,7 @@ def in_terminal(*arguments: str, cwd: Path, columns: int = 80, **more: str) -> t
             continue
         try:
             data = os.read(parent_end, 65_536)
-        except OSError:  # Linux's way to say that the other end is closed
+        except OSError:  # on Linux, the other end is closed
             break
         if not data:
             break
@@ -332,7 +337,7 @@ def test_a_terminal_of_80_columns_is_redrawn_and_ends_with_the_table(tmp_path: P
     assert code == 0, text
     assert "\x1b[" in written
     assert "dream cascade: What about bees?" in text
-    assert "Bees dance." in text  # its Markdown laid out
+    assert "Bees dance." in text  # the Markdown is rendered
     table = text[text.rindex("node  ") :].splitlines()
     assert all(len(line) <= 80 for line in table)
     assert table[-1] == "picture of the run: dagorch-run.svg"
@@ -356,12 +361,12 @@ def test_a_closed_output_pipe_prints_no_traceback(tmp_path: Path) -> None:
     assert "Traceback" not in err
 
 
-def test_an_encoding_that_lacks_characters_breaks_nothing(tmp_path: Path) -> None:
+def test_an_encoding_that_lacks_characters_is_not_an_error(tmp_path: Path) -> None:
     env = environment(PYTHONIOENCODING="ascii", PYTHONUTF8="0")
     with ModelServer(cascade("日本 ✓")) as server:
-        said = run(server.url, cwd=tmp_path, env=env)
-    assert said.code == 0, said.err
-    assert said.out.startswith("?? ?")
+        ended = run(server.url, cwd=tmp_path, env=env)
+    assert ended.code == 0, ended.err
+    assert ended.out.startswith("?? ?")
 
 
 # -- drawing --------------------------------------------------------------------------------
@@ -370,8 +375,8 @@ def test_an_encoding_that_lacks_characters_breaks_nothing(tmp_path: Path) -> Non
 @pytest.mark.parametrize("ending", ["svg", "dot", "mmd", "png", "pdf", "graphml"])
 def test_drawing_needs_no_dot_no_provider_and_no_home(tmp_path: Path, ending: str) -> None:
     env = environment(PATH="/nonexistent", HOME="/nonexistent")
-    said = dagorch("graph", "cascade", "-o", f"c.{ending}", cwd=tmp_path, env=env)
-    assert (said.code, said.err) == (0, "")
+    ended = dagorch("graph", "cascade", "-o", f"c.{ending}", cwd=tmp_path, env=env)
+    assert (ended.code, ended.err) == (0, "")
     assert (tmp_path / f"c.{ending}").stat().st_size > 500
 
 
@@ -381,17 +386,17 @@ def test_a_graph_of_the_current_folder_is_drawn(tmp_path: Path) -> None:
         "graph = Graph('mine')\n"
         "graph.add(LLM('only_step', prompt='Hi'))\n"
     )
-    said = dagorch("graph", "flows:graph", cwd=tmp_path)
-    assert said.code == 0
-    assert "only_step" in said.out
+    ended = dagorch("graph", "flows:graph", cwd=tmp_path)
+    assert ended.code == 0
+    assert "only_step" in ended.out
 
 
 def test_a_terminal_without_box_characters_gets_ascii(tmp_path: Path) -> None:
     env = environment(PYTHONIOENCODING="latin-1", PYTHONUTF8="0")
-    said = dagorch("show", "cascade", cwd=tmp_path, env=env)
-    assert said.code == 0, said.err
-    assert said.out.isascii()
-    assert "+-|-@ belter_2    LLM       < questions\n" in said.out
+    ended = dagorch("show", "cascade", cwd=tmp_path, env=env)
+    assert ended.code == 0, ended.err
+    assert ended.out.isascii()
+    assert "+-|-@ belter_2    LLM       < questions\n" in ended.out
 
 
 # -- the embedded model ---------------------------------------------------------------------
@@ -400,10 +405,10 @@ def test_a_terminal_without_box_characters_gets_ascii(tmp_path: Path) -> None:
 @pytest.mark.local
 def test_the_first_command_of_the_readme_runs_on_the_embedded_model(tmp_path: Path) -> None:
     small = ("--belter-count", "1", "--drummer-count", "1", "--out", "kept")
-    said = dagorch("run", "cascade", "How do bees find their way home?", *small, cwd=tmp_path)
-    assert said.code == 0, said.err
-    assert "running on local, smollm2-135m-instruct (no service's key is set)" in said.err
+    ended = dagorch("run", "cascade", "How do bees find their way home?", *small, cwd=tmp_path)
+    assert ended.code == 0, ended.err
+    assert "running on local, smollm2-135m-instruct (no service's key is set)" in ended.err
     result = OrchestratorResult.model_validate_json((tmp_path / "kept/result.json").read_text())
     assert result.metadata["tokens_used"] > 0
     assert str(result.result).strip()
-    assert not LEAK.search(said.err)
+    assert not LEAK.search(ended.err)

@@ -23,7 +23,7 @@ def docstring(example: Path) -> str:
 
 
 def ran(example: Path, folder: Path) -> subprocess.CompletedProcess[str]:
-    # No environment of the user's, so no key; warnings are errors, as in every test.
+    # Without the user's environment there is no key. Warnings are errors, as in every test.
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "SYSTEMROOT") if name in os.environ}
     done = subprocess.run(
         [sys.executable, "-W", "error", str(example)],
@@ -43,15 +43,15 @@ def ran(example: Path, folder: Path) -> subprocess.CompletedProcess[str]:
     [example for example in EXAMPLES if example.stem not in NEED_THE_MODEL],
     ids=lambda example: example.stem,
 )
-def test_it_prints_what_its_docstring_says(example: Path, tmp_path: Path) -> None:
-    said = docstring(example)
-    assert PRINTS in said, "an example's docstring ends with what it prints"
-    promised = textwrap.dedent(said.split(PRINTS)[1]).strip()
-    assert ran(example, tmp_path).stdout.strip() == promised
+def test_an_example_prints_the_output_in_its_docstring(example: Path, tmp_path: Path) -> None:
+    text = docstring(example)
+    assert PRINTS in text, "an example's docstring ends with what it prints"
+    expected = textwrap.dedent(text.split(PRINTS)[1]).strip()
+    assert ran(example, tmp_path).stdout.strip() == expected
 
 
 @pytest.mark.local
 @pytest.mark.parametrize("name", NEED_THE_MODEL)
-def test_it_runs_on_the_embedded_model(name: str, tmp_path: Path) -> None:
+def test_an_example_runs_on_the_embedded_model(name: str, tmp_path: Path) -> None:
     done = ran(ROOT / "examples" / f"{name}.py", tmp_path)
     assert "completed" in done.stdout

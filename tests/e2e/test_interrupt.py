@@ -15,7 +15,7 @@ import pytest
 QUICK: Final = 4
 FULL: Final = 50
 
-# Prints "ready" when nodes are running, and after Ctrl-C what was not released.
+# Prints "ready" when nodes run, and after Ctrl-C everything that was not released.
 SCRIPT: Final = """
 import atexit, sys, threading
 import anyio
@@ -23,7 +23,7 @@ from dagorch import LLM, Context, Graph
 from dagorch.runner.loop_state import shared
 from dagorch.testing import ScriptedProvider
 
-backend, door = sys.argv[1:]
+backend, method = sys.argv[1:]
 provider = ScriptedProvider("slow words", latency_seconds=120, max_concurrency=3)
 graph = Graph("slow")
 graph.input("question", str, default="why?")
@@ -55,28 +55,28 @@ def left():
 
 atexit.register(left)
 
-told = []
+announced = []
 
-async def tell(event):
-    if provider.active == 3 and not told:
-        told.append(1)
+async def announce(event):
+    if provider.active == 3 and not announced:
+        announced.append(1)
         print("ready", flush=True)
 
 async def main():
-    options = {"provider": provider, "on_event": tell}
-    if door == "run":
+    options = {"provider": provider, "on_event": announce}
+    if method == "run":
         await graph.run(**options)
-    elif door == "start":
+    elif method == "start":
         async with graph.start(**options) as handle:
             await handle.result()
-    elif door == "stream":
+    elif method == "stream":
         async with graph.stream(**options) as events:
             async for event in events:
                 pass
     raise AssertionError("the run ended by itself")
 
-if door == "sync":
-    graph.run_sync(provider=provider, on_event=tell)
+if method == "sync":
+    graph.run_sync(provider=provider, on_event=announce)
 else:
     anyio.run(main, backend=backend)
 """
@@ -103,9 +103,9 @@ def interrupt(script: Path, way: tuple[str, str], wait_seconds: float) -> None:
             assert process.stdout is not None
             line = process.stdout.readline()
             assert line == "ready\n", (way, line, process.stderr and process.stderr.read())
-            time.sleep(wait_seconds)  # the trial's random point, nothing waits for it
+            time.sleep(wait_seconds)  # interrupts at a random moment
             process.send_signal(signal.SIGINT)
-            out, err = process.communicate(timeout=60)  # what it interrupts would take 120 s
+            out, err = process.communicate(timeout=60)  # without the interrupt, 120 s
         except BaseException:
             process.kill()
             raise
@@ -120,15 +120,15 @@ def interrupt(script: Path, way: tuple[str, str], wait_seconds: float) -> None:
 def trials(folder: Path, numbers: range) -> None:
     script = folder / "slow.py"
     script.write_text(SCRIPT, "utf-8")
-    chance = random.Random(numbers.start)
+    rng = random.Random(numbers.start)
     for number in numbers:
-        interrupt(script, WAYS[number % len(WAYS)], chance.random() * 0.05)
+        interrupt(script, WAYS[number % len(WAYS)], rng.random() * 0.05)
 
 
-def test_ctrl_c_ends_a_run_at_once(tmp_path: Path) -> None:
+def test_ctrl_c_ends_a_run_immediately(tmp_path: Path) -> None:
     trials(tmp_path, range(QUICK))
 
 
 @pytest.mark.full
-def test_ctrl_c_ends_a_run_at_once_fifty_times(tmp_path: Path) -> None:
+def test_ctrl_c_ends_a_run_immediately_fifty_times(tmp_path: Path) -> None:
     trials(tmp_path, range(QUICK, QUICK + FULL))

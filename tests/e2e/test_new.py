@@ -26,22 +26,22 @@ def test_a_new_project_runs_and_passes_its_own_test(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert run_command(["new", "orchestrator", name]) == 0
-    told = capsys.readouterr().out
+    output = capsys.readouterr().out
     project = tmp_path / name
-    assert all(line.isascii() and "$" not in line for line in told.splitlines())
+    assert all(line.isascii() and "$" not in line for line in output.splitlines())
 
     tested = in_folder(project, "pytest", "-q", "-p", "no:cacheprovider")
     assert "1 passed" in tested.stdout, tested.stdout
 
-    command = next(line for line in told.splitlines() if "dagorch run" in line)
+    command = next(line for line in output.splitlines() if "dagorch run" in line)
     target = command.split()[2]
     with ModelServer(answer("Move.")) as server:
-        said = in_folder(
+        ended = in_folder(
             project, "dagorch", "run", target, "Shall we?", "--model", "m", "--base-url",
             server.url,
         )  # fmt: skip
-    assert said.returncode == 0, said.stderr
-    assert said.stdout.startswith("Move.")
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.startswith("Move.")
     assert len(server.requests) == 4
 
 
@@ -63,7 +63,7 @@ def test_existing_files_are_not_overwritten(
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [
         ("", "cannot be a project's name"), ("Second", "lower-case"), ("2nd", "lower-case"),
         ("../up", "lower-case letters"), ("a--b", "lower-case letters"),
@@ -71,10 +71,10 @@ def test_existing_files_are_not_overwritten(
     ],
 )  # fmt: skip
 def test_a_bad_name_is_refused(
-    name: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    name: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     monkeypatch.chdir(tmp_path)
     assert run_command(["new", "orchestrator", name]) == 2
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
     assert not list(tmp_path.iterdir())

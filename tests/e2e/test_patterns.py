@@ -16,8 +16,8 @@ def pattern(name: str, *options: str, cwd: Path) -> tuple[CommandResult, ModelSe
     """Run a pattern on a service that always replies yes."""
     with ModelServer(answer("Yes. Bees dance.")) as server:
         where = ("--base-url", server.url, "--model", "m")
-        said = dagorch("run", name, "What about bees?", *where, *options, cwd=cwd)
-    return said, server
+        ended = dagorch("run", name, "What about bees?", *where, *options, cwd=cwd)
+    return ended, server
 
 
 @pytest.mark.parametrize(
@@ -32,12 +32,12 @@ def pattern(name: str, *options: str, cwd: Path) -> tuple[CommandResult, ModelSe
 def test_each_pattern_ends_with_answer_table_and_picture(
     tmp_path: Path, name: str, options: tuple[str, ...], calls: int, last: str
 ) -> None:
-    said, server = pattern(name, *options, "--out", "kept", cwd=tmp_path)
-    assert said.code == 0, said.err
-    assert said.out.startswith("Yes. Bees dance.\n")
+    ended, server = pattern(name, *options, "--out", "kept", cwd=tmp_path)
+    assert ended.code == 0, ended.err
+    assert ended.out.startswith("Yes. Bees dance.\n")
     assert len(server.requests) == calls
     assert last in prompt_of(server.requests[-1])
-    assert not LEAK.search(said.out + said.err)
+    assert not LEAK.search(ended.out + ended.err)
     result = OrchestratorResult.model_validate_json((tmp_path / "kept/result.json").read_text())
     assert result.status == "completed"
     assert "Yes. Bees dance." in (tmp_path / "kept/answer.md").read_text()
@@ -48,7 +48,7 @@ def test_a_failed_step_is_code_1_and_finished_results_are_printed(tmp_path: Path
     bad = reply(400, {"error": {"message": "too hard"}})
     with ModelServer(by_prompt({"step of the task: find": answer("Nectar.")}, bad)) as server:
         where = ("--base-url", server.url, "--model", "m", "--steps", "find,tell")
-        said = dagorch("run", "sequential", "What about bees?", *where, cwd=tmp_path)
-    assert said.code == 1
-    assert "-- find --\nNectar.\n" in said.out
-    assert said.err.strip().splitlines()[-1].startswith("dagorch: error: node 'tell' failed: Bad")
+        ended = dagorch("run", "sequential", "What about bees?", *where, cwd=tmp_path)
+    assert ended.code == 1
+    assert "-- find --\nNectar.\n" in ended.out
+    assert ended.err.strip().splitlines()[-1].startswith("dagorch: error: node 'tell' failed: Bad")

@@ -50,14 +50,14 @@ HOSTILE: Final = (
 class Service(ScriptedProvider):
     """A provider that is slow, fails at random, and has a price."""
 
-    def __init__(self, chance: random.Random, failing: float = 0.3) -> None:
+    def __init__(self, rng: random.Random, failing: float = 0.3) -> None:
         super().__init__("unused")
-        self._chance = chance
+        self._rng = rng
         self._failing = failing
 
     async def exchange(self, request: LLMRequest, on_text: Any) -> LLMResponse:
-        await anyio.sleep(0.2 + self._chance.random())
-        if self._chance.random() < self._failing:
+        await anyio.sleep(0.2 + self._rng.random())
+        if self._rng.random() < self._failing:
             raise OverloadedError("the model is overloaded", status=503)
         text = f"Reply to {request.messages[-1].content[:40]}"
         return LLMResponse(text, request.model, Usage(100, 50, Decimal("0.001"), calls=1))
@@ -128,9 +128,9 @@ def of_many_alike() -> RunRecord:
     return recorded(graph, ScriptedProvider("unused"), max_parallel=8)
 
 
-def of_what_is_late() -> RunRecord:
+def of_late_steps() -> RunRecord:
     """A long step, then one with three attempts, then one more."""
-    graph, tries = Graph("late"), iter((OverloadedError("busy", status=503),) * 2)
+    graph, errors = Graph("late"), iter((OverloadedError("busy", status=503),) * 2)
 
     @graph.function
     async def long() -> int:
@@ -140,7 +140,7 @@ def of_what_is_late() -> RunRecord:
     @graph.function(policy=Policy(retry=Retry(3, base_delay_seconds=0.1)))
     async def rejected(long: int) -> None:
         await anyio.sleep(0.5)
-        for error in tries:
+        for error in errors:
             raise error
 
     graph.function(lambda: anyio.sleep(0.5), id="last", after=rejected)
@@ -155,7 +155,7 @@ def pages() -> dict[str, str]:
         "hostile": of_hostile_models,
         "large": of_ten_thousand,
         "alike": of_many_alike,
-        "late": of_what_is_late,
+        "late": of_late_steps,
     }
     return {name: to_html_report(make()) for name, make in makers.items()}
 
@@ -257,7 +257,7 @@ def frames(page: Any, action: str, count: int = 40) -> float:
 # -- interaction --------------------------------------------------------------------------------
 
 
-def test_it_shows_the_run(opened: Any, bees: str) -> None:
+def test_the_page_shows_the_run(opened: Any, bees: str) -> None:
     page = opened(bees)
     assert page.title() == "bees: partial"
     body = page.locator("body").inner_text()
@@ -450,7 +450,7 @@ def test_a_narrow_window_has_no_sideways_scrolling(opened: Any, bees: str) -> No
 # -- attacked -----------------------------------------------------------------------------------
 
 
-def test_hostile_output_is_text_and_nothing_else(opened: Any, pages: dict[str, str]) -> None:
+def test_hostile_output_stays_text(opened: Any, pages: dict[str, str]) -> None:
     page = opened(pages["hostile"])
     assert page.title().startswith("hostile </title><script>")
     for number, text in enumerate(HOSTILE):
@@ -469,7 +469,7 @@ def test_hostile_output_is_text_and_nothing_else(opened: Any, pages: dict[str, s
     assert page.title().startswith("hostile </title><script>")
 
 
-def test_the_pages_own_policy_lets_nothing_else_run(browser: Any, bees: str) -> None:
+def test_the_policy_of_the_page_blocks_other_scripts(browser: Any, bees: str) -> None:
     attack = (
         "<script>document.title = 'hacked'</script>"
         "<img src='http://127.0.0.1:9/x.png' onerror=\"document.title = 'hacked'\">"

@@ -1,4 +1,4 @@
-"""The exit code tells how it ended; an error is one short message on standard error."""
+"""The exit code shows how a run ended; an error is one short message on standard error."""
 
 from __future__ import annotations
 
@@ -45,32 +45,32 @@ def flows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("code", CALLS)
-def test_each_end_has_its_code(code: int, capsys: pytest.CaptureFixture[str]) -> None:
+def test_each_outcome_has_its_exit_code(code: int, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command(["run", *CALLS[code], "--quiet"]) == code
     err = capsys.readouterr().err
     assert err.count("dagorch: ") == (code in (1, 2))
     assert "Traceback" not in err
 
 
-def test_a_ceiling_that_the_first_call_could_break_is_4(
+def test_a_ceiling_that_the_first_call_could_exceed_is_code_4(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-of-nobody")
     with ModelServer() as server:
         monkeypatch.setenv("OPENAI_BASE_URL", server.url)
-        told = ["--model", "gpt-4", "--max-cost", "0.000001", "--quiet"]
-        assert run_command(["run", "sequential", "Why?", *told]) == 4
+        options = ["--model", "gpt-4", "--max-cost", "0.000001", "--quiet"]
+        assert run_command(["run", "sequential", "Why?", *options]) == 4
         assert server.requests == [], "nothing was paid for"
     assert capsys.readouterr().err.count("dagorch: ") == 1
 
 
-def test_debug_shows_where_it_came_from(capsys: pytest.CaptureFixture[str]) -> None:
+def test_debug_shows_the_traceback(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command(["run", *CALLS[1], "--quiet", "--debug"]) == 1
     err = capsys.readouterr().err
     assert "Traceback" in err
     assert "point_41_flows.py" in err
 
 
-def test_an_interrupt_is_130() -> None:
-    """Of a real one, with what had finished, `tests/e2e/test_interrupt.py` and `test_cli.py`."""
+def test_an_interrupt_is_code_130() -> None:
+    """`tests/e2e/test_interrupt.py` and `test_cli.py` interrupt a real run."""
     assert exit_code_for(KeyboardInterrupt()) == 130

@@ -35,7 +35,7 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             monkeypatch.delenv(name, raising=False)
 
     def refused(*_: object) -> None:
-        raise AssertionError("something was to be reached")
+        raise AssertionError("a connection was attempted")
 
     monkeypatch.setattr(socket.socket, "connect", refused)
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -66,7 +66,7 @@ def test_graph_writes_every_format(
         assert len(load_graph(out, modules=(SEARCHES,))) > 0
 
 
-def test_a_file_that_searches_has_to_be_allowed_to(
+def test_a_file_that_searches_needs_permission(
     bare: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run_command(["graph", "swarm", "-o", "swarm.yaml"]) == 0
@@ -74,20 +74,20 @@ def test_a_file_that_searches_has_to_be_allowed_to(
     assert f"--allow {SEARCHES}" in capsys.readouterr().err
 
 
-async def test_a_patterns_file_runs_as_the_pattern_does() -> None:
+async def test_the_file_of_a_pattern_gives_the_same_result() -> None:
     def replies() -> ScriptedProvider:
         return ScriptedProvider(["Tea. No.", "no", "Better tea.", "yes"])
 
     orchestrator = IterativeOrchestrator(None, replies(), convergence_fn="Is it good?")
-    told = await orchestrator.execute_workflow("Tea?")
+    expected = await orchestrator.execute_workflow("Tea?")
     graph = parse_graph(dump_graph(orchestrator.graph("Tea?")))
     result = await graph.run(provider=replies())
-    assert result.output == told.result == {"content": "Better tea.", "iteration": 2}
-    assert result["passes"].iteration == told.metadata["iterations"] == 2
+    assert result.output == expected.result == {"content": "Better tea.", "iteration": 2}
+    assert result["passes"].iteration == expected.metadata["iterations"] == 2
     assert result["passes"].converged
 
 
-async def test_a_swarms_file_searches_without_its_orchestrator(
+async def test_the_file_of_a_swarm_runs_without_its_orchestrator(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "bees.txt").write_text("Bees dance to tell the way to food.")

@@ -1,4 +1,4 @@
-"""`dagorch run cascade "TASK"`, its options, where the outcome goes, what answers."""
+"""`dagorch run cascade "TASK"`: its options, its output and its provider."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ COUNTS = ["--belter-count", "5", "--drummer-count", "3", "--camina-count", "2"]
 
 @pytest.fixture(autouse=True)
 def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder, and no keys."""
+    """Return an empty folder; no keys are set."""
     for service in SERVICES.values():
         for name in (*service.key_env, service.base_url_env):
             monkeypatch.delenv(name, raising=False)
@@ -26,7 +26,7 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_counts_and_limits_are_taken_and_json_stands_alone(
+def test_counts_and_limits_are_honoured_and_json_is_the_only_output(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     limits = ["--max-parallel", "2", "--timeout", "30", "--max-cost", "1"]
@@ -40,7 +40,7 @@ def test_counts_and_limits_are_taken_and_json_stands_alone(
     assert err == ""
 
 
-def test_quiet_is_the_answer_alone(capsys: pytest.CaptureFixture[str]) -> None:
+def test_quiet_prints_only_the_answer(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command([*RUN, "--quiet"]) == 0
     out, err = capsys.readouterr()
     assert "node runs" not in out
@@ -51,19 +51,19 @@ def test_quiet_is_the_answer_alone(capsys: pytest.CaptureFixture[str]) -> None:
     ("name", "start"),
     [("a.md", b"# "), ("a.json", b"{"), ("a.html", b"<!DOCTYPE html>"), ("a.pdf", b"%PDF")],
 )
-def test_out_goes_by_its_ending(bare: Path, name: str, start: bytes) -> None:
+def test_the_suffix_of_out_selects_the_format(bare: Path, name: str, start: bytes) -> None:
     assert run_command([*RUN, "--quiet", "--out", name]) == 0
     assert (bare / name).read_bytes().startswith(start)
     assert [path.name for path in bare.iterdir()] == [name]
 
 
-def test_out_is_else_a_folder_with_answer_result_and_picture(bare: Path) -> None:
+def test_out_without_a_suffix_is_a_folder_with_answer_result_and_picture(bare: Path) -> None:
     assert run_command([*RUN, "--quiet", "--out", "kept"]) == 0
     kept = {path.name for path in (bare / "kept").iterdir()}
     assert kept >= {"answer.md", "result.json", "graph.svg"}
 
 
-def test_without_a_provider_the_first_service_with_a_key_is_taken_and_told(
+def test_the_first_service_with_a_key_is_the_default_provider(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     chosen = select_provider(None, None, None)
@@ -75,6 +75,6 @@ def test_without_a_provider_the_first_service_with_a_key_is_taken_and_told(
     assert chosen.reason == "its key is set"
 
 
-def test_the_provider_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_provider_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command(RUN) == 0
     assert "running on scripted" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Documents of a workflow; and of 19, 24 and 31 what concerns them."""
+"""Documents of a workflow: formats, content, folders and errors."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ async def test_as_documented(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert result.document_errors == {}
 
 
-async def test_every_format_holds_the_answer(tmp_path: Path) -> None:
+async def test_every_format_contains_the_answer(tmp_path: Path) -> None:
     formats = ["pdf", "markdown", "docx", "html"]
     result = await steps(tmp_path, output_formats=formats).execute_workflow(TASK)
     pdf, markdown, docx, html = map(content, result.documents)
@@ -78,14 +78,14 @@ async def test_every_format_holds_the_answer(tmp_path: Path) -> None:
     assert html.count(b"<svg") == 2
 
 
-async def test_the_list_goes_to_json_and_back(tmp_path: Path) -> None:
+async def test_the_list_of_documents_survives_json(tmp_path: Path) -> None:
     result = await steps(tmp_path, output_formats=["MD"]).execute_workflow(TASK)
     assert OrchestratorResult.model_validate_json(result.model_dump_json()) == result
     assert result.documents[0].format == "MD"
     assert result.documents[0].path == str(tmp_path / "why-is-the-sky-blue.md")
 
 
-async def test_unless_asked_for_nothing_is_written(
+async def test_without_document_generation_no_file_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -97,7 +97,7 @@ async def test_unless_asked_for_nothing_is_written(
     assert entries(tmp_path) == []
 
 
-def test_formats_that_nothing_switches_on_are_told_once() -> None:
+def test_formats_without_document_generation_warn_once() -> None:
     config = once(steps=["a"], output_formats=["pdf"], output_dir="x")
     with pytest.warns(DagorchWarning, match="output_dir and output_formats without") as caught:
         SequentialOrchestrator(config, talking("x"))
@@ -120,7 +120,7 @@ def test_formats_that_nothing_switches_on_are_told_once() -> None:
         ({"output_dir": "a\0b"}, "must be the path of a folder"),
     ],
 )
-def test_wrong_values_are_told(fields: dict[str, Any], message: str) -> None:
+def test_wrong_values_are_refused(fields: dict[str, Any], message: str) -> None:
     config = OrchestratorConfig(steps=["a"], **{"enable_document_generation": True, **fields})
     (problem,) = config.validate()
     with pytest.raises(DefinitionError, match=message):
@@ -128,7 +128,7 @@ def test_wrong_values_are_told(fields: dict[str, Any], message: str) -> None:
     assert problem.split("=")[0] == next(iter(fields))
 
 
-async def test_what_is_missing_is_told_before_anything_is_paid_for(
+async def test_missing_requirements_are_reported_before_any_request(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("dagorch.exporters.documents.formats.find_spec", lambda _: None)
@@ -161,7 +161,7 @@ async def test_a_document_that_fails_is_an_error_on_the_result(
     assert OrchestratorResult.model_validate_json(result.model_dump_json()) == result
 
 
-async def test_they_are_written_off_the_event_loop(
+async def test_documents_are_written_in_another_thread(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[bool] = []
@@ -175,7 +175,7 @@ async def test_they_are_written_off_the_event_loop(
     assert seen == [False]
 
 
-async def test_one_that_is_cancelled_while_it_is_written_is_whole(
+async def test_a_document_is_complete_if_the_run_is_cancelled_during_the_write(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def render(*_: object) -> str:
@@ -189,7 +189,7 @@ async def test_one_that_is_cancelled_while_it_is_written_is_whole(
     assert path.stat().st_size == len("all of it")
 
 
-async def test_a_run_that_fails_has_documents_of_what_finished(tmp_path: Path) -> None:
+async def test_a_failed_run_has_documents_of_its_finished_steps(tmp_path: Path) -> None:
     def reply(request: LLMRequest) -> Any:
         if "report" in request.messages[-1].content[-300:]:
             raise ValueError("the report is too long")
@@ -205,7 +205,7 @@ async def test_a_run_that_fails_has_documents_of_what_finished(tmp_path: Path) -
     assert "Findings of research." in text
 
 
-async def test_a_budget_that_is_reached_has_them_too(tmp_path: Path) -> None:
+async def test_a_run_that_reaches_its_budget_has_documents(tmp_path: Path) -> None:
     with pytest.raises(BudgetExceededError) as caught:
         await steps(tmp_path, max_cost=17.5).execute_workflow(TASK)
     partial = caught.value.partial_results
@@ -213,7 +213,7 @@ async def test_a_budget_that_is_reached_has_them_too(tmp_path: Path) -> None:
     assert bool(partial.documents) == any(agent.content for agent in partial.agent_results)
 
 
-async def test_a_run_of_which_nothing_finished_has_none(tmp_path: Path) -> None:
+async def test_a_run_without_finished_steps_has_no_documents(tmp_path: Path) -> None:
     def reply(_: LLMRequest) -> Any:
         raise ValueError("no")
 
@@ -224,14 +224,14 @@ async def test_a_run_of_which_nothing_finished_has_none(tmp_path: Path) -> None:
     assert entries(tmp_path / "new") == []
 
 
-async def test_of_every_pattern_and_ones_own(tmp_path: Path) -> None:
+async def test_cascades_and_custom_orchestrators_write_documents(tmp_path: Path) -> None:
     fields = {"enable_document_generation": True, "output_dir": tmp_path / "c"}
     result = await cascade(talking(by_tier), **fields).execute_workflow(TASK)
     assert "said by c" in content(result.documents[0]).decode()
-    own = Plain(
+    custom = Plain(
         once(enable_document_generation=True, output_dir=str(tmp_path)), plan=[SubTask("a", "x")]
     )
-    result = await own.execute_workflow(TASK)
+    result = await custom.execute_workflow(TASK)
     text = content(result.documents[0]).decode()
     assert "## Said\n\n- X\n" in text
     assert "### a\n" in text

@@ -43,7 +43,7 @@ def test_as_documented() -> None:
     Plain(config, plan=[])
 
 
-async def test_num_agents_is_in_the_planners_context_where_it_was_set() -> None:
+async def test_num_agents_is_in_the_planners_context_if_it_was_set() -> None:
     class Planning(Plain):
         async def decompose_task(self, task, context=None):
             count = context.get("num_agents", 1)
@@ -55,7 +55,7 @@ async def test_num_agents_is_in_the_planners_context_where_it_was_set() -> None:
     assert len((await Planning(once(), plan=[]).execute_workflow("W")).agent_results) == 1
 
 
-def test_a_field_that_the_pattern_cannot_use_is_told_once() -> None:
+def test_a_field_that_the_pattern_cannot_use_warns_once() -> None:
     with pytest.warns(DagorchWarning, match="does not use num_agents of its config") as caught:
         DreamCascadeOrchestrator(DreamCascadeConfig(num_agents=5), talking("x"))
     assert len(caught) == 1
@@ -66,12 +66,12 @@ def test_a_field_that_the_pattern_cannot_use_is_told_once() -> None:
         DreamCascadeOrchestrator(DreamCascadeConfig(belter_count=5), talking("x"))
 
 
-def test_the_cascade_wants_its_own_config() -> None:
+def test_the_cascade_requires_its_own_config() -> None:
     with pytest.raises(DefinitionError, match="takes a DreamCascadeConfig"):
         DreamCascadeOrchestrator(OrchestratorConfig(), talking("x"))
 
 
-async def test_steps_are_in_the_context_of_ones_own_where_they_were_set() -> None:
+async def test_steps_are_in_the_context_of_a_custom_orchestrator_if_set() -> None:
     o = Plain(once(steps=["x", "y"]), plan=[SubTask("a", "x")])
     await o.execute_workflow("Why?")
     assert o.seen[0]["steps"] == ["x", "y"]
@@ -83,7 +83,7 @@ async def _context(o: Plain) -> dict[str, object]:
     return o.seen[0]
 
 
-WAYS = {"condition": "Is it?", "true_branch": "Do.", "false_branch": "Do not."}
+BRANCHES = {"condition": "Is it?", "true_branch": "Do.", "false_branch": "Do not."}
 
 
 @pytest.mark.parametrize(
@@ -92,15 +92,15 @@ WAYS = {"condition": "Is it?", "true_branch": "Do.", "false_branch": "Do not."}
         (SequentialOrchestrator, "max_parallel, parallel_execution"),
         (IterativeOrchestrator, "max_parallel, num_agents, parallel_execution"),
         (
-            lambda config: ConditionalOrchestrator(config, **WAYS),
+            lambda config: ConditionalOrchestrator(config, **BRANCHES),
             "max_parallel, num_agents, parallel_execution, steps",
         ),
     ],
     ids=["sequential", "iterative", "conditional"],
 )
-def test_of_the_patterns_each_field_is_of_use_or_told(make: object, unused: str) -> None:
-    every = {name: field.default for name, field in OrchestratorConfig.model_fields.items()}
-    config = OrchestratorConfig(**{**every, "steps": ["a"], "num_agents": 1})
+def test_a_pattern_warns_about_every_field_that_it_does_not_use(make: object, unused: str) -> None:
+    defaults = {name: field.default for name, field in OrchestratorConfig.model_fields.items()}
+    config = OrchestratorConfig(**{**defaults, "steps": ["a"], "num_agents": 1})
     with pytest.warns(DagorchWarning, match=f"does not use {unused} of its config") as caught:
         make(config)
     assert len(caught) == 1
@@ -112,7 +112,7 @@ def test_of_the_patterns_each_field_is_of_use_or_told(make: object, unused: str)
 
 
 @pytest.mark.parametrize("failing", [False, True])
-async def test_costs_are_told_unless_they_are_not_to_be(failing: bool) -> None:
+async def test_costs_are_zero_without_cost_tracking(failing: bool) -> None:
     def reply(request: LLMRequest) -> str:
         if failing and request.model == "c":
             raise OSError("no")
@@ -125,13 +125,13 @@ async def test_costs_are_told_unless_they_are_not_to_be(failing: bool) -> None:
         except RunError as error:
             return error.partial_results
 
-    told, untold = await outcome(True), await outcome(False)
-    assert told.status == untold.status == ("failed" if failing else "completed")
-    assert told.total_cost > 0
-    assert any(usage["cost"] > 0 for usage in told.metadata["usage_by_model"].values())
-    assert untold.total_cost == sum(agent.cost for agent in untold.agent_results) == 0
-    assert "cost" not in str(untold.metadata)
-    tokens = [agent.tokens_used for agent in told.agent_results]
-    assert [agent.tokens_used for agent in untold.agent_results] == tokens
-    assert untold.run.cost_usd == told.run.cost_usd
-    assert told.total_cost == pytest.approx(float(told.run.cost_usd))
+    tracked, untracked = await outcome(True), await outcome(False)
+    assert tracked.status == untracked.status == ("failed" if failing else "completed")
+    assert tracked.total_cost > 0
+    assert any(usage["cost"] > 0 for usage in tracked.metadata["usage_by_model"].values())
+    assert untracked.total_cost == sum(agent.cost for agent in untracked.agent_results) == 0
+    assert "cost" not in str(untracked.metadata)
+    tokens = [agent.tokens_used for agent in tracked.agent_results]
+    assert [agent.tokens_used for agent in untracked.agent_results] == tokens
+    assert untracked.run.cost_usd == tracked.run.cost_usd
+    assert tracked.total_cost == pytest.approx(float(tracked.run.cost_usd))

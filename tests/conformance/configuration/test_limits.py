@@ -1,4 +1,4 @@
-"""Retries, the fallback model, timeouts, and how much happens at once."""
+"""Retries, the fallback model, timeouts and concurrency."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ FIVE = [SubTask(str(n), "x") for n in range(5)]
 
 
 class Counting(Plain):
-    """Counts tries of each method, and fails the first few of one of them."""
+    """Counts the attempts of each method, and fails the first few of one of them."""
 
     failing = "execute_subtask"
     failures = 0
 
     def __init__(self, *args, **options) -> None:
         super().__init__(*args, plan=[SubTask("a", "x")], **options)
-        self.tries: dict[str, int] = {}
+        self.attempts: dict[str, int] = {}
 
-    def _try(self, name: str) -> None:
-        self.tries[name] = self.tries.get(name, 0) + 1
-        if name == self.failing and self.tries[name] <= self.failures:
+    def _attempt(self, name: str) -> None:
+        self.attempts[name] = self.attempts.get(name, 0) + 1
+        if name == self.failing and self.attempts[name] <= self.failures:
             raise OSError("not now")
 
     async def decompose_task(self, task, context=None):
-        self._try("decompose_task")
+        self._attempt("decompose_task")
         return self.plan
 
     async def execute_subtask(self, subtask, context=None):
-        self._try("execute_subtask")
+        self._attempt("execute_subtask")
         return AgentResult(subtask_id="a", content="ok")
 
     async def synthesize_results(self, agent_results, context=None):
-        self._try("synthesize_results")
+        self._attempt("synthesize_results")
         return "done"
 
 
@@ -50,7 +50,7 @@ METHODS = ["decompose_task", "execute_subtask", "synthesize_results"]
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("retries", [0, 1, 3])
-def test_max_retries_is_the_tries_after_the_first(method: str, retries: int) -> None:
+def test_max_retries_is_the_number_of_attempts_after_the_first(method: str, retries: int) -> None:
     def run(failures: int) -> Counting:
         o = Counting(OrchestratorConfig(max_retries=retries))
         o.failing, o.failures = method, failures
@@ -59,8 +59,8 @@ def test_max_retries_is_the_tries_after_the_first(method: str, retries: int) -> 
             run_virtual(o.execute_workflow, "Why?")
         return o
 
-    assert run(retries).tries[method] == retries + 1
-    assert run(99).tries[method] == retries + 1
+    assert run(retries).attempts[method] == retries + 1
+    assert run(99).attempts[method] == retries + 1
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -95,26 +95,26 @@ def test_timeout_seconds_bounds_each_step_with_its_retries(method: str) -> None:
     assert run_virtual(main) == pytest.approx(10 + 6 * METHODS.index(method))
 
 
-def at_once(make: Callable[[], Plain]) -> int:
-    most = now = 0
+def peak_concurrency(make: Callable[[], Plain]) -> int:
+    peak = running = 0
 
     class Watching(Plain):
         async def execute_subtask(self, subtask, context=None):
-            nonlocal most, now
-            now += 1
-            most = max(most, now)
+            nonlocal peak, running
+            running += 1
+            peak = max(peak, running)
             await anyio.sleep(1)
-            now -= 1
+            running -= 1
             return await super().execute_subtask(subtask, context)
 
     o = make()
     o.__class__ = Watching
     run_virtual(o.execute_workflow, "Why?")
-    return most
+    return peak
 
 
 @pytest.mark.parametrize(
-    ("options", "most"),
+    ("options", "peak"),
     [
         ({"max_parallel": 3}, 3),
         ({"max_parallel": 1}, 1),
@@ -122,18 +122,18 @@ def at_once(make: Callable[[], Plain]) -> int:
         ({"max_parallel": 3, "parallel_execution": False}, 1),
     ],
 )
-def test_so_many_at_once(options: dict, most: int) -> None:
-    assert at_once(lambda: Plain(once(**options), plan=FIVE)) == most
+def test_max_parallel_limits_concurrent_subtasks(options: dict, peak: int) -> None:
+    assert peak_concurrency(lambda: Plain(once(**options), plan=FIVE)) == peak
 
 
 @pytest.mark.parametrize(
-    ("options", "most"), [({"max_parallel": 2}, 2), ({"parallel_execution": False}, 1)]
+    ("options", "peak"), [({"max_parallel": 2}, 2), ({"parallel_execution": False}, 1)]
 )
-async def test_of_a_cascade_too(options: dict, most: int) -> None:
+async def test_max_parallel_limits_the_calls_of_a_cascade(options: dict, peak: int) -> None:
     gate = anyio.Event()
 
     async def reply(request: LLMRequest) -> str:
-        if provider.active == most:
+        if provider.active == peak:
             gate.set()
         if request.model == "b":
             await gate.wait()
@@ -142,7 +142,7 @@ async def test_of_a_cascade_too(options: dict, most: int) -> None:
     provider = talking(reply)
     with anyio.fail_after(20):
         await cascade(provider, belter_count=6, **options).execute_workflow("Why?")
-    assert provider.peak == most
+    assert provider.peak == peak
 
 
 def test_the_retries_of_a_cascade_are_extra_attempts_of_the_same_agents() -> None:
@@ -160,8 +160,8 @@ def test_the_retries_of_a_cascade_are_extra_attempts_of_the_same_agents() -> Non
     assert [a.metadata["attempts"] for a in result.agent_results] == [2, 2, 2, 1, 1, 1]
 
 
-def without(*models: str) -> Callable[[LLMRequest], object]:
-    """Replies of a service of which some models do not work."""
+def replies_without(*models: str) -> Callable[[LLMRequest], object]:
+    """Return the replies of a service whose `models` are overloaded."""
 
     def reply(request: LLMRequest) -> object:
         if request.model in models:
@@ -171,8 +171,8 @@ def without(*models: str) -> Callable[[LLMRequest], object]:
     return reply
 
 
-def test_the_fallback_model_answers_where_a_tiers_model_has_failed_for_good() -> None:
-    provider = talking(without("b"))
+def test_the_fallback_model_answers_if_the_model_of_a_tier_fails() -> None:
+    provider = talking(replies_without("b"))
     o = cascade(provider, fallback_model="spare", max_retries=1)
     result = run_virtual(o.execute_workflow, "Why?")
     assert result.status == "completed"
@@ -181,30 +181,30 @@ def test_the_fallback_model_answers_where_a_tiers_model_has_failed_for_good() ->
     assert calls(provider) == {"plan": 1, "b": 6, "spare": 3, "d": 2, "c": 1}
 
 
-def test_it_answers_for_the_planner_too_before_the_tasks_own_questions_do() -> None:
-    provider = talking(without("p"))
+def test_the_fallback_model_plans_before_default_questions_are_used() -> None:
+    provider = talking(replies_without("p"))
     result = run_virtual(cascade(provider, fallback_model="spare").execute_workflow, "Why?")
     assert result.metadata["planned"]
 
 
-def test_it_may_be_another_services() -> None:
+def test_the_fallback_model_may_be_of_another_service() -> None:
     spare = ScriptedProvider("said by the other", name="other")
     config = OrchestratorConfig(max_retries=0, fallback_model="other:large")
-    o = Asking(config, talking(without("")), providers={"other": spare}, plan=FIVE[:1])
+    o = Asking(config, talking(replies_without("")), providers={"other": spare}, plan=FIVE[:1])
     result = run_virtual(o.execute_workflow, "Why?")
     assert result.agent_results[0].content == "said by the other"
     assert [request.model for request in spare.requests] == ["large"]
 
 
-def test_it_answers_what_an_own_subclass_asks() -> None:
-    provider = talking(without("", "main"))
+def test_the_fallback_model_answers_calls_of_a_custom_orchestrator() -> None:
+    provider = talking(replies_without("", "main"))
     config = OrchestratorConfig(max_retries=1, primary_model="main", fallback_model="spare")
     result = run_virtual(Asking(config, provider, plan=FIVE[:2]).execute_workflow, "Why?")
     assert [a.content for a in result.agent_results] == ["said by spare"] * 2
     assert [request.model for request in provider.requests].count("main") == 4
 
 
-def test_an_unknown_fallback_model_is_told_before_anything_runs() -> None:
+def test_an_unknown_fallback_model_is_reported_before_any_request() -> None:
     provider = ScriptedProvider("x", name="openai")
     o = Asking(OrchestratorConfig(fallback_model="gtp-4"), provider, plan=FIVE)
     with pytest.raises(DefinitionError, match="gtp-4"):
@@ -213,7 +213,7 @@ def test_an_unknown_fallback_model_is_told_before_anything_runs() -> None:
 
 
 class Asking(Plain):
-    """Asks its provider for every subtask."""
+    """Calls its provider once per subtask."""
 
     async def execute_subtask(self, subtask, context=None):
         reply = await self.provider.acomplete([{"role": "user", "content": "Well?"}])

@@ -1,4 +1,4 @@
-"""Never more than `max_cost`; the error is bare, and has the answers paid for."""
+"""A run never exceeds `max_cost`; the error has the answers paid for, and is not in a group."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ async def cost_of_all() -> float:
 
 
 @pytest.mark.parametrize("share", [0.0, 0.2, 0.5, 0.8])
-async def test_a_cascade_never_spends_more(share: float) -> None:
-    ceiling = share * await cost_of_all() + 0.4  # the room that a call's worst case takes
+async def test_a_cascade_never_exceeds_max_cost(share: float) -> None:
+    ceiling = share * await cost_of_all() + 0.4  # the highest possible cost of one call
     provider = talking(by_tier, price_per_token=PRICE)
     o = cascade(provider, max_cost=ceiling if share else 0.0, belter_count=40, drummer_count=20)
     try:
@@ -38,7 +38,7 @@ class Asking(Plain):
         return await super().execute_subtask(subtask, context)
 
 
-async def test_the_answers_paid_for_are_in_its_partial_results() -> None:
+async def test_the_partial_results_have_the_answers_paid_for() -> None:
     provider = ScriptedProvider("one two three", price_per_token=0.01)
     plan = [SubTask(str(n), f"text {n}") for n in range(50)]
     o = Asking(once(max_cost=3.0, max_parallel=4), provider, plan=plan)
@@ -52,13 +52,13 @@ async def test_the_answers_paid_for_are_in_its_partial_results() -> None:
     assert partial.total_cost == pytest.approx(sum(agent.cost for agent in partial.agent_results))
 
 
-async def test_enough_is_enough() -> None:
+async def test_a_run_within_its_ceiling_completes() -> None:
     provider = ScriptedProvider("one two three", price_per_token=0.01)
     o = Asking(once(max_cost=9.0), provider, plan=[SubTask("a", "x")])
     assert (await o.execute_workflow("Why?")).total_cost == pytest.approx(0.04)
 
 
-async def test_a_price_that_nobody_knows_is_told_before_anything_is_sent() -> None:
+async def test_an_unknown_price_is_reported_before_any_request() -> None:
     class Priceless(ScriptedProvider):
         def worst_case_usd(self, request):
             return None
@@ -70,7 +70,7 @@ async def test_a_price_that_nobody_knows_is_told_before_anything_is_sent() -> No
 
 
 @pytest.mark.parametrize("share", [0.0, 0.2, 0.5, 0.8])
-async def test_a_ceiling_in_tokens_holds_just_so(share: float) -> None:
+async def test_a_cascade_never_exceeds_max_tokens(share: float) -> None:
     whole = (await cascade(talking(by_tier)).execute_workflow("Why?")).run.usage.total_tokens
     ceiling = int(share * whole) + 4_500 if share else 0
     o = cascade(talking(by_tier), max_tokens=ceiling, belter_count=40, drummer_count=20)
@@ -79,7 +79,7 @@ async def test_a_ceiling_in_tokens_holds_just_so(share: float) -> None:
     assert caught.value.partial_results.run.usage.total_tokens <= ceiling
 
 
-async def test_a_cheaper_model_is_asked_before_the_money_runs_out() -> None:
+async def test_a_downgrade_uses_a_cheaper_model_below_the_ceiling() -> None:
     provider = ScriptedProvider("one two three", price_per_token=0.01)
     provider.worst_case_usd = lambda request: Decimal("0.04" if request.model == "small" else 5)
     o = Asking(once(max_cost=1.0, downgrade="scripted:small"), provider, plan=[SubTask("a", "x")])
@@ -88,7 +88,7 @@ async def test_a_cheaper_model_is_asked_before_the_money_runs_out() -> None:
     assert list(result.metadata["usage_by_model"]) == ["scripted:small"]
 
 
-async def test_without_it_the_workflow_ends() -> None:
+async def test_without_a_downgrade_the_workflow_fails() -> None:
     provider = ScriptedProvider("one two three", price_per_token=0.01)
     provider.worst_case_usd = lambda request: Decimal(5)
     with pytest.raises(BudgetExceededError):

@@ -15,7 +15,7 @@ HOME = Path(dagorch.__file__).parent
 
 
 def attributes_read() -> set[str]:
-    """The name of every attribute that is read, where configs are used and not where defined."""
+    """Return the attributes that the package reads outside the module of the configs."""
     return {
         node.attr
         for file in HOME.rglob("*.py")
@@ -32,7 +32,7 @@ def test_every_field_of_every_config_is_read(kind: type[OrchestratorConfig]) -> 
 
 @pytest.mark.parametrize("kind", [OrchestratorConfig, DreamCascadeConfig, DreamSwarmConfig])
 def test_every_field_is_checked(kind: type[OrchestratorConfig]) -> None:
-    """A value that no option can have is told, whatever the field."""
+    """A value of a wrong type is reported for every field."""
     for name in kind.model_fields:
         problems = kind.model_validate({name: object()}).validate()
         assert any(name in problem for problem in problems), name

@@ -1,4 +1,4 @@
-"""Retries, the fallback model, and time that is the graph's span."""
+"""Retries, the fallback model and the duration of the smaller patterns."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LATENCY_SECONDS = 3.0
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_its_time_is_the_span_of_its_graph(kind: str, backend: Any) -> None:
+def test_the_duration_is_the_span_of_the_graph(kind: str, backend: Any) -> None:
     provider = talking("x", latency_seconds=LATENCY_SECONDS)
 
     async def main() -> float:
@@ -26,12 +26,12 @@ def test_its_time_is_the_span_of_its_graph(kind: str, backend: Any) -> None:
         assert len(provider.requests) == 3
         return float(result.execution_time)
 
-    # A chain: its span is its work.
+    # The span of a chain equals its work.
     assert run_virtual(main, backend=backend) == 3 * LATENCY_SECONDS
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_two_hundred_at_once_take_as_long_as_one(backend: Any) -> None:
+def test_two_hundred_workflows_take_as_long_as_one(backend: Any) -> None:
     provider = talking("x", latency_seconds=LATENCY_SECONDS)
 
     async def main() -> float:
@@ -47,24 +47,24 @@ def test_two_hundred_at_once_take_as_long_as_one(backend: Any) -> None:
 
 @pytest.mark.parametrize("retries", [0, 2])
 @pytest.mark.parametrize("kind", KINDS)
-def test_each_step_is_tried_again(kind: str, retries: int) -> None:
-    tries: list[int] = []
+def test_each_step_is_retried(kind: str, retries: int) -> None:
+    attempts: list[int] = []
 
     async def work(number: int, context: dict[str, Any]) -> str:
-        tries.append(number)
-        if tries.count(number) <= retries:
+        attempts.append(number)
+        if attempts.count(number) <= retries:
             raise OSError("not now")
         return "fine"
 
     o = of_handlers(kind, OrchestratorConfig(max_retries=retries), work)
     result = run_virtual(o.execute_workflow, "Why?")
     assert result.status == "completed"
-    assert tries == [n for n in (1, 2, 3) for _ in range(retries + 1)]
+    assert attempts == [n for n in (1, 2, 3) for _ in range(retries + 1)]
     assert [a.metadata["attempts"] for a in result.agent_results] == [retries + 1] * 3
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_fallback_model_answers_where_the_primary_has_failed_for_good(kind: str) -> None:
+def test_the_fallback_model_answers_if_the_primary_model_fails(kind: str) -> None:
     def reply(request: LLMRequest) -> str:
         if request.model == "main":
             raise OSError("gone")
@@ -78,7 +78,7 @@ def test_the_fallback_model_answers_where_the_primary_has_failed_for_good(kind: 
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_it_answers_what_handlers_ask_too(kind: str) -> None:
+def test_the_fallback_model_answers_calls_of_handlers(kind: str) -> None:
     async def work(number: int, context: dict[str, Any]) -> str:
         return (await o.provider.acomplete(HI)).content
 
@@ -93,16 +93,16 @@ def test_it_answers_what_handlers_ask_too(kind: str) -> None:
     assert [a.content for a in result.agent_results] == ["said by spare"] * 3
 
 
-def test_a_condition_and_a_convergence_fn_are_tried_again_only_where_a_service_failed() -> None:
+def test_a_condition_is_retried_only_if_a_service_failed() -> None:
     from dagorch.errors import OverloadedError
 
     calls: list[str] = []
 
-    async def asking(_given: Any) -> bool:
+    async def asking(_: Any) -> bool:
         calls.append("asked")
         return bool((await o.provider.acomplete(HI)).content)
 
-    async def broken(_given: Any) -> bool:
+    async def broken(_: Any) -> bool:
         calls.append("broken")
         raise ValueError("a mistake")
 
@@ -116,12 +116,12 @@ def test_a_condition_and_a_convergence_fn_are_tried_again_only_where_a_service_f
             IterativeOrchestrator(config, provider, handler=len, convergence_fn=fn),
         ]
 
-    for place in (0, 1):
-        o = make(asking, OverloadedError("busy"))[place]
+    for index in (0, 1):
+        o = make(asking, OverloadedError("busy"))[index]
         assert run_virtual(o.execute_workflow, "Why?").status == "completed"
         assert calls == ["asked", "asked"]
         calls.clear()
-        o = make(broken)[place]
+        o = make(broken)[index]
         with pytest.raises(RunError, match="a mistake"):
             run_virtual(o.execute_workflow, "Why?")
         assert calls == ["broken"]

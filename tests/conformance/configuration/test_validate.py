@@ -1,4 +1,4 @@
-"""`validate()` lists plain messages, of every field; wrong names fail at construction."""
+"""`validate()` reports problems of every field; wrong names fail at construction."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ BAD: dict[str, list[Any]] = {
 
 
 @pytest.mark.parametrize("config", CONFIGS)
-def test_a_config_as_it_comes_is_well(config: type[OrchestratorConfig]) -> None:
+def test_a_default_config_is_valid(config: type[OrchestratorConfig]) -> None:
     assert config().validate() == []
 
 
@@ -58,14 +58,14 @@ def test_every_field_is_checked(config: type[OrchestratorConfig]) -> None:
             assert problems[0].startswith(f"{name}={value!r} must be ")
 
 
-def test_what_would_do_nothing_is_told() -> None:
-    for given in ("small", {"large": "small"}):
-        config = OrchestratorConfig(downgrade=given)
+def test_a_downgrade_without_a_ceiling_is_reported() -> None:
+    for downgrade in ("small", {"large": "small"}):
+        config = OrchestratorConfig(downgrade=downgrade)
         assert config.validate() == [
             "downgrade does nothing without a ceiling; set max_cost or max_tokens"
         ]
         for ceiling in ({"max_cost": 1}, {"max_tokens": 900}):
-            assert OrchestratorConfig(downgrade=given, **ceiling).validate() == []
+            assert OrchestratorConfig(downgrade=downgrade, **ceiling).validate() == []
 
 
 def test_every_problem_is_listed() -> None:
@@ -86,13 +86,13 @@ def test_a_wrong_name_fails_with_a_suggestion(
         config(**{wrong: 3})
 
 
-def test_an_orchestrator_refuses_what_does_not_validate() -> None:
+def test_an_orchestrator_refuses_an_invalid_config() -> None:
     with pytest.raises(DefinitionError, match=r"2 problems[\s\S]*belter_count=0[\s\S]*") as caught:
         DreamCascadeOrchestrator(DreamCascadeConfig(belter_count=0, max_cost=-1), talking("x"))
     assert len(caught.value.problems) == 2
 
 
-async def test_also_where_it_was_changed_later() -> None:
+async def test_a_config_changed_later_is_validated_again() -> None:
     o = DreamCascadeOrchestrator(DreamCascadeConfig(), talking("x"))
     o.config.belter_count = 0
     with pytest.raises(DefinitionError, match="belter_count=0"):
@@ -102,7 +102,7 @@ async def test_also_where_it_was_changed_later() -> None:
 
 
 @pytest.mark.parametrize("task", ["", "  \n", None, 3])
-async def test_a_task_that_says_nothing_is_refused_with_what_to_do(task: Any) -> None:
+async def test_an_empty_task_is_refused_with_advice(task: Any) -> None:
     o = DreamCascadeOrchestrator(DreamCascadeConfig(), talking("x"))
     with pytest.raises(DefinitionError, match="pass a text such as"):
         await o.execute_workflow(task)

@@ -1,4 +1,4 @@
-"""Dependencies are edges, read in `context["results"]`; wrong ones fail first."""
+"""Dependencies are edges, with results in `context["results"]`; a wrong plan fails first."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def task(id: str, *needs: str) -> SubTask:
     return SubTask(id=id, description=f"do {id}", dependencies=list(needs))
 
 
-async def test_a_subtask_reads_the_results_it_depends_on_and_no_others() -> None:
+async def test_a_subtask_reads_only_the_results_of_its_dependencies() -> None:
     plan = [
         task("end", "left", "right"),
         task("left", "start"),
@@ -36,14 +36,14 @@ async def test_a_subtask_reads_the_results_it_depends_on_and_no_others() -> None
     assert result.result == {"said": ["DO END", "DO LEFT", "DO RIGHT", "DO START"]}
 
 
-async def test_it_starts_only_when_they_are_done() -> None:
-    under_way: set[str] = set()
+async def test_a_subtask_starts_after_its_dependencies_end() -> None:
+    running: set[str] = set()
     ended: list[str] = []
 
     class Slow(Plain):
         async def execute_subtask(self, subtask, context=None):
             assert set(subtask.dependencies) <= set(ended)
-            under_way.add(subtask.id)
+            running.add(subtask.id)
             for _ in range(3):
                 await anyio.lowlevel.checkpoint()
             ended.append(subtask.id)
@@ -55,7 +55,7 @@ async def test_it_starts_only_when_they_are_done() -> None:
 
 
 @pytest.mark.parametrize(
-    ("plan", "cause", "named"),
+    ("plan", "cause", "message"),
     [
         ([task("facts"), task("b", "fatcs")], DefinitionError, "'fatcs'.*did you mean 'facts'"),
         ([task("a", "b"), task("b", "c"), task("c", "a")], CycleError, "a -> "),
@@ -68,9 +68,11 @@ async def test_it_starts_only_when_they_are_done() -> None:
     ],
     ids=["unknown", "cycle", "itself", "twice", "empty id", "no subtasks", "no SubTask", "nothing"],
 )
-async def test_a_wrong_plan_fails_before_anything_runs(plan: Any, cause: type, named: str) -> None:
+async def test_a_wrong_plan_fails_before_anything_runs(
+    plan: Any, cause: type, message: str
+) -> None:
     o = Plain(once(), plan=plan)
-    with pytest.raises(RunError, match=named) as caught:
+    with pytest.raises(RunError, match=message) as caught:
         await o.execute_workflow("Why?")
     assert not o.seen
     chain = _causes(caught.value)
@@ -78,21 +80,21 @@ async def test_a_wrong_plan_fails_before_anything_runs(plan: Any, cause: type, n
     assert caught.value.partial_results.status == "failed"
 
 
-async def test_a_planner_whose_plan_was_wrong_is_asked_again_at_once() -> None:
+async def test_a_planner_with_a_wrong_plan_is_retried_immediately() -> None:
     class Learning(Plain):
-        tries = 0
+        attempts = 0
 
         async def decompose_task(self, task, context=None):
-            self.tries += 1
-            return self.plan if self.tries == 3 else []
+            self.attempts += 1
+            return self.plan if self.attempts == 3 else []
 
     o = Learning(plan=[task("a")])
     assert (await o.execute_workflow("Why?")).status == "completed"
-    assert o.tries == 3
+    assert o.attempts == 3
 
 
 @pytest.mark.parametrize("id", ["a/b", "x[1]", "tab\there", "after", "id", "蜜蜂"])
-async def test_any_id_will_do(id: str) -> None:
+async def test_any_id_is_accepted(id: str) -> None:
     o = Plain(once(), plan=[task(id), task("z", id)])
     result = await o.execute_workflow("Why?")
     assert [agent.subtask_id for agent in result.agent_results] == [id, "z"]

@@ -32,7 +32,7 @@ class Asking(Plain):
         return "done"
 
 
-async def test_each_call_is_on_the_bill_of_its_agent_and_of_the_run() -> None:
+async def test_each_call_counts_for_its_agent_and_for_the_run() -> None:
     result = await Asking(once(), priced(), plan=PLAN).execute_workflow("Why?")
     assert [(a.tokens_used, a.cost) for a in result.agent_results] == [
         (8, pytest.approx(0.08)), (8, pytest.approx(0.08)),
@@ -42,7 +42,7 @@ async def test_each_call_is_on_the_bill_of_its_agent_and_of_the_run() -> None:
     assert result.run.usage.calls == 6
 
 
-async def test_the_bill_is_told_by_model_and_by_tier_too() -> None:
+async def test_usage_is_reported_by_model_and_by_tier() -> None:
     result = await Asking(once(), priced(), plan=PLAN).execute_workflow("Why?")
     four = {"calls": 4, "input_tokens": 4, "output_tokens": 12, "cost": pytest.approx(0.16)}
     two = {"calls": 2, "input_tokens": 2, "output_tokens": 6, "cost": pytest.approx(0.08)}
@@ -55,13 +55,13 @@ async def test_the_bill_is_told_by_model_and_by_tier_too() -> None:
     }  # fmt: skip
 
 
-async def test_they_hold_the_ceiling() -> None:
+async def test_metered_calls_respect_the_ceiling() -> None:
     o = Asking(once(max_cost=0.05), priced(), plan=PLAN)
     with pytest.raises(BudgetExceededError):
         await o.execute_workflow("Why?")
 
 
-async def test_what_an_agent_paid_for_elsewhere_counts_too() -> None:
+async def test_a_cost_that_an_agent_reports_is_counted() -> None:
     class Elsewhere(Plain):
         async def execute_subtask(self, subtask, context=None):
             return AgentResult(subtask_id=subtask.id, content="", tokens_used=9, cost=0.5)
@@ -71,7 +71,7 @@ async def test_what_an_agent_paid_for_elsewhere_counts_too() -> None:
     assert result.agent_results[0].tokens_used == 9
 
 
-async def test_an_orchestrator_inside_another_is_on_the_outer_bill() -> None:
+async def test_a_nested_orchestrator_counts_for_the_outer_run() -> None:
     class Outer(Plain):
         async def execute_subtask(self, subtask, context=None):
             inner = Asking(once(), self.provider, plan=[SubTask("i", "x")])
@@ -85,15 +85,15 @@ async def test_an_orchestrator_inside_another_is_on_the_outer_bill() -> None:
     assert result.total_cost == pytest.approx(0.16)
 
 
-async def test_a_call_without_a_model_asks_for_the_primary_one() -> None:
+async def test_a_call_without_a_model_uses_the_primary_model() -> None:
     provider = ScriptedProvider("yes", name="mine")
     await Asking(once(primary_model="first"), provider, plan=PLAN).execute_workflow("Why?")
     assert {request.model for request in provider.requests} == {"first"}
 
 
 async def test_a_primary_model_of_another_service_runs_there() -> None:
-    given, other = ScriptedProvider("given", name="xai"), ScriptedProvider("other", name="groq")
-    o = Asking(once(primary_model="groq-llama"), given, providers={"groq": other}, plan=PLAN)
+    xai, other = ScriptedProvider("given", name="xai"), ScriptedProvider("other", name="groq")
+    o = Asking(once(primary_model="groq-llama"), xai, providers={"groq": other}, plan=PLAN)
     await o.execute_workflow("Why?")
-    assert not given.requests
+    assert not xai.requests
     assert len(other.requests) == 6

@@ -6,7 +6,7 @@ from dagorch import SubTask
 from tests.conformance.doubles import Plain, once
 
 
-async def test_the_higher_number_starts_first() -> None:
+async def test_the_higher_priority_starts_first() -> None:
     plan = [SubTask(id=f"p{n}", description="do", priority=n) for n in (1, 5, 3, 4, 2)]
     o = Plain(once(parallel_execution=False), plan=plan)
     result = await o.execute_workflow("Why?")
@@ -14,7 +14,7 @@ async def test_the_higher_number_starts_first() -> None:
     assert [a.subtask_id for a in result.agent_results] == ["p1", "p5", "p3", "p4", "p2"]
 
 
-async def test_it_is_no_dependency() -> None:
+async def test_a_priority_does_not_override_a_dependency() -> None:
     plan = [
         SubTask(id="late", description="do", priority=9, dependencies=["early"]),
         SubTask(id="early", description="do", priority=1),

@@ -1,4 +1,4 @@
-"""`self.provider.complete` is synchronous, `acomplete` the same without blocking."""
+"""`self.provider.complete` is synchronous; `acomplete` is the same without blocking."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ async def test_complete_works_on_the_loop_and_warns_once_naming_the_node() -> No
         warnings.simplefilter("always")
         await o.execute_workflow("Why?")
     check(o.reply)
-    told = [str(w.message) for w in caught if w.category is BlockingCallWarning]
-    synchronous = [text for text in told if "synchronously" in text]
+    texts = [str(w.message) for w in caught if w.category is BlockingCallWarning]
+    synchronous = [text for text in texts if "synchronously" in text]
     assert len(synchronous) == 2
     assert "'subtasks/a'" in synchronous[0]
     assert "'subtasks/b'" in synchronous[1]
@@ -56,16 +56,16 @@ async def test_acomplete_does_not_warn() -> None:
     check(o.reply)
 
 
-async def test_outside_a_run_they_are_plain_calls() -> None:
+async def test_acomplete_works_outside_a_run() -> None:
     o = Plain(once(), priced(), plan=[])
     check(await o.provider.acomplete(messages=HI))
 
 
-def test_also_without_an_event_loop() -> None:
+def test_complete_works_without_an_event_loop() -> None:
     check(Plain(once(), priced(), plan=[]).provider.complete(messages=HI))
 
 
-async def test_a_stream_gives_its_pieces_as_they_come() -> None:
+async def test_a_stream_yields_each_piece_when_it_arrives() -> None:
     gate = anyio.Event()
 
     class Halting(ScriptedProvider):

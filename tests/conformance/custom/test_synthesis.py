@@ -1,4 +1,4 @@
-"""The synthesis may give a dict, a text or a pydantic model."""
+"""The synthesis may return a dict, a text or a pydantic model."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Report(BaseModel):
 @pytest.mark.parametrize(
     "answer", [{"a": [1, None]}, "text", Report(title="Bees"), ["x"]], ids=repr
 )
-async def test_it_becomes_the_result(answer: Any) -> None:
+async def test_the_synthesis_becomes_the_result(answer: Any) -> None:
     class Answering(Plain):
         async def synthesize_results(self, agent_results, context=None):
             assert list(context["results"]) == ["a"]

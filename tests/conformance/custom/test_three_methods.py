@@ -1,4 +1,4 @@
-"""A subclass with three methods runs with nothing else; a missing one is named."""
+"""A subclass needs only three methods; the error names a missing one."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Acomplete:
 
 
 @pytest.mark.parametrize("provider", [Complete(), Acomplete()], ids=["complete", "acomplete"])
-async def test_it_runs_on_a_provider_of_ones_own(provider: object) -> None:
+async def test_it_runs_on_a_provider_of_the_user(provider: object) -> None:
     result = await Three(once(primary_model="grok-3"), provider).execute_workflow("abc")
     assert result.result == {"a": "<abc>", "b": "<cba>"}
     assert result.status == "completed"
@@ -49,7 +49,7 @@ def test_a_missing_method_fails_at_construction(name: str) -> None:
         lacking(OrchestratorConfig(), Complete())
 
 
-def test_what_cannot_be_a_provider_fails_at_construction() -> None:
+def test_an_object_that_is_not_a_provider_fails_at_construction() -> None:
     with pytest.raises(DefinitionError, match=r"complete\(messages\)"):
         Three(OrchestratorConfig(), object())
 

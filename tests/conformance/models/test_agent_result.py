@@ -18,7 +18,7 @@ def test_as_documented() -> None:
     assert isinstance(AgentResult("a", "found", cost=1).cost, float)
 
 
-def test_what_is_wrong_is_told() -> None:
+def test_wrong_fields_are_refused() -> None:
     with pytest.raises(DefinitionError, match="status='done'"):
         AgentResult("a", "found", status="done")
     with pytest.raises(DefinitionError, match="did you mean 'tokens_used'"):

@@ -42,14 +42,14 @@ MODELS = st.one_of(
 
 
 @given(MODELS)
-def test_nothing_is_lost(model: Any) -> None:
+def test_models_survive_json(model: Any) -> None:
     text = model.model_dump_json()
     back = type(model).model_validate_json(text)
     assert back == model
     assert back.model_dump_json() == text
 
 
-async def test_of_a_real_run() -> None:
+async def test_the_result_of_a_run_survives_json() -> None:
     result = await cascade(talking(by_tier, price_per_token=0.001)).execute_workflow("Why?")
     text = result.model_dump_json()
     back = OrchestratorResult.model_validate_json(text)
@@ -63,16 +63,16 @@ async def test_of_a_real_run() -> None:
 @pytest.mark.parametrize(
     "odd", [{1, 2}, datetime(2030, 1, 1, tzinfo=UTC), object(), b"\xff", math.nan]
 )
-def test_what_json_has_no_word_for_is_written_all_the_same(odd: object) -> None:
+def test_values_that_json_cannot_hold_are_still_written(odd: object) -> None:
     json.loads(AgentResult("a", odd, metadata={"odd": odd}).model_dump_json())
     json.loads(OrchestratorResult("t", "completed", odd).model_dump_json())
 
 
-def test_infinite_money_survives() -> None:
+def test_an_infinite_cost_survives_json() -> None:
     result = AgentResult("a", cost=math.inf)
     assert AgentResult.model_validate_json(result.model_dump_json()) == result
 
 
-def test_an_event() -> None:
+def test_an_event_survives_json() -> None:
     event = StreamEvent("task_started", "m", None, "t", datetime.now(UTC), {"a": [1]})
     assert StreamEvent.model_validate_json(event.model_dump_json()) == event

@@ -6,7 +6,7 @@ from dagorch import OrchestratorResult
 from tests.conformance.doubles import by_tier, cascade, talking
 
 
-async def test_what_a_completed_run_gives() -> None:
+async def test_the_fields_after_a_completed_run() -> None:
     result = await cascade(talking(by_tier, price_per_token=0.01)).execute_workflow("Why?")
     assert isinstance(result, OrchestratorResult)
     assert result.status == "completed"

@@ -15,13 +15,13 @@ def test_as_documented() -> None:
     assert SubTask("a", "do").dependencies == []
 
 
-def test_the_type_may_be_a_text_known_or_ones_own() -> None:
+def test_the_agent_type_may_be_any_text() -> None:
     assert SubTask("a", "do", agent_type="researcher").agent_type is AgentType.RESEARCHER
     assert SubTask("a", "do", agent_type="researcher").agent_type == "researcher"
     assert SubTask("a", "do", agent_type="wizard").agent_type == "wizard"
 
 
-def test_what_is_wrong_is_told() -> None:
+def test_wrong_fields_are_refused() -> None:
     with pytest.raises(
         DefinitionError, match="no field 'dependancies'; did you mean 'dependencies'"
     ):

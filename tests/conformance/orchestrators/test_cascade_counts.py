@@ -1,4 +1,4 @@
-"""The counts are honoured exactly, whatever the replies look like; shares wrap around."""
+"""The counts are exact for any replies; shares wrap around."""
 
 from __future__ import annotations
 
@@ -30,11 +30,13 @@ REPLIES: dict[str, Any] = {
 COUNTS = [(1, 1, 1), (3, 2, 1), (2, 5, 1), (5, 2, 3), (1, 3, 2)]
 
 
-@pytest.mark.parametrize("said", REPLIES.values(), ids=REPLIES)
+@pytest.mark.parametrize("content", REPLIES.values(), ids=REPLIES)
 @pytest.mark.parametrize("counts", COUNTS, ids=str)
-async def test_as_many_runs_as_asked_for(counts: tuple[int, int, int], said: Any) -> None:
+async def test_node_runs_match_the_requested_counts(
+    counts: tuple[int, int, int], content: Any
+) -> None:
     def reply(request: LLMRequest) -> Any:
-        return said
+        return content
 
     belters, drummers, caminas = counts
     provider = talking(reply)

@@ -1,4 +1,4 @@
-"""A condition picks one branch; only that one runs, and the result says which."""
+"""A condition picks one branch; only that branch runs, and the result names it."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ async def value(it: Any) -> Any:
     [lambda context: context["on"], lambda context: value(context["on"]), lambda s, c: c["on"]],
     ids=["lambda", "lambda around a coroutine", "two parameters"],
 )
-async def test_a_condition_of_any_kind(condition: Any) -> None:
+async def test_any_callable_may_be_the_condition(condition: Any) -> None:
     async def of_async(context: dict[str, Any]) -> Any:
         return context["on"]
 
@@ -64,7 +64,7 @@ async def test_a_condition_of_any_kind(condition: Any) -> None:
             assert result.result == (1 if on else 2)
 
 
-async def test_a_branch_may_be_a_list_whose_later_ones_see_the_earlier() -> None:
+async def test_later_steps_of_a_branch_see_the_earlier_results() -> None:
     def third(step: str, context: dict[str, Any]) -> Any:
         return step, context
 
@@ -93,22 +93,22 @@ BRANCHES: dict[str, Any] = {
 
 
 @pytest.mark.parametrize(
-    ("label", "came"),
+    ("label", "expected"),
     [("refund", "refunded"), ("answer", "Dear!"), ("escalate", {"escalate_1": "noted"})],
 )
-async def test_more_than_two_by_label(label: str, came: Any) -> None:
+async def test_a_selector_picks_one_of_many_branches(label: str, expected: Any) -> None:
     o = ConditionalOrchestrator(
         once(), talking("Dear!"), selector=lambda context: context["kind"], branches=BRANCHES
     )
     result = await o.execute_workflow("Help", {"kind": label})
     assert result.metadata["selected_branch"] == label
-    assert result.result == came
+    assert result.result == expected
 
 
-@pytest.mark.parametrize("picked", ["refnd", "", None, 3, ["refund"]], ids=repr)
-async def test_an_unknown_label_is_an_error_that_names_the_labels(picked: Any) -> None:
+@pytest.mark.parametrize("selected", ["refnd", "", None, 3, ["refund"]], ids=repr)
+async def test_an_unknown_label_is_an_error_that_names_the_labels(selected: Any) -> None:
     def kind(context: dict[str, Any]) -> Any:
-        return picked
+        return selected
 
     o = ConditionalOrchestrator(
         OrchestratorConfig(), talking("x"), selector=kind, branches=BRANCHES
@@ -120,13 +120,18 @@ async def test_an_unknown_label_is_an_error_that_names_the_labels(picked: Any) -
     assert caught.value.partial_results.metadata["selected_branch"] is None
 
 
-SAID = {"yes": "true", "No, it is short.": "false", "**Yes**": "true", '{"value": "no"}': "false"}
+REPLIES = {
+    "yes": "true",
+    "No, it is short.": "false",
+    "**Yes**": "true",
+    '{"value": "no"}': "false",
+}
 
 
-@pytest.mark.parametrize(("said", "label"), SAID.items(), ids=SAID)
-async def test_a_question_is_the_models_to_answer(said: str, label: str) -> None:
+@pytest.mark.parametrize(("content", "label"), REPLIES.items(), ids=REPLIES)
+async def test_a_model_answers_a_question_as_the_condition(content: str, label: str) -> None:
     def reply(request: LLMRequest) -> str:
-        return said if request.json_schema is not None else "done"
+        return content if request.json_schema is not None else "done"
 
     provider = talking(reply)
     o = ConditionalOrchestrator(
@@ -139,7 +144,7 @@ async def test_a_question_is_the_models_to_answer(said: str, label: str) -> None
     assert ("Cut it." if label == "true" else "Extend it.") in done
 
 
-async def test_a_question_between_labels_and_a_reply_that_names_none() -> None:
+async def test_a_reply_without_a_label_is_retried_and_then_fails() -> None:
     replies = iter(["Hm.", "I would say: escalate"])
     provider = talking(lambda request: next(replies) if request.json_schema else "x")
     o = ConditionalOrchestrator(
@@ -153,7 +158,7 @@ async def test_a_question_between_labels_and_a_reply_that_names_none() -> None:
         await never.execute_workflow("Help")
 
 
-async def test_calls_in_a_condition_are_on_the_bill() -> None:
+async def test_calls_in_a_condition_are_metered() -> None:
     async def costly(context: dict[str, Any]) -> bool:
         return bool((await o.provider.acomplete(HI)).content)
 
@@ -190,14 +195,18 @@ def nothing(context: dict[str, Any]) -> None:
         ),
     ],
 )
-def test_what_is_missing_is_told_at_once(options: dict[str, Any], message: str) -> None:
+def test_wrong_arguments_are_refused_at_construction(options: dict[str, Any], message: str) -> None:
     with pytest.raises(DefinitionError, match=message):
         ConditionalOrchestrator(once(), talking("x"), **options)
 
 
-async def test_labels_that_are_named_as_the_graphs_own_nodes() -> None:
-    ways = {name: (lambda step, context: step) for name in ("branch", "answer", "task", "selector")}
-    for label in ways:
-        o = ConditionalOrchestrator(once(), selector=lambda context, to=label: to, branches=ways)
+async def test_labels_may_equal_ids_that_the_graph_uses() -> None:
+    branches = {
+        name: (lambda step, context: step) for name in ("branch", "answer", "task", "selector")
+    }
+    for label in branches:
+        o = ConditionalOrchestrator(
+            once(), selector=lambda context, to=label: to, branches=branches
+        )
         result = await o.execute_workflow("Why?")
         assert (result.result, result.metadata["selected_branch"]) == (label, label)

@@ -1,4 +1,4 @@
-"""Truthy and falsy conditions; one that raises is an error that names it."""
+"""Truthy and falsy conditions; the error names a condition that raises."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.conformance.doubles import once
      ({}, "false"), (0.0, "false")],
     ids=repr,
 )  # fmt: skip
-async def test_truth_is_pythons(outcome: Any, label: str) -> None:
+async def test_truthiness_is_that_of_python(outcome: Any, label: str) -> None:
     o = ConditionalOrchestrator(
         once(),
         condition=lambda context: outcome,
@@ -30,10 +30,10 @@ def is_it_code(context: dict[str, Any]) -> bool:
     return bool(context["language"])
 
 
-async def test_one_that_raises_is_an_error_that_names_it_and_runs_no_branch() -> None:
+async def test_a_condition_that_raises_is_named_and_no_branch_runs() -> None:
     ran: list[str] = []
     o = ConditionalOrchestrator(
-        OrchestratorConfig(),  # with retries: there is nothing to wait for
+        OrchestratorConfig(),  # has retries, but this error is not retried
         condition=is_it_code,
         true_branch=lambda context: ran.append("true"),
         false_branch=lambda context: ran.append("false"),
@@ -46,7 +46,7 @@ async def test_one_that_raises_is_an_error_that_names_it_and_runs_no_branch() ->
     assert (partial.status, partial.result, partial.agent_results) == ("failed", None, [])
 
 
-async def test_a_lambda_is_named_by_its_place() -> None:
+async def test_a_lambda_is_named_by_its_file_and_line() -> None:
     o = ConditionalOrchestrator(
         once(), condition=lambda c: 1 / 0, true_branch=print, false_branch=print
     )
@@ -54,7 +54,7 @@ async def test_a_lambda_is_named_by_its_place() -> None:
         await o.execute_workflow("Why?")
 
 
-async def test_what_has_no_truth_is_an_error_too() -> None:
+async def test_a_value_whose_bool_raises_is_an_error() -> None:
     class Neither:
         def __bool__(self) -> bool:
             raise ValueError("neither")

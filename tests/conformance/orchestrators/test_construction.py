@@ -19,12 +19,12 @@ from dagorch.testing import ScriptedProvider
 from tests.conformance.doubles import Plain, once
 
 
-async def test_the_cascade() -> None:
+async def test_a_cascade() -> None:
     o = DreamCascadeOrchestrator(DreamCascadeConfig(max_retries=0), ScriptedProvider("yes"))
     assert (await o.execute_workflow("Why?")).result == "yes"
 
 
-async def test_an_orchestrator_of_ones_own() -> None:
+async def test_a_custom_orchestrator() -> None:
     o = Plain(once(), ScriptedProvider("yes"), plan=[SubTask("a", "first")])
     assert (await o.execute_workflow("Why?")).result == {"said": ["FIRST"]}
 
@@ -44,7 +44,7 @@ async def test_the_other_patterns(kind: Any, options: dict[str, Any]) -> None:
     fields = {} if kind is ConditionalOrchestrator else {"steps": ["one"]}
     for by_name in (False, True):
         config, provider = OrchestratorConfig(max_retries=0, **fields), ScriptedProvider("yes")
-        given = {"config": config, "provider": provider} if by_name else {}
-        o = kind(**given, **options) if by_name else kind(config, provider, **options)
+        arguments = {"config": config, "provider": provider} if by_name else {}
+        o = kind(**arguments, **options) if by_name else kind(config, provider, **options)
         result = await o.execute_workflow("Why?")
         assert result.agent_results[-1].content == "yes"

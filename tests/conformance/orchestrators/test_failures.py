@@ -1,4 +1,4 @@
-"""A workflow that fails raises with what finished; subtasks run with `continue`."""
+"""The error of a failed workflow has the finished results; subtasks run with `continue`."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def failing(*bad: str) -> Failing:
     return o
 
 
-async def test_the_synthesis_is_over_what_is_alive() -> None:
+async def test_the_synthesis_gets_the_completed_results() -> None:
     result = await failing("a").execute_workflow("Why?")
     assert result.status is TaskStatus.PARTIAL
     assert result.result == {"said": ["Z"]}
@@ -42,7 +42,7 @@ async def test_the_synthesis_is_over_what_is_alive() -> None:
     assert "'a' failed" in result.agent_results[1].metadata["error"]
 
 
-async def test_all_failing_is_a_failure() -> None:
+async def test_a_workflow_fails_if_all_subtasks_fail() -> None:
     with pytest.raises(RunError, match=r"OSError: no a") as caught:
         await failing("a", "c").execute_workflow("Why?")
     partial = caught.value.partial_results
@@ -56,7 +56,7 @@ async def test_all_failing_is_a_failure() -> None:
     ]
 
 
-async def test_a_failed_synthesis_loses_nothing_that_had_finished() -> None:
+async def test_a_failed_synthesis_keeps_the_finished_results() -> None:
     with pytest.raises(RunError, match="no synthesis") as caught:
         await failing("synthesis").execute_workflow("Why?")
     partial = caught.value.partial_results
@@ -67,7 +67,7 @@ async def test_a_failed_synthesis_loses_nothing_that_had_finished() -> None:
     assert isinstance(caught.value.__cause__, OSError)
 
 
-async def test_a_result_that_says_failed_is_a_failure_told_once() -> None:
+async def test_a_result_with_status_failed_is_a_failure_without_retry() -> None:
     class Reporting(Plain):
         tries = 0
 
@@ -82,12 +82,12 @@ async def test_a_result_that_says_failed_is_a_failure_told_once() -> None:
     assert o.tries == 1
     assert result.status == "partial"
     assert result.result == {"said": ["X", "Y"]}
-    told = result.agent_results[2]
-    assert (told.content, told.status.value, told.cost) == ("half of it", "failed", 0.5)
+    failed = result.agent_results[2]
+    assert (failed.content, failed.status.value, failed.cost) == ("half of it", "failed", 0.5)
     assert result.total_cost == 0.5
 
 
-async def test_an_agent_that_gives_something_else_is_told_what_to_give() -> None:
+async def test_a_wrong_return_type_is_an_error_that_shows_the_right_one() -> None:
     class Careless(Plain):
         async def execute_subtask(self, subtask, context=None):
             return "a text"
@@ -105,7 +105,7 @@ async def test_an_agent_that_gives_something_else_is_told_what_to_give() -> None
         ("p", "completed", 6),
     ],
 )
-async def test_each_tier_of_a_cascade_failing(tiers: str, status: str, finished: int) -> None:
+async def test_a_failure_of_each_tier_of_a_cascade(tiers: str, status: str, finished: int) -> None:
     def reply(request: LLMRequest) -> str:
         if request.model in tiers:
             raise OSError("no")
@@ -123,7 +123,7 @@ async def test_each_tier_of_a_cascade_failing(tiers: str, status: str, finished:
     assert result.metadata["planned"] is ("p" not in tiers)
 
 
-async def test_one_of_each_tier_failing_leaves_an_answer() -> None:
+async def test_one_failure_in_each_tier_leaves_an_answer() -> None:
     seen: set[str] = set()
 
     def reply(request: LLMRequest) -> str:

@@ -1,4 +1,4 @@
-"""How a handler is called, and with what."""
+"""How a handler is called, and its arguments."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ async def with_more(more: int, step: str, context: dict[str, Any]) -> Any:
     return (step, context)
 
 
-def later(step: str, context: dict[str, Any] | None = None) -> Any:
+def optional_context(step: str, context: dict[str, Any] | None = None) -> Any:
     return (step, context)
 
 
@@ -57,10 +57,10 @@ BOTH: dict[str, Callable[..., Any]] = {
     "object": Things(),
     "async object": AsyncThing(),
     "partial": functools.partial(with_more, 1),
-    "anything": lambda *given: given,
-    "context by default": later,
+    "anything": lambda *arguments: arguments,
+    "context by default": optional_context,
 }
-ALONE: dict[str, Callable[..., Any]] = {
+CONTEXT_ONLY: dict[str, Callable[..., Any]] = {
     "lambda": lambda context: context,
     "lambda around a coroutine": lambda ctx: anyio_value(ctx),
     "bound early": lambda context, limit=3: context,
@@ -73,7 +73,7 @@ async def anyio_value(value: Any) -> Any:
     return value
 
 
-async def given(handler: Callable[..., Any], step: str = "second") -> Any:
+async def call_handler(handler: Callable[..., Any], step: str = "second") -> Any:
     o = SequentialOrchestrator(
         once(steps=["first", "second"]), talking("yes"), step_handlers={step: handler}
     )
@@ -81,20 +81,20 @@ async def given(handler: Callable[..., Any], step: str = "second") -> Any:
 
 
 @pytest.mark.parametrize("handler", BOTH.values(), ids=BOTH)
-async def test_it_gets_step_and_context(handler: Callable[..., Any]) -> None:
-    step, context = await given(handler)
+async def test_a_handler_gets_step_and_context(handler: Callable[..., Any]) -> None:
+    step, context = await call_handler(handler)
     assert step == "second"
     assert context == {"mine": 1, "task": "Why?", "results": {"first": "yes"}}
 
 
-@pytest.mark.parametrize("handler", ALONE.values(), ids=ALONE)
-async def test_with_one_parameter_it_gets_the_context(handler: Callable[..., Any]) -> None:
-    found = await given(handler)
+@pytest.mark.parametrize("handler", CONTEXT_ONLY.values(), ids=CONTEXT_ONLY)
+async def test_a_handler_with_one_parameter_gets_the_context(handler: Callable[..., Any]) -> None:
+    found = await call_handler(handler)
     context = found[1] if isinstance(found, tuple) else found
     assert context == {"mine": 1, "task": "Why?", "results": {"first": "yes"}}
 
 
-async def test_the_context_is_its_own() -> None:
+async def test_each_handler_gets_its_own_context() -> None:
     def spoil(step: str, context: dict[str, Any]) -> str:
         context["results"]["made up"] = 1
         context["mine"] = context["task"] = "spoilt"
@@ -111,18 +111,18 @@ async def test_the_context_is_its_own() -> None:
     assert mine == {"mine": 1, "task": "not this one"}
 
 
-async def test_a_sync_one_does_not_block_the_event_loop() -> None:
-    went_on = threading.Event()
+async def test_a_sync_handler_does_not_block_the_event_loop() -> None:
+    loop_ran = threading.Event()
 
     def blocking(step: str, context: dict[str, Any]) -> str:
-        assert went_on.wait(20), "the event loop stood still"
+        assert loop_ran.wait(20), "the event loop was blocked"
         return threading.current_thread().name
 
     began = anyio.Event()
 
     async def meanwhile() -> None:
         await began.wait()
-        went_on.set()
+        loop_ran.set()
 
     async def first(context: dict[str, Any]) -> None:
         began.set()
@@ -137,7 +137,7 @@ async def test_a_sync_one_does_not_block_the_event_loop() -> None:
 
 
 @pytest.mark.parametrize("how", ["sync", "async", "lambda"])
-async def test_its_calls_of_the_provider_are_the_runs(how: str) -> None:
+async def test_provider_calls_of_a_handler_are_metered(how: str) -> None:
     provider = talking("one two three", price_per_token=0.01)
 
     def sync(step: str, context: dict[str, Any]) -> str:

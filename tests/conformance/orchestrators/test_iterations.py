@@ -1,4 +1,4 @@
-"""The metadata tell what happened; running out is not a failure."""
+"""The metadata of a loop; running out of passes is not a failure."""
 
 from __future__ import annotations
 
@@ -13,26 +13,28 @@ from tests.conformance.doubles import once, talking
 @pytest.mark.parametrize(
     ("enough", "iterations", "converged"), [(1, 1, True), (3, 3, True), (4, 3, False)]
 )
-async def test_they_tell_what_happened(enough: int, iterations: int, converged: bool) -> None:
-    told: list[StreamEvent] = []
+async def test_metadata_has_the_number_of_passes_and_the_convergence(
+    enough: int, iterations: int, converged: bool
+) -> None:
+    events: list[StreamEvent] = []
     o = IterativeOrchestrator(
         once(),
         talking("x"),
         max_iterations=3,
         convergence_fn=lambda results: results["iteration"] >= enough,
     )
-    o.stream_callback = told.append
+    o.stream_callback = events.append
     result = await o.execute_workflow("Better!")
     assert result.status == "completed"
     assert result.metadata["iterations"] == iterations
     assert result.metadata["converged"] is converged
     assert result.result["iteration"] == iterations
-    assert told[-1].event_type is EventType.TASK_COMPLETED
-    created = [e for e in told if e.event_type is EventType.SUBTASK_CREATED]
-    assert len(created) == iterations, "a pass that never came is told of"
+    assert events[-1].event_type is EventType.TASK_COMPLETED
+    created = [e for e in events if e.event_type is EventType.SUBTASK_CREATED]
+    assert len(created) == iterations, "an event announces a pass that never ran"
 
 
-async def test_they_count_the_passes_that_ended_where_one_failed() -> None:
+async def test_after_a_failure_only_completed_passes_are_counted() -> None:
     def handler(context: dict[str, Any]) -> str:
         if context["iteration"] == 3:
             raise OSError("no more")

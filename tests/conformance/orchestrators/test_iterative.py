@@ -1,4 +1,4 @@
-"""Passes until one converges, never too many; each sees the one before."""
+"""Passes until one converges, up to the limit; each sees the previous result."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ async def test_the_context_of_each_pass() -> None:
 
 
 @pytest.mark.parametrize("wanted", [1, 2, 5, 9])
-@pytest.mark.parametrize("most", [1, 5])
-async def test_it_stops_at_the_first_that_converges(wanted: int, most: int) -> None:
+@pytest.mark.parametrize("limit", [1, 5])
+async def test_the_loop_stops_at_the_first_pass_that_converges(wanted: int, limit: int) -> None:
     passes: list[int] = []
 
     def handler(context: dict[str, Any]) -> dict[str, Any]:
@@ -63,11 +63,11 @@ async def test_it_stops_at_the_first_that_converges(wanted: int, most: int) -> N
         return {"n": context["iteration"]}
 
     o = IterativeOrchestrator(
-        once(), max_iterations=most, convergence_fn=lambda r: r["n"] >= wanted, handler=handler
+        once(), max_iterations=limit, convergence_fn=lambda r: r["n"] >= wanted, handler=handler
     )
     result = await o.execute_workflow("Better!")
-    assert passes == list(range(1, min(wanted, most) + 1))
-    assert result.metadata["converged"] is (wanted <= most)
+    assert passes == list(range(1, min(wanted, limit) + 1))
+    assert result.metadata["converged"] is (wanted <= limit)
 
 
 REPLIES = {
@@ -80,18 +80,18 @@ REPLIES = {
 }
 
 
-@pytest.mark.parametrize(("said", "fields"), REPLIES.values(), ids=REPLIES)
-async def test_what_an_llm_pass_gives(said: str, fields: dict[str, Any]) -> None:
+@pytest.mark.parametrize(("content", "fields"), REPLIES.values(), ids=REPLIES)
+async def test_the_result_of_an_llm_pass(content: str, fields: dict[str, Any]) -> None:
     seen: list[Any] = []
-    provider = talking(said)
+    provider = talking(content)
     o = IterativeOrchestrator(once(), provider, max_iterations=2, convergence_fn=seen.append)
     result = await o.execute_workflow("Better!")
-    assert seen == [{"content": said, "iteration": n, **fields} for n in (1, 2)]
+    assert seen == [{"content": content, "iteration": n, **fields} for n in (1, 2)]
     assert result.result == seen[-1]
-    assert [agent.content for agent in result.agent_results] == [said, said]
+    assert [agent.content for agent in result.agent_results] == [content, content]
 
 
-async def test_a_model_is_told_its_answer_before() -> None:
+async def test_a_model_reads_its_previous_answer() -> None:
     provider = talking(lambda request: f"answer {len(provider.requests)}")
     await IterativeOrchestrator(once(), provider, max_iterations=3).execute_workflow("Better!")
     first, second, third = (request.messages[-1].content for request in provider.requests)
@@ -101,7 +101,7 @@ async def test_a_model_is_told_its_answer_before() -> None:
     assert "answer 1" not in third
 
 
-async def test_five_passes_and_no_condition_is_what_there_is_without_options() -> None:
+async def test_the_default_is_five_passes_without_a_condition() -> None:
     provider = talking("x")
     result = await IterativeOrchestrator(once(), provider).execute_workflow("Better!")
     assert len(provider.requests) == 5
@@ -133,7 +133,7 @@ async def test_a_pass_of_several_steps() -> None:
     assert result.result == {"score": 4, "content": '{"score": 4}', "iteration": 2}
 
 
-async def test_a_condition_of_any_kind_whose_calls_are_on_the_bill() -> None:
+async def test_calls_in_a_convergence_fn_are_metered() -> None:
     async def judge(results: dict[str, Any]) -> bool:
         await o.provider.acomplete(HI)
         return bool(results["iteration"] == 2)
@@ -145,7 +145,7 @@ async def test_a_condition_of_any_kind_whose_calls_are_on_the_bill() -> None:
         assert result.total_cost == sum(a.cost for a in result.agent_results) + 4
 
 
-async def test_one_that_raises_is_an_error_that_names_it_and_loses_nothing() -> None:
+async def test_a_convergence_fn_that_raises_is_named_and_results_are_kept() -> None:
     def good_enough(results: dict[str, Any]) -> bool:
         return bool(results["score"] > 0.9)
 
@@ -182,12 +182,12 @@ async def test_a_sync_condition_does_not_run_on_the_loop() -> None:
         ({"handler": print, "step_handlers": {"a": print, "b": print}}, "a pass of one step"),
     ],
 )
-def test_what_cannot_be_is_told_at_once(options: dict[str, Any], message: str) -> None:
+def test_wrong_arguments_are_refused_at_construction(options: dict[str, Any], message: str) -> None:
     with pytest.raises(DefinitionError, match=message):
         IterativeOrchestrator(once(), talking("x"), **options)
 
 
-async def test_a_question_is_the_models_to_answer() -> None:
+async def test_a_model_answers_a_question_as_the_convergence_fn() -> None:
     verdicts = iter(["no", "No.", "Yes, it is."])
 
     def reply(request: LLMRequest) -> str:

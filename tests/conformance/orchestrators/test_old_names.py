@@ -5,7 +5,7 @@ from __future__ import annotations
 import dagorch
 
 
-def test_they_are_the_same() -> None:
+def test_old_names_are_aliases() -> None:
     assert dagorch.BeltalowdaOrchestrator is dagorch.DreamCascadeOrchestrator
     assert dagorch.BeltalowdaConfig is dagorch.DreamCascadeConfig
     assert dagorch.SwarmOrchestrator is dagorch.DreamSwarmOrchestrator

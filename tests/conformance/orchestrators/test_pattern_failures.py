@@ -1,4 +1,4 @@
-"""Killed in each step, what finished is returned and nothing else."""
+"""Failures in each step: the partial result has the finished steps and nothing else."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from dagorch.testing import ScriptedProvider, run_virtual
 from tests.conformance.doubles import once, talking
 from tests.conformance.patterns import KINDS, of_handlers, of_models
 
-PLACES = [1, 2, 3]
+POSITIONS = [1, 2, 3]
 
 
 def check(partial: Any, finished: list[str], end: str) -> None:
-    """See that the first steps are there as they ended, the next as it did, and no other."""
+    """Check that the finished steps are kept, the next one has `end`, and no other completed."""
     assert isinstance(partial, OrchestratorResult)
     assert partial.result is None
     ends = [agent.status.value for agent in partial.agent_results]
@@ -39,28 +39,28 @@ def check(partial: Any, finished: list[str], end: str) -> None:
     assert OrchestratorResult.model_validate_json(partial.model_dump_json()) == partial
 
 
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("position", POSITIONS)
 @pytest.mark.parametrize("kind", KINDS)
-async def test_failing(kind: str, place: int) -> None:
+async def test_a_handler_that_fails(kind: str, position: int) -> None:
     async def work(number: int, context: dict[str, Any]) -> str:
-        if number == place:
+        if number == position:
             raise OSError(f"no {number}")
         return f"text {number}"
 
-    with pytest.raises(RunError, match=f"OSError: no {place}") as caught:
+    with pytest.raises(RunError, match=f"OSError: no {position}") as caught:
         await of_handlers(kind, once(), work).execute_workflow("Why?")
     partial = caught.value.partial_results
     assert partial.status == "failed"
-    check(partial, [f"text {n}" for n in range(1, place)], "failed")
-    assert partial.agent_results[place - 1].metadata["error"] == f"OSError: no {place}"
+    check(partial, [f"text {n}" for n in range(1, position)], "failed")
+    assert partial.agent_results[position - 1].metadata["error"] == f"OSError: no {position}"
     assert isinstance(caught.value.__cause__, OSError)
 
 
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("position", POSITIONS)
 @pytest.mark.parametrize("kind", KINDS)
-async def test_a_models_service_failing(kind: str, place: int) -> None:
+async def test_a_service_that_fails(kind: str, position: int) -> None:
     def reply(request: LLMRequest) -> str:
-        if len(provider.requests) == place:
+        if len(provider.requests) == position:
             raise OSError("no network")
         return f"text {len(provider.requests)}"
 
@@ -68,16 +68,16 @@ async def test_a_models_service_failing(kind: str, place: int) -> None:
     with pytest.raises(RunError, match="no network") as caught:
         await of_models(kind, once(), provider).execute_workflow("Why?")
     partial = caught.value.partial_results
-    check(partial, [f"text {n}" for n in range(1, place)], "failed")
+    check(partial, [f"text {n}" for n in range(1, position)], "failed")
     assert partial.total_cost == pytest.approx(sum(a.cost for a in partial.agent_results))
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("position", POSITIONS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_timing_out(kind: str, place: int, backend: Any) -> None:
+def test_a_step_that_times_out(kind: str, position: int, backend: Any) -> None:
     async def work(number: int, context: dict[str, Any]) -> str:
-        await anyio.sleep(100 if number == place else 5)
+        await anyio.sleep(100 if number == position else 5)
         return f"text {number}"
 
     async def main() -> float:
@@ -86,17 +86,17 @@ def test_timing_out(kind: str, place: int, backend: Any) -> None:
             await o.execute_workflow("Why?")
         assert isinstance(caught.value.__cause__, NodeTimeoutError)
         partial = caught.value.partial_results
-        check(partial, [f"text {n}" for n in range(1, place)], "failed")
+        check(partial, [f"text {n}" for n in range(1, position)], "failed")
         return float(partial.execution_time)
 
-    assert run_virtual(main, backend=backend) == pytest.approx(10 + 5 * (place - 1), abs=0.5)
+    assert run_virtual(main, backend=backend) == pytest.approx(10 + 5 * (position - 1), abs=0.5)
 
 
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("position", POSITIONS)
 @pytest.mark.parametrize("kind", KINDS)
-async def test_cancelled(kind: str, place: int) -> None:
+async def test_a_step_that_is_cancelled(kind: str, position: int) -> None:
     async def work(number: int, context: dict[str, Any]) -> str:
-        if number == place:
+        if number == position:
             o.cancel("enough")
             await anyio.sleep_forever()
         return f"text {number}"
@@ -106,12 +106,12 @@ async def test_cancelled(kind: str, place: int) -> None:
         await o.execute_workflow("Why?")
     partial = caught.value.partial_results
     assert partial.status == "cancelled"
-    check(partial, [f"text {n}" for n in range(1, place)], "cancelled")
+    check(partial, [f"text {n}" for n in range(1, position)], "cancelled")
 
 
-@pytest.mark.parametrize("place", [2, 3])
+@pytest.mark.parametrize("position", [2, 3])
 @pytest.mark.parametrize("kind", KINDS)
-async def test_out_of_budget(kind: str, place: int) -> None:
+async def test_a_step_beyond_the_budget(kind: str, position: int) -> None:
     seen: list[float] = []
 
     def reply(request: LLMRequest) -> str:
@@ -121,20 +121,20 @@ async def test_out_of_budget(kind: str, place: int) -> None:
     provider = talking(reply, price_per_token=0.0001, output_limit=10)
     whole = await of_models(kind, once(), provider).execute_workflow("Why?")
     spent = [agent.cost for agent in whole.agent_results]
-    # Room for what the one before reserves, and so for no more than that.
-    ceiling = sum(spent[: place - 2]) + seen[place - 2] + 1e-9
+    # Just enough for the reservation of the previous step.
+    ceiling = sum(spent[: position - 2]) + seen[position - 2] + 1e-9
     seen.clear()
     with pytest.raises(BudgetExceededError) as caught:
         await of_models(kind, once(max_cost=ceiling), provider).execute_workflow("Why?")
     partial = caught.value.partial_results
     ends = [(agent.content, agent.status.value) for agent in partial.agent_results]
-    assert ends == [(f"text {n}", "completed") for n in range(1, place)]
+    assert ends == [(f"text {n}", "completed") for n in range(1, position)]
     assert partial.total_cost <= ceiling
     assert partial.result is None
 
 
 @pytest.mark.parametrize("how", ["fails", "hangs", "is cancelled", "costs too much"])
-def test_a_condition_killed_runs_no_branch(how: str) -> None:
+def test_a_condition_that_does_not_complete_runs_no_branch(how: str) -> None:
     async def condition(context: dict[str, Any]) -> bool:
         if how == "fails":
             raise OSError("no")
@@ -161,7 +161,7 @@ def test_a_condition_killed_runs_no_branch(how: str) -> None:
     assert partial.metadata["selected_branch"] is None
 
 
-async def test_of_the_pass_that_is_killed_the_steps_before_are_kept() -> None:
+async def test_finished_steps_of_a_failed_pass_are_kept() -> None:
     texts = iter(["draft", "check", "better draft"])
 
     def reply(request: LLMRequest) -> str:

@@ -58,7 +58,7 @@ def test_strictly_in_order(backend: Any) -> None:
     assert log == [f"{step} {word}" for step in STEPS for word in ("begins", "ends")]
 
 
-async def test_a_model_is_told_what_earlier_steps_gave_and_its_own_step_last() -> None:
+async def test_a_prompt_has_earlier_results_and_ends_with_its_step() -> None:
     provider = talking(lambda request: f"outcome of {step_of(request)}")
     o = SequentialOrchestrator(
         once(steps=STEPS), provider, step_handlers={"research": lambda context: {"facts": ["tea"]}}
@@ -74,7 +74,7 @@ async def test_a_model_is_told_what_earlier_steps_gave_and_its_own_step_last() -
     assert "complete answer" in synthesize
 
 
-async def test_what_it_is_told_is_bounded() -> None:
+async def test_the_length_of_a_prompt_is_bounded() -> None:
     provider = talking("word " * 1_400)
     steps = [f"step {n}" for n in range(20)]
     await SequentialOrchestrator(once(steps=steps), provider).execute_workflow("Why?")
@@ -86,7 +86,7 @@ async def test_what_it_is_told_is_bounded() -> None:
     assert {request.max_tokens for request in small.requests} == {250, 450}
 
 
-async def test_names_that_a_graph_cannot_hold_or_has_for_itself() -> None:
+async def test_step_names_may_be_invalid_or_used_as_ids() -> None:
     steps = ["task", "find/read [all]", "step", "run", "names", "told_1"]
     seen: list[tuple[str, list[str]]] = []
 
@@ -112,21 +112,19 @@ async def test_names_that_a_graph_cannot_hold_or_has_for_itself() -> None:
         ({"steps": ["a", "b"], "num_agents": 3}, "num_agents=3 must equal the number of steps"),
     ],
 )
-def test_steps_that_cannot_be_are_told_before_anything_runs(
-    fields: dict[str, Any], message: str
-) -> None:
+def test_wrong_steps_are_refused_at_construction(fields: dict[str, Any], message: str) -> None:
     with pytest.raises(DefinitionError, match=message):
         SequentialOrchestrator(OrchestratorConfig(**fields), talking("x"))
 
 
-async def test_also_where_they_were_changed_later() -> None:
+async def test_steps_changed_later_are_validated_again() -> None:
     o = SequentialOrchestrator(OrchestratorConfig(steps=["a"], num_agents=1), talking("x"))
     o.config.steps = ["a", "b"]
     with pytest.raises(DefinitionError, match="num_agents=1 must equal"):
         await o.execute_workflow("Why?")
 
 
-def test_num_agents_that_nobody_set_is_no_matter() -> None:
+def test_an_unset_num_agents_is_not_compared_with_the_steps() -> None:
     SequentialOrchestrator(OrchestratorConfig(steps=["a"]), talking("x"))
 
 
@@ -142,7 +140,7 @@ def test_num_agents_that_nobody_set_is_no_matter() -> None:
     ],
     ids=["unknown", "no function", "nothing", "three", "a keyword", "a list"],
 )
-def test_handlers_that_cannot_be_are_told_at_once(handlers: Any, message: str) -> None:
+def test_wrong_handlers_are_refused_at_construction(handlers: Any, message: str) -> None:
     with pytest.raises(DefinitionError, match=message):
         SequentialOrchestrator(once(steps=STEPS), talking("x"), step_handlers=handlers)
 

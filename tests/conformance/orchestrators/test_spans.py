@@ -28,8 +28,8 @@ LATENCY_SECONDS = 3.0
 STEPS = ["one", "two", "three"]
 
 
-def own(provider: Any) -> BaseOrchestrator:
-    """A diamond of calls: one, two concurrent ones, one."""
+def custom(provider: Any) -> BaseOrchestrator:
+    """Return a diamond of calls: one, two concurrent ones, one."""
 
     class Asking(Plain):
         async def execute_subtask(self, subtask, context=None):
@@ -61,7 +61,7 @@ PATTERNS: dict[str, tuple[Callable[[Any], BaseOrchestrator], int, int]] = {
         2,
         2,
     ),
-    "own": (own, 3, 4),
+    "own": (custom, 3, 4),
 }
 
 
@@ -79,9 +79,9 @@ def test_the_duration_is_the_span_of_the_graph(pattern: str, backend: Any) -> No
     provider = talking(reply, latency_seconds=LATENCY_SECONDS)
 
     async def main() -> tuple[OrchestratorResult, float]:
-        begun = anyio.current_time()
+        start = anyio.current_time()
         result = await make(provider).execute_workflow("Why?")
-        return result, anyio.current_time() - begun
+        return result, anyio.current_time() - start
 
     result, seconds = run_virtual(main, backend=backend)
     assert result.status == "completed"
@@ -108,9 +108,9 @@ def test_the_duration_is_the_span_of_the_graph_in_real_time() -> None:
             async with ProviderFactory.get_provider(
                 "openai", model="m", api_key="k", base_url=server.url
             ) as provider:
-                begun = anyio.current_time()
+                start = anyio.current_time()
                 result = await make(provider).execute_workflow("Why?")
-                spans[pattern] = (anyio.current_time() - begun) / (depth * LATENCY_SECONDS)
+                spans[pattern] = (anyio.current_time() - start) / (depth * LATENCY_SECONDS)
             assert result.status == "completed"
 
         async with anyio.create_task_group() as group:

@@ -1,4 +1,4 @@
-"""Every service by name, any base_url, a missing key named, two event loops in turn."""
+"""Every service by name, any base_url, errors for missing keys, one provider on two loops."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every reply that the services' SDKs can parse has the same meaning for us."""
+"""Replies built from the types of the official SDKs are parsed correctly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every request that we send parses as the services' own SDKs have it."""
+"""The types of the official SDKs accept every request that we send."""
 
 from __future__ import annotations
 

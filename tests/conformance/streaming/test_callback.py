@@ -1,4 +1,4 @@
-"""A callback of any kind is told everything, and holds nothing up."""
+"""A callback of any kind receives every event and does not delay the workflow."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ PLAN = [SubTask(str(n), "x") for n in range(3)]
 
 
 class Kinds:
-    """Every kind of callable, each of which keeps what it is told."""
+    """Every kind of callable; each records the events that it receives."""
 
     def __init__(self) -> None:
-        self.told: list[StreamEvent] = []
+        self.events: list[StreamEvent] = []
 
     def method(self, event: StreamEvent) -> None:
-        self.told.append(event)
+        self.events.append(event)
 
     async def async_method(self, event: StreamEvent) -> None:
         await anyio.lowlevel.checkpoint()
-        self.told.append(event)
+        self.events.append(event)
 
     def __call__(self, event: StreamEvent) -> None:
-        self.told.append(event)
+        self.events.append(event)
 
 
 class AsyncObject(Kinds):
@@ -47,8 +47,8 @@ def made(kind: str) -> tuple[Kinds, Any]:
         "async method": kinds.async_method,
         "object": kinds,
         "async object": kinds,
-        "builtin": kinds.told.append,
-        "lambda": lambda event: kinds.told.append(event),
+        "builtin": kinds.events.append,
+        "lambda": lambda event: kinds.events.append(event),
         "lambda around a coroutine": lambda event: kinds.async_method(event),
         "partial": functools.partial(kinds.async_method),
     }[kind]
@@ -59,19 +59,19 @@ def made(kind: str) -> tuple[Kinds, Any]:
     ["method", "async method", "object", "async object", "builtin", "lambda",
      "lambda around a coroutine", "partial"],
 )  # fmt: skip
-async def test_any_callable_is_told_everything_before_the_end(kind: str) -> None:
+async def test_any_callable_receives_every_event_before_the_workflow_returns(kind: str) -> None:
     kinds, callback = made(kind)
     o = Plain(once(), plan=PLAN)
     o.stream_callback = callback
     result = await o.execute_workflow("Why?")
-    names = [event.event_type.value for event in kinds.told]
+    names = [event.event_type.value for event in kinds.events]
     assert names[0] == "task_started"
     assert names[-1] == "task_completed"
     assert names.count("subtask_completed") == 3
     assert result.metadata["dropped_events"] == 0
 
 
-def test_a_slow_async_callback_holds_nothing_up() -> None:
+def test_a_slow_async_callback_does_not_delay_the_workflow() -> None:
     times: dict[str, float] = {}
 
     class Timed(Plain):
@@ -97,74 +97,76 @@ def test_a_slow_async_callback_holds_nothing_up() -> None:
     assert result.metadata["dropped_events"] == 0
 
 
-async def test_a_blocking_callback_holds_nothing_up() -> None:
+async def test_a_blocking_callback_does_not_delay_the_workflow() -> None:
     ended = threading.Event()
 
     class Ending(Plain):
         async def synthesize_results(self, agent_results, context=None):
             ended.set()
 
-    told = []
+    events = []
 
     def blocking(event: StreamEvent) -> None:
         assert ended.wait(20), "the work waited for the callback"
-        told.append(event)
+        events.append(event)
 
     o = Ending(once(), plan=PLAN)
     o.stream_callback = blocking
     await o.execute_workflow("Why?")
-    assert told[-1].event_type == "task_completed"
+    assert events[-1].event_type == "task_completed"
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_virtual_time_stands_still_while_a_callback_works_in_its_thread(backend: Backend) -> None:
-    told: list[StreamEvent] = []
+def test_virtual_time_stops_while_a_callback_runs_in_its_thread(backend: Backend) -> None:
+    events: list[StreamEvent] = []
 
     def working(event: StreamEvent) -> None:
-        time.sleep(0.002)  # the event loop has nothing else to do, and time to give up on this
-        told.append(event)
+        time.sleep(0.002)  # long enough for an idle event loop to advance its clock
+        events.append(event)
 
     o = Plain(once(), plan=PLAN)
     o.stream_callback = working
     result = run_virtual(o.execute_workflow, "Why?", backend=backend)
     assert result.metadata["dropped_events"] == 0
-    assert told[-1].event_type == "task_completed"
+    assert events[-1].event_type == "task_completed"
 
 
-def test_what_a_hopelessly_slow_one_misses_is_counted() -> None:
-    told: list[StreamEvent] = []
+def test_events_dropped_by_a_very_slow_callback_are_counted() -> None:
+    events: list[StreamEvent] = []
 
     async def hopeless(event: StreamEvent) -> None:
-        told.append(event)
+        events.append(event)
         await anyio.sleep(1000)
 
     o = Plain(once(), plan=PLAN)
     o.stream_callback = hopeless
     result = run_virtual(o.execute_workflow, "Why?")
-    assert len(told) == 1
+    assert len(events) == 1
     assert result.metadata["dropped_events"] > 5
 
 
-async def test_a_failing_one_breaks_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    told: list[StreamEvent] = []
+async def test_a_callback_that_fails_does_not_fail_the_workflow(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    events: list[StreamEvent] = []
 
     def failing(event: StreamEvent) -> None:
-        told.append(event)
+        events.append(event)
         raise ValueError("a bug of mine")
 
     o = Plain(once(), plan=PLAN)
     o.stream_callback = failing
     result = await o.execute_workflow("Why?")
     assert result.status == "completed"
-    assert told[-1].event_type == "task_completed"
+    assert events[-1].event_type == "task_completed"
     assert "a bug of mine" in caplog.text
     assert "failing at 0x" in caplog.text, "the log does not name the callback"
 
 
-async def test_a_cascade_streams_too_and_can_be_told_not_to() -> None:
+async def test_enable_streaming_switches_the_events_of_a_cascade() -> None:
     for streaming in (True, False):
-        told: list[StreamEvent] = []
+        events: list[StreamEvent] = []
         o = cascade(talking(by_tier), enable_streaming=streaming)
-        o.stream_callback = told.append
+        o.stream_callback = events.append
         await o.execute_workflow("Why?")
-        assert bool(told) is streaming
+        assert bool(events) is streaming

@@ -1,4 +1,4 @@
-"""Two workflows at once on one orchestrator share nothing but the provider."""
+"""Concurrent workflows of one orchestrator share only the provider."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.conformance.patterns import KINDS, of_handlers, of_models
 from tests.conformance.swarms import swarm
 
 
-async def both(o: Any, *tasks: str) -> dict[str, OrchestratorResult | RunError]:
+async def run_together(o: Any, *tasks: str) -> dict[str, OrchestratorResult | RunError]:
     results: dict[str, OrchestratorResult | RunError] = {}
 
     async def run(task: str) -> None:
@@ -33,29 +33,29 @@ async def both(o: Any, *tasks: str) -> dict[str, OrchestratorResult | RunError]:
     return results
 
 
-async def test_of_a_cascade() -> None:
-    met = anyio.Event()
+async def test_two_runs_of_a_cascade() -> None:
+    all_running = anyio.Event()
 
     async def reply(request: LLMRequest) -> str:
         if request.json_schema is not None:
             return PLAN
-        if provider.active >= 6:  # the belters of both
-            met.set()
-        await met.wait()
+        if provider.active >= 6:  # the belters of both workflows
+            all_running.set()
+        await all_running.wait()
         text = request.messages[-1].content
         assert ("apples" in text) != ("pears" in text)
         return "about apples" if "apples" in text else "about pears"
 
     provider = talking(reply, price_per_token=0.001)
     o = cascade(provider, belter_count=3, max_parallel=3)
-    told: dict[str, list[StreamEvent]] = defaultdict(list)
-    o.stream_callback = lambda event: told[event.task_id].append(event)
-    results = await both(o, "apples", "pears")
+    events_by_task: dict[str, list[StreamEvent]] = defaultdict(list)
+    o.stream_callback = lambda event: events_by_task[event.task_id].append(event)
+    results = await run_together(o, "apples", "pears")
     for task in ("apples", "pears"):
         result = results[task]
         assert isinstance(result, OrchestratorResult)
         assert result.result == f"about {task}"
-        events = told[result.task_id]
+        events = events_by_task[result.task_id]
         assert events[0].message == f"Started: {task}"
         assert [e.event_type.value for e in (events[0], events[-1])] == [
             "task_started", "task_completed",
@@ -63,7 +63,7 @@ async def test_of_a_cascade() -> None:
         assert result.total_cost == pytest.approx(
             sum(a.cost for a in result.agent_results) + _plan(result)
         )
-    assert len(told) == 2
+    assert len(events_by_task) == 2
     assert len({result.task_id for result in results.values()}) == 2
 
 
@@ -71,8 +71,8 @@ def _plan(result: OrchestratorResult) -> float:
     return float(result.run.get("decompose").usage.cost_usd)
 
 
-async def test_of_ones_own() -> None:
-    met = anyio.Event()
+async def test_two_runs_of_a_custom_orchestrator() -> None:
+    all_running = anyio.Event()
     waiting = 0
 
     class Meeting(Plain):
@@ -83,8 +83,8 @@ async def test_of_ones_own() -> None:
             nonlocal waiting
             waiting += 1
             if waiting == 2:
-                met.set()
-            await met.wait()
+                all_running.set()
+            await all_running.wait()
             assert context["mine"] == context["task"] == subtask.description
             assert all(
                 r.content == subtask.description.upper() for r in context["results"].values()
@@ -95,7 +95,7 @@ async def test_of_ones_own() -> None:
             return await super().execute_subtask(subtask, context)
 
     o = Meeting(once(), talking(lambda r: r.messages[-1].content, price_per_token=1), plan=[])
-    results = await both(o, "good", "bad")
+    results = await run_together(o, "good", "bad")
     good, bad = results["good"], results["bad"]
     assert isinstance(good, OrchestratorResult)
     assert isinstance(bad, OrchestratorResult)
@@ -104,7 +104,7 @@ async def test_of_ones_own() -> None:
     assert good.result == {"said": ["GOOD", "GOOD"]}
 
 
-async def test_one_that_fails_leaves_the_other_alone() -> None:
+async def test_a_failed_workflow_does_not_affect_another() -> None:
     class Failing(Plain):
         async def decompose_task(self, task, context=None):
             await self.provider.acomplete(HI)
@@ -112,7 +112,7 @@ async def test_one_that_fails_leaves_the_other_alone() -> None:
                 raise OSError("no")
             return [SubTask("a", task)]
 
-    results = await both(Failing(once(), talking("x"), plan=[]), "bad", "good")
+    results = await run_together(Failing(once(), talking("x"), plan=[]), "bad", "good")
     assert isinstance(results["bad"], RunError)
     good = results["good"]
     assert isinstance(good, OrchestratorResult)
@@ -120,8 +120,8 @@ async def test_one_that_fails_leaves_the_other_alone() -> None:
 
 
 @pytest.mark.parametrize("kind", ["cascade", "swarm", *KINDS])
-async def test_two_hundred_at_once(kind: str) -> None:
-    """No text of one workflow reaches another, and each bill is of its own calls."""
+async def test_two_hundred_workflows_at_once(kind: str) -> None:
+    """No text of one workflow reaches another, and each pays for its own calls only."""
     asked: Counter[str] = Counter()
 
     def reply(request: LLMRequest) -> str:
@@ -139,7 +139,7 @@ async def test_two_hundred_at_once(kind: str) -> None:
     else:
         o = of_models(kind, once(), provider)
     tasks = [f"task-{n}!" for n in range(200)]
-    results = await both(o, *tasks)
+    results = await run_together(o, *tasks)
     for task in tasks:
         result = results[task]
         assert isinstance(result, OrchestratorResult)
@@ -153,17 +153,17 @@ async def test_two_hundred_at_once(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_of_the_patterns(kind: str) -> None:
-    """Each workflow's steps see its own task and outputs, and each has its own bill."""
-    met = anyio.Event()
+async def test_twenty_runs_of_each_pattern(kind: str) -> None:
+    """The steps of a workflow see its own task and outputs; it pays for its own calls only."""
+    all_running = anyio.Event()
     waiting = 0
 
     async def work(number: int, context: dict[str, Any]) -> str:
         nonlocal waiting
         waiting += 1
         if waiting == 2:
-            met.set()
-        await met.wait()
+            all_running.set()
+        await all_running.wait()
         assert context["mine"] == context["task"]
         assert all(context["task"] in text for text in context["results"].values())
         assert context["task"] in (context.get("previous") or context["task"])
@@ -172,13 +172,13 @@ async def test_of_the_patterns(kind: str) -> None:
 
     provider = talking(lambda r: r.messages[-1].content, price_per_token=1)
     o = of_handlers(kind, once(), work, provider)
-    told: dict[str, list[StreamEvent]] = defaultdict(list)
-    o.stream_callback = lambda event: told[event.task_id].append(event)
+    events_by_task: dict[str, list[StreamEvent]] = defaultdict(list)
+    o.stream_callback = lambda event: events_by_task[event.task_id].append(event)
     tasks = [f"task-{n}" for n in range(20)]
-    results = await both(o, *tasks)
+    results = await run_together(o, *tasks)
     for task in tasks:
         result = results[task]
         assert isinstance(result, OrchestratorResult)
         assert [a.content for a in result.agent_results] == [f"{n}: {task}" for n in (1, 2, 3)]
         assert result.total_cost == pytest.approx(6)
-        assert told[result.task_id][0].message == f"Started: {task}"
+        assert events_by_task[result.task_id][0].message == f"Started: {task}"

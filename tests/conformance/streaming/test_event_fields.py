@@ -1,4 +1,4 @@
-"""What each event has."""
+"""The fields of each event."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ WRITE = {
 
 
 @pytest.mark.parametrize("kind", MAKE)
-async def test_each_has_all_of_it(kind: str) -> None:
-    told: list[StreamEvent] = []
+async def test_each_event_has_every_field(kind: str) -> None:
+    events: list[StreamEvent] = []
     o = MAKE[kind]()
-    o.stream_callback = told.append
+    o.stream_callback = events.append
     before = datetime.now(UTC)
     result = await o.execute_workflow("Why?")
     after = datetime.now(UTC)
-    assert len(told) > 20
+    assert len(events) > 20
     progress = -1.0
-    for event in told:
+    for event in events:
         assert isinstance(event.event_type, EventType)
         assert event.message
         assert event.task_id == result.task_id
@@ -44,9 +44,9 @@ async def test_each_has_all_of_it(kind: str) -> None:
         assert progress <= event.progress <= 100
         progress = event.progress
         assert (event.progress == 100) is (event.event_type is EventType.TASK_COMPLETED)
-    assert [e.timestamp for e in told] == sorted(e.timestamp for e in told)
-    tokens = [e for e in told if e.event_type is EventType.NODE_TOKENS]
+    assert [e.timestamp for e in events] == sorted(e.timestamp for e in events)
+    tokens = [e for e in events if e.event_type is EventType.NODE_TOKENS]
     assert {e.data["node"] for e in tokens} >= WRITE[kind]
     assert all(e.data["text"] for e in tokens)
-    # Prompts go to listeners of the engine only.
-    assert not any(CONTENT_FIELDS & e.data.keys() for e in told)
+    # Only listeners of the engine receive prompts.
+    assert not any(CONTENT_FIELDS & e.data.keys() for e in events)

@@ -19,7 +19,7 @@ E = EventType
 
 
 class Failing(Plain):
-    """Fails the subtasks named, or the synthesis."""
+    """Fails the subtasks in `bad`, or the synthesis."""
 
     bad: frozenset[str] = frozenset()
 
@@ -93,27 +93,29 @@ CASES: dict[str, tuple[Callable[[], BaseOrchestrator], int, bool]] = {
 
 
 @pytest.mark.parametrize(("make", "agents", "succeeds"), CASES.values(), ids=CASES)
-async def test_the_order(make: Callable[[], BaseOrchestrator], agents: int, succeeds: bool) -> None:
-    told: list[StreamEvent] = []
+async def test_events_are_in_order(
+    make: Callable[[], BaseOrchestrator], agents: int, succeeds: bool
+) -> None:
+    events: list[StreamEvent] = []
     o = make()
-    o.stream_callback = told.append
+    o.stream_callback = events.append
     status = await outcome(o.execute_workflow("Why?"))
     assert status is succeeds
-    kinds = [event.event_type for event in told]
+    kinds = [event.event_type for event in events]
     assert kinds[0] is E.TASK_STARTED
     assert kinds.count(E.TASK_STARTED) == 1
     assert kinds[-1] is (E.TASK_COMPLETED if succeeds else E.ERROR)
     assert kinds.count(E.TASK_COMPLETED) + kinds.count(E.ERROR) == 1
-    place = {
+    positions = {
         (event.event_type, event.data["subtask_id"]): index
-        for index, event in enumerate(told)
+        for index, event in enumerate(events)
         if event.event_type in (E.SUBTASK_CREATED, E.SUBTASK_COMPLETED)
     }
-    created = [id for kind, id in place if kind is E.SUBTASK_CREATED]
+    created = [id for kind, id in positions if kind is E.SUBTASK_CREATED]
     assert len(created) == agents
     for id in created:
-        assert place[E.SUBTASK_CREATED, id] < place[E.SUBTASK_COMPLETED, id]
-    ends = [index for (kind, _), index in place.items() if kind is E.SUBTASK_COMPLETED]
+        assert positions[E.SUBTASK_CREATED, id] < positions[E.SUBTASK_COMPLETED, id]
+    ends = [index for (kind, _), index in positions.items() if kind is E.SUBTASK_COMPLETED]
     assert len(ends) == agents
     if succeeds:
         assert kinds.count(E.SYNTHESIS_STARTED) == kinds.count(E.SYNTHESIS_COMPLETED) == 1
@@ -121,8 +123,8 @@ async def test_the_order(make: Callable[[], BaseOrchestrator], agents: int, succ
         assert max(ends) < started < completed < len(kinds) - 1
     else:
         assert E.SYNTHESIS_COMPLETED not in kinds
-        assert told[-1].data["error"]
-    for event in told:
+        assert events[-1].data["error"]
+    for event in events:
         assert StreamEvent.model_validate_json(event.model_dump_json()) == event
         json.loads(event.model_dump_json())
 
@@ -135,12 +137,12 @@ async def outcome(work: Awaitable[Any]) -> bool:
     return True
 
 
-async def test_the_engines_own_are_told_too() -> None:
-    told: list[StreamEvent] = []
+async def test_events_of_the_engine_are_included() -> None:
+    events: list[StreamEvent] = []
     o = custom("a")
-    o.stream_callback = told.append
+    o.stream_callback = events.append
     await o.execute_workflow("Why?")
-    seen = {(event.event_type, event.data.get("node")) for event in told}
+    seen = {(event.event_type, event.data.get("node")) for event in events}
     assert {
         (E.NODE_STARTED, "decompose"), (E.ATTEMPT_FAILED, "subtasks/a"),
         (E.NODE_FAILED, "subtasks/a"), (E.NODE_BLOCKED, "subtasks/b"),
@@ -149,8 +151,8 @@ async def test_the_engines_own_are_told_too() -> None:
     assert not {kind for kind, _ in seen if kind.value.startswith("run_")}
 
 
-async def test_a_cancelled_workflow_ends_with_an_error() -> None:
-    told: list[StreamEvent] = []
+async def test_a_cancelled_workflow_ends_with_an_error_event() -> None:
+    events: list[StreamEvent] = []
 
     async def reply(request: LLMRequest) -> str:
         if request.json_schema is None:
@@ -160,7 +162,7 @@ async def test_a_cancelled_workflow_ends_with_an_error() -> None:
     o = cascade(talking(reply))
 
     async def callback(event: StreamEvent) -> None:
-        told.append(event)
+        events.append(event)
         if event.event_type is E.NODE_STARTED and event.data["node"] == "belter_3":
             scope.cancel()
 
@@ -168,5 +170,5 @@ async def test_a_cancelled_workflow_ends_with_an_error() -> None:
     with anyio.CancelScope() as scope:
         await o.execute_workflow("Why?")
     assert scope.cancelled_caught
-    assert told[-1].event_type is E.ERROR
-    assert sum(event.event_type is E.SUBTASK_COMPLETED for event in told) == 6
+    assert events[-1].event_type is E.ERROR
+    assert sum(event.event_type is E.SUBTASK_COMPLETED for event in events) == 6

@@ -24,11 +24,11 @@ def test_the_sum_is_exact() -> None:
     assert tracker.total_cost == 1.2
 
 
-def test_costs_by_what_was_said_of_them() -> None:
+def test_costs_are_grouped_by_metadata() -> None:
     tracker = CostTracker()
-    said = {"model": "grok-3"}
-    tracker.add_cost(0.05, metadata=said)
-    said["model"] = "changed afterwards"
+    labels = {"model": "grok-3"}
+    tracker.add_cost(0.05, metadata=labels)
+    labels["model"] = "changed afterwards"
     tracker.add_cost(0.10, metadata={"model": "gpt-4", "step": "plan"})
     tracker.add_cost(0.20, metadata={"model": "gpt-4"})
     tracker.add_cost(1)
@@ -38,7 +38,7 @@ def test_costs_by_what_was_said_of_them() -> None:
 
 
 @pytest.mark.parametrize("cost", [-0.01, math.nan, math.inf, "ten", None])
-def test_what_is_no_amount_is_told_and_not_added(cost: float) -> None:
+def test_an_invalid_amount_is_refused_and_not_added(cost: float) -> None:
     tracker = CostTracker()
     with pytest.raises(DefinitionError, match="dollars"):
         tracker.add_cost(cost)

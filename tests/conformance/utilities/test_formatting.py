@@ -17,7 +17,7 @@ from dagorch import format_cost, format_duration
         (90_000, "25 h 0 min"),
     ],
 )  # fmt: skip
-def test_a_duration(seconds: float, text: str) -> None:
+def test_durations_as_text(seconds: float, text: str) -> None:
     assert format_duration(seconds) == text
 
 
@@ -28,5 +28,5 @@ def test_a_duration(seconds: float, text: str) -> None:
         (Decimal("0.000123"), "$0.00012"), (Decimal("0.1") + Decimal("0.2"), "$0.30"),
     ],
 )  # fmt: skip
-def test_a_cost(usd: Decimal | float, text: str) -> None:
+def test_costs_as_text(usd: Decimal | float, text: str) -> None:
     assert format_cost(usd) == text

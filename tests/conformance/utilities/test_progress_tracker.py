@@ -1,4 +1,4 @@
-"""Points 34 and 37: how much is done."""
+"""`ProgressTracker`: how much is done."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ def test_as_documented() -> None:
     assert tracker.percentage() == 30.0
 
 
-def test_an_update_says_how_many_not_how_many_more() -> None:
+def test_an_update_sets_the_counts_and_does_not_add() -> None:
     tracker = ProgressTracker(total_tasks=4)
     tracker.update(completed=1)
     tracker.update(completed=2)
     assert tracker.percentage() == 50.0
 
 
-def test_what_failed_is_done_too() -> None:
+def test_failed_tasks_count_as_done() -> None:
     tracker = ProgressTracker(4)
     tracker.update(completed=1, failed=2)
     assert (tracker.completed, tracker.failed, tracker.percentage()) == (1, 2, 75.0)
@@ -35,7 +35,7 @@ def test_the_percentage(completed: int, total: int, percent: float) -> None:
     assert calculate_progress(completed, total) == pytest.approx(percent)
 
 
-def test_numbers_below_nought_are_told_and_change_nothing() -> None:
+def test_negative_numbers_are_refused_and_change_nothing() -> None:
     with pytest.raises(DefinitionError, match=r"total=-1.*below 0"):
         ProgressTracker(-1)
     tracker = ProgressTracker(2)

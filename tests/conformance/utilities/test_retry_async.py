@@ -16,7 +16,7 @@ BACKENDS = pytest.mark.parametrize("backend", ["asyncio", "trio"])
 
 
 class Failing:
-    """Fails so many times, with errors numbered from 1, and keeps the times of its calls."""
+    """Fails the first `times` calls, with errors numbered from 1; records when it was called."""
 
     def __init__(self, times: int, error: type[Exception] | Exception = OSError) -> None:
         self.times = times
@@ -31,42 +31,42 @@ class Failing:
 
 
 @BACKENDS
-def test_as_documented_at_most_four_attempts_and_the_last_error(backend: Backend) -> None:
+def test_the_last_error_is_raised_after_four_attempts(backend: Backend) -> None:
     failing = Failing(9)
-    tried = retry_async(max_retries=3, base_delay=1.0)(failing.__call__)
+    retried = retry_async(max_retries=3, base_delay=1.0)(failing.__call__)
     with pytest.raises(OSError, match=r"^4$"):
-        run_virtual(tried, backend=backend)
+        run_virtual(retried, backend=backend)
     assert len(failing.calls) == 4
 
 
 @BACKENDS
-def test_what_works_in_the_end_is_returned_for_the_arguments_given(backend: Backend) -> None:
+def test_the_result_of_a_later_attempt_is_returned(backend: Backend) -> None:
     failing = Failing(3)
-    tried = retry_async(max_retries=3, base_delay=1.0)(failing.__call__)
-    assert run_virtual(tried, "yes", backend=backend) == "yes"
+    retried = retry_async(max_retries=3, base_delay=1.0)(failing.__call__)
+    assert run_virtual(retried, "yes", backend=backend) == "yes"
 
 
-def waits(failing: Failing, **options: float) -> list[float]:
+def delays(failing: Failing, **options: float) -> list[float]:
     run_virtual(retry_async(len(failing.calls) + failing.times, **options)(failing.__call__))
     return [after - before for before, after in zip(failing.calls, failing.calls[1:], strict=False)]
 
 
-def test_the_waits_double_with_jitter_and_have_a_ceiling() -> None:
-    drawn = [waits(Failing(4), base_delay=1.0, max_delay=5.0, seed=seed) for seed in range(200)]
+def test_delays_double_with_jitter_up_to_a_maximum() -> None:
+    drawn = [delays(Failing(4), base_delay=1.0, max_delay=5.0, seed=seed) for seed in range(200)]
     for place, ceiling in enumerate([1.0, 2.0, 4.0, 5.0]):
         column = [row[place] for row in drawn]
         assert 0.9 * ceiling < max(column) <= ceiling
         assert min(column) < 0.1 * ceiling
-    again = waits(Failing(4), base_delay=1.0, max_delay=5.0, seed=7)
+    again = delays(Failing(4), base_delay=1.0, max_delay=5.0, seed=7)
     assert again == drawn[7]
 
 
-def test_a_service_says_when() -> None:
+def test_the_services_own_delay_is_used() -> None:
     error = RateLimitedError("slow down", retry_after_seconds=7.0)
-    assert waits(Failing(1, error), base_delay=1.0) == [7.0]
+    assert delays(Failing(1, error), base_delay=1.0) == [7.0]
 
 
-def test_an_error_that_says_it_is_not_worth_a_retry_is_raised_at_once() -> None:
+def test_an_error_that_is_not_retryable_is_raised_immediately() -> None:
     failing = Failing(9, BadRequestError("no such model"))
     with pytest.raises(BadRequestError):
         run_virtual(retry_async()(failing.__call__))
@@ -74,7 +74,7 @@ def test_an_error_that_says_it_is_not_worth_a_retry_is_raised_at_once() -> None:
 
 
 @BACKENDS
-def test_cancellation_is_no_error(backend: Backend) -> None:
+def test_a_cancellation_is_not_retried(backend: Backend) -> None:
     entered: list[int] = []
 
     @retry_async(base_delay=0.0)
@@ -91,7 +91,7 @@ def test_cancellation_is_no_error(backend: Backend) -> None:
     assert entered == [1]
 
 
-def test_the_function_stays_itself() -> None:
+def test_the_name_and_signature_of_the_function_are_kept() -> None:
     @retry_async()
     async def ask(question: str) -> str:
         """Ask."""
@@ -102,7 +102,7 @@ def test_the_function_stays_itself() -> None:
     assert inspect.iscoroutinefunction(ask)
 
 
-def test_wrong_use_is_told_when_decorating() -> None:
+def test_wrong_arguments_are_refused_at_decoration() -> None:
     with pytest.raises(DefinitionError, match="max_retries=-1"):
         retry_async(max_retries=-1)
     with pytest.raises(

@@ -258,15 +258,15 @@ def test_the_other_patterns_run(command: Command, pattern: str) -> None:
 def test_the_model_selects_the_branch(command: Command) -> None:
     ways = ["--true-branch", "List causes", "--true-branch", "Advise", "--false-branch", "Reply"]
     ways += ["--condition", "Is it about code?"]
-    for said, taken in (("yes", ["true_1", "true_2"]), ("no", ["false"])):
-        with ModelServer(answer(said)) as server:
+    for verdict, expected in (("yes", ["true_1", "true_2"]), ("no", ["false"])):
+        with ModelServer(answer(verdict)) as server:
             where = ["--base-url", server.url, "--model", "m"]
             _, out, _ = command("run", "conditional", "It hangs", *where, *ways, "--json")
         result = OrchestratorResult.model_validate_json(out)
-        assert [agent.subtask_id for agent in result.agent_results] == taken
+        assert [agent.subtask_id for agent in result.agent_results] == expected
         prompts = [str(seen.json["messages"][-1]["content"]) for seen in server.requests]
         assert "Is it about code? Reply with one of these words: yes, no." in prompts[0]
-        assert ("Advise" if taken[-1] == "true_2" else "Reply") in prompts[-1]
+        assert ("Advise" if expected[-1] == "true_2" else "Reply") in prompts[-1]
 
 
 OWN = """

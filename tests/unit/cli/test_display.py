@@ -145,7 +145,7 @@ def test_a_pipe_gets_items_tries_and_questions_but_no_start_of_instant_nodes() -
     ]
 
 
-def test_a_pipe_that_is_not_read_blocks_nothing() -> None:
+def test_a_pipe_that_is_not_read_does_not_block_the_run() -> None:
     read, write = os.pipe()
     os.set_blocking(write, True)
     make = EventMaker()
@@ -159,7 +159,7 @@ def test_a_pipe_that_is_not_read_blocks_nothing() -> None:
         assert not display._writer.is_alive()
 
 
-def test_a_closed_pipe_does_not_matter() -> None:
+def test_a_closed_pipe_is_not_an_error() -> None:
     read, write = os.pipe()
     os.close(read)
     with os.fdopen(write, "w") as stream:
@@ -171,7 +171,7 @@ def test_a_closed_pipe_does_not_matter() -> None:
             stream.close()
 
 
-def test_the_silent_display_accepts_everything() -> None:
+def test_the_silent_display_accepts_every_event() -> None:
     with SilentDisplay() as display:
         display(cascade_events()[0])
         display.note("nothing")

@@ -59,8 +59,8 @@ def command(
 
 
 def test_a_valid_file_is_described_with_its_counts(command: Command) -> None:
-    told = "ok: greeting.yaml: 1 node (1 LLM); inputs: name, times\n"
-    assert command("validate", "greeting.yaml") == (0, told, "")
+    summary = "ok: greeting.yaml: 1 node (1 LLM); inputs: name, times\n"
+    assert command("validate", "greeting.yaml") == (0, summary, "")
 
 
 def test_control_characters_in_names_do_not_reach_the_terminal(
@@ -139,18 +139,18 @@ def test_wrong_usage_ends_with_code_2(command: Command, arguments: list[str], me
 
 
 @pytest.mark.parametrize(
-    "given",
+    "arguments",
     [["Ada"], ["Ada", "--input", "times=1"], ["--input", "name=Ada"]],
     ids=["task", "both", "inputs"],
 )
-def test_a_file_runs_with_a_task_or_inputs(command: Command, given: list[str]) -> None:
-    code, out, _ = command("run", "greeting.yaml", *given, "--provider", "scripted", "--json")
+def test_a_file_runs_with_a_task_or_inputs(command: Command, arguments: list[str]) -> None:
+    code, out, _ = command("run", "greeting.yaml", *arguments, "--provider", "scripted", "--json")
     assert code == 0
     assert OrchestratorResult.model_validate_json(out).result == "Greet Ada 1 times."
 
 
 @pytest.mark.parametrize(
-    ("type", "text", "said"),
+    ("type", "text", "expected"),
     [
         ("str", "[1]", "'[1]'"),
         ("str | None", "7", "'7'"),
@@ -160,13 +160,13 @@ def test_a_file_runs_with_a_task_or_inputs(command: Command, given: list[str]) -
     ],
 )
 def test_a_task_stays_text_if_the_input_accepts_text(
-    command: Command, tmp_path: Path, type: str, text: str, said: str
+    command: Command, tmp_path: Path, type: str, text: str, expected: str
 ) -> None:
     (tmp_path / "own_echo.py").write_text("def echo(x) -> str:\n    return repr(x)\n")
     node = 'nodes: {e: {function: "own_echo:echo"}}'
     (tmp_path / "echo.yaml").write_text(f'inputs: {{x: "{type}"}}\n{node}\n')
     options = ("--allow", "own_echo", "--provider", "scripted", "-q")
-    assert command("run", "echo.yaml", text, *options) == (0, f"{said}\n", "")
+    assert command("run", "echo.yaml", text, *options) == (0, f"{expected}\n", "")
 
 
 def test_a_pattern_written_to_a_file_contains_no_task(command: Command) -> None:
@@ -177,8 +177,8 @@ def test_a_pattern_written_to_a_file_contains_no_task(command: Command) -> None:
 
 
 def test_without_a_task_the_inputs_become_the_title(command: Command, tmp_path: Path) -> None:
-    given = ("--input", "name=Ada", "--input", "times=2", "--out", "a.md", "--report", "a.json")
-    code, out, _ = command("run", "greeting.yaml", *given, "--provider", "scripted")
+    arguments = ("--input", "name=Ada", "--input", "times=2", "--out", "a.md", "--report", "a.json")
+    code, out, _ = command("run", "greeting.yaml", *arguments, "--provider", "scripted")
     assert code == 0
     assert "# name=Ada times=2" in (tmp_path / "a.md").read_text("utf-8")
     assert [line.split()[1] for line in out.splitlines() if line.startswith("hello")] == ["LLM"]

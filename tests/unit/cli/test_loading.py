@@ -64,7 +64,7 @@ def test_a_graph_is_loaded_by_any_name_that_returns_one(users_module: str, name:
         (":graph", "does not have the form module:name"),
     ],
 )
-def test_anything_else_than_a_graph_is_an_error(
+def test_an_object_that_is_not_a_graph_is_an_error(
     users_module: str, target: str, message: str
 ) -> None:
     with pytest.raises(DefinitionError) as caught:

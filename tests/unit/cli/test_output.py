@@ -38,7 +38,7 @@ async def test_a_folder_gets_answer_result_and_picture(tmp_path: Path) -> None:
 async def test_the_suffix_selects_the_format(tmp_path: Path, name: str, start: bytes) -> None:
     path = tmp_path / name
     destination = Destination(path)
-    assert not path.exists()  # that it can be written is tried without leaving a trace
+    assert not path.exists()  # the check for write access leaves nothing behind
     assert destination.write(TASK, await outcome()) == [path]
     assert path.read_bytes().startswith(start)
 
@@ -74,7 +74,7 @@ def test_a_missing_package_is_an_error_before_the_run(
     Destination(tmp_path / "a.html")
 
 
-def test_a_file_that_is_there_is_kept_until_it_is_replaced(tmp_path: Path) -> None:
+def test_an_existing_file_is_kept_until_it_is_replaced(tmp_path: Path) -> None:
     path = tmp_path / "answer.md"
     path.write_text("old")
     Destination(path)

@@ -55,7 +55,7 @@ def test_an_address_selects_any_server() -> None:
         provider = select_provider(None, None, server.url).provider
         assert provider.default_model == ""
         server.wait_until(lambda server: server.connections == 1 and not server.open)
-        assert not server.requests  # it was only asked whether it is there
+        assert not server.requests  # only a connection was tried
 
 
 @pytest.mark.usefixtures("no_keys")

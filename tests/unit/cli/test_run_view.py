@@ -93,7 +93,7 @@ def test_a_body_unfolds_while_it_runs_and_folds_to_a_count_when_it_is_done() -> 
         "2/2",
         "completed",
     )
-    assert len(run_view._runs) == 2  # the children are forgotten
+    assert len(run_view._runs) == 2  # the children are removed
 
 
 def test_a_failure_stays_visible_with_its_containers() -> None:
@@ -161,7 +161,7 @@ def test_loops_count_passes_and_other_bodies_their_nodes() -> None:
                 counts[label].append(row.progress)
     assert counts["refine"] == ["0/3", "1/3", "2/3", "3/3"]
     assert counts["view"] == [f"{n}/12" for n in range(13)]
-    assert counts["plan"] == ["0/1", "1/1", "1/2", "2/2"]  # as they become known
+    assert counts["plan"] == ["0/1", "1/1", "1/2", "2/2"]  # the total grows as nodes are added
     assert any("  [1] writer" in labels(snapshot.rows) for snapshot in seen)
     assert all(row.depth == 0 for row in seen[-1].rows)
     assert sum(seen[-1].counts.values()) == seen[-1].counts["completed"] + 1
@@ -183,7 +183,7 @@ def test_the_nodes_of_an_expansion_stay_visible_while_it_runs() -> None:
     assert labels(run_view.snapshot(9).rows) == ["plan", "  a", "  b", "  c"]
 
 
-def test_a_late_bill_of_an_ended_node_run_adds_no_row() -> None:
+def test_late_usage_of_an_ended_node_run_adds_no_row() -> None:
     run_view, make = opened(items("call"), 2)
     run_view.apply(make(0.0, KIND.NODE_STARTED, "each[0]/call", 1, kind="llm"))
     run_view.apply(make(1.0, KIND.NODE_COMPLETED, "each[0]/call", kind="llm"))

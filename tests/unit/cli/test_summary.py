@@ -14,7 +14,7 @@ def console(width: int = 80) -> Console:
     return Console(file=io.StringIO(), width=width, highlight=False)
 
 
-def said(console: Console) -> str:
+def printed(console: Console) -> str:
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -23,7 +23,7 @@ async def test_the_table_has_a_row_for_each_node_run_and_fits_80_columns() -> No
     shown = console()
     result = await outcome()
     print_table(shown, result)
-    lines = said(shown).splitlines()
+    lines = printed(shown).splitlines()
     assert lines[0].split() == ["node", "kind", "state", "attempts", "tokens", "time", "cost"]
     rows = {line.split()[0]: line.split() for line in lines[1:]}
     assert rows.keys() >= set(result.run.node_runs) - {"belter_2"}
@@ -37,12 +37,12 @@ async def test_the_table_has_a_row_for_each_node_run_and_fits_80_columns() -> No
 async def test_without_a_terminal_the_answer_is_printed_unchanged() -> None:
     shown = console()
     print_answer(shown, await outcome())
-    assert said(shown) == "Because | it is.\n"
+    assert printed(shown) == "Because | it is.\n"
 
 
 async def test_a_run_without_an_answer_prints_the_agents_results() -> None:
     shown = console()
     result = await failure()
     print_agent_results(shown, result)
-    assert said(shown).count("found it") == 3
-    assert "-- belter_1 --" in said(shown)
+    assert printed(shown).count("found it") == 3
+    assert "-- belter_1 --" in printed(shown)

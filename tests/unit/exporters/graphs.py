@@ -111,8 +111,8 @@ def layered(count: int) -> Graph:
     layer: list[Ref[int]] = []
     for name in sorted(names):
         sources = chance.sample(before, min(len(before), chance.choice((1, 1, 2))))
-        given = {f"a{place}": source for place, source in enumerate(sources)}
-        layer.append(graph.function(step, id=name, **given))
+        bindings = {f"a{place}": source for place, source in enumerate(sources)}
+        layer.append(graph.function(step, id=name, **bindings))
         if len(layer) == across:
             before, layer = layer, []
     return graph

@@ -91,7 +91,7 @@ async def test_a_run_adds_how_each_node_ended() -> None:
     assert total == pytest.approx(float(result.cost_usd)) == plain.graph["cost_usd"]
 
 
-async def test_a_pickled_result_gives_the_same() -> None:
+async def test_a_pickled_result_gives_the_same_network() -> None:
     graph, result = await ran()
     again = to_networkx(graph, pickle.loads(pickle.dumps(result)))
     assert dict(again.nodes(data="end")) == dict(to_networkx(graph, result).nodes(data="end"))

@@ -56,7 +56,7 @@ def test_a_number() -> None:
     assert plain_text(paragraph.spans) == "42"
 
 
-def test_an_iteration_is_reduced_to_its_content() -> None:
+def test_the_result_of_a_pass_is_shown_as_its_content() -> None:
     assert as_text({"content": "x", "iteration": 1}) == "x"
     assert value_blocks({"content": "x", "iteration": 1}) == value_blocks("x")
     assert as_text({"score": 1}) == '{\n  "score": 1\n}'

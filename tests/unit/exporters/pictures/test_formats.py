@@ -106,7 +106,7 @@ def test_any_id_is_drawn_literally(id: str) -> None:
 
 @settings(max_examples=25)
 @given(st.text(st.characters(exclude_categories=("Cc",), exclude_characters="/[]"), min_size=1))
-def test_no_id_breaks_a_format(id: str) -> None:
+def test_every_format_is_well_formed_for_any_id(id: str) -> None:
     graph = one_node(id, name=id)
     ElementTree.fromstring(to_svg(graph))
     check_mermaid(to_mermaid(graph))

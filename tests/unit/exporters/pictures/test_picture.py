@@ -76,7 +76,7 @@ def first_on_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_without_a_dot_the_port_draws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_port_draws_if_dot_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert [Path(program).name for program in picture._programs()] == ["graphviz-pure"]
     assert "graphviz-pure" in to_svg(fan(2))
@@ -142,7 +142,7 @@ def test_hostile_dot_is_an_error(
 
 
 @pytest.mark.parametrize("program", ["port", pytest.param("dot", marks=needs_dot)])
-def test_hostile_names_are_only_text(monkeypatch: pytest.MonkeyPatch, program: str) -> None:
+def test_hostile_names_stay_text(monkeypatch: pytest.MonkeyPatch, program: str) -> None:
     path = picture._port() if program == "port" else shutil.which("dot")
     monkeypatch.setattr(picture, "_programs", lambda: [path])
     for text in HOSTILE:
@@ -158,7 +158,7 @@ def test_hostile_names_are_only_text(monkeypatch: pytest.MonkeyPatch, program: s
 
 
 @needs_dot
-def test_dot_reads_hostile_names_without_a_complaint() -> None:
+def test_dot_reads_hostile_names_without_a_warning() -> None:
     every = "".join(to_dot(hostile_graph(text)) for text in HOSTILE)
     done = subprocess.run(["dot", "-Tcanon"], input=every.encode(), capture_output=True, check=True)
     assert done.stderr == b""
@@ -205,7 +205,7 @@ def test_the_port_replaces_a_dot_without_plugins(tmp_path: Path) -> None:
             to_svg(fan(2))
 
 
-def test_a_program_that_is_gone_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_program_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
     found = picture._port()
     monkeypatch.setattr(picture, "_programs", lambda: ["/no/such/dot", found])
     assert "</svg>" in to_svg(fan(2))

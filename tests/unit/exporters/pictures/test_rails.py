@@ -54,7 +54,7 @@ def followed(rails: list[Rail]) -> Edges:
 
 
 @given(dags())
-def test_the_rails_show_every_edge_and_no_other(edges: Edges) -> None:
+def test_the_rails_show_exactly_the_edges_of_the_graph(edges: Edges) -> None:
     order = order_nodes(edges)
     assert sorted(order) == sorted(edges)
     for node, before in edges.items():

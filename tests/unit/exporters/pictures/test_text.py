@@ -156,7 +156,7 @@ def test_ascii_is_enough() -> None:
     ]
 
 
-def test_names_of_two_cells_a_character_are_aligned() -> None:
+def test_names_with_wide_characters_are_aligned() -> None:
     graph = Graph("wide")
     first = graph.add(LLM("短い名前", prompt="x"))
     graph.add(LLM("b", prompt="{first}"), first=first)

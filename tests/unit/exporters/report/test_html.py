@@ -195,7 +195,7 @@ def test_a_missing_drawing_has_its_reason(
         ("a long", 1234, "a long… (1,234 more characters)"),
     ],
 )
-def test_the_output(output: Any, omitted: int, text: str) -> None:
+def test_the_page_shows_the_output(output: Any, omitted: int, text: str) -> None:
     assert text in Page(to_html_report(bare(output=output, output_chars_omitted=omitted))).text
 
 

@@ -159,7 +159,7 @@ def test_one_recorder_keeps_concurrent_runs_apart() -> None:
     assert recorder.record(results["a"]).events == ()  # dropped with the first record
 
 
-def test_a_record_without_events_has_what_the_result_has() -> None:
+def test_a_record_without_events_has_the_data_of_the_result() -> None:
     graph = asking(policy=Policy(retry=Retry(attempts=2)))
     provider = ScriptedProvider([BUSY, "Yes."], latency_seconds=1)
     result = run_virtual(lambda: graph.run(provider=provider))

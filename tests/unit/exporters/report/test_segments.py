@@ -25,7 +25,7 @@ from tests.unit.exporters.report.recording import BUSY, asking, node, recorded
         (NodeRun("a", "function", "skipped", None, None, 1, 0), "functions"),
     ],
 )
-def test_lane(run: NodeRun, lane: str) -> None:
+def test_the_lane_of_a_node_run(run: NodeRun, lane: str) -> None:
     assert lane_name(run) == lane
 
 
