@@ -372,12 +372,12 @@ def test_an_encoding_that_lacks_characters_is_not_an_error(tmp_path: Path) -> No
 # -- drawing --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("ending", ["svg", "dot", "mmd", "png", "pdf", "graphml"])
-def test_drawing_needs_no_dot_no_provider_and_no_home(tmp_path: Path, ending: str) -> None:
+@pytest.mark.parametrize("suffix", ["svg", "dot", "mmd", "png", "pdf", "graphml"])
+def test_drawing_needs_no_dot_no_provider_and_no_home(tmp_path: Path, suffix: str) -> None:
     env = environment(PATH="/nonexistent", HOME="/nonexistent")
-    ended = dagorch("graph", "cascade", "-o", f"c.{ending}", cwd=tmp_path, env=env)
+    ended = dagorch("graph", "cascade", "-o", f"c.{suffix}", cwd=tmp_path, env=env)
     assert (ended.code, ended.err) == (0, "")
-    assert (tmp_path / f"c.{ending}").stat().st_size > 500
+    assert (tmp_path / f"c.{suffix}").stat().st_size > 500
 
 
 def test_a_graph_of_the_current_folder_is_drawn(tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ else:
     anyio.run(main, backend=backend)
 """
 
-WAYS: Final = [
+MODES: Final = [
     ("asyncio", "run"),
     ("trio", "run"),
     ("asyncio", "sync"),
@@ -92,9 +92,9 @@ WAYS: Final = [
 ]
 
 
-def interrupt(script: Path, way: tuple[str, str], wait_seconds: float) -> None:
+def interrupt(script: Path, mode: tuple[str, str], wait_seconds: float) -> None:
     with subprocess.Popen(
-        [sys.executable, "-W", "error", str(script), *way],
+        [sys.executable, "-W", "error", str(script), *mode],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -102,16 +102,16 @@ def interrupt(script: Path, way: tuple[str, str], wait_seconds: float) -> None:
         try:
             assert process.stdout is not None
             line = process.stdout.readline()
-            assert line == "ready\n", (way, line, process.stderr and process.stderr.read())
+            assert line == "ready\n", (mode, line, process.stderr and process.stderr.read())
             time.sleep(wait_seconds)  # interrupts at a random moment
             process.send_signal(signal.SIGINT)
             out, err = process.communicate(timeout=60)  # without the interrupt, 120 s
         except BaseException:
             process.kill()
             raise
-    assert process.returncode in (-signal.SIGINT, 130), (way, out, err)
-    assert err.rstrip().endswith("KeyboardInterrupt"), (way, err)
-    assert out == "left 4 0 []\n", (way, out, err)
+    assert process.returncode in (-signal.SIGINT, 130), (mode, out, err)
+    assert err.rstrip().endswith("KeyboardInterrupt"), (mode, err)
+    assert out == "left 4 0 []\n", (mode, out, err)
     assert "never retrieved" not in err
     assert "never awaited" not in err
     assert "was destroyed" not in err
@@ -122,7 +122,7 @@ def trials(folder: Path, numbers: range) -> None:
     script.write_text(SCRIPT, "utf-8")
     rng = random.Random(numbers.start)
     for number in numbers:
-        interrupt(script, WAYS[number % len(WAYS)], rng.random() * 0.05)
+        interrupt(script, MODES[number % len(MODES)], rng.random() * 0.05)
 
 
 def test_ctrl_c_ends_a_run_immediately(tmp_path: Path) -> None:

@@ -221,7 +221,7 @@ def span(page: Any) -> float:
 
 
 def until(page: Any, expression: str) -> None:
-    """Wait for an expression; the page's policy forbids Playwright's own way to wait."""
+    """Wait for an expression; the page's policy forbids Playwright's own wait functions."""
     for _ in range(100):
         if page.evaluate(expression):
             return

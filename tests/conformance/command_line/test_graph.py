@@ -50,17 +50,17 @@ PATTERNS = ["cascade", "swarm", "sequential", "conditional", "iterative"]
 
 
 @pytest.mark.parametrize("target", [*PATTERNS, "flow.yaml", "point_40_flow:graph"])
-@pytest.mark.parametrize("ending", ["svg", "dot", "mmd", "png", "pdf", "json", "yaml"])
+@pytest.mark.parametrize("suffix", ["svg", "dot", "mmd", "png", "pdf", "json", "yaml"])
 def test_graph_writes_every_format(
-    bare: Path, target: str, ending: str, capsys: pytest.CaptureFixture[str]
+    bare: Path, target: str, suffix: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    out = bare / f"x.{ending}"
+    out = bare / f"x.{suffix}"
     assert run_command(["graph", target, "-o", out.name]) == 0, capsys.readouterr().err
     assert out.stat().st_size > 50
-    if ending in ("json", "yaml"):
+    if suffix in ("json", "yaml"):
         allowed = ["--allow", SEARCHES] if target == "swarm" else []
         assert run_command(["validate", out.name, *allowed]) == 0
-        again = bare / f"again.{ending}"
+        again = bare / f"again.{suffix}"
         assert run_command(["graph", out.name, "-o", again.name, *allowed]) == 0
         assert again.read_bytes() == out.read_bytes()
         assert len(load_graph(out, modules=(SEARCHES,))) > 0

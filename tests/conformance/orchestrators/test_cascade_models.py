@@ -32,7 +32,7 @@ async def test_three_services_in_one_run() -> None:
     assert models(groq) == ["groq-llama"]
     assert models(anthropic) == ["claude-3.5"]
     assert models(xai) == ["grok-3", "grok-3-mini"]
-    assert calls(xai) == {"plan": 1, "grok-3": 2, "grok-3-mini": 1}, "it plans, and it merges"
+    assert calls(xai) == {"plan": 1, "grok-3": 2, "grok-3-mini": 1}, "xai plans and merges"
     assert result.result == "said by grok-3-mini"
 
 

@@ -175,8 +175,8 @@ def test_graph_prints_mermaid_or_writes_a_file(command: Command, tmp_path: Path)
     assert (code, err) == (0, "")
     assert out.count("belter_") == 5
     assert "flowchart" in out
-    for ending in ("svg", "dot", "mmd", "png"):
-        assert command("graph", "cascade", "-o", f"c.{ending}")[:2] == (0, f"drawn: c.{ending}\n")
+    for suffix in ("svg", "dot", "mmd", "png"):
+        assert command("graph", "cascade", "-o", f"c.{suffix}")[:2] == (0, f"drawn: c.{suffix}\n")
     assert len(list(tmp_path.iterdir())) == 4
 
 

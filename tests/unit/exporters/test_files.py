@@ -12,14 +12,14 @@ from dagorch.exporters import ENDINGS, write
 from tests.unit.exporters.graphs import fan
 
 
-@pytest.mark.parametrize("ending", [*ENDINGS, ".SVG"])
-def test_the_ending_selects_the_format(tmp_path: Path, ending: str) -> None:
-    path = write(fan(2), tmp_path / f"graph{ending}")
+@pytest.mark.parametrize("suffix", [*ENDINGS, ".SVG"])
+def test_the_suffix_selects_the_format(tmp_path: Path, suffix: str) -> None:
+    path = write(fan(2), tmp_path / f"graph{suffix}")
     assert path.stat().st_size > 100
 
 
 @pytest.mark.parametrize("name", ["graph.gif", "graph", "graph.jpeg"])
-def test_an_unknown_ending_is_refused_and_the_known_ones_are_listed(
+def test_an_unknown_suffix_is_refused_and_the_known_ones_are_listed(
     tmp_path: Path, name: str
 ) -> None:
     with pytest.raises(DefinitionError, match=r"one of \.svg, \.png, \.pdf, "):
