@@ -31,7 +31,7 @@ def prompt_tokens(body: Mapping[str, Any]) -> int:
 
 
 def _milliseconds(seconds: float) -> str:
-    """Seconds with three decimals, rounded up: a client that returns then must not be early."""
+    """Format seconds with three decimals, rounded up, so that a retry is not early."""
     return f"{math.ceil(seconds * 1000) / 1000:.3f}"
 
 
@@ -61,7 +61,7 @@ async def _error_event(_request: Request, connection: Connection) -> None:
     await connection.end()
 
 
-async def _no_json(_request: Request, connection: Connection) -> None:
+async def _not_json(_request: Request, connection: Connection) -> None:
     await connection.head(200, STREAM)
     await connection.chunk(b"data: {nonsense}\n\n")
     await connection.end()
@@ -89,7 +89,7 @@ FAULTS: dict[str, Handler] = {
     "closed in the stream": _cut_stream,
     "closed in an event": _cut_event,
     "an error in the stream": _error_event,
-    "nonsense in the stream": _no_json,
+    "nonsense in the stream": _not_json,
     "no first byte": _slow,
     "silent in the stream": _stalled,
 }

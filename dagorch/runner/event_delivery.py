@@ -24,7 +24,7 @@ QUEUE_LENGTH: Final = 10_000
 _BUSY_SECONDS: Final = 0.0025
 """Events that follow each other faster than this are delivered in batches."""
 _BATCH_SECONDS: Final = 0.01
-"""How long to collect a batch. To wake a listener's task costs 14 µs, whatever the batch size."""
+"""How long to collect a batch. To wake a listener's task costs 14 µs for a batch of any size."""
 
 
 class EventQueue:

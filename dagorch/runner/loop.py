@@ -48,7 +48,7 @@ class Runner:
     Runs one core on the event loop that it is started on.
 
     Everything outside a worker reaches the core through `feed`, `request_call` and
-    `request_resend`, which see that somebody carries out what the core decides.
+    `request_resend`. These make sure that the core's commands are run.
 
     Args:
         core: The run, not started.

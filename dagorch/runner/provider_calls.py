@@ -83,7 +83,7 @@ class FunctionCalls:
         )
 
     def on_text(self, attempt: StartAttempt) -> OnText:
-        """Return a callback that reports text while somebody listens."""
+        """Return a callback that reports text while there is a listener."""
         core = self._core
 
         def on_text(text: str) -> None:

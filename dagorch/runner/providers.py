@@ -52,7 +52,7 @@ class Providers:
             model_index: 0 for the node's own model, then its fallback models.
 
         Raises:
-            DefinitionError: There is no such provider.
+            DefinitionError: The model's provider is unknown.
         """
         if model_index:
             return self.router.find(node.policy.fallback_models[model_index - 1], node.provider)

@@ -95,7 +95,7 @@ class Watchdog:
         while frame is not None:
             code = frame.f_code
             if code.co_name == "_call_on_the_loop" and code.co_filename == _CALLS_FILE:
-                return None  # it waits for its answer on purpose, and has said so
+                return None  # it waits for its answer on purpose, and has already warned
             if code.co_name in _WORKING and code.co_filename == _LOOP_FILE:
                 command: Any = frame.f_locals.get("command")
                 return command, getattr(command, "frame", None), getattr(command, "index", 0)
@@ -120,16 +120,16 @@ class Watchdog:
         try:
             warnings.warn_explicit(message, BlockingCallWarning, file, line)
         except BlockingCallWarning:
-            # Warnings are errors here, but an error in this thread would reach nobody.
+            # Warnings are errors here, but nothing would report an error raised in this thread.
             sys.stderr.write(f"BlockingCallWarning: {message}\n")
 
 
 def _user_line(frame: FrameType | None) -> tuple[str, int] | None:
     """
-    Where the innermost code of the node's own stands; None if there is only ours and Python's.
+    Return the file and line of the node's innermost code; None if all frames are ours or Python's.
 
-    The user's files come first, an installed library's second. A module being imported is no
-    call: it happens once, and nobody can make it async.
+    The user's files come first, an installed library's second. A module import does not count:
+    it happens once and cannot be made async.
     """
     library: tuple[str, int] | None = None
     while frame is not None and not _is_runner(frame):

@@ -39,7 +39,7 @@ class Admission:
 
     A run that is refused waits in the resource's queue. When something is given back, the first
     run that can go ahead is returned, to be woken; until it asks again, no other run overtakes
-    it. A run that only lacks time is told when to ask again.
+    it. A run that only has to wait for a rate gets the time of its next try.
 
     Example:
         >>> admission, gpu = Admission(), Resource("gpu", 1)
@@ -89,7 +89,7 @@ class Admission:
         return Permit(holdings, now, tuple(wake))
 
     def acquire_hedge(self, permit: Permit, now: float) -> Permit | None:
-        """Grant the same once more, if there is room at once and nobody waits."""
+        """Grant the same once more, if there is room at once and no run waits."""
         for queue, charge in permit:
             demand = NO_DEMAND if charge is None else charge.demand
             if queue.root.waiters or queue.available_at(demand, now) > now:
@@ -152,7 +152,7 @@ class Admission:
 
     def charge_resend(self, permit: Permit, now: float) -> bool:
         """
-        Charge an exchange once more that must be sent again, if there is room and nobody waits.
+        Charge a second sending of an exchange, if there is room and no run waits.
 
         The service may have counted the first one.
         """
@@ -219,7 +219,7 @@ class Admission:
 
     @property
     def at_rest(self) -> bool:
-        """Whether nobody holds anything and nobody waits."""
+        """Whether nothing is held and no run waits."""
         return not any(queue.held or queue.waiters for queue in self._queues.values())
 
     def check(self) -> None:

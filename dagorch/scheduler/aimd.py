@@ -1,5 +1,5 @@
 """
-How many exchanges at once a service bears whose limits nobody stated: found by trial.
+Find by trial how many concurrent exchanges a service of unknown limits accepts.
 
 Additive increase, multiplicative decrease, as TCP does it. Rates are in `rates.py`.
 """

@@ -18,8 +18,8 @@ class Budget:
     What a run has spent, what is reserved for running work, and the ceilings over both.
 
     Args:
-        max_cost: Dollars; None is no ceiling.
-        max_tokens: Tokens of input and output together; None is no ceiling.
+        max_cost: Dollars; None means no ceiling.
+        max_tokens: Tokens of input and output together; None means no ceiling.
 
     Example:
         >>> budget = Budget(Decimal("1.00"))

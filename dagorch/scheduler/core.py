@@ -2,7 +2,7 @@
 The core: stimuli in, commands out. It decides everything and does nothing itself.
 
 It has no clock, loop, thread, log or user code: time arrives with each stimulus, chance comes from
-a seeded generator, and the user's functions are called by the runner when told to `Evaluate`.
+a seeded generator, and the runner calls the user's functions on the command `Evaluate`.
 
 Rules are functions in the files below this one. They return what should happen, and the core makes
 it happen:
@@ -96,13 +96,13 @@ class Core:
         run_id: Names the run in events and in the queues of shared resources.
         max_parallel: Slots.
         max_node_runs: Bound on node runs, those of bodies included.
-        max_cost: Ceiling in dollars; None is no ceiling.
-        max_tokens: Ceiling in tokens; None is no ceiling.
+        max_cost: Ceiling in dollars; None means no ceiling.
+        max_tokens: Ceiling in tokens; None means no ceiling.
         timeout_seconds: Of the run.
         limits: Bounds of the resources that policies name.
         admission: Shared by all runs of an event loop.
         seed: Of the jitter.
-        observed: Whether somebody listens; if not, no event is made.
+        observed: Whether there is a listener; if not, no event is made.
         release_values: Whether each value is released after its last reader.
     """
 

@@ -88,7 +88,7 @@ def _judge_merge(frame: Frame, index: int) -> State | None:
     Judge a merge. With an `after`, its other edges count only once those edges are live.
 
     A quorum out of reach is an error only once one edge is live or none is pending: the verdict
-    is then the same in whatever order the sources end.
+    is then the same for any order in which the sources end.
     """
     plan, node = frame.plan, frame.plan.nodes[index]
     assert isinstance(node, Merge)

@@ -71,7 +71,9 @@ def fast_path(core: Core) -> Generator[Started, Success, None]:  # noqa: C901  t
         times[3 * index + 2] = now
         core.ended_count += 1
         frame.unended -= 1
-        is_last = not frame.unended  # if not, whatever ends last closes the frame: a skip, too
+        is_last = (
+            not frame.unended
+        )  # if not, the last node run to end, even a skip, closes the frame
         del running[index]
         edges = out_edges[index]
         if len(edges) > _MAX_EDGES:

@@ -119,7 +119,7 @@ def _check_waiting(
         now, key = frame.state[index], (frame.serial, index)
         if now == State.READY and not frame.stopping:
             is_found = key in queued or index in frame.evaluations or index in opening
-            _must(is_found, "ready, but nobody will start it", core, frame, index)
+            _must(is_found, "ready, but nothing will start it", core, frame, index)
         elif now == State.DELAYED:
             _must(key in retries, "delayed, but nothing will wake it", core, frame, index)
 

@@ -460,7 +460,7 @@ class Frame:
         self.stopping = False
         self.stop_error: BaseException | None = None
         self.needs_slow_path = False
-        """Set when it stops, edges are closed, values are released, or somebody listens."""
+        """Set when it stops, edges are closed, values are released, or there is a listener."""
         self.running: dict[int, StartAttempt] = {}
         self.evaluations: dict[int, Evaluate] = {}
         """The evaluation that a node run waits for."""

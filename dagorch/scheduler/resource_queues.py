@@ -26,7 +26,7 @@ class Resource:
 
     Args:
         name: Resources of equal name are one resource.
-        capacity: How many attempts may hold it at once; None is no bound.
+        capacity: How many attempts may hold it at once; None means no bound.
         is_service: Whether it has rates and can ask for pauses.
         limits: Its rates; None: no rates are known.
         within: What is held together with it: the service of a model.

@@ -140,7 +140,7 @@ class AttemptCancelled(AttemptEnded):
 
 
 class TokensArrived(Stimulus):
-    """A piece of an attempt's text arrived. Sent only while somebody listens."""
+    """A piece of an attempt's text arrived. Sent only while there is a listener."""
 
     __slots__ = ("attempt", "text")
 

@@ -1,4 +1,4 @@
-"""Random graphs whose nodes nap, clean up, call and expand, and what they hold on to."""
+"""Random graphs whose nodes sleep, call models and expand, and the resources they hold."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from dagorch.testing import ScriptedProvider
 __all__ = ["Boom", "World"]
 
 
-class Boom(Exception):  # noqa: N818  a name that says nothing of ours
-    """What a node raises of its own accord."""
+class Boom(Exception):  # noqa: N818  a user's exception may have any name
+    """A node's own error."""
 
 
 class World:
-    """A random graph and everything that its nodes hold on to, so that what is left over shows."""
+    """A random graph that counts the resources its nodes hold, so that leaks are visible."""
 
     def __init__(self, chance: random.Random) -> None:
         self.chance = chance
         self.plain = chance.random() < 0.3
-        """Whether nodes have no policy and no bad luck: then only the test can stop the run."""
+        """Whether no node has a policy or fails, so that only the test can stop the run."""
         self.active = 0
         self.handle: Any = None
         self.stop_at = -1
@@ -72,8 +72,8 @@ class World:
 
     async def asks(self, context: Context[Any]) -> str:
         self._step()
-        said = await context.acomplete([{"role": "user", "content": "x"}], max_tokens=3)
-        return said.content
+        response = await context.acomplete([{"role": "user", "content": "x"}], max_tokens=3)
+        return response.content
 
     def asks_in_a_thread(self, context: Context[Any]) -> str:
         return context.complete([{"role": "user", "content": "x"}], max_tokens=3).content

@@ -1,4 +1,4 @@
-"""Runs of random graphs cancelled at random points, from in- and outside: nothing is left."""
+"""Runs of random graphs cancelled at random points, from inside and outside; nothing is left."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _trio_tasks() -> Iterator[Any]:
 
 
 async def settle(world: World, before: set[Any], patience: float = 0) -> None:
-    """See that nothing is left; what a reader merely forgot ends by itself, if nodes clean up."""
+    """Check that nothing is left; a stream that was not closed ends by itself."""
     for _turn in range(100):
         if tasks() <= before:
             break
@@ -63,7 +63,7 @@ async def settle(world: World, before: set[Any], patience: float = 0) -> None:
 
 
 def check_core(world: World, core: Any) -> None:
-    """The core's own books are closed too."""
+    """Check that the core holds nothing either."""
     assert core.finished
     assert core.dispatcher.slots_used == 0
     assert not core.dispatcher.budget.reserved
@@ -77,7 +77,7 @@ def check_core(world: World, core: Any) -> None:
 OPTIONS: Final = {"limits": {"gpu": 1}, "max_parallel": 4, "max_cost": 100}
 
 
-async def trial(seed: int) -> None:  # noqa: C901  one way after the other
+async def trial(seed: int) -> None:  # noqa: C901  one branch for each way to cancel
     chance = random.Random(seed)
     world = World(random.Random(seed))
     how = WAYS[seed % len(WAYS)]
@@ -124,7 +124,7 @@ async def trial(seed: int) -> None:  # noqa: C901  one way after the other
 
 
 def check_error(world: World, how: str, error: RunError) -> None:
-    """The error is the original one, with all that had finished."""
+    """Check that the error is the original one, with every finished value."""
     result = error.partial_results
     assert result is not None
     ends = {run.end for run in result.node_runs.values()}
@@ -152,25 +152,25 @@ def trials(backend: Any, seeds: range) -> None:
 
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        # The one thing that may be left: a thread, which cannot be killed.
+        # Only a thread may be left, since it cannot be killed.
         warnings.filterwarnings("ignore", message=".*a thread cannot be killed")
         run_virtual(all_of_them, backend=backend)
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_nothing_is_left_of_a_cancelled_run(backend: str) -> None:
+def test_a_cancelled_run_leaves_nothing_behind(backend: str) -> None:
     trials(backend, range(QUICK))
 
 
 @pytest.mark.full
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_nothing_is_left_of_a_thousand_cancelled_runs(backend: str) -> None:
+def test_a_thousand_cancelled_runs_leave_nothing_behind(backend: str) -> None:
     trials(backend, range(QUICK, QUICK + FULL))
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_runs_beside_a_cancelled_one_go_on(backend: Any) -> None:
-    """Runs share a provider of one place; whichever is cancelled, the others get their turn."""
+def test_other_runs_continue_when_one_is_cancelled(backend: Any) -> None:
+    """Runs share a provider with one slot; when one is cancelled, the others still get it."""
 
     async def one(
         graph: Graph, provider: ScriptedProvider, seconds: float, done: list[str]
@@ -235,7 +235,7 @@ def test_a_cancelled_task_that_a_node_waits_for_fails_that_node_alone() -> None:
     assert isinstance(error.__cause__, asyncio.CancelledError)
 
 
-def test_it_is_worth_another_attempt() -> None:
+def test_a_stray_cancellation_is_retried() -> None:
     tries: list[int] = []
 
     async def second_time_lucky() -> str:
@@ -267,7 +267,7 @@ def test_a_stray_cancellation_while_the_run_is_cancelled_is_part_of_it() -> None
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_an_error_beside_the_cancellation_of_a_nodes_own_tasks_does_not_get_out(
+def test_an_error_during_the_cancellation_of_a_nodes_tasks_does_not_escape(
     backend: Any,
 ) -> None:
     async def clumsy() -> None:
@@ -295,7 +295,7 @@ def test_an_error_beside_the_cancellation_of_a_nodes_own_tasks_does_not_get_out(
     run_virtual(main, backend=backend)
 
 
-def test_a_native_cancellation_of_asyncio_goes_through() -> None:
+def test_a_native_asyncio_cancellation_is_passed_on() -> None:
     world = World(random.Random(7))
 
     async def main() -> None:
@@ -331,7 +331,7 @@ def test_an_error_of_the_caller_beside_the_run_is_not_hidden(backend: Any) -> No
     run_virtual(main, backend=backend)
 
 
-def test_a_thread_of_a_cancelled_run_is_the_only_thing_that_may_stay() -> None:
+def test_only_a_thread_may_outlive_a_cancelled_run() -> None:
     go_on = threading.Event()
     graph = Graph("hangs")
     graph.function(go_on.wait, id="hangs", timeout=20)

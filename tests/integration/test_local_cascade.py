@@ -1,4 +1,4 @@
-"""A real cascade on the embedded model: small, on topic, and true to its counts."""
+"""A real cascade on the embedded model: small, on topic, with correct counts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dagorch import DreamCascadeConfig, DreamCascadeOrchestrator, ProviderFactor
 
 @pytest.fixture
 def anyio_backend() -> str:
-    """One backend: the model's minute is the same on both."""
+    """Use one backend: the model takes a minute on each."""
     return "asyncio"
 
 

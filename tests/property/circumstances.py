@@ -1,6 +1,6 @@
 """
-How a random graph is run, decided by a seed: slots, chance, the clock, who interrupts, who
-listens.
+How a random graph is run, decided by a seed: slots, chance, clock, interruptions,
+listeners.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ def world_of(seed: int, *, instant: bool | None = None) -> World:
 
 
 def parallel(seed: int) -> int:
-    """One to eight slots, now and then as many as anybody wants."""
+    """Return one to eight slots, sometimes an unlimited number."""
     return random.Random(f"slots {seed}").choice((1, 2, 3, 4, 5, 6, 7, 8, 1000))
 
 
 def options(seed: int) -> dict[str, Any]:
-    """For `Driver`."""
+    """Return options for `Driver`."""
     chance = random.Random(f"options {seed}")
     return {
         "limits": LIMITS,

@@ -18,7 +18,7 @@ __all__ = ["Verdict", "compare", "differences"]
 
 @dataclass
 class Verdict:
-    """What a comparison came to."""
+    """The result of a comparison."""
 
     driven: Driven
     reference: Reference
@@ -30,7 +30,7 @@ class Verdict:
 def compare(
     spec: GraphSpec, world: World, parallel: int, inputs: dict[str, Any], **options: Any
 ) -> Verdict:
-    """Run a graph on both and compare all that can be seen."""
+    """Run a graph on both and compare everything observable."""
     driven = drive(spec, world, parallel, inputs, **options)
     for name in ("checked", "observed", "quick"):
         options.pop(name, None)
@@ -41,7 +41,7 @@ def compare(
 
 
 def differences(driven: Driven, reference: Reference) -> tuple[list[str], int]:
-    """Everything in which the two differ, and how many node runs fell into an instant."""
+    """Return every difference, and how many node runs ended at an ambiguous instant."""
     found: list[str] = []
     instants = 0
     for path in sorted({*driven.ends, *reference.all}):
@@ -58,20 +58,20 @@ def differences(driven: Driven, reference: Reference) -> tuple[list[str], int]:
         error = type(run.error).__name__ if run.end == "failed" else ""
         if (
             error == "RunError"
-        ):  # of a frame without an output: which error is behind that is left open
+        ):  # of a frame without an output: the rules do not say which error caused it
             error = ending.error
-        said, expected = (
+        actual, expected = (
             (ending.end, ending.time, ending.value, ending.error),
             (run.end, run.ended, value, error),
         )
-        if said == expected:
+        if actual == expected:
             continue
         cancelled = "cancelled" in (ending.end, run.end)
         at_once = run.ended in run.frame.instants or run.unwanted_since == run.deadline is not None
         if cancelled and ending.time == run.ended and at_once:
             instants += 1
         else:
-            found.append(f"{path}: {said}, expected {expected}")
+            found.append(f"{path}: {actual}, expected {expected}")
     seen = [(a.path, a.number, a.time, a.inputs) for a in driven.started]
     found += [
         f"attempt {a}, expected {b}"

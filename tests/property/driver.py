@@ -54,7 +54,7 @@ class Ending:
 
 @dataclass
 class Driven:
-    """Everything that was seen of a run."""
+    """Everything observed in a run."""
 
     ends: dict[str, Ending] = field(default_factory=dict)
     started: list[Started] = field(default_factory=list)
@@ -72,7 +72,7 @@ class Driver:
         world: What its nodes do.
         parallel: `max_parallel`.
         checked: Whether the invariants are checked after every step.
-        observed: Whether somebody listens, so that events are made.
+        observed: Whether there is a listener, so that events are made.
         quick: Whether a success takes the fast path, as in the runner.
     """
 
@@ -278,5 +278,5 @@ class Driver:
 def drive(
     spec: GraphSpec, world: World, parallel: int, inputs: dict[str, Any], **options: Any
 ) -> Driven:
-    """Run a graph on the engine and return what was seen."""
+    """Run a graph on the engine and return everything observed."""
     return Driver(spec, world, parallel, **options).run(inputs)

@@ -26,7 +26,7 @@ def generate(
     Make a random graph.
 
     Args:
-        chance: Decides all.
+        chance: Decides everything.
         depth: Levels of graphs in graphs, this one included.
         size: Nodes at most, on the top level; bodies are smaller.
         calm: Nothing fails, hangs or is late.

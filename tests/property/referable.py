@@ -50,15 +50,15 @@ for needs in product(("", "required", "optional"), repeat=3):
     _required = [f"p{n}" for n, need in enumerate(needs) if need == "required"]
     _optional = [f"p{n}" for n, need in enumerate(needs) if need == "optional"]
     _name = "_".join(["work", *_required, "or", *_optional])
-    _told = ", ".join(f"{name}={name}" for name in (*_required, *_optional))
+    _arguments = ", ".join(f"{name}={name}" for name in (*_required, *_optional))
     _takes = ", ".join([*_required, *(f"{name}=0" for name in _optional), "*", "salt='x'"])
     exec(
         f"async def {_name}({_takes}, gives='number', mood='sure'):\n"
-        f"    return work(dict({_told}), salt, gives, mood)\n"
+        f"    return work(dict({_arguments}), salt, gives, mood)\n"
         f"async def expand_{_name}({_takes}):\n"
-        f"    return expansion(dict({_told}), salt)\n"
+        f"    return expansion(dict({_arguments}), salt)\n"
         f"def select_{_name}({_takes}, labels=()):\n"
-        f"    return labels[digest(salt, _given(dict({_told}))) % len(labels)]\n"
+        f"    return labels[digest(salt, _given(dict({_arguments}))) % len(labels)]\n"
     )
 
 

@@ -1,7 +1,7 @@
 """
-A brute-force interpreter of the engine's rules, written from their text; it shares no code with it.
+A brute-force interpreter of the engine's rules, written from their text and sharing no code.
 
-Node runs are plain objects, edges are looked at again and again until nothing changes, and time is
+Node runs are plain objects, edges are evaluated repeatedly until nothing changes, and time is
 a sorted list of things that will happen. It is slow, recursive and naive on purpose. Its objects
 are in `reference_model.py`, time and attempts in `reference_attempts.py`, edges and frames here.
 
@@ -36,7 +36,7 @@ class Reference(Attempts):
         spec: The graph.
         inputs: Its inputs.
         run_timeout: Of the run, in seconds.
-        cancel_at: When somebody cancels the run, in seconds from its start.
+        cancel_at: When the run is cancelled, in seconds from its start.
         options: See `Attempts`.
     """
 
@@ -60,7 +60,7 @@ class Reference(Attempts):
         self.root = self.open(spec, "", inputs, None, 0)
 
     def run(self) -> Reference:
-        """Let time pass until the root frame has closed."""
+        """Advance time until the root frame has closed."""
         self.settle()
         while not self.root.closed:
             self.now, _, happen = self.events.pop(0)
@@ -68,7 +68,7 @@ class Reference(Attempts):
             self.settle()
         return self
 
-    # -- edges: judged until nothing changes ---------------------------------------------------
+    # -- edges: evaluated until nothing changes --------------------------------------------------
 
     def settle(self) -> None:
         changed = True
@@ -146,7 +146,7 @@ class Reference(Attempts):
         return True
 
     def tie(self, live: list[Edge], wanted: int) -> bool:
-        """Whether several sources came alive at the instant that made the quorum."""
+        """Whether several sources came alive at the instant that completed the quorum."""
         last = live[wanted - 1].source
         at_once = {edge.source.path for edge in live if edge.source.ended == last.ended}
         return len(at_once) > 1
@@ -158,7 +158,7 @@ class Reference(Attempts):
                 edge.closed = True
 
     def abandon(self, run: Run) -> bool:
-        """Cancel what nothing waits for."""
+        """Cancel every node run that nothing waits for."""
         if (
             not run.out
             or run.spec.id in run.frame.protected
@@ -298,7 +298,7 @@ class Reference(Attempts):
             self.complete(run, [box.results[place] for place in sorted(box.results)])
 
     def close(self, frame: Frame) -> None:
-        """A frame whose node runs have all ended goes, and its owner goes on."""
+        """Close each frame whose node runs have all ended, and continue its owner."""
         frame.closed = True
         self.frames.remove(frame)
         run = frame.owner
@@ -355,7 +355,7 @@ class Reference(Attempts):
 
 
 def outcome(frame: Frame) -> tuple[Any, BaseException | None, bool]:
-    """A frame's value, or its error, or that it was skipped."""
+    """Return a frame's value, or its error, or that it was skipped."""
     if frame.error is not None:
         return None, frame.error, False
     outputs = {id: frame.runs[id] for id in frame.outputs}

@@ -17,7 +17,7 @@ SLOTTED = ("function", "llm", "expand")
 
 
 class NotAllowedError(AssertionError):
-    """The engine started what the rules forbid, or did not start what they demand."""
+    """The engine started an attempt that the rules forbid, or omitted one that they demand."""
 
 
 class Attempts:
@@ -25,7 +25,7 @@ class Attempts:
     What happens to attempts, and how node runs end.
 
     Args:
-        order: The attempts that the engine started, in that order; None starts them as they come.
+        order: The attempts that the engine started, in that order; None: by urgency.
     """
 
     def __init__(
@@ -62,14 +62,14 @@ class Attempts:
         bisect.insort(self.events, (when, self.count, happen))
 
     def later(self, run: Run, seconds: float, happen: Callable[[], None]) -> None:
-        """Do something in a while, unless the node run has gone on by then."""
+        """Do something later, unless the node run has moved on by then."""
         ticket = run.ticket
         self.at(self.now + seconds, lambda: happen() if run.ticket == ticket else None)
 
     def evaluate(
         self, run: Run, purpose: str, call: Callable[[], Any], then: Callable[[Any], None]
     ) -> None:
-        """Call a function of the user's, which takes a little while and no slot."""
+        """Call a user function, which takes a little time and no slot."""
         self.evaluations[run.path, purpose] += 1
 
         def happen() -> None:
@@ -92,7 +92,7 @@ class Attempts:
     # -- attempts --------------------------------------------------------------------------------
 
     def fill_slots(self) -> None:
-        """Start the most urgent of what may start, as long as there are slots."""
+        """Start the most urgent ready node runs while there are free slots."""
         while self.slots < self.parallel:
             waiting = [
                 run
@@ -107,11 +107,11 @@ class Attempts:
             best = max(map(urgency, waiting))
             chosen = next(run for run in waiting if urgency(run) == best)
             if self.order is not None:
-                chosen = self.told(waiting, best)
+                chosen = self.engine_choice(waiting, best)
             self.start(chosen)
 
-    def told(self, waiting: list[Run], best: tuple[float, float]) -> Run:
-        """What the engine started next, if it is one of the most urgent."""
+    def engine_choice(self, waiting: list[Run], best: tuple[float, float]) -> Run:
+        """Return the attempt that the engine started next; it must be one of the most urgent."""
         assert self.order is not None
         if not self.order:
             raise NotAllowedError(
@@ -162,7 +162,7 @@ class Attempts:
         )
 
     def stop_attempt(self, run: Run, cause: BaseException | None, *, last: bool) -> None:
-        """Tell an attempt to stop; a stop without a cause overrides one with."""
+        """Ask an attempt to stop; a stop without a cause overrides one with a cause."""
         attempt = run.attempt
         assert attempt is not None
         attempt.last |= last
@@ -271,7 +271,7 @@ class Attempts:
         self.finish(run, "completed")
 
     def fail(self, run: Run, error: BaseException) -> None:
-        """A fallback, or an end as the policy says."""
+        """Run the fallback, or end as the policy says."""
         spec, frame = run.spec, run.frame
         recovering = run.box is not None and run.box.recovering is not None
         run.ticket += 1
@@ -330,6 +330,6 @@ class Attempts:
 
 
 def urgency(run: Run) -> tuple[float, float]:
-    """The user's priority, then the longest path that is left, in this frame and after it."""
+    """Return the user's priority, then the longest remaining path in and after this frame."""
     priority = run.frame.priority if run.spec.priority is None else run.spec.priority
     return priority, length(run) + run.frame.tail

@@ -8,7 +8,7 @@ from tests.property.spec import GraphSpec, NodeSpec, Place
 
 
 class Edge:
-    """One dependency; what state it is in is worked out anew each time."""
+    """One dependency; its state is computed at each access."""
 
     def __init__(
         self, place: Place, target: Run, role: str, parameter: str, required: bool
@@ -44,7 +44,7 @@ class Run:
         self.end: str | None = None
         self.ended = 0.0
         self.order = 0
-        """The how-manieth end of all this was."""
+        """The position of this end among all ends."""
         self.value: Any = None
         self.error: BaseException | None = None
         self.picked: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""Runs of random graphs as results: the engine's core, driven on a clock of the tests' own."""
+"""Runs of random graphs as results: the engine's core, driven on the tests' own clock."""
 
 from __future__ import annotations
 

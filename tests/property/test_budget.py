@@ -1,5 +1,5 @@
 """
-Ceilings against a service's own books: random graphs, prices and luck, parallelism 1 to 64.
+Ceilings against a service's own accounts: random graphs, prices and luck, parallelism 1 to 64.
 
 The service counts for itself what it would bill: for answers, for those that broke off or whose
 usage was lost on the way, and for those that were cancelled under it.
@@ -31,7 +31,7 @@ MODELS = ("big", "small", "tiny")
 
 
 class Service(BaseProvider):
-    """Bills by the token and keeps its own books."""
+    """Bills by the token and keeps its own accounts."""
 
     def __init__(self, chance: random.Random) -> None:
         super().__init__("service", "big", chance.choice((None, 1, 3)))
@@ -62,9 +62,9 @@ class Service(BaseProvider):
         if luck < 0.1:
             raise OverloadedError("busy", status=503)
         if luck < 0.15:
-            raise ProviderConnectionError("nobody there", sent=False)
+            raise ProviderConnectionError("connection refused", sent=False)
         self.spent += Amount(usage.cost_usd, usage.total_tokens)
-        told = False
+        reported = False
         try:
             await anyio.sleep(chance.random())
             on_text("a few")
@@ -73,12 +73,12 @@ class Service(BaseProvider):
             if luck < 0.3:
                 return LLMResponse("a few words", request.model, Usage(estimated=True))
             if luck < 0.35:
-                told = True
+                reported = True
                 raise OverloadedError("midway", status=500, answer_begun=True, usage=usage)
-            told = True
+            reported = True
             return LLMResponse("a few words", request.model, usage)
         finally:
-            self.lost = self.lost or not told
+            self.lost = self.lost or not reported
 
 
 def random_graph(chance: random.Random) -> Graph:
@@ -208,7 +208,7 @@ def trials(seeds: range, backend: Any, monkeypatch: pytest.MonkeyPatch) -> int:
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_no_ceiling_is_broken_and_no_run_stops_too_early(
+def test_ceilings_are_never_exceeded_and_runs_do_not_stop_too_early(
     backend: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert trials(range(QUICK), backend, monkeypatch) > 5
@@ -216,7 +216,7 @@ def test_no_ceiling_is_broken_and_no_run_stops_too_early(
 
 @pytest.mark.full
 @pytest.mark.parametrize("share", range(SHARES))
-def test_none_of_a_thousand(share: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ceilings_hold_in_a_thousand_graphs(share: int, monkeypatch: pytest.MonkeyPatch) -> None:
     size = FULL // SHARES
     backend = ("asyncio", "trio")[share % 2]
     assert trials(range(share * size, (share + 1) * size), backend, monkeypatch) > 5

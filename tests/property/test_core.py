@@ -80,7 +80,7 @@ def test_a_graph_that_breaks_the_engine_is_shrunk(spec: GraphSpec, seed: int, sl
     assert verdict.reference.tied or not verdict.differences
 
 
-def test_the_random_graphs_show_everything_there_is() -> None:
+def test_the_random_graphs_cover_every_feature() -> None:
     seen = agree(range(QUICK, QUICK + 150))
     for thing in ("completed", "failed", "skipped", "blocked", "cancelled", "retries"):
         assert seen[thing] > 20, thing
@@ -136,7 +136,7 @@ def test_another_process_with_other_hashes_gives_the_same_commands() -> None:
         "from tests.property.test_core import commands_of, fingerprint;"
         "print(fingerprint([line for seed in range(40) for line in commands_of(seed)]))"
     )
-    said = {
+    printed = {
         subprocess.run(
             [sys.executable, "-c", program],
             check=True,
@@ -150,7 +150,9 @@ def test_another_process_with_other_hashes_gives_the_same_commands() -> None:
         ).stdout
         for seed in ("1", "2")
     }
-    assert said == {fingerprint([line for seed in range(40) for line in commands_of(seed)]) + "\n"}
+    assert printed == {
+        fingerprint([line for seed in range(40) for line in commands_of(seed)]) + "\n"
+    }
 
 
 def fingerprint(lines: list[str]) -> str:

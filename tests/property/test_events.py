@@ -40,7 +40,7 @@ def observed(seed: int) -> Driven:
 
 
 @pytest.mark.parametrize("first", range(0, 200, 50))
-def test_each_node_run_is_told_from_ready_to_its_one_end(first: int) -> None:
+def test_each_node_run_has_events_from_ready_to_its_end(first: int) -> None:
     for seed in range(first, first + 50):
         seen = observed(seed)
         lives: dict[str, list[Event]] = {}

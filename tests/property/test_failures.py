@@ -1,5 +1,5 @@
 """
-Each node of a graph fails in turn: what the clean run had finished by then is finished, and kept.
+Each node of a graph fails once: everything that the clean run had finished by then is kept.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ INPUTS = {"x": 3}
 
 
 class OneFails(World):
-    """A world in which one node run fails for good, when it would have succeeded."""
+    """A world in which one node run fails for good instead of succeeding."""
 
     victim = ""
 
@@ -41,7 +41,7 @@ def run(spec: GraphSpec, seed: int, victim: str, slots: int) -> tuple[Driver, Dr
 
 
 def attempting(clean: Driven) -> list[str]:
-    """The node runs that made an attempt and completed."""
+    """Return the node runs that made an attempt and completed."""
     return sorted({a.path for a in clean.started if clean.ends[a.path].end == "completed"})
 
 
@@ -91,9 +91,7 @@ def assert_holds_all_that_finished(
 def test_what_does_not_depend_on_a_node_that_may_fail_is_as_in_the_clean_run(seed: int) -> None:
     spec = generate(random.Random(seed), calm=True, size=10, depth=2)
     for node in spec.everything():
-        node.wait = (
-            "all"  # a quorum takes whoever comes first, so its value may change with any failure
-        )
+        node.wait = "all"  # a quorum's value may change with any failure
         node.resources = ()
     for node in spec.nodes:
         node.on_error = "continue"
@@ -111,7 +109,7 @@ def test_what_does_not_depend_on_a_node_that_may_fail_is_as_in_the_clean_run(see
 
 
 def downstream(spec: GraphSpec, id: str) -> set[str]:
-    """A node and everything that depends on it."""
+    """Return a node and everything that depends on it."""
     found = {id}
     while True:
         more = {
@@ -125,7 +123,7 @@ def downstream(spec: GraphSpec, id: str) -> set[str]:
         found |= more
 
 
-# -- the same through the front door ---------------------------------------------------------------
+# -- the same through the public API ---------------------------------------------------------------
 
 
 @pytest.mark.parametrize("victim", ["plan", "left", "right", "deeper", "join"])

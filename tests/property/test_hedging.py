@@ -59,7 +59,7 @@ class Act:
 
 
 class World:
-    """Draws an act for each exchange, the same whenever it is asked."""
+    """Draws an act for each exchange, always the same one for the same exchange."""
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
@@ -78,7 +78,7 @@ class Expected:
 
 
 def expected(world: World, id: str, start: float, policy: Policy) -> Expected:
-    """What becomes of a node run that has all the slots that it may want."""
+    """Return the expected end of a node run with unlimited slots."""
     assert policy.retry is not None
     assert isinstance(policy.hedge_after, float)
     now, usages, hedges = start, [], 0
@@ -167,7 +167,7 @@ class Driver:
         self._schedule(attempt, self._act(attempt).seconds, stopped=False)
 
     def _schedule(self, attempt: StartAttempt, seconds: float, *, stopped: bool) -> None:
-        """An attempt that is asked to stop does so, unless it ends by itself before."""
+        """Schedule the stop of an attempt, unless it ends by itself before."""
         self._count += 1
 
         def happen() -> None:
@@ -205,7 +205,7 @@ def graph_of(chance: random.Random, count: int, *, chained: bool) -> tuple[Graph
 
 
 @pytest.mark.parametrize("block", range(10))
-def test_ends_times_and_bills_are_the_models(block: int) -> None:
+def test_ends_times_and_bills_equal_the_models(block: int) -> None:
     for seed in range(50 * block, 50 * block + 50):
         chance, world = random.Random(seed), World(seed)
         graph, policy = graph_of(chance, count := chance.randint(1, 6), chained=False)
@@ -222,13 +222,13 @@ def test_ends_times_and_bills_are_the_models(block: int) -> None:
             assert Counter(bill.usage for bill in run.bills) == Counter(wanted.usages), (seed, id)
             assert run.usage == sum(wanted.usages, Usage())
             total += run.usage
-            told = [e for e in driver.events if e.path == id and e.type is EventType.NODE_HEDGED]
-            assert len(told) == wanted.hedges
+            hedged = [e for e in driver.events if e.path == id and e.type is EventType.NODE_HEDGED]
+            assert len(hedged) == wanted.hedges
         assert result.usage == total
 
 
 @pytest.mark.parametrize("block", range(10))
-def test_no_bound_is_broken_by_a_hedge(block: int) -> None:
+def test_a_hedge_never_exceeds_a_bound(block: int) -> None:
     hedges = 0
     for seed in range(50 * block, 50 * block + 50):
         chance, world = random.Random(-seed), World(seed)

@@ -1,4 +1,4 @@
-"""A played-through schedule against the plainest one, tick by tick, and against what must hold."""
+"""A simulated schedule against a naive tick-by-tick one, and against known bounds."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dagorch.graph.makespan import Step, makespan
 
 @st.composite
 def schedules(draw: st.DrawFn, *, bounded: bool = True, begun: bool = True) -> list[Step]:
-    """Steps of whole seconds, numbered in any order."""
+    """Draw steps of whole seconds, numbered in any order."""
     size = draw(st.integers(1, 9))
     numbers = draw(st.permutations(range(size)))
     steps: list[Step] = [Step(0.0)] * size
@@ -41,7 +41,7 @@ class Slow:
 
 
 def tick_by_tick(steps: list[Step], slots: int) -> int:
-    """Look at every step each second, and start what may start in the order of its rank."""
+    """Check every step each second, and start the ready ones by rank."""
     graph: networkx.DiGraph[int] = networkx.DiGraph()
     graph.add_nodes_from(range(len(steps)))
     graph.add_edges_from((b, n) for n, step in enumerate(steps) for b in step.after)
@@ -83,12 +83,12 @@ def tick_by_tick(steps: list[Step], slots: int) -> int:
 
 
 @given(schedules(), st.integers(1, 5))
-def test_it_is_what_a_schedule_tick_by_tick_comes_to(steps: list[Step], slots: int) -> None:
+def test_the_makespan_equals_a_tick_by_tick_schedule(steps: list[Step], slots: int) -> None:
     assert makespan(steps, slots) == tick_by_tick(steps, slots)
 
 
 def longest_chain(steps: list[Step]) -> float:
-    """What networkx makes of it, with the weight of a step on every edge out of it."""
+    """Return networkx's longest path; each edge has the weight of the step it leaves."""
     graph: networkx.DiGraph[int] = networkx.DiGraph()
     for number, step in enumerate(steps):
         graph.add_edge(number, -1, weight=step.seconds if step.count else 0.0)
@@ -99,7 +99,7 @@ def longest_chain(steps: list[Step]) -> float:
 
 
 @given(schedules(bounded=False, begun=False), st.integers(1, 5))
-def test_it_lies_between_the_bounds_of_graham(steps: list[Step], slots: int) -> None:
+def test_the_makespan_is_within_grahams_bounds(steps: list[Step], slots: int) -> None:
     work = sum(step.seconds * step.count for step in steps)
     span = longest_chain(steps)
     took = makespan(steps, slots)
@@ -107,13 +107,13 @@ def test_it_lies_between_the_bounds_of_graham(steps: list[Step], slots: int) -> 
 
 
 @given(schedules(bounded=False, begun=False))
-def test_with_a_slot_for_all_it_is_the_longest_chain(steps: list[Step]) -> None:
+def test_with_unlimited_slots_the_makespan_is_the_longest_chain(steps: list[Step]) -> None:
     assert makespan(steps, 100) == longest_chain(steps)
 
 
-def test_a_hundred_thousand_pieces_are_played_in_bundles() -> None:
+def test_a_hundred_thousand_pieces_are_simulated_in_bundles() -> None:
     assert makespan([Step(0.5, count=100_000)], 8) == 6_250.0
 
 
-def test_nothing_takes_no_time() -> None:
+def test_an_empty_schedule_takes_no_time() -> None:
     assert makespan([], 1) == 0.0

@@ -36,7 +36,7 @@ async def first(states: list[int]) -> int: ...
 
 @contextmanager
 def little_stack(frames: int) -> Iterator[None]:
-    """Only so many calls deeper than here."""
+    """Limit the stack to this many calls deeper than here."""
     limit = sys.getrecursionlimit()
     sys.setrecursionlimit(len(inspect.stack(0)) + frames)
     try:
@@ -46,7 +46,7 @@ def little_stack(frames: int) -> Iterator[None]:
 
 
 def answer(core: Core, *, value: object = None) -> int:
-    """Run to the end, attempts giving back their first input; gives the most frames there were."""
+    """Run to the end; attempts return their first input. Returns the peak number of frames."""
     most = 0
     path = fast_path(core)
     next(path)
@@ -91,7 +91,7 @@ def test_one_slot_is_enough_for_any_nesting(first_seed: int) -> None:
 
 
 def tower(depth: int) -> Graph:
-    """A loop in a map in a loop in a map ..., so deep."""
+    """Nest loops in maps in loops, this deep."""
     graph = Graph("bottom")
     graph.function(step, state=graph.input("state", int))
     for level in range(depth):
@@ -117,7 +117,7 @@ def test_a_loop_in_a_map_in_a_loop_1000_deep_compiles_and_runs_without_recursion
     assert core.root.values[core.plan.index("first")] == 7
 
 
-def test_stopping_what_is_1000_deep_does_not_recurse_either() -> None:
+def test_stopping_containers_1000_deep_does_not_recurse_either() -> None:
     with little_stack(60):
         core = Core(tower(1000).compile())
         core.handle(stimuli.RunStarted({"state": 7}, 0.0))
@@ -159,7 +159,7 @@ def test_a_map_of_100000_items_holds_no_more_frames_than_its_bound(bound: int) -
 
 
 def bytes_per_node_run(core: Core, count: int, nodes: int, usage: Usage | None = None) -> float:
-    """What a map leaves behind for each node run inside it, its values apart."""
+    """Return the memory that a map keeps for each node run inside it, without values."""
     items = [0] * count
     core.handle(stimuli.RunStarted({"items": items}, 0.0))
     gc.collect()
@@ -198,7 +198,7 @@ def test_a_closed_frame_leaves_at_most_200_bytes_per_node_run() -> None:
 
 
 @pytest.mark.parametrize("passes", [1, 2, 5])
-def test_so_does_one_that_holds_the_frames_of_a_loop(passes: int) -> None:
+def test_a_closed_frame_with_a_loop_leaves_as_little(passes: int) -> None:
     inner = Graph("inner")
     inner.function(step, state=inner.input("state", int))
     body = Graph("body")
@@ -206,7 +206,7 @@ def test_so_does_one_that_holds_the_frames_of_a_loop(passes: int) -> None:
     assert bytes_per_node_run(mapping(body, 8), 5_000, 1 + passes) <= 200
 
 
-def test_so_does_one_that_holds_the_frame_of_a_subgraph() -> None:
+def test_a_closed_frame_with_a_subgraph_leaves_as_little() -> None:
     inner = Graph("inner")
     inner.function(step, state=inner.input("item", int))
     body = Graph("body")
@@ -214,7 +214,7 @@ def test_so_does_one_that_holds_the_frame_of_a_subgraph() -> None:
     assert bytes_per_node_run(mapping(body, 8), 5_000, 2) <= 200
 
 
-def test_so_does_one_whose_node_has_a_policy() -> None:
+def test_a_closed_frame_with_a_policy_leaves_as_little() -> None:
     body = Graph("body")
     body.function(
         step, state=body.input("item", int), policy=Policy(timeout_seconds=60, priority=1)
@@ -222,7 +222,7 @@ def test_so_does_one_whose_node_has_a_policy() -> None:
     assert bytes_per_node_run(mapping(body, 8), 10_000, 1) <= 200
 
 
-def test_so_does_one_that_asked_a_model() -> None:
+def test_a_closed_frame_with_a_model_call_leaves_as_little() -> None:
     usage = Usage(1000, 7, calls=1)
     assert (
         bytes_per_node_run(mapping(LLM("ask", prompt="Tell me of {item}"), 8), 10_000, 1, usage)

@@ -72,12 +72,12 @@ HOSTILE = [
 
 
 def allowed(text: str) -> str:
-    """The characters of a text that an id may have."""
+    """Return the characters of a text that an id may have."""
     return "".join(c for c in text if c not in "/[]" and c >= " ")
 
 
 def hostile_graph(text: str) -> Graph:
-    """A graph with a text in every place of the user's: names, labels, models, ids."""
+    """Build a graph with a text in every user-defined place: names, labels, models, ids."""
     id = allowed(text)
     graph = Graph(text)
     graph.input("question", str)
@@ -118,7 +118,7 @@ def test_svg_is_well_formed_and_runs_nothing() -> None:
             assert not [name for name in element.attrib if name.endswith("href")]
 
 
-def test_no_text_of_any_picture_overlaps() -> None:
+def test_texts_of_a_picture_do_not_overlap() -> None:
     for number, svg in enumerate(drawn(to_svg)[: 2 * len(SEEDS)]):
         assert Geometry(svg).faults() == [], (number // 2, "ran" if number % 2 else "planned")
 

@@ -1,4 +1,4 @@
-"""Rendering a template equals a model that knows nothing but its pieces, whatever the text."""
+"""Rendering a template equals a model that knows only its pieces, for any text."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def source(pieces: list[Piece]) -> str:
 
 
 @given(PIECES, VALUES)
-def test_rendering_is_pasting_the_pieces(pieces: list[Piece], values: dict[str, str]) -> None:
+def test_rendering_joins_the_pieces(pieces: list[Piece], values: dict[str, str]) -> None:
     template = Template(source(pieces))
     names = [piece for piece, is_field in pieces if is_field]
     assert template.fields == tuple(dict.fromkeys(names))
@@ -62,7 +62,7 @@ def is_template(text: str) -> bool:
 
 
 @given(TEXTS)
-def test_a_value_survives_whatever_it_holds(value: str) -> None:
+def test_any_text_survives_as_a_value(value: str) -> None:
     assert Template("{value}").render({"value": value}) == value
     assert Template("<{{{a}}}>").render({"a": value}) == "<{" + value + "}>"
 
@@ -79,12 +79,12 @@ def test_texts_are_numbered_from_one(values: list[str]) -> None:
         lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     )
 )
-def test_any_value_can_be_written_and_twice_the_same(value: object) -> None:
+def test_any_value_can_be_written_and_always_the_same_way(value: object) -> None:
     assert as_text(value) == as_text(value)
 
 
 @given(st.sets(st.sampled_from(NAMES), min_size=1))
-def test_every_missing_name_is_told(missing: set[str]) -> None:
+def test_every_missing_name_is_reported(missing: set[str]) -> None:
     template = Template(" ".join(f"{{{name}}}" for name in NAMES))
     with pytest.raises(DefinitionError) as caught:
         template.render({name: "" for name in NAMES if name not in missing})

@@ -21,7 +21,7 @@ FOREVER = 1e6
 
 
 def digest(*parts: object) -> int:
-    """A number that tells equal inputs from others."""
+    """Return a number that is equal for equal inputs only."""
     return zlib.crc32(repr(parts).encode())
 
 
@@ -49,7 +49,7 @@ class Act:
     latency: float
 
     def cancelled(self, started: float, now: float) -> tuple[float, str]:
-        """When and how it ends if it is asked to stop now."""
+        """Return when and how it ends if it is asked to stop now."""
         natural = started + self.seconds
         if self.on_cancel == "ignore" or now + self.latency >= natural:
             return natural, self.end
@@ -80,7 +80,7 @@ class World:
     # -- functions of the user's -------------------------------------------------------------
 
     def value(self, spec: NodeSpec, inputs: dict[str, Any]) -> Any:
-        """What a function, a model or a person gives."""
+        """Return the value of a function, a model or a person."""
         number = digest(spec.id, sorted((k, shown(v)) for k, v in inputs.items()))
         if spec.gives == "number":
             return number
@@ -113,12 +113,12 @@ class World:
         return 0.0 if self.instant else self._chance(path, purpose, times).uniform(0.001, 0.05)
 
     def answer_seconds(self, spec: NodeSpec, path: str) -> float:
-        """How long a person takes."""
+        """Return how long a person takes."""
         seconds = self._chance(path, "person").uniform(0.1, 3.0)
         return FOREVER + seconds if spec.mood == "hanging" else seconds
 
     def act(self, spec: NodeSpec, path: str, number: int) -> Act:
-        """How an attempt goes."""
+        """Return the act of an attempt."""
         chance = self._chance(path, number)
         mood = spec.mood
         seconds = chance.uniform(0.1, 2.0)
@@ -141,7 +141,7 @@ class World:
             ("stop", "ignore", "value", "error"), (6, 1 if seconds < 9 else 0, 1, 1)
         )[0]
         latency = chance.uniform(0.01, 0.3) if chance.random() < 0.7 else 0.0
-        return Act(seconds, end, error or OSError("told to stop"), on_cancel, latency)
+        return Act(seconds, end, error or OSError("asked to stop"), on_cancel, latency)
 
     def _error(self, chance: random.Random) -> BaseException:
         kind = chance.randrange(6)

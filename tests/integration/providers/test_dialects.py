@@ -267,7 +267,7 @@ async def test_an_event_of_unexpected_shape_is_a_malformed_reply(service: FakeSe
     assert "unexpected shape" in str(error)
 
 
-async def test_silences(service: FakeService) -> None:
+async def test_silence_raises_a_timeout_error(service: FakeService) -> None:
     error = await failure(service, silent, timeouts=Timeouts(first_byte_seconds=0.2))
     assert type(error) is ProviderTimeoutError
     assert "no first byte within 0.2 s" in str(error)

@@ -1,4 +1,4 @@
-"""A kept connection that the service ends just as it is used again."""
+"""A kept connection that the service closes just as it is used again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A marker key through every path that a provider has; nothing that can be read shows it."""
+"""A marker key goes through every path of a provider; no output may contain it."""
 
 from __future__ import annotations
 
@@ -40,24 +40,24 @@ ECHO = {"x_request_id": MARKER, "request_id": MARKER, "location": f"http://127.0
 
 @pytest.fixture(autouse=True)
 def every_log(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have everything logged, also where import-linter ran before and turned loggers off."""
+    """Log everything, even if import-linter ran before and disabled the loggers."""
     caplog.set_level(logging.DEBUG)
     for name in _HTTP_LOGGERS:
         monkeypatch.setattr(logging.getLogger(name), "disabled", False)
 
 
 def handlers_of(service: FakeService) -> dict[str, Handler]:
-    """Every way in which a service can answer, with the key in all that it says."""
-    said = f"Incorrect API key provided: {MARKER}."
+    """Return every kind of answer of a service, with the key in each text."""
+    message = f"Incorrect API key provided: {MARKER}."
     head = {name.replace("_", "-"): value for name, value in ECHO.items()}
     tail = service.end_events("stop", 1, 2)
     filtered = {"openai": "content_filter", "anthropic": "refusal", "gemini": "SAFETY"}
     handlers: dict[str, Handler] = {
-        f"status {status}": service.fails(status, f"code_{MARKER}", said, **ECHO)
+        f"status {status}": service.fails(status, f"code_{MARKER}", message, **ECHO)
         for status in (302, 400, 401, 402, 403, 404, 408, 413, 429, 500, 503, 529)
     }
     return handlers | {
-        "plain words": reply(500, said.encode(), **ECHO),
+        "plain words": reply(500, message.encode(), **ECHO),
         "a key cut by the excerpt": reply(500, f"{'x' * 290}{MARKER}".encode(), **ECHO),
         "a page": reply(403, f"<title>{MARKER}</title>".encode(), **ECHO),
         "a page that says 200": reply(200, f"<html>{MARKER}</html>".encode(), **ECHO),
@@ -67,9 +67,11 @@ def handlers_of(service: FakeService) -> dict[str, Handler]:
             {"choices": MARKER, "candidates": MARKER, "type": "message_start", "message": MARKER},
             headers=head,
         ),
-        "an error first": stream(service.error_body(429, MARKER, said), done=False, headers=head),
+        "an error first": stream(
+            service.error_body(429, MARKER, message), done=False, headers=head
+        ),
         "an error in the middle": stream(
-            *service.half(), service.error_body(529, MARKER, said), done=False, headers=head
+            *service.half(), service.error_body(529, MARKER, message), done=False, headers=head
         ),
         "an end in the middle": stream(*service.half(), cut=True, headers=head),
         "silence in the middle": stream(*service.half(), hold=True, headers=head),
@@ -87,7 +89,7 @@ def handlers_of(service: FakeService) -> dict[str, Handler]:
 
 
 def everything_of(error: BaseException) -> Iterator[str]:
-    """All that an error can be made to say, and all whom it leads to."""
+    """Yield every text of an error and of the errors that it refers to."""
     visited: set[int] = set()
     waiting: list[BaseException | None] = [error]
     while waiting:
@@ -111,7 +113,7 @@ def everything_of(error: BaseException) -> Iterator[str]:
 
 
 async def outputs_of(provider: HttpProvider) -> list[str]:
-    """Ask through every door, and through a graph, and give all that comes of it."""
+    """Call every method and run a graph; return every output."""
     outputs = [repr(provider), str(provider), repr(vars(provider))]
 
     async def read() -> Any:
@@ -172,13 +174,13 @@ async def test_nothing_shows_the_key(
 
 
 @pytest.mark.parametrize("service", FAKE_SERVICES, ids=lambda service: service.name)
-@pytest.mark.parametrize("address", ["nobody", "no such host", "no TLS"])
+@pytest.mark.parametrize("address", ["closed port", "no such host", "no TLS"])
 async def test_nothing_shows_the_key_without_a_service(
     service: FakeService, address: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with ModelServer() as server, closed_port() as closed:
         url = {
-            "nobody": closed,
+            "closed port": closed,
             "no such host": "http://no-such-host.invalid",
             "no TLS": server.url.replace("http:", "https:"),
         }[address]

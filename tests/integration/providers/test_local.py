@@ -1,4 +1,4 @@
-"""The embedded model itself: loaded, asked, cancelled, shared and stopped."""
+"""The embedded model itself: loading, calls, cancellation, sharing and stopping."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SCHEMA = {
 
 @pytest.fixture(scope="module")
 def shared() -> Iterator[LocalProvider]:
-    """Keep the server for all tests of this file: each asks through a provider of its own."""
+    """Keep one server for all tests of this file; each test has its own provider."""
     keeper = LocalProvider(context_tokens=1_024)
     keeper.complete(HI, max_tokens=1)
     yield keeper
@@ -42,7 +42,7 @@ def local(shared: LocalProvider) -> LocalProvider:
     return LocalProvider(context_tokens=1_024)
 
 
-async def test_it_answers_at_no_cost(local: LocalProvider) -> None:
+async def test_an_answer_costs_nothing(local: LocalProvider) -> None:
     async with local:
         response = await local.acomplete(HI, max_tokens=8, temperature=0.0)
     assert response.content

@@ -1,4 +1,4 @@
-"""The embedded model's own server, which we did not write, spoken to in both dialects it knows."""
+"""The embedded model's third-party server, called in both of its dialects."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ async def test_json_that_fits_the_schema(address: str) -> None:
 
 
 async def test_a_conversation_with_tools_is_accepted(provider: HttpProvider) -> None:
-    """The model is too small to call tools; that its server reads ours is what counts."""
+    """The model is too small to call tools; check only that its server accepts ours."""
     messages = (
         Message("user", "What is the weather in Paris?"),
         Message("assistant", "", tool_calls=(ToolCall("id_a", "weather", '{"city": "Paris"}'),)),

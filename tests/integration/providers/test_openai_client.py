@@ -443,7 +443,7 @@ async def test_answers_and_errors_have_the_services_rate_limits() -> None:
         answer(),
     ],
 )
-async def test_the_key_is_in_no_output(handler: Handler, caplog: pytest.LogCaptureFixture) -> None:
+async def test_no_output_shows_the_key(handler: Handler, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     outputs = [repr(provider("http://127.0.0.1/v1"))]
     with ModelServer(handler) as server:
@@ -455,7 +455,7 @@ async def test_the_key_is_in_no_output(handler: Handler, caplog: pytest.LogCaptu
             except ProviderError as error:
                 outputs += [str(error), repr(error), repr(vars(error))]
                 outputs += traceback.format_exception(error)
-    # httpcore's own connection dump shows the headers that the server sent, whatever they say.
+    # httpcore's own connection dump shows the headers that the server sent, with any content.
     outputs += [m for m in caplog.messages if not m.startswith("receive_response_headers.complete")]
     assert not [text for text in outputs if KEY[:16] in text]
 

@@ -1,4 +1,4 @@
-"""An LLM node with tools over each dialect: asked for two at once, run, results, answered."""
+"""An LLM node with tools over each dialect: two parallel calls, their results, the answer."""
 
 from __future__ import annotations
 
@@ -118,12 +118,12 @@ async def test_an_output_type_works_together_with_tools(service: FakeService) ->
     assert all("additionalProperties" in json.dumps(request.json) for request in server.requests)
 
 
-def with_reasoning(finish: str, **said: object) -> Handler:
+def with_reasoning(finish: str, **fields: object) -> Handler:
     """Send reasoning before the answer, as DeepSeek's models do."""
     return stream(
         delta(reasoning_content="Bees, "),
         delta(reasoning_content="hm."),
-        delta(**said),  # type: ignore[arg-type]
+        delta(**fields),  # type: ignore[arg-type]
         delta(finish=finish),
         usage(10, 9, completion_tokens_details={"reasoning_tokens": 4}),
     )
@@ -143,9 +143,9 @@ async def test_reasoning_goes_back_with_the_call_that_it_led_to() -> None:
             result = await graph.run(provider=provider)
     assert result[answer] == "By the sun.", "without its reasoning"
     assert result.usage.reasoning_tokens == 8
-    said = server.requests[1].json["messages"][1]
-    assert said["reasoning_content"] == "Bees, hm."
-    assert said["tool_calls"][0]["id"] == "a"
+    sent = server.requests[1].json["messages"][1]
+    assert sent["reasoning_content"] == "Bees, hm."
+    assert sent["tool_calls"][0]["id"] == "a"
 
 
 async def test_reasoning_of_one_service_is_not_sent_to_another() -> None:
@@ -153,8 +153,8 @@ async def test_reasoning_of_one_service_is_not_sent_to_another() -> None:
     with ModelServer(with_reasoning("stop", text="Yes."), answer_of("No.")) as server:
         async with OpenAIProvider(server.url, name="deepseek", default_model="m") as provider:
             first = await provider.acomplete([Message("user", "Hi")])
-        said = Message("assistant", "", tool_calls=(call,), thoughts=first.thoughts)
+        message = Message("assistant", "", tool_calls=(call,), thoughts=first.thoughts)
         async with OpenAIProvider(server.url, name="mistral", default_model="m") as other:
-            await other.acomplete([said, Message("tool", "1", tool_call_id="a")])
+            await other.acomplete([message, Message("tool", "1", tool_call_id="a")])
     assert first.thoughts[0].text == "Bees, hm."
     assert "Bees" not in json.dumps(server.requests[1].json)

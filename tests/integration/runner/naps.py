@@ -1,4 +1,4 @@
-"""A chain of naps, and what became of each: what the tests of the doors run."""
+"""A graph of sleeping nodes for the tests of each way to run a graph."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dagorch import Graph
 
 
 class Watched:
-    """A graph of a chain of naps, and what became of each."""
+    """A chain of sleeping nodes that records what happened to each."""
 
     def __init__(self, naps: int = 3, seconds: float = 1.0) -> None:
         self.done = 0

@@ -1,4 +1,4 @@
-"""Who was paid what: a bill for every exchange, summed by node run, by model and for the run."""
+"""Bills: one for each exchange, summed by node run, by model and for the run."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def answer(model: str, tokens: int, cost: str) -> LLMResponse:
     return LLMResponse("yes", model, Usage(tokens, 1, Decimal(cost)))
 
 
-async def test_every_attempt_has_its_bill_and_a_failed_one_too() -> None:
+async def test_every_attempt_is_billed_even_if_it_fails() -> None:
     graph = Graph("tries")
     asked = graph.add(LLM("ask", prompt="Well?", model="big", policy=Policy(retry=AT_ONCE)))
     provider = ScriptedProvider([OverloadedError("busy", status=503), answer("big", 9, "0.02")])
@@ -74,11 +74,11 @@ async def test_cached_and_reasoning_tokens_are_summed_and_count_once_to_a_ceilin
     assert result.node_runs["ask[0]/ask"].usage == one, "a record of a closed frame keeps them"
     assert (result.usage.cached_tokens, result.usage.reasoning_tokens) == (270, 120)
     assert result.usage.total_tokens == 450
-    told = [event.data for event in events if event.data.get("cached_tokens")]
-    assert {(data["cached_tokens"], data["reasoning_tokens"]) for data in told} == {(90, 40)}
+    found = [event.data for event in events if event.data.get("cached_tokens")]
+    assert {(data["cached_tokens"], data["reasoning_tokens"]) for data in found} == {(90, 40)}
 
 
-async def test_an_orchestrators_result_has_them_too_and_keeps_them_as_json() -> None:
+async def test_an_orchestrators_result_keeps_the_token_counts_in_json() -> None:
     one = Usage(100, 50, Decimal("0.01"), calls=1, cached_tokens=90, reasoning_tokens=40)
     provider = ScriptedProvider(lambda request: LLMResponse("yes", "m", one))
     config = OrchestratorConfig(steps=["look", "write"])
@@ -88,7 +88,7 @@ async def test_an_orchestrators_result_has_them_too_and_keeps_them_as_json() -> 
     assert (usage["cached_tokens"], usage["reasoning_tokens"]) == (180, 80)
 
 
-async def test_what_calls_no_model_has_no_bill() -> None:
+async def test_a_node_without_model_calls_has_no_bill() -> None:
     graph = Graph("free")
     free = graph.function(lambda: 1, id="free")
     result = await graph.run()

@@ -1,4 +1,4 @@
-"""Ceilings of money and tokens: what is sent under them, what they stop, what comes before that."""
+"""Ceilings of money and tokens: bounded requests, cheaper models, and runs that are stopped."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def asking(*ids: str, after: bool = False, **options: Any) -> Graph:
 
 
 def dear(**options: Any) -> ScriptedProvider:
-    """A cent a word; its model `small` a hundredth of that."""
+    """Charges a cent a word; its model `small` a hundredth of that."""
 
     class Dear(ScriptedProvider):
         def price(self, request: LLMRequest) -> Decimal:
@@ -55,14 +55,14 @@ def dear(**options: Any) -> ScriptedProvider:
 
 
 def worst(provider: ScriptedProvider, model: str = "") -> Decimal:
-    """What a node that says "Hi" may cost, with three words for an answer."""
+    """Return the worst-case cost of the prompt "Hi" with three words of answer."""
     found = provider.worst_case_usd(LLMRequest(build_request(HI, model, {}).messages, model, 3))
     assert found is not None
     return found
 
 
 PAID = 4 * CENT
-"""What it then does cost: a word said, three answered."""
+"""The actual cost: one word of prompt, three of answer."""
 
 
 # -- what is sent -----------------------------------------------------------------------------
@@ -87,7 +87,7 @@ async def test_under_a_ceiling_every_request_bounds_its_answer() -> None:
 # -- tokens -----------------------------------------------------------------------------------
 
 
-async def test_a_ceiling_of_tokens_is_never_broken_and_keeps_what_was_paid_for() -> None:
+async def test_a_token_ceiling_is_never_exceeded() -> None:
     provider = ScriptedProvider("a few words")
     graph = asking(*(f"n{place}" for place in range(20)), after=True, max_tokens=3)
     most = sum(provider.bounds(LLMRequest(build_request(HI, "", {}).messages, "", 3)))  # type: ignore[arg-type]
@@ -96,7 +96,7 @@ async def test_a_ceiling_of_tokens_is_never_broken_and_keeps_what_was_paid_for()
     assert len(provider.requests) == 3, "with 0, 4 and 8 tokens used the next still fits"
 
 
-async def test_what_nothing_bounds_cannot_run_under_a_ceiling_of_tokens() -> None:
+async def test_a_provider_without_a_size_limit_cannot_run_under_a_token_ceiling() -> None:
     class Own:
         def complete(self, messages: Any) -> str:
             raise AssertionError("nothing must be sent")
@@ -106,7 +106,7 @@ async def test_what_nothing_bounds_cannot_run_under_a_ceiling_of_tokens() -> Non
 
 
 @pytest.mark.parametrize("wrong", [-1, 1.5, "many"])
-async def test_a_ceiling_that_is_none_is_told(wrong: object) -> None:
+async def test_an_invalid_ceiling_is_refused(wrong: object) -> None:
     with pytest.raises(DefinitionError, match=r"max_tokens=.* must be a whole number"):
         await asking("ask").run(provider=ScriptedProvider("x"), max_tokens=wrong)
 
@@ -123,11 +123,11 @@ async def test_a_cheaper_model_is_asked_before_a_ceiling_stops_the_run() -> None
     )
     assert [request.model for request in provider.requests] == ["", "small"]
     assert list(result.usage_by_model) == ["scripted:scripted", "scripted:small"]
-    told = [event for event in events if event.type == "node_downgraded"]
-    assert [(event.path, event.data["model"]) for event in told] == [("second", "small")]
+    downgrades = [event for event in events if event.type == "node_downgraded"]
+    assert [(event.path, event.data["model"]) for event in downgrades] == [("second", "small")]
 
 
-async def test_so_it_is_for_a_functions_calls() -> None:
+async def test_a_functions_calls_use_the_cheaper_model_too() -> None:
     async def ask(context: Context[None]) -> int:
         for _ in range(4):
             await context.acomplete(HI, max_tokens=3)
@@ -140,7 +140,7 @@ async def test_so_it_is_for_a_functions_calls() -> None:
     assert [request.model for request in provider.requests] == ["", "small", "small", "small"]
 
 
-async def test_where_the_cheaper_model_does_not_fit_either_the_run_stops() -> None:
+async def test_the_run_stops_if_the_cheaper_model_does_not_fit_either() -> None:
     provider = dear()
     graph = asking("first", "second", after=True, max_tokens=3)
     downgrade = {"scripted:scripted": "other"}
@@ -149,7 +149,7 @@ async def test_where_the_cheaper_model_does_not_fit_either_the_run_stops() -> No
     assert len(provider.requests) == 1
 
 
-async def test_the_dearer_model_waits_for_what_may_come_back_before_that() -> None:
+async def test_a_call_waits_for_reserved_budget_before_it_is_downgraded() -> None:
     provider = dear()
     graph = asking("one", "two", max_tokens=3)
     await graph.run(provider=provider, max_cost=worst(provider) + PAID, downgrade="small")
@@ -223,7 +223,7 @@ async def test_usage_that_never_arrived_is_billed_at_the_reservation() -> None:
     assert result["call"] == float(result.get("call").usage.cost_usd), "the caller sees it too"
 
 
-async def test_a_refusal_that_was_counted_costs_what_was_counted() -> None:
+async def test_a_refusal_with_usage_costs_its_usage() -> None:
     refused = RefusedError("no", status=200, answer_begun=True, usage=Usage(9, 1, CENT))
     graph = asking("ask", policy=Policy(fallback="none"))
     result = await graph.run(provider=ScriptedProvider([refused]))

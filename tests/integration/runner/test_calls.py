@@ -1,4 +1,4 @@
-"""Calls that functions make through their context: metered, limited, over with their attempt."""
+"""Calls that functions make through their context: billed, limited, ended with their attempt."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HI = [{"role": "user", "content": "one two"}]
 PRICED = {"price_per_token": Decimal("0.01"), "output_limit": 10}
 
 
-def test_an_async_call_is_on_the_bill_of_its_node_run(virtual: Any) -> None:
+def test_an_async_call_is_billed_to_its_node_run(virtual: Any) -> None:
     graph = Graph("calls")
 
     @graph.function
@@ -46,7 +46,7 @@ def test_an_async_call_is_on_the_bill_of_its_node_run(virtual: Any) -> None:
     assert result.get("quiet").usage == Usage()
 
 
-def test_a_call_from_a_thread_is_on_the_bill_too(virtual: Any) -> None:
+def test_a_call_from_a_thread_is_billed_too(virtual: Any) -> None:
     graph = Graph("calls")
     where: list[bool] = []
 
@@ -66,7 +66,7 @@ def test_a_call_from_a_thread_is_on_the_bill_too(virtual: Any) -> None:
     assert where == [False]
     assert result.output == "a b c"
     assert result.get("ask").usage == Usage(2, 3, Decimal("0.05"), calls=1)
-    # While the thread waits for the loop, virtual time goes on.
+    # While the thread waits for the loop, virtual time advances.
     assert 3600 <= result.duration_seconds < 3610
 
 
@@ -91,7 +91,7 @@ def test_a_sync_call_on_the_loop_works_and_warns_once_naming_the_node(virtual: A
     assert result.get("ask").usage == Usage(4, 6, Decimal("0.10"), calls=2)
 
 
-async def test_a_slow_sync_call_on_the_loop_warns_no_second_time() -> None:
+async def test_a_slow_sync_call_on_the_loop_warns_only_once() -> None:
     graph = Graph("calls")
 
     @graph.function
@@ -124,7 +124,7 @@ def test_a_call_that_fails_is_counted_and_its_error_reaches_the_function(virtual
 
 
 @pytest.mark.parametrize("is_async", [True, False])
-def test_a_malformed_call_or_a_missing_provider_is_told_at_once(
+def test_a_malformed_call_or_a_missing_provider_raises_at_once(
     virtual: Any, is_async: bool
 ) -> None:
     graph = Graph("calls")
@@ -191,12 +191,12 @@ def test_calls_of_two_runs_share_the_providers_limit(virtual: Any) -> None:
 
     assert virtual(run) == pytest.approx(8.0)
     assert provider.peak == 1
-    # Round robin, once both stand in line.
+    # Round robin, once both runs are waiting.
     order = [request.messages[0].content for request in provider.requests]
     assert all(one != other for one, other in pairwise(order[1:-1]))
 
 
-def test_a_run_that_gave_up_its_place_in_line_does_not_hold_up_the_others(virtual: Any) -> None:
+def test_a_run_that_stops_waiting_does_not_delay_the_others(virtual: Any) -> None:
     graph = Graph("calls")
 
     @graph.function(policy=Policy(attempt_timeout_seconds=5, on_error="continue"))
@@ -236,7 +236,7 @@ def test_a_run_that_gave_up_its_place_in_line_does_not_hold_up_the_others(virtua
     assert ends["patient"] == pytest.approx(20)
 
 
-def test_a_call_over_the_ceiling_ends_the_run_and_keeps_what_was_paid_for(virtual: Any) -> None:
+def test_a_call_over_the_ceiling_ends_the_run_and_keeps_finished_values(virtual: Any) -> None:
     graph = Graph("calls")
 
     @graph.function
@@ -264,7 +264,7 @@ def test_a_call_over_the_ceiling_ends_the_run_and_keeps_what_was_paid_for(virtua
     assert result.usage.calls == len(provider.requests)
 
 
-def test_a_sync_call_over_the_ceiling_says_that_it_is_the_money(virtual: Any) -> None:
+def test_a_sync_call_over_the_ceiling_raises_a_budget_error(virtual: Any) -> None:
     graph = Graph("calls")
 
     @graph.function
@@ -321,7 +321,7 @@ def test_cancelling_an_attempt_ends_its_calls(virtual: Any, is_async: bool) -> N
         return result
 
     with warnings.catch_warnings():
-        warnings.simplefilter("error")  # the thread ended by itself: nothing was abandoned
+        warnings.simplefilter("error")  # the thread ended by itself, so none was abandoned
         result = virtual(run)
     assert_ends(result, {"ask": "failed", "beside": "completed"})
     assert "took longer than attempt_timeout_seconds=60" in result.get("ask").reason
@@ -330,10 +330,10 @@ def test_cancelling_an_attempt_ends_its_calls(virtual: Any, is_async: bool) -> N
     assert result.usage.calls == 1
 
 
-def test_a_thread_that_outlives_its_attempt_may_call_no_more(virtual: Any) -> None:
+def test_a_thread_that_outlives_its_attempt_cannot_make_calls(virtual: Any) -> None:
     graph = Graph("calls")
     go_on, ended = threading.Event(), threading.Event()
-    said: list[str] = []
+    messages: list[str] = []
 
     @graph.function(policy=Policy(attempt_timeout_seconds=0.05, on_error="continue"))
     def ask(context: Context[Any]) -> None:
@@ -341,7 +341,7 @@ def test_a_thread_that_outlives_its_attempt_may_call_no_more(virtual: Any) -> No
         try:
             context.complete(HI)
         except RunError as error:
-            said.append(str(error))
+            messages.append(str(error))
         ended.set()
 
     @graph.function
@@ -358,5 +358,5 @@ def test_a_thread_that_outlives_its_attempt_may_call_no_more(virtual: Any) -> No
 
     with pytest.warns(UserWarning, match="a thread cannot be killed"):
         virtual(run)
-    assert said == ["node 'ask' was cancelled, so it may call no more"]
+    assert messages == ["node 'ask' was cancelled, so it may call no more"]
     assert provider.requests == []

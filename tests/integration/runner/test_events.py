@@ -37,8 +37,8 @@ LETTERS = {
     EventType.NODE_CANCELLED: "X",
 }
 # Ready, started, tokens and exchanges, (failed, retrying, started)*, one end: what may follow
-# each. A last failure is told before the end too; what is cancelled, or out of time, ends
-# wherever it stands.
+# each. A last failure also has an event before the end; a cancelled or timed-out node
+# run may end in any state.
 FOLLOW = {
     "": "rSBX",
     "r": "spCFX",
@@ -53,7 +53,7 @@ FOLLOW = {
 
 
 def check(events: list[Event], paths: set[str]) -> None:
-    """What holds of every run, whatever became of it."""
+    """Check what holds for every run, however it ended."""
     assert [event.number for event in events] == list(range(1, len(events) + 1))
     assert events[0].type is EventType.RUN_STARTED
     assert events[-1].type in RUN_ENDS
@@ -65,25 +65,25 @@ def check(events: list[Event], paths: set[str]) -> None:
     assert progress == sorted(progress)
     assert all(value < 100 for value in progress[:-1])
     assert (progress[-1] == 100) == (events[-1].type is EventType.RUN_COMPLETED)
-    told: dict[str, str] = defaultdict(str)
+    letters_of: dict[str, str] = defaultdict(str)
     place: dict[str, list[int]] = defaultdict(list)
     for event in events[1:-1]:
-        told[event.path] += LETTERS[event.type]
+        letters_of[event.path] += LETTERS[event.type]
         place[event.path].append(event.number)
-    assert set(told) == paths
-    for path, letters in told.items():
+    assert set(letters_of) == paths
+    for path, letters in letters_of.items():
         assert sum(letter in "CFSBX" for letter in letters) == 1, (path, letters)
         assert letters[-1] in "CFSBX", (path, letters)
         steps = zip(["", *letters], letters, strict=False)
         assert all(after in FOLLOW.get(before, "") for before, after in steps), (path, letters)
         container = re.sub(r"(\[\d+\])?/[^/]*$", "", path) if "/" in path else None
         if container is not None:
-            started = told[container].index("s")
+            started = letters_of[container].index("s")
             assert place[container][started] < place[path][0], path
             assert place[path][-1] < place[container][-1], path
 
 
-async def test_progress_counts_the_items_whose_turn_has_not_come() -> None:
+async def test_progress_counts_the_items_that_have_not_started() -> None:
     graph = Graph("items")
 
     async def step(item: int) -> int:
@@ -99,7 +99,7 @@ async def test_progress_counts_the_items_whose_turn_has_not_come() -> None:
 
 
 def everything() -> Graph:
-    """A graph with every kind of node and of end."""
+    """Build a graph with every kind of node and of end."""
     body = Graph("body")
     body.input("item", int)
 
@@ -150,11 +150,11 @@ async def expands() -> Graph:
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_the_order_holds_whatever_happens(virtual: Any, seed: int) -> None:
+def test_the_event_order_holds_for_every_end(virtual: Any, seed: int) -> None:
     random.seed(seed)
     events: list[Event] = []
     provider = ScriptedProvider(
-        lambda request: f"said {request.messages[0].content}", latency_seconds=0.3
+        lambda request: f"answer to {request.messages[0].content}", latency_seconds=0.3
     )
 
     async def run(**options: Any) -> set[str]:
@@ -167,7 +167,7 @@ def test_the_order_holds_whatever_happens(virtual: Any, seed: int) -> None:
         return set(result.node_runs)
 
     paths = virtual(run)
-    # Streamed text of one attempt is joined while nobody reads it, so numbers may skip.
+    # Streamed text of one attempt is joined until it is read, so numbers may skip.
     numbers = [event.number for event in events]
     assert numbers == sorted(set(numbers))
     renumbered = [_numbered(event, n) for n, event in enumerate(events, start=1)]
@@ -188,7 +188,7 @@ def _numbered(event: Event, number: int) -> Event:
     return replace(event, number=number)
 
 
-def test_numbers_are_consecutive_and_the_events_say_what_happened(virtual: Any) -> None:
+def test_numbers_are_consecutive_and_events_have_their_data(virtual: Any) -> None:
     graph = Graph("plain")
     left = [1]
 
@@ -326,7 +326,7 @@ def test_a_listener_gets_drain_seconds_to_finish(virtual: Any) -> None:
     assert len(seen) == 11
 
 
-def test_a_failing_listener_breaks_nothing_and_is_logged_once(
+def test_a_failing_listener_does_not_fail_the_run_and_is_logged_once(
     virtual: Any, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     seen: list[Event] = []
@@ -341,10 +341,10 @@ def test_a_failing_listener_breaks_nothing_and_is_logged_once(
     assert len(seen) == 11
     assert caplog.text.count("listener failed") == 1
     assert "own fault" in caplog.text
-    assert not capsys.readouterr().out  # which may be somebody's JSON
+    assert not capsys.readouterr().out  # stdout may be a user's JSON
 
 
-def test_any_callable_listens(virtual: Any) -> None:
+def test_any_callable_can_be_a_listener(virtual: Any) -> None:
     class Listener:
         def __init__(self) -> None:
             self.seen: list[Event] = []
@@ -362,7 +362,7 @@ def test_any_callable_listens(virtual: Any) -> None:
 
 
 @pytest.mark.parametrize("is_async", [False, True])
-def test_a_run_cancelled_from_outside_still_tells_its_listeners(
+def test_listeners_receive_the_end_of_a_run_cancelled_from_outside(
     virtual: Any, is_async: bool
 ) -> None:
     events: list[Event] = []
@@ -392,7 +392,7 @@ def exchanges(events: list[Event]) -> list[Event]:
     return [event for event in events if event.type is EventType.EXCHANGE_ENDED]
 
 
-def test_every_exchange_is_told_before_its_attempt_ends(virtual: Any) -> None:
+def test_every_exchange_is_reported_before_its_attempt_ends(virtual: Any) -> None:
     graph = Graph("asking")
     graph.add(LLM("say", prompt="Hi", policy=Policy(retry=Retry(attempts=2))))
     refusal = OverloadedError("busy", status=503)
@@ -429,7 +429,7 @@ def test_every_exchange_is_told_before_its_attempt_ends(virtual: Any) -> None:
     assert len(result.get("say").bills) == 2
 
 
-def test_the_exchanges_of_a_function_are_told_too(virtual: Any) -> None:
+def test_the_exchanges_of_a_function_are_reported_too(virtual: Any) -> None:
     graph = Graph("calling")
 
     @graph.function
@@ -451,7 +451,7 @@ def test_the_exchanges_of_a_function_are_told_too(virtual: Any) -> None:
     assert spans == [(1.0, 1.5), (2.5, 3.0)]
 
 
-def test_an_exchange_that_was_cancelled_has_neither_answer_nor_error(virtual: Any) -> None:
+def test_a_cancelled_exchange_has_neither_an_answer_nor_an_error(virtual: Any) -> None:
     graph = Graph("slow")
     graph.add(LLM("say", prompt="Hi", policy=Policy(timeout_seconds=2)))
     events: list[Event] = []
@@ -490,10 +490,10 @@ def test_a_container_starts_without_an_attempt(virtual: Any) -> None:
 
 
 @pytest.mark.parametrize(("apart", "batches"), [(0.001, True), (0.02, False)])
-def test_events_that_come_thick_are_told_in_batches_and_others_at_once(
+def test_frequent_events_are_delivered_in_batches_and_others_at_once(
     virtual: Any, apart: float, batches: bool
 ) -> None:
-    told: list[tuple[float, Event]] = []
+    delivered: list[tuple[float, Event]] = []
 
     async def run() -> Result:
         graph = Graph("often")
@@ -502,22 +502,22 @@ def test_events_that_come_thick_are_told_in_batches_and_others_at_once(
         begin = anyio.current_time()
         return await graph.run(
             max_parallel=200,
-            on_event=lambda event: told.append((anyio.current_time() - begin, event)),
+            on_event=lambda event: delivered.append((anyio.current_time() - begin, event)),
         )
 
     result = virtual(run)
-    late = [at - event.seconds for at, event in told]
-    assert len(told) == 1 + 3 * 200 + 1
+    late = [at - event.seconds for at, event in delivered]
+    assert len(delivered) == 1 + 3 * 200 + 1
     assert max(late) <= 0.0101
     if batches:
-        assert len({at for at, _ in told}) < 30, "one in 10 ms"
+        assert len({at for at, _ in delivered}) < 30, "one in 10 ms"
     else:
         assert sum(late[-200:]) < 1e-6, "the ends; what begins together is a batch here, too"
-    assert told[-1][0] == pytest.approx(result.duration_seconds), "the end waits for no batch"
+    assert delivered[-1][0] == pytest.approx(result.duration_seconds), "the end waits for no batch"
 
 
-async def test_a_batch_is_told_before_any_of_it_would_be_dropped() -> None:
-    """Of a run that makes more events in one batch's time than may wait."""
+async def test_a_batch_is_delivered_before_its_events_would_be_dropped() -> None:
+    """The run makes more events during one batch than the queue may hold."""
     seen: list[Event] = []
     graph = Graph("many")
     graph.map(Function("one", identity), over=list(range(QUEUE_LENGTH)), max_parallel=16)

@@ -1,4 +1,4 @@
-"""Models asked in turn when the one before has failed for good."""
+"""Fallback models, called one after another when the one before has failed for good."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def service(name: str, *failing: str) -> ScriptedProvider:
     return ScriptedProvider(reply, name=name)
 
 
-async def test_each_model_gets_all_its_attempts_before_the_next_is_asked() -> None:
+async def test_each_model_gets_all_its_attempts_before_the_next() -> None:
     provider = service("one", "first", "second")
     result = await asking(fallback_models=("second", "third")).run(provider=provider)
     assert result["ask"] == "third of one"
@@ -49,7 +49,7 @@ async def test_each_model_gets_all_its_attempts_before_the_next_is_asked() -> No
     ]
 
 
-async def test_what_is_not_worth_a_retry_moves_on_at_once() -> None:
+async def test_an_error_without_a_retry_moves_on_to_the_next_model() -> None:
     answers = [AuthenticationError("no such key", status=401), "yes"]
     provider = ScriptedProvider(answers)
     assert (await asking(fallback_models=("second",)).run(provider=provider))["ask"] == "yes"
@@ -63,7 +63,7 @@ async def test_a_model_may_be_another_services() -> None:
     assert [bill.service for bill in result.get("ask").bills] == ["one", "one", "two"]
 
 
-async def test_a_reply_that_did_not_fit_is_not_shown_to_another_model() -> None:
+async def test_an_invalid_reply_is_not_shown_to_the_next_model() -> None:
     graph = Graph("typed")
     policy = Policy(retry=QUICK, fallback_models=("b",))
     graph.add(LLM("ask", prompt="Well?", output=int, policy=policy))
@@ -72,18 +72,18 @@ async def test_a_reply_that_did_not_fit_is_not_shown_to_another_model() -> None:
     assert [len(request.messages) for request in provider.requests] == [1, 3, 1]
 
 
-async def test_listeners_and_the_story_hear_which_model_is_next() -> None:
+async def test_events_and_the_story_name_the_next_model() -> None:
     events: list[Event] = []
     provider = service("one", "first", "second")
     with pytest.raises(RunError) as caught:
         await asking(fallback_models=("second",)).run(provider=provider, on_event=events.append)
-    told = [event.data for event in events if event.type == "node_retrying"]
-    assert [data.get("model") for data in told] == [None, "second", None]
+    retries = [event.data for event in events if event.type == "node_retrying"]
+    assert [data.get("model") for data in retries] == [None, "second", None]
     assert any("with model 'second'" in line for line in caught.value.story)
     assert "second is busy" in str(caught.value)
 
 
-def test_no_model_is_asked_after_the_deadline(virtual: Any) -> None:
+def test_no_model_is_called_after_the_deadline(virtual: Any) -> None:
     slow = ScriptedProvider("late", latency_seconds=10)
     graph = asking(fallback_models=("second",), timeout_seconds=5)
 
@@ -96,7 +96,7 @@ def test_no_model_is_asked_after_the_deadline(virtual: Any) -> None:
     assert len(slow.requests) == 1
 
 
-async def test_a_fallback_value_stands_in_after_the_last_model() -> None:
+async def test_a_fallback_value_is_used_after_the_last_model() -> None:
     provider = service("one", "first", "second")
     graph = asking(fallback_models=("second",), retry=Retry(attempts=1), fallback="none")
     result = await graph.run(provider=provider)
@@ -104,7 +104,7 @@ async def test_a_fallback_value_stands_in_after_the_last_model() -> None:
     assert len(provider.requests) == 2
 
 
-async def test_a_fallback_model_without_a_price_is_told_before_the_run() -> None:
+async def test_a_fallback_model_without_a_price_is_refused_before_the_run() -> None:
     provider = ScriptedProvider("yes")
     provider.worst_case_usd = lambda request: None if request.model == "b" else 0  # type: ignore[method-assign,assignment,return-value]
     with pytest.raises(DefinitionError, match="the price of 'b'"):
@@ -135,13 +135,13 @@ async def test_a_conversation_with_tools_goes_on_with_the_fallback_model() -> No
     assert (await graph.run(provider=service("one", "first")))["ask"] == "second of one"
 
 
-def test_what_makes_no_attempts_takes_none() -> None:
+def test_a_node_without_attempts_takes_no_fallback_models() -> None:
     graph = Graph("branch")
     graph.branch("road", lambda: True, policy=Policy(fallback_models=("b",)))
     with pytest.raises(DefinitionError, match="fallback_models"):
         graph.compile()
 
 
-def test_one_name_as_text_is_a_slip() -> None:
+def test_fallback_models_as_one_string_are_refused() -> None:
     with pytest.raises(DefinitionError, match=r"pass a tuple of names, \('second',\)"):
         asking(fallback_models="second")

@@ -1,4 +1,4 @@
-"""A run beside other work: its handle cancels, answers, tells how far it is."""
+"""A run beside other work: its handle cancels, answers questions and reports progress."""
 
 from __future__ import annotations
 
@@ -128,8 +128,8 @@ def test_a_node_can_cancel_its_own_run(virtual: Any) -> None:
     virtual(run)
 
 
-def test_the_first_reason_is_the_one_that_is_told(virtual: Any) -> None:
-    # The run is already failing, and waits for a node that takes its time to give up.
+def test_the_first_reason_for_stopping_is_the_one_raised(virtual: Any) -> None:
+    # The run is already failing, and waits for a node that is slow to stop.
     graph = Graph("bad")
     graph.function(boom)
 
@@ -152,7 +152,7 @@ def test_the_first_reason_is_the_one_that_is_told(virtual: Any) -> None:
     virtual(run)
 
 
-def test_an_error_in_the_block_cancels_the_run_and_is_raised_as_it_is(virtual: Any) -> None:
+def test_an_error_in_the_block_cancels_the_run_and_is_raised_unchanged(virtual: Any) -> None:
     watched = Watched()
 
     async def run() -> None:
@@ -228,7 +228,7 @@ def test_usage_and_cost_so_far(virtual: Any) -> None:
     assert virtual(run) == [(0, 0.0), (0, 0.0), (1, 0.04), (2, 0.11)]
 
 
-def test_a_question_is_parked_until_it_is_answered(virtual: Any) -> None:
+def test_a_question_waits_until_it_is_answered(virtual: Any) -> None:
     graph = Graph("ask")
     graph.input("topic", str)
     body = Graph("body")
@@ -260,7 +260,7 @@ def test_a_question_is_parked_until_it_is_answered(virtual: Any) -> None:
 
 def test_the_question_is_in_the_event_and_holds_no_slot(virtual: Any) -> None:
     graph = Graph("ask")
-    graph.ask("name", "Who?", policy=Policy(timeout_seconds=3600, fallback="nobody"))
+    graph.ask("name", "Who?", policy=Policy(timeout_seconds=3600, fallback="no answer"))
     graph.function(anyio.sleep, id="beside", delay=10)
     events: list[Event] = []
 
@@ -268,7 +268,7 @@ def test_the_question_is_in_the_event_and_holds_no_slot(virtual: Any) -> None:
         return await graph.run(max_parallel=1, on_event=events.append)
 
     result = virtual(run)
-    assert result["name"] == "nobody"
+    assert result["name"] == "no answer"
     assert result.get("beside").ended_seconds == pytest.approx(10)
     parked = [event for event in events if event.type is EventType.NODE_PARKED]
     assert [event.data["question"] for event in parked] == ["Who?"]
@@ -289,7 +289,7 @@ def test_a_handle_inside_a_cancelled_scope_ends_with_it(virtual: Any) -> None:
 
 
 def test_a_large_run_is_cancelled_from_outside_too(virtual: Any) -> None:
-    # More node runs than the core moves at once.
+    # More node runs than the core processes in one step.
     graph = Graph("large")
     first = graph.function(anyio.sleep_forever, id="first")
 
@@ -308,7 +308,7 @@ def test_a_large_run_is_cancelled_from_outside_too(virtual: Any) -> None:
     assert events[-1].type in RUN_ENDS
 
 
-def test_no_task_is_left_by_any_door() -> None:
+def test_no_way_to_run_a_graph_leaves_a_task() -> None:
     watched = Watched(100)
 
     async def run() -> list[str]:

@@ -19,7 +19,7 @@ from tests.servers import Handler, ModelServer, answer, delta, silent, stream
 
 
 class Uneven(ScriptedProvider):
-    """Takes as long as the next of these, in the order asked; says which it was."""
+    """Takes the next of these latencies for each call; the answer has the call's number."""
 
     def __init__(self, *seconds: float, **options: Any) -> None:
         self._seconds = list(seconds)
@@ -79,7 +79,7 @@ def test_the_first_wins_and_the_hedge_is_stopped(virtual: Any) -> None:
     assert provider.stopped == 1
 
 
-def test_others_go_on_when_a_loser_is_stopped(virtual: Any) -> None:
+def test_other_nodes_continue_when_a_losing_attempt_is_stopped(virtual: Any) -> None:
     """Stopping a loser stops its worker, not the run: see `Plan.cancels_as_unit`."""
     graph = asking()
     graph.add(LLM("other", prompt="?"))
@@ -127,7 +127,7 @@ def test_p95_of_one_run_serves_the_next(virtual: Any) -> None:
 
 
 @pytest.mark.parametrize(("times", "seconds"), [("1.5", 60.0), ("2.5", 5.0)])
-def test_no_ceiling_is_broken(virtual: Any, times: str, seconds: float) -> None:
+def test_hedging_never_exceeds_a_ceiling(virtual: Any, times: str, seconds: float) -> None:
     provider = Uneven(60.0, 3.0, price_per_token=Decimal("0.001"))
     worst = provider.worst_case_usd(LLMRequest((Message("user", "?"),), max_tokens=10))
     assert worst is not None
@@ -140,7 +140,7 @@ def test_no_ceiling_is_broken(virtual: Any, times: str, seconds: float) -> None:
     assert result.usage.cost_usd <= worst * Decimal(times)
 
 
-def test_no_rate_is_broken(virtual: Any) -> None:
+def test_hedging_never_exceeds_a_rate(virtual: Any) -> None:
     provider = Uneven(30.0, 3.0, limits=Limits(requests=1, window_seconds=20))
 
     async def run() -> Result:
@@ -151,7 +151,7 @@ def test_no_rate_is_broken(virtual: Any) -> None:
     assert result.duration_seconds == pytest.approx(30.0)
 
 
-def test_a_run_cancelled_meanwhile_leaves_nothing_under_way(virtual: Any) -> None:
+def test_a_run_cancelled_during_a_hedge_leaves_nothing_running(virtual: Any) -> None:
     provider = Uneven(60.0, 60.0)
 
     async def run() -> None:
@@ -166,7 +166,7 @@ def test_a_run_cancelled_meanwhile_leaves_nothing_under_way(virtual: Any) -> Non
     assert provider.stopped == 2
 
 
-def test_listeners_hear_of_it(virtual: Any) -> None:
+def test_listeners_receive_the_hedge(virtual: Any) -> None:
     events: list[Event] = []
 
     async def run() -> Result:

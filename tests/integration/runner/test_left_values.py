@@ -1,4 +1,4 @@
-"""What finished inside of what failed is in the error: nothing that was paid for is lost."""
+"""Finished values inside failed containers are in the error: nothing that was paid for is lost."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dagorch.testing import ScriptedProvider
 
 
 def pair(bad: int = 3) -> Graph:
-    """Two steps for one item; the second fails for one of them."""
+    """Two steps for an item; the second fails for one item."""
     body = Graph("pair")
     body.input("item", int)
 
@@ -43,11 +43,11 @@ async def partial(graph: Graph, **inputs: Any) -> Result:
 
 
 def inside(result: Result) -> dict[str, Any]:
-    """The values below the top level, by path."""
+    """Return the values below the top level, by path."""
     return {path: result[path] for path in result.node_runs if "/" in path and path in result}
 
 
-async def test_of_a_map_the_items_before_the_one_that_failed() -> None:
+async def test_a_failed_map_keeps_the_finished_items() -> None:
     graph = Graph("g")
     xs = graph.input("xs", list[int])
     graph.map(pair(), over=xs, id="each", max_parallel=1)
@@ -60,7 +60,7 @@ async def test_of_a_map_the_items_before_the_one_that_failed() -> None:
     assert inside(again) == inside(result)
 
 
-async def test_of_a_loop_each_pass_and_what_the_last_had_done() -> None:
+async def test_a_failed_loop_keeps_each_pass_and_the_finished_part_of_the_last() -> None:
     body = Graph("body")
     body.input("state", int)
 
@@ -81,7 +81,7 @@ async def test_of_a_loop_each_pass_and_what_the_last_had_done() -> None:
     assert inside(result) == {"refine[0]/check": 1, "refine[1]/check": 2, "refine[2]/think": 3}
 
 
-async def test_at_any_depth() -> None:
+async def test_values_are_kept_at_any_depth() -> None:
     middle = Graph("middle")
     each = middle.map(pair(), over=middle.input("item", list[int]), id="each", max_parallel=1)
     middle.output(each)
@@ -98,7 +98,7 @@ async def test_at_any_depth() -> None:
     }
 
 
-async def test_of_several_outputs() -> None:
+async def test_values_of_several_outputs_are_kept() -> None:
     body = pair()
     body.output(Ref(body, "first"), Ref(body, "second"))
     graph = Graph("g")
@@ -109,7 +109,7 @@ async def test_of_several_outputs() -> None:
     assert result["each[1]/first"] == 30
 
 
-async def test_of_an_item_that_is_left_out() -> None:
+async def test_values_of_an_omitted_item_are_kept() -> None:
     graph = Graph("g")
     xs = graph.input("xs", list[int])
     each = graph.map(pair(), over=xs, id="each", max_parallel=1, on_item_error="skip")
@@ -119,7 +119,7 @@ async def test_of_an_item_that_is_left_out() -> None:
 
 
 @pytest.mark.parametrize("fallback", [-1, Function("instead", lambda: -1)], ids=["value", "node"])
-async def test_of_what_a_fallback_made_good(fallback: Any) -> None:
+async def test_values_of_a_node_replaced_by_its_fallback_are_kept(fallback: Any) -> None:
     graph = Graph("g")
     xs = graph.input("xs", list[int])
     each = graph.map(pair(), over=xs, id="each", max_parallel=1, policy=Policy(fallback=fallback))
@@ -128,7 +128,7 @@ async def test_of_what_a_fallback_made_good(fallback: Any) -> None:
     assert inside(result).items() >= {"each[0]/second": 11, "each[1]/first": 30}.items()
 
 
-async def test_of_an_expansion() -> None:
+async def test_a_failed_expansion_keeps_its_values() -> None:
     def plan() -> Graph:
         made = Graph("made")
         made.subgraph(pair(), id="one", item=3)
@@ -139,7 +139,7 @@ async def test_of_an_expansion() -> None:
     assert inside(await partial(graph)) == {"plan/one/first": 30}
 
 
-async def test_of_a_run_that_was_cancelled() -> None:
+async def test_a_cancelled_run_keeps_its_values() -> None:
     reached = anyio.Event()
     body = Graph("body")
     body.input("item", int)
@@ -170,7 +170,7 @@ async def test_of_a_run_that_was_cancelled() -> None:
     assert inside(caught.value.partial_results) == {"each[0]/second": 1, "each[1]/first": 2}
 
 
-async def test_of_a_budget_that_ran_out() -> None:
+async def test_a_run_stopped_by_its_budget_keeps_its_values() -> None:
     graph = Graph("g")
     xs = graph.input("xs", list[str])
     graph.map(LLM("ask", prompt="{item}", max_tokens=10), over=xs, id="each", max_parallel=1)
@@ -182,7 +182,7 @@ async def test_of_a_budget_that_ran_out() -> None:
     assert kept["each[0]/ask"] == "of a"
 
 
-async def test_what_went_further_is_kept_once() -> None:
+async def test_a_value_passed_on_is_kept_once() -> None:
     graph = Graph("g")
     graph.map(pair(), over=[1, 2], id="each")
     result = await graph.run()

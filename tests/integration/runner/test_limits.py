@@ -18,7 +18,7 @@ from dagorch.testing import ScriptedProvider, assert_ends
 
 
 class Counter:
-    """Counts how many are inside at once."""
+    """Counts how many calls run at once."""
 
     def __init__(self, seconds: float = 1.0) -> None:
         self.seconds = seconds
@@ -80,7 +80,7 @@ def state_of(graph: Graph) -> Graph:
     return body
 
 
-def test_a_resource_bounds_its_holders_and_nobody_else(virtual: Any) -> None:
+def test_a_resource_bounds_its_holders_only(virtual: Any) -> None:
     gpu, free = Counter(), Counter()
     graph = wide(gpu, 6, Policy(resources=("gpu",), priority=1))
     for number in range(4):
@@ -93,7 +93,7 @@ def test_a_resource_bounds_its_holders_and_nobody_else(virtual: Any) -> None:
         assert result.get(f"free{number}").started_seconds == 0
 
 
-def test_a_limit_of_one_run_is_not_anothers(virtual: Any) -> None:
+def test_limits_of_two_runs_are_independent(virtual: Any) -> None:
     counter = Counter()
     graph = wide(counter, 4, Policy(resources=("gpu",)))
 
@@ -128,7 +128,7 @@ def test_a_providers_bound_is_shared_by_runs_round_robin(virtual: Any) -> None:
     assert all(sorted(round) == ["a", "b", "c"] for round in rounds), order
 
 
-def test_providers_bounds_are_apart(virtual: Any) -> None:
+def test_bounds_of_two_providers_are_independent(virtual: Any) -> None:
     graph = Graph("talk")
     for number in range(4):
         graph.add(LLM(f"left{number}", prompt="x", model="left"))
@@ -165,7 +165,7 @@ async def budget_error(graph: Graph, **options: Any) -> BudgetExceededError:
 
 @pytest.mark.parametrize("ceiling", ["0.05", "0.5", "1", "3"])
 @pytest.mark.parametrize("slots", [1, 16])
-def test_a_ceiling_is_never_exceeded_and_what_was_paid_for_is_kept(
+def test_a_ceiling_is_never_exceeded_and_paid_values_are_kept(
     virtual: Any, ceiling: str, slots: int
 ) -> None:
     provider = priced()
@@ -181,7 +181,7 @@ def test_a_ceiling_is_never_exceeded_and_what_was_paid_for_is_kept(
     done = [run for run in result.node_runs.values() if run.end == "completed"]
     assert spent == sum(run.usage.cost_usd for run in done) == len(done) * Decimal("0.005")
     assert len(provider.requests) == len(done)
-    # The stop was right: what was left did not pay for one more worst case.
+    # The stop was right: the rest of the ceiling was below one more worst case.
     worst = provider.worst_case_usd(provider.requests[0]) if done else Decimal(1)
     assert worst is not None
     assert spent + worst > Decimal(ceiling)
@@ -195,19 +195,19 @@ def test_a_run_within_its_ceiling_completes(virtual: Any) -> None:
     assert result.usage.cost_usd == Decimal("0.05")
 
 
-def test_a_node_waits_for_money_that_may_come_back(virtual: Any) -> None:
+def test_a_node_waits_for_budget_that_another_has_reserved(virtual: Any) -> None:
     provider = priced()
     graph = talk(4, max_tokens=20)
     request = LLMRequest((), max_tokens=20)
     assert provider.worst_case_usd(request) is not None
-    # Room for one worst case at a time, and for all the real bills together.
+    # The ceiling fits one worst case at a time, and the actual cost of all calls.
     result = virtual(partial(graph.run, provider=provider, max_cost="0.2"))
     assert provider.peak < 4
     assert result.status == "completed"
     assert result.usage.calls == 4
 
 
-def test_failed_attempts_and_broken_answers_are_paid_for(virtual: Any) -> None:
+def test_failed_attempts_and_broken_answers_are_billed(virtual: Any) -> None:
     provider = priced(
         [OverloadedError("503", status=503), ProviderConnectionError("cut off"), "ok"]
     )
@@ -232,7 +232,7 @@ def test_a_cancelled_attempt_is_billed_at_its_reservation(virtual: Any) -> None:
     assert result.usage.estimated
 
 
-def test_without_a_price_there_is_no_run_under_a_ceiling(virtual: Any) -> None:
+def test_a_provider_without_a_price_cannot_run_under_a_ceiling(virtual: Any) -> None:
     class Unpriced(ScriptedProvider):
         def worst_case_usd(self, request: LLMRequest) -> Decimal | None:
             return None
@@ -247,7 +247,7 @@ def test_without_a_price_there_is_no_run_under_a_ceiling(virtual: Any) -> None:
     assert provider.requests == []
 
 
-def test_free_nodes_pass_those_that_wait_for_money(virtual: Any) -> None:
+def test_free_nodes_overtake_nodes_that_wait_for_budget(virtual: Any) -> None:
     provider = priced()
     graph = talk(4, max_tokens=20, policy=Policy(priority=9))
     counter = Counter(0)

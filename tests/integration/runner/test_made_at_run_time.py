@@ -1,4 +1,4 @@
-"""What is made while a run goes on: expansions, tool calls, repaired answers."""
+"""Work created during a run: expansions, tool calls, repaired answers."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_expansions_nest_and_share_the_runs_slots(virtual: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("made", "said"),
+    ("made", "message"),
     [
         (lambda: "no graph", "must return a Graph, not str"),
         (lambda: _unbound(), "does not compile"),
@@ -100,8 +100,8 @@ def test_expansions_nest_and_share_the_runs_slots(virtual: Any) -> None:
         (lambda: _hungry(), "resources"),
     ],
 )
-def test_an_invalid_expansion_is_a_failed_attempt_that_is_tried_again(
-    virtual: Any, made: Any, said: str
+def test_an_invalid_expansion_is_a_failed_attempt_and_is_retried(
+    virtual: Any, made: Any, message: str
 ) -> None:
     tries: list[int] = []
     graph = Graph("plan")
@@ -126,7 +126,7 @@ def test_an_invalid_expansion_is_a_failed_attempt_that_is_tried_again(
 
     cause = virtual(fails)
     assert isinstance(cause, ExpansionError)
-    assert said in str(cause)
+    assert message in str(cause)
 
 
 def _unbound() -> Graph:
@@ -199,7 +199,7 @@ def agent(**options: Any) -> Graph:
     return graph
 
 
-def test_tools_are_called_and_their_answers_go_back(virtual: Any) -> None:
+def test_tools_are_called_and_their_results_go_back(virtual: Any) -> None:
     provider = ScriptedProvider(
         [
             wants(("weather", '{"city": "Oslo"}'), ("weather", '{"city": "Rome"}')),
@@ -212,8 +212,8 @@ def test_tools_are_called_and_their_answers_go_back(virtual: Any) -> None:
     assert result.duration_seconds < 1.9  # both calls of a round at once
     assert [spec.name for spec in provider.requests[0].tools] == ["weather", "population"]
     last = provider.requests[2].messages
-    said = [(m.role, m.content, m.tool_call_id) for m in last]
-    assert said == [
+    messages = [(m.role, m.content, m.tool_call_id) for m in last]
+    assert messages == [
         ("user", "How is it?", ""),
         ("assistant", "", ""),
         ("tool", "sun in Oslo", "id0"),
@@ -226,7 +226,7 @@ def test_tools_are_called_and_their_answers_go_back(virtual: Any) -> None:
     assert result.usage.calls == 3
 
 
-def test_what_goes_wrong_with_a_tool_goes_back_to_the_model(virtual: Any) -> None:
+def test_a_tools_error_goes_back_to_the_model(virtual: Any) -> None:
     provider = ScriptedProvider(
         [
             wants(
@@ -249,9 +249,9 @@ def test_what_goes_wrong_with_a_tool_goes_back_to_the_model(virtual: Any) -> Non
     assert "unexpected keyword argument 'town'" in answers[4]
 
 
-def test_an_answer_that_cannot_be_written_down_is_told_to_the_model(virtual: Any) -> None:
+def test_a_result_that_cannot_be_serialized_goes_back_as_an_error(virtual: Any) -> None:
     def endless() -> list[Any]:
-        """Give a list that holds itself."""
+        """Return a list that contains itself."""
         made: list[Any] = []
         made.append(made)
         return made
@@ -279,7 +279,7 @@ def test_a_tool_that_hangs_ends_with_its_run(virtual: Any) -> None:
     go_on, begun = threading.Event(), threading.Event()
 
     def hang() -> None:
-        """Never come back."""
+        """Never return."""
         begun.set()
         go_on.wait(20)
 
@@ -356,7 +356,7 @@ def test_a_reply_that_does_not_fit_is_repaired_at_once(virtual: Any) -> None:
     assert result.usage.calls == 2
 
 
-def test_a_model_that_never_fits_fails_with_its_reply(virtual: Any) -> None:
+def test_a_model_that_never_replies_correctly_fails_with_its_reply(virtual: Any) -> None:
     provider = ScriptedProvider("no JSON here")
 
     async def fails() -> BaseException | None:
@@ -370,7 +370,7 @@ def test_a_model_that_never_fits_fails_with_its_reply(virtual: Any) -> None:
     assert len(provider.requests) == 3  # the retries that an LLM node has by default
 
 
-def test_a_cut_reply_says_so(virtual: Any) -> None:
+def test_a_truncated_reply_is_named_in_the_error(virtual: Any) -> None:
     def script(request: LLMRequest) -> LLMResponse:
         return LLMResponse('{"title": "T', "scripted", finish_reason="length")
 

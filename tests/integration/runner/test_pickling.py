@@ -1,4 +1,4 @@
-"""Every error survives pickling with its facts, those with a result of a run inside too."""
+"""Every error survives pickling with its attributes, including a run's partial result."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def made(kind: type[DagorchError]) -> DagorchError:
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 @pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
-def test_an_error_comes_back_with_all_its_facts(kind: type[DagorchError], protocol: int) -> None:
+def test_an_error_keeps_all_its_attributes(kind: type[DagorchError], protocol: int) -> None:
     error = made(kind)
     back = pickle.loads(pickle.dumps(error, protocol))
     assert type(back) is kind
@@ -60,7 +60,7 @@ def test_an_error_comes_back_with_all_its_facts(kind: type[DagorchError], protoc
     assert vars(back) == vars(error)
 
 
-def test_there_is_an_error_of_each_kind_in_the_tree() -> None:
+def test_every_error_class_is_tested() -> None:
     assert len(KINDS) == sum(name.endswith("Error") for name in module.__all__)
 
 
@@ -72,7 +72,7 @@ async def kept() -> int:
     return 7
 
 
-async def test_the_error_of_a_run_comes_back_with_its_partial_results() -> None:
+async def test_the_error_of_a_run_keeps_its_partial_results() -> None:
     graph = Graph("bad")
     body = Graph("body")
     body.input("item")
@@ -98,7 +98,7 @@ async def test_the_error_of_a_run_comes_back_with_its_partial_results() -> None:
     assert result.get(last.id).end == "failed"
 
 
-async def test_a_result_comes_back_even_from_a_graph_of_local_functions() -> None:
+async def test_a_result_survives_pickling_even_from_local_functions() -> None:
     graph = Graph("local")
     graph.loop("again", _body(), max_iterations=2, state=1)
     result = await graph.run()
@@ -116,7 +116,7 @@ def _body() -> Graph:
     return body
 
 
-async def test_a_budget_stop_comes_back_too() -> None:
+async def test_a_budget_error_survives_pickling_too() -> None:
     graph = Graph("dear")
     graph.add(LLM("ask", prompt="Hi"))
     with pytest.raises(BudgetExceededError) as caught:

@@ -1,5 +1,5 @@
 """
-Runs against real servers that keep to limits: none is exceeded, and what is permitted is used.
+Runs against real servers that enforce limits: none is exceeded, and the permitted rate is used.
 
 The small sizes always run, and only look out for gross waste, since a busy machine's pauses are
 not the code's; `-m full` has every way of counting, many runs, faults by chance, and the figures.
@@ -73,14 +73,14 @@ async def run_all(graph: Graph, runs: int, **options: Any) -> None:
 async def used_by(
     service: LimitedService, limits: Limits, runs: int, nodes: int, **options: Any
 ) -> float:
-    """Run against a service, see that it refused nothing, and give the share that was used."""
+    """Run against a service, check that it refused nothing, and return the used share."""
     with ModelServer(service) as server:
         await run_all(talk(nodes), runs, provider=provider_of(server, limits, **options))
     assert service.refused == []
     return service.used()
 
 
-# -- what is permitted, and no more --------------------------------------------------------------
+# -- limits are used and not exceeded ------------------------------------------------------------
 
 
 @pytest.mark.parametrize("runs", [1, 20])
@@ -149,16 +149,16 @@ async def test_with_faults_by_chance_in_full(kind: str, runs: int) -> None:
         fault=lambda: chance.choice(list(FAULTS)) if chance.random() < 0.1 else "",
     )
     limits = Limits(requests=100, tokens=120 * A_CALL, window_seconds=2.0)
-    # Every hundredth or so asks all others for a pause, and others tell of their fault late.
+    # About every hundredth reply asks for a pause of all, and other faults appear late.
     assert await used_by(service, limits, runs, 400 // runs, timeouts=QUICK) >= 0.9
     assert len(service.met) > 6
 
 
-# -- others are not held up ----------------------------------------------------------------------
+# -- others are not delayed -----------------------------------------------------------------------
 
 
-async def test_another_service_is_answered_as_ever() -> None:
-    """A node of another service waits neither for slots nor for the line of the limited one."""
+async def test_another_service_is_not_delayed() -> None:
+    """A node of another service waits neither for slots nor for the limited service's queue."""
     limited, free = LimitedService(requests=5, window=1.0), LimitedService(first_byte=0.005)
     graph = talk(15, PERSISTENT)
     for number in range(20):
@@ -182,7 +182,7 @@ async def test_another_service_is_answered_as_ever() -> None:
 
 
 @pytest.mark.parametrize("status", [429, 503])
-async def test_a_pause_in_seconds_holds_for_all_who_wait(status: int) -> None:
+async def test_a_pause_in_seconds_holds_for_all_waiting_nodes(status: int) -> None:
     refusal = reply(status, {"error": {"message": "later"}}, retry_after="0.4")
     with ModelServer(refusal, answer()) as server:
         provider = provider_of(server, None)
@@ -193,7 +193,7 @@ async def test_a_pause_in_seconds_holds_for_all_who_wait(status: int) -> None:
     assert first <= 3 + 3, "those that were under way with the refused one, and then each once"
 
 
-async def test_nobody_starts_while_a_service_pauses() -> None:
+async def test_no_call_starts_during_a_services_pause() -> None:
     refusal = reply(429, {"error": {"message": "later"}}, retry_after="0.5")
     with ModelServer(refusal, answer()) as server:
         graph = talk(6)
@@ -226,16 +226,16 @@ async def test_a_pause_until_a_date() -> None:
     assert len(service.refused) <= 2
 
 
-async def test_a_services_own_headers_do_where_no_limits_were_given() -> None:
+async def test_limits_are_read_from_headers_if_none_are_configured() -> None:
     service = LimitedService("fixed windows", requests=10, window=1.0, says="headers")
     with ModelServer(service) as server:
         await run_all(talk(40), 1, provider=provider_of(server, None))
     begin = service.admitted[0][0]
     late = [when - begin for when in service.refused if when > begin + 1.0]
-    assert late == [], "after the first burst, in which nobody had said anything"
+    assert late == [], "after the first burst, before any headers arrived"
 
 
-async def test_what_a_service_bears_at_once_is_found_out_where_nobody_says() -> None:
+async def test_an_unknown_concurrency_limit_is_found_by_trial() -> None:
     service = LimitedService(concurrency=8, first_byte=0.02, says="nothing")
     with ModelServer(service) as server:
         await run_all(talk(20), 10, provider=provider_of(server, None))
@@ -262,12 +262,12 @@ async def test_objects_of_one_account_share_its_limits(
     with ModelServer(service) as server:
         objects = [
             OpenAIProvider(
-                server.url, name="limited", api_key="sk-the-same", default_model="m", **said
+                server.url, name="limited", api_key="sk-the-same", default_model="m", **options
             )
-            for said in (first, second)
+            for options in (first, second)
         ]
         for provider in objects:
-            if provider.limits:  # so that the other hears of them
+            if provider.limits:  # so that the other object learns the limits
                 await talk(1).run(provider=provider)
         async with anyio.create_task_group() as group:
             for provider in objects:
@@ -276,7 +276,7 @@ async def test_objects_of_one_account_share_its_limits(
     assert len(service.admitted) >= 25
 
 
-async def test_an_object_made_anew_keeps_to_what_the_one_before_has_sent() -> None:
+async def test_a_new_object_counts_what_an_earlier_one_sent() -> None:
     service = LimitedService("sliding window", requests=10, window=0.5)
     with ModelServer(service) as server:
         for _ in range(3):
@@ -310,12 +310,12 @@ async def test_other_accounts_have_limits_of_their_own(other: dict[str, Any]) ->
         shared().resource_and_demand(provider, LLMRequest(()), node)[0].names for provider in made
     ]
     assert names[0] == names[1] != names[2]
-    told = f"{names} {made[0].account}"
-    assert "sk-" not in told
-    assert hashlib.sha256(b"sk-the-same").hexdigest()[:12] not in told
+    shown = f"{names} {made[0].account}"
+    assert "sk-" not in shown
+    assert hashlib.sha256(b"sk-the-same").hexdigest()[:12] not in shown
 
 
-async def test_an_object_that_says_nothing_keeps_its_own_bound_as_well() -> None:
+async def test_an_object_without_limits_keeps_its_own_bound_as_well() -> None:
     url, node = "http://127.0.0.1:1/v1", LLM("n", prompt="?")
     known: dict[str, Any] = {"name": "limited", "api_key": "sk-1", "default_model": "m"}
     wide = OpenAIProvider(url, limits=PERMITTED, **known)
@@ -329,7 +329,7 @@ async def test_an_object_that_says_nothing_keeps_its_own_bound_as_well() -> None
     assert admission.acquire("run", [common], demand=demand)
 
 
-async def test_nothing_holds_on_to_a_provider() -> None:
+async def test_nothing_keeps_a_provider_alive() -> None:
     provider = ScriptedProvider("Yes.", limits=PERMITTED)
     await talk(1).run(provider=provider)
     gone = weakref.ref(provider)
@@ -390,15 +390,15 @@ async def test_every_fault_ends_in_its_error_or_in_a_retry_that_succeeds(fault: 
 # -- on virtual time -----------------------------------------------------------------------------
 
 
-def test_a_minutes_limit_takes_minutes(virtual: Any) -> None:
+def test_a_limit_per_minute_takes_minutes(virtual: Any) -> None:
     provider = ScriptedProvider("ok", latency_seconds=1, limits=Limits(requests=10))
     result = virtual(partial(talk(35).run, provider=provider))
-    # Ten at once, whose replies begin after a second; then ten each 61 s.
+    # Ten at once, whose replies begin after a second; then ten every 61 s.
     assert result.duration_seconds == pytest.approx(3 * 61 + 1)
     assert provider.peak == 10
 
 
-def test_two_providers_limits_are_apart(virtual: Any) -> None:
+def test_limits_of_two_providers_are_independent(virtual: Any) -> None:
     slow = ScriptedProvider("s", name="slow", latency_seconds=1, limits=Limits(requests=1))
     quick = ScriptedProvider("q", name="quick", latency_seconds=1, limits=Limits(requests=60))
     graph = Graph("both")
@@ -411,7 +411,7 @@ def test_two_providers_limits_are_apart(virtual: Any) -> None:
 
 
 def test_an_unmeasurable_provider_is_bounded_too(virtual: Any) -> None:
-    """One that is no weak key and no hash key, and knows nothing of rates."""
+    """The provider cannot be weakly referenced or hashed, and has no limits."""
 
     class Own:
         __slots__ = ("inner",)

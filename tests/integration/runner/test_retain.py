@@ -1,4 +1,4 @@
-"""`retain="outputs"`: values go after their last reader, and nothing else changes."""
+"""`retain="outputs"`: values are released after their last reader, and nothing else changes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dagorch.errors import NodeEndError
 
 
 class Big:
-    """A value whose going can be watched."""
+    """A value that can be weakly referenced."""
 
 
 def chain() -> tuple[Graph, list[weakref.ref[Big]], list[bool]]:
@@ -40,14 +40,14 @@ def chain() -> tuple[Graph, list[weakref.ref[Big]], list[bool]]:
 
 
 @pytest.mark.parametrize(("retain", "alive"), [("all", True), ("outputs", False)])
-async def test_a_value_lives_as_long_as_it_is_to_be_read(retain: str, alive: bool) -> None:
+async def test_a_value_lives_until_its_last_reader(retain: str, alive: bool) -> None:
     graph, _, alive_at_end = chain()
     result = await graph.run(retain=retain)
     assert result.output == 2
     assert alive_at_end == [alive]
 
 
-async def test_a_value_let_go_says_so() -> None:
+async def test_a_released_value_is_named_in_the_error() -> None:
     graph, _, _ = chain()
     result = await graph.run(retain="outputs")
     assert result.get("make").end == "completed"

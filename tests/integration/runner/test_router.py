@@ -1,4 +1,4 @@
-"""One graph on several services: each model's name finds its own, and all is found beforehand."""
+"""One graph on several services: each model finds its service, before the run starts."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def services(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, ModelServer]
     with ExitStack() as stack:
         servers = {}
         for speech in FAKE_SERVICES:
-            server = stack.enter_context(ModelServer(speech.answers(f"said by {speech.name}")))
+            server = stack.enter_context(ModelServer(speech.answers(f"answer by {speech.name}")))
             monkeypatch.setenv(f"{speech.name.upper()}_BASE_URL", server.url)
             monkeypatch.setenv(f"{speech.name.upper()}_API_KEY", f"sk-{speech.name}")
             servers[speech.name] = server
@@ -54,7 +54,7 @@ def no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def closed(servers: dict[str, ModelServer]) -> None:
-    """See that no connection is left open."""
+    """Check that no connection is left open."""
     for server in servers.values():
         server.wait_until(lambda s: s.open == 0)
 
@@ -73,7 +73,7 @@ async def test_three_services_answer_in_one_graph(services: dict[str, ModelServe
     router = Router()
     for turn in (1, 2):
         result = await mixed().run(provider=router)
-        assert result.output == [f"said by {name}" for name in MODELS]
+        assert result.output == [f"answer by {name}" for name in MODELS]
         assert sorted(result.usage_by_model) == sorted(f"{s}:{m}" for s, m in MODELS.items())
         closed(services)  # the router made them, so the run's end closes them
         assert {len(server.requests) for server in services.values()} == {turn}
@@ -82,7 +82,7 @@ async def test_three_services_answer_in_one_graph(services: dict[str, ModelServe
         assert f"sk-{speech.name}" in seen.headers[speech.key_header.lower()]
 
 
-async def test_runs_side_by_side_share_the_connections_till_the_last_ends(
+async def test_concurrent_runs_share_connections_until_the_last_ends(
     services: dict[str, ModelServer],
 ) -> None:
     router, results = Router(), []
@@ -93,11 +93,11 @@ async def test_runs_side_by_side_share_the_connections_till_the_last_ends(
     async with anyio.create_task_group() as group:
         for _ in range(5):
             group.start_soon(run)
-    assert results == [[f"said by {name}" for name in MODELS]] * 5
+    assert results == [[f"answer by {name}" for name in MODELS]] * 5
     closed(services)
 
 
-def test_one_router_serves_two_event_loops_in_turn(
+def test_one_router_serves_two_event_loops_one_after_the_other(
     services: dict[str, ModelServer], anyio_backend_name: str
 ) -> None:
     router = Router()
@@ -116,12 +116,12 @@ async def test_a_fallback_model_may_be_another_services(services: dict[str, Mode
     policy = Policy(retry=ONCE, fallback_models=("claude-3.5",))
     graph.add(LLM("ask", prompt="Well?", model="gpt-4", policy=policy))
     result = await graph.run(provider=Router())
-    assert result["ask"] == "said by anthropic"
+    assert result["ask"] == "answer by anthropic"
     assert [bill.service for bill in result.get("ask").bills] == ["openai", "anthropic"]
     closed(services)
 
 
-async def test_calls_through_a_context_are_found_when_they_are_made(
+async def test_calls_through_a_context_find_their_provider_at_the_call(
     services: dict[str, ModelServer],
 ) -> None:
     async def ask(context: Context[Any]) -> list[str]:
@@ -135,8 +135,8 @@ async def test_calls_through_a_context_are_found_when_they_are_made(
     graph.function(ask)
     graph.function(wait)
     result = await graph.run(provider=Router())
-    assert result["ask"] == [f"said by {name}" for name in MODELS]
-    assert result["wait"] == "said by gemini"
+    assert result["ask"] == [f"answer by {name}" for name in MODELS]
+    assert result["wait"] == "answer by gemini"
     assert result.usage.calls == 4
     closed(services)
 
@@ -153,7 +153,7 @@ async def test_a_call_with_an_unknown_model_fails_its_node(
         await graph.run(provider=Router())
 
 
-async def test_a_cancelled_run_closes_too(services: dict[str, ModelServer]) -> None:
+async def test_a_cancelled_run_closes_its_connections_too(services: dict[str, ModelServer]) -> None:
     for speech in FAKE_SERVICES:
         services[speech.name].handlers[:] = [speech.answers(hold=True)]
 
@@ -171,7 +171,7 @@ async def test_a_cancelled_run_closes_too(services: dict[str, ModelServer]) -> N
     closed(services)
 
 
-async def test_a_graph_made_at_run_time_is_checked_before_any_of_it_runs(
+async def test_an_expansion_is_checked_before_any_of_it_runs(
     services: dict[str, ModelServer],
 ) -> None:
     plans = iter(["gork-3", "claude-3.5"])
@@ -186,7 +186,7 @@ async def test_a_graph_made_at_run_time_is_checked_before_any_of_it_runs(
     retry = Retry(attempts=2, base_delay_seconds=0)
     graph.function(plan, expand=True, policy=Policy(retry=retry))
     result = await graph.run(provider=Router())
-    assert result.output == "said by anthropic"
+    assert result.output == "answer by anthropic"
     assert len(services["openai"].requests) == 1, (
         "the plan that named no model is made again for free"
     )
@@ -196,7 +196,7 @@ async def test_a_graph_made_at_run_time_is_checked_before_any_of_it_runs(
 
 
 @pytest.mark.usefixtures("no_keys")
-async def test_all_that_is_unknown_or_has_no_key_is_told_before_anything_is_sent(
+async def test_unknown_models_and_missing_keys_are_reported_before_any_request(
     services: dict[str, ModelServer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def ask(context: Context[Any]) -> str:
@@ -227,7 +227,7 @@ async def test_all_that_is_unknown_or_has_no_key_is_told_before_anything_is_sent
     assert not any(server.requests for server in services.values())
 
 
-async def test_thousands_of_nodes_with_one_problem_are_looked_at_once(
+async def test_one_problem_of_thousands_of_nodes_is_looked_up_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     router = Router()
@@ -242,7 +242,7 @@ async def test_thousands_of_nodes_with_one_problem_are_looked_at_once(
     assert asked == ["gork-3"]
 
 
-async def test_a_node_that_names_no_model_needs_a_default() -> None:
+async def test_a_node_without_a_model_needs_a_default() -> None:
     graph = Graph("bare")
     graph.add(LLM("ask", prompt="Well?"))
     with pytest.raises(DefinitionError, match="node 'ask': no provider: a call that names no mod"):
@@ -251,7 +251,7 @@ async def test_a_node_that_names_no_model_needs_a_default() -> None:
     assert (await graph.run(provider=Router(house)))["ask"] == "yes"
 
 
-async def test_what_a_mapping_or_one_provider_lacks_is_told_as_before() -> None:
+async def test_an_unknown_provider_name_is_an_error_with_a_suggestion() -> None:
     graph = Graph("named")
     graph.add(LLM("ask", prompt="Well?", provider="fst"))
     with pytest.raises(DefinitionError, match="'ask': no provider is named 'fst'; did you mean"):
@@ -271,7 +271,7 @@ async def test_a_node_may_name_its_provider(services: dict[str, ModelServer]) ->
     graph.add(LLM("ask", prompt="Well?", provider="openai", model="tuned", policy=policy))
     services["openai"].handlers[:] = [BUSY]
     result = await graph.run(provider=Router())
-    assert result["ask"] == "said by anthropic"
+    assert result["ask"] == "answer by anthropic"
     assert [seen.json["model"] for seen in services["openai"].requests] == ["tuned", "other-model"]
     closed(services)
 
@@ -288,12 +288,12 @@ async def test_under_a_ceiling_every_model_needs_a_price(services: dict[str, Mod
 # -- orchestrators --------------------------------------------------------------------------------
 
 
-async def test_an_orchestrator_takes_a_router_as_it_is(services: dict[str, ModelServer]) -> None:
+async def test_an_orchestrator_accepts_a_router(services: dict[str, ModelServer]) -> None:
     house = ScriptedProvider(by_tier, name="house")
     router = Router(house, {"groq": house})
     o = cascade(router, belter_model="groq-llama", camina_model="anthropic:claude-3.5")
     result = await o.execute_workflow("Why?")
-    assert result.result == "said by anthropic"
+    assert result.result == "answer by anthropic"
     assert result.metadata["models"]["camina"] == "claude-3.5"
     closed(services)
     with pytest.raises(DefinitionError, match="providers= cannot be combined with a Router"):
@@ -304,17 +304,17 @@ async def test_a_subclass_may_call_any_services_model(services: dict[str, ModelS
     class Asking(Plain):
         async def execute_subtask(self, subtask: Any, context: Any = None) -> Any:
             done = await super().execute_subtask(subtask, context)
-            said = await self.provider.acomplete(HI, model="gemini-2.5-flash")
-            return done.model_copy(update={"content": said.content})
+            response = await self.provider.acomplete(HI, model="gemini-2.5-flash")
+            return done.model_copy(update={"content": response.content})
 
     o: BaseOrchestrator = Asking(
         OrchestratorConfig(max_retries=0), ScriptedProvider("never"), plan=[SubTask("a", "x")]
     )
     result = await o.execute_workflow("Why?")
-    assert result.result == {"said": ["said by gemini"]}
+    assert result.result == {"said": ["answer by gemini"]}
     closed(services)
     outside = await o.provider.acomplete(HI, model="claude-3.5")
-    assert outside.content == "said by anthropic"
+    assert outside.content == "answer by anthropic"
     await o.provider.aclose()
     closed(services)
 

@@ -1,4 +1,4 @@
-"""The end of `Graph.stream`: the result, or the error, is there when the last event was read."""
+"""The end of `Graph.stream`: the result or the error is available after the last event."""
 
 from __future__ import annotations
 

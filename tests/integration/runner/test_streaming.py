@@ -1,4 +1,4 @@
-"""A run as a stream of events; what becomes of one whose reader leaves."""
+"""A run as a stream of events, and what happens when its reader leaves."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dagorch.testing import ScriptedProvider
 from tests.integration.runner.naps import Watched, boom
 
 
-def test_a_stream_gives_every_event_and_then_the_result(virtual: Any) -> None:
+def test_a_stream_yields_every_event_and_then_has_the_result(virtual: Any) -> None:
     async def run() -> tuple[list[Event], Any]:
         stream = Watched().graph.stream()
         with pytest.raises(DefinitionError, match="has not completed"):
@@ -86,7 +86,7 @@ def test_closing_a_stream_waits_until_the_run_has_ended(virtual: Any) -> None:
     virtual(run)
 
 
-def test_a_stream_that_was_never_read_never_ran(virtual: Any) -> None:
+def test_a_stream_that_is_never_read_never_runs(virtual: Any) -> None:
     watched = Watched()
 
     async def run() -> None:
@@ -156,7 +156,7 @@ def test_the_readers_context_variables_reach_the_nodes(virtual: Any) -> None:
     assert virtual(run) == "set"
 
 
-def test_a_stream_and_a_listener_hear_the_same(virtual: Any) -> None:
+def test_a_stream_and_a_listener_receive_the_same_events(virtual: Any) -> None:
     heard: list[Event] = []
 
     async def run() -> list[Event]:

@@ -21,12 +21,12 @@ from dagorch.runner.loop_state import shared
 from dagorch.testing import ScriptedProvider, assert_ends
 
 
-async def test_sync_functions_run_at_once_and_not_on_the_loop() -> None:
+async def test_sync_functions_run_in_parallel_and_not_on_the_loop() -> None:
     graph = Graph("threads")
     together = threading.Barrier(4, timeout=20)
 
     def meet() -> str:
-        together.wait()  # broken unless all four are here at the same time
+        together.wait()  # raises unless all four arrive at the same time
         return threading.current_thread().name
 
     names = [graph.function(meet, id=f"n{number}") for number in range(4)]
@@ -138,7 +138,7 @@ def test_threads_end_in_the_same_order_every_time(virtual: Any) -> None:
     ended: list[int] = []
 
     def work(number: int) -> int:
-        time.sleep(0.002 * (5 - number % 5))  # the later ones would overtake on a real clock
+        time.sleep(0.002 * (5 - number % 5))  # on a real clock the later ones would overtake
         ended.append(number)
         return number
 
@@ -183,7 +183,7 @@ async def test_a_thread_that_is_cancelled_is_abandoned_with_a_warning() -> None:
     assert await anyio.to_thread.run_sync(done.wait, 20)
 
 
-async def test_where_warnings_are_errors_the_cancellation_goes_through_all_the_same(
+async def test_cancellation_works_even_if_warnings_are_errors(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     graph = Graph("threads")
@@ -202,7 +202,7 @@ async def test_where_warnings_are_errors_the_cancellation_goes_through_all_the_s
     assert "a thread cannot be killed" in capsys.readouterr().err
 
 
-async def test_no_retry_starts_while_the_old_thread_lives() -> None:
+async def test_no_retry_starts_while_the_old_thread_runs() -> None:
     graph = Graph("threads")
     go_on = threading.Event()
     at_once: list[int] = []
@@ -222,7 +222,7 @@ async def test_no_retry_starts_while_the_old_thread_lives() -> None:
 
     @graph.function
     async def opens() -> None:
-        while shared().threads_at_work:  # noqa: ASYNC110  nobody tells of it
+        while shared().threads_at_work:  # noqa: ASYNC110  there is no event to wait for
             await anyio.sleep(0.005)
         await anyio.sleep(0.02)
         assert at_once == [1]

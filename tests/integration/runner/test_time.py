@@ -15,7 +15,7 @@ from dagorch.testing import ScriptedProvider, assert_ends
 
 
 def failing(times: int, error: Exception, value: object = "done", seconds: float = 0) -> Any:
-    """A function that raises so many times, then gives the value."""
+    """Return a function that raises this many times, then returns the value."""
     left = [times]
 
     async def work() -> Any:
@@ -34,7 +34,7 @@ async def failure_of(graph: Graph, **options: Any) -> RunError:
     return caught.value
 
 
-def test_no_barrier(virtual: Any) -> None:
+def test_branches_do_not_wait_for_each_other(virtual: Any) -> None:
     graph = Graph("two branches")
 
     async def wait(seconds: float, after: float = 0) -> float:
@@ -68,7 +68,7 @@ def test_backoff_of_hours_takes_milliseconds(virtual: Any) -> None:
     assert 3600 < result.duration_seconds <= ceilings
 
 
-def test_equal_seeds_wait_equally_long(virtual: Any) -> None:
+def test_equal_seeds_have_equal_delays(virtual: Any) -> None:
     async def one(**options: Any) -> float:
         graph = Graph("seeded")
         graph.function(failing(3, OSError()), id="work", policy=Policy(retry=Retry(attempts=4)))
@@ -84,7 +84,7 @@ def test_equal_seeds_wait_equally_long(virtual: Any) -> None:
     assert virtual(several)[3] == pytest.approx(unseeded)  # run_virtual's own seed
 
 
-def test_only_errors_that_the_rule_names_are_tried_again(virtual: Any) -> None:
+def test_only_errors_named_by_the_policy_are_retried(virtual: Any) -> None:
     graph = Graph("picky")
     policy = Policy(retry=Retry(attempts=3, on=(ConnectionError,)))
     graph.function(failing(1, KeyError("x")), id="work", policy=policy)
@@ -93,14 +93,14 @@ def test_only_errors_that_the_rule_names_are_tried_again(virtual: Any) -> None:
 
 
 def test_retry_after_wins_over_the_backoff(virtual: Any) -> None:
-    graph = Graph("told")
+    graph = Graph("retry after")
     error = RateLimitedError("slow down", retry_after_seconds=42.0)
     graph.function(failing(1, error), id="work", policy=Policy(retry=Retry(max_delay_seconds=60)))
     assert virtual(graph.run).duration_seconds == pytest.approx(42.0)
 
 
 def test_a_retry_after_past_the_longest_wait_fails_at_once(virtual: Any) -> None:
-    graph = Graph("told")
+    graph = Graph("retry after")
     error = RateLimitedError("slow down", retry_after_seconds=61.0)
     graph.function(failing(1, error), id="work", policy=Policy(retry=Retry(max_delay_seconds=60)))
     caught = virtual(failure_of, graph)
@@ -109,13 +109,13 @@ def test_a_retry_after_past_the_longest_wait_fails_at_once(virtual: Any) -> None
 
 
 def test_a_retry_after_past_the_nodes_deadline_fails_at_once(virtual: Any) -> None:
-    graph = Graph("told")
+    graph = Graph("retry after")
     error = RateLimitedError("slow down", retry_after_seconds=50.0)
     graph.function(failing(1, error), id="work", policy=Policy(retry=Retry(), timeout_seconds=30))
     assert virtual(failure_of, graph).partial_results.duration_seconds == 0
 
 
-def test_an_llm_node_is_tried_again_without_being_told(virtual: Any) -> None:
+def test_an_llm_node_is_retried_by_default(virtual: Any) -> None:
     graph = Graph("service")
     graph.add(LLM("ask", prompt="Hi"))
     provider = ScriptedProvider([OverloadedError("503", status=503), "Hello"])
@@ -129,7 +129,7 @@ def test_an_llm_node_is_tried_again_without_being_told(virtual: Any) -> None:
     assert result.usage.calls == 2
 
 
-def test_an_attempt_that_takes_too_long_is_tried_again(virtual: Any) -> None:
+def test_an_attempt_that_times_out_is_retried(virtual: Any) -> None:
     graph = Graph("slow once")
     seconds = [100.0, 1.0]
 
@@ -166,7 +166,7 @@ def test_a_nodes_deadline_covers_its_attempts_and_waits(virtual: Any) -> None:
     assert error.partial_results.get("work").attempts > 3
 
 
-def test_a_nodes_deadline_is_not_tried_again(virtual: Any) -> None:
+def test_a_node_is_not_retried_after_its_deadline(virtual: Any) -> None:
     graph = Graph("bounded")
     policy = Policy(retry=Retry(attempts=3), timeout_seconds=10)
     graph.function(failing(0, OSError(), seconds=100), id="work", policy=policy)
@@ -221,8 +221,8 @@ def test_the_runs_deadline_stops_everything(virtual: Any) -> None:
     assert error.partial_results.duration_seconds == pytest.approx(7.0)
 
 
-def test_a_deadline_that_is_no_longer_needed_does_not_hold_the_run_up(virtual: Any) -> None:
-    # Two timeouts set in one turn, the later first; both nodes are done long before.
+def test_an_unneeded_deadline_does_not_delay_the_runs_end(virtual: Any) -> None:
+    # Two timeouts set in one step, the later first; both nodes end long before.
     graph = Graph("over")
 
     async def at_once() -> int:
@@ -261,7 +261,7 @@ def test_many_deadlines_set_in_any_order_all_hold(virtual: Any) -> None:
     assert result.duration_seconds == pytest.approx(50)
 
 
-def test_a_fallback_value_stands_in_after_the_last_attempt(virtual: Any) -> None:
+def test_a_fallback_value_is_used_after_the_last_attempt(virtual: Any) -> None:
     graph = Graph("plan b")
     error = OSError("down")
     policy = Policy(retry=Retry(attempts=2), fallback="cached")
@@ -314,7 +314,7 @@ def test_a_fallback_that_fails_fails_the_node_with_its_own_error(virtual: Any) -
     assert isinstance(error.__cause__, KeyError)
 
 
-def test_continue_blocks_what_depends_on_it_and_nothing_else(virtual: Any) -> None:
+def test_continue_blocks_only_downstream_nodes(virtual: Any) -> None:
     graph = Graph("on")
     graph.function(failing(1, OSError("x")), id="broken", policy=Policy(on_error="continue"))
 
@@ -334,7 +334,7 @@ def test_continue_blocks_what_depends_on_it_and_nothing_else(virtual: Any) -> No
     assert result.duration_seconds == pytest.approx(3.0)
 
 
-def test_fail_cancels_what_runs_beside_it(virtual: Any) -> None:
+def test_fail_cancels_the_other_running_nodes(virtual: Any) -> None:
     graph = Graph("stop")
     graph.function(failing(1, OSError("x"), seconds=1), id="broken")
     graph.function(failing(0, OSError(), seconds=100), id="beside")
@@ -343,7 +343,7 @@ def test_fail_cancels_what_runs_beside_it(virtual: Any) -> None:
     assert error.partial_results.duration_seconds == pytest.approx(1.0)
 
 
-def test_a_node_that_waits_for_its_retry_holds_no_slot(virtual: Any) -> None:
+def test_a_node_that_waits_for_its_retry_does_not_hold_a_slot(virtual: Any) -> None:
     graph = Graph("one slot")
     retry = Retry(attempts=2, on=(RateLimitedError,))
     error = RateLimitedError("later", retry_after_seconds=30)

@@ -1,4 +1,4 @@
-"""What goes in and comes out of a run: values, defaults, options, types; on both event loops."""
+"""Inputs and outputs of a run: values, defaults, options, types; on both event loops."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ async def test_several_sinks_are_the_output_by_name() -> None:
     assert (await graph.run()).output == {"left": 2, "right": 3}
 
 
-async def test_a_value_is_handed_on_as_it_is_and_never_copied() -> None:
+async def test_a_value_is_passed_on_and_never_copied() -> None:
     graph = Graph("same")
     given = object()
 
@@ -100,7 +100,7 @@ async def test_every_problem_of_a_call_is_listed_at_once_with_suggestions() -> N
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"max_parallel": 0}, "max_parallel=0"),
         ({"max_node_runs": 0}, "max_node_runs=0"),
@@ -110,10 +110,10 @@ async def test_every_problem_of_a_call_is_listed_at_once_with_suggestions() -> N
         ({"limits": {"gpu": 0}}, "limits['gpu']=0"),
     ],
 )
-async def test_a_senseless_option_is_refused(options: dict[str, object], said: str) -> None:
+async def test_an_invalid_option_is_refused(options: dict[str, object], message: str) -> None:
     with pytest.raises(DefinitionError) as caught:
         await sums().run(left=1, **options)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 async def test_a_resource_without_a_bound_is_refused_before_anything_runs() -> None:
@@ -129,7 +129,7 @@ async def test_a_resource_without_a_bound_is_refused_before_anything_runs() -> N
     assert not ran
 
 
-async def test_a_function_that_breaks_its_promise_fails_without_a_retry() -> None:
+async def test_a_value_of_the_wrong_type_fails_without_a_retry() -> None:
     graph = Graph("promise")
     calls = []
 
@@ -147,7 +147,7 @@ async def test_a_function_that_breaks_its_promise_fails_without_a_retry() -> Non
     assert calls == [1]
 
 
-async def test_a_sync_function_is_held_to_its_promise_too() -> None:
+async def test_a_sync_functions_value_is_checked_too() -> None:
     graph = Graph("promise")
 
     @graph.function
@@ -159,7 +159,7 @@ async def test_a_sync_function_is_held_to_its_promise_too() -> None:
     assert isinstance(caught.value.__cause__, OutputTypeError)
 
 
-async def test_asking_for_a_value_that_is_not_there_names_the_end_and_why() -> None:
+async def test_reading_a_missing_value_names_the_end_and_the_reason() -> None:
     graph = Graph("ends")
 
     @graph.function(policy=Policy(on_error="continue"))
@@ -197,7 +197,7 @@ async def test_asking_for_a_value_that_is_not_there_names_the_end_and_why() -> N
         (await sums().run(left=1))[fine]
 
 
-async def test_deps_and_the_address_reach_a_function_through_its_context() -> None:
+async def test_deps_and_the_path_reach_a_function_through_its_context() -> None:
     graph = Graph("deps")
     seen: list[tuple[object, str, int, str]] = []
 
@@ -215,7 +215,7 @@ async def test_deps_and_the_address_reach_a_function_through_its_context() -> No
     assert seen[0][0] is deps
 
 
-async def test_run_sync_is_refused_where_an_event_loop_runs() -> None:
+async def test_run_sync_is_refused_on_a_running_event_loop() -> None:
     with pytest.raises(DefinitionError, match=r"use 'await graph\.run"):
         sums().run_sync(left=1)
 
@@ -226,7 +226,7 @@ def test_run_sync_runs_in_a_loop_of_its_own() -> None:
         sums().run_sync()
 
 
-async def test_a_failure_is_told_with_its_story_and_keeps_what_had_finished() -> None:
+async def test_a_failure_has_its_story_and_keeps_finished_values() -> None:
     graph = Graph("story")
 
     @graph.function
@@ -254,7 +254,7 @@ async def test_a_failure_is_told_with_its_story_and_keeps_what_had_finished() ->
     assert partial.get("third").end in ("cancelled", "blocked")
 
 
-async def test_an_error_deep_inside_is_raised_with_its_address() -> None:
+async def test_an_error_inside_a_container_is_raised_with_its_path() -> None:
     inner = Graph("inner")
     inner.input("item", int)
 
@@ -267,8 +267,8 @@ async def test_an_error_deep_inside_is_raised_with_its_address() -> None:
     with pytest.raises(RunError) as caught:
         await graph.run()
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
-    told = [re.sub(r"^[\d.]+ s", "- s", line) for line in caught.value.story]
-    assert told == [
+    story = [re.sub(r"^[\d.]+ s", "- s", line) for line in caught.value.story]
+    assert story == [
         "all (map)",
         "- s: ready",
         "- s: started",
@@ -307,7 +307,7 @@ async def test_two_runs_of_one_graph_at_once_share_nothing() -> None:
     assert len({result.run_id for result in results.values()}) == 20
 
 
-async def test_a_failure_inside_a_container_is_told_with_its_whole_address() -> None:
+async def test_a_failure_inside_a_container_names_the_whole_path() -> None:
     async def shrink(state: int) -> int:
         return 10 // (state - 1)
 
@@ -329,8 +329,8 @@ async def test_a_failure_inside_a_container_is_told_with_its_whole_address() -> 
 
 
 async def test_a_run_whose_last_node_is_skipped_ends_once() -> None:
-    # The last success and the skip that followed from it both closed the run, which a run
-    # without a listener did not survive.
+    # The last success and the skip after it both closed the run, and a run without a
+    # listener crashed.
     graph = Graph("skipping")
     number = graph.input("number", int)
     way = graph.branch("way", lambda number: "small", ("small", "big"), number=number)

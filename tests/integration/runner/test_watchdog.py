@@ -1,5 +1,5 @@
 # ruff: noqa: ASYNC251  blocking the loop is what these tests do
-"""A node that keeps the loop from running is warned of once, by name and place; no other is."""
+"""A node that blocks the event loop causes one warning with its name and line; no other does."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ async def test_blocking_before_the_first_await_and_inside_a_map_is_noticed_too()
     assert len(caught) == 1
 
 
-async def test_a_node_that_took_over_the_slot_of_another_is_told_from_it() -> None:
+async def test_a_node_that_takes_over_a_slot_is_named_and_not_its_predecessor() -> None:
     graph = Graph("chain")
 
     async def polite() -> int:
@@ -94,7 +94,7 @@ async def test_a_blocking_condition_is_named_by_its_node() -> None:
     assert len(caught) == 1
 
 
-async def test_where_warnings_are_errors_the_run_goes_on(
+async def test_the_run_continues_if_warnings_are_errors(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     graph = Graph("blocks")
@@ -134,7 +134,7 @@ async def test_a_well_behaved_run_never_warns() -> None:
         await graph.run()
 
 
-async def test_many_short_nodes_in_a_row_are_not_one_long_one() -> None:
+async def test_many_short_nodes_in_a_row_do_not_count_as_one_long_node() -> None:
     graph = Graph("short")
 
     async def short() -> None:

@@ -217,8 +217,8 @@ async def test_githubs_token_is_sent_and_shown_nowhere(status: int) -> None:
         try:
             await source.search("bees", 1)
         except SourceError as error:
-            told: Any = "".join(traceback.format_exception(error))
-            shown += told + repr(error.__dict__)
+            text: Any = "".join(traceback.format_exception(error))
+            shown += text + repr(error.__dict__)
         assert server.requests[0].headers["authorization"] == "Bearer ghp_secret"
     assert "ghp_secret" not in shown
 
@@ -279,11 +279,11 @@ async def test_news_continues_without_a_failed_service_and_reports_it() -> None:
 
 
 async def test_gdelts_errors_are_plain_text() -> None:
-    for said, kind in [
+    for body, kind in [
         (b"Please limit requests to one every 5 seconds", SourceLimitedError),
         (b"Your query was too short or too long.", SourceRefusedError),
     ]:
-        with ModelServer(reply(200, said)) as server, pytest.raises(kind, match="GDELT says"):
+        with ModelServer(reply(200, body)) as server, pytest.raises(kind, match="GDELT says"):
             await News(server.url, feeds=(), delay_seconds=0).search("bees", 5)
 
 

@@ -308,7 +308,7 @@ def test_a_graph_that_is_too_large_for_a_file_is_refused() -> None:
 
 def test_an_invalid_graph_is_not_written() -> None:
     with pytest.raises(DefinitionError, match="is not bound"):
-        dump_graph(one(LLM("a", prompt="{nobody}")))
+        dump_graph(one(LLM("a", prompt="{missing}")))
 
 
 def test_the_order_of_after_is_kept() -> None:

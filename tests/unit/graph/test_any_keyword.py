@@ -1,4 +1,4 @@
-"""A function that takes any keyword gets whatever it was bound to."""
+"""A function that takes any keyword receives every input bound to it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dagorch import LLM, Graph
 from dagorch.providers import ScriptedProvider
 
 
-async def test_bindings_beyond_the_named_parameters_arrive() -> None:
+async def test_bindings_beyond_the_named_parameters_reach_the_function() -> None:
     graph = Graph("open")
     given = graph.input("given", int)
 

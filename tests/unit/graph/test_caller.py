@@ -15,7 +15,7 @@ async def work() -> int: ...
 
 
 def script(statements: int) -> dict[str, Any]:
-    """Run a file that adds nodes line by line, at its top level; a call over lines is last."""
+    """Run a file that adds a node on each line; the last call spans several lines."""
     lines = ["graph = Graph('long')"]
     lines += [f"graph.function(work, id='n{number}')" for number in range(statements)]
     lines += ["last = graph.function(", "    work,", "    id='last',", ")"]

@@ -17,7 +17,7 @@ from dagorch.testing import ScriptedProvider
 
 
 def numbered(graph: Graph, *ids: str) -> list[Ref[Any]]:
-    """A node for each id, whose value is its id."""
+    """Add a node for each id, whose value is its id."""
 
     def give(id: str) -> Any:
         async def node() -> str:
@@ -61,7 +61,7 @@ def test_the_order_is_that_of_the_collection_and_not_of_the_nodes() -> None:
     assert result[tupled] == ("b", "a")
 
 
-def test_a_ref_may_be_there_twice_and_stand_beside_constants() -> None:
+def test_a_ref_may_appear_twice_and_beside_constants() -> None:
     graph = Graph()
     a, b = numbered(graph, "a", "b")
     x = graph.input("x", int)
@@ -267,7 +267,7 @@ def test_a_cycle_through_a_collection_is_found() -> None:
 
 
 @pytest.mark.parametrize(
-    ("make", "said"),
+    ("make", "message"),
     [
         (lambda ref: {ref}, "a set cannot hold refs; pass them in a list, a tuple or a dict"),
         (lambda ref: [frozenset([ref])], "a frozenset cannot hold refs"),
@@ -278,13 +278,13 @@ def test_a_cycle_through_a_collection_is_found() -> None:
         (lambda ref: {(ref, 1): 1}, "a ref cannot be the key of a dict"),
     ],
 )
-def test_refs_have_no_place_in_other_containers(make: Any, said: str) -> None:
+def test_refs_in_other_containers_are_refused(make: Any, message: str) -> None:
     graph = Graph()
     graph.function(show, texts=make(numbered(graph, "a")[0]), id="node")
-    assert f"input 'texts' of node 'node': {said}" in problems(graph)
+    assert f"input 'texts' of node 'node': {message}" in problems(graph)
 
 
-def test_refs_nest_as_deep_as_is_said() -> None:
+def test_refs_nest_up_to_the_maximum_depth() -> None:
     def nested(depth: int) -> Any:
         value: Any = Ref(None, "a")
         for _ in range(depth):
@@ -306,7 +306,7 @@ class Names(TypedDict):
 
 
 @pytest.mark.parametrize(
-    ("wanted", "make", "said"),
+    ("wanted", "make", "message"),
     [
         (list[int], lambda a: [1, a], "takes list[int], but 'a' at texts[1] gives str"),
         (Sequence[int], lambda a: [a], "takes Sequence[int], but 'a' at texts[0] gives str"),
@@ -322,7 +322,7 @@ class Names(TypedDict):
         (list[str] | None, lambda a: [1, a], "takes list[str] | None, but texts[0] is 1"),
     ],
 )
-def test_items_that_cannot_match_are_named(wanted: Any, make: Any, said: str) -> None:
+def test_items_that_cannot_match_are_named(wanted: Any, make: Any, message: str) -> None:
     graph = Graph()
 
     async def give() -> str: ...
@@ -333,7 +333,7 @@ def test_items_that_cannot_match_are_named(wanted: Any, make: Any, said: str) ->
     graph.function(take, id="node", texts=make(graph.function(give, id="a")))
     text = problems(graph)
     assert "input 'texts' of node 'node'" in text
-    assert said in text
+    assert message in text
 
 
 @pytest.mark.parametrize(
@@ -451,7 +451,7 @@ def test_ten_thousand_refs_reach_one_node() -> None:
     assert ran(graph, x=1, retain="outputs")[node] == [*values, {"more": values}]
 
 
-def test_the_work_grows_with_the_number_of_refs_and_no_faster() -> None:
+def test_compiling_takes_linear_time_in_the_number_of_refs() -> None:
     def calls(size: int) -> int:
         graph, _ = wide(size)
         counted = 0

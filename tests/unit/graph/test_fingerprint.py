@@ -1,4 +1,4 @@
-"""Fingerprints: the same for what does the same, another for what does not, in every process."""
+"""Fingerprints: equal for graphs that do the same, different otherwise, in every process."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_what_a_node_does_is_part_of_it() -> None:
     assert len(known) == 7
 
 
-def test_when_and_how_often_is_not() -> None:
+def test_policies_are_not_part_of_the_fingerprint() -> None:
     policy = Policy(retry=Retry(attempts=9), timeout_seconds=5, priority=3)
     assert graph(policy=policy).fingerprint == graph().fingerprint
 
@@ -120,7 +120,7 @@ def test_the_fields_of_an_output_type_and_what_a_node_does_with_the_reply_are_pa
     assert plain.fingerprint != loud.fingerprint
 
 
-def test_one_type_spelled_in_two_ways_is_one() -> None:
+def test_two_spellings_of_a_type_have_one_fingerprint() -> None:
     # The old spellings are the point, so no linter may modernise them.
     spelled: tuple[Any, Any] = (Optional[int], Union[int, None])  # noqa: UP007, UP045
     made = []

@@ -1,4 +1,4 @@
-"""What is forecast of a run: exact where nodes take what they took, silent where it cannot know."""
+"""Forecasts of a run: exact if equal nodes take equal time, partial if something is unknown."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from dagorch.testing import run_virtual
 KIND = EventType
 
 
-class Told:
-    """A forecaster, told a story."""
+class Feed:
+    """A forecaster that receives events."""
 
     def __init__(self, graph: Graph, max_parallel: int = 8) -> None:
         self.forecaster = Forecaster(graph.compile(), max_parallel)
@@ -47,7 +47,7 @@ def calls(*names: str) -> Graph:
 def followed(
     graph: Graph, *, max_parallel: int = 4, **options: Any
 ) -> tuple[list[tuple[float, Forecast]], float, float]:
-    """Run on virtual time; give each forecast with when it was made, the makespan and the cost."""
+    """Run on virtual time; return each forecast with its time, the makespan and the cost."""
     forecaster = Forecaster(graph.compile(), max_parallel)
     made: list[tuple[float, Forecast]] = []
 
@@ -70,27 +70,27 @@ def slow(seconds: float = 2.0) -> ScriptedProvider:
     )
 
 
-def test_there_is_none_before_anything_has_completed() -> None:
-    told = Told(calls("a", "b"))
-    assert told.forecaster.forecast(0.0) is None
-    told(0.0, KIND.NODE_STARTED, "a")
-    told(1.0, KIND.NODE_FAILED, "a")
-    assert told.forecaster.forecast(1.0) is None
+def test_there_is_no_forecast_before_a_node_has_completed() -> None:
+    feed = Feed(calls("a", "b"))
+    assert feed.forecaster.forecast(0.0) is None
+    feed(0.0, KIND.NODE_STARTED, "a")
+    feed(1.0, KIND.NODE_FAILED, "a")
+    assert feed.forecaster.forecast(1.0) is None
 
 
-def test_what_runs_counts_for_what_it_has_left_and_never_for_less_than_nothing() -> None:
-    told = Told(calls("a", "b", "c"))
-    told(0.0, KIND.NODE_STARTED, "a")
-    told(4.0, KIND.NODE_COMPLETED, "a")
-    assert told.rest(4.0) == (8.0, True)
-    told(4.0, KIND.NODE_STARTED, "b")
-    assert told.rest(5.0) == (7.0, True)
-    assert told.rest(11.0) == (4.0, True)
-    told(11.0, KIND.NODE_COMPLETED, "b")
-    assert told.rest(11.0) == (5.5, True)  # the average of 4 and 7
-    told(11.0, KIND.NODE_STARTED, "c")
-    told(12.0, KIND.NODE_COMPLETED, "c")
-    assert told.rest(12.0) == (0.0, True)
+def test_a_running_node_counts_its_remaining_time_and_at_least_0() -> None:
+    feed = Feed(calls("a", "b", "c"))
+    feed(0.0, KIND.NODE_STARTED, "a")
+    feed(4.0, KIND.NODE_COMPLETED, "a")
+    assert feed.rest(4.0) == (8.0, True)
+    feed(4.0, KIND.NODE_STARTED, "b")
+    assert feed.rest(5.0) == (7.0, True)
+    assert feed.rest(11.0) == (4.0, True)
+    feed(11.0, KIND.NODE_COMPLETED, "b")
+    assert feed.rest(11.0) == (5.5, True)  # the average of 4 and 7
+    feed(11.0, KIND.NODE_STARTED, "c")
+    feed(12.0, KIND.NODE_COMPLETED, "c")
+    assert feed.rest(12.0) == (0.0, True)
 
 
 @pytest.mark.parametrize("slots", [1, 3, 4, 8])
@@ -114,7 +114,7 @@ def test_a_map_of_equal_items_is_forecast_exactly_from_its_first_item_on(slots: 
     assert late[0][0] + late[0][1].seconds == pytest.approx(seconds, abs=0.001)
 
 
-def test_a_bound_of_the_map_counts_too() -> None:
+def test_the_maps_own_bound_counts_too() -> None:
     graph = Graph("items")
     graph.map(LLM("call", prompt="{item}"), over=list(range(12)), max_parallel=2)
     made, seconds, _ = followed(graph, max_parallel=8, provider=slow())
@@ -122,7 +122,7 @@ def test_a_bound_of_the_map_counts_too() -> None:
     assert all(when + found.seconds == pytest.approx(12.0) for when, found in made if found.seconds)
 
 
-def test_items_that_are_not_known_yet_make_it_part_of_the_whole() -> None:
+def test_unknown_items_make_the_forecast_partial() -> None:
     graph = Graph("items")
     first = graph.add(LLM("first", prompt="x"))
     items = graph.function(_three, first=first)
@@ -156,7 +156,7 @@ def test_a_loop_without_a_condition_runs_all_its_passes() -> None:
     assert all(when + found.seconds == pytest.approx(12.0) for when, found in made)
 
 
-def test_of_a_loop_with_a_condition_only_the_passes_begun_are_certain() -> None:
+def test_only_the_begun_passes_of_a_conditional_loop_are_certain() -> None:
     made, seconds, _ = followed(passes(until=lambda state: False), provider=slow())
     assert all(when + found.seconds <= seconds + 0.001 for when, found in made)
     before, after = [f for w, f in made if w < 9.9], [f for w, f in made if w > 10.1]
@@ -165,7 +165,7 @@ def test_of_a_loop_with_a_condition_only_the_passes_begun_are_certain() -> None:
     assert all(found.is_whole for found in after)
 
 
-def test_loops_inside_a_map_are_expected_to_go_as_those_that_have_ended() -> None:
+def test_loops_inside_a_map_are_forecast_from_the_ended_ones() -> None:
     body = Graph("body")
     state = body.input("state", str)
     body.add(LLM("improve", prompt="{state}"), state=state)
@@ -206,19 +206,19 @@ def two_ways() -> Graph:
     return graph
 
 
-def test_the_ways_of_a_branch_count_once_it_has_picked() -> None:
-    told = Told(two_ways())
-    told(0.0, KIND.NODE_STARTED, "first")
-    told(2.0, KIND.NODE_COMPLETED, "first")
-    assert told.rest(2.0) == (0.0, False)
-    told(2.0, KIND.NODE_STARTED, "pick")
-    assert told.rest(2.0) == (0.0, False)
-    told(2.0, KIND.NODE_COMPLETED, "pick")
-    told(2.0, KIND.NODE_SKIPPED, "short")
-    assert told.rest(2.0) == (6.0, True)
+def test_the_arms_of_a_branch_count_once_it_has_picked() -> None:
+    feed = Feed(two_ways())
+    feed(0.0, KIND.NODE_STARTED, "first")
+    feed(2.0, KIND.NODE_COMPLETED, "first")
+    assert feed.rest(2.0) == (0.0, False)
+    feed(2.0, KIND.NODE_STARTED, "pick")
+    assert feed.rest(2.0) == (0.0, False)
+    feed(2.0, KIND.NODE_COMPLETED, "pick")
+    feed(2.0, KIND.NODE_SKIPPED, "short")
+    assert feed.rest(2.0) == (6.0, True)
 
 
-def test_a_way_seldom_taken_counts_by_how_often_it_was() -> None:
+def test_an_arm_counts_by_how_often_it_was_taken() -> None:
     body = Graph("body")
     body.input("item", int)
     pick = body.branch("pick", lambda item: item % 2 == 0, ("true", "false"), item=_ref(body))
@@ -238,7 +238,7 @@ def _ref(graph: Graph) -> Any:
     return Ref(graph, "item")
 
 
-def test_kinds_that_have_not_been_seen_graphs_yet_to_be_made_and_people_are_left_out() -> None:
+def test_unseen_kinds_expansions_and_questions_are_not_forecast() -> None:
     graph = calls("a", "b")
 
     async def step() -> int:
@@ -248,57 +248,57 @@ def test_kinds_that_have_not_been_seen_graphs_yet_to_be_made_and_people_are_left
         return calls("x")
 
     graph.function(step)
-    told = Told(graph)
-    told(0.0, KIND.NODE_STARTED, "a")
-    told(2.0, KIND.NODE_COMPLETED, "a")
-    assert told.rest(2.0) == (2.0, False)  # nothing is known of functions
-    told(2.0, KIND.NODE_STARTED, "step")
-    told(3.0, KIND.NODE_COMPLETED, "step")
-    assert told.rest(3.0) == (2.0, True)
+    feed = Feed(graph)
+    feed(0.0, KIND.NODE_STARTED, "a")
+    feed(2.0, KIND.NODE_COMPLETED, "a")
+    assert feed.rest(2.0) == (2.0, False)  # nothing is known of functions
+    feed(2.0, KIND.NODE_STARTED, "step")
+    feed(3.0, KIND.NODE_COMPLETED, "step")
+    assert feed.rest(3.0) == (2.0, True)
     graph.function(plan, expand=True)
-    told = Told(graph)
+    feed = Feed(graph)
     for path in ("a", "step"):
-        told(0.0, KIND.NODE_STARTED, path)
-        told(2.0, KIND.NODE_COMPLETED, path)
-    assert told.rest(2.0) == (2.0, False)
-    told(2.0, KIND.NODE_STARTED, "plan")
-    assert told.rest(2.0) == (2.0, False)
-    told(2.0, KIND.NODE_STARTED, "plan/x")
-    told(9.0, KIND.NODE_COMPLETED, "plan/x", cost_usd=1.5)
-    told(9.0, KIND.NODE_COMPLETED, "plan")
-    assert told.rest(9.0) == (2.0, True)
-    found = told.forecaster.forecast(9.0)
+        feed(0.0, KIND.NODE_STARTED, path)
+        feed(2.0, KIND.NODE_COMPLETED, path)
+    assert feed.rest(2.0) == (2.0, False)
+    feed(2.0, KIND.NODE_STARTED, "plan")
+    assert feed.rest(2.0) == (2.0, False)
+    feed(2.0, KIND.NODE_STARTED, "plan/x")
+    feed(9.0, KIND.NODE_COMPLETED, "plan/x", cost_usd=1.5)
+    feed(9.0, KIND.NODE_COMPLETED, "plan")
+    assert feed.rest(9.0) == (2.0, True)
+    found = feed.forecaster.forecast(9.0)
     assert found is not None
     assert found.cost_usd == 1.5
 
 
-def test_what_is_blocked_or_cancelled_is_not_waited_for() -> None:
-    told = Told(calls("a", "b", "c"))
-    told(0.0, KIND.NODE_STARTED, "a", "b")
-    told(2.0, KIND.NODE_COMPLETED, "a")
-    told(2.0, KIND.NODE_CANCELLED, "b")
-    told(2.0, KIND.NODE_BLOCKED, "c")
-    assert told.rest(2.0) == (0.0, True)
+def test_blocked_and_cancelled_nodes_are_not_forecast() -> None:
+    feed = Feed(calls("a", "b", "c"))
+    feed(0.0, KIND.NODE_STARTED, "a", "b")
+    feed(2.0, KIND.NODE_COMPLETED, "a")
+    feed(2.0, KIND.NODE_CANCELLED, "b")
+    feed(2.0, KIND.NODE_BLOCKED, "c")
+    assert feed.rest(2.0) == (0.0, True)
 
 
-def test_a_map_that_failed_is_not_waited_for() -> None:
+def test_a_failed_map_is_not_forecast() -> None:
     graph = Graph("items")
     graph.map(
         LLM("call", prompt="{item}"), over=list(range(12)), id="each",
         policy=Policy(on_error="continue"),
     )  # fmt: skip
-    told = Told(graph)
-    told(0.0, KIND.NODE_STARTED, "each")
-    told(0.0, KIND.MAP_OPENED, "each", items=12)
-    told(0.0, KIND.NODE_STARTED, "each[0]/call", "each[1]/call")
-    told(2.0, KIND.NODE_COMPLETED, "each[0]/call")
-    assert told.rest(2.0) == (4.0, True)
-    told(2.0, KIND.NODE_FAILED, "each[1]/call")
-    told(2.0, KIND.NODE_FAILED, "each")
-    assert told.rest(2.0) == (0.0, True)
+    feed = Feed(graph)
+    feed(0.0, KIND.NODE_STARTED, "each")
+    feed(0.0, KIND.MAP_OPENED, "each", items=12)
+    feed(0.0, KIND.NODE_STARTED, "each[0]/call", "each[1]/call")
+    feed(2.0, KIND.NODE_COMPLETED, "each[0]/call")
+    assert feed.rest(2.0) == (4.0, True)
+    feed(2.0, KIND.NODE_FAILED, "each[1]/call")
+    feed(2.0, KIND.NODE_FAILED, "each")
+    assert feed.rest(2.0) == (0.0, True)
 
 
-def test_a_subgraph_counts_with_what_is_in_it() -> None:
+def test_a_subgraph_counts_with_its_nodes() -> None:
     graph = Graph("outer")
     first = graph.add(LLM("first", prompt="x"))
     inner = graph.subgraph(calls("a", "b"), id="inner", after=first)
@@ -308,22 +308,22 @@ def test_a_subgraph_counts_with_what_is_in_it() -> None:
     assert all(when + found.seconds == pytest.approx(8.0) for when, found in made)
 
 
-def test_ten_thousand_items_cost_no_more_to_forecast_than_ten() -> None:
+def test_the_cost_of_a_forecast_does_not_grow_with_the_items() -> None:
     graph = Graph("items")
     graph.map(LLM("call", prompt="{item}"), over=list(range(1_000_000)), id="each")
-    told = Told(graph)
-    told(0.0, KIND.NODE_STARTED, "each")
-    told(0.0, KIND.MAP_OPENED, "each", items=1_000_000)
-    told(0.0, KIND.NODE_STARTED, "each[0]/call")
-    told(2.0, KIND.NODE_COMPLETED, "each[0]/call")
-    assert told.rest(2.0)[0] == pytest.approx(250_000.0, rel=0.001)
-    assert len(told.forecaster._observed.nodes) == 2
+    feed = Feed(graph)
+    feed(0.0, KIND.NODE_STARTED, "each")
+    feed(0.0, KIND.MAP_OPENED, "each", items=1_000_000)
+    feed(0.0, KIND.NODE_STARTED, "each[0]/call")
+    feed(2.0, KIND.NODE_COMPLETED, "each[0]/call")
+    assert feed.rest(2.0)[0] == pytest.approx(250_000.0, rel=0.001)
+    assert len(feed.forecaster._observed.nodes) == 2
 
 
-def test_asking_somebody_is_open_ended() -> None:
+def test_a_question_makes_the_forecast_partial() -> None:
     graph = calls("a")
     graph.add(Ask("human", question="Well?"))
-    told = Told(graph)
-    told(0.0, KIND.NODE_STARTED, "a")
-    told(2.0, KIND.NODE_COMPLETED, "a")
-    assert told.rest(2.0) == (0.0, False)
+    feed = Feed(graph)
+    feed(0.0, KIND.NODE_STARTED, "a")
+    feed(2.0, KIND.NODE_COMPLETED, "a")
+    assert feed.rest(2.0) == (0.0, False)

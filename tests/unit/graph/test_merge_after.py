@@ -1,4 +1,4 @@
-"""A merge's `after` against its sources; and options of a policy that would do nothing."""
+"""A merge's `after` against its sources; and policy options without effect."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ def joined(sources: list[str], after: list[str]) -> Graph:
     return graph
 
 
-def test_what_is_joined_and_what_is_only_waited_for_are_different_definitions() -> None:
+def test_sources_and_after_make_different_definitions() -> None:
     assert joined(["a", "b"], []).fingerprint == joined(["a", "b"], []).fingerprint
     assert joined(["a", "b"], []).fingerprint != joined(["a"], ["b"]).fingerprint
 
 
-def test_the_plan_knows_where_the_sources_end() -> None:
+def test_the_plan_separates_the_sources_from_after() -> None:
     plan = joined(["a"], ["b"]).compile()
     merged = plan.index("merged")
     assert plan.control_edges_start == {merged: plan.in_start[merged] + 1}
     assert joined(["a", "b"], []).compile().control_edges_start == {}
 
 
-def test_a_merge_of_nothing_is_refused_even_if_it_comes_after_something() -> None:
+def test_a_merge_without_sources_is_refused_even_with_after() -> None:
     with pytest.raises(DefinitionError, match="joins nothing"):
         joined([], ["a"]).compile()
 

@@ -23,7 +23,7 @@ async def echo(text: Any = None, texts: Any = None, parts: Any = None) -> Any:
     return text or texts or parts
 
 
-def test_nx_holds_bindings_and_labels_and_is_frozen() -> None:
+def test_a_networkx_graph_has_bindings_and_labels_and_is_frozen() -> None:
     graph = Graph("g")
     choice = graph.branch("choice", lambda: True)
 
@@ -51,7 +51,7 @@ def test_a_graph_and_back_has_the_same_fingerprint(seed: int) -> None:
     )
 
 
-def test_every_kind_of_binding_comes_back() -> None:
+def test_every_kind_of_binding_survives_the_conversion() -> None:
     graph = Graph("all")
     graph.input("topic", str)
     graph.input("tone", str, default="warm")
@@ -119,7 +119,7 @@ def changed(change: Any) -> networkx.DiGraph[str]:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         (lambda g: g.add_node("d"), "node 'd' has no attribute 'node': set nodes['d']['node']"),
         (lambda g: g.add_node("d", node=7), "node 'd' has no attribute 'node'"),
@@ -136,10 +136,10 @@ def changed(change: Any) -> networkx.DiGraph[str]:
         (lambda g: g.graph.update(outputs=["z"]), "output 'z'"),
     ],
 )
-def test_what_is_wrong_with_a_plain_graph_is_named(change: Any, said: str) -> None:
+def test_problems_of_a_plain_graph_are_named(change: Any, message: str) -> None:
     with pytest.raises(DefinitionError) as caught:
         Graph.from_networkx(changed(change))
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_a_cycle_is_named() -> None:
@@ -157,7 +157,7 @@ def test_every_problem_is_reported_at_once() -> None:
     assert [problem.node for problem in caught.value.problems] == ["x", "y", "z"]
 
 
-def test_an_edge_taken_out_of_a_copy_contradicts_the_bindings() -> None:
+def test_an_edge_removed_from_a_copy_contradicts_the_bindings() -> None:
     graph = Graph()
     a = graph.function(echo, id="a", text=1)
     graph.function(echo, id="b", texts=[a])

@@ -1,4 +1,4 @@
-"""Who waits for whom: edges by number, an order, and a cycle where there is no order."""
+"""Edges by number, a topological order, and a cycle if there is no order."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def ordered(predecessors: dict[str, list[str]]) -> Order:
     return Order(resolve_edges(graph))
 
 
-def test_nodes_added_after_what_they_wait_for_keep_their_places() -> None:
+def test_nodes_added_after_their_predecessors_keep_their_order() -> None:
     order = ordered({"a": [], "b": ["a"], "c": ["a", "b"]})
     assert list(order.nodes) == [0, 1, 2]
     assert (order.sources, order.targets) == ([0, 0, 1], [1, 2, 2])
@@ -31,7 +31,7 @@ def test_nodes_added_after_what_they_wait_for_keep_their_places() -> None:
     assert order.cycle == []
 
 
-def test_nodes_added_in_any_order_come_after_what_they_wait_for() -> None:
+def test_nodes_added_in_any_order_come_after_their_predecessors() -> None:
     chance = random.Random(7)
     for _ in range(50):
         ids = [f"n{number}" for number in range(12)]
@@ -48,7 +48,7 @@ def test_a_graph_without_nodes_has_an_order_without_nodes() -> None:
     assert (list(order.nodes), order.starts, order.out_edges) == ([], [0], [])
 
 
-def test_inputs_make_nobody_wait() -> None:
+def test_inputs_are_not_predecessors() -> None:
     graph = Graph("fed")
     graph.input("number", int)
 
@@ -64,7 +64,7 @@ def test_inputs_make_nobody_wait() -> None:
     assert [table.parameters[place] for place in order.places] == ["double"]
 
 
-def test_a_cycle_is_walked_forwards_without_what_merely_hangs_on_it() -> None:
+def test_a_cycle_is_listed_forwards_without_nodes_outside_it() -> None:
     order = ordered({"start": [], "c": ["b"], "a": ["c", "start"], "b": ["a"], "end": ["b"]})
     assert list(order.nodes) == [0]
     walked = order.cycle
@@ -82,7 +82,7 @@ def test_the_cycle_begins_with_the_id_that_sorts_first() -> None:
     assert caught.value.cycle == ("a", "b", "c", "a")
 
 
-def test_an_input_that_shares_a_nodes_id_is_no_part_of_a_cycle() -> None:
+def test_an_input_with_the_id_of_a_node_is_not_part_of_a_cycle() -> None:
     graph = Graph("twice")
     graph.input("a", int)
     graph.function(work, id="a", after="b")
@@ -93,7 +93,7 @@ def test_an_input_that_shares_a_nodes_id_is_no_part_of_a_cycle() -> None:
     assert caught.value.cycle == ("b", "c", "b")
 
 
-def test_what_a_node_comes_after_is_kept_as_an_id_unless_it_is_more() -> None:
+def test_after_is_kept_as_an_id_unless_it_is_more() -> None:
     graph = Graph("kept")
     first = graph.function(work, id="first")
     asked = graph.branch("asked", lambda: True)

@@ -37,7 +37,7 @@ def random_graph(seed: int) -> Graph:
 
 
 def reached(graph: Graph, start: str, without: str = "") -> set[str]:
-    """All nodes that can be walked to, by hand."""
+    """Return all reachable nodes, by brute force."""
     found: set[str] = set()
     pending = [start]
     for node in pending:
@@ -57,7 +57,7 @@ def test_ancestors_and_descendants(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_the_reduction_has_the_same_order_and_no_edge_to_spare(seed: int) -> None:
+def test_the_reduction_has_the_same_order_and_only_needed_edges(seed: int) -> None:
     graph = random_graph(seed)
     reduced = transitive_reduction(graph)
     assert set(reduced.nodes) == {node.id for node in graph}

@@ -170,7 +170,7 @@ def test_problem(build: Callable[[Graph], None], message: str) -> None:
         graph.compile()
 
 
-def test_every_problem_is_told_at_once_with_its_place() -> None:
+def test_every_problem_is_reported_at_once_with_its_place() -> None:
     graph = Graph("g")
     for build in (unknown_source, empty_merge, endless_loop):
         build(graph)
@@ -181,7 +181,7 @@ def test_every_problem_is_told_at_once_with_its_place() -> None:
     assert all("test_validate.py:" in problem.where for problem in caught.value.problems)
 
 
-def test_a_problem_inside_a_body_is_told_too() -> None:
+def test_a_problem_inside_a_body_is_reported_too() -> None:
     inner = Graph("inner")
     inner.merge("join", [])
     outer = Graph("outer")
@@ -242,7 +242,7 @@ def test_a_wrong_option_is_refused_where_it_is_written(
         make()
 
 
-def test_a_graph_that_has_not_changed_is_compiled_once() -> None:
+def test_an_unchanged_graph_is_compiled_once() -> None:
     graph = Graph("g")
     graph.function(number)
     plan = graph.compile()

@@ -1,4 +1,4 @@
-"""Conditions without a program: parts of values, tests, labels; in a graph and on their own."""
+"""Conditions without code: parts of values, tests, labels; in a graph and on their own."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Ticket:
 VALUE = Ticket(Review())
 
 
-def test_a_part_is_of_mappings_models_and_dataclasses_alone() -> None:
+def test_only_mappings_models_and_dataclasses_have_parts() -> None:
     assert get_field(VALUE, "review.score") == 7
     assert get_field({"a": VALUE}, "a.review.score") == 7
     assert get_field("whole", "") == "whole"
@@ -54,7 +54,7 @@ def test_a_part_is_of_mappings_models_and_dataclasses_alone() -> None:
         ("contains", "x", ["y"], False),
     ],
 )
-def test_what_can_be_asked(test: str, than: Any, value: Any, holds: bool) -> None:
+def test_conditions(test: str, than: Any, value: Any, holds: bool) -> None:
     assert Condition(test=test, than=than)(value) is holds
     assert Condition("field", test, than)({"field": value}) is holds
 
@@ -66,7 +66,7 @@ def test_what_cannot_be_compared_fails_and_an_unknown_test_is_refused() -> None:
         Condition(test="atleast", than=3)
 
 
-def test_a_label_is_the_value_or_what_is_said_for_all_others() -> None:
+def test_a_label_is_the_value_or_the_default() -> None:
     assert Label()("bug") == "bug"
     assert Label("kind", ("a", "b"), "a")({"kind": ["a", "b"]}) == ["a", "b"]
     assert Label("", ("a",), "rest")(["a", "x"]) == "rest"
@@ -83,7 +83,7 @@ def graph() -> Graph:
     return made
 
 
-def test_they_work_in_a_graph() -> None:
+def test_conditions_and_labels_work_in_a_graph() -> None:
     outer = Graph("count")
     body = Graph("add")
     state = body.input("state", int)
@@ -91,10 +91,10 @@ def test_they_work_in_a_graph() -> None:
     async def add(number: int) -> dict[str, int]:
         return {"number": number + 1}
 
-    async def number(said: dict[str, int]) -> int:
-        return said["number"]
+    async def number(counted: dict[str, int]) -> int:
+        return counted["number"]
 
-    body.function(number, said=body.function(add, number=state))
+    body.function(number, counted=body.function(add, number=state))
     loop = outer.loop("loop", body, max_iterations=9, state=0, until=Condition("", "at_least", 3))
     assert outer.run_sync()[loop] == 3
     value = {"kind": {"kind": "bug"}}

@@ -1,4 +1,4 @@
-"""JSON Schema as an output type: which values fit, which schemas are refused, what replies give."""
+"""JSON Schema as an output type: valid values, refused schemas, parsed replies."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ REVIEW = {
         ({"score": 1, "note": []}, ("note",), "must be what one of its alternatives is, not an"),
     ],
 )
-def test_a_value_that_does_not_fit_is_told_with_its_place(
+def test_an_invalid_value_is_reported_with_its_place(
     value: Any, place: tuple[str | int, ...], message: str
 ) -> None:
     found = list(mismatches(value, REVIEW))
@@ -62,7 +62,7 @@ def test_a_value_that_does_not_fit_is_told_with_its_place(
     "value",
     [{"score": 7}, {"score": 7.0, "tags": [], "mood": "bad", "note": None}, {"score": 0}],
 )
-def test_a_value_that_fits_passes(value: Any) -> None:
+def test_a_valid_value_passes(value: Any) -> None:
     assert not list(mismatches(value, REVIEW))
     assert TypeAdapter(schema_type(REVIEW)).validate_python(value) == value
 
@@ -99,7 +99,7 @@ def test_a_schema_that_nests_without_end_is_refused() -> None:
     assert "30 deep" in next(iter(schema_problems(schema)))[1]
 
 
-def test_bounds_constants_and_schemas_of_one_word() -> None:
+def test_bounds_constants_and_boolean_schemas() -> None:
     open_interval = {"exclusiveMinimum": 0, "exclusiveMaximum": 1}
     assert [len(list(mismatches(value, open_interval))) for value in (0, 0.5, 1)] == [1, 0, 1]
     assert [len(list(mismatches(value, {"const": 1}))) for value in (1, True, 2)] == [0, 1, 1]
@@ -110,11 +110,11 @@ def test_bounds_constants_and_schemas_of_one_word() -> None:
 
 
 @pytest.mark.parametrize("value", [None, True, 1.5, "x", [], {}])
-def test_alternatives_may_name_several_types_or_be_words(value: Any) -> None:
+def test_alternatives_may_have_several_types_or_be_booleans(value: Any) -> None:
     several = {"anyOf": [{"type": ["integer", "array"], "minItems": 1, "minimum": 2}, False]}
-    ((_, said),) = mismatches(value, several)
+    ((_, message),) = mismatches(value, several)
     near = "must have at least 1 items, not 0" if value == [] else "must be what one of its"
-    assert said.startswith(near)
+    assert message.startswith(near)
 
 
 def test_a_node_sends_the_schema_and_gives_plain_values() -> None:
@@ -131,7 +131,7 @@ def test_a_list_is_wrapped_for_the_service_and_unwrapped_again() -> None:
     assert node.parse(LLMResponse('{"value": [1]}', "m")) == [1]
 
 
-def test_it_is_checked_as_a_type_where_it_flows() -> None:
+def test_a_schema_is_checked_as_a_type_on_edges() -> None:
     assert can_flow(schema_type({"type": "array"}), list[str])
     assert not can_flow(schema_type({"type": "array"}), str)
     assert can_flow(schema_type({"type": ["string", "null"]}), str)
@@ -140,12 +140,12 @@ def test_it_is_checked_as_a_type_where_it_flows() -> None:
 
 
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists, max_leaves=5))
-def test_any_schema_is_either_told_or_made(value: Any) -> None:
+def test_any_constant_makes_a_valid_schema(value: Any) -> None:
     schema = {"enum": [value], "default": value}
     assert not list(mismatches(value, schema))
     assert schema_of(schema_type(schema)) == schema
 
 
-def test_a_reply_that_nests_without_end_is_no_json() -> None:
+def test_a_reply_that_nests_too_deep_is_not_json() -> None:
     with pytest.raises(InvalidOutputError, match="not JSON"):
         LLM("list", prompt="List", output=list).parse(LLMResponse("[" * 100_000, "m"))

@@ -1,4 +1,4 @@
-"""What a function takes and gives, by its signature."""
+"""Parameters and return types of functions, by their signatures."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_annotations_need_not_be_strings() -> None:
     assert signature.returns is type(None)
 
 
-def test_functions_without_annotations_promise_nothing() -> None:
+def test_functions_without_annotations_have_types_any() -> None:
     signature = signature_of(lambda a, b=1: a)
     assert [(p.name, p.annotation, p.required) for p in signature.parameters] == [
         ("a", Any, True),
@@ -116,7 +116,7 @@ def test_functions_without_annotations_promise_nothing() -> None:
     assert not signature.is_async
 
 
-def test_keywords_are_told() -> None:
+def test_a_function_of_any_keywords_is_recognized() -> None:
     assert signature_of(lambda **rest: 1).accepts_any_keyword
     assert not signature_of(lambda: 1).accepts_any_keyword
 
@@ -134,7 +134,7 @@ def test_keywords_are_told() -> None:
         (functools.partial(lambda a, **c: 1), ""),
     ],
 )
-def test_what_cannot_be_called_by_name_is_told(fn: Any, problem: str) -> None:
+def test_a_function_that_cannot_be_called_by_name_has_a_problem(fn: Any, problem: str) -> None:
     found = signature_of(fn).problem
     assert found.startswith(problem)
     assert bool(found) == bool(problem)
@@ -161,13 +161,13 @@ def test_self_may_be_positional_only() -> None:
     assert "'self'" in signature_of(Strict.run).problem
 
 
-def test_a_class_gives_itself() -> None:
+def test_a_class_returns_its_instance() -> None:
     assert signature_of(Report).returns is Report
     assert [(p.name, p.annotation) for p in signature_of(Report).parameters] == [("title", str)]
     assert [(p.name, p.annotation) for p in signature_of(Source).parameters] == [("url", str)]
 
 
-def test_a_partial_has_what_is_left() -> None:
+def test_a_partial_has_the_remaining_parameters() -> None:
     def fn(a: int, b: Report, *, c: str) -> Row: ...
 
     signature = signature_of(functools.partial(fn, 1, c="x"))
@@ -211,7 +211,7 @@ def test_decorators_are_looked_through() -> None:
         (Report, False),
     ],
 )
-def test_coroutine_functions_are_known(fn: Any, is_async: bool) -> None:
+def test_coroutine_functions_are_recognized(fn: Any, is_async: bool) -> None:
     assert signature_of(fn).is_async == is_async
 
 
@@ -227,7 +227,7 @@ def test_awaitables_are_unwrapped() -> None:
     assert all(signature_of(fn).is_async for fn in (one, two, three, four, five))
 
 
-def test_an_unresolved_annotation_spoils_itself_alone_and_only_until_it_is_defined(
+def test_an_unresolved_annotation_affects_only_itself_until_defined(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     signature = signature_of(later)
@@ -268,7 +268,7 @@ def test_a_name_of_the_closure_may_not_be_assigned_yet() -> None:
     late = 1
 
 
-def test_metadata_and_literals_are_no_forward_references() -> None:
+def test_metadata_and_literals_are_not_forward_references() -> None:
     def fn(a: Annotated[int, "Undefined"], b: Literal["Undefined"], c: Callable[[int], str]): ...  # type: ignore[no-untyped-def]
 
     signature = signature_of(fn)
@@ -310,7 +310,7 @@ def test_functions_of_one_shape_share_a_signature() -> None:
     assert signature_of(make()) == signature_of(make())
 
 
-def test_one_shape_of_other_types_defaults_or_names_is_another_signature() -> None:
+def test_different_types_defaults_or_names_make_different_signatures() -> None:
     def first(a: int, b: int = 1) -> int: ...
     def types(a: int, b: str = "") -> int: ...
     def names(a: int, c: int = 1) -> int: ...
@@ -328,15 +328,15 @@ def test_one_shape_of_other_types_defaults_or_names_is_another_signature() -> No
     assert [p.name for p in signature_of(Tool().fetch).parameters] == ["url", "tries"]
 
 
-def test_unions_are_told_as_each_function_writes_them() -> None:
+def test_unions_are_named_as_each_function_writes_them() -> None:
     def one(a: int | str) -> None: ...
     def two(a: str | int) -> None: ...
 
-    told = [type_name(signature_of(fn).parameters[0].annotation) for fn in (one, two)]
-    assert told == ["int | str", "str | int"]
+    named = [type_name(signature_of(fn).parameters[0].annotation) for fn in (one, two)]
+    assert named == ["int | str", "str | int"]
 
 
-def test_signatures_stay_right_when_more_functions_come_than_are_kept() -> None:
+def test_signatures_stay_right_when_the_cache_overflows() -> None:
     def make(number: int) -> Callable[..., Any]:
         def fn(a: list[int]) -> int:
             return number
@@ -363,7 +363,7 @@ def test_a_dataclass_default_is_a_default() -> None:
     assert not signature_of(Defaults).parameters[0].required
 
 
-def _no_parameters() -> None: ...
+def _without_parameters() -> None: ...
 
 
 def _plain(a, b=1):  # type: ignore[no-untyped-def]
@@ -386,7 +386,8 @@ def _unresolved(a: Undefined, b: int) -> "list[Undefined]": ...  # type: ignore[
 
 
 @pytest.mark.parametrize(
-    "fn", [_no_parameters, _plain, _strings, _all_kinds, _coroutine, _awaitable, _unresolved, later]
+    "fn",
+    [_without_parameters, _plain, _strings, _all_kinds, _coroutine, _awaitable, _unresolved, later],
 )
 def test_both_readers_agree(fn: Any) -> None:
     assert _read_plain(fn, 0) == _read_foreign(fn)

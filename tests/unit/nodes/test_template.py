@@ -1,4 +1,4 @@
-"""Prompt templates: what is one, how values are written, what is refused and how that is told."""
+"""Prompt templates: valid texts, how values are written, and refusals with their messages."""
 
 from __future__ import annotations
 
@@ -179,7 +179,7 @@ def test_models_in_a_list_are_written_by_the_names_of_their_fields() -> None:
     assert text == '[\n  {\n    "title": "Tea",\n    "score": 1.0\n  }\n]'
 
 
-def test_a_list_that_holds_itself_is_written_all_the_same() -> None:
+def test_a_list_that_contains_itself_can_be_written() -> None:
     loop: list[object] = [1]
     loop.append(loop)
     assert as_text(loop) == "[1, [...]]"

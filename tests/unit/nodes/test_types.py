@@ -192,7 +192,7 @@ class HasTitle(Protocol):
     ],
     ids=type_name,
 )
-def test_what_may_match_may_flow(source: Any, target: Any) -> None:
+def test_types_that_may_match_can_flow(source: Any, target: Any) -> None:
     assert can_flow(source, target)
     assert can_flow(source, target)  # and from the cache
 
@@ -258,12 +258,12 @@ def test_what_may_match_may_flow(source: Any, target: Any) -> None:
     ],
     ids=type_name,
 )
-def test_what_cannot_match_is_refused(source: Any, target: Any) -> None:
+def test_types_that_cannot_match_are_refused(source: Any, target: Any) -> None:
     assert not can_flow(source, target)
     assert not can_flow(source, target)
 
 
-def test_very_deep_types_are_taken_as_unknown() -> None:
+def test_very_deep_types_count_as_unknown() -> None:
     deep_int: Any = int
     deep_str: Any = str
     for _ in range(200):
@@ -271,7 +271,7 @@ def test_very_deep_types_are_taken_as_unknown() -> None:
     assert can_flow(deep_int, deep_str)
 
 
-def test_aliases_are_what_they_name() -> None:
+def test_aliases_equal_their_types() -> None:
     texts: Any = TypeAliasType("texts", list[str])
     assert can_flow(texts, Sequence[str])
     assert not can_flow(texts, list[int])
@@ -391,7 +391,7 @@ class Reply:
     ],
     ids=lambda value: "" if isinstance(value, list) else type_name(value),
 )
-def test_values_are_tested(t: Any, fitting: list[object], other: list[object]) -> None:
+def test_values_are_checked(t: Any, fitting: list[object], other: list[object]) -> None:
     fits = value_check(t)
     assert fits is not None
     assert [fits(value) for value in fitting] == [True] * len(fitting)
@@ -415,7 +415,7 @@ def test_values_are_tested(t: Any, fitting: list[object], other: list[object]) -
     ],
     ids=type_name,
 )
-def test_nothing_is_tested_where_nothing_is_known(t: Any) -> None:
+def test_unknown_types_are_not_checked(t: Any) -> None:
     assert value_check(t) is None
 
 

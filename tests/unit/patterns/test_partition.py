@@ -24,7 +24,7 @@ def test_joined_texts_fit(texts: list[str], max_bytes: int) -> None:
     assert len(together.encode()) <= max_bytes + marks + len(texts)
 
 
-def test_long_texts_get_what_short_ones_do_not_need() -> None:
+def test_long_texts_get_the_bytes_that_short_ones_leave() -> None:
     long = "word " * 100
     together = join_texts(["short", long], 200)
     assert together.startswith("1. short\n\n2. word word")

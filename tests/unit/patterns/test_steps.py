@@ -30,7 +30,7 @@ def nothing(results: Any) -> Any:
 
 
 @given(st.lists(st.text("ab/[] ", min_size=1, max_size=3), unique=True, min_size=1, max_size=6))
-def test_each_step_reads_all_before_it_whatever_they_are_called(names: list[str]) -> None:
+def test_each_step_reads_all_before_it_with_any_names(names: list[str]) -> None:
     steps = [Step(name, nothing if n % 2 else None) for n, name in enumerate(names)]
     graph = sequential_graph(steps, "Why?")
     ids = [node.id for node in graph]
@@ -54,7 +54,7 @@ def test_a_step_may_have_an_instruction_besides_its_name() -> None:
     assert graph.entries["short"].bindings["step"] == "Say it in a few words."
 
 
-def test_a_branch_is_behind_its_label_and_the_answer_behind_all() -> None:
+def test_an_arm_follows_its_label_and_the_answer_follows_all_arms() -> None:
     decision = Decision("which?", question="Which?", labels=(("a", "a"), ("b", "b")))
     graph, refs = conditional_graph(
         decision, {"a": [Step("x"), Step("y")], "b": [Step("x")]}, "Why?"
@@ -95,7 +95,7 @@ LABELS = (("code", "code"), ("code review", "review"), ("other", "other"))
 
 
 @pytest.mark.parametrize(
-    ("said", "label"),
+    ("reply", "label"),
     [
         ("code", "code"),
         ("Code review.", "review"),
@@ -107,11 +107,11 @@ LABELS = (("code", "code"), ("code review", "review"), ("other", "other"))
         ("", None),
     ],
 )
-def test_the_label_of_a_reply(said: str, label: str | None) -> None:
+def test_the_label_of_a_reply(reply: str, label: str | None) -> None:
     node = Choice("which", prompt="Which?", labels=LABELS)
-    reply = LLMResponse(said, "m")
+    response = LLMResponse(reply, "m")
     if label is None:
         with pytest.raises(InvalidOutputError, match="code, code review, other"):
-            node.parse(reply)
+            node.parse(response)
     else:
-        assert node.parse(reply) == label
+        assert node.parse(response) == label

@@ -149,7 +149,7 @@ CORRUPTIONS: dict[str, Callable[[ByHand], None]] = {
     "1 edges are pending, counted 2\nlater (function)": _count_of_pending,
     "frames under a node run that is not open\nlater (function)": _frames_under_what_is_not_open,
     "a frame that is not open is still waited for\ninner (subgraph)": _frame_lost,
-    "ready, but nobody will start it\nqueued (function)": _queue_lost,
+    "ready, but nothing will start it\nqueued (function)": _queue_lost,
     "delayed, but nothing will wake it\nshaky (function)": _alarm_lost,
 }
 

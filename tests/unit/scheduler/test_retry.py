@@ -123,7 +123,7 @@ def test_each_attempt_is_on_the_bill() -> None:
     assert (details.usage.calls, details.usage.cost_usd) == (2, Decimal("0.30"))
 
 
-def test_equal_seeds_wait_equally_long() -> None:
+def test_equal_seeds_have_equal_delays() -> None:
     def waits(seed: int) -> list[float]:
         graph = Graph("jitter")
         graph.function(work, policy=Policy(retry=Retry(attempts=6)))

@@ -1,4 +1,4 @@
-"""A folder as a source: what is read, found again, kept up to date, and left out."""
+"""A folder as a source: what is read, searched, updated and skipped."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ async def test_scripts_without_blanks_are_found(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "query", ['"', "bees OR", "NEAR(", "a*", "title:bees", "-", "bees' --", "^"]
 )
-async def test_no_question_is_a_syntax_error(tmp_path: Path, query: str) -> None:
+async def test_any_question_is_a_valid_query(tmp_path: Path, query: str) -> None:
     written(tmp_path, "bees.txt", "bees and a title")
     await Files(tmp_path).search(query, 5)
 
@@ -172,10 +172,10 @@ def test_a_missing_folder_is_an_error_at_once(tmp_path: Path) -> None:
 
 async def test_a_foreign_file_is_not_overwritten_by_the_index(tmp_path: Path) -> None:
     written(tmp_path, "docs/a.txt", "bees")
-    other = written(tmp_path, "other.db", "this is no database, but somebody's text" * 50)
+    other = written(tmp_path, "other.db", "this is not a database but a user's text" * 50)
     with pytest.raises(SourceRefusedError, match="cannot keep an index in"):
         await Files(tmp_path / "docs", index=other).search("bees", 1)
-    assert other.read_text().startswith("this is no database")
+    assert other.read_text().startswith("this is not a database")
 
 
 def pdf_of(text: str) -> bytes:

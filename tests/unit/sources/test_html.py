@@ -33,7 +33,7 @@ def test_any_text_becomes_plain(text: str) -> None:
      "<?", "<?>", "<!", "<!x>", "<script>", "<title>", "<p>", "<a b=c>", "<a b c d", "</a <",
      "<div>", "<ul><li>", "<b><p>", "<a><table>", "<i><b></i>", "<svg>"],
 )  # fmt: skip
-def test_no_page_takes_long(piece: str) -> None:
+def test_any_page_is_parsed_quickly(piece: str) -> None:
     start = time.process_time()
     read_page(piece * 40_000)
     assert time.process_time() - start < 5

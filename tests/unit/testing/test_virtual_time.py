@@ -57,7 +57,7 @@ def test_work_takes_no_time(backend: Any) -> None:
     async def main() -> float:
         before = anyio.current_time()
         for _ in range(10):
-            time.sleep(0.002)  # noqa: ASYNC251  the work
+            time.sleep(0.002)  # noqa: ASYNC251  blocking is the work
             await anyio.lowlevel.checkpoint()
         return anyio.current_time() - before
 
@@ -123,7 +123,7 @@ def test_the_loops_executor_counts_as_well() -> None:
     assert run_virtual(main) is False
 
 
-def test_files_are_looked_at_before_a_jump() -> None:
+def test_files_are_polled_before_a_jump() -> None:
     async def main() -> bytes:
         loop = asyncio.get_running_loop()
         left, right = socket.socketpair()
