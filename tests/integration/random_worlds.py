@@ -45,7 +45,7 @@ class World:
             return OverloadedError("503", status=503)
         return "a few words"
 
-    # -- what nodes do ------------------------------------------------------------------------
+    # -- functions of nodes -------------------------------------------------------------------
 
     async def nap(self) -> int:
         self.active += 1

@@ -24,7 +24,7 @@ FULL: Final = 1_000
 WAYS: Final = ("scope", "timeout", "handle", "inside", "stream", "deadline", "failure")
 
 
-# -- what must not be left --------------------------------------------------------------------
+# -- leaks ------------------------------------------------------------------------------------
 
 
 def tasks() -> set[Any]:

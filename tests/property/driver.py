@@ -113,7 +113,7 @@ class Driver:
         self._count = 0
         self._evaluations: Counter[tuple[str, str]] = Counter()
         self._under_way: dict[StartAttempt, tuple[float, int]] = {}
-        """Per attempt, when it started, and which of the scheduled ends counts."""
+        """For each attempt: its start, and which of the scheduled ends counts."""
         self._expansions: dict[str, Plan] = {}
 
     def run(self, inputs: dict[str, Any]) -> Driven:

@@ -85,12 +85,12 @@ def _collect(
 
 
 def specs(**options: Any) -> st.SearchStrategy[GraphSpec]:
-    """The same as a hypothesis strategy, which shrinks what it finds."""
+    """Draw such graphs in hypothesis, which shrinks failing examples."""
     return st.randoms(use_true_random=False).map(lambda chance: generate(chance, **options))
 
 
 class _Maker:
-    """Makes one graph with all that is in it; ids are unique over all levels."""
+    """Makes one graph with all its bodies; ids are unique over all levels."""
 
     def __init__(self, chance: random.Random, calm: bool) -> None:
         self.chance = chance
@@ -143,7 +143,7 @@ class _Maker:
         return node
 
     def _place(self, spec: GraphSpec) -> Place:
-        """A node to depend on, mostly a late one; of a branch, mostly some of its labels."""
+        """Choose a node to depend on, mostly a late one, and mostly some labels of a branch."""
         nodes = spec.nodes[-6:] if self.likely(0.7) else spec.nodes
         source = self.chance.choice(nodes)
         labels: tuple[str, ...] = ()
@@ -200,7 +200,7 @@ class _Maker:
                     over.source, over.constant = None, [4, 5]
 
     def _temper(self, node: NodeSpec, depth: int) -> None:
-        """Policies and moods."""
+        """Set the policies and moods."""
         chance = self.chance
         node.keep = self.likely(0.05)
         attempting = node.kind in ATTEMPTING

@@ -54,7 +54,7 @@ class Run:
         self.failures = 0
         self.deadline: float | None = None
         self.ticket = 0
-        """Goes up whenever what was scheduled for this node run no longer counts."""
+        """Increases whenever everything scheduled for this node run becomes void."""
         self.attempt: Attempt | None = None
         self.box: Box | None = None
         self.abandoned = False

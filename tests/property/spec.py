@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tests.property.world import World
 
 Place = tuple[str, tuple[str, ...]]
-"""A node, and the labels of it that are meant; none for the node itself."""
+"""A node and some of its labels; no labels means the node itself."""
 
 
 @dataclass
@@ -78,7 +78,7 @@ class NodeSpec:
     keep: bool = False
 
     mood: str = "sure"
-    """How its attempts and evaluations go, see `World`."""
+    """Decides its attempts and evaluations, see `World`."""
     gives: str = "number"
 
     def policy(self, world: World) -> Policy:
@@ -127,7 +127,7 @@ class GraphSpec:
 
 @cache
 def function_taking(required: tuple[str, ...], optional: tuple[str, ...]) -> Any:
-    """A function of that signature; it is never called, the driver answers for it."""
+    """Return a function of that signature; it is never called, the driver supplies its value."""
     names = [*required, *(f"{name}='default'" for name in optional)]
     scope: dict[str, Any] = {}
     exec(f"async def work({', '.join(names)}): ...", scope)

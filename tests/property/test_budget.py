@@ -82,7 +82,7 @@ class Service(BaseProvider):
 
 
 def random_graph(chance: random.Random) -> Graph:
-    """Models asked by nodes, by functions, in maps, behind each other and beside each other."""
+    """Build a graph of model calls by nodes, functions and maps, in sequence and in parallel."""
     graph = Graph("random")
     refs: list[Any] = []
 

@@ -38,7 +38,7 @@ FULL, FULL_BATCH = 10_200, 600
 
 
 def agree(seeds: range) -> Counter[str]:
-    """Compare them all; returns what was seen, so that a test can require that there was some."""
+    """Compare them all; return what was seen, so that a test can require some cases."""
     seen: Counter[str] = Counter()
     for seed in seeds:
         verdict = compare_seed(seed)
@@ -159,7 +159,7 @@ def fingerprint(lines: list[str]) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-# -- greedy is near the best ----------------------------------------------------------------------
+# -- greedy is near the optimum -----------------------------------------------------------
 
 
 @pytest.mark.parametrize("slots", [1, 2, 3, 4, 8, 1000])
@@ -182,7 +182,7 @@ def longest(spec: GraphSpec, seconds: dict[str, float]) -> float:
     """The longest chain, by brute force over the edges."""
     frame = Frame(spec, "", {}, None, 0)
     total = {id: seconds[id] for id in frame.runs}
-    for _ in frame.runs:  # as often as the longest chain could be long
+    for _ in frame.runs:  # one pass for each node of the longest possible chain
         for id, run in frame.runs.items():
             total[id] = seconds[id] + max(
                 (total[edge.source_id] for edge in run.edges), default=0.0

@@ -22,7 +22,7 @@ def schedules(draw: st.DrawFn, *, bounded: bool = True, begun: bool = True) -> l
         seconds = draw(st.integers(0, 5))
         count = draw(st.integers(0, 6))
         most = draw(st.none() | st.integers(1, 3)) if bounded else None
-        # What has begun has nothing before it that is still to come.
+        # A begun step has no unfinished predecessor.
         left = draw(st.lists(st.integers(1, 5), max_size=2)) if begun and not before else []
         steps[number] = Step(float(seconds), tuple(before), count, most, tuple(map(float, left)))
     return steps
@@ -54,7 +54,7 @@ def tick_by_tick(steps: list[Step], slots: int) -> int:
     now = 0
     while True:
         done: set[int] = set()
-        while True:  # what takes no time ends at once, and so may what follows it
+        while True:  # a step of no time ends at once, and so may its successors
             for n, state in enumerate(states):
                 if not steps[n].seconds and done.issuperset(steps[n].after):
                     state.left = 0

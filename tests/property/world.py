@@ -26,7 +26,7 @@ def digest(*parts: object) -> int:
 
 
 def shown(value: Any) -> Any:
-    """A value with its errors made comparable; which ones is compared where they were raised."""
+    """Return a value with its errors made comparable; they are compared where they were raised."""
     if isinstance(value, BaseException):
         return "<error>"
     if isinstance(value, list):
@@ -77,7 +77,7 @@ class World:
     def _chance(self, *place: object) -> random.Random:
         return random.Random(f"{self.seed}/{place}")
 
-    # -- functions of the user's -------------------------------------------------------------
+    # -- user functions ----------------------------------------------------------------------
 
     def value(self, spec: NodeSpec, inputs: dict[str, Any]) -> Any:
         """Return the value of a function, a model or a person."""

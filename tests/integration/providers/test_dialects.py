@@ -331,7 +331,7 @@ async def test_fifty_at_once(service: FakeService) -> None:
     assert len(server.requests) == 50
 
 
-# ---- what one dialect alone has ----
+# ---- features of one dialect ----
 
 ANTHROPIC = next(service for service in FAKE_SERVICES if service.name == "anthropic")
 GEMINI = next(service for service in FAKE_SERVICES if service.name == "gemini")

@@ -65,7 +65,7 @@ PAID = 4 * CENT
 """The actual cost: one word of prompt, three of answer."""
 
 
-# -- what is sent -----------------------------------------------------------------------------
+# -- requests ---------------------------------------------------------------------------------
 
 
 async def test_under_a_ceiling_every_request_bounds_its_answer() -> None:

@@ -178,7 +178,7 @@ async def test_another_service_is_not_delayed() -> None:
     assert max(ends) < starts[10]
 
 
-# -- what a service says -------------------------------------------------------------------------
+# -- limits from replies -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("status", [429, 503])

@@ -1,4 +1,4 @@
-"""Writing of graphs: what loads again, what the text looks like, what cannot be written."""
+"""Writing of graphs: round trips, the text, and graphs that cannot be written."""
 
 from __future__ import annotations
 

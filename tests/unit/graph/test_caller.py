@@ -1,4 +1,4 @@
-"""Problems name the line where the user wrote the node, however long the file."""
+"""Problems name the line where the user wrote the node, in a file of any length."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_an_input_given_twice_names_its_line() -> None:
 
 
 def test_the_line_is_counted_only_when_asked_for() -> None:
-    """Counting begins at the top of the file: for each node, it made long files quadratic."""
+    """Counting starts at the top of the file; once per node, it made long files quadratic."""
     graph = script(3)["graph"]
     kept = {entry.code for entry in graph.entries.values()}
     assert [type(code) for code in kept] == [CodeType]

@@ -1,4 +1,4 @@
-"""Collections of refs as bindings: what arrives, when a node runs, and what is refused."""
+"""Collections of refs as bindings: values, when a node runs, and refused collections."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def ran(graph: Graph, **options: Any) -> Result:
     return graph.run_sync(**options)
 
 
-# -- what arrives ---------------------------------------------------------------------------------
+# -- values of collections ------------------------------------------------------------------------
 
 
 def test_the_order_is_that_of_the_collection_and_not_of_the_nodes() -> None:
@@ -167,7 +167,7 @@ def test_values_are_kept_until_a_collection_has_read_them(retain: str) -> None:
             result[a]
 
 
-# -- edges that are dead or broken ----------------------------------------------------------------
+# -- dead and broken edges ------------------------------------------------------------------------
 
 
 def skipping(graph: Graph) -> Ref[Any]:
@@ -240,7 +240,7 @@ def test_a_fallback_gets_the_collection_of_the_failed_node() -> None:
     assert ran(graph)[node] == "ab"
 
 
-# -- what is refused ------------------------------------------------------------------------------
+# -- refused collections --------------------------------------------------------------------------
 
 
 def test_a_ref_of_another_graph_is_named_with_its_place() -> None:

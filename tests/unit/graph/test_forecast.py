@@ -105,7 +105,7 @@ def test_a_map_of_equal_items_is_forecast_exactly_from_its_first_item_on(slots: 
     late = [
         (when, found)
         for when, found in made
-        if found.is_whole and found.seconds and when > 4.01  # one of each has been seen
+        if found.is_whole and found.seconds and when > 4.01  # one of each has been observed
     ]
     assert len(late) > 20
     for when, found in late:
@@ -251,7 +251,7 @@ def test_unseen_kinds_expansions_and_questions_are_not_forecast() -> None:
     feed = Feed(graph)
     feed(0.0, KIND.NODE_STARTED, "a")
     feed(2.0, KIND.NODE_COMPLETED, "a")
-    assert feed.rest(2.0) == (2.0, False)  # nothing is known of functions
+    assert feed.rest(2.0) == (2.0, False)  # no function has been observed yet
     feed(2.0, KIND.NODE_STARTED, "step")
     feed(3.0, KIND.NODE_COMPLETED, "step")
     assert feed.rest(3.0) == (2.0, True)

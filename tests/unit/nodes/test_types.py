@@ -1,4 +1,4 @@
-"""Annotations: which value may flow where, how a type is named, and how a value is checked."""
+"""Annotations: which types match, how a type is named, and how a value is checked."""
 
 from __future__ import annotations
 

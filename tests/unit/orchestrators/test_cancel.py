@@ -1,4 +1,4 @@
-"""Cancelling the workflows of an orchestrator keeps what finished."""
+"""Cancelling the workflows of an orchestrator keeps finished results."""
 
 from __future__ import annotations
 

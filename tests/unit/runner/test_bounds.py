@@ -1,4 +1,4 @@
-"""Bounds that a run keeps: on its node runs, and on what an expansion may ask for."""
+"""Bounds of a run: on its node runs, and on the resources of an expansion."""
 
 from __future__ import annotations
 
