@@ -21,6 +21,9 @@ class Own:
 
     name = "own"
 
+    def __repr__(self) -> str:
+        return "Own()"
+
     def complete(self, messages: Any) -> str:
         return "ok"
 
