@@ -6,8 +6,9 @@ Names are imported on first use, so `import dagorch` is fast.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from dagorch.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
     from dagorch.errors import BudgetExceededError, DagorchError, DefinitionError, RunError
@@ -38,37 +39,6 @@ if TYPE_CHECKING:
     from dagorch.providers.factory import ProviderFactory
     from dagorch.runner.retry_decorator import retry_async
 
-_NAMES = {
-    "dagorch.errors": ("BudgetExceededError", "DagorchError", "DefinitionError", "RunError"),
-    "dagorch.graph.graph": ("Graph",),
-    "dagorch.models.amounts": ("format_cost", "format_duration"),
-    "dagorch.models.config": (
-        "BeltalowdaConfig",
-        "DreamCascadeConfig",
-        "DreamSwarmConfig",
-        "OrchestratorConfig",
-        "SwarmConfig",
-    ),
-    "dagorch.models.events": ("Event", "EventType"),
-    "dagorch.models.finding": ("Finding",),
-    "dagorch.models.orchestration": ("OrchestratorResult", "StreamEvent"),
-    "dagorch.models.policy": ("Policy", "Retry"),
-    "dagorch.models.ref": ("Ref",),
-    "dagorch.models.task": ("AgentResult", "AgentType", "SubTask", "TaskStatus"),
-    "dagorch.models.tracking": ("CostTracker", "ProgressTracker", "calculate_progress"),
-    "dagorch.nodes.function": ("Context",),
-    "dagorch.nodes.llm": ("LLM",),
-    "dagorch.orchestrators.base": ("BaseOrchestrator",),
-    "dagorch.orchestrators.cascade": ("BeltalowdaOrchestrator", "DreamCascadeOrchestrator"),
-    "dagorch.orchestrators.conditional": ("ConditionalOrchestrator",),
-    "dagorch.orchestrators.iterative": ("IterativeOrchestrator",),
-    "dagorch.orchestrators.sequential": ("SequentialOrchestrator",),
-    "dagorch.orchestrators.swarm": ("DreamSwarmOrchestrator", "SwarmOrchestrator"),
-    "dagorch.providers.factory": ("ProviderFactory",),
-    "dagorch.runner.retry_decorator": ("retry_async",),
-}
-_MODULES = {name: module for module, names in _NAMES.items() for name in names}
-
 __all__ = [
     "LLM", "AgentResult", "AgentType", "BaseOrchestrator", "BeltalowdaConfig",
     "BeltalowdaOrchestrator", "BudgetExceededError", "ConditionalOrchestrator", "Context",
@@ -82,19 +52,31 @@ __all__ = [
 
 __version__ = "0.1.0"
 
-
-def __getattr__(name: str) -> Any:
-    module = _MODULES.get(name)
-    if module is None:
-        from dagorch.errors import did_you_mean
-
-        raise AttributeError(
-            f"module 'dagorch' has no attribute {name!r}{did_you_mean(name, _MODULES)}"
-        )
-    value = getattr(importlib.import_module(module), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+__getattr__, __dir__ = lazy_exports(
+    __name__,
+    {
+        "dagorch.errors": "BudgetExceededError DagorchError DefinitionError RunError",
+        "dagorch.graph.graph": "Graph",
+        "dagorch.models.amounts": "format_cost format_duration",
+        "dagorch.models.config": (
+            "BeltalowdaConfig DreamCascadeConfig DreamSwarmConfig OrchestratorConfig SwarmConfig"
+        ),
+        "dagorch.models.events": "Event EventType",
+        "dagorch.models.finding": "Finding",
+        "dagorch.models.orchestration": "OrchestratorResult StreamEvent",
+        "dagorch.models.policy": "Policy Retry",
+        "dagorch.models.ref": "Ref",
+        "dagorch.models.task": "AgentResult AgentType SubTask TaskStatus",
+        "dagorch.models.tracking": "CostTracker ProgressTracker calculate_progress",
+        "dagorch.nodes.function": "Context",
+        "dagorch.nodes.llm": "LLM",
+        "dagorch.orchestrators.base": "BaseOrchestrator",
+        "dagorch.orchestrators.cascade": "BeltalowdaOrchestrator DreamCascadeOrchestrator",
+        "dagorch.orchestrators.conditional": "ConditionalOrchestrator",
+        "dagorch.orchestrators.iterative": "IterativeOrchestrator",
+        "dagorch.orchestrators.sequential": "SequentialOrchestrator",
+        "dagorch.orchestrators.swarm": "DreamSwarmOrchestrator SwarmOrchestrator",
+        "dagorch.providers.factory": "ProviderFactory",
+        "dagorch.runner.retry_decorator": "retry_async",
+    },
+)

@@ -6,8 +6,9 @@ Each name is imported at its first use.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from dagorch.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
     from dagorch.exporters.critical import CriticalStep, critical_path
@@ -54,31 +55,23 @@ __all__ = [
     "write_record",
 ]
 
-_NAMES = {
-    "critical": "CriticalStep critical_path",
-    "files": "ENDINGS write",
-    "listeners.events": "ConsoleLines JsonLines to_json to_sse",
-    "listeners.logs": "LogLines",
-    "listeners.traces": "TraceSpans",
-    "network": "to_graphml to_networkx",
-    "pictures.dot": "to_dot",
-    "pictures.mermaid": "to_mermaid",
-    "pictures.picture": "to_pdf to_png to_svg",
-    "pictures.text": "to_text",
-    "report.html": "to_html_report",
-    "report.record": "RunRecord read_record write_record",
-    "report.recorder": "Recorder",
-    "report.timeline": "to_timeline",
-    "report.timeline_svg": "to_timeline_svg",
-}
-_MODULES = {name: module for module, names in _NAMES.items() for name in names.split()}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = lazy_exports(
+    __name__,
+    {
+        "dagorch.exporters.critical": "CriticalStep critical_path",
+        "dagorch.exporters.files": "ENDINGS write",
+        "dagorch.exporters.listeners.events": "ConsoleLines JsonLines to_json to_sse",
+        "dagorch.exporters.listeners.logs": "LogLines",
+        "dagorch.exporters.listeners.traces": "TraceSpans",
+        "dagorch.exporters.network": "to_graphml to_networkx",
+        "dagorch.exporters.pictures.dot": "to_dot",
+        "dagorch.exporters.pictures.mermaid": "to_mermaid",
+        "dagorch.exporters.pictures.picture": "to_pdf to_png to_svg",
+        "dagorch.exporters.pictures.text": "to_text",
+        "dagorch.exporters.report.html": "to_html_report",
+        "dagorch.exporters.report.record": "RunRecord read_record write_record",
+        "dagorch.exporters.report.recorder": "Recorder",
+        "dagorch.exporters.report.timeline": "to_timeline",
+        "dagorch.exporters.report.timeline_svg": "to_timeline_svg",
+    },
+)

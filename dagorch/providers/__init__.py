@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from dagorch.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
     from dagorch.models.limits import Limits
@@ -44,34 +45,20 @@ __all__ = [
     "route",
 ]
 
-_MODULES = {
-    "SERVICES": "registry",
-    "AnthropicProvider": "http_provider",
-    "BaseProvider": "base",
-    "CompletionMethods": "base",
-    "GeminiProvider": "http_provider",
-    "HttpProvider": "http_provider",
-    "Limits": "base",
-    "LocalProvider": "local",
-    "OpenAIProvider": "http_provider",
-    "ProviderFactory": "factory",
-    "ProviderInfo": "factory",
-    "Route": "registry",
-    "Router": "router",
-    "ScriptedProvider": "scripted",
-    "Service": "registry",
-    "TextStream": "base",
-    "Timeouts": "http_client",
-    "adapt": "adapter",
-    "route": "registry",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = lazy_exports(
+    __name__,
+    {
+        "dagorch.models.limits": "Limits",
+        "dagorch.providers.adapter": "adapt",
+        "dagorch.providers.base": "BaseProvider CompletionMethods TextStream",
+        "dagorch.providers.factory": "ProviderFactory ProviderInfo",
+        "dagorch.providers.http_client": "Timeouts",
+        "dagorch.providers.http_provider": (
+            "AnthropicProvider GeminiProvider HttpProvider OpenAIProvider"
+        ),
+        "dagorch.providers.local": "LocalProvider",
+        "dagorch.providers.registry": "SERVICES Route Service route",
+        "dagorch.providers.router": "Router",
+        "dagorch.providers.scripted": "ScriptedProvider",
+    },
+)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from dagorch.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
     from dagorch.sources.arxiv import Arxiv
@@ -27,15 +28,16 @@ __all__ = [
     "get_source",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module 'dagorch.sources' has no attribute {name!r}")
-    module = "registry" if name in ("SOURCES", "get_source") else name.lower()
-    value = getattr(import_module(f"dagorch.sources.{module}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+__getattr__, __dir__ = lazy_exports(
+    __name__,
+    {
+        "dagorch.sources.arxiv": "Arxiv",
+        "dagorch.sources.crossref": "Crossref",
+        "dagorch.sources.files": "Files",
+        "dagorch.sources.github": "GitHub",
+        "dagorch.sources.hackernews": "HackerNews",
+        "dagorch.sources.news": "News",
+        "dagorch.sources.wikipedia": "Wikipedia",
+        "dagorch.sources.registry": "SOURCES get_source",
+    },
+)

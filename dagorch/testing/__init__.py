@@ -6,8 +6,9 @@ Each name is imported when it is first used.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from dagorch.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
     from dagorch.providers.scripted import ScriptedProvider
@@ -15,25 +16,14 @@ if TYPE_CHECKING:
     from dagorch.testing.record import RecordingProvider, ReplayProvider
     from dagorch.testing.virtual_time import run_virtual
 
-_HOME = {
-    "RecordingProvider": "dagorch.testing.record",
-    "ReplayProvider": "dagorch.testing.record",
-    "ScriptedProvider": "dagorch.providers.scripted",
-    "assert_ends": "dagorch.testing.assertions",
-    "run_virtual": "dagorch.testing.virtual_time",
-}
-
 __all__ = ["RecordingProvider", "ReplayProvider", "ScriptedProvider", "assert_ends", "run_virtual"]
 
-
-def __getattr__(name: str) -> Any:
-    home = _HOME.get(name)
-    if home is None:
-        raise AttributeError(f"module 'dagorch.testing' has no attribute {name!r}")
-    value = getattr(importlib.import_module(home), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+__getattr__, __dir__ = lazy_exports(
+    __name__,
+    {
+        "dagorch.testing.record": "RecordingProvider ReplayProvider",
+        "dagorch.providers.scripted": "ScriptedProvider",
+        "dagorch.testing.assertions": "assert_ends",
+        "dagorch.testing.virtual_time": "run_virtual",
+    },
+)
