@@ -82,7 +82,7 @@ def _lay_edges(plan: Plan, table: EdgeTable, order: Order) -> None:
         for edge, place in enumerate(order.places):
             if place in table.labels:
                 plan.labels[edge] = table.labels[place]
-    plan.sources = tuple([i for i, count in enumerate(order.in_degree) if not count])
+    plan.roots = tuple([i for i, count in enumerate(order.in_degree) if not count])
     sinks = tuple([i for i, leaving in enumerate(order.out_edges) if not leaving])
     plan.outputs = plan.outputs or sinks
     plan.output_ids = tuple([plan.nodes[i].id for i in plan.outputs])
@@ -241,12 +241,12 @@ def _lay_ranks(plan: Plan, order: Order) -> None:
 
 def _lay_order(plan: Plan) -> None:
     """Sort the nodes of a flat plan by the key of the ready queue."""
-    plan.start_order = plan.start_rank = None
+    plan.start_order = plan.start_position = None
     if not plan.flat:
         return
     plan.start_order = sorted(range(plan.size), key=plan.neg_rank.__getitem__)
     if plan.priorities:
         plan.start_order.sort(key=lambda index: -plan.priorities.get(index, 0))
-    plan.start_rank = [0] * plan.size
+    plan.start_position = [0] * plan.size
     for rank, index in enumerate(plan.start_order):
-        plan.start_rank[index] = rank
+        plan.start_position[index] = rank

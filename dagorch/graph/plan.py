@@ -50,12 +50,47 @@ class Plan:
     """
 
     __slots__ = (
-        "binders", "bodies", "cancels_as_unit", "checks", "collections", "constants", "contexts",
-        "control_edges_start", "edge_source", "edge_target", "edges", "fallbacks", "flat",
-        "functions", "has_inputs", "in_degree", "in_start", "inner", "inputs", "kinds", "labels",
-        "name", "needs_policy", "neg_rank", "nodes", "out_edges", "output_ids", "outputs",
-        "priorities", "protected", "required", "resources", "single_output", "size", "slot_only",
-        "sources", "span", "start_order", "start_rank", "unconditional", "weights",
+        "binders",
+        "bodies",
+        "cancels_as_unit",
+        "checks",
+        "collections",
+        "constants",
+        "contexts",
+        "control_edges_start",
+        "edge_source",
+        "edge_target",
+        "edges",
+        "fallbacks",
+        "flat",
+        "functions",
+        "has_inputs",
+        "in_degree",
+        "in_start",
+        "inner",
+        "inputs",
+        "kinds",
+        "labels",
+        "name",
+        "needs_policy",
+        "neg_rank",
+        "nodes",
+        "out_edges",
+        "output_ids",
+        "outputs",
+        "priorities",
+        "protected",
+        "required",
+        "resources",
+        "roots",
+        "single_output",
+        "size",
+        "slot_only",
+        "span",
+        "start_order",
+        "start_position",
+        "unconditional",
+        "weights",
     )  # fmt: skip
 
     name: str
@@ -108,7 +143,7 @@ class Plan:
     """Whether the root frame is the only one: no bodies, no fallbacks, no expansion."""
     start_order: list[int] | None
     """The nodes in the order in which they start if all are ready; None if not flat."""
-    start_rank: list[int] | None
+    start_position: list[int] | None
     """The position of each node in `start_order`."""
     weights: list[float]
     """Per node, its own estimated seconds."""
@@ -124,7 +159,7 @@ class Plan:
     """Every distinct plan inside this one, at any depth."""
     resources: dict[str, str]
     """The resources that policies name, those of inner plans too, each with a node that uses it."""
-    sources: tuple[int, ...]
+    roots: tuple[int, ...]
     """The nodes without edges into them."""
     cancels_as_unit: bool
     """Whether attempts are only ever cancelled together: flat, without timeouts and quorums."""

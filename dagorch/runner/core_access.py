@@ -1,4 +1,4 @@
-"""How attempts and calls reach the core: stimuli and two questions, nothing else."""
+"""How attempts and calls change the core: stimuli and two questions. They read it directly."""
 
 from __future__ import annotations
 

@@ -11,8 +11,8 @@ from dagorch.graph.plan import ATTEMPT_KINDS, Plan
 from dagorch.models.result import NodeRun, Result, RunStatus
 from dagorch.models.usage import NOTHING_USED, Bill
 from dagorch.scheduler.closed_frames import unpack
+from dagorch.scheduler.containers import missing_output_error
 from dagorch.scheduler.core import Core
-from dagorch.scheduler.frames import missing_output_error
 from dagorch.scheduler.records import MISSING, RELEASED, Frame, FrameGroup
 from dagorch.scheduler.states import State
 from dagorch.scheduler.story import NodeRunRecords, ended_story, reason

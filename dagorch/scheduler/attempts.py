@@ -38,7 +38,7 @@ def decide_retry(
     run_deadline: float,
     rng: Callable[[], random.Random],
 ) -> RetryDecision:
-    """Count a failure, and decide on another attempt: with this model, or the next fallback."""
+    """Decide whether another attempt follows a failure: with this model, or the next fallback."""
     frame, index = attempt.frame, attempt.index
     node = frame.plan.nodes[index]
     details, fallbacks = frame.details(index), node.policy.fallback_models

@@ -9,12 +9,13 @@ it happen:
 
     edges.py        the end of a node run -> the states that others should go to
     attempts.py     the end of an attempt -> another one, or what its rival does
-    frames.py       the end of a frame, an item, a pass -> the next step of its container
+    containers.py   the end of a frame, an item, a pass -> the next step of its container
     dispatcher.py   what is ready -> what may start by slot, resource and money
 
 Every change of a node run's state goes through `Core.move` and the table `STEPS` at the end of
-this file. What may take long is on the agenda: `drain_agenda` is the one loop that works it off, in
-slices of `TRANSITIONS_PER_HANDLE`. Most steps of most runs take a short cut: `fast_path.py`.
+this file, except the plain steps that `Core.take_step` and `fast_path.py` take in place. What may
+take long is on the agenda: `drain_agenda` is the one loop that works it off, in slices of
+`TRANSITIONS_PER_HANDLE`. Most steps of most runs take a short cut: `fast_path.py`.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ from dagorch.models.policy import NO_FALLBACK
 from dagorch.models.usage import NOTHING_USED, Usage
 from dagorch.nodes.branch import Branch, labels_of
 from dagorch.nodes.merge import Merge
-from dagorch.scheduler import attempts, edges, frames, stimuli
+from dagorch.scheduler import attempts, containers, edges, stimuli
 from dagorch.scheduler.admission import Admission
 from dagorch.scheduler.commands import (
     CONTINUE,
@@ -60,13 +61,13 @@ from dagorch.scheduler.events import END_EVENTS, describe, end_data, exchange_da
 from dagorch.scheduler.ready import Item
 from dagorch.scheduler.records import (
     MISSING,
-    NO_SOURCE,
+    NO_SERVICE_MODEL,
     Call,
     Evaluate,
     Frame,
     ModelChoice,
     Purpose,
-    Source,
+    ServiceModel,
     StartAttempt,
     Timer,
     TimerKind,
@@ -168,7 +169,7 @@ class Core:
         self.ended_count = 0
         """Node runs that have ended."""
         self.usage: Usage = NOTHING_USED
-        self.models: dict[Source, int] = {}
+        self.models: dict[ServiceModel, int] = {}
         """Every service and model that was paid, numbered in order of their first bill."""
         self.finished = False
         self.outcome_error: BaseException | None = None
@@ -227,7 +228,7 @@ class Core:
         self.now = now
         answer, decisions = self.dispatcher.request_call(call, now)
         if not call.wait and isinstance(answer, RefuseCall):
-            self.request_admission()  # it waits for nothing now
+            self.request_admission()  # a refused sync call does not wait: leave its queue
         self._carry_out(decisions)
         if self.agenda:
             self.drain_agenda()
@@ -333,18 +334,18 @@ class Core:
 
     def begin_frame(self, frame: Frame, start: int) -> None:
         """Judge the node runs without edges into them."""
-        sources = frame.plan.sources
-        for position in range(start, len(sources)):
+        roots = frame.plan.roots
+        for position in range(start, len(roots)):
             if frame.stopping:
                 return
             if self.allowance <= 0:
                 self.agenda.appendleft((Core.begin_frame, frame, position))
                 return
-            to = edges.judge(frame, sources[position])
+            to = edges.judge(frame, roots[position])
             if to is not None:
-                self.take_step(frame, sources[position], to)
+                self.take_step(frame, roots[position], to)
 
-    def release_edges(self, frame: Frame, index: int, start: int = 0) -> None:
+    def resolve_out_edges(self, frame: Frame, index: int, start: int = 0) -> None:
         """Resolve the edges out of an ended node run."""
         plan, pending = frame.plan, frame.pending
         out_edges, targets, slot_only = plan.out_edges[index], plan.edge_target, plan.slot_only
@@ -357,7 +358,7 @@ class Core:
             if frame.stopping:  # what still waits is cancelled, not judged
                 return
             if self.allowance <= 0:
-                self.agenda.appendleft((Core.release_edges, frame, index, position))
+                self.agenda.appendleft((Core.resolve_out_edges, frame, index, position))
                 return
             edge = out_edges[position]
             target = targets[edge]
@@ -411,7 +412,7 @@ class Core:
     # -- steps of node runs -------------------------------------------------------------------
 
     def move(self, frame: Frame, index: int, to: State) -> None:
-        """Take one legal step. Every step of every node run is taken here, or in the fast path."""
+        """Take one legal step, and do what entering the state requires."""
         now = frame.state[index]
         enter = STEPS[now * _STATE_COUNT + to]
         if enter is None:
@@ -470,9 +471,9 @@ class Core:
             frame.release_inputs(index)
         if not frame.stopping and plan.out_edges[index]:
             if to is _COMPLETED and plan.unconditional[index] and not self.agenda:
-                self.release_edges(frame, index)
+                self.resolve_out_edges(frame, index)
             else:
-                self.agenda.append((Core.release_edges, frame, index))
+                self.agenda.append((Core.resolve_out_edges, frame, index))
 
     def make_ready(self, frame: Frame, index: int) -> None:
         """Let a node run go ahead: into the ready queue or, without attempts, on at once."""
@@ -589,7 +590,7 @@ class Core:
             case Purpose.ITEMS:
                 self._open_map(frame, index, value)
             case Purpose.UNTIL:
-                step = frames.until_evaluated(frame, index, is_done=bool(value))
+                step = containers.until_evaluated(frame, index, is_done=bool(value))
                 self.proceed(frame, index, step)
 
     def _labels_selected(self, frame: Frame, index: int, value: Any) -> None:
@@ -645,7 +646,7 @@ class Core:
         if frame.stopping or frame.state[index] != _READY:
             return
         self.move(frame, index, _OPEN)
-        step = frames.open_container(frame, index)
+        step = containers.open_container(frame, index)
         if frame.plan.needs_policy[index]:
             self._start_node_timer(frame, index)
         self.proceed(frame, index, step)
@@ -661,41 +662,41 @@ class Core:
         """Let an expansion run in a node run's place, or a fallback for `error`."""
         if frame.state[index] != _OPEN:
             self.move(frame, index, _OPEN)
-        self.proceed(frame, index, frames.open_body(frame, index, plan, inputs, error))
+        self.proceed(frame, index, containers.open_body(frame, index, plan, inputs, error))
 
-    def proceed(self, frame: Frame, index: int, step: frames.Step) -> None:
-        """Take the next step of a container, as a rule of `frames.py` returned it."""
-        if type(step) is frames.End:
+    def proceed(self, frame: Frame, index: int, step: containers.Step) -> None:
+        """Take the next step of a container, as a rule of `containers.py` returned it."""
+        if type(step) is containers.End:
             if step.error is not None:
                 self.fail(frame, index, step.error)
             elif step.state is _COMPLETED:
                 self.complete(frame, index, step.value)
             else:
                 self.move(frame, index, step.state)
-        elif type(step) is frames.OpenFrame:
+        elif type(step) is containers.OpenFrame:
             self._open_child(frame, index, step)
         elif type(step) is Evaluate:
             self._evaluate(step)
-        elif type(step) is frames.OpenMap:
+        elif type(step) is containers.OpenMap:
             self._open_map(frame, index, step.items)
-        elif type(step) is frames.StopWith:
+        elif type(step) is containers.StopWith:
             self._stop_container(frame, index, step.error)
-        elif step is frames.OPEN_ITEMS:
+        elif step is containers.OPEN_ITEMS:
             self.agenda.append((Core.open_items, frame, index))
-        elif step is frames.STOPPED:
+        elif step is containers.STOPPED:
             self._container_stopped(frame, index)
 
-    def _open_child(self, frame: Frame, index: int, step: frames.OpenFrame) -> None:
+    def _open_child(self, frame: Frame, index: int, step: containers.OpenFrame) -> None:
         container = frame.containers[index]
         if self.opened_count + container.body.size > self.max_node_runs:
-            path = frame.path_of(index)
-            self._stop_container(frame, index, frames.too_many_node_runs(path, self.max_node_runs))
+            error = containers.too_many_node_runs(frame.path_of(index), self.max_node_runs)
+            self._stop_container(frame, index, error)
             return
         child = self._open_frame(container.body, step.inputs, frame, index, step.label)
         container.frames[child.serial] = child
 
     def _open_map(self, frame: Frame, index: int, items: Any) -> None:
-        container = frames.open_map(frame, index, items, self.dispatcher.max_parallel)
+        container = containers.open_map(frame, index, items, self.dispatcher.max_parallel)
         self.unopened_count += container.unopened_node_runs
         if self.observed:
             self.emit(EventType.MAP_OPENED, frame, index, 0, {"items": len(items)})
@@ -713,11 +714,11 @@ class Core:
                 return
             self.allowance -= 1
             self.unopened_count -= container.body.size
-            self._open_child(frame, index, frames.next_item(container))
+            self._open_child(frame, index, containers.next_item(container))
             if container.stopping or frame.containers.get(index) is not container:
                 return
         if not container.frames:
-            self.complete(frame, index, frames.map_value(container))
+            self.complete(frame, index, containers.map_value(container))
 
     def close_frame(self, frame: Frame) -> None:
         """Close a frame whose node runs have all ended; its container proceeds."""
@@ -725,7 +726,7 @@ class Core:
         if frame.parent is None:
             self._finish(frame)
         else:
-            self.proceed(frame.parent, frame.parent_index, frames.close(frame))
+            self.proceed(frame.parent, frame.parent_index, containers.close(frame))
 
     def _stop_container(self, frame: Frame, index: int, error: BaseException | None = None) -> None:
         """Stop every frame under a node run; when they have closed it fails, or is cancelled."""
@@ -775,7 +776,7 @@ class Core:
         self._wake(self.dispatcher.leave(self.now))
         if self.cancelled is not None:
             kind, data = EventType.RUN_CANCELLED, {"reason": self.cancelled}
-        elif (error := frames.frame_outcome(root).error) is not None:
+        elif (error := containers.frame_outcome(root).error) is not None:
             kind, data = EventType.RUN_FAILED, {"error": describe(error)}
         else:
             kind, data = EventType.RUN_COMPLETED, {}
@@ -863,7 +864,7 @@ class Core:
     def _book(self, attempt: StartAttempt, exchange: StartAttempt | Call, usage: Usage) -> None:
         """Add what an exchange of an attempt used to the bills of the node run and the run."""
         frame, index, prepared = attempt.frame, attempt.index, exchange.prepared
-        source = prepared.source if prepared is not None else NO_SOURCE
+        source = prepared.source if prepared is not None else NO_SERVICE_MODEL
         self.usage += usage
         details = frame.details(index)
         details.usage += usage
@@ -1126,8 +1127,14 @@ class Core:
     # -- timers -------------------------------------------------------------------------------
 
     def on_timer_fired(self, s: stimuli.TimerFired) -> None:
-        while (timer := self.timers.pop(s.now)) is not None:
+        self.agenda.appendleft((Core.fire_timers,))
+
+    def fire_timers(self) -> None:
+        while (timer := self.timers.pop(self.now)) is not None:
             self._fire(timer)
+            if self.allowance <= 0:
+                self.agenda.appendleft((Core.fire_timers,))
+                return
         if self.admission_pending:
             self._run_admission()
 

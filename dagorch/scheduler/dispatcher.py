@@ -60,7 +60,7 @@ class Scan:
     """
 
     __slots__ = (
-        "_blocked", "_dispatcher", "_now", "downgrade", "permit", "retry_at", "short_of_money",
+        "_claimed", "_dispatcher", "_now", "downgrade", "permit", "retry_at", "short_of_money",
         "stop_error", "waits_for", "wake",
     )  # fmt: skip
 
@@ -68,7 +68,7 @@ class Scan:
         self._dispatcher = dispatcher
         self._now = now
         calls = dispatcher.waiting_calls
-        self._blocked = dispatcher.calls_blocked if calls else _NO_NAMES
+        self._claimed = dispatcher.claimed_by_calls if calls else _NO_NAMES
         """Resources that something of higher rank waits for: nothing overtakes it there."""
         self.waits_for = dispatcher.calls_wait_for if calls else _NO_NAMES
         self.short_of_money = dispatcher.calls_wait_for_money
@@ -83,7 +83,7 @@ class Scan:
         dispatcher = self._dispatcher
         frame, index = item[4], item[3]
         resources = dispatcher.resources_of(frame, index)
-        if self._blocked and not self._blocked.isdisjoint(n for r in resources for n in r.names):
+        if self._claimed and not self._claimed.isdisjoint(n for r in resources for n in r.names):
             return False
         details = frame.node_details.get(index)
         prepared = details.prepared if details is not None else None
@@ -108,7 +108,7 @@ class Scan:
         if isinstance(permit, Permit):
             self.permit = permit
             return True
-        self._blocked |= {permit.lacking}
+        self._claimed |= {permit.lacking}
         self.waits_for |= {permit.name}
         self.retry_at = min(self.retry_at, permit.until)
         if worst:
@@ -125,8 +125,18 @@ class Dispatcher:
     """
 
     __slots__ = (
-        "admission", "budget", "calls_blocked", "calls_wait_for", "hedge_candidates", "limits",
-        "max_parallel", "queue", "run_id", "short_of_money", "slots_used", "waiting_calls",
+        "admission",
+        "budget",
+        "calls_wait_for",
+        "claimed_by_calls",
+        "hedge_candidates",
+        "limits",
+        "max_parallel",
+        "queue",
+        "run_id",
+        "short_of_money",
+        "slots_used",
+        "waiting_calls",
     )  # fmt: skip
 
     def __init__(
@@ -152,7 +162,7 @@ class Dispatcher:
         self.short_of_money = False
         """Whether the last scan left something that waits for money: nothing overtakes it."""
         self.waiting_calls: list[Call] = []
-        self.calls_blocked = _NO_NAMES
+        self.claimed_by_calls = _NO_NAMES
         """Resources that waiting calls lack: nothing overtakes them there."""
         self.calls_wait_for = _NO_NAMES
         """Resources that waiting calls asked for."""
@@ -272,13 +282,13 @@ class Dispatcher:
         A full resource holds up the calls that need it; lack of money holds up all.
         """
         decisions = Decisions()
-        self.calls_blocked = self.calls_wait_for = _NO_NAMES
+        self.claimed_by_calls = self.calls_wait_for = _NO_NAMES
         for call in tuple(self.waiting_calls):
             resource = call.prepared.resource
             error: RunError | None
             if call.attempt.cancelling:
                 error = RunError(f"node {call.attempt.path!r} is being cancelled")
-            elif resource is not None and not self.calls_blocked.isdisjoint(resource.names):
+            elif resource is not None and not self.claimed_by_calls.isdisjoint(resource.names):
                 continue
             elif self._grant(call, now, decisions):
                 self.waiting_calls.remove(call)
@@ -314,7 +324,7 @@ class Dispatcher:
             permit = self.admission.acquire(self.run_id, [prepared.resource], now, prepared.demand)
             decisions.commands += self.wake(permit.wake)
             if isinstance(permit, Refusal):
-                self.calls_blocked |= {permit.lacking}
+                self.claimed_by_calls |= {permit.lacking}
                 self.calls_wait_for |= {permit.name}
                 decisions.retry_at = min(decisions.retry_at, permit.until)
                 self.budget.settle(prepared.worst, NOTHING_USED)

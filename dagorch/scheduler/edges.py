@@ -3,7 +3,8 @@ Edges: what the end of one node run means for those that wait for it.
 
 Every rule here is a function of a frame and an edge or a node. It updates the frame's counts of
 edges and returns what should happen: the state that a pending node run should go to, or None. The
-core takes that step (`Core.take_step`). A new trigger rule belongs in `judge`.
+core takes that step (`Core.take_step`). A new trigger rule for joins belongs in
+`_judge_merge`; one that fires early must also clear `Plan.unconditional` of its sources.
 """
 
 from __future__ import annotations

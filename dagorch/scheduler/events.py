@@ -9,7 +9,7 @@ from dagorch.models.events import NODE_ENDS, EventType
 from dagorch.models.llm import LLMResponse
 from dagorch.models.messages import plain_calls, plain_messages
 from dagorch.models.usage import Usage
-from dagorch.scheduler.records import NO_SOURCE, Frame, Prepared
+from dagorch.scheduler.records import NO_SERVICE_MODEL, Frame, Prepared
 from dagorch.scheduler.states import State
 
 __all__ = ["END_EVENTS", "describe", "end_data", "exchange_data"]
@@ -48,7 +48,7 @@ def exchange_data(
     began_seconds: float,
 ) -> dict[str, Any]:
     """Return the data of an exchange's event; one without reply and error was cancelled."""
-    source = prepared.source if prepared is not None else NO_SOURCE
+    source = prepared.source if prepared is not None else NO_SERVICE_MODEL
     data: dict[str, Any] = {
         "service": source[0],
         "model": source[1],

@@ -1,9 +1,10 @@
 """
-The fast path: a node run without a policy completes, and the first ready one starts in its slot.
+The fast path: a plain node run completes, and the first ready one starts in its slot.
 
-Most steps of most runs are just that, so they are taken here in one go, over the arrays of the
-frame at hand. Everything else (policies, labels, quorums, listeners, a stopping frame) takes the
-slow path, through `Core.handle` and `Core.next`. docs/adr/0013
+A plain node run needs nothing but a slot. Most steps of most runs are just that, so they are taken
+here in one go, over the arrays of the frame at hand. Everything else (policies, labels, quorums,
+listeners, a stopping frame) takes the slow path, through `Core.handle` and `Core.next`. The runner
+sends sync functions, LLM nodes and functions with a `Context` there too. docs/adr/0013
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ def fast_path(core: Core) -> Generator[Started, Success, None]:  # noqa: C901  t
     queue, waiting_calls = dispatcher.queue, dispatcher.waiting_calls
     hedge_candidates = dispatcher.hedge_candidates
     in_order, late, by_needs = queue.in_order, queue.late, queue.by_needs
-    start_order, start_rank = core.plan.start_order, core.plan.start_rank
+    start_order, start_position = core.plan.start_order, core.plan.start_position
     frame: Frame | None = None
     known: StartAttempt | None = None  # the attempt of the next two, made once for it
     alone = with_more = started = _NOTHING
@@ -71,13 +72,12 @@ def fast_path(core: Core) -> Generator[Started, Success, None]:  # noqa: C901  t
         times[3 * index + 2] = now
         core.ended_count += 1
         frame.unended -= 1
-        is_last = (
-            not frame.unended
-        )  # if not, the last node run to end, even a skip, closes the frame
+        # Read before the edges: a node run that is skipped below closes the frame itself.
+        is_last = not frame.unended
         del running[index]
         edges = out_edges[index]
         if len(edges) > _MAX_EDGES:
-            agenda.append((Core.release_edges, frame, index))
+            agenda.append((Core.resolve_out_edges, frame, index))
         else:
             for edge in edges:
                 target = targets[edge]
@@ -92,10 +92,10 @@ def fast_path(core: Core) -> Generator[Started, Success, None]:  # noqa: C901  t
                     continue
                 state[target] = _READY
                 times[3 * target] = now
-                if start_rank is None:
+                if start_position is None:
                     queue.push_slot_only(frame, target)
                 else:
-                    entry = start_rank[target]
+                    entry = start_position[target]
                     if not in_order or in_order[-1] < entry:
                         in_order.append(entry)
                     else:

@@ -81,7 +81,7 @@ def _check_frame(core: Core, frame: Frame) -> None:
     text = f"{unended} node runs have not ended, counted {frame.unended}"
     _must(frame.unended == unended, text, core, frame)
     is_releasing = any(
-        action[0] is Core.release_edges and action[1] is frame for action in core.agenda
+        action[0] is Core.resolve_out_edges and action[1] is frame for action in core.agenda
     )
     for index in range(plan.size):
         now = state[index]

@@ -41,11 +41,11 @@ class ReadyQueue:
         plan: What is run.
     """
 
-    __slots__ = ("_plan", "_start_order", "_start_rank", "by_needs", "in_order", "late", "root")
+    __slots__ = ("_plan", "_start_order", "_start_position", "by_needs", "in_order", "late", "root")
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self._start_order, self._start_rank = plan.start_order, plan.start_rank
+        self._start_order, self._start_position = plan.start_order, plan.start_position
         self.root: Frame | None = None
         """The frame that the numbers belong to, once it is open."""
         self.in_order: deque[Any] = deque()
@@ -59,14 +59,14 @@ class ReadyQueue:
         if needs != _ONLY_A_SLOT:
             heapq.heappush(self.by_needs.setdefault(needs, []), item)
         else:
-            entry = item if self._start_rank is None else self._start_rank[item[3]]
+            entry = item if self._start_position is None else self._start_position[item[3]]
             heapq.heappush(self.late, entry)
 
     def push_slot_only(self, frame: Frame, index: int) -> None:
         """Push a node run without a policy: it has its frame's priority."""
         entry: Any
-        if self._start_rank is not None:
-            entry = self._start_rank[index]
+        if self._start_position is not None:
+            entry = self._start_position[index]
         else:
             key = frame.plan.neg_rank[index] - frame.tail
             entry = (frame.minus_priority, key, frame.serial, index, frame)

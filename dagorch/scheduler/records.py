@@ -6,9 +6,12 @@ other (a frame knows its running attempts, an attempt its frame), so they share 
 
 Who may write to a frame:
 
-    core.py, fast_path.py   states, times, values, running attempts, evaluations, `stopping`
+        core.py, fast_path.py   states, times, values, running attempts, `pending`
+    core.py                 evaluations, node details, containers, `stopping`, `needs_slow_path`
     edges.py                counts of edges: `pending`, `edge_counts`, `closed_edges`, ...
-    frames.py               containers and what closed frames left behind
+    containers.py           containers, and the groups of closed frames
+    attempts.py             running attempts (rivals), node details (failures)
+    records.py              a frame's own methods: readers, and the values that they release
 
 Nothing outside the scheduler writes to a frame.
 """
@@ -28,9 +31,9 @@ from dagorch.scheduler.resource_queues import Permit, Resource
 from dagorch.scheduler.states import State
 
 __all__ = [
-    "MISSING", "NO_SOURCE", "RELEASED", "Call", "ClosedFrame", "Container", "EdgeCounts",
+    "MISSING", "NO_SERVICE_MODEL", "RELEASED", "Call", "ClosedFrame", "Container", "EdgeCounts",
     "Evaluate", "Frame", "FrameGroup", "ModelChoice", "NodeDetails", "Prepared", "Purpose",
-    "Source", "StartAttempt", "Timer", "TimerKind",
+    "ServiceModel", "StartAttempt", "Timer", "TimerKind",
 ]  # fmt: skip
 
 RELEASED: Final = type("Released", (), {"__slots__": (), "__repr__": lambda _: "RELEASED"})()
@@ -39,9 +42,9 @@ MISSING: Final = type("Missing", (), {"__slots__": (), "__repr__": lambda _: "MI
 """The value of a node run that has none."""
 _COMPLETED: Final = int(State.COMPLETED)
 
-Source = tuple[str, str]
+ServiceModel = tuple[str, str]
 """The names of a service and of its model."""
-NO_SOURCE: Source = ("", "")
+NO_SERVICE_MODEL: ServiceModel = ("", "")
 
 
 # -- exchanges and attempts -------------------------------------------------------------------
@@ -70,7 +73,7 @@ class Prepared:
         resource: Resource | None,
         worst: Amount = NO_AMOUNT,
         demand: Demand = NO_DEMAND,
-        source: Source = NO_SOURCE,
+        source: ServiceModel = NO_SERVICE_MODEL,
         cheaper: Prepared | None = None,
     ) -> None:
         self.request = request
@@ -86,7 +89,8 @@ class StartAttempt:
     """
     One attempt of a node run, and the command to start it; its end is reported with this object.
 
-    There is one per attempt, so it has no slots: defaults stand on the class and cost nothing.
+    One is made per attempt on the slow path; `fast_path.py` reuses its own. It has no `__slots__`,
+    so that defaults stand on the class and cost nothing.
     """
 
     number: int = 1

@@ -7,7 +7,8 @@ core takes no other, and the diagram in the docs is drawn from it.
 What a node run waits for in each state, and where that is kept:
 
     pending     its edges: `frame.pending` counts the unresolved ones
-    ready       a slot: the ready queue; an LLM node first waits for its request to be prepared
+    ready       a slot (the ready queue); first an LLM node for its request, an `Ask` for its
+                question, a container for the agenda
     running     its attempt: `frame.running`; it holds a slot
     delayed     a timer; it holds no slot
     parked      a person's answer
@@ -45,12 +46,12 @@ class State(IntEnum):
 ENDS: Final = tuple(state for state in State if state.is_end)
 
 TRANSITIONS: Final[dict[tuple[State, State], str]] = {
-    (State.PENDING, State.READY): "no edge is pending and it may run",
+    (State.PENDING, State.READY): "its edges let it run, or its quorum is out of reach",
     (State.PENDING, State.SKIPPED): "a required edge is dead, or all are",
     (State.PENDING, State.BLOCKED): "an edge is broken",
     (State.PENDING, State.CANCELLED): "its frame stops, or nothing waits for it",
     (State.READY, State.RUNNING): "an attempt starts",
-    (State.READY, State.OPEN): "a container opens, or an evaluation is asked for",
+    (State.READY, State.OPEN): "a container opens, a function is called, or a fallback starts",
     (State.READY, State.PARKED): "a person is asked",
     (State.READY, State.COMPLETED): "a fallback value is used",
     (State.READY, State.FAILED): "its deadline passed, or its quorum or request is impossible",
@@ -66,7 +67,7 @@ TRANSITIONS: Final[dict[tuple[State, State], str]] = {
     (State.PARKED, State.OPEN): "its deadline passed and a fallback node takes over",
     (State.PARKED, State.FAILED): "its deadline passed",
     (State.PARKED, State.CANCELLED): "its frame stops, or nothing waits for it",
-    (State.OPEN, State.COMPLETED): "its frames ended with a value, or the evaluation returned one",
+    (State.OPEN, State.COMPLETED): "its frames or its function gave a value, or a fallback did",
     (State.OPEN, State.SKIPPED): "the output of its frame was skipped",
     (State.OPEN, State.FAILED): "a frame or the evaluation failed, or its deadline passed",
     (State.OPEN, State.CANCELLED): "its frame stops, or nothing waits for it",

@@ -127,7 +127,7 @@ class _Unroller:
                 self._add_fallback(frame, plan.fallbacks[index], path)
         cluster = self._drawing.clusters.get(frame.cluster)
         if cluster is not None and frame.is_entry:
-            cluster.entries += [prefix + plan.nodes[i].id for i in plan.sources]
+            cluster.entries += [prefix + plan.nodes[i].id for i in plan.roots]
         if cluster is not None and frame.is_exit:
             cluster.exits += [prefix + plan.nodes[i].id for i in plan.outputs]
         self._add_arrows(plan, prefix)
@@ -326,7 +326,7 @@ class _Unroller:
         if self._ran:
             plan = self._expansions[path]
             self._add_later(_Frame(plan, inner, path, frame.depth + 1, is_entry=False))
-            targets = [inner + plan.nodes[i].id for i in plan.sources]
+            targets = [inner + plan.nodes[i].id for i in plan.roots]
         else:
             placeholder = f"{path}/…"
             self._drawing.boxes[placeholder] = Box(

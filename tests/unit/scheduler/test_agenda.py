@@ -10,11 +10,12 @@ from itertools import pairwise
 
 import pytest
 
-from dagorch import Graph, Policy
+from dagorch import Graph, Policy, Retry
 from dagorch.scheduler import stimuli
-from dagorch.scheduler.commands import CancelAttempt, Continue, Finish, StartAttempt
+from dagorch.scheduler.commands import CancelAttempt, Continue, Finish
 from dagorch.scheduler.core import TRANSITIONS_PER_HANDLE, Core
 from dagorch.scheduler.fast_path import fast_path
+from dagorch.scheduler.records import Evaluate, StartAttempt
 
 WIDTH = 5_000
 
@@ -127,3 +128,42 @@ def test_a_map_of_nothing_but_bounds_opens_its_items_in_turns() -> None:
     assert not isinstance(command, Finish)
     assert opened[-1] == WIDTH + 1
     assert max(b - a for a, b in pairwise(opened)) <= TRANSITIONS_PER_HANDLE
+
+
+def test_retries_that_are_due_at_once_become_ready_in_turns() -> None:
+    graph = Graph("retries")
+    policy = Policy(retry=Retry(attempts=2, base_delay_seconds=60))
+    for place in range(WIDTH):
+        graph.function(work, id=f"n{place}", policy=policy)
+    core = Core(graph.compile(), max_parallel=WIDTH)
+    core.handle(stimuli.RunStarted({}, 1.0))
+    attempts: list[StartAttempt] = []
+    while (command := core.next()) is not None:
+        if isinstance(command, Continue):
+            core.handle(stimuli.Continued(1.0))
+        else:
+            assert isinstance(command, StartAttempt)
+            attempts.append(command)
+    for attempt in attempts:
+        core.handle(stimuli.AttemptFailed(attempt, OSError(), 1.0))
+    assert core.next() is None
+    made = [steps(core, lambda: core.handle(stimuli.TimerFired(100.0)))]
+    while isinstance(core.next(), Continue):
+        made.append(steps(core, lambda: core.handle(stimuli.Continued(100.0))))
+    assert sum(made) == WIDTH
+    assert max(made) <= TRANSITIONS_PER_HANDLE + 1
+
+
+def test_the_core_asks_for_user_code_and_does_not_call_it() -> None:
+    called: list[int] = []
+    graph = Graph("conditions")
+    size = graph.branch("size", lambda: called.append(1) or "big", ["big", "small"])
+    graph.function(work, id="big", after=size["big"])
+    core = Core(graph.compile())
+    core.handle(stimuli.RunStarted({}, 1.0))
+    command = core.next()
+    assert isinstance(command, Evaluate)
+    assert not called
+    core.handle(stimuli.Evaluated(command, "big", 1.0))
+    assert isinstance(core.next(), StartAttempt)
+    assert not called
