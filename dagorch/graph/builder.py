@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from typing import Any, Literal, Protocol, TypeVar, overload
 
 from dagorch.errors import DefinitionError
-from dagorch.graph.definition import Definition
+from dagorch.graph.definition import NO_DEFAULT, Definition
 from dagorch.models.policy import DEFAULT_POLICY, Policy
 from dagorch.models.ref import BranchRef, Ref
 from dagorch.nodes.ask import Ask
@@ -239,13 +239,16 @@ class BuilderMethods(Definition):
         return self.add(Ask(id, question, output, policy=policy), after=after, **bindings)
 
 
-def body_of(body: Node[Any] | D, new: Callable[[str], D]) -> D:
+def body_of(
+    body: Node[Any] | D, new: Callable[[str], D], optional: Collection[str] = frozenset()
+) -> D:
     """
     Return a graph as it is, and a node as a graph of that node alone.
 
     Args:
         body: The node's required parameters become the inputs of its graph.
         new: Makes an empty graph of a name.
+        optional: Optional parameters that become inputs too; a missing one keeps its default.
     """
     if isinstance(body, Definition):
         return body
@@ -256,8 +259,9 @@ def body_of(body: Node[Any] | D, new: Callable[[str], D]) -> D:
     graph = new(body.id)
     bindings: dict[str, Any] = {}
     for spec in body.parameters():
-        if spec.required:
+        if spec.required or spec.name in optional:
             name = spec.name if spec.name != body.id else f"{spec.name}_"
-            bindings[spec.name] = graph.input(name, spec.annotation)
+            default = NO_DEFAULT if spec.required else body.default_of(spec.name)
+            bindings[spec.name] = graph.input(name, spec.annotation, default)
     graph.add(body, **bindings)
     return graph

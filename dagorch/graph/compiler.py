@@ -48,7 +48,8 @@ class _InnerGraphs:
             if node.policy is not DEFAULT_POLICY:
                 fallback = node.policy.fallback
                 if isinstance(fallback, Node) or hasattr(fallback, "entries"):
-                    self.fallbacks[id] = body_of(fallback, graph.new)
+                    optional = {parameter.name for parameter in node.parameters()}
+                    self.fallbacks[id] = body_of(fallback, graph.new, optional)
 
     def all(self) -> Iterable[Definition]:
         yield from self.bodies.values()

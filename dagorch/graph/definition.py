@@ -270,6 +270,10 @@ class Definition:
             for i in self._inputs.values()
         )
 
+    def default_of(self, parameter: str) -> Any:
+        """Return the default of an input, as a container around this graph sees it."""
+        return self._inputs[parameter].default
+
     def binds_by_name(self, parameter: str, id: str) -> bool:
         """
         Tell whether a parameter of node `id` without a binding takes the value of its own name.

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from dagorch.graph import plan as kinds
+from dagorch.graph.definition import NO_DEFAULT
 from dagorch.graph.edges import EdgeTable, constants
 from dagorch.graph.order import Order
 from dagorch.graph.plan import CollectionBinder, Plan
@@ -64,12 +65,24 @@ def lay_out(
     slot_of = table.slot_of
     plan.bodies = {slot_of[id]: body for id, body in bodies.items()}
     plan.fallbacks = {slot_of[id]: body for id, body in fallbacks.items()}
+    plan.fallback_defaults = {
+        index: _defaults_for(plan.nodes[index], body) for index, body in plan.fallbacks.items()
+    }
     plan.outputs = tuple([slot_of[ref.id] for ref in graph.outputs])
     _lay_edges(plan, table, order)
     _lay_nodes(plan, graph, table)
     _lay_ranks(plan, order)
     _lay_order(plan)
     return plan
+
+
+def _defaults_for(node: Node[Any], fallback: Plan) -> dict[str, Any]:
+    """Return the defaults of a node for the inputs that its fallback requires."""
+    return {
+        parameter.name: node.default_of(parameter.name)
+        for parameter in node.parameters()
+        if not parameter.required and fallback.inputs.get(parameter.name) is NO_DEFAULT
+    }
 
 
 def _lay_edges(plan: Plan, table: EdgeTable, order: Order) -> None:

@@ -61,7 +61,7 @@ class Plan:
         "edge_source",
         "edge_target",
         "edges",
-        "fallbacks",
+        "fallback_defaults", "fallbacks",
         "flat",
         "functions",
         "has_inputs",
@@ -155,6 +155,8 @@ class Plan:
     """By node, for containers and for LLM nodes with tools."""
     fallbacks: dict[int, Plan]
     """By node, for nodes whose fallback is a node or a graph."""
+    fallback_defaults: dict[int, dict[str, Any]]
+    """By node, its defaults for inputs that its fallback requires."""
     inner: tuple[Plan, ...]
     """Every distinct plan inside this one, at any depth."""
     resources: dict[str, str]

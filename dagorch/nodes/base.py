@@ -62,6 +62,10 @@ class Node(Generic[T]):
         """Return the annotation of the node's value; `Any` if unknown."""
         raise NotImplementedError
 
+    def default_of(self, parameter: str) -> Any:
+        """Return the default of an optional parameter."""
+        raise NotImplementedError
+
 
 def check_id(id: object) -> None:
     """Raise `DefinitionError` if an id cannot be part of a path such as `refine[2]/critic`."""

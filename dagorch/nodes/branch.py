@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -54,6 +55,9 @@ class Branch(Node[str]):
 
     def output_type(self) -> Any:
         return str
+
+    def default_of(self, parameter: str) -> Any:
+        return inspect.signature(self.select).parameters[parameter].default
 
 
 def labels_of(branch: Branch, picked: object) -> tuple[str, ...]:

@@ -29,6 +29,8 @@ class Body(Protocol):
 
     def output_type(self) -> Any: ...
 
+    def default_of(self, parameter: str) -> Any: ...
+
 
 def _input_name(body: Body, wanted: str | None, default: str) -> str:
     """Return the body's input that the container fills: `wanted`, else `default`, else any."""
@@ -54,6 +56,9 @@ class Subgraph(Node[Any]):
 
     def output_type(self) -> Any:
         return self.body.output_type()
+
+    def default_of(self, parameter: str) -> Any:
+        return self.body.default_of(parameter)
 
 
 @suggest_options
@@ -95,6 +100,9 @@ class Loop(Node[Any]):
 
     def output_type(self) -> Any:
         return self.body.output_type()
+
+    def default_of(self, parameter: str) -> Any:
+        return self.body.default_of(parameter)
 
 
 @suggest_options
@@ -141,6 +149,9 @@ class Map(Node[list[Any]]):
             ParameterSpec(p.name, Any, True) if p.name == self.parameter else p
             for p in self.body.parameters()
         )
+
+    def default_of(self, parameter: str) -> Any:
+        return self.body.default_of(parameter)
 
     def output_type(self) -> Any:
         inner = self.body.output_type()

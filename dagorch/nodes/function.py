@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -129,6 +130,9 @@ class Function(Node[Any]):
 
     def output_type(self) -> Any:
         return Any if self.expand else self.signature.returns
+
+    def default_of(self, parameter: str) -> Any:
+        return inspect.signature(self.fn).parameters[parameter].default
 
 
 def context_parameter(signature: FunctionSignature) -> str | None:

@@ -16,6 +16,11 @@ from typing import Any, Final
 import anyio
 from anyio.lowlevel import current_token
 
+try:
+    import sniffio
+except ModuleNotFoundError:  # newer versions of anyio do without it
+    sniffio = None  # type: ignore[assignment]  # the name stands for an optional module
+
 __all__ = ["Job", "release_loop", "run_in_thread"]
 
 _IDLE_SECONDS: Final = 5.0
@@ -34,6 +39,8 @@ class Job:
     def __init__(self, call: Callable[[], Any], loop_is_free: threading.Event | None) -> None:
         self.call = call
         self.context = contextvars.copy_context()
+        if sniffio is not None:  # no event loop runs in the thread; the function may start one
+            self.context.run(sniffio.current_async_library_cvar.set, None)
         native = current_token().native_token
         self._call_soon: Callable[[Callable[[], object]], object] = getattr(
             native, "call_soon_threadsafe", None

@@ -531,7 +531,8 @@ class Core:
         if not frame.stopping and not is_recovering and policy.fallback is not NO_FALLBACK:
             plan = frame.plan.fallbacks.get(index)
             if plan is not None:
-                self._open_body(frame, index, plan, frame.inputs_of(index), error)
+                inputs = frame.plan.fallback_defaults[index] | frame.inputs_of(index)
+                self._open_body(frame, index, plan, inputs, error)
             else:
                 details.recovered_from = error
                 self.complete(frame, index, policy.fallback)

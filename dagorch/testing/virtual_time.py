@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import selectors
 from asyncio import Future, SelectorEventLoop
@@ -12,6 +13,7 @@ from typing import Any, Final, Literal, TypeVar, TypeVarTuple, Unpack
 import anyio
 from anyio.to_thread import current_default_thread_limiter
 
+from dagorch.errors import DefinitionError
 from dagorch.runner.loop_state import shared
 
 __all__ = ["Backend", "run_virtual"]
@@ -54,6 +56,9 @@ def run_virtual(
     Returns:
         The function's return value.
 
+    Raises:
+        DefinitionError: `stall_seconds` is not a finite number above 0.
+
     Example:
         >>> import anyio
         >>> async def nap(hours: float) -> float:
@@ -62,6 +67,11 @@ def run_virtual(
         >>> run_virtual(nap, 24)
         86400.0
     """
+    if not isinstance(stall_seconds, int | float) or not 0 < stall_seconds < math.inf:
+        raise DefinitionError(
+            f"run_virtual: stall_seconds={stall_seconds!r} must be a finite number of seconds "
+            "above 0"
+        )
 
     async def main() -> T:
         state = shared()

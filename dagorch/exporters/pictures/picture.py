@@ -123,10 +123,21 @@ def render(dot: str, format: PictureFormat, *, portable: bool = False) -> bytes:
     errors: list[str] = []
     for program in programs:  # a `dot` without its plugins cannot draw; the port then does
         result = run_command([program, *options], dot.encode("utf-8"), _LIMITS)
-        if result.output:
+        if _is_picture(result.output, format):
             return result.output
-        errors.append(f"{program} could not draw the graph: {result.error or 'no output'}")
+        errors.append(f"{program} could not draw the graph: {result.error or 'no picture'}")
     raise DefinitionError("; ".join(errors))
+
+
+def _is_picture(output: bytes, format: PictureFormat) -> bool:
+    """Tell whether a program's output is a whole file of the format, without scripts."""
+    if format == "png":
+        return output.startswith(b"\x89PNG\r\n\x1a\n") and b"IEND" in output[-12:]
+    try:
+        svg = output.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return "<svg" in svg and svg.rstrip().endswith("</svg>") and "<script" not in svg
 
 
 def _programs() -> list[str]:

@@ -277,3 +277,10 @@ def test_a_thread_that_hangs_does_not_keep_the_process_alive() -> None:
         check=True,
     )
     assert done.stdout == "True\n"
+
+
+async def test_a_sync_node_may_run_a_graph_of_its_own() -> None:
+    inner, outer = Graph("inner"), Graph("outer")
+    inner.function(lambda: 1, id="one")
+    outer.function(lambda: inner.run_sync().output + 1, id="node")
+    assert (await outer.run()).output == 2

@@ -301,6 +301,36 @@ def test_a_fallback_node_gets_the_same_inputs(virtual: Any) -> None:
     assert result.duration_seconds == pytest.approx(2.0)
 
 
+def test_a_fallback_gets_the_optional_inputs_and_defaults_of_the_failed_node(virtual: Any) -> None:
+    graph = Graph("defaults")
+    graph.input("tone", str, default="dry")
+
+    async def broken(tone: str = "warm", length: int = 3, hidden: str = "h") -> str:
+        raise OSError("broken")
+
+    async def backup(length: int, tone: str = "own", size: str = "own") -> tuple[Any, ...]:
+        return tone, length, size
+
+    graph.function(broken, policy=Policy(fallback=Function("backup", backup)))
+    assert virtual(graph.run).output == ("dry", 3, "own")
+
+
+def test_a_fallback_prompt_gets_the_default_of_the_failed_node(virtual: Any) -> None:
+    provider = ScriptedProvider("short")
+    graph = Graph("defaults")
+
+    async def broken(text: str = "the default text") -> str:
+        raise OSError("broken")
+
+    graph.function(broken, policy=Policy(fallback=LLM("backup", prompt="Sum up: {text}")))
+
+    async def run() -> Result:
+        return await graph.run(provider=provider)
+
+    assert virtual(run).output == "short"
+    assert provider.requests[0].messages[0].content == "Sum up: the default text"
+
+
 def test_a_fallback_that_fails_fails_the_node_with_its_own_error(virtual: Any) -> None:
     graph = Graph("no plan")
 

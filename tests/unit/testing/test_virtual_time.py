@@ -13,6 +13,7 @@ import anyio.from_thread
 import anyio.lowlevel
 import pytest
 
+from dagorch.errors import DefinitionError
 from dagorch.testing import run_virtual
 
 BOTH = pytest.mark.parametrize("backend", ["asyncio", "trio"])
@@ -152,3 +153,11 @@ def test_arguments_and_result_go_through(backend: Any) -> None:
         return left, right
 
     assert run_virtual(main, 1, "x", backend=backend) == (1, "x")
+
+
+@pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf"), "x", None])
+def test_a_wrong_stall_time_is_refused(seconds: Any) -> None:
+    async def main() -> None: ...
+
+    with pytest.raises(DefinitionError, match="stall_seconds="):
+        run_virtual(main, stall_seconds=seconds)

@@ -94,6 +94,10 @@ def test_the_port_draws_if_dot_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_p
         "echo 'Format: \"svg\" not recognized' >&2; exit 1",
         "while :; do :; done",
         "sleep 600 & exit 1",
+        "echo hello",
+        "printf '\\377\\376<svg></svg>'",
+        "echo '<svg><script>alert(1)</script></svg>'",
+        "echo '<svg><g>'",
     ],
 )
 def test_the_port_replaces_a_dot_that_fails(
