@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+import sys
 
 import networkx
 import pytest
@@ -106,6 +107,43 @@ def test_bottlenecks_are_on_every_path(seed: int) -> None:
 
     expected = [id for id in networkx.topological_sort(graph.nx) if is_passed(id)]
     assert list(bottlenecks(graph)) == expected
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_antichain_of_a_graph_too_large_for_brute_force(seed: int) -> None:
+    chance = random.Random(seed)
+    graph = Graph("layers")
+    for i in range(30):
+        after = [f"n{j}" for j in range(i) if chance.random() < 0.1]
+        graph.add(Function(f"n{i}", step), after=after)
+    found = max_antichain(graph)
+    assert not any(set(found) & descendants(graph, id) for id in found)
+    # As many chains cover the graph as the antichain has nodes, so no antichain is larger.
+    closure = networkx.transitive_closure_dag(networkx.DiGraph(graph.nx.edges))
+    pairs = networkx.Graph((("before", a), ("after", b)) for a, b in closure.edges)
+    assert len(found) == 30 - len(networkx.max_weight_matching(pairs, maxcardinality=True))
+
+
+def test_the_width_of_a_long_chain_is_found_quickly() -> None:
+    def calls(size: int) -> int:
+        graph = Graph("chain")
+        for i in range(size):
+            graph.add(Function(f"n{i}", step), after=[f"n{i - 1}"] if i else [])
+        counted = 0
+
+        def count(*_: object) -> None:
+            nonlocal counted
+            counted += 1
+
+        sys.setprofile(count)
+        try:
+            assert width(graph) == 1
+        finally:
+            sys.setprofile(None)
+        return counted
+
+    calls(10)
+    assert calls(80) < 5 * calls(40)  # the closure has four times as many edges
 
 
 def test_an_unknown_node_is_named() -> None:
