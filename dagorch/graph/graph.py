@@ -66,9 +66,11 @@ class Graph(BuilderMethods, RunMethods):
           for items of lists, `"parts[x]"` for those of dicts); `labels`, of a branch. An edge
           without bindings carries order only. Parameters of the name of a node are bound by name.
 
+        An edge may repeat what the attributes of its node bind, but not contradict it.
+
         Raises:
-            DefinitionError: An attribute is missing or contradicts an edge, or the graph does not
-                compile; `.problems` lists everything.
+            DefinitionError: An attribute is missing or wrong or contradicts an edge, or the graph
+                does not compile; `.problems` lists everything.
             CycleError: There is a cycle; `.cycle` names it.
 
         Example:
@@ -89,7 +91,7 @@ class Graph(BuilderMethods, RunMethods):
             >>> Graph.from_networkx(graph.nx).fingerprint == graph.fingerprint
             True
         """
-        graph = cls(source.graph.get("name") or "graph")
+        graph = cls()
         from_networkx(graph, source)
         return graph
 

@@ -7,11 +7,11 @@ networkx is imported when a conversion is made.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from dagorch.errors import DefinitionError, Problem
-from dagorch.graph.collection import Collection, collect, refs_in
+from dagorch.graph.collection import MAX_DEPTH, Collection, collect, refs_in
 from dagorch.graph.compiler import compile_graph
 from dagorch.graph.definition import NO_DEFAULT, Definition, Entry, Input
 from dagorch.graph.edges import resolve_edges
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["from_networkx", "to_networkx"]
 
 _PLACE = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])*)")
+_KEY = re.compile(r"\[([^\]]*)\]")
 
 
 def to_networkx(graph: Definition) -> networkx.DiGraph[str]:
@@ -81,22 +82,51 @@ def _bindings(graph: Definition, id: str, entry: Entry) -> dict[str, Any]:
 
 def from_networkx(graph: Definition, source: Any) -> None:
     """
-    Add the inputs, nodes, edges and outputs of a `networkx.DiGraph` to an empty graph.
+    Add the name, inputs, nodes, edges and outputs of a `networkx.DiGraph` to an empty graph.
 
     See `Graph.from_networkx` for the attributes that are read.
+
+    Cost: O(V + E).
     """
-    if not getattr(source, "is_directed", lambda: False)():
+    import networkx
+
+    if not isinstance(source, networkx.DiGraph):
         raise DefinitionError(f"{source!r:.60} is not a directed networkx graph")
+    name = source.graph.get("name") or graph.name
+    inputs = source.graph.get("inputs", {})
+    outputs = _elements(source.graph.get("outputs", ()), str)
+    wrong: list[str] = []
+    if not isinstance(name, str):
+        wrong.append(_wrong("name", name, "a string"))
+    if not isinstance(inputs, Mapping):
+        wrong.append(_wrong("inputs", inputs, "a dict of annotations by name"))
+    if outputs is None:
+        wrong.append(_wrong("outputs", source.graph["outputs"], "a list of ids"))
+    if wrong:
+        raise DefinitionError([Problem(f"the graph {text}") for text in wrong])
+    graph.name = name
     problems: list[Problem] = []
-    for name, spec in source.graph.get("inputs", {}).items():
+    for name, spec in inputs.items():
         declared = spec if isinstance(spec, Input) else Input(name, spec, NO_DEFAULT)
         graph.input(name, declared.annotation, declared.default)
     for id in source:
         _Reader(graph, source, id, problems).add()
     if problems:
         raise DefinitionError(problems, subject=f"graph {graph.name!r}")
-    graph.output(*(Ref(graph, id) for id in source.graph.get("outputs", ())))
+    graph.output(*(Ref(graph, id) for id in outputs or ()))
     compile_graph(graph)
+
+
+def _elements(value: Any, *kinds: type) -> tuple[Any, ...] | None:
+    """Return the elements of a value, or a single element; None if one is not of the kinds."""
+    if isinstance(value, kinds):
+        return (value,)
+    found = tuple(value) if isinstance(value, Iterable) else (value,)
+    return found if all(isinstance(element, kinds) for element in found) else None
+
+
+def _wrong(name: str, value: Any, wanted: str) -> str:
+    return f"has the attribute {name}={value!r:.60}, which is not {wanted}"
 
 
 class _Reader:
@@ -123,44 +153,91 @@ class _Reader:
             return
         own = Entry(
             node,
-            {name: collect(value) for name, value in self.facts.get("bindings", {}).items()},
-            tuple(self.facts.get("after", ())),
-            tuple(self.facts.get("sources", ())),
+            self._bindings(),
+            self._read(self.facts, "after", "a list of ids and refs", str, Ref),
+            self._read(self.facts, "sources", "a list of refs", Ref),
             "",
             0,
         )
-        named = set(own.sources_named())
-        for other in sorted(named & set(self.source) - set(self.source.pred[self.id])):
-            self._problem(f"is bound to {other!r}, but there is no edge from it")
-        bindings, after = self._read_edges(own, named)
+        before = self.source.pred[self.id]
+        for other in dict.fromkeys(own.sources_named()):
+            if other in self.source and other not in before:
+                self._problem(f"is bound to {other!r}, but there is no edge from it")
+        bindings, after = self._read_edges(own)
         self.graph.insert(node, bindings, after, tuple(map(self._moved, own.sources)))
 
-    def _read_edges(self, own: Entry, named: set[str]) -> tuple[dict[str, Any], list[Any]]:
+    def _bindings(self) -> dict[str, Any]:
+        """Return what the node's attribute binds."""
+        bindings = self.facts.get("bindings", {})
+        if not isinstance(bindings, Mapping) or not all(isinstance(name, str) for name in bindings):
+            self._problem(_wrong("bindings", bindings, "a dict by parameter"))
+            return {}
+        found: dict[str, Any] = {}
+        for name, value in bindings.items():
+            try:
+                found[name] = collect(value)
+            except DefinitionError as error:
+                self._problem(f"has a wrong input {name!r}: {error}")
+        return found
+
+    def _read(
+        self, facts: Mapping[str, Any], name: str, wanted: str, *kinds: type
+    ) -> tuple[Any, ...]:
+        """Return the elements of an attribute of the node, or of an edge into it."""
+        found = _elements(facts.get(name, ()), *kinds)
+        if found is None:
+            self._problem(_wrong(name, facts[name], wanted))
+        return found or ()
+
+    def _read_edges(self, own: Entry) -> tuple[dict[str, Any], list[Any]]:
         """Return the bindings and the order: those of the node's attributes, then of its edges."""
         bound = own.bindings or {}
-        ids = {name: {ref.id for ref in refs_in(value)} for name, value in bound.items()}
+        labels = _labels_by_source(own)
+        feeds = _sources_by_place(bound)
         bindings = {name: self._moved(value) for name, value in bound.items()}
         after = [self._moved(other) for other in own.after]
         places: dict[str, dict[tuple[str, ...], Ref[Any]]] = {}
         for other, _, facts in self.source.in_edges(self.id, data=True):
-            names = facts.get("bindings", ())
-            names = (names,) if isinstance(names, str) else tuple(names)
-            ref: Ref[Any] = Ref(self.graph, other, frozenset(facts.get("labels", ())))
+            names = self._read(facts, "bindings", "a list of parameters", str)
+            chosen = frozenset(self._read(facts, "labels", "a list of labels", str))
+            ref: Ref[Any] = Ref(self.graph, other, chosen)
+            if "labels" in facts and chosen != labels.get(other, chosen):
+                self._problem(
+                    f"has an edge from {other!r} with the labels {sorted(chosen)}, but its "
+                    f"attributes have {sorted(labels[other])}; make them equal"
+                )
             for name in names:
-                found = _PLACE.fullmatch(name)
-                if found is None:
-                    self._problem(f"has an edge with the binding {name!r}; write 'texts[0]'")
-                    continue
-                parameter, keys = found[1], tuple(re.findall(r"\[(.*?)\]", found[2]))
-                if parameter not in ids:
-                    places.setdefault(parameter, {})[keys] = ref
-                elif other not in ids[parameter]:
-                    self._problem(f"binds {parameter!r} twice: in its attribute and by an edge")
-            if not names and other not in named:
+                if other not in feeds.get(name, ()):
+                    self._place(name, ref, bound, places)
+            if not names and other not in labels:
                 after.append(ref)
         for parameter, refs in places.items():
             bindings[parameter] = self._assembled(parameter, refs)
         return bindings, after
+
+    def _place(
+        self,
+        name: str,
+        ref: Ref[Any],
+        bound: Mapping[str, Any],
+        places: dict[str, dict[tuple[str, ...], Ref[Any]]],
+    ) -> None:
+        """Add a ref to `places` by its parameter, and by the keys in the collection there."""
+        found = _PLACE.fullmatch(name)
+        if found is None:
+            self._problem(f"has an edge with the binding {name!r:.60}; write 'texts[0]'")
+            return
+        parameter, keys = found[1], tuple(_KEY.findall(found[2]))
+        if parameter in bound:
+            self._problem(f"binds {parameter!r} twice: in its attribute and by an edge")
+            return
+        refs = places.setdefault(parameter, {})
+        if keys in refs:
+            self._problem(f"binds {name!r} twice: from {refs[keys].id!r} and from {ref.id!r}")
+        elif len(keys) > MAX_DEPTH:
+            self._problem(f"nests {parameter!r} more than {MAX_DEPTH} deep")
+        else:
+            refs[keys] = ref
 
     def _assembled(self, place: str, refs: dict[tuple[str, ...], Ref[Any]]) -> Any:
         """Put the refs of a parameter together: one ref, or a list or dict of them."""
@@ -174,9 +251,12 @@ class _Reader:
         items = {key: self._assembled(f"{place}[{key}]", inner) for key, inner in parts.items()}
         if not all(key.isdecimal() for key in items):
             return items
-        if {int(key) for key in items} != set(range(len(items))):
-            self._problem(f"has gaps in {place!r}: its edges bind {', '.join(sorted(items))}")
-        return [items[key] for key in sorted(items, key=int)]
+        indices = [str(index) for index in range(len(items))]
+        if set(items) != set(indices):
+            shown = ", ".join(sorted(items))
+            self._problem(f"has gaps in {place!r}: its edges bind {shown:.60}")
+            return []
+        return [items[index] for index in indices]
 
     def _moved(self, value: Any) -> Any:
         """Return the value with its refs made refs of the new graph."""
@@ -186,3 +266,23 @@ class _Reader:
 
     def _problem(self, text: str) -> None:
         self.problems.append(Problem(f"node {self.id!r} {text}", str(self.id)))
+
+
+def _labels_by_source(entry: Entry) -> dict[str, frozenset[str]]:
+    """Return the labels of all refs to each node that an entry names."""
+    found: dict[str, frozenset[str]] = {}
+    bound = (ref for value in (entry.bindings or {}).values() for ref in refs_in(value))
+    for other in (*bound, *entry.after, *entry.sources):
+        id, labels = (other.id, other.labels) if isinstance(other, Ref) else (other, frozenset())
+        found[id] = found.get(id, frozenset()) | labels
+    return found
+
+
+def _sources_by_place(bindings: Mapping[str, Any]) -> dict[str, set[str]]:
+    """Return what feeds each place, spelled as `to_networkx` spells the bindings of its edges."""
+    found: dict[str, set[str]] = {}
+    for name, value in bindings.items():
+        labels = value.labels(name) if isinstance(value, Collection) else [name]
+        for place, ref in zip(labels, refs_in(value), strict=False):
+            found.setdefault(place, set()).add(ref.id)
+    return found

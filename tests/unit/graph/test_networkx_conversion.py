@@ -8,7 +8,7 @@ from typing import Any
 import networkx
 import pytest
 
-from dagorch import LLM, DefinitionError, Graph
+from dagorch import LLM, DefinitionError, Graph, Ref
 from dagorch.errors import CycleError
 from dagorch.nodes import Function
 from tests.property.circumstances import spec_of, world_of
@@ -85,6 +85,7 @@ def source(*edges: tuple[str, str, dict[str, Any]]) -> networkx.DiGraph[str]:
         (({"bindings": "texts[1]"}, {"bindings": "texts[0]"}), ["b", "a"]),
         (({"bindings": ["texts[0]", "texts[2]"]}, {"bindings": "texts[1]"}), ["a", "b", "a"]),
         (({"bindings": "parts[x]"}, {"bindings": "parts[1]"}), {"x": "a", "1": "b"}),
+        (({"bindings": "parts[x\ny]"}, {"bindings": "parts[ ]"}), {"x\ny": "a", " ": "b"}),
         (({"bindings": "parts[x][0]"}, {"bindings": "parts[x][1]"}), {"x": ["a", "b"]}),
         (({}, {}), None),
     ],
@@ -133,6 +134,11 @@ def changed(change: Any) -> networkx.DiGraph[str]:
         ),
         (lambda g: g.add_edge("c", "b", bindings="text"), "node 'b' binds 'text' twice"),
         (lambda g: g.add_edge("b", "c", labels={"x"}), "waits for label 'x' of 'b'"),
+        (lambda g: g.add_edge("b", "c", bindings="text"), "'c' binds 'text' twice: from 'a' and"),
+        (lambda g: g.add_edge("a", "c", bindings=["texts[0]"] * 2), "binds 'texts[0]' twice"),
+        (lambda g: g.add_edge("a", "c", bindings="texts[00]"), "has gaps in 'texts'"),
+        (lambda g: g.add_edge("a", "c", bindings=f"texts[{'1' * 5_000}]"), "has gaps in 'texts'"),
+        (lambda g: g.add_edge("a", "c", bindings="texts" + "[0]" * 5_000), "more than 8 deep"),
         (lambda g: g.graph.update(outputs=["z"]), "output 'z'"),
     ],
 )
@@ -140,6 +146,105 @@ def test_problems_of_a_plain_graph_are_named(change: Any, message: str) -> None:
     with pytest.raises(DefinitionError) as caught:
         Graph.from_networkx(changed(change))
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda g: g.graph.update(name=5), "the graph has the attribute name=5"),
+        (lambda g: g.graph.update(inputs=["x"]), "the graph has the attribute inputs=['x']"),
+        (lambda g: g.graph.update(inputs=None), "attribute inputs=None, which is not a dict"),
+        (lambda g: g.graph.update(outputs=5), "attribute outputs=5, which is not a list of ids"),
+        (lambda g: g.graph.update(outputs=None), "attribute outputs=None"),
+        (lambda g: g.graph.update(outputs=[["a"]]), "attribute outputs=[['a']]"),
+        (lambda g: g.nodes["b"].update(after=None), "node 'b' has the attribute after=None"),
+        (lambda g: g.nodes["b"].update(after=[5]), "node 'b' has the attribute after=[5]"),
+        (lambda g: g.nodes["b"].update(sources=None), "node 'b' has the attribute sources=None"),
+        (lambda g: g.nodes["b"].update(sources=["a"]), "which is not a list of refs"),
+        (lambda g: g.nodes["b"].update(bindings=None), "node 'b' has the attribute bindings=None"),
+        (lambda g: g.nodes["b"].update(bindings=["text"]), "which is not a dict by parameter"),
+        (lambda g: g.nodes["b"].update(bindings={1: 2}), "which is not a dict by parameter"),
+        (lambda g: g.nodes["b"].update(bindings={"text": {Ref(None, "a")}}), "a set cannot hold"),
+        (lambda g: g.add_edge("b", "c", bindings=None), "node 'c' has the attribute bindings=None"),
+        (lambda g: g.add_edge("b", "c", bindings=5), "node 'c' has the attribute bindings=5"),
+        (lambda g: g.add_edge("b", "c", bindings=[None]), "has the attribute bindings=[None]"),
+        (lambda g: g.add_edge("b", "c", labels=None), "node 'c' has the attribute labels=None"),
+        (lambda g: g.add_edge("b", "c", labels=5), "node 'c' has the attribute labels=5"),
+        (lambda g: g.add_node(5, node=echo), "an id must be a string"),
+    ],
+)
+def test_an_attribute_of_a_wrong_type_is_refused(change: Any, message: str) -> None:
+    with pytest.raises(DefinitionError) as caught:
+        Graph.from_networkx(changed(change))
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("wrong", [None, "a", {}, networkx.DiGraph])
+def test_something_else_than_a_graph_is_refused(wrong: Any) -> None:
+    with pytest.raises(DefinitionError, match="is not a directed networkx graph"):
+        Graph.from_networkx(wrong)
+
+
+def test_a_string_is_one_label_and_one_output() -> None:
+    choice = Graph("other")
+    choice.branch("choice", lambda: True)
+    plain = networkx.DiGraph(outputs="yes")
+    plain.add_node("choice", node=choice.node("choice"))
+    plain.add_node("yes", node=echo)
+    plain.add_edge("choice", "yes", labels="true")
+    graph = Graph.from_networkx(plain)
+    assert graph.nx.edges["choice", "yes"]["labels"] == {"true"}
+    assert [ref.id for ref in graph.outputs] == ["yes"]
+
+
+@pytest.mark.parametrize("key", ["a]b", "[", "a\nb", "]", "", ("x", 1), "x][y", 1])
+def test_any_key_of_a_dict_survives_the_conversion(key: Any) -> None:
+    graph = Graph()
+    a, b = (graph.function(echo, id=id, text=1) for id in "ab")
+    graph.function(echo, id="c", parts={key: a, "x": {"y": b}, "1": b})
+    again = Graph.from_networkx(graph.nx)
+    assert again.fingerprint == graph.fingerprint
+    assert again.nx.edges["a", "c"] == graph.nx.edges["a", "c"]
+
+
+@pytest.mark.parametrize("place", ["texts[5]", "texts", "texts[0][0]"])
+def test_an_edge_must_agree_with_the_bindings_of_its_node(place: str) -> None:
+    made = source(("a", "c", {"bindings": place}))
+    made.nodes["c"]["bindings"] = {"texts": [Ref(None, "a")]}
+    with pytest.raises(DefinitionError, match="binds 'texts' twice: in its attribute and by an"):
+        Graph.from_networkx(made)
+    made.edges["a", "c"]["bindings"] = "texts[0]"
+    assert Graph.from_networkx(made).run_sync()["c"] == ["a"]
+
+
+def test_the_labels_of_an_edge_must_agree_with_its_node() -> None:
+    graph = Graph()
+    choice = graph.branch("choice", lambda: True)
+    graph.function(echo, id="yes", text=choice, after=choice["true"])
+    graph.function(echo, id="always", text=choice)
+    copy = networkx.DiGraph(graph.nx)
+    copy.edges["choice", "always"]["labels"] = {"false"}
+    copy.edges["choice", "yes"]["labels"] = set()
+    with pytest.raises(DefinitionError) as caught:
+        Graph.from_networkx(copy)
+    yes, always = (problem.message for problem in caught.value.problems)
+    assert "'yes' has an edge from 'choice' with the labels [], but its attributes have" in yes
+    assert "'always' has an edge from 'choice' with the labels ['false'], but its" in always
+
+
+def test_the_conversion_asks_for_the_nodes_of_the_source_a_fixed_number_of_times() -> None:
+    class Counting(networkx.DiGraph):  # type: ignore[type-arg]
+        walks = 0
+
+        def __iter__(self) -> Any:
+            type(self).walks += 1
+            return super().__iter__()
+
+    made = Counting()
+    for number in range(20):
+        made.add_node(f"n{number}", node=echo, bindings={"text": number})
+    Graph.from_networkx(made)
+    assert Counting.walks == 1
 
 
 def test_a_cycle_is_named() -> None:
