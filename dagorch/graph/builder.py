@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Literal, Protocol, TypeVar, overload
 
 from dagorch.errors import DefinitionError
@@ -114,7 +114,7 @@ class BuilderMethods(Definition):
     def merge(
         self,
         id: str,
-        sources: Sequence[Ref[Any]],
+        sources: Sequence[Ref[Any] | str],
         *,
         reducer: str | Reducer = "list",
         wait: Wait = "all",
@@ -123,12 +123,18 @@ class BuilderMethods(Definition):
         policy: Policy = DEFAULT_POLICY,
     ) -> Ref[Any]:
         """
-        Add a merge of sources, which are folded in the order of this list.
+        Add a merge of sources (refs or ids), which are folded in the order of this list.
 
         See `Merge` for the options.
         """
         node = Merge(id, reducer, wait, tolerate_failures, policy=policy)
-        return self.insert(node, {}, after, tuple(sources))
+        wrong = isinstance(sources, (str, Mapping)) or not isinstance(sources, Iterable)
+        refs = () if wrong else tuple(Ref(self, s) if isinstance(s, str) else s for s in sources)
+        if wrong or not all(isinstance(ref, Ref) for ref in refs):
+            raise DefinitionError(
+                f"merge {id!r}: sources={sources!r:.60} is not a list of refs or ids; pass [a, b]"
+            )
+        return self.insert(node, {}, after, refs)
 
     def loop(
         self,

@@ -6,17 +6,37 @@ When the edges of a collection let its node run is the scheduler's rule.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections import ChainMap, UserDict, UserList, deque
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    ItemsView,
+    Iterator,
+    KeysView,
+    Mapping,
+    Sequence,
+    ValuesView,
+)
+from types import MappingProxyType
 from typing import Any
 
 from dagorch.errors import DefinitionError
 from dagorch.models.ref import Ref
 
-__all__ = ["CONTAINERS", "MAX_DEPTH", "Collection", "collect", "refs_in"]
+__all__ = ["MAX_DEPTH", "Collection", "collect", "refs_in"]
 
-CONTAINERS = (list, tuple, dict, set, frozenset, deque)
-"""Types whose values may hide a ref. Only lists, tuples and dicts may hold one."""
+_CONTAINERS = (
+    list, tuple, dict, set, frozenset, deque, KeysView, ValuesView, ItemsView, MappingProxyType,
+    UserDict, UserList, ChainMap,
+)  # fmt: skip
+"""
+Types that are searched for refs. Only lists, tuples and dicts may hold one.
+
+Others may be costly to walk, such as a sequence that loads its items.
+"""
+
+_ITERATOR_MODULES = frozenset({"builtins", "itertools"})
+"""Modules whose iterators only yield; others, such as a file or a cursor, can do more."""
 
 MAX_DEPTH = 8
 """Levels of collections within a collection."""
@@ -113,7 +133,8 @@ def collect(value: Any) -> Any:
 
     Raises:
         DefinitionError: A ref is a dict's key, is in a container without an order or of another
-            class, or is nested more than `MAX_DEPTH` deep.
+            class, or is nested more than `MAX_DEPTH` deep. Or an iterator is bound, which the
+            first run would use up.
 
     Cost: O(items), nested ones included.
     """
@@ -145,18 +166,28 @@ def _collect(value: Any, depth: int) -> Collection:
 
 def _holds_refs(value: Any) -> bool:
     """Tell whether there is a ref in a container, at any depth; a list may contain itself."""
-    if not isinstance(value, CONTAINERS):
+    if not isinstance(value, _CONTAINERS):
+        _refuse_iterator(type(value))
         return False
     seen = {id(value)}
     pending = [value]
     for container in pending:  # grows while it is walked
-        items = (*container, *container.values()) if isinstance(container, dict) else container
+        items = (*container, *container.values()) if isinstance(container, Mapping) else container
         kinds = set(map(type, items))  # in C: a constant of 100,000 texts takes 3 ms
         if any(issubclass(kind, Ref) for kind in kinds):
             return True
-        if any(issubclass(kind, CONTAINERS) for kind in kinds):
+        for kind in kinds:
+            _refuse_iterator(kind)
+        if any(issubclass(kind, _CONTAINERS) for kind in kinds):
             for item in items:
-                if isinstance(item, CONTAINERS) and id(item) not in seen:
+                if isinstance(item, _CONTAINERS) and id(item) not in seen:
                     seen.add(id(item))
                     pending.append(item)
     return False
+
+
+def _refuse_iterator(kind: type) -> None:
+    if kind.__module__ in _ITERATOR_MODULES and issubclass(kind, (Iterator, AsyncIterator)):
+        raise DefinitionError(
+            f"a {kind.__name__} is empty after the first run; pass its items in a list or a dict"
+        )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from dagorch.errors import DefinitionError, Problem
 from dagorch.graph.caller import find_caller, location
-from dagorch.graph.collection import CONTAINERS, collect, refs_in
+from dagorch.graph.collection import collect, refs_in
 from dagorch.models.ref import BranchRef, Ref
 from dagorch.nodes.base import Node, check_id
 from dagorch.nodes.branch import Branch
@@ -137,6 +137,8 @@ class Definition:
             default: The value of runs that leave the input out.
         """
         check_id(name)
+        if name == "self":  # the one keyword that no method of a graph can take
+            raise DefinitionError(f"graph {self.name!r}: no input can be named 'self'; rename it")
         self._changed()
         if name in self._inputs or name in self._entries:
             place = location(*find_caller())
@@ -176,9 +178,9 @@ class Definition:
                 "graph.function(...)"
             )
         code, offset = find_caller()
-        entry = Entry(node, bindings or None, self._order(after), sources, code, offset)
+        entry = Entry(node, bindings or None, self._order(node, after), sources, code, offset)
         for name, value in bindings.items():
-            if not isinstance(value, Ref) and isinstance(value, CONTAINERS):
+            if not isinstance(value, Ref):
                 try:
                     bindings[name] = collect(value)
                 except DefinitionError as error:
@@ -196,7 +198,7 @@ class Definition:
         self._entries[id] = entry
         return BranchRef(self, id) if isinstance(node, Branch) else Ref(self, id)
 
-    def _order(self, after: Any) -> tuple[Any, ...]:
+    def _order(self, node: Node[Any], after: Any) -> tuple[Any, ...]:
         """
         Return `after` as a tuple in which a plain ref of this graph is its id.
 
@@ -204,6 +206,11 @@ class Definition:
         """
         if isinstance(after, (Ref, str)):
             after = (after,)
+        if not isinstance(after, Iterable):
+            raise DefinitionError(
+                f"{node.kind.value} {node.id!r}: after={after!r:.60} is not a ref or an id, or a "
+                "list of them"
+            )
         return tuple(
             [
                 other.id

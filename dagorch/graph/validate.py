@@ -30,9 +30,6 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_PROBLEMS", "check", "cycle_problem"]
 
-_RESERVED = RUN_OPTIONS | {"self"}
-"""Keywords of `Graph.run` itself, which no input can have as its name."""
-
 MAX_PROBLEMS = 50
 """Problems that are reported of one graph; each of them searches for the nearest name."""
 _ATTEMPTING_KINDS = frozenset({Kind.FUNCTION, Kind.LLM})
@@ -52,7 +49,7 @@ def check(
     if not graph.entries:
         problems.append(Problem(f"graph {graph.name!r} has no nodes"))
     for name in graph.inputs:
-        if name in _RESERVED:
+        if name in RUN_OPTIONS:
             problems.append(
                 Problem(f"input {name!r} has the name of an option of run(); rename it", name)
             )

@@ -42,7 +42,8 @@ class Node(Generic[T]):
     A typed step of a graph. It is immutable, so one node can be in several graphs.
 
     Raises:
-        DefinitionError: The id is empty or has a character that paths use (`/ [ ]`).
+        DefinitionError: The id is empty or has a character that paths use (`/ [ ]`), or the
+            policy is not a `Policy`.
     """
 
     kind: ClassVar[Kind]
@@ -53,6 +54,11 @@ class Node(Generic[T]):
 
     def __post_init__(self) -> None:
         check_id(self.id)
+        if not isinstance(self.policy, Policy):
+            raise DefinitionError(
+                f"{self.kind.value} {self.id!r}: policy={self.policy!r:.60} is not a Policy; pass "
+                "policy=Policy(...)"
+            )
 
     def parameters(self) -> tuple[ParameterSpec, ...]:
         """Return the inputs that the node takes."""

@@ -130,9 +130,12 @@ class Map(Node[list[Any]]):
 
     def __post_init__(self) -> None:
         Node.__post_init__(self)
-        if self.max_parallel is not None and self.max_parallel < 1:
+        if self.max_parallel is not None and (
+            not isinstance(self.max_parallel, int) or self.max_parallel < 1
+        ):
             raise DefinitionError(
-                f"map {self.id!r}: max_parallel={self.max_parallel} must be at least 1"
+                f"map {self.id!r}: max_parallel={self.max_parallel!r} must be a whole number of "
+                "at least 1"
             )
         if self.on_item_error not in ("fail", "skip", "collect"):
             raise DefinitionError(

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections import OrderedDict, deque, namedtuple
+from collections import ChainMap, OrderedDict, UserDict, UserList, deque, namedtuple
 from collections.abc import Iterable, Mapping, Sequence
+from io import StringIO
+from itertools import chain
+from types import MappingProxyType
 from typing import Any, TypedDict
 
 import pytest
@@ -276,12 +279,54 @@ def test_a_cycle_through_a_collection_is_found() -> None:
         (lambda ref: namedtuple("Pair", "x y")(ref, 1), "a Pair cannot hold refs"),
         (lambda ref: {ref: 1}, "a ref cannot be the key of a dict"),
         (lambda ref: {(ref, 1): 1}, "a ref cannot be the key of a dict"),
+        (lambda ref: {"x": ref}.values(), "a dict_values cannot hold refs; pass them in a list"),
+        (lambda ref: {"x": ref}.items(), "a dict_items cannot hold refs"),
+        (lambda ref: {ref: 1}.keys(), "a dict_keys cannot hold refs"),
+        (lambda ref: MappingProxyType({"x": ref}), "a mappingproxy cannot hold refs"),
+        (lambda ref: ChainMap({"x": ref}), "a ChainMap cannot hold refs"),
+        (lambda ref: UserDict({"x": [ref]}), "a UserDict cannot hold refs"),
+        (lambda ref: UserList([ref]), "a UserList cannot hold refs"),
+        (lambda ref: [{"x": ref}.values()], "a dict_values cannot hold refs"),
     ],
 )
 def test_refs_in_other_containers_are_refused(make: Any, message: str) -> None:
     graph = Graph()
     graph.function(show, texts=make(numbered(graph, "a")[0]), id="node")
     assert f"input 'texts' of node 'node': {message}" in problems(graph)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda ref: (item for item in [ref]),
+        lambda ref: map(str, [1]),
+        lambda ref: zip([1], [ref], strict=True),
+        lambda ref: iter([1]),
+        lambda ref: iter({"x": ref}.values()),
+        lambda ref: chain([1]),
+        lambda ref: [1, reversed([1])],
+        lambda ref: [ref, reversed([1])],
+    ],
+)
+def test_an_iterator_is_refused_because_it_serves_one_run(make: Any) -> None:
+    graph = Graph()
+    graph.function(show, texts=make(numbered(graph, "a")[0]), id="node")
+    text = "is empty after the first run; pass its items in a list or a dict"
+    assert "input 'texts' of node 'node': a " in problems(graph)
+    assert text in problems(graph)
+
+
+def test_a_map_over_an_iterator_is_refused() -> None:
+    graph = Graph()
+    graph.map(Function("each", show), over=map(str, [1]))
+    assert "input 'texts' of node 'each': a map is empty after the first run" in problems(graph)
+
+
+def test_a_constant_that_is_more_than_its_items_is_accepted() -> None:
+    graph = Graph()
+    for number, constant in enumerate([StringIO("text"), {"x": 1}.values(), UserDict(x=1)]):
+        node = graph.function(show, texts=constant, id=f"n{number}")
+        assert ran(graph)[node] is constant
 
 
 def test_refs_nest_up_to_the_maximum_depth() -> None:

@@ -36,6 +36,36 @@ def test_a_merge_without_sources_is_refused_even_with_after() -> None:
         joined([], ["a"]).compile()
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda a: [[a]],
+        lambda a: [5],
+        lambda a: [{"x": a}],
+        lambda a: {"x": a},
+        lambda a: a,
+        lambda a: "a",
+        lambda a: None,
+        lambda a: 5,
+    ],
+)
+def test_sources_that_are_not_a_list_of_refs_are_refused(make: Any) -> None:
+    graph = Graph("joined")
+    with pytest.raises(DefinitionError, match=r"merge 'merged': sources=.*; pass \[a, b\]"):
+        graph.merge("merged", make(graph.function(work, id="a")))
+
+
+def test_sources_can_be_ids() -> None:
+    graph = Graph("joined")
+    graph.function(work, id="a")
+    b = graph.function(work, id="b")
+    graph.merge("merged", ["a", b])
+    assert graph.fingerprint == joined(["a", "b"], []).fingerprint
+    graph.merge("other", ["aa"])
+    with pytest.raises(DefinitionError, match=r"'aa', which is not in graph .* did you mean 'a'"):
+        graph.compile()
+
+
 @pytest.mark.parametrize("kind", ["branch", "merge"])
 @pytest.mark.parametrize("option", ["timeout_seconds", "priority"])
 def test_an_option_that_would_do_nothing_is_refused(kind: str, option: str) -> None:

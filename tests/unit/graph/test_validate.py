@@ -10,7 +10,7 @@ import pytest
 from dagorch import LLM, DefinitionError, Graph, Policy, Retry
 from dagorch.errors import CycleError
 from dagorch.models.run_options import RunOptions
-from dagorch.nodes import Function, Merge
+from dagorch.nodes import Function, Map, Merge
 
 
 async def number() -> int:
@@ -233,6 +233,13 @@ def test_a_graph_that_contains_itself() -> None:
         (lambda: Policy(timeout_seconds=-1), "timeout_seconds=-1"),
         (lambda: Policy(on_error="ignore"), "on_error='ignore'"),
         (lambda: Retry(attempts=0), "attempts=0"),
+        (lambda: Function("x", number, policy=[Retry()]), "function 'x': policy=.* not a Policy"),
+        (lambda: Merge("x", policy=None), "merge 'x': policy=None is not a Policy"),
+        (lambda: Map("x", body(), max_parallel="X"), "map 'x': max_parallel='X' must be a whole"),
+        (lambda: Map("x", body(), max_parallel=0), "map 'x': max_parallel=0 must be a whole"),
+        (lambda: Graph("g").input("self"), "graph 'g': no input can be named 'self'"),
+        (lambda: Graph().function(number, after=None), "function 'number': after=None is not a"),
+        (lambda: Graph().merge("x", [], after=5), "merge 'x': after=5 is not a ref or an id"),
     ],
 )
 def test_a_wrong_option_is_refused_where_it_is_written(
@@ -251,7 +258,7 @@ def test_an_unchanged_graph_is_compiled_once() -> None:
     assert graph.compile() is not plan
 
 
-@pytest.mark.parametrize("name", ["self", *RunOptions.__dataclass_fields__])
+@pytest.mark.parametrize("name", RunOptions.__dataclass_fields__)
 def test_no_input_can_have_the_name_of_a_run_option(name: str) -> None:
     graph = Graph()
     graph.function(number)
