@@ -38,6 +38,6 @@ def lazy_exports(
         return value
 
     def names() -> list[str]:
-        return sorted({*vars(sys.modules[package]), *homes})
+        return sorted(homes)
 
     return get, names

@@ -51,6 +51,7 @@ def test_an_example_prints_the_output_in_its_docstring(example: Path, tmp_path: 
 
 
 @pytest.mark.local
+@pytest.mark.full  # a minute of the model; the README's first command runs the same by default
 @pytest.mark.parametrize("name", NEED_THE_MODEL)
 def test_an_example_runs_on_the_embedded_model(name: str, tmp_path: Path) -> None:
     done = ran(ROOT / "examples" / f"{name}.py", tmp_path)

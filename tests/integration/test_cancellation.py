@@ -344,5 +344,5 @@ def test_only_a_thread_may_outlive_a_cancelled_run() -> None:
         assert shared().threads_at_work == 0
 
     with pytest.warns(UserWarning, match="a thread cannot be killed"):
-        run_virtual(main)
+        run_virtual(main, stall_seconds=0.05)
     go_on.set()

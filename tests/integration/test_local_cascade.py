@@ -14,6 +14,7 @@ def anyio_backend() -> str:
 
 
 @pytest.mark.local
+@pytest.mark.full  # a minute of the model; the README's first command runs the same by default
 async def test_a_small_cascade_on_the_embedded_model() -> None:
     config = DreamCascadeConfig(belter_count=2, drummer_count=1, camina_count=1)
     async with ProviderFactory.get_provider("local") as provider:

