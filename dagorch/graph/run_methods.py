@@ -6,19 +6,120 @@ This is the one import from a lower floor to a higher one, see `docs/adr/0001`.
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import MISSING, fields
+from decimal import Decimal
+from functools import wraps
+from inspect import Parameter, Signature
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, cast, overload
+
+from dagorch.models.run_options import Downgrade, Listeners, RunArguments, RunOptions
 
 if TYPE_CHECKING:
     from dagorch.models.result import Result
+    from dagorch.ports import Provider, Router
     from dagorch.runner.api import RunHandle, RunStream
 
-__all__ = ["RunMethods"]
+__all__ = ["RunMethod", "RunMethods"]
+
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+
+
+class BoundRunMethod(Protocol[R_co]):
+    """
+    The two ways to call a method that runs a graph.
+
+    A type checker sees every option, and with a mapping also each misspelt one. Beside inputs by
+    keyword it takes a misspelt option for an input, which is refused before the run starts.
+    """
+
+    @overload
+    def __call__(
+        self,
+        inputs: Mapping[str, Any],
+        /,
+        *,
+        provider: Provider | Router | Mapping[str, Provider] | None = None,
+        max_parallel: int = 16,
+        max_cost: float | Decimal | None = None,
+        max_tokens: int | None = None,
+        downgrade: Downgrade = None,
+        max_node_runs: int = 1_000_000,
+        timeout_seconds: float | None = None,
+        deps: Any = None,
+        limits: Mapping[str, int] = ...,
+        seed: int | None = None,
+        on_event: Listeners = None,
+        retain: Literal["all", "outputs"] = "all",
+        drain_seconds: float = 5.0,
+    ) -> R_co: ...
+
+    @overload
+    def __call__(
+        self,
+        /,
+        *,
+        provider: Provider | Router | Mapping[str, Provider] | None = None,
+        max_parallel: int = 16,
+        max_cost: float | Decimal | None = None,
+        max_tokens: int | None = None,
+        downgrade: Downgrade = None,
+        max_node_runs: int = 1_000_000,
+        timeout_seconds: float | None = None,
+        deps: Any = None,
+        limits: Mapping[str, int] = ...,
+        seed: int | None = None,
+        on_event: Listeners = None,
+        retain: Literal["all", "outputs"] = "all",
+        drain_seconds: float = 5.0,
+        **inputs: Any,
+    ) -> R_co: ...
+
+
+class RunMethod(Protocol[R_co]):
+    """A method that runs a graph, as it stands in the class."""
+
+    def __get__(self, graph: object, owner: type | None = None, /) -> BoundRunMethod[R_co]: ...
+
+
+def _signature() -> Signature:
+    """Return the signature that all run methods have: inputs, then every option."""
+    parameters = [
+        Parameter("self", Parameter.POSITIONAL_ONLY),
+        Parameter("inputs", Parameter.POSITIONAL_ONLY, default=None),
+    ]
+    for option in fields(RunOptions):
+        default = {} if option.default is MISSING else option.default
+        parameters.append(
+            Parameter(option.name, Parameter.KEYWORD_ONLY, default=default, annotation=option.type)
+        )
+    parameters.append(Parameter("inputs_by_name", Parameter.VAR_KEYWORD, annotation="Any"))
+    return Signature(parameters)
+
+
+_SIGNATURE = _signature()
+
+
+def _run_method(begin: Callable[[Any, RunArguments], R]) -> RunMethod[R]:
+    """Make a method that collects its arguments, and begins a run with them."""
+
+    @wraps(begin)
+    def method(self: Any, inputs: Any = None, /, **keywords: Any) -> R:
+        return begin(self, RunArguments(inputs, keywords))
+
+    del method.__wrapped__
+    method.__signature__ = _SIGNATURE  # type: ignore[attr-defined]  # read by inspect
+    return cast("RunMethod[R]", method)
 
 
 class RunMethods:
     """
-    The methods that run a `Graph`. Each takes the graph's inputs by name, and these options.
+    The methods that run a `Graph`. Each takes the graph's inputs, and these options.
+
+    Inputs are keywords, `run(question="Why?")`, or one mapping before the options,
+    `run({"question": "Why?"})`. With a mapping an input may have the name of an option, and a type
+    checker finds misspelt options.
 
     Options:
         provider: Answers LLM nodes: a provider; a mapping of model or provider names to
@@ -39,14 +140,15 @@ class RunMethods:
         drain_seconds: How long listeners may work after the run has ended (default 5).
 
     Raises (all methods):
-        DefinitionError: The graph or an option is wrong; nothing was run.
+        DefinitionError: The graph, an input or an option is wrong; nothing was run.
         RunError: The run stopped; `.partial_results` holds everything that finished.
         BudgetExceededError: A `RunError`: the next call could have exceeded a ceiling.
     """
 
     __slots__ = ()
 
-    def run(self: Any, **inputs_and_options: Any) -> Coroutine[Any, Any, Result]:
+    @_run_method
+    def run(self: Any, arguments: RunArguments) -> Coroutine[Any, Any, Result]:
         """
         Run to the end: `result = await graph.run(question=..., provider=...)`.
 
@@ -55,15 +157,17 @@ class RunMethods:
         """
         from dagorch.runner.api import run
 
-        return run(self, inputs_and_options)
+        return run(self, arguments)
 
-    def run_sync(self: Any, **inputs_and_options: Any) -> Result:
+    @_run_method
+    def run_sync(self: Any, arguments: RunArguments) -> Result:
         """Run to the end from sync code, in an event loop of its own."""
         from dagorch.runner.api import run_sync
 
-        return run_sync(self, inputs_and_options)
+        return run_sync(self, arguments)
 
-    def stream(self: Any, **inputs_and_options: Any) -> RunStream:
+    @_run_method
+    def stream(self: Any, arguments: RunArguments) -> RunStream:
         """
         Run and iterate over the events: `async for event in graph.stream(...)`.
 
@@ -72,9 +176,10 @@ class RunMethods:
         """
         from dagorch.runner.api import RunStream
 
-        return RunStream(self, inputs_and_options)
+        return RunStream(self, arguments)
 
-    def start(self: Any, **inputs_and_options: Any) -> RunHandle:
+    @_run_method
+    def start(self: Any, arguments: RunArguments) -> RunHandle:
         """
         Run in the background: `async with graph.start(...) as run:`.
 
@@ -83,4 +188,4 @@ class RunMethods:
         """
         from dagorch.runner.api import RunHandle
 
-        return RunHandle(self, inputs_and_options)
+        return RunHandle(self, arguments)

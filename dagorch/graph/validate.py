@@ -14,7 +14,6 @@ from dagorch.errors import DefinitionError, Problem, did_you_mean
 from dagorch.graph.collection import Collection
 from dagorch.models.policy import DEFAULT_POLICY
 from dagorch.models.ref import Ref
-from dagorch.models.run_options import RUN_OPTIONS
 from dagorch.nodes.base import Kind, Node
 from dagorch.nodes.branch import Branch
 from dagorch.nodes.container import Loop, Map
@@ -48,11 +47,6 @@ def check(
     problems = list(graph.problems)
     if not graph.entries:
         problems.append(Problem(f"graph {graph.name!r} has no nodes"))
-    for name in graph.inputs:
-        if name in RUN_OPTIONS:
-            problems.append(
-                Problem(f"input {name!r} has the name of an option of run(); rename it", name)
-            )
     problems += _check_nodes(graph, table, fallbacks)
     for ref in graph.outputs:
         if not isinstance(ref, Ref) or ref.graph is not graph:

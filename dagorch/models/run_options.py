@@ -6,17 +6,25 @@ What an option does is up to the runner and the scheduler.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
-from typing import Any, Final
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
+from dagorch.errors import did_you_mean
+from dagorch.models.bounds import count_problem, seconds_problem
 from dagorch.models.events import Event
 
-__all__ = ["RUN_OPTIONS", "Downgrade", "RunOptions"]
+__all__ = ["RUN_OPTIONS", "Downgrade", "Listener", "Listeners", "RunArguments", "RunOptions"]
 
-Downgrade = str | Mapping[str, str] | None
+Downgrade: TypeAlias = str | Mapping[str, str] | None
 """One cheaper model for every model, or a cheaper model by `model` or `service:model`."""
+
+Listener: TypeAlias = Callable[[Event], Any]
+"""A function or a callable object that takes an event, sync or async."""
+
+Listeners: TypeAlias = Listener | Sequence[Listener] | None
+"""One listener, several, or none."""
 
 
 @dataclass(slots=True)
@@ -31,7 +39,7 @@ class RunOptions:
 
     provider: Any = None
     max_parallel: int = 16
-    max_cost: Any = None
+    max_cost: float | Decimal | None = None
     max_tokens: int | None = None
     downgrade: Downgrade = None
     max_node_runs: int = 1_000_000
@@ -39,40 +47,53 @@ class RunOptions:
     deps: Any = None
     limits: Mapping[str, int] = field(default_factory=dict)
     seed: int | None = None
-    on_event: Any = ()
-    retain: str = "all"
+    on_event: Listeners = None
+    retain: Literal["all", "outputs"] = "all"
     drain_seconds: float = 5.0
 
     def problems(self) -> list[str]:
         """Return a message for each value that cannot be used."""
-        found = []
-        if not isinstance(self.max_parallel, int) or self.max_parallel < 1:
-            found.append(f"max_parallel={self.max_parallel!r} must be a whole number of at least 1")
-        if not isinstance(self.max_node_runs, int) or self.max_node_runs < 1:
-            found.append(
-                f"max_node_runs={self.max_node_runs!r} must be a whole number of at least 1"
-            )
-        if self.timeout_seconds is not None and not self.timeout_seconds > 0:
-            found.append(f"timeout_seconds={self.timeout_seconds!r} must be above 0, or None")
-        if not self.drain_seconds >= 0:
-            found.append(f"drain_seconds={self.drain_seconds!r} must be at least 0")
+        found = [
+            count_problem("max_parallel", self.max_parallel),
+            count_problem("max_node_runs", self.max_node_runs),
+            seconds_problem("timeout_seconds", self.timeout_seconds),
+            seconds_problem("drain_seconds", self.drain_seconds, zero=True),
+            self._cost_problem(),
+            self.max_tokens is not None and count_problem("max_tokens", self.max_tokens, 0),
+            self._downgrade_problem(),
+        ]
         if self.retain not in ("all", "outputs"):
-            found.append(f"retain={self.retain!r} is neither 'all' nor 'outputs'")
-        for name, bound in self.limits.items():
-            if not isinstance(bound, int) or bound < 1:
-                found.append(f"limits[{name!r}]={bound!r} must be a whole number of at least 1")
+            found.append(f"retain={self.retain!r:.60} is neither 'all' nor 'outputs'")
+        if self.seed is not None and not isinstance(self.seed, int):
+            found.append(f"seed={self.seed!r:.60} must be a whole number")
+        if isinstance(self.limits, Mapping):
+            found += [count_problem(f"limits[{k!r}]", bound) for k, bound in self.limits.items()]
+        else:
+            found.append(f"limits={self.limits!r:.60} is not a mapping of resource to bound")
+        if not isinstance(self.on_event, Iterable | None) and not callable(self.on_event):
+            found.append(f"on_event={self.on_event!r:.60} cannot be called with an event")
+        else:
+            found += [
+                f"on_event: {listener!r:.60} cannot be called with an event"
+                for listener in self.listeners
+                if not callable(listener)
+            ]
+        return [problem for problem in found if problem]
+
+    def _cost_problem(self) -> str | None:
         try:
-            if self.ceiling is not None and not self.ceiling >= 0:
-                found.append(f"max_cost={self.max_cost!r} must be dollars of at least 0")
+            if self.ceiling is None or (self.ceiling >= 0 and self.ceiling.is_finite()):
+                return None
         except InvalidOperation:
-            found.append(f"max_cost={self.max_cost!r} is not an amount of dollars")
-        if self.max_tokens is not None and (
-            not isinstance(self.max_tokens, int) or self.max_tokens < 0
-        ):
-            found.append(f"max_tokens={self.max_tokens!r} must be a whole number of at least 0")
+            return f"max_cost={self.max_cost!r:.60} is not an amount of dollars"
+        return f"max_cost={self.max_cost!r} must be dollars of at least 0"
+
+    def _downgrade_problem(self) -> str | None:
+        if not isinstance(self.downgrade, str | Mapping | None):
+            return f"downgrade={self.downgrade!r:.60} is neither a model nor a mapping of models"
         if self.downgrade and not self.has_ceiling:
-            found.append("downgrade= does nothing without a ceiling; give max_cost or max_tokens")
-        return found
+            return "downgrade= does nothing without a ceiling; give max_cost or max_tokens"
+        return None
 
     @property
     def has_ceiling(self) -> bool:
@@ -85,10 +106,74 @@ class RunOptions:
         return None if self.max_cost is None else Decimal(str(self.max_cost))
 
     @property
-    def listeners(self) -> tuple[Callable[[Event], Any], ...]:
-        """`on_event` as a tuple: one callable, or several."""
-        return (self.on_event,) if callable(self.on_event) else tuple(self.on_event)
+    def listeners(self) -> tuple[Listener, ...]:
+        """`on_event` as a tuple: no callable, one, or several."""
+        if callable(self.on_event):
+            return (self.on_event,)
+        return () if self.on_event is None else tuple(self.on_event)
 
 
 RUN_OPTIONS: Final = frozenset(RunOptions.__dataclass_fields__)
 """The names of the options: keywords of `Graph.run` that are not inputs of the graph."""
+
+
+class RunArguments(NamedTuple):
+    """
+    The arguments of `Graph.run`: options by keyword, inputs by keyword or as one mapping.
+
+    With a mapping every keyword is an option, so an input may have the name of an option.
+    """
+
+    mapping: Any
+    """The argument by position; None if the inputs are keywords."""
+    keywords: Mapping[str, Any]
+
+    @property
+    def options(self) -> RunOptions:
+        """The options; the defaults of those that were left out."""
+        return RunOptions(**{k: v for k, v in self.keywords.items() if k in RUN_OPTIONS})
+
+    @property
+    def inputs(self) -> dict[str, Any]:
+        """The inputs by name; empty if the argument by position is not a mapping."""
+        if self.mapping is None:
+            return {k: v for k, v in self.keywords.items() if k not in RUN_OPTIONS}
+        return dict(self.mapping) if isinstance(self.mapping, Mapping) else {}
+
+    def problems(self, declared: Iterable[str]) -> list[str]:
+        """
+        Return a message for each name that is unknown or could mean two things.
+
+        Args:
+            declared: The inputs of the graph.
+        """
+        found: list[str] = []
+        known = dict.fromkeys(declared)
+        names = [*known, *RUN_OPTIONS]
+        if self.mapping is None:
+            for name in self.keywords:
+                if name in known and name in RUN_OPTIONS:
+                    found.append(
+                        f"{name}= is an option of run(), and the graph has an input of that name; "
+                        f"pass the inputs as a mapping: run({{{name!r}: ...}})"
+                    )
+                elif name not in known and name not in RUN_OPTIONS:
+                    hint = did_you_mean(name, names)
+                    found.append(f"run() has no option and the graph no input {name!r}{hint}")
+            return found
+        if not isinstance(self.mapping, Mapping):
+            found.append(
+                f"run({self.mapping!r:.60}): inputs are passed by keyword, or as one mapping of "
+                "name to value"
+            )
+        for name in self.inputs:
+            if name not in known:
+                hint = did_you_mean(str(name), known)
+                found.append(f"the graph has no input {name!r}{hint}")
+        for name in self.keywords:
+            if name in known and name not in RUN_OPTIONS:
+                found.append(f"input {name!r} is passed beside the mapping of inputs; put it in it")
+            elif name not in RUN_OPTIONS:
+                hint = did_you_mean(name, names)
+                found.append(f"run() has no option {name!r}{hint}")
+        return found

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, Final, Self, TypeAlias
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Final, Self
 
 from dagorch.errors import DagorchWarning, DefinitionError, Problem, RunError
 from dagorch.graph.graph import Graph
 from dagorch.models.config import OrchestratorConfig
-from dagorch.models.events import Event
 from dagorch.models.orchestration import OrchestratorResult, StreamEvent
 from dagorch.models.policy import Policy, Retry
 from dagorch.models.result import Result
+from dagorch.models.run_options import Listener, Listeners
 from dagorch.models.task import AgentResult, SubTask
 from dagorch.orchestrators.custom import CustomGraph
 from dagorch.orchestrators.documents import prepare_documents, write_documents_of
@@ -30,8 +30,6 @@ from dagorch.providers.router import Router
 from dagorch.runner.api import RunHandle
 
 __all__ = ["BaseOrchestrator", "check_task"]
-
-Listeners: TypeAlias = Callable[[Event], Any] | Sequence[Callable[[Event], Any]]
 
 _METHODS: Final = {
     "decompose_task": "(self, task, context=None) -> list[SubTask]",
@@ -87,7 +85,7 @@ class BaseOrchestrator:
 
     config: OrchestratorConfig
     stream_callback: Callable[[StreamEvent], Any] | None = None
-    on_event: Listeners | None = None
+    on_event: Listeners = None
 
     def __new__(cls, *args: Any, **options: Any) -> Self:
         if cls._workflow is BaseOrchestrator._workflow:
@@ -163,7 +161,7 @@ class BaseOrchestrator:
         task: str,
         context: Mapping[str, Any] | None = None,
         *,
-        on_event: Listeners | None = None,
+        on_event: Listeners = None,
     ) -> OrchestratorResult:
         """
         Run a task and return its result.
@@ -183,7 +181,7 @@ class BaseOrchestrator:
         return await self.execute_prepared(self.prepare_workflow(task, context), on_event=on_event)
 
     async def execute_prepared(
-        self, workflow: Workflow, *, on_event: Listeners | None = None
+        self, workflow: Workflow, *, on_event: Listeners = None
     ) -> OrchestratorResult:
         """
         Run a workflow of `prepare_workflow`, like `execute_workflow`.
@@ -194,19 +192,19 @@ class BaseOrchestrator:
             self._router.find(model)
         config = self.config
         await prepare_documents(config)
-        listeners: list[Callable[[Event], Any]] = []
+        listeners: list[Listener] = []
         if self.stream_callback is not None and config.enable_streaming:
             listeners.append(Stream(self.stream_callback, workflow))
         if (others := on_event or self.on_event) is not None:
             listeners += (others,) if callable(others) else others
         handle = workflow.graph.start(
+            workflow.inputs,
             provider=self._router,
             max_parallel=config.max_parallel if config.parallel_execution else 1,
             max_cost=config.max_cost,
             max_tokens=config.max_tokens,
             downgrade=config.downgrade,
             deps=workflow,
-            **workflow.inputs,
             on_event=listeners,
         )
         self._running.add(handle)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from importlib.util import find_spec
 from types import TracebackType
 from typing import Any, Self
@@ -17,6 +17,7 @@ from dagorch.errors import DefinitionError, RunError, did_you_mean
 from dagorch.graph.graph import Graph
 from dagorch.models.events import Event
 from dagorch.models.result import Result
+from dagorch.models.run_options import RunArguments
 from dagorch.models.usage import Usage
 from dagorch.nodes.types import type_name, value_check
 from dagorch.runner.event_delivery import EventQueue
@@ -28,12 +29,12 @@ from dagorch.scheduler.states import State
 __all__ = ["RunHandle", "RunStream", "run", "run_sync"]
 
 
-async def run(graph: Graph, arguments: Mapping[str, Any]) -> Result:
+async def run(graph: Graph, arguments: RunArguments) -> Result:
     """See `Graph.run`."""
     return await Session(graph, arguments).run()
 
 
-def run_sync(graph: Graph, arguments: Mapping[str, Any]) -> Result:
+def run_sync(graph: Graph, arguments: RunArguments) -> Result:
     """See `Graph.run_sync`."""
     try:
         current_token()
@@ -66,7 +67,7 @@ class RunHandle:
         1
     """
 
-    def __init__(self, graph: Graph, arguments: Mapping[str, Any]) -> None:
+    def __init__(self, graph: Graph, arguments: RunArguments) -> None:
         self._session = Session(graph, arguments)
         self._finished: anyio.Event | None = None
         self._result: Result | None = None
@@ -262,7 +263,7 @@ class RunStream:
         result: The result, once the stream has ended.
     """
 
-    def __init__(self, graph: Graph, arguments: Mapping[str, Any]) -> None:
+    def __init__(self, graph: Graph, arguments: RunArguments) -> None:
         self._host: _Host | None = None
         self._task: asyncio.Task[None] | None = None
         self._closed = False

@@ -7,19 +7,18 @@ The doors are in `api.py`.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator
 
 import anyio
 from anyio.lowlevel import checkpoint
 
-from dagorch.errors import DefinitionError, Problem, did_you_mean
+from dagorch.errors import DefinitionError, Problem
 from dagorch.graph.graph import NO_DEFAULT, Graph
 from dagorch.graph.plan import Plan
 from dagorch.ids import RunId, new_run_id
 from dagorch.models.events import Event
 from dagorch.models.result import Result
-from dagorch.models.run_options import RUN_OPTIONS, RunOptions
+from dagorch.models.run_options import RUN_OPTIONS, RunArguments
 from dagorch.nodes.types import type_name, value_check
 from dagorch.runner.attempts import Attempts
 from dagorch.runner.event_delivery import EventQueue, Listener
@@ -36,11 +35,11 @@ __all__ = ["Session", "single_error"]
 class Session:
     """One run: checked, with its core, its runner and its listeners."""
 
-    def __init__(self, graph: Graph, arguments: Mapping[str, Any]) -> None:
+    def __init__(self, graph: Graph, arguments: RunArguments) -> None:
         self.graph = graph
         self.plan: Plan = graph.compile()
-        self.options = RunOptions(**{k: v for k, v in arguments.items() if k in RUN_OPTIONS})
-        self.inputs = {k: v for k, v in arguments.items() if k not in RUN_OPTIONS}
+        self.options = arguments.options
+        self.inputs = arguments.inputs
         self.providers = Providers(self.options.provider)
         self.preparer = RequestPreparer(
             self.providers,
@@ -48,53 +47,53 @@ class Session:
             tokens=self.options.max_tokens is not None,
             downgrade=self.options.downgrade,
         )
-        self._check()
+        self._check(arguments)
         self.listeners = [Listener(callback) for callback in self.options.listeners]
         self.streams: list[EventQueue] = []
         self.core: Core | None = None
         self.runner: Runner | None = None
 
-    def _check(self) -> None:
-        graph, inputs = self.graph, self.inputs
-        problems = [Problem(text) for text in self.options.problems()]
-        for name in inputs.keys() - graph.inputs.keys():
-            known = did_you_mean(name, [*graph.inputs, *RUN_OPTIONS])
-            problems.append(Problem(f"run() has no option and the graph no input {name!r}{known}"))
-        for spec in graph.inputs.values():
-            if spec.name not in inputs:
-                if spec.default is NO_DEFAULT:
-                    problems.append(
-                        Problem(f"input {spec.name!r} is missing; pass {spec.name}=...")
-                    )
-                continue
-            value = inputs[spec.name]
-            check = value_check(spec.annotation)
-            if check is not None and not check(value):
-                problems.append(
-                    Problem(
-                        f"input {spec.name!r} takes {type_name(spec.annotation)}, not "
-                        f"{type_name(type(value))}: {value!r:.60}"
-                    )
-                )
-        if self.plan.size > self.options.max_node_runs:
-            problems.append(
-                Problem(
-                    f"max_node_runs={self.options.max_node_runs} is less than the graph's own "
-                    f"{self.plan.size} nodes"
-                )
-            )
-        for name, node in self.plan.resources.items():
-            if name not in self.options.limits:
-                problems.append(
-                    Problem(
-                        f"node {node!r} holds resource {name!r}, which has no bound; pass "
-                        f"limits={{{name!r}: 1}}"
-                    )
-                )
+    def _check(self, arguments: RunArguments) -> None:
+        wrong_options = self.options.problems()
+        problems = arguments.problems(self.graph.inputs) + wrong_options
+        problems += self._input_problems()
+        if not wrong_options:
+            problems += self._bound_problems()
         if problems:
-            raise DefinitionError(problems, subject=f"graph {graph.name!r}")
+            raise DefinitionError(
+                [Problem(text) for text in problems], subject=f"graph {self.graph.name!r}"
+            )
         self.providers.check(self.plan, self.preparer.request_check)
         self.preparer.check_downgrade()
+
+    def _input_problems(self) -> Iterator[str]:
+        for spec in self.graph.inputs.values():
+            name = spec.name
+            if name not in self.inputs:
+                if spec.default is NO_DEFAULT:
+                    how = f"run({{{name!r}: ...}})" if name in RUN_OPTIONS else f"{name}=..."
+                    yield f"input {name!r} is missing; pass {how}"
+                continue
+            value = self.inputs[name]
+            check = value_check(spec.annotation)
+            if check is not None and not check(value):
+                yield (
+                    f"input {name!r} takes {type_name(spec.annotation)}, not "
+                    f"{type_name(type(value))}: {value!r:.60}"
+                )
+
+    def _bound_problems(self) -> Iterator[str]:
+        options, size = self.options, self.plan.size
+        if size > options.max_node_runs:
+            yield (
+                f"max_node_runs={options.max_node_runs} is less than the graph's own {size} nodes"
+            )
+        for name, node in self.plan.resources.items():
+            if name not in options.limits:
+                yield (
+                    f"node {node!r} holds resource {name!r}, which has no bound; pass "
+                    f"limits={{{name!r}: 1}}"
+                )
 
     @property
     def dropped(self) -> int:

@@ -190,6 +190,8 @@ async def runs(graph: Graph, title: Ref[str], report: Ref[Report], views: Ref[li
     assert_type(result.get(report), NodeRun)
     assert_type(result.usage, Usage)
     assert_type(graph.run_sync(), Result)
+    assert_type(await graph.run({"question": "Why?"}, provider=provider, seed=1), Result)
+    assert_type(graph.run_sync({}, limits={"db": 2}, retain="outputs"), Result)
 
     async for event in graph.stream(question="Why?"):
         assert_type(event, Event)
@@ -238,6 +240,30 @@ def wrong(graph: Graph, report: Ref[Report], result: Result) -> None:
     text: str = result[report]  # type: ignore[assignment]
     LLM("x", promt="Hello.")  # type: ignore[call-arg]
     del title, text
+
+
+def heard(event: Event) -> None: ...
+
+
+async def wrong_options(graph: Graph, provider: ScriptedProvider) -> None:
+    # Beside a mapping every keyword is an option.
+    await graph.run({"question": "Why?"}, max_paralel=3)  # type: ignore[call-overload]
+    graph.run_sync({}, provder=provider)  # type: ignore[call-overload]
+    graph.stream({}, question="Why?")  # type: ignore[call-overload]
+    graph.start({}, on_evnt=heard)  # type: ignore[call-overload]
+    graph.run_sync("Why?")  # type: ignore[call-overload]
+    # Both forms have the types of the options.
+    await graph.run(question="Why?", max_parallel="three")  # type: ignore[call-overload]
+    await graph.run({"question": "Why?"}, max_parallel="three")  # type: ignore[call-overload]
+    await graph.run(max_cost="cheap")  # type: ignore[call-overload]
+    graph.run_sync(provider="openai")  # type: ignore[call-overload]
+    graph.run_sync({}, provider=[provider])  # type: ignore[call-overload]
+    graph.run_sync({}, on_event=[heard, 3])  # type: ignore[list-item]
+    graph.stream(retain="nothing")  # type: ignore[call-overload]
+    graph.start({}, limits={"db": "two"})  # type: ignore[dict-item]
+    orchestrator = SequentialOrchestrator(None, provider)
+    await orchestrator.execute_workflow("Why?", on_evnt=heard)  # type: ignore[call-arg]
+    await orchestrator.execute_workflow("Why?", on_event=3)  # type: ignore[arg-type]
 
 
 def handed_on(make: Callable[[str], Awaitable[Report]]) -> Ref[Report]:

@@ -218,11 +218,6 @@ TEXTS: dict[str, tuple[str, str, str]] = {
         "2:27",
     ),
     "a loop without end": (_node("loop: {prompt: x}"), "needs 'max_iterations'", "2:6"),
-    "an option of run": (
-        "inputs: {provider: str}\n" + _node("prompt: x"),
-        "has the name of an option",
-        "1:10",
-    ),
     "bound twice": (
         "inputs: [x]\n" + _node("prompt: '{y}', inputs: {y: x}, values: {y: 1}"),
         "input 'y' is bound twice",

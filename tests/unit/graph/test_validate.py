@@ -9,7 +9,6 @@ import pytest
 
 from dagorch import LLM, DefinitionError, Graph, Policy, Retry
 from dagorch.errors import CycleError
-from dagorch.models.run_options import RunOptions
 from dagorch.nodes import Function, Map, Merge
 
 
@@ -122,11 +121,6 @@ def fallback_wants_more(g: Graph) -> None:
     g.function(number, policy=Policy(fallback=Function("takes", takes)))
 
 
-def reserved_input(g: Graph) -> None:
-    g.input("provider", str)
-    g.function(number)
-
-
 def output_is_an_input(g: Graph) -> None:
     g.function(number)
     g.output(g.input("x", int))
@@ -156,7 +150,6 @@ CASES: list[tuple[Callable[[Graph], None], str]] = [
     (output_type_without_schema, "no JSON Schema"),
     (policy_on_container, "merge 'join'.* retry="),
     (fallback_wants_more, "fallback 'takes' of node 'number' needs 'value'"),
-    (reserved_input, "input 'provider' has the name of an option"),
     (output_is_an_input, "output 'x' is an input"),
     (nothing, "has no nodes"),
 ]
@@ -256,12 +249,3 @@ def test_an_unchanged_graph_is_compiled_once() -> None:
     assert graph.compile() is plan
     graph.function(takes, value=1)
     assert graph.compile() is not plan
-
-
-@pytest.mark.parametrize("name", RunOptions.__dataclass_fields__)
-def test_no_input_can_have_the_name_of_a_run_option(name: str) -> None:
-    graph = Graph()
-    graph.function(number)
-    graph.input(name)
-    with pytest.raises(DefinitionError, match=f"input '{name}' has the name of an option of run"):
-        graph.compile()
