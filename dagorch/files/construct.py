@@ -114,6 +114,7 @@ class GraphConstruction:
         after += [
             Ref(graph, branch, _labels(labels)) for branch, labels in tree.get("when", {}).items()
         ]
+        after_end = [_ref(graph, place) for place in _as_list(tree.get("after_end", []))]
         if isinstance(node, Merge):
             graph.merge(
                 id,
@@ -122,10 +123,12 @@ class GraphConstruction:
                 wait=node.wait,
                 tolerate_failures=node.tolerate_failures,
                 after=after,
+                after_end=after_end,
                 policy=node.policy,
             )
         else:
-            graph.add(node, after=after, **self._bindings(graph, node, tree))
+            bindings = self._bindings(graph, node, tree)
+            graph.add(node, after=after, after_end=after_end, **bindings)
 
     def _bindings(self, graph: Graph, node: Node[Any], tree: Tree) -> dict[str, Any]:
         inputs, values = tree.get("inputs", {}), tree.get("values", {})

@@ -163,7 +163,13 @@ class _Writer:
                 inputs[name] = self._convert(node, f"the collection of {name!r}", _source, source)
             else:
                 values[name] = self._convert(node, f"the constant of {name!r}", plain, source)
-        wiring = {"inputs": inputs, "values": values, **_order(entry.after)}
+        after_end = _unwrap([_place(ref) for ref in entry.after_end])
+        wiring = {
+            "inputs": inputs,
+            "values": values,
+            **_order(entry.after),
+            "after_end": after_end,
+        }
         used = {name: value for name, value in wiring.items() if value}
         return data | used | self._policy(node, depth)
 
@@ -303,7 +309,8 @@ class _Writer:
         entries = list(body.entries.values())
         if len(entries) == 1 and body.name == id == entries[0].node.id and not body.outputs:
             alone = body_of(entries[0].node, Graph)
-            same = list(alone.inputs) == list(body.inputs) and not entries[0].after
+            has_order = entries[0].after or entries[0].after_end
+            same = list(alone.inputs) == list(body.inputs) and not has_order
             if same and alone.fingerprint == body.fingerprint:
                 data = self._alone(entries[0].node, depth)
                 if not NEVER_ALONE.intersection(data):

@@ -140,7 +140,8 @@ WIRING: Final[Mapping[str, Field]] = {
         "sources",
     ),
     "values": Field(_SETTINGS, "Per input, a constant."),
-    "after": Field(_PLACES, "The nodes that must end first, whose values are not read."),
+    "after": Field(_PLACES, "The nodes that must complete first, whose values are not read."),
+    "after_end": Field(_PLACES, "The nodes that must end first, however they end."),
     "when": Field(_mapping(_LABELS), "Per branch, the label or labels on which the node runs."),
 }
 """The fields that connect a node to others."""

@@ -40,24 +40,27 @@ class BuilderMethods(Definition):
     @overload
     def function(
         self, fn: Callable[..., Any], /, *, expand: Literal[True], id: str | None = None,
-        after: Any = (), policy: Policy = DEFAULT_POLICY, **bindings: Any,
+        after: Any = (), after_end: Any = (), policy: Policy = DEFAULT_POLICY, **bindings: Any,
     ) -> Ref[Any]: ...  # fmt: skip
 
     @overload
     def function(
         self, fn: Callable[..., Awaitable[T]], /, *, id: str | None = None, after: Any = (),
+        after_end: Any = (),
         policy: Policy = DEFAULT_POLICY, expand: bool = False, **bindings: Any,
     ) -> Ref[T]: ...  # fmt: skip
 
     @overload
     def function(
         self, fn: Callable[..., T], /, *, id: str | None = None, after: Any = (),
+        after_end: Any = (),
         policy: Policy = DEFAULT_POLICY, expand: bool = False, **bindings: Any,
     ) -> Ref[T]: ...  # fmt: skip
 
     @overload
     def function(
         self, fn: None = None, /, *, id: str | None = None, after: Any = (),
+        after_end: Any = (),
         policy: Policy = DEFAULT_POLICY, expand: bool = False, **bindings: Any,
     ) -> _Adds: ...  # fmt: skip
 
@@ -68,6 +71,7 @@ class BuilderMethods(Definition):
         *,
         id: str | None = None,
         after: Any = (),
+        after_end: Any = (),
         policy: Policy = DEFAULT_POLICY,
         expand: bool = False,
         **bindings: Any,
@@ -78,19 +82,27 @@ class BuilderMethods(Definition):
         Args:
             fn: An async function, or a sync one, which runs in a worker thread.
             id: The node's id; None for the function's name.
-            after: Refs that must end first.
+            after: Refs that must complete first.
+            after_end: Refs that must end first, however they end. See `add`.
             policy: Retries, timeouts, and what happens on failure.
             expand: The function returns a `Graph`, which runs in its place.
             bindings: As for `add`. Parameters without a binding are bound by name.
         """
         if fn is None:
             return lambda f: self.function(
-                f, id=id, after=after, policy=policy, expand=expand, **bindings
+                f,
+                id=id,
+                after=after,
+                after_end=after_end,
+                policy=policy,
+                expand=expand,
+                **bindings,
             )
         name = id or getattr(fn, "__name__", "")
         if not name or name == "<lambda>":
             raise DefinitionError(f"{fn!r:.60} has no name; pass id=")
-        return self.add(Function(name, fn, expand, policy=policy), after=after, **bindings)
+        node = Function(name, fn, expand, policy=policy)
+        return self.add(node, after=after, after_end=after_end, **bindings)
 
     def branch(
         self,
@@ -99,6 +111,7 @@ class BuilderMethods(Definition):
         labels: Iterable[str] = ("true", "false"),
         *,
         after: Any = (),
+        after_end: Any = (),
         policy: Policy = DEFAULT_POLICY,
         **bindings: Any,
     ) -> BranchRef[str]:
@@ -109,7 +122,7 @@ class BuilderMethods(Definition):
         label, `after=ref["a", "b"]` behind either of two.
         """
         node = Branch(id, select, tuple(labels), policy=policy)
-        return self.add(node, after=after, **bindings)  # type: ignore[return-value]  # it is one
+        return self.add(node, after=after, after_end=after_end, **bindings)  # type: ignore[return-value]  # it is one
 
     def merge(
         self,
@@ -120,6 +133,7 @@ class BuilderMethods(Definition):
         wait: Wait = "all",
         tolerate_failures: bool = False,
         after: Any = (),
+        after_end: Any = (),
         policy: Policy = DEFAULT_POLICY,
     ) -> Ref[Any]:
         """
@@ -134,7 +148,7 @@ class BuilderMethods(Definition):
             raise DefinitionError(
                 f"merge {id!r}: sources={sources!r:.60} is not a list of refs or ids; pass [a, b]"
             )
-        return self.insert(node, {}, after, refs)
+        return self.insert(node, {}, after, after_end, refs)
 
     def loop(
         self,
@@ -145,6 +159,7 @@ class BuilderMethods(Definition):
         until: Callable[[Any], Any] | None = None,
         state_input: str | None = None,
         after: Any = (),
+        after_end: Any = (),
         policy: Policy = DEFAULT_POLICY,
         **bindings: Any,
     ) -> Ref[Any]:
@@ -154,12 +169,13 @@ class BuilderMethods(Definition):
         Its value is the last state. See `Loop` for the options.
         """
         node = Loop(id, body, max_iterations, until, state_input, policy=policy)
-        return self.add(node, after=after, **bindings)
+        return self.add(node, after=after, after_end=after_end, **bindings)
 
     @overload
     def map(
         self, body: Node[T], *, over: Any, id: str | None = None, item_input: str | None = None,
         max_parallel: int | None = None, on_item_error: OnItemError = "fail", after: Any = (),
+        after_end: Any = (),
         policy: Policy = DEFAULT_POLICY, **bindings: Any,
     ) -> Ref[list[T]]: ...  # fmt: skip
 
@@ -167,6 +183,7 @@ class BuilderMethods(Definition):
     def map(
         self, body: Definition, *, over: Any, id: str | None = None, item_input: str | None = None,
         max_parallel: int | None = None, on_item_error: OnItemError = "fail", after: Any = (),
+        after_end: Any = (),
         policy: Policy = DEFAULT_POLICY, **bindings: Any,
     ) -> Ref[list[Any]]: ...  # fmt: skip
 
@@ -180,6 +197,7 @@ class BuilderMethods(Definition):
         max_parallel: int | None = None,
         on_item_error: OnItemError = "fail",
         after: Any = (),
+        after_end: Any = (),
         policy: Policy = DEFAULT_POLICY,
         **bindings: Any,
     ) -> Ref[list[Any]]:
@@ -193,13 +211,15 @@ class BuilderMethods(Definition):
             item_input: The body's input that takes the item, if it is neither of those.
             max_parallel: Items in flight; None: as many as the run has slots.
             on_item_error: See `Map`.
-            after: Refs that must end first.
+            after: Refs that must complete first.
+            after_end: Refs that must end first, however they end. See `add`.
             policy: The policy of the map as a whole; the nodes inside have their own.
             bindings: The body's other inputs, the same for each item.
         """
         inner = body_of(body, self.new)
         node = Map(id or inner.name, inner, item_input, max_parallel, on_item_error, policy=policy)
-        return self.add(node, after=after, **{node.parameter: over}, **bindings)
+        bound = {node.parameter: over}
+        return self.add(node, after=after, after_end=after_end, **bound, **bindings)
 
     def subgraph(
         self,
@@ -207,28 +227,32 @@ class BuilderMethods(Definition):
         *,
         id: str | None = None,
         after: Any = (),
+        after_end: Any = (),
         policy: Policy = DEFAULT_POLICY,
         **bindings: Any,
     ) -> Ref[Any]:
         """Add a whole graph as one node; its inputs are bound like parameters."""
-        return self.add(Subgraph(id or body.name, body, policy=policy), after=after, **bindings)
+        node = Subgraph(id or body.name, body, policy=policy)
+        return self.add(node, after=after, after_end=after_end, **bindings)
 
     @overload
     def ask(
         self, id: str, question: str, *, output: type[T], after: Any = (),
+        after_end: Any = (),
         policy: Policy = DEFAULT_POLICY, **bindings: Any,
     ) -> Ref[T]: ...  # fmt: skip
 
     @overload
     def ask(
         self, id: str, question: str, *, output: Any, after: Any = (),
+        after_end: Any = (),
         policy: Policy = DEFAULT_POLICY, **bindings: Any,
     ) -> Ref[Any]: ...  # fmt: skip
 
     @overload
     def ask(
-        self, id: str, question: str, *, after: Any = (), policy: Policy = DEFAULT_POLICY,
-        **bindings: Any,
+        self, id: str, question: str, *, after: Any = (), after_end: Any = (),
+        policy: Policy = DEFAULT_POLICY, **bindings: Any,
     ) -> Ref[str]: ...  # fmt: skip
 
     def ask(
@@ -238,11 +262,13 @@ class BuilderMethods(Definition):
         *,
         output: Any = str,
         after: Any = (),
+        after_end: Any = (),
         policy: Policy = DEFAULT_POLICY,
         **bindings: Any,
     ) -> Ref[Any]:
         """Add a question to a person; the run handle's `answer(path, value)` completes it."""
-        return self.add(Ask(id, question, output, policy=policy), after=after, **bindings)
+        node = Ask(id, question, output, policy=policy)
+        return self.add(node, after=after, after_end=after_end, **bindings)
 
 
 def body_of(

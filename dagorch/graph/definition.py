@@ -54,13 +54,14 @@ class Input:
 class Entry:
     """A node in its graph: what feeds it, what it comes after, and which line added it."""
 
-    __slots__ = ("after", "bindings", "code", "node", "offset", "sources")
+    __slots__ = ("after", "after_end", "bindings", "code", "node", "offset", "sources")
 
     def __init__(
         self,
         node: Node[Any],
         bindings: dict[str, Any] | None,
         after: tuple[Any, ...],
+        after_end: tuple[Any, ...],
         sources: tuple[Ref[Any], ...],
         code: CodeType | str,
         offset: int,
@@ -73,7 +74,9 @@ class Entry:
         A parameter that is left out is bound by name, see `Definition.binds_by_name`.
         """
         self.after = after
-        """Nodes that must end first: ids of this graph, or refs."""
+        """Nodes that must complete first: ids of this graph, or refs."""
+        self.after_end = after_end
+        """Nodes that must end first, however they end: ids of this graph, or refs."""
         self.sources = sources
         """The refs that a merge joins, in edge order."""
         self.code = code
@@ -85,15 +88,24 @@ class Entry:
         """The place that added the node, as `file:line`."""
         return location(self.code, self.offset)
 
+    def sources_needed(self) -> Iterator[str]:
+        """Yield the id of every node or input that must have completed, with repetitions."""
+        for source in (*(self.bindings or {}).values(), *self.sources):
+            yield from (ref.id for ref in refs_in(source))
+        yield from map(_id_of, self.after)
+
     def sources_named(self) -> Iterator[str]:
         """Yield the id of every node or input that this entry names, with repetitions."""
-        for source in (*(self.bindings or {}).values(), *self.sources, *self.after):
-            yield from (ref.id for ref in refs_in(source))
-        yield from (other for other in self.after if isinstance(other, str))
+        yield from self.sources_needed()
+        yield from map(_id_of, self.after_end)
 
     def __getstate__(self) -> tuple[None, dict[str, Any]]:
         state = {name: getattr(self, name) for name in self.__slots__}
         return None, state | {"code": self.where, "offset": 0}  # code cannot be pickled
+
+
+def _id_of(source: Any) -> str:
+    return source.id if isinstance(source, Ref) else str(source)
 
 
 class Definition:
@@ -146,14 +158,20 @@ class Definition:
         self._inputs[name] = Input(name, annotation, default)
         return Ref(self, name)
 
-    def add(self, node: Node[T], /, *, after: Any = (), **bindings: Any) -> Ref[T]:
+    def add(
+        self, node: Node[T], /, *, after: Any = (), after_end: Any = (), **bindings: Any
+    ) -> Ref[T]:
         """
         Add a node.
 
         Args:
             node: What to do.
-            after: Refs (or ids) that must end first, though no value is taken from them.
+            after: Refs (or ids) that must complete first, though no value is taken from them. If
+                one of them is skipped, so is the node; if one fails, the node is blocked.
                 `branch["label"]` runs the node only if that label is picked.
+            after_end: Refs (or ids) that must end first, however they end. For cleaning up and
+                reporting: give those nodes `Policy(on_error="continue")`, because a failure
+                with "fail" ends the graph at once. Nothing starts once the run is cancelled.
             bindings: Per parameter a ref, a constant, or a list, tuple or dict with refs in it,
                 which arrives as one value, in its order. The engine never copies or changes a
                 constant.
@@ -161,10 +179,15 @@ class Definition:
         Returns:
             The ref of its value, typed as the node's output.
         """
-        return self.insert(node, bindings, after, ())
+        return self.insert(node, bindings, after, after_end)
 
     def insert(
-        self, node: Node[T], bindings: dict[str, Any], after: Any, sources: tuple[Any, ...]
+        self,
+        node: Node[T],
+        bindings: dict[str, Any],
+        after: Any,
+        after_end: Any,
+        sources: tuple[Any, ...] = (),
     ) -> Ref[T]:
         """
         Add a node as `add` does; `sources` are the refs that a merge joins, in edge order.
@@ -178,7 +201,15 @@ class Definition:
                 "graph.function(...)"
             )
         code, offset = find_caller()
-        entry = Entry(node, bindings or None, self._order(node, after), sources, code, offset)
+        entry = Entry(
+            node,
+            bindings or None,
+            self._order(node, "after", after),
+            self._order(node, "after_end", after_end),
+            sources,
+            code,
+            offset,
+        )
         for name, value in bindings.items():
             if not isinstance(value, Ref):
                 try:
@@ -198,9 +229,9 @@ class Definition:
         self._entries[id] = entry
         return BranchRef(self, id) if isinstance(node, Branch) else Ref(self, id)
 
-    def _order(self, node: Node[Any], after: Any) -> tuple[Any, ...]:
+    def _order(self, node: Node[Any], option: str, after: Any) -> tuple[Any, ...]:
         """
-        Return `after` as a tuple in which a plain ref of this graph is its id.
+        Return `after` or `after_end` as a tuple in which a plain ref of this graph is its id.
 
         The cycle collector does not track tuples of strings, and the ref itself can be freed.
         """
@@ -208,7 +239,7 @@ class Definition:
             after = (after,)
         if not isinstance(after, Iterable):
             raise DefinitionError(
-                f"{node.kind.value} {node.id!r}: after={after!r:.60} is not a ref or an id, or a "
+                f"{node.kind.value} {node.id!r}: {option}={after!r:.60} is not a ref or an id, or a "
                 "list of them"
             )
         return tuple(
@@ -290,10 +321,14 @@ class Definition:
         return parameter in self._inputs or (parameter in self._entries and parameter != id)
 
     def sinks(self) -> list[str]:
-        """Return the ids of nodes that nothing reads or comes after, in the order added."""
+        """
+        Return the ids of nodes that nothing reads or comes `after`, in the order added.
+
+        A node that others only come `after_end` is a sink: they do not need it.
+        """
         read: set[str] = set()
         for id, entry in self._entries.items():
-            read.update(entry.sources_named())
+            read.update(entry.sources_needed())
             bound = entry.bindings or ()
             for spec in entry.node.parameters():
                 if spec.name not in bound and self.binds_by_name(spec.name, id):

@@ -6,6 +6,7 @@ A parameter without a binding is resolved by its name.
 
 from __future__ import annotations
 
+from enum import IntEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dagorch.graph.collection import Collection
@@ -17,12 +18,25 @@ if TYPE_CHECKING:
     from dagorch.graph.definition import Definition, Entry
     from dagorch.nodes.signature import ParameterSpec
 
-__all__ = ["UNKNOWN", "CollectionEdges", "Edge", "EdgeTable", "constants", "resolve_edges"]
+__all__ = [
+    "UNKNOWN", "CollectionEdges", "Edge", "EdgeRule", "EdgeTable", "constants", "resolve_edges",
+]  # fmt: skip
 
 UNKNOWN = -1
 """The slot of a source that is not in the graph."""
 
 _NO_LABELS: frozenset[str] = frozenset()
+
+
+class EdgeRule(IntEnum):
+    """What the end of an edge's source means for its target. See `scheduler/edges.py`."""
+
+    OPTIONAL = 0
+    """The target does without a dead edge: its parameter keeps the default, a merge the rest."""
+    REQUIRED = 1
+    """A dead edge skips the target."""
+    ANY_END = 2
+    """The edge is live however its source ends."""
 
 
 class Edge(NamedTuple):
@@ -34,8 +48,7 @@ class Edge(NamedTuple):
     """The parameter it feeds; None if it carries order only, or leads into a merge."""
     labels: frozenset[str]
     """The labels of a branch on which the edge is live; empty: live if the source completes."""
-    required: bool
-    """Whether the node is skipped if this edge is dead."""
+    rule: EdgeRule
     is_node: bool
     """Whether the source is a node; a node does not wait for an input of the graph."""
     item: str = ""
@@ -61,7 +74,7 @@ class EdgeTable:
     """
 
     __slots__ = (
-        "collections", "labels", "parameters", "parameters_of", "required", "size", "slot_of",
+        "collections", "labels", "parameters", "parameters_of", "rules", "size", "slot_of",
         "slots", "sources", "starts",
     )  # fmt: skip
 
@@ -78,30 +91,31 @@ class EdgeTable:
         self.slots: list[int] = []
         """The slots of the sources; `UNKNOWN` for an id that is not in the graph."""
         self.parameters: list[str | None] = []
-        self.required = bytearray()
+        self.rules = bytearray()
+        """Of type `EdgeRule`."""
         self.labels: dict[int, frozenset[str]] = {}
         """By place, for edges with labels. See `Edge` for the columns."""
         self.collections: dict[int, list[CollectionEdges]] = {}
         """By node, for nodes that take collections."""
 
-    def add(self, source: str, parameter: str | None, required: bool) -> None:
-        self.sources.append(source)
+    def add(self, source: Any, parameter: str | None, rule: int) -> None:
+        """Add an edge from a ref or an id into the latest node."""
+        if isinstance(source, Ref):
+            if source.labels:
+                self.labels[len(self.sources)] = source.labels
+            source = source.id
+        self.sources.append(source if isinstance(source, str) else str(source))
         self.parameters.append(parameter)
-        self.required.append(required)
-
-    def add_ref(self, ref: Ref[Any], parameter: str | None, required: bool) -> None:
-        if ref.labels:
-            self.labels[len(self.sources)] = ref.labels
-        self.add(ref.id, parameter, required)
+        self.rules.append(rule)
 
     def bind(self, parameter: str, source: Any, required: bool) -> None:
         """Add the edges of one binding of the latest node: none for a constant."""
         if isinstance(source, Ref):
-            self.add_ref(source, parameter, required or bool(source.labels))
+            self.add(source, parameter, required or bool(source.labels))
         elif isinstance(source, Collection):
             first = len(self.sources)
             for ref in source.refs:
-                self.add_ref(ref, parameter, required or bool(ref.labels))
+                self.add(ref, parameter, required or bool(ref.labels))
             edges = CollectionEdges(parameter, source, range(first, len(self.sources)))
             self.collections.setdefault(len(self.parameters_of) - 1, []).append(edges)
 
@@ -124,7 +138,7 @@ class EdgeTable:
                     self.sources[place],
                     self.parameters[place],
                     self.labels.get(place, _NO_LABELS),
-                    bool(self.required[place]),
+                    EdgeRule(self.rules[place]),
                     self.slots[place] < self.size,
                     items.get(place, ""),
                 )
@@ -135,10 +149,11 @@ class EdgeTable:
 
 def resolve_edges(graph: Definition) -> EdgeTable:
     """
-    Return the edges into each node: in the order of its parameters, then of its `after`.
+    Return the edges into each node: of its parameters, its `after`, then its `after_end`.
 
-    An edge from a label is required: a node behind `branch["yes"]` does not run on another label
-    because its other inputs are available.
+    An edge that carries order only is required, and so is one from a label: a node behind
+    `branch["yes"]` does not run on another label because its other inputs are available. The
+    edges that a merge joins are optional.
 
     Cost: O(V + E).
     """
@@ -159,12 +174,11 @@ def resolve_edges(graph: Definition) -> EdgeTable:
                 if name not in named:
                     table.bind(name, source, True)
         for ref in entry.sources:
-            table.add_ref(ref, None, False)
+            table.add(ref, None, EdgeRule.OPTIONAL)
         for other in entry.after:
-            if isinstance(other, Ref):
-                table.add_ref(other, None, bool(other.labels))
-            else:
-                table.add(str(other), None, False)
+            table.add(other, None, EdgeRule.REQUIRED)
+        for other in entry.after_end:
+            table.add(other, None, EdgeRule.ANY_END)
         table.starts.append(len(table.sources))
     slot_of = table.slot_of
     table.slots = [slot_of.get(source, UNKNOWN) for source in table.sources]

@@ -73,6 +73,8 @@ def _definition(graph: Definition, known: Mapping[int, str]) -> dict[str, Any]:
         }
         if collections:
             nodes[id_]["collections"] = collections
+        if entry.after_end:
+            nodes[id_]["after_end"] = len(entry.after_end)
     return {
         "nodes": nodes,
         "inputs": {

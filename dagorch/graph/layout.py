@@ -89,14 +89,14 @@ def _lay_edges(plan: Plan, table: EdgeTable, order: Order) -> None:
     plan.edges = len(order.sources)
     plan.edge_source, plan.edge_target = order.sources, order.targets
     plan.in_start, plan.in_degree, plan.out_edges = order.starts, order.in_degree, order.out_edges
-    plan.required = bytes([table.required[place] for place in order.places])
+    plan.edge_rules = bytes([table.rules[place] for place in order.places])
     plan.labels = {}
     if table.labels:
         for edge, place in enumerate(order.places):
             if place in table.labels:
                 plan.labels[edge] = table.labels[place]
     plan.roots = tuple([i for i, count in enumerate(order.in_degree) if not count])
-    sinks = tuple([i for i, leaving in enumerate(order.out_edges) if not leaving])
+    sinks = tuple([i for i, count in enumerate(plan.needed_by()) if not count])
     plan.outputs = plan.outputs or sinks
     plan.output_ids = tuple([plan.nodes[i].id for i in plan.outputs])
     plan.single_output = len(plan.outputs) == 1
@@ -182,11 +182,12 @@ def _lay_other(plan: Plan, columns: _Columns, i: int, entry: Entry) -> None:
     columns.kinds[i] = _CODES[node.kind]
     if isinstance(node, Merge):
         start, stop = plan.in_start[i], plan.in_start[i + 1]
-        if entry.after:
+        has_order = bool(entry.after or entry.after_end)
+        if has_order:
             plan.control_edges_start[i] = start + len(entry.sources)
         if node.quorum > 0:
             columns.cancels_as_unit = False
-        if entry.after or node.quorum > 0:
+        if has_order or node.quorum > 0:
             for source in plan.edge_source[start:stop]:
                 columns.unconditional[source] = 0
     elif isinstance(node, LLM):

@@ -14,7 +14,7 @@ from dagorch.errors import DefinitionError, Problem
 from dagorch.graph.collection import MAX_DEPTH, Collection, collect, refs_in
 from dagorch.graph.compiler import compile_graph
 from dagorch.graph.definition import NO_DEFAULT, Definition, Entry, Input
-from dagorch.graph.edges import resolve_edges
+from dagorch.graph.edges import EdgeRule, resolve_edges
 from dagorch.models.ref import Ref
 from dagorch.nodes.base import Node
 from dagorch.nodes.function import Function
@@ -34,10 +34,11 @@ def to_networkx(graph: Definition) -> networkx.DiGraph[str]:
 
     Inputs of the graph are not nodes. All edges between two nodes are one edge.
 
-    - A node has `node`, `kind`, and what it is bound to: `bindings`, `after` and `sources` as in
-      `Entry`, with the bindings by name too.
+    - A node has `node`, `kind`, and what it is bound to: `bindings`, `after`, `after_end` and
+      `sources` as in `Entry`, with the bindings by name too.
     - An edge has `bindings`, the parameters it feeds, such as `("text", "texts[0]")`, and
-      `labels`. An edge without bindings carries order, or is joined by a merge.
+      `labels`. An edge without bindings carries order, or is joined by a merge. If it only waits
+      for the end of its source, `any_end` is true.
     - The graph has `name`, `inputs` and `outputs`.
 
     Cost: O(V + E).
@@ -56,19 +57,29 @@ def to_networkx(graph: Definition) -> networkx.DiGraph[str]:
             kind=entry.node.kind.value,
             bindings=_bindings(graph, id, entry),
             after=entry.after,
+            after_end=entry.after_end,
             sources=entry.sources,
         )
     for id, edges in resolve_edges(graph).by_node().items():
         bindings: dict[str, list[str]] = {}
         labels: dict[str, frozenset[str]] = {}
+        needed: set[str] = set()
         for edge in edges:
             if edge.is_node:
+                if edge.rule is not EdgeRule.ANY_END:
+                    needed.add(edge.source)
                 names = bindings.setdefault(edge.source, [])
                 if edge.parameter is not None:
                     names.append(edge.item or edge.parameter)
                 labels[edge.source] = labels.get(edge.source, frozenset()) | edge.labels
         for source, names in bindings.items():
-            converted.add_edge(source, id, bindings=tuple(names), labels=labels[source])
+            converted.add_edge(
+                source,
+                id,
+                bindings=tuple(names),
+                labels=labels[source],
+                any_end=source not in needed,
+            )
     return networkx.freeze(converted)
 
 
@@ -155,6 +166,7 @@ class _Reader:
             node,
             self._bindings(),
             self._read(self.facts, "after", "a list of ids and refs", str, Ref),
+            self._read(self.facts, "after_end", "a list of ids and refs", str, Ref),
             self._read(self.facts, "sources", "a list of refs", Ref),
             "",
             0,
@@ -163,8 +175,9 @@ class _Reader:
         for other in dict.fromkeys(own.sources_named()):
             if other in self.source and other not in before:
                 self._problem(f"is bound to {other!r}, but there is no edge from it")
-        bindings, after = self._read_edges(own)
-        self.graph.insert(node, bindings, after, tuple(map(self._moved, own.sources)))
+        bindings, after, after_end = self._read_edges(own)
+        sources = tuple(map(self._moved, own.sources))
+        self.graph.insert(node, bindings, after, after_end, sources)
 
     def _bindings(self) -> dict[str, Any]:
         """Return what the node's attribute binds."""
@@ -189,13 +202,14 @@ class _Reader:
             self._problem(_wrong(name, facts[name], wanted))
         return found or ()
 
-    def _read_edges(self, own: Entry) -> tuple[dict[str, Any], list[Any]]:
+    def _read_edges(self, own: Entry) -> tuple[dict[str, Any], list[Any], list[Any]]:
         """Return the bindings and the order: those of the node's attributes, then of its edges."""
         bound = own.bindings or {}
         labels = _labels_by_source(own)
         feeds = _sources_by_place(bound)
         bindings = {name: self._moved(value) for name, value in bound.items()}
         after = [self._moved(other) for other in own.after]
+        after_end = [self._moved(other) for other in own.after_end]
         places: dict[str, dict[tuple[str, ...], Ref[Any]]] = {}
         for other, _, facts in self.source.in_edges(self.id, data=True):
             names = self._read(facts, "bindings", "a list of parameters", str)
@@ -210,10 +224,10 @@ class _Reader:
                 if other not in feeds.get(name, ()):
                     self._place(name, ref, bound, places)
             if not names and other not in labels:
-                after.append(ref)
+                (after_end if facts.get("any_end") else after).append(ref)
         for parameter, refs in places.items():
             bindings[parameter] = self._assembled(parameter, refs)
-        return bindings, after
+        return bindings, after, after_end
 
     def _place(
         self,
@@ -272,7 +286,7 @@ def _labels_by_source(entry: Entry) -> dict[str, frozenset[str]]:
     """Return the labels of all refs to each node that an entry names."""
     found: dict[str, frozenset[str]] = {}
     bound = (ref for value in (entry.bindings or {}).values() for ref in refs_in(value))
-    for other in (*bound, *entry.after, *entry.sources):
+    for other in (*bound, *entry.after, *entry.after_end, *entry.sources):
         id, labels = (other.id, other.labels) if isinstance(other, Ref) else (other, frozenset())
         found[id] = found.get(id, frozenset()) | labels
     return found

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sized
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from dagorch.graph.edges import EdgeRule
+
 if TYPE_CHECKING:
     from dagorch.graph.collection import Collection
     from dagorch.nodes.base import Node
@@ -58,6 +60,7 @@ class Plan:
         "constants",
         "contexts",
         "control_edges_start",
+        "edge_rules",
         "edge_source",
         "edge_target",
         "edges",
@@ -80,7 +83,6 @@ class Plan:
         "outputs",
         "priorities",
         "protected",
-        "required",
         "resources",
         "roots",
         "single_output",
@@ -103,21 +105,21 @@ class Plan:
     inputs: dict[str, Any]
     """The default of each input by name, in slot order; `NO_DEFAULT` if a run must supply it."""
     control_edges_start: dict[int, int]
-    """For merges with an `after`: the first edge that carries order only, not a value to fold."""
+    """For merges with an order: the first edge that carries order only, not a value to fold."""
     in_degree: list[int]
     in_start: list[int]
     out_edges: list[tuple[int, ...]]
     edge_source: list[int]
     edge_target: list[int]
-    required: bytes
-    """Per edge, 1 if its target is skipped when the edge is dead."""
+    edge_rules: bytes
+    """Per edge, its `EdgeRule`."""
     labels: dict[int, frozenset[str]]
     """By edge, for edges from a branch: the labels on which they are live."""
     unconditional: bytes
     """
     Per node, 1 if its completion only counts down the pending edges of its successors.
 
-    It is 0 if an edge out of it has a label, or leads into a merge with a quorum or an `after`.
+    It is 0 if an edge out of it has a label, or leads into a merge with a quorum or an order.
     """
     needs_policy: bytes
     """Per node, 1 if starting or ending it depends on its policy, or if it calls a model."""
@@ -174,6 +176,14 @@ class Plan:
 
     def __repr__(self) -> str:
         return f"<Plan {self.name!r}: {self.size} nodes, {self.edges} edges>"
+
+    def needed_by(self) -> list[int]:
+        """Return how many edges need each node: all out of it, except those for any end."""
+        counts = [len(edges) for edges in self.out_edges]
+        if EdgeRule.ANY_END in self.edge_rules:
+            for edge, rule in enumerate(self.edge_rules):
+                counts[self.edge_source[edge]] -= rule == EdgeRule.ANY_END
+        return counts
 
     def slots_read(self, index: int) -> set[int]:
         """Return the slots that a node reads, including those that a merge folds."""

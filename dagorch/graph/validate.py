@@ -260,13 +260,20 @@ def _check_ref(graph: Definition, id: str, name: str, source: Any, found: _Probl
 def _check_refs(graph: Definition, entry: Entry, found: _Problems) -> None:
     """Check that what a node comes after, or joins, belongs to this graph."""
     id = entry.node.id
-    for ref in (*entry.after, *entry.sources) if entry.sources else entry.after:
-        if isinstance(ref, str):
-            continue
-        if isinstance(ref, Ref):
-            _check_ref(graph, id, "after", ref, found)
-        else:
-            found.append(f"node {id!r}: after={ref!r:.60} is neither a ref nor an id")
+    for option, refs in (("after", entry.after), ("after_end", entry.after_end)):
+        for ref in refs:
+            if isinstance(ref, Ref):
+                _check_ref(graph, id, option, ref, found)
+                if ref.labels and option == "after_end":
+                    found.append(
+                        f"node {id!r}: after_end={ref.id!r} with a label; it waits for the end of "
+                        f"the branch, whatever label is picked: write after_end={ref.id}, or "
+                        "after= for the label"
+                    )
+            elif not isinstance(ref, str):
+                found.append(f"node {id!r}: {option}={ref!r:.60} is neither a ref nor an id")
+    for ref in entry.sources:
+        _check_ref(graph, id, "sources", ref, found)
 
 
 def _check_edges(

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from dagorch.errors import QuorumError
+from dagorch.graph.edges import EdgeRule
 from dagorch.graph.plan import MERGE
 from dagorch.nodes.merge import Merge
 from dagorch.scheduler.records import EdgeCounts, Frame
@@ -24,6 +25,7 @@ __all__ = [
 _PENDING: Final = int(State.PENDING)
 _COMPLETED: Final = int(State.COMPLETED)
 _SKIPPED: Final = int(State.SKIPPED)
+_REQUIRED, _ANY_END = int(EdgeRule.REQUIRED), int(EdgeRule.ANY_END)
 _NONE: Final = EdgeCounts()
 
 
@@ -38,13 +40,16 @@ def resolve(frame: Frame, edge: int) -> State | None:
     """
     Resolve an awaited edge whose source has ended: live, dead or broken.
 
+    An edge for any end is live, also if its source was cancelled because nothing needed it.
+
     Returns:
         What its target should become, or None if it stays pending.
     """
     plan = frame.plan
     source, target = plan.edge_source[edge], plan.edge_target[edge]
     state, is_merge = frame.state[source], plan.kinds[target] == MERGE
-    is_live = state == _COMPLETED and _is_picked(frame, edge, source)
+    rule = plan.edge_rules[edge]
+    is_live = rule == _ANY_END or (state == _COMPLETED and _is_picked(frame, edge, source))
     if not is_live or is_merge:
         is_control = edge >= plan.control_edges_start.get(target, plan.edges)
         by_target = frame.control_counts if is_control else frame.edge_counts
@@ -55,7 +60,7 @@ def resolve(frame: Frame, edge: int) -> State | None:
             counts.live.append(edge)
         elif state in (_COMPLETED, _SKIPPED):
             counts.dead += 1
-            counts.required_dead += plan.required[edge]
+            counts.required_dead += rule == _REQUIRED
         else:
             counts.broken += 1
     frame.pending[target] -= 1
@@ -86,7 +91,7 @@ def judge(frame: Frame, index: int) -> State | None:
 
 def _judge_merge(frame: Frame, index: int) -> State | None:
     """
-    Judge a merge. With an `after`, its other edges count only once those edges are live.
+    Judge a merge. With an order, its other edges count only once those edges are live.
 
     A quorum out of reach is an error only once one edge is live or none is pending: the verdict
     is then the same for any order in which the sources end.
@@ -98,13 +103,11 @@ def _judge_merge(frame: Frame, index: int) -> State | None:
     if index in plan.control_edges_start:
         joined = plan.control_edges_start[index] - plan.in_start[index]
         control = frame.control_counts.get(index, _NONE)
-        if (
-            control.broken or control.required_dead
-        ):  # it will never run, and ends with its last edge
+        if control.broken or control.dead:  # it will never run, and ends with its last edge
             if pending:
                 return None
             return State.BLOCKED if control.broken else State.SKIPPED
-        if len(control.live) + control.dead < plan.in_degree[index] - joined:
+        if len(control.live) < plan.in_degree[index] - joined:
             return None
         pending = joined - len(counts.live) - counts.dead - counts.broken
     live = joined - pending - counts.dead - counts.broken
@@ -166,7 +169,7 @@ def close_inputs(frame: Frame, index: int) -> list[int]:
     if frame.closed_edges is None:
         frame.closed_edges = set()
         frame.needs_slow_path = True
-        frame.open_out_edges = [len(edges) for edges in plan.out_edges]
+        frame.open_out_edges = plan.needed_by()
     assert frame.open_out_edges is not None
     unneeded = []
     for edge in range(plan.in_start[index], plan.in_start[index + 1]):
@@ -174,6 +177,8 @@ def close_inputs(frame: Frame, index: int) -> list[int]:
         if edge in frame.closed_edges or frame.state[source] >= _COMPLETED:
             continue
         frame.closed_edges.add(edge)
+        if plan.edge_rules[edge] == _ANY_END:  # it waits for its source but does not need it
+            continue
         frame.open_out_edges[source] -= 1
         if not frame.open_out_edges[source] and not plan.protected[source]:
             unneeded.append(source)

@@ -139,6 +139,8 @@ class _Maker:
             )
         for _ in range(self.chance.choice((0, 0, 0, 1, 2)) if spec.nodes else 0):
             node.after.append(self._place(spec))
+        for _ in range(self.chance.choice((0, 0, 0, 0, 1, 2)) if spec.nodes else 0):
+            node.after_end.append(self._place(spec)[0])
         self._temper(node, depth)
         return node
 

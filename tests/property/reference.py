@@ -105,15 +105,11 @@ class Reference(Attempts):
         return True
 
     def judge_merge(self, run: Run) -> bool:
-        gates = [edge for edge in run.edges if edge.role == "order"]
+        gates = [edge for edge in run.edges if edge.role in ("order", "end")]
         joins = [edge for edge in run.edges if edge.role == "join"]
         if any(edge.state == "pending" for edge in gates):
             return False
-        shut = [
-            edge
-            for edge in gates
-            if edge.state == "broken" or (edge.state == "dead" and edge.required)
-        ]
+        shut = [edge for edge in gates if edge.state in ("broken", "dead")]
         if shut:
             if any(edge.state == "pending" for edge in joins):
                 return False
@@ -160,9 +156,9 @@ class Reference(Attempts):
     def abandon(self, run: Run) -> bool:
         """Cancel every node run that nothing waits for."""
         if (
-            not run.out
+            not run.needed_by
             or run.spec.id in run.frame.protected
-            or not all(edge.closed for edge in run.out)
+            or not all(edge.closed for edge in run.needed_by)
         ):
             return False
         run.abandoned = True

@@ -16,9 +16,9 @@ class Edge:
         self.source_id, self.labels = place
         self.target = target
         self.role = role
-        """`data`, `order` or `join`."""
+        """`data`, `order`, `end` or `join`."""
         self.parameter = parameter
-        self.required = required or (bool(self.labels) and role != "join")
+        self.required = required or role == "order" or (bool(self.labels) and role != "join")
         self.closed = False
         self.source: Run = target
 
@@ -27,6 +27,8 @@ class Edge:
         source = self.source
         if source.end is None:
             return "pending"
+        if self.role == "end":
+            return "live"
         if source.end == "completed":
             return "live" if not self.labels or set(self.labels) & set(source.picked) else "dead"
         return "dead" if source.end == "skipped" else "broken"
@@ -51,6 +53,7 @@ class Run:
         self.inputs: dict[str, Any] = {}
         self.edges: list[Edge] = []
         self.out: list[Edge] = []
+        """The edges out of it, those of other nodes' `after_end` included."""
         self.failures = 0
         self.deadline: float | None = None
         self.ticket = 0
@@ -60,6 +63,10 @@ class Run:
         self.abandoned = False
         self.unwanted_since: float | None = None
         """When it was cancelled; it may take a while to end."""
+
+    @property
+    def needed_by(self) -> list[Edge]:
+        return [edge for edge in self.out if edge.role != "end"]
 
 
 class Attempt:
@@ -119,11 +126,12 @@ class Frame:
                 if p.source is not None and p.source[0] in self.runs
             ]
             run.edges += [Edge(place, run, "join", "", False) for place in node.sources]
-            run.edges += [Edge(place, run, "order", "", False) for place in node.after]
+            run.edges += [Edge(place, run, "order", "", True) for place in node.after]
+            run.edges += [Edge((id, ()), run, "end", "", False) for id in node.after_end]
             for edge in run.edges:
                 edge.source = self.runs[edge.source_id]
                 edge.source.out.append(edge)
-        sinks = [id for id, run in self.runs.items() if not run.out]
+        sinks = [id for id, run in self.runs.items() if not run.needed_by]
         self.outputs = spec.outputs or sinks
         self.protected = {*sinks, *spec.outputs, *(n.id for n in spec.nodes if n.keep)}
         if owner is None:

@@ -54,6 +54,7 @@ class NodeSpec:
     kind: str
     params: list[Param] = field(default_factory=list)
     after: list[Place] = field(default_factory=list)
+    after_end: list[str] = field(default_factory=list)
     sources: list[Place] = field(default_factory=list)
     wait: str | int = "all"
     tolerate: bool = False
@@ -160,9 +161,10 @@ def _add(graph: Graph, spec: NodeSpec, world: World) -> None:
             spec.tolerate,
             policy=policy,
         )
-        graph.insert(node, {}, after, tuple(ref(place) for place in spec.sources))
+        sources = tuple(ref(place) for place in spec.sources)
+        graph.insert(node, {}, after, spec.after_end, sources)
         return
-    graph.add(_node(spec, world, policy), after=after, **bindings)
+    graph.add(_node(spec, world, policy), after=after, after_end=spec.after_end, **bindings)
 
 
 def _node(spec: NodeSpec, world: World, policy: Policy) -> Any:

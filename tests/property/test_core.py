@@ -105,9 +105,10 @@ def test_the_random_graphs_cover_every_feature() -> None:
             kinds["tolerate"] += node.tolerate
             kinds[node.on_item_error] += node.kind == "map"
             kinds["gate"] += node.kind == "merge" and bool(node.after)
+            kinds["any end"] += bool(node.after_end)
             kinds["optional"] += any(not p.required for p in node.params)
     assert min(kinds.values()) > 5, kinds
-    assert len(kinds) == 9 + 2 + 3 + 1 + 3 + 2
+    assert len(kinds) == 9 + 2 + 3 + 1 + 3 + 3
 
 
 # -- the same commands for the same seed ----------------------------------------------------------

@@ -115,8 +115,12 @@ def downstream(spec: GraphSpec, id: str) -> set[str]:
         more = {
             node.id
             for node in spec.nodes
-            for source in (*(p.source for p in node.params if p.source), *node.sources, *node.after)
-            if source[0] in found
+            for source in (
+                *(p.source[0] for p in node.params if p.source),
+                *(id for id, _ in (*node.sources, *node.after)),
+                *node.after_end,
+            )
+            if source in found
         }
         if more <= found:
             return found

@@ -21,6 +21,7 @@ from dagorch.exporters.pictures import captions
 from dagorch.exporters.pictures.collapse import collapse_similar
 from dagorch.exporters.pictures.drawing import Arrow, Box, Cluster, Drawing
 from dagorch.exporters.pictures.highlight import highlight_critical_path
+from dagorch.graph.edges import EdgeRule
 from dagorch.graph.graph import Graph
 from dagorch.graph.plan import Plan
 from dagorch.ids import NodePath
@@ -139,7 +140,8 @@ class _Unroller:
             ends = plan.edge_source[edge], plan.edge_target[edge]
             if ends[1] != reader:  # edges are sorted by target
                 reader, slots = ends[1], plan.slots_read(ends[1])
-            label = " or ".join(sorted(plan.labels.get(edge, ())))
+            waits_for_end = plan.edge_rules[edge] == EdgeRule.ANY_END
+            label = "ended" if waits_for_end else " or ".join(sorted(plan.labels.get(edge, ())))
             arrow = drawn.get(ends)
             if arrow is not None:
                 arrow.label = " or ".join(dict.fromkeys(filter(None, (arrow.label, label))))
@@ -147,16 +149,16 @@ class _Unroller:
             source, target = (prefix + plan.nodes[i].id for i in ends)
             carries_value = ends[0] in slots
             arrow = drawn[ends] = Arrow(
-                source, target, label, dashed=not carries_value and not label
+                source, target, label, dashed=not carries_value and (waits_for_end or not label)
             )
-            arrow.dead = self._ran and not self._was_taken(source, target)
+            arrow.dead = self._ran and not self._was_taken(source, target, waits_for_end)
             self._drawing.arrows.append(arrow)
 
-    def _was_taken(self, source: str, target: str) -> bool:
+    def _was_taken(self, source: str, target: str, waits_for_end: bool) -> bool:
         before, after = self._runs.get(source), self._runs.get(target)
         return (
             before is not None
-            and before.end == "completed"
+            and (waits_for_end or before.end == "completed")
             and after is not None
             and (after.started_seconds is not None or after.end in ("completed", "failed"))
         )

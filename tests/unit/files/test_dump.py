@@ -324,6 +324,17 @@ def test_the_order_of_after_is_kept() -> None:
     round_trip(graph)
 
 
+def test_what_a_node_comes_after_however_it_ends_is_kept() -> None:
+    graph = Graph("ends")
+    first = graph.function(own.shout, id="first", text="x")
+    second = graph.function(own.shout, id="second", text="x", after_end=first)
+    graph.merge("all", [first, second], reducer=own.both, after_end=[second, first])
+    again = round_trip(graph)
+    assert again.entries["second"].after_end == ("first",)
+    assert again.entries["all"].after_end == ("second", "first")
+    assert "after_end: first" in dump_graph(graph)
+
+
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.name)
 def test_every_example_fits_the_published_schema(path: Path) -> None:
     validator = Draft202012Validator(json_schema())

@@ -62,9 +62,13 @@ def test_every_kind_of_binding_survives_the_conversion() -> None:
     )
     graph.merge("joined", [both, draft, both], after=choice)
     graph.function(echo, id="bound by name and by label", text=choice, after=choice["true"])
+    graph.function(echo, id="last", text="a", after="both", after_end=["both", choice, "joined"])
     graph.output(draft, both)
     again = Graph.from_networkx(graph.nx)
     assert again.fingerprint == graph.fingerprint
+    assert again.entries["last"].after_end == ("both", "choice", "joined")
+    waits = {other: facts["any_end"] for other, _, facts in graph.nx.in_edges("last", data=True)}
+    assert waits == {"both": False, "choice": True, "joined": True}
     assert again.inputs["tone"].default == "warm"
     assert all(ref.graph is again for ref in again.outputs)
 
@@ -94,6 +98,12 @@ def test_edges_of_a_plain_graph_bind_parameters(facts: Any, value: Any) -> None:
     graph = Graph.from_networkx(source(("a", "c", facts[0]), ("b", "c", facts[1])))
     assert graph.run_sync()["c"] == value
     assert {*graph.nx.edges} == {("a", "c"), ("b", "c")}
+
+
+def test_an_edge_of_a_plain_graph_can_wait_for_any_end() -> None:
+    plain = source(("a", "c", {}), ("b", "c", {"any_end": True}))
+    entry = Graph.from_networkx(plain).entries["c"]
+    assert (entry.after, entry.after_end) == (("a",), ("b",))
 
 
 def test_labels_inputs_and_outputs_of_a_plain_graph() -> None:

@@ -213,6 +213,22 @@ def test_an_order_edge_is_dashed_and_two_bindings_are_one_arrow() -> None:
     assert len(draw(graph).arrows) == 2
 
 
+async def test_an_edge_for_any_end_says_so_and_is_taken_after_a_failure() -> None:
+    graph = Graph("ends")
+
+    async def fails() -> int:
+        raise OSError("no")
+
+    async def clean() -> int:
+        return 1
+
+    graph.function(clean, after_end=graph.function(fails, policy=Policy(on_error="continue")))
+    [arrow] = draw(graph).arrows
+    assert (arrow.label, arrow.dashed) == ("ended", True)
+    [arrow] = draw(graph, await graph.run()).arrows
+    assert not arrow.dead
+
+
 def test_a_graph_that_does_not_compile_is_an_error_with_the_reason() -> None:
     graph = Graph("broken")
 
