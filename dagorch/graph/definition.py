@@ -239,8 +239,8 @@ class Definition:
             after = (after,)
         if not isinstance(after, Iterable):
             raise DefinitionError(
-                f"{node.kind.value} {node.id!r}: {option}={after!r:.60} is not a ref or an id, or a "
-                "list of them"
+                f"{node.kind.value} {node.id!r}: {option}={after!r:.60} is not a ref or an id, "
+                "or a list of them"
             )
         return tuple(
             [

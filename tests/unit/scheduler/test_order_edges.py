@@ -163,8 +163,8 @@ def test_a_label_of_after_end_is_refused() -> None:
 @pytest.mark.parametrize("option", ["after", "after_end"])
 def test_what_is_not_a_ref_is_refused_with_the_option(option: str) -> None:
     graph = Graph("wrong")
+    graph.function(work, id="clean", **{option: [5]})
     with pytest.raises(DefinitionError, match=rf"node 'clean': {option}=5 is neither"):
-        graph.function(work, id="clean", **{option: [5]})
         graph.compile()
 
 
@@ -172,5 +172,5 @@ def test_a_cycle_through_an_end_is_a_cycle() -> None:
     graph = Graph("cycle")
     graph.function(work, id="a", after_end="b")
     graph.function(work, id="b", after="a")
-    with pytest.raises(DefinitionError, match="a -> b -> a|b -> a -> b"):
+    with pytest.raises(DefinitionError, match=r"a -> b -> a"):
         graph.compile()
