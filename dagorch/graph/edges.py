@@ -6,10 +6,10 @@ A parameter without a binding is resolved by its name.
 
 from __future__ import annotations
 
-from enum import IntEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dagorch.graph.collection import Collection
+from dagorch.graph.plan import EdgeRule
 from dagorch.models.ref import Ref
 from dagorch.nodes.base import Node
 from dagorch.nodes.function import Function
@@ -18,25 +18,12 @@ if TYPE_CHECKING:
     from dagorch.graph.definition import Definition, Entry
     from dagorch.nodes.signature import ParameterSpec
 
-__all__ = [
-    "UNKNOWN", "CollectionEdges", "Edge", "EdgeRule", "EdgeTable", "constants", "resolve_edges",
-]  # fmt: skip
+__all__ = ["UNKNOWN", "CollectionEdges", "Edge", "EdgeTable", "constants", "resolve_edges"]
 
 UNKNOWN = -1
 """The slot of a source that is not in the graph."""
 
 _NO_LABELS: frozenset[str] = frozenset()
-
-
-class EdgeRule(IntEnum):
-    """What the end of an edge's source means for its target. See `scheduler/edges.py`."""
-
-    OPTIONAL = 0
-    """The target does without a dead edge: its parameter keeps the default, a merge the rest."""
-    REQUIRED = 1
-    """A dead edge skips the target."""
-    ANY_END = 2
-    """The edge is live however its source ends."""
 
 
 class Edge(NamedTuple):

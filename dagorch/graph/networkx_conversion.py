@@ -14,7 +14,8 @@ from dagorch.errors import DefinitionError, Problem
 from dagorch.graph.collection import MAX_DEPTH, Collection, collect, refs_in
 from dagorch.graph.compiler import compile_graph
 from dagorch.graph.definition import NO_DEFAULT, Definition, Entry, Input
-from dagorch.graph.edges import EdgeRule, resolve_edges
+from dagorch.graph.edges import resolve_edges
+from dagorch.graph.plan import EdgeRule
 from dagorch.models.ref import Ref
 from dagorch.nodes.base import Node
 from dagorch.nodes.function import Function

@@ -7,9 +7,8 @@ The plan: a checked graph as flat arrays, indexed by integers, shared by every r
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sized
+from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
-
-from dagorch.graph.edges import EdgeRule
 
 if TYPE_CHECKING:
     from dagorch.graph.collection import Collection
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ASK", "ASYNC", "ATTEMPT_KINDS", "BRANCH", "LLM_CALL", "LOOP", "MAP", "MERGE", "SUBGRAPH",
-    "SYNC", "CollectionBinder", "Plan",
+    "SYNC", "CollectionBinder", "EdgeRule", "Plan",
 ]  # fmt: skip
 
 ASYNC: Final = 0
@@ -32,6 +31,17 @@ SUBGRAPH: Final = 7
 ASK: Final = 8
 ATTEMPT_KINDS: Final = frozenset((ASYNC, SYNC, LLM_CALL))
 """Kinds that make attempts, and so hold slots."""
+
+
+class EdgeRule(IntEnum):
+    """What the end of an edge's source means for its target. See `scheduler/edges.py`."""
+
+    OPTIONAL = 0
+    """The target does without a dead edge: its parameter keeps the default, a merge the rest."""
+    REQUIRED = 1
+    """A dead edge skips the target."""
+    ANY_END = 2
+    """The edge is live however its source ends."""
 
 
 class CollectionBinder(NamedTuple):

@@ -12,8 +12,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from dagorch.errors import QuorumError
-from dagorch.graph.edges import EdgeRule
-from dagorch.graph.plan import MERGE
+from dagorch.graph.plan import MERGE, EdgeRule
 from dagorch.nodes.merge import Merge
 from dagorch.scheduler.records import EdgeCounts, Frame
 from dagorch.scheduler.states import State

@@ -21,9 +21,8 @@ from dagorch.exporters.pictures import captions
 from dagorch.exporters.pictures.collapse import collapse_similar
 from dagorch.exporters.pictures.drawing import Arrow, Box, Cluster, Drawing
 from dagorch.exporters.pictures.highlight import highlight_critical_path
-from dagorch.graph.edges import EdgeRule
 from dagorch.graph.graph import Graph
-from dagorch.graph.plan import Plan
+from dagorch.graph.plan import EdgeRule, Plan
 from dagorch.ids import NodePath
 from dagorch.models.result import End, NodeRun, Result
 from dagorch.models.truncate import truncate_middle
