@@ -129,6 +129,10 @@ class DagorchWarning(UserWarning):
     """The base of every warning that dagorch issues."""
 
 
+class BudgetWarning(DagorchWarning):
+    """A ceiling shortened a reply, or can only be checked after each call."""
+
+
 class BlockingCallWarning(DagorchWarning):
     """A node blocked the event loop, and every other node waited for it."""
 

@@ -82,6 +82,10 @@ class RunLimits:
         "Seconds for each step with its retries. [default: 300]", "--timeout"
     )
     max_cost: float | None = _option("Dollars that the run never exceeds. [default: no ceiling]")
+    on_budget: str | None = _option(
+        "When a call does not fit under --max-cost: 'stop', or 'finish' with what is paid for. "
+        "[default: stop]"
+    )
     fallback_model: str | None = _option(
         "The model to ask when --model fails; it may be of another service."
     )

@@ -149,7 +149,10 @@ def _exit_code(outcome: Outcome) -> int:
         return ExitCode.INTERRUPTED
     if outcome.error is not None:
         return exit_code_for(outcome.error)
-    partial = outcome.result is not None and outcome.result.status == TaskStatus.PARTIAL
+    result = outcome.result
+    if result is not None and result.run is not None and result.run.budget_error is not None:
+        return ExitCode.BUDGET
+    partial = result is not None and result.status == TaskStatus.PARTIAL
     return ExitCode.PARTIAL if partial else ExitCode.COMPLETED
 
 

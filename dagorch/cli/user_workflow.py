@@ -18,7 +18,7 @@ from dagorch.orchestrators.workflow import AgentInfo, Workflow
 
 __all__ = ["GraphOrchestrator", "load_orchestrator"]
 
-_GRAPH_OPTIONS = ("max_cost", "max_parallel")
+_GRAPH_OPTIONS = ("max_cost", "max_parallel", "on_budget")
 _ORCHESTRATOR_OPTIONS = (*_GRAPH_OPTIONS, "fallback_model", "timeout_seconds")
 
 
@@ -28,7 +28,8 @@ class GraphOrchestrator(BaseOrchestrator):
 
     Args:
         graph: The user's graph.
-        config: `max_cost` and `max_parallel` apply to the run; the nodes keep their policies.
+        config: `max_cost`, `max_parallel` and `on_budget` apply to the run; the nodes keep their
+            policies.
         inputs: The values of other inputs.
         has_task: Whether there is a task. If not, `inputs` must have all that the graph needs.
 

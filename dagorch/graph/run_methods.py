@@ -13,7 +13,13 @@ from functools import wraps
 from inspect import Parameter, Signature
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, cast, overload
 
-from dagorch.models.run_options import Downgrade, Listeners, RunArguments, RunOptions
+from dagorch.models.run_options import (
+    Downgrade,
+    Listeners,
+    OnBudget,
+    RunArguments,
+    RunOptions,
+)
 
 if TYPE_CHECKING:
     from dagorch.models.result import Result
@@ -45,6 +51,7 @@ class BoundRunMethod(Protocol[R_co]):
         max_cost: float | Decimal | None = None,
         max_tokens: int | None = None,
         downgrade: Downgrade = None,
+        on_budget: OnBudget = "stop",
         max_node_runs: int = 1_000_000,
         timeout_seconds: float | None = None,
         deps: Any = None,
@@ -65,6 +72,7 @@ class BoundRunMethod(Protocol[R_co]):
         max_cost: float | Decimal | None = None,
         max_tokens: int | None = None,
         downgrade: Downgrade = None,
+        on_budget: OnBudget = "stop",
         max_node_runs: int = 1_000_000,
         timeout_seconds: float | None = None,
         deps: Any = None,
@@ -129,6 +137,9 @@ class RunMethods:
         max_tokens: A hard ceiling in tokens, input and output together.
         downgrade: A cheaper model to ask before a ceiling stops the run, or one per model
             (`{"gpt-4o": "gpt-4o-mini"}`); `name:model` also names one of the run's providers.
+        on_budget: `stop` (default) ends the run with a `BudgetExceededError` when the next call
+            does not fit under a ceiling. `finish` skips that node run and every later one that
+            would pay; what is free still runs, and the result is partial.
         max_node_runs: Bound on node runs (default 1,000,000).
         timeout_seconds: Bound on the duration of the whole run.
         deps: Any object; functions read it as `context.deps`. It is not part of any key.

@@ -112,6 +112,7 @@ _CHEAPER = Rule(
         )
     ),
 )
+_ON_BUDGET = Rule("'stop' or 'finish'", lambda value: value in ("stop", "finish"))
 _TIER = _or_none(_MODEL, "primary_model")
 
 
@@ -165,6 +166,12 @@ class OrchestratorConfig(StrictModel):
     """The ceiling of a workflow in input and output tokens together."""
     downgrade: Annotated[SkipValidation[str | dict[str, str] | None], _CHEAPER] = None
     """A cheaper model to use before a ceiling ends the workflow, or one for each model."""
+    on_budget: Annotated[SkipValidation[str], _ON_BUDGET] = "stop"
+    """
+    When a call does not fit under a ceiling: `stop` raises a `BudgetExceededError`.
+
+    `finish` skips every further paid call, and returns a partial result of the rest.
+    """
     steps: Annotated[SkipValidation[list[str] | None], _STEPS] = None
     """The steps of a Sequential, or of an Iterative's pass. Your own read `context["steps"]`."""
 
@@ -179,6 +186,8 @@ class OrchestratorConfig(StrictModel):
         has_ceiling = self.max_cost is not None or self.max_tokens is not None
         if self.downgrade and _CHEAPER.accepts(self.downgrade) and not has_ceiling:
             problems.append("downgrade does nothing without a ceiling; set max_cost or max_tokens")
+        if self.on_budget == "finish" and not has_ceiling:
+            problems.append("on_budget does nothing without a ceiling; set max_cost or max_tokens")
         return problems
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Literal, TypeVar, overload
 
-from dagorch.errors import NodeEndError, did_you_mean
+from dagorch.errors import BudgetExceededError, NodeEndError, did_you_mean
 from dagorch.models.ref import Ref
 from dagorch.models.usage import NOTHING_USED, Bill, Usage
 
@@ -38,7 +38,7 @@ class NodeRun:
     bills: tuple[Bill, ...] = ()
     """One per exchange, in the order they ended; failed attempts included."""
     error: BaseException | None = None
-    """Why it failed."""
+    """Why it failed, or the `BudgetExceededError` that it was skipped for."""
     recovered_from: BaseException | None = None
     """The failure that a fallback replaced."""
     reason: str = ""
@@ -72,8 +72,19 @@ class Result:
     """
 
     __slots__ = (
-        "_inner_values", "_loops", "_values", "dropped_events", "duration_seconds", "expansions",
-        "graph", "node_runs", "output", "run_id", "status", "usage",
+        "_inner_values",
+        "_loops",
+        "_values",
+        "budget_error",
+        "dropped_events",
+        "duration_seconds",
+        "expansions",
+        "graph",
+        "node_runs",
+        "output",
+        "run_id",
+        "status",
+        "usage",
     )  # fmt: skip
 
     def __init__(
@@ -91,6 +102,7 @@ class Result:
         usage: Usage,
         duration_seconds: float,
         dropped_events: int = 0,
+        budget_error: BudgetExceededError | None = None,
     ) -> None:
         self.run_id = run_id
         self.graph = graph
@@ -108,6 +120,8 @@ class Result:
         self.duration_seconds = duration_seconds
         self.dropped_events = dropped_events
         """Events that slow listeners missed."""
+        self.budget_error = budget_error
+        """With `on_budget="finish"`: why the first call was not paid for; None if all were."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle everything but the graph, whose functions may not pickle; read values by id."""
@@ -124,12 +138,22 @@ class Result:
             "usage": self.usage,
             "duration_seconds": self.duration_seconds,
             "dropped_events": self.dropped_events,
+            "budget_error": self.budget_error,
         }
         return _rebuild, (fields,)
 
     @property
     def cost_usd(self) -> Decimal:
         return self.usage.cost_usd
+
+    @property
+    def over_budget(self) -> tuple[str, ...]:
+        """The paths of the node runs that were skipped because the budget did not cover them."""
+        return tuple(
+            path
+            for path, run in self.node_runs.items()
+            if run.end == "skipped" and run.error is not None
+        )
 
     def without_costs(self) -> Result:
         """Return a copy in which every cost is 0."""
@@ -214,8 +238,9 @@ class Result:
         return id
 
     def __repr__(self) -> str:
+        skipped = f"{len(self.over_budget)} over budget, " if self.budget_error else ""
         return (
-            f"<Result {self.run_id} {self.status}: {len(self.node_runs)} node runs, "
+            f"<Result {self.run_id} {self.status}: {len(self.node_runs)} node runs, {skipped}"
             f"{self.duration_seconds:.3f} s, ${self.usage.cost_usd}>"
         )
 

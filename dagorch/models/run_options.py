@@ -15,10 +15,15 @@ from dagorch.errors import did_you_mean
 from dagorch.models.bounds import count_problem, seconds_problem
 from dagorch.models.events import Event
 
-__all__ = ["RUN_OPTIONS", "Downgrade", "Listener", "Listeners", "RunArguments", "RunOptions"]
+__all__ = [
+    "RUN_OPTIONS", "Downgrade", "Listener", "Listeners", "OnBudget", "RunArguments", "RunOptions",
+]  # fmt: skip
 
 Downgrade: TypeAlias = str | Mapping[str, str] | None
 """One cheaper model for every model, or a cheaper model by `model` or `service:model`."""
+
+OnBudget: TypeAlias = Literal["stop", "finish"]
+"""What a run does when the next call does not fit: it ends, or goes on without paying."""
 
 Listener: TypeAlias = Callable[[Event], Any]
 """A function or a callable object that takes an event, sync or async."""
@@ -42,6 +47,7 @@ class RunOptions:
     max_cost: float | Decimal | None = None
     max_tokens: int | None = None
     downgrade: Downgrade = None
+    on_budget: OnBudget = "stop"
     max_node_runs: int = 1_000_000
     timeout_seconds: float | None = None
     deps: Any = None
@@ -61,6 +67,7 @@ class RunOptions:
             self._cost_problem(),
             self.max_tokens is not None and count_problem("max_tokens", self.max_tokens, 0),
             self._downgrade_problem(),
+            self._on_budget_problem(),
         ]
         if self.retain not in ("all", "outputs"):
             found.append(f"retain={self.retain!r:.60} is neither 'all' nor 'outputs'")
@@ -93,6 +100,13 @@ class RunOptions:
             return f"downgrade={self.downgrade!r:.60} is neither a model nor a mapping of models"
         if self.downgrade and not self.has_ceiling:
             return "downgrade= does nothing without a ceiling; give max_cost or max_tokens"
+        return None
+
+    def _on_budget_problem(self) -> str | None:
+        if self.on_budget not in ("stop", "finish"):
+            return f"on_budget={self.on_budget!r:.60} is neither 'stop' nor 'finish'"
+        if self.on_budget != "stop" and not self.has_ceiling:
+            return "on_budget= does nothing without a ceiling; give max_cost or max_tokens"
         return None
 
     @property

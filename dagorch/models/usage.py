@@ -86,6 +86,19 @@ class Amount:
     def __sub__(self, other: Amount) -> Amount:
         return Amount(self.cost_usd - other.cost_usd, self.tokens - other.tokens)
 
+    def __mul__(self, times: int) -> Amount:
+        return Amount(self.cost_usd * times, self.tokens * times)
+
+    def beyond(self, other: Amount) -> Amount:
+        """Return by how much each part exceeds the other's; 0 if it does not."""
+        return Amount(
+            max(self.cost_usd - other.cost_usd, _ZERO), max(self.tokens - other.tokens, 0)
+        )
+
+    def most(self, other: Amount) -> Amount:
+        """Return the larger of each part."""
+        return self + other.beyond(self)
+
 
 NO_AMOUNT = Amount()
 

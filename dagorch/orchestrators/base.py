@@ -204,6 +204,7 @@ class BaseOrchestrator:
             max_cost=config.max_cost,
             max_tokens=config.max_tokens,
             downgrade=config.downgrade,
+            on_budget=config.on_budget,
             deps=workflow,
             on_event=listeners,
         )

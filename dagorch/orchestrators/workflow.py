@@ -114,6 +114,7 @@ class Workflow:
                     role: _plain(usage) for role, usage in self._by_tier(result).items()
                 },
                 "dropped_events": result.dropped_events,
+                **_budget_metadata(result),
                 **self.metadata(result),
             },
             run=result,
@@ -174,6 +175,13 @@ def without_costs(outcome: OrchestratorResult) -> OrchestratorResult:
     return outcome.model_copy(
         update={"agent_results": agents, "total_cost": 0.0, "metadata": metadata}
     )
+
+
+def _budget_metadata(result: Result) -> dict[str, Any]:
+    """Say why, and which node runs, the budget left out; nothing if it covered all."""
+    if result.budget_error is None:
+        return {}
+    return {"budget_error": str(result.budget_error), "over_budget": list(result.over_budget)}
 
 
 def _plain(usage: Usage) -> dict[str, Any]:

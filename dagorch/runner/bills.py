@@ -6,6 +6,7 @@ Pure functions: an upper bound before the call, the usage to bill after it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
 from typing import Final
@@ -15,8 +16,13 @@ from dagorch.models.llm import LLMRequest, LLMResponse
 from dagorch.models.usage import Amount, Usage
 from dagorch.ports import Provider, TokenBounded
 
-__all__ = ["failure_usage", "with_output_limit", "with_usage", "worst_case", "worst_case_usage"]
+__all__ = [
+    "MIN_REPLY_TOKENS", "failure_usage", "shorter_limits", "with_output_limit", "with_usage",
+    "worst_case", "worst_case_usage",
+]  # fmt: skip
 
+MIN_REPLY_TOKENS: Final = 256
+"""The shortest limit of a reply that sets none; a call without money for that is refused."""
 _FREE: Final = Usage(calls=1)
 
 
@@ -25,6 +31,23 @@ def with_output_limit(provider: Provider, request: LLMRequest) -> LLMRequest:
     if request.max_tokens is not None or not isinstance(provider, TokenBounded):
         return request
     return replace(request, max_tokens=provider.max_output_tokens(request.model))
+
+
+def shorter_limits(limit: int | None) -> Iterator[int]:
+    """
+    Yield the limits that a reply may get as its share of a budget, from long to short.
+
+    They are the powers of two below the model's own limit, down to `MIN_REPLY_TOKENS`.
+
+    Example:
+        >>> list(shorter_limits(3000))
+        [2048, 1024, 512, 256]
+    """
+    if limit is not None:
+        shorter = 1 << (limit - 1).bit_length() - 1 if limit > 1 else 0
+        while shorter >= MIN_REPLY_TOKENS:
+            yield shorter
+            shorter //= 2
 
 
 def worst_case(provider: Provider, request: LLMRequest, *, money: bool, tokens: bool) -> Amount:

@@ -13,7 +13,7 @@ from dagorch.models.usage import NOTHING_USED, Bill
 from dagorch.scheduler.closed_frames import unpack
 from dagorch.scheduler.containers import missing_output_error
 from dagorch.scheduler.core import Core
-from dagorch.scheduler.records import MISSING, RELEASED, Frame, FrameGroup
+from dagorch.scheduler.records import MISSING, RELEASED, Frame, FrameGroup, NodeDetails
 from dagorch.scheduler.states import State
 from dagorch.scheduler.story import NodeRunRecords, ended_story, reason
 
@@ -93,6 +93,7 @@ def result_of(core: Core, graph: Any, dropped_events: int) -> Result:
         usage=core.usage,
         duration_seconds=core.now - core.started,
         dropped_events=dropped_events,
+        budget_error=core.dispatcher.over_budget,
     )
 
 
@@ -109,7 +110,7 @@ def _status(core: Core) -> RunStatus:
         return "failed"
     ends = [State(root.state[index]) for index in core.plan.outputs]
     if all(end in (State.COMPLETED, State.SKIPPED) for end in ends):
-        return "completed"
+        return "completed" if core.dispatcher.over_budget is None else "partial"
     return "partial" if State.COMPLETED in ends else "failed"
 
 
@@ -303,7 +304,13 @@ def _node_run(
         attempts=attempts,
         usage=details.usage if details else NOTHING_USED,
         bills=tuple(Bill(*models[model], attempt, usage) for attempt, model, usage in bills),
-        error=details.error if details and state == State.FAILED else None,
+        error=_error_of(details, state) if details is not None else None,
         recovered_from=details.recovered_from if details else None,
         reason=reason(plan, states, all_details, index),
     )
+
+
+def _error_of(details: NodeDetails, state: State) -> BaseException | None:
+    if state == State.SKIPPED:
+        return details.refusal
+    return details.error if state == State.FAILED else None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 
-from dagorch.errors import OverloadedError, ProviderError, RateLimitedError
+from dagorch.errors import BudgetWarning, OverloadedError, ProviderError, RateLimitedError
 from dagorch.models.llm import LLMResponse
 from dagorch.models.rates import RateLimits
 from dagorch.ports import ReplyListener
@@ -68,6 +69,15 @@ class ReplyObserver(ReplyListener):
     def complete(self, response: LLMResponse) -> None:
         """Report the rate limits of a response that its beginning did not have."""
         self._ticket.response = response
+        prepared = self._ticket.prepared
+        if prepared is not None and prepared.is_shortened and response.finish_reason == "length":
+            path = self._ticket.path
+            warnings.warn(
+                f"node {path!r}: the reply was cut off at {prepared.request.max_tokens:,} tokens, "
+                "its share of the run's ceiling; raise the ceiling, or set max_tokens",
+                BudgetWarning,
+                stacklevel=2,
+            )
         if not self.answered or (response.rate_limits is not None and not self._has_rates):
             self.answered = True
             self._report(response.rate_limits)

@@ -11,7 +11,7 @@ from dagorch.models.run_options import Downgrade
 from dagorch.models.usage import NO_AMOUNT, Amount
 from dagorch.nodes.base import Node
 from dagorch.ports import Provider
-from dagorch.runner.bills import with_output_limit, worst_case
+from dagorch.runner.bills import shorter_limits, with_output_limit, worst_case
 from dagorch.runner.loop_state import shared
 from dagorch.runner.providers import Providers, RequestCheck
 from dagorch.scheduler.records import Prepared
@@ -74,12 +74,24 @@ class RequestPreparer:
         return prepared
 
     def _prepare(self, provider: Provider, request: LLMRequest, node: Node[Any]) -> Prepared:
+        """Prepare a request; if a ceiling bounds its reply, with ever shorter ones beside it."""
+        prepared = self._version(provider, request, node)
+        if prepared.worst and request.max_tokens is None:
+            prepared.shorter = tuple(
+                self._version(provider, replace(request, max_tokens=limit), node, shortened=True)
+                for limit in shorter_limits(prepared.request.max_tokens)
+            )
+        return prepared
+
+    def _version(
+        self, provider: Provider, request: LLMRequest, node: Node[Any], *, shortened: bool = False
+    ) -> Prepared:
         worst = NO_AMOUNT
         if self._money or self._tokens:
             request, worst = self._with_bound(provider, request)
         resource, demand = shared().resource_and_demand(provider, request, node)
         source = provider.name, request.model or provider.default_model
-        return Prepared(request, provider, resource, worst, demand, source)
+        return Prepared(request, provider, resource, worst, demand, source, is_shortened=shortened)
 
     def _with_bound(self, provider: Provider, request: LLMRequest) -> tuple[LLMRequest, Amount]:
         """Limit the size of the response; return the request and the most that it can use up."""

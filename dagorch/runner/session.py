@@ -138,6 +138,7 @@ class Session:
             max_node_runs=options.max_node_runs,
             max_cost=options.ceiling,
             max_tokens=options.max_tokens,
+            finishes=options.on_budget == "finish",
             timeout_seconds=options.timeout_seconds,
             limits=options.limits,
             admission=common.admission,

@@ -11,13 +11,16 @@ import random
 from collections.abc import Callable
 from typing import NamedTuple
 
-from dagorch.errors import NodeTimeoutError
+from dagorch.errors import BudgetExceededError, NodeTimeoutError
 from dagorch.scheduler import stimuli
 from dagorch.scheduler.events import describe
 from dagorch.scheduler.records import Frame, StartAttempt, Timer, TimerKind
 from dagorch.scheduler.retry import next_delay
 
-__all__ = ["RetryDecision", "decide_retry", "rival_ended", "take_text_from", "timeout_error"]
+__all__ = [
+    "RetryDecision", "decide_retry", "refusal_in", "rival_ended", "take_text_from",
+    "timeout_error",
+]  # fmt: skip
 
 
 class RetryDecision(NamedTuple):
@@ -57,6 +60,20 @@ def decide_retry(
     line += "" if delay is None else f"; next in {delay:.3f} s"
     line += "" if model is None else f", with model {model!r}"
     return RetryDecision(delay, model, line)
+
+
+def refusal_in(error: BaseException) -> BudgetExceededError | None:
+    """
+    Return the refusal of a function's own call, if it ended with nothing else.
+
+    The refusal of a run inside the function has that run's partial results.
+    """
+    if isinstance(error, BaseExceptionGroup):
+        refusals = [refusal_in(inner) for inner in error.exceptions]
+        return refusals[0] if all(refusals) else None
+    if isinstance(error, BudgetExceededError) and error.partial_results is None:
+        return error
+    return None
 
 
 def _is_too_late(frame: Frame, index: int, when: float, run_deadline: float) -> bool:

@@ -8,9 +8,10 @@ returns the next step: a frame to open, an evaluation, or the node run's end. Th
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Final
 
-from dagorch.errors import RunError
+from dagorch.errors import BudgetExceededError, RunError
 from dagorch.graph.plan import LOOP, MAP, Plan
 from dagorch.nodes.container import Loop, Map
 from dagorch.scheduler.closed_frames import pack
@@ -19,7 +20,7 @@ from dagorch.scheduler.states import State
 
 __all__ = [
     "OPEN_ITEMS", "STOPPED", "End", "OpenFrame", "OpenMap", "Step", "StopWith", "close",
-    "frame_outcome", "map_value", "missing_output_error", "next_item", "open_body",
+    "frame_outcome", "map_ended", "missing_output_error", "next_item", "open_body",
     "open_container", "open_map", "too_many_node_runs", "until_evaluated",
 ]  # fmt: skip
 
@@ -150,11 +151,14 @@ def until_evaluated(frame: Frame, index: int, *, is_done: bool) -> Step:
     container, node = frame.containers[index], frame.plan.nodes[index]
     assert isinstance(node, Loop)
     assert node.max_iterations is not None
-    state = container.history[-1]
     if not is_done and container.iteration < node.max_iterations:
-        return _next_pass(container, state)
+        return _next_pass(container, container.history[-1])
+    return _loop_ended(container, is_done=is_done)
+
+
+def _loop_ended(container: Container, *, is_done: bool) -> End:
     container.group.history, container.group.converged = tuple(container.history), is_done
-    return End(State.COMPLETED, state)
+    return End(State.COMPLETED, container.history[-1])
 
 
 # -- maps -------------------------------------------------------------------------------------
@@ -177,9 +181,14 @@ def next_item(container: Container) -> OpenFrame:
     return OpenFrame({**container.inputs, container.parameter: container.items[label]}, label)
 
 
-def map_value(container: Container) -> list[Any]:
-    """Return the value of a map whose items have all ended."""
-    return [value for value in container.results if value is not MISSING]
+def map_ended(frame: Frame, index: int) -> End:
+    """Return the end of a map whose items have all ended; SKIPPED if the budget left no value."""
+    container = frame.containers[index]
+    value = [value for value in container.results if value is not MISSING]
+    if not value and container.over_budget is not None:
+        frame.details(index).error = container.over_budget
+        return End(State.SKIPPED)
+    return End(State.COMPLETED, value)
 
 
 def _item_ended(frame: Frame, index: int, label: int, outcome: End) -> Step:
@@ -215,12 +224,20 @@ def close(frame: Frame) -> Step:
     outcome = frame_outcome(frame)
     if outcome.error is not None:
         group.keep_values(frame)
+    refusal = _refusal_behind(frame) if outcome.state is State.SKIPPED else None
+    if refusal is not None:
+        group.keep_values(frame)
+        container.over_budget = refusal
     kind = parent.plan.kinds[index] if container.recovering is None else None
     if kind == MAP:
         assert frame.label is not None
         return _item_ended(parent, index, frame.label, outcome)
     if kind == LOOP and outcome.state == _COMPLETED:
         return _pass_ended(parent, index, outcome.value)
+    if kind == LOOP and refusal is not None and container.iteration:
+        return _loop_ended(container, is_done=False)
+    if refusal is not None:
+        parent.details(index).error = refusal
     return outcome
 
 
@@ -249,18 +266,34 @@ def frame_outcome(frame: Frame) -> End:
 
 def missing_output_error(frame: Frame, index: int) -> BaseException:
     """Return why an output has no value: its own error, else that of what it depended on."""
+    for ancestor in _with_ancestors(frame, index):
+        details = frame.node_details.get(ancestor)
+        if frame.state[ancestor] == State.FAILED and details is not None and details.error:
+            return details.error
+    end = State(frame.state[index]).name.lower()
+    return RunError(f"output {frame.path_of(index)!r} was {end}", path=frame.path_of(index))
+
+
+def _refusal_behind(frame: Frame) -> BudgetExceededError | None:
+    """Return why the outputs of a frame were skipped, if that is the budget."""
+    for output in frame.plan.outputs:
+        for ancestor in _with_ancestors(frame, output):
+            details = frame.node_details.get(ancestor)
+            if frame.state[ancestor] == _SKIPPED and details is not None and details.refusal:
+                return details.refusal
+    return None
+
+
+def _with_ancestors(frame: Frame, index: int) -> Iterator[int]:
+    """Yield a node, then all that it depends on, each once."""
     seen = {index}
     stack = [index]
     plan = frame.plan
     while stack:
         current = stack.pop()
-        details = frame.node_details.get(current)
-        if details is not None and details.error is not None:
-            return details.error
+        yield current
         for edge in range(plan.in_start[current], plan.in_start[current + 1]):
             source = plan.edge_source[edge]
             if source not in seen:
                 seen.add(source)
                 stack.append(source)
-    end = State(frame.state[index]).name.lower()
-    return RunError(f"output {frame.path_of(index)!r} was {end}", path=frame.path_of(index))

@@ -26,7 +26,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-from dagorch.errors import InvariantError, NodeTimeoutError
+from dagorch.errors import BudgetExceededError, InvariantError, NodeTimeoutError
 from dagorch.graph.plan import (
     ASK,
     ASYNC,
@@ -41,7 +41,7 @@ from dagorch.graph.plan import (
 )
 from dagorch.models.events import Event, EventType
 from dagorch.models.policy import NO_FALLBACK
-from dagorch.models.usage import NOTHING_USED, Usage
+from dagorch.models.usage import NO_AMOUNT, NOTHING_USED, Amount, Usage
 from dagorch.nodes.branch import Branch, labels_of
 from dagorch.nodes.merge import Merge
 from dagorch.scheduler import attempts, containers, edges, stimuli
@@ -99,6 +99,8 @@ class Core:
         max_node_runs: Bound on node runs, those of bodies included.
         max_cost: Ceiling in dollars; None means no ceiling.
         max_tokens: Ceiling in tokens; None means no ceiling.
+        finishes: Whether what does not fit under a ceiling is skipped, instead of ending the run.
+        set_aside: By node, what is kept from the start for it alone.
         timeout_seconds: Of the run.
         limits: Bounds of the resources that policies name.
         admission: Shared by all runs of an event loop.
@@ -110,10 +112,10 @@ class Core:
     # Slots: there may be a thousand runs at once, and each step reads a dozen of these.
     __slots__ = (
         "__weakref__", "_admission_timer", "_event_number", "_rng", "_seed", "_serial",
-        "admission_pending", "agenda", "allowance", "cancelled", "dispatcher", "ended_count",
-        "finished", "frames", "max_node_runs", "models", "now", "observed", "opened_count",
-        "outbox", "outcome_error", "plan", "progress", "release_values", "root", "run_id",
-        "started", "timeout_seconds", "timers", "unopened_count", "usage",
+        "_set_aside", "admission_pending", "agenda", "allowance", "cancelled", "dispatcher",
+        "ended_count", "finished", "frames", "max_node_runs", "models", "now", "observed",
+        "opened_count", "outbox", "outcome_error", "plan", "progress", "release_values", "root",
+        "run_id", "started", "timeout_seconds", "timers", "unopened_count", "usage",
     )  # fmt: skip
 
     def __init__(
@@ -125,6 +127,8 @@ class Core:
         max_node_runs: int = 1_000_000,
         max_cost: Decimal | None = None,
         max_tokens: int | None = None,
+        finishes: bool = False,
+        set_aside: Mapping[int, Amount] | None = None,
         timeout_seconds: float | None = None,
         limits: Mapping[str, int] | None = None,
         admission: Admission | None = None,
@@ -138,12 +142,14 @@ class Core:
         self.timeout_seconds = timeout_seconds
         self.observed = observed
         self.release_values = release_values
+        self._set_aside = set_aside or {}
         self.dispatcher = Dispatcher(
             plan,
             run_id,
             max_parallel=max_parallel,
             max_cost=max_cost,
             max_tokens=max_tokens,
+            finishes=finishes,
             limits=limits,
             admission=admission,
         )
@@ -463,8 +469,12 @@ class Core:
             self.emit(END_EVENTS[to], frame, index, 0, end_data(frame, index, to))
         if frame.node_details:
             details = frame.node_details.get(index)
-            if details is not None and details.timer is not None:
-                self.timers.drop(details.timer)
+            if details is not None:
+                if details.timer is not None:
+                    self.timers.drop(details.timer)
+                if details.set_aside:
+                    self.dispatcher.set_aside(frame, index, NO_AMOUNT)
+                    self.request_admission()  # others may use it
         if frame.containers:
             frame.containers.pop(index, None)
         if frame.readers is not None:
@@ -719,7 +729,7 @@ class Core:
             if container.stopping or frame.containers.get(index) is not container:
                 return
         if not container.frames:
-            self.complete(frame, index, containers.map_value(container))
+            self.proceed(frame, index, containers.map_ended(frame, index))
 
     def close_frame(self, frame: Frame) -> None:
         """Close a frame whose node runs have all ended; its container proceeds."""
@@ -759,6 +769,8 @@ class Core:
             data = {"graph": self.plan.name, "nodes": self.plan.size}
             self.emit(EventType.RUN_STARTED, None, 0, 0, data)
         self.root = self.dispatcher.queue.root = self._open_frame(self.plan, s.inputs)
+        for index, amount in self._set_aside.items():
+            self.dispatcher.set_aside(self.root, index, amount)
         if self.timeout_seconds is not None:
             self.timers.add(Timer(s.now + self.timeout_seconds, TimerKind.RUN, self.root))
 
@@ -825,6 +837,7 @@ class Core:
             attempt.prepared = details.prepared
             if attempt.prepared is not None and attempt.prepared.worst:
                 attempt.reserved = attempt.prepared.worst
+                attempt.set_aside, details.set_aside = details.set_aside, NO_AMOUNT
             seconds = policy.attempt_timeout_seconds
             if seconds is not None:
                 timer = Timer(self.now + seconds, TimerKind.ATTEMPT, frame, index, attempt)
@@ -919,11 +932,16 @@ class Core:
         if attempt.cancelling and attempt.stop_error is None:
             self.move(frame, index, State.CANCELLED)
             return
+        if self.dispatcher.over_budget is not None:
+            refusal = attempts.refusal_in(error)
+            if refusal is not None:
+                self.skip_over_budget(frame, index, refusal)
+                return
         deadline = NEVER
         if self.timeout_seconds is not None:
             deadline = self.started + self.timeout_seconds
         delay, model, line = attempts.decide_retry(attempt, error, self.now, deadline, self._random)
-        self._note(attempt, line)
+        self._note(attempt.frame, attempt.index, line)
         if delay is None:
             self.fail(frame, index, error)
             return
@@ -1006,7 +1024,7 @@ class Core:
         for hedge in self.dispatcher.start_hedges(self.now):
             first = hedge.rival
             assert first is not None
-            self._note(first, f"attempt {first.number} is slow; hedged")
+            self._note(first.frame, first.index, f"attempt {first.number} is slow; hedged")
             if self.observed:
                 data = {"after_seconds": first.hedge_after_seconds}
                 self.emit(EventType.NODE_HEDGED, hedge.frame, hedge.index, hedge.number, data)
@@ -1018,7 +1036,7 @@ class Core:
         """Stop the other of two rivals if this one succeeded; otherwise it continues alone."""
         line = attempts.rival_ended(attempt, other, s)
         if line is not None:
-            self._note(attempt, line)
+            self._note(attempt.frame, attempt.index, line)
         if isinstance(s, stimuli.AttemptSucceeded):
             if other.timer is not None:
                 self.timers.drop(other.timer)
@@ -1034,9 +1052,9 @@ class Core:
             data = {"text": text, "replaces_text": True}
             self.emit(EventType.NODE_TOKENS, winner.frame, winner.index, winner.number, data)
 
-    def _note(self, attempt: StartAttempt, line: str) -> None:
-        """Add a line to the story of an attempt's node run."""
-        details = attempt.frame.details(attempt.index)
+    def _note(self, frame: Frame, index: int, line: str) -> None:
+        """Add a line to the story of a node run."""
+        details = frame.details(index)
         details.story_lines.append(f"{self.now - self.started:.3f} s: {line}")
 
     # -- calls and admission ------------------------------------------------------------------
@@ -1064,8 +1082,21 @@ class Core:
         self._retry_admission_at(scan.retry_at)
         if scan.downgrade is not None:
             self.agenda.append((Core.downgrade, scan.downgrade[4], scan.downgrade[3]))
-        if scan.stop_error is not None:
-            self.stop_run(scan.stop_error)
+        if scan.refused is not None:
+            item, error = scan.refused
+            if self.dispatcher.finishes:
+                self.agenda.append((Core.skip_over_budget, item[4], item[3], error))
+            else:
+                self.stop_run(error)
+
+    def skip_over_budget(self, frame: Frame, index: int, error: BudgetExceededError) -> None:
+        """Skip a node run whose call is never paid; its fallback is for failures only."""
+        if frame.state[index] not in (_READY, _RUNNING):
+            return
+        details = frame.details(index)
+        details.error = error
+        self._note(frame, index, f"skipped: {describe(error)}")
+        self.move(frame, index, State.SKIPPED)
 
     def downgrade(self, frame: Frame, index: int) -> None:
         """Switch a node run that can never be paid to its cheaper model."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from decimal import Decimal
+from itertools import islice
 from typing import Final
 
 from dagorch.errors import BudgetExceededError, RunError
@@ -23,7 +24,7 @@ from dagorch.scheduler.admission import Admission
 from dagorch.scheduler.budget import Budget
 from dagorch.scheduler.commands import WAITING, Answer, GrantCall, RefuseCall, WakeRun
 from dagorch.scheduler.ready import Item, Needs, ReadyQueue
-from dagorch.scheduler.records import Call, Frame, StartAttempt
+from dagorch.scheduler.records import Call, Frame, Prepared, StartAttempt
 from dagorch.scheduler.resource_queues import NEVER, Permit, Refusal, Resource
 from dagorch.scheduler.states import State
 
@@ -56,12 +57,12 @@ class Scan:
         retry_at: When to ask again for what was refused only for now.
         waits_for: The names of the resources that this run now waits for.
         downgrade: A node run that must use its cheaper model, since it can never be paid.
-        stop_error: Why the run must stop: a node run can never be paid.
+        refused: A node run that can never be paid, and why.
     """
 
     __slots__ = (
-        "_claimed", "_dispatcher", "_now", "downgrade", "permit", "retry_at", "short_of_money",
-        "stop_error", "waits_for", "wake",
+        "_claimed", "_dispatcher", "_now", "downgrade", "permit", "refused", "retry_at",
+        "short_of_money", "waits_for", "wake",
     )  # fmt: skip
 
     def __init__(self, dispatcher: Dispatcher, now: float) -> None:
@@ -76,7 +77,7 @@ class Scan:
         self.wake: list[str] = []
         self.retry_at = NEVER
         self.downgrade: Item | None = None
-        self.stop_error: BudgetExceededError | None = None
+        self.refused: tuple[Item, BudgetExceededError] | None = None
 
     def admit(self, item: Item) -> bool:
         """Take all that a node run needs beside its slot, or nothing."""
@@ -87,33 +88,45 @@ class Scan:
             return False
         details = frame.node_details.get(index)
         prepared = details.prepared if details is not None else None
-        worst, demand = NO_AMOUNT, NO_DEMAND
-        if prepared is not None:
-            worst, demand = prepared.worst, prepared.demand
-            if worst:
+        own, demand = NO_AMOUNT, NO_DEMAND
+        if details is not None and prepared is not None:
+            own = details.set_aside
+            if prepared.worst:
                 if self.short_of_money:
                     return False
-                if not dispatcher.budget.reserve(worst):
+                affordable = dispatcher.affordable(prepared, own)
+                if affordable is None:
                     self.short_of_money = True
-                    if dispatcher.budget.reserved:
-                        pass  # some of it may come back
-                    elif prepared.cheaper is not None:
-                        self.downgrade = item
-                    else:
-                        path = frame.path_of(index)
-                        self.stop_error = dispatcher.budget_exceeded("node", path, worst)
+                    self._cannot_be_paid(item, prepared, own)
                     return False
+                prepared = affordable
+                dispatcher.budget.reserve(prepared.worst, own)
+            demand = prepared.demand
         permit = dispatcher.admission.acquire(dispatcher.run_id, resources, self._now, demand)
         self.wake.extend(permit.wake)
         if isinstance(permit, Permit):
             self.permit = permit
+            if details is not None:
+                details.prepared = prepared
             return True
         self._claimed |= {permit.lacking}
         self.waits_for |= {permit.name}
         self.retry_at = min(self.retry_at, permit.until)
-        if worst:
-            dispatcher.budget.settle(worst, NOTHING_USED)
+        if prepared is not None and prepared.worst:
+            dispatcher.budget.give_back(prepared.worst, own)
         return False
+
+    def _cannot_be_paid(self, item: Item, prepared: Prepared, own: Amount) -> None:
+        """Let a node run wait for money, use its cheaper model, or be refused."""
+        dispatcher = self._dispatcher
+        if own or dispatcher.over_budget is None:
+            if dispatcher.budget.reserved:
+                return  # some of it may come back
+            if prepared.cheaper is not None:
+                self.downgrade = item
+                return
+        path, worst = item[4].path_of(item[3]), prepared.least.worst
+        self.refused = item, dispatcher.refuse("node", path, worst, own)
 
 
 class Dispatcher:
@@ -129,9 +142,11 @@ class Dispatcher:
         "budget",
         "calls_wait_for",
         "claimed_by_calls",
+        "finishes",
         "hedge_candidates",
         "limits",
         "max_parallel",
+        "over_budget",
         "queue",
         "run_id",
         "short_of_money",
@@ -147,6 +162,7 @@ class Dispatcher:
         max_parallel: int,
         max_cost: Decimal | None,
         max_tokens: int | None,
+        finishes: bool,
         limits: Mapping[str, int] | None,
         admission: Admission | None,
     ) -> None:
@@ -158,6 +174,10 @@ class Dispatcher:
         }
         self.admission = Admission() if admission is None else admission
         self.budget = Budget(max_cost, max_tokens)
+        self.finishes = finishes
+        """Whether a call that can never be paid is refused, and the rest of the run goes on."""
+        self.over_budget: BudgetExceededError | None = None
+        """The first such refusal: from then on only what is set aside is paid for."""
         self.queue = ReadyQueue(plan)
         self.short_of_money = False
         """Whether the last scan left something that waits for money: nothing overtakes it."""
@@ -226,13 +246,70 @@ class Dispatcher:
             self.budget.settle(attempt.reserved, usage)
         elif usage is not NOTHING_USED:
             self.budget.settle(NO_AMOUNT, usage)
+        if attempt.set_aside:
+            used = Amount(usage.cost_usd, usage.total_tokens)
+            self.set_aside(attempt.frame, attempt.index, attempt.set_aside.beyond(used))
         if attempt.permit is None:
             return []
         return self.admission.release(attempt.permit, now, usage)
 
-    def budget_exceeded(self, who: str, path: str, worst: Amount) -> BudgetExceededError:
-        """Return the error that stops the run: nothing is reserved, and this does not fit."""
-        return BudgetExceededError(f"{who} {path!r} {self.budget.explain(worst)}", path=path)
+    def set_aside(self, frame: Frame, index: int, amount: Amount) -> None:
+        """Set an amount aside for a node run's next attempt, instead of what was before."""
+        details = frame.details(index)
+        self.budget.set_aside += amount - details.set_aside
+        details.set_aside = amount
+
+    def affordable(self, prepared: Prepared, own: Amount = NO_AMOUNT) -> Prepared | None:
+        """
+        Return the version of an exchange that can be paid now, or None.
+
+        An exchange that does not bound its own reply gets its share: what is left, divided by the
+        paid attempts that can start now. If even the shortest reply is above the share, it gets
+        the shortest.
+
+        Args:
+            prepared: The exchange.
+            own: What is set aside for it.
+        """
+        if not prepared.worst:
+            return prepared
+        if self.over_budget is not None and not own:
+            return None
+        if prepared.shorter:
+            count = self._payable_count
+            for version in (prepared, *prepared.shorter):
+                if self.budget.fits(version.worst, own, count):
+                    return version
+        least = prepared.least
+        return least if self.budget.fits(least.worst, own) else None
+
+    @property
+    def _payable_count(self) -> int:
+        """How many paid attempts can start now: ready nodes, and functions that may call."""
+        callers = max(self.slots_used - self.budget.holders, len(self.waiting_calls))
+        ready = sum(1 for _ in islice(filter(_may_pay, self.queue), self.max_parallel))
+        return max(1, min(self.max_parallel, callers + ready))
+
+    def refuse(
+        self, who: str, path: str, worst: Amount, own: Amount = NO_AMOUNT
+    ) -> BudgetExceededError:
+        """Return the error of what can never be paid; it may be the first refusal of the run."""
+        if self.over_budget is not None and self.budget.fits(worst, own):
+            first = self.over_budget
+            return BudgetExceededError(
+                f"{who} {path!r} is not paid for, since the budget was used up before: {first}",
+                path=path,
+            )
+        error = self.budget_exceeded(who, path, worst, own)
+        if self.finishes and self.over_budget is None:
+            self.over_budget = error
+        return error
+
+    def budget_exceeded(
+        self, who: str, path: str, worst: Amount, own: Amount = NO_AMOUNT
+    ) -> BudgetExceededError:
+        """Return the error of an amount that does not fit."""
+        return BudgetExceededError(f"{who} {path!r} {self.budget.explain(worst, own)}", path=path)
 
     def leave(self, now: float, keep: Collection[str] = ()) -> list[str]:
         """Stop waiting for everything but `keep`. Returns the runs to wake."""
@@ -248,7 +325,7 @@ class Dispatcher:
     def calls_wait_for_money(self) -> bool:
         """Whether the first waiting call waits for a reservation to come back."""
         calls = self.waiting_calls
-        return bool(calls) and not self.budget.fits(calls[0].prepared.worst)
+        return bool(calls) and self.affordable(calls[0].prepared) is None
 
     def request_call(self, call: Call, now: float) -> tuple[Answer, Decisions]:
         """Grant a call, refuse it, or let it wait; others that wait may be served on the way."""
@@ -294,7 +371,7 @@ class Dispatcher:
                 self.waiting_calls.remove(call)
                 decisions.commands.append(GrantCall(call))
                 continue
-            elif self.budget.fits(call.prepared.worst):
+            elif self.affordable(call.prepared) is not None:
                 continue  # its resource is full, others may not be
             else:
                 error = self._never_paid(call, decisions)
@@ -305,21 +382,30 @@ class Dispatcher:
         return decisions
 
     def _never_paid(self, call: Call, decisions: Decisions) -> BudgetExceededError | None:
-        """Stop the run if a call does not fit and nothing is reserved that could come back."""
-        worst = call.prepared.worst
-        if self.budget.reserved or not self.budget.never_fits(worst):
+        """
+        Refuse a call if it does not fit and nothing is reserved that could come back.
+
+        That stops the run, unless it is to finish.
+        """
+        worst = call.prepared.least.worst
+        if not worst or (
+            self.over_budget is None and (self.budget.reserved or not self.budget.never_fits(worst))
+        ):
             return None
-        error = self.budget_exceeded("a call of node", call.attempt.path, worst)
-        decisions.stop_error = decisions.stop_error or error
+        error = self.refuse("a call of node", call.attempt.path, worst)
+        if not self.finishes:
+            decisions.stop_error = decisions.stop_error or error
         return error
 
     def _grant(self, call: Call, now: float, decisions: Decisions) -> bool:
-        while not self.budget.reserve(call.prepared.worst):
+        prepared = self.affordable(call.prepared)
+        while prepared is None:
             cheaper = call.prepared.cheaper
-            if cheaper is None or self.budget.reserved:
+            if cheaper is None or self.budget.reserved or self.over_budget is not None:
                 return False
             call.prepared = cheaper
-        prepared = call.prepared
+            prepared = self.affordable(cheaper)
+        self.budget.reserve(prepared.worst)
         if prepared.resource is not None:
             permit = self.admission.acquire(self.run_id, [prepared.resource], now, prepared.demand)
             decisions.commands += self.wake(permit.wake)
@@ -327,9 +413,10 @@ class Dispatcher:
                 self.claimed_by_calls |= {permit.lacking}
                 self.calls_wait_for |= {permit.name}
                 decisions.retry_at = min(decisions.retry_at, permit.until)
-                self.budget.settle(prepared.worst, NOTHING_USED)
+                self.budget.give_back(prepared.worst)
                 return False
             call.permit = permit
+        call.prepared = prepared
         call.reserved = prepared.worst
         call.sent_at = now
         return True
@@ -377,14 +464,16 @@ class Dispatcher:
         worst = first.reserved
         if self.slots_used >= self.max_parallel or first.resources in full:
             return None
-        if worst is not None and (self._waits_for_money or not self.budget.reserve(worst)):
+        if worst and (
+            self.over_budget is not None or self._waits_for_money or not self.budget.reserve(worst)
+        ):
             return None
         permit = None
         if first.permit is not None:
             permit = self.admission.acquire_hedge(first.permit, now)
             if permit is None:
-                if worst is not None:
-                    self.budget.settle(worst, NOTHING_USED)
+                if worst:
+                    self.budget.give_back(worst)
                 full.add(first.resources)
                 return None
         hedge = StartAttempt(first.frame, first.index, first.inputs)
@@ -399,6 +488,15 @@ class Dispatcher:
     def _waits_for_money(self) -> bool:
         """Whether something that could start otherwise waits for a reservation to come back."""
         return self.calls_wait_for_money or (self.short_of_money and len(self.queue) > 0)
+
+
+def _may_pay(item: Item) -> bool:
+    """Return whether a ready node run asks a model, or is a function that may do so."""
+    frame, index = item[4], item[3]
+    details = frame.node_details.get(index)
+    prepared = details.prepared if details is not None else None
+    makes_calls = index in frame.plan.contexts
+    return _is_ready(item) and (makes_calls or (prepared is not None and bool(prepared.worst)))
 
 
 def _is_ready(item: Item) -> bool:

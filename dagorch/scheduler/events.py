@@ -38,6 +38,8 @@ def end_data(frame: Frame, index: int, end: State) -> dict[str, Any]:
             data |= details.usage.parts
         if end == State.FAILED and details.error is not None:
             data["error"] = describe(details.error)
+        elif end == State.SKIPPED and details.refusal is not None:
+            data["reason"] = describe(details.refusal)
     return data
 
 

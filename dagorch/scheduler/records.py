@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import Enum, StrEnum, auto
 from typing import Any, Final, NamedTuple
 
+from dagorch.errors import BudgetExceededError
 from dagorch.graph.plan import Plan
 from dagorch.models.limits import NO_DEMAND, Demand
 from dagorch.models.llm import LLMResponse
@@ -62,9 +63,14 @@ class Prepared:
         demand: What it takes of the service's rates.
         source: Who is paid.
         cheaper: The same exchange with a cheaper model, used before a ceiling stops the run.
+        shorter: The same exchange with ever shorter replies, for a smaller share of the budget.
+        is_shortened: Whether it is such a version.
     """
 
-    __slots__ = ("cheaper", "demand", "provider", "request", "resource", "source", "worst")
+    __slots__ = (
+        "cheaper", "demand", "is_shortened", "provider", "request", "resource", "shorter",
+        "source", "worst",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -75,6 +81,9 @@ class Prepared:
         demand: Demand = NO_DEMAND,
         source: ServiceModel = NO_SERVICE_MODEL,
         cheaper: Prepared | None = None,
+        shorter: tuple[Prepared, ...] = (),
+        *,
+        is_shortened: bool = False,
     ) -> None:
         self.request = request
         self.provider = provider
@@ -83,6 +92,13 @@ class Prepared:
         self.demand = demand
         self.source = source
         self.cheaper = cheaper
+        self.shorter = shorter
+        self.is_shortened = is_shortened
+
+    @property
+    def least(self) -> Prepared:
+        """The version that may cost least."""
+        return self.shorter[-1] if self.shorter else self
 
 
 class StartAttempt:
@@ -101,6 +117,8 @@ class StartAttempt:
     permit: Permit | None = None
     """What it holds of the resources."""
     reserved: Amount | None = None
+    set_aside: Amount = NO_AMOUNT
+    """What had been set aside for it; its node run gets back what it did not use."""
     cancelling: bool = False
     stop_error: BaseException | None = None
     """Why it was asked to stop, if that is a failure (a timeout); None if it was cancelled."""
@@ -172,6 +190,10 @@ class Call:
         """The response, or the error text; None until the call ends, or if it was cancelled."""
         self.on_answer: Any = None
         """Called when a waiting call is granted or refused. Only the runner uses it."""
+
+    @property
+    def path(self) -> str:
+        return self.attempt.path
 
 
 class Purpose(StrEnum):
@@ -292,7 +314,7 @@ class NodeDetails:
 
     __slots__ = (
         "bills", "error", "failures", "model", "model_failures", "picked_labels",
-        "prepared", "recovered_from", "story_lines", "timer", "usage",
+        "prepared", "recovered_from", "set_aside", "story_lines", "timer", "usage",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -309,12 +331,19 @@ class NodeDetails:
         self.bills: list[tuple[int, int, Usage]] = []
         """Per exchange: the attempt, the number of the model in `Core.models`, and the usage."""
         self.error: BaseException | None = None
-        """Why it failed, or why its last attempt did."""
+        """Why it failed, or why its last attempt did; of one skipped, the budget's refusal."""
         self.recovered_from: BaseException | None = None
         self.picked_labels: tuple[str, ...] = ()
         self.prepared: Prepared | None = None
+        self.set_aside: Amount = NO_AMOUNT
+        """What is set aside for its next attempt; see `Policy.reserve`."""
         self.timer: Timer | None = None
         """Its own deadline."""
+
+    @property
+    def refusal(self) -> BudgetExceededError | None:
+        """Of a node run that was skipped: why the budget did not cover it, if that is why."""
+        return self.error if isinstance(self.error, BudgetExceededError) else None
 
 
 class EdgeCounts:
@@ -384,7 +413,7 @@ class Container:
 
     __slots__ = (
         "body", "frames", "group", "history", "inputs", "items", "iteration", "max_open",
-        "next_item", "parameter", "recovering", "results", "stop_error", "stopping",
+        "next_item", "over_budget", "parameter", "recovering", "results", "stop_error", "stopping",
     )  # fmt: skip
 
     def __init__(self, body: Plan, inputs: dict[str, Any], indexed: bool) -> None:
@@ -399,6 +428,8 @@ class Container:
         """What it then fails with; None: it is cancelled."""
         self.recovering: BaseException | None = None
         """The error that its frame, a fallback, recovers from."""
+        self.over_budget: BudgetExceededError | None = None
+        """Why the output of one of its frames was skipped, if that is the budget."""
         self.parameter = ""
         """The body's input that a loop's state or a map's item is bound to."""
         self.iteration = 0

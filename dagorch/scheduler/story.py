@@ -73,9 +73,11 @@ def reason(
     plan: Plan, states: bytes | bytearray, details: Mapping[int, NodeDetails], index: int
 ) -> str:
     """Return why a node run failed, was skipped or blocked; empty for other ends."""
-    state = states[index]
-    if state == State.FAILED:
-        error = details[index].error
+    state, own = states[index], details.get(index)
+    error = own.error if own is not None and state == State.FAILED else None
+    if own is not None and state == State.SKIPPED:
+        error = own.refusal
+    if error is not None:
         return f"{type(error).__name__}: {error}"
     if state not in (State.SKIPPED, State.BLOCKED):
         return ""

@@ -23,7 +23,7 @@ from dagorch.models.usage import Amount, Usage
 from dagorch.nodes import Function
 from dagorch.providers.base import BaseProvider
 from dagorch.scheduler.dispatcher import Dispatcher
-from dagorch.testing import run_virtual
+from dagorch.testing import ScriptedProvider, run_virtual
 
 QUICK, FULL = 60, 1_000
 SHARES = 10
@@ -37,7 +37,7 @@ class Service(BaseProvider):
         super().__init__("service", "big", chance.choice((None, 1, 3)))
         self.chance = chance
         self.prices = {model: Decimal(chance.randrange(50)) / 10_000 for model in MODELS}
-        self.limit = chance.randrange(1, 60)
+        self.limit = chance.choice((chance.randrange(1, 60), chance.randrange(60, 9_000)))
         self.spent = Amount()
         self.lost = False
         """Whether something was billed whose usage was not reported."""
@@ -152,12 +152,13 @@ class Stops:
         exceeded = Dispatcher.budget_exceeded
 
         def budget_exceeded(
-            dispatcher: Dispatcher, who: str, path: str, worst: Amount
+            dispatcher: Dispatcher, who: str, path: str, worst: Amount, own: Amount
         ) -> BudgetExceededError:
             self.count += 1
-            assert not dispatcher.budget.reserved, "what is reserved may still come back"
-            assert dispatcher.budget.never_fits(worst), "the next call would still fit"
-            return exceeded(dispatcher, who, path, worst)
+            if dispatcher.over_budget is None:
+                assert not dispatcher.budget.reserved, "what is reserved may still come back"
+            assert dispatcher.budget.never_fits(worst, own), "the next call would still fit"
+            return exceeded(dispatcher, who, path, worst, own)
 
         monkeypatch.setattr(Dispatcher, "budget_exceeded", budget_exceeded)
 
@@ -169,6 +170,7 @@ async def trial(seed: int) -> None:
     tokens = chance.randrange(100, 20_000)
     max_tokens = tokens if max_cost is None or chance.random() < 0.3 else None
     downgrade = chance.choice((None, "tiny", {"big": "small", "small": "tiny"}))
+    on_budget = chance.choice(("stop", "finish"))
     try:
         result = await graph.run(
             provider=service,
@@ -176,9 +178,14 @@ async def trial(seed: int) -> None:
             max_cost=max_cost,
             max_tokens=max_tokens,
             downgrade=downgrade,
+            on_budget=on_budget,
             seed=seed,
         )
+        if on_budget == "finish" and result.budget_error is not None:
+            assert result.status == "partial"
+            assert result.over_budget or result.get(result.budget_error.path).end == "completed"
     except BudgetExceededError as error:
+        assert on_budget == "stop"
         result = error.partial_results
     except RunError as error:
         result = error.partial_results
@@ -220,3 +227,61 @@ def test_ceilings_hold_in_a_thousand_graphs(share: int, monkeypatch: pytest.Monk
     size = FULL // SHARES
     backend = ("asyncio", "trio")[share % 2]
     assert trials(range(share * size, (share + 1) * size), backend, monkeypatch) > 5
+
+
+# -- replies without a limit of their own -----------------------------------------------------
+
+
+class Terse(ScriptedProvider):
+    """Replies with few words at random, though its model could write 50,000."""
+
+    def __init__(self, chance: random.Random, price: Decimal) -> None:
+        super().__init__(
+            lambda request: "word " * chance.randrange(1, 200),
+            price_per_token=price,
+            output_limit=50_000,
+            latency_seconds=lambda request: chance.random(),
+        )
+
+
+async def bounded_trial(seed: int) -> int:
+    """Run calls that set no limit, under a ceiling with room for their cost and one more reply."""
+    chance = random.Random(seed)
+    count, price = chance.randrange(1, 30), Decimal(chance.randrange(1, 50)) / 1_000_000
+    graph = Graph("unbounded replies")
+    refs: list[Any] = []
+
+    async def call(context: Context[Any]) -> str:
+        message = {"role": "user", "content": "Hi"}
+        return (await context.acomplete([message])).content
+
+    for place in range(count):
+        after = chance.sample(refs, min(len(refs), chance.randrange(2)))
+        node: Any = LLM(f"n{place}", prompt="Hi")
+        if chance.random() < 0.5:
+            node = Function(f"n{place}", call)
+        refs.append(graph.add(node, after=after))
+    provider = Terse(random.Random(seed + 1), price)
+    most = count * 201 + 256 + 500  # every reply, the shortest limit, and the bytes of a prompt
+    result = await graph.run(
+        provider=provider,
+        max_cost=most * price,
+        max_parallel=chance.choice((1, 2, 8, 16)),
+        on_budget=chance.choice(("stop", "finish")),
+    )
+    assert result.status == "completed"
+    assert len(provider.requests) == count
+    assert all((request.max_tokens or 0) >= 256 for request in provider.requests)
+    return provider.peak
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_a_run_whose_real_costs_fit_completes_without_limits_of_replies(backend: Any) -> None:
+    peaks = []
+    for seed in range(25):
+        try:
+            peaks.append(run_virtual(bounded_trial, seed, backend=backend))
+        except BaseException as error:
+            error.add_note(f"seed {seed}")
+            raise
+    assert max(peaks) > 4, "in parallel too"

@@ -9,6 +9,7 @@ import pytest
 
 from dagorch import LLM, BudgetExceededError, Context, DefinitionError, Event, Graph, Policy, Retry
 from dagorch.errors import (
+    BudgetWarning,
     OverloadedError,
     ProviderConnectionError,
     ProviderError,
@@ -19,7 +20,7 @@ from dagorch.models.llm import LLMRequest, LLMResponse
 from dagorch.models.messages import build_request
 from dagorch.models.usage import Usage
 from dagorch.providers import adapt
-from dagorch.testing import ScriptedProvider
+from dagorch.testing import ScriptedProvider, run_virtual
 
 CENT = Decimal("0.01")
 HI = [{"role": "user", "content": "Hi"}]
@@ -82,6 +83,80 @@ async def test_under_a_ceiling_every_request_bounds_its_answer() -> None:
     provider = dear(output_limit=50)
     await graph.run(provider=provider)
     assert sorted(request.max_tokens or 0 for request in provider.requests) == [0, 0, 0, 7]
+
+
+# -- replies without a limit of their own -----------------------------------------------------
+
+
+LIMIT = 50_000
+"""The model's own limit of a reply, in words."""
+
+
+def most(tokens: int, provider: ScriptedProvider) -> Decimal:
+    found = provider.worst_case_usd(
+        LLMRequest(build_request(HI, "", {}).messages, "", max_tokens=tokens)
+    )
+    assert found is not None
+    return found
+
+
+async def test_a_reply_is_bounded_by_its_share_and_the_calls_run_in_parallel() -> None:
+    provider = ScriptedProvider("ok", price_per_token=CENT, output_limit=LIMIT)
+    graph = asking(*(f"n{place}" for place in range(4)))
+    await graph.run(provider=provider, max_cost=4 * most(1_500, provider))
+    assert [request.max_tokens for request in provider.requests][:1] == [1_024]
+    assert all((request.max_tokens or 0) >= 1_024 for request in provider.requests)
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_a_share_counts_at_most_max_parallel(backend: Any) -> None:
+    provider = ScriptedProvider("ok", price_per_token=CENT, output_limit=LIMIT, latency_seconds=1)
+    graph = asking(*(f"n{place}" for place in range(20)))
+
+    async def main() -> None:
+        await graph.run(provider=provider, max_cost=2 * most(1_500, provider), max_parallel=2)
+
+    run_virtual(main, backend=backend)
+    assert provider.requests[0].max_tokens == 1_024
+    assert provider.peak == 2
+    assert len(provider.requests) == 20
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_the_functions_that_may_call_share_too(backend: Any) -> None:
+    provider = ScriptedProvider("ok", price_per_token=CENT, output_limit=LIMIT, latency_seconds=1)
+
+    async def ask(context: Context[None]) -> str:
+        return (await context.acomplete(HI)).content
+
+    graph = Graph("calls")
+    for place in range(8):
+        graph.function(ask, id=f"n{place}")
+
+    async def main() -> None:
+        await graph.run(provider=provider, max_cost=8 * most(600, provider), max_parallel=8)
+
+    run_virtual(main, backend=backend)
+    assert provider.peak == 8
+    assert provider.requests[0].max_tokens == 512
+
+
+async def test_below_the_shortest_reply_a_call_is_refused() -> None:
+    provider = ScriptedProvider("ok", price_per_token=CENT, output_limit=LIMIT)
+    ceiling = most(256, provider)
+    await asking("ask").run(provider=provider, max_cost=ceiling)
+    assert provider.requests[0].max_tokens == 256
+    with pytest.raises(BudgetExceededError, match=f"could cost up to \\${ceiling}, but of"):
+        await asking("ask").run(provider=provider, max_cost=ceiling - CENT)
+    assert len(provider.requests) == 1
+
+
+async def test_a_reply_that_was_cut_at_its_share_is_warned_of() -> None:
+    provider = ScriptedProvider("word " * 300, price_per_token=CENT, output_limit=LIMIT)
+    graph = asking("ask")
+    with pytest.warns(BudgetWarning, match="node 'ask': the reply was cut off at 256 tokens"):
+        await graph.run(provider=provider, max_cost=most(256, provider))
+    await asking("own", max_tokens=200).run(provider=provider, max_cost=100)  # the user's own
 
 
 # -- tokens -----------------------------------------------------------------------------------

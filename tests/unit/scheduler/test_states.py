@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from itertools import product
 
 import pytest
@@ -48,6 +49,7 @@ def test_every_legal_step_is_taken_and_no_other(steps: Steps) -> None:
     _question_with_a_deadline(None)
     _retry_that_waits_for_a_slot()
     _cancelled_while_delayed()
+    _over_budget()
     assert set(steps) == set(TRANSITIONS)
 
 
@@ -98,6 +100,19 @@ def _cancelled_while_delayed() -> None:
     assert hand.state("ask") is State.DELAYED
     hand.tell(stimuli.RunCancelled("enough", hand.now))
     assert hand.state("ask") is State.CANCELLED
+
+
+def _over_budget() -> None:
+    graph = Graph("over budget")
+    graph.function(work, id="calls")
+    graph.add(LLM("ask", prompt="Hello"))
+    options = {"max_cost": Decimal(1), "finishes": True, "observed": True}
+    hand = ByHand(graph, price="2", **options).start()
+    assert hand.state("ask") is State.SKIPPED
+    error = hand.core.dispatcher.over_budget
+    assert error is not None
+    hand.fail("calls", error)
+    assert hand.state("calls") is State.SKIPPED
 
 
 def test_an_illegal_step_raises_and_tells_the_story() -> None:
