@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final
 from pydantic import ConfigDict, Field, SkipValidation
 
 from dagorch.models.document import document_format
+from dagorch.models.run_options import OnBudget
 from dagorch.models.strict import StrictModel
 
 __all__ = [
@@ -166,7 +167,7 @@ class OrchestratorConfig(StrictModel):
     """The ceiling of a workflow in input and output tokens together."""
     downgrade: Annotated[SkipValidation[str | dict[str, str] | None], _CHEAPER] = None
     """A cheaper model to use before a ceiling ends the workflow, or one for each model."""
-    on_budget: Annotated[SkipValidation[str], _ON_BUDGET] = "stop"
+    on_budget: Annotated[SkipValidation[OnBudget], _ON_BUDGET] = "stop"
     """
     When a call does not fit under a ceiling: `stop` raises a `BudgetExceededError`.
 
