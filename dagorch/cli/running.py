@@ -141,6 +141,8 @@ def _finish(
         _note("interrupted")
     elif outcome.error is not None:
         print_error(outcome.error, debug=options.debug)
+    elif code == ExitCode.BUDGET and result is not None:
+        _note(f"partial: {result.run.budget_error}")
     return code
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -62,6 +63,22 @@ def test_a_ceiling_that_the_first_call_could_exceed_is_code_4(
         assert run_command(["run", "sequential", "Why?", *options]) == 4
         assert server.requests == [], "nothing was paid for"
     assert capsys.readouterr().err.count("dagorch: ") == 1
+
+
+def test_a_run_that_finishes_under_its_ceiling_is_code_4(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-of-nobody")
+    with ModelServer() as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+        options = ["--model", "gpt-4", "--max-cost", "0.000001", "--on-budget", "finish", "--json"]
+        assert run_command(["run", "sequential", "Why?", *options]) == 4
+        assert server.requests == [], "nothing was paid for"
+    out, err = capsys.readouterr()
+    assert err.count("dagorch: partial: node 'research' could cost up to") == 1
+    result = json.loads(out)
+    assert result["status"] == "partial"
+    assert "max_cost" in result["metadata"]["budget_error"]
 
 
 def test_debug_shows_the_traceback(capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,8 +6,15 @@ from decimal import Decimal
 
 import pytest
 
-from dagorch import BudgetExceededError, DefinitionError, OrchestratorResult, SubTask
-from dagorch.testing import ScriptedProvider
+from dagorch import (
+    AgentResult,
+    BudgetExceededError,
+    DefinitionError,
+    OrchestratorConfig,
+    OrchestratorResult,
+    SubTask,
+)
+from dagorch.testing import ScriptedProvider, run_virtual
 from tests.conformance.doubles import HI, Plain, by_tier, cascade, once, talking
 
 PRICE = 0.0001
@@ -93,3 +100,75 @@ async def test_without_a_downgrade_the_workflow_fails() -> None:
     provider.worst_case_usd = lambda request: Decimal(5)
     with pytest.raises(BudgetExceededError):
         await Asking(once(max_cost=1.0), provider, plan=[SubTask("a", "x")]).execute_workflow("?")
+
+
+# -- calls that set no max_tokens -------------------------------------------------------------
+
+
+class Open(Plain):
+    """Asks for replies of any length."""
+
+    async def execute_subtask(self, subtask, context=None):
+        reply = await self.provider.acomplete(HI)
+        return AgentResult(subtask.id, reply.content)
+
+    async def synthesize_results(self, agent_results, context=None):
+        return (await self.provider.acomplete(HI)).content
+
+
+def large_model(**options) -> ScriptedProvider:
+    """One call of it could cost $1.97, as one of grok-3 could; a reply of 100 words is 0.15 cents."""
+    return ScriptedProvider(
+        "word " * 100, price_per_token=0.000015, output_limit=131_072, **options
+    )
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_a_dollar_is_enough_for_calls_without_max_tokens(backend) -> None:
+    provider = large_model(latency_seconds=1)
+    o = Open(
+        OrchestratorConfig(max_cost=1.00), provider, plan=[SubTask(str(n), "x") for n in range(16)]
+    )
+    result = run_virtual(o.execute_workflow, "Why?", backend=backend)
+    assert result.status == "completed"
+    assert len(provider.requests) == 17
+    assert provider.peak == o.config.max_parallel, "in parallel"
+    assert result.total_cost <= 1
+
+
+# -- a ceiling that ends in an answer ---------------------------------------------------------
+
+
+async def test_the_synthesis_is_over_what_was_paid() -> None:
+    provider = ScriptedProvider("one two three", price_per_token=0.01)
+    plan = [SubTask(str(n), f"text {n}") for n in range(50)]
+    config = once(max_cost=3.0, max_parallel=4, on_budget="finish")
+    result = await Asking(config, provider, plan=plan).execute_workflow("Why?")
+    done = [agent for agent in result.agent_results if agent.status == "completed"]
+    skipped = [agent for agent in result.agent_results if agent.status == "skipped"]
+    assert result.status == "partial"
+    assert 1 <= len(done) < 50
+    assert len(done) + len(skipped) == 50
+    assert result.result == {"said": [agent.content for agent in done]}
+    assert "could cost up to $" in result.metadata["budget_error"]
+    assert result.metadata["over_budget"] == [f"subtasks/{agent.subtask_id}" for agent in skipped]
+    assert all("BudgetExceededError" in agent.metadata["error"] for agent in skipped)
+    assert result.total_cost <= 3.0
+
+
+async def test_a_workflow_that_fits_does_not_mention_the_budget() -> None:
+    config = once(max_cost=9.0, on_budget="finish")
+    provider = ScriptedProvider("one two three", price_per_token=0.01)
+    result = await Asking(config, provider, plan=[SubTask("a", "x")]).execute_workflow("Why?")
+    assert result.status == "completed"
+    assert "budget_error" not in result.metadata
+
+
+@pytest.mark.parametrize("share", [0.0, 0.2, 0.5, 0.8, 2.0])
+async def test_a_cascade_finishes_under_its_ceiling(share: float) -> None:
+    ceiling = share * await cost_of_all() + 0.05 if share else 0.0
+    provider = talking(by_tier, price_per_token=PRICE)
+    o = cascade(provider, max_cost=ceiling, belter_count=40, drummer_count=20, on_budget="finish")
+    result = await o.execute_workflow("Why?")
+    assert result.status == "partial"
+    assert result.total_cost <= ceiling

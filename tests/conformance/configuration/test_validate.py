@@ -32,6 +32,7 @@ BAD: dict[str, list[Any]] = {
     "max_tokens": [-1, 1.5, "900", float("nan"), True],
     "downgrade": ["", "  ", 3, {}, {"a": ""}, {"a": 1}, ["small"]],
     "max_cost": [-0.01, "1.00", float("nan"), True],
+    "on_budget": ["", "end", None, True, 1, ["stop"]],
     "steps": [[], "research", [""], ["a", "a"], [1], {"a": 1}],
     "belter_count": [0, "x", None, 10**9],
     "drummer_count": [0, "x", None],
@@ -66,6 +67,14 @@ def test_a_downgrade_without_a_ceiling_is_reported() -> None:
         ]
         for ceiling in ({"max_cost": 1}, {"max_tokens": 900}):
             assert OrchestratorConfig(downgrade=downgrade, **ceiling).validate() == []
+
+
+def test_finishing_without_a_ceiling_is_reported() -> None:
+    assert OrchestratorConfig(on_budget="finish").validate() == [
+        "on_budget does nothing without a ceiling; set max_cost or max_tokens"
+    ]
+    for ceiling in ({"max_cost": 1}, {"max_tokens": 900}):
+        assert OrchestratorConfig(on_budget="finish", **ceiling).validate() == []
 
 
 def test_every_problem_is_listed() -> None:
