@@ -117,7 +117,7 @@ class Open(Plain):
 
 
 def large_model(**options) -> ScriptedProvider:
-    """One call of it could cost $1.97, as one of grok-3 could; a reply of 100 words is 0.15 cents."""
+    """One call could cost $1.97, as one of grok-3 could; a reply of 100 words costs 0.15 cents."""
     return ScriptedProvider(
         "word " * 100, price_per_token=0.000015, output_limit=131_072, **options
     )
