@@ -7,6 +7,7 @@ Each problem has its node, the line that added the node, and the nearest right n
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from inspect import CO_ASYNC_GENERATOR
 from types import GenericAlias
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from dagorch.errors import DefinitionError, Problem, did_you_mean
 from dagorch.graph.collection import Collection
 from dagorch.models.policy import DEFAULT_POLICY
 from dagorch.models.ref import Ref
+from dagorch.models.unawaited import unawaited
 from dagorch.nodes.base import Kind, Node
 from dagorch.nodes.branch import Branch
 from dagorch.nodes.container import Loop, Map
@@ -68,8 +70,8 @@ def _check_nodes(
     for (id, entry), (parameters, start, stop) in zip(graph.entries.items(), spans, strict=True):
         node = entry.node
         with found:
-            if isinstance(node, Function) and node.signature.problem:
-                found.append(f"function node {id!r}: {node.signature.problem}")
+            if isinstance(node, Function):
+                _check_function(node, found)
             if parameters or entry.bindings:
                 _check_bindings(graph, entry, parameters, found)
             if start != stop:
@@ -134,6 +136,18 @@ def cycle_problem(graph: Definition, cycle: tuple[str, ...]) -> Problem:
     )
 
 
+def _check_function(node: Function, found: _Problems) -> None:
+    problem = node.signature.problem
+    if problem:
+        found.append(f"function node {node.id!r}: {problem}")
+    code = getattr(node.fn, "__code__", None)
+    if code is not None and code.co_flags & CO_ASYNC_GENERATOR:
+        found.append(
+            f"function node {node.id!r}: {node.fn.__name__!r} is an async generator; collect its "
+            "items in a list and return that"
+        )
+
+
 def _check_bindings(
     graph: Definition, entry: Entry, parameters: tuple[ParameterSpec, ...], found: _Problems
 ) -> None:
@@ -151,6 +165,9 @@ def _check_bindings(
                 )
                 found.append(f"node {id!r} has no input {name!r}{known}")
             _check_ref(graph, id, name, source, found)
+            what = unawaited(source)
+            if what:
+                found.append(f"input {name!r} of node {id!r} is {what}")
     for spec in parameters:
         name = spec.name
         if bindings is not None and name in bindings:

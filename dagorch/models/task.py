@@ -6,10 +6,11 @@ import json
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import Field, field_serializer
+from pydantic import Field, field_serializer, field_validator
 from pydantic_core import to_jsonable_python
 
 from dagorch.models.strict import StrictModel
+from dagorch.models.unawaited import unawaited
 
 __all__ = ["AgentResult", "AgentType", "SubTask", "TaskStatus", "plain", "to_text"]
 
@@ -150,6 +151,14 @@ class AgentResult(StrictModel):
             cost: float = ...,
             metadata: dict[str, Any] = ...,
         ) -> None: ...
+
+    @field_validator("content")
+    @classmethod
+    def _awaited(cls, content: Any) -> Any:
+        what = unawaited(content)
+        if what:
+            raise ValueError(f"content is {what}")
+        return content
 
     @field_serializer("content", "metadata", when_used="json")
     def _plain(self, value: Any) -> Any:

@@ -8,8 +8,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from dagorch.errors import DefinitionError, InvalidOutputError
+from dagorch.errors import DefinitionError, InvalidOutputError, OutputTypeError
 from dagorch.models.llm import LLMRequest, LLMResponse, Message, ToolCall, ToolSpec
+from dagorch.models.unawaited import unawaited
 from dagorch.nodes.base import Kind, Node
 from dagorch.nodes.llm import LLM
 from dagorch.nodes.signature import ParameterSpec, signature_of
@@ -109,11 +110,10 @@ class Toolbox:
             arguments = json.loads(call.arguments or "{}")
             if not isinstance(arguments, dict):
                 raise TypeError("the arguments must be a JSON object")
-            if signature_of(tool).is_async:
-                return _awaited(call, tool(**arguments))
-            return _tool_message(call, tool(**arguments))
+            value = tool(**arguments)
         except Exception as error:
             return _error_message(call, error)
+        return _awaited(call, value) if inspect.isawaitable(value) else _tool_message(call, value)
 
     async def step(
         self, state: Conversation, response: LLMResponse, answers: list[Message]
@@ -139,15 +139,22 @@ class Toolbox:
 
 
 def _tool_message(call: ToolCall, value: Any) -> Message:
-    text = value if isinstance(value, str) else json.dumps(value, default=str)
+    what = unawaited(value)
+    if what:  # a mistake in the code, which no model can repair
+        raise OutputTypeError(f"tool {call.name!r} returned {what}")
+    try:
+        text = value if isinstance(value, str) else json.dumps(value, default=str)
+    except Exception as error:
+        return _error_message(call, error)
     return Message("tool", text, tool_call_id=call.id)
 
 
 async def _awaited(call: ToolCall, answer: Awaitable[Any]) -> Message:
     try:
-        return _tool_message(call, await answer)
+        value = await answer
     except Exception as error:
         return _error_message(call, error)
+    return _tool_message(call, value)
 
 
 def _error_message(call: ToolCall, error: Exception) -> Message:

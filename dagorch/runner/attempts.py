@@ -22,6 +22,7 @@ from dagorch.errors import (
 )
 from dagorch.graph.graph import Graph
 from dagorch.graph.plan import ASYNC, LLM_CALL, Plan
+from dagorch.models.unawaited import SCALARS, unawaited
 from dagorch.models.usage import NOTHING_USED
 from dagorch.nodes.ask import Ask
 from dagorch.nodes.function import Function
@@ -114,6 +115,8 @@ class Attempts:
                     value = await self._in_thread(attempt, functools.partial(node.fn, **inputs))
                     if inspect.isawaitable(value):  # a lambda around a coroutine function, say
                         value = await value
+                if type(value) not in SCALARS and unawaited(value):
+                    return self.wrong_type(attempt, value)
                 if node.expand:
                     expansion = _expansion(node, value, self._core.limits)
                     self._check_providers(node, expansion)
@@ -134,14 +137,17 @@ class Attempts:
             ) from error
 
     def wrong_type(self, attempt: StartAttempt, value: Any) -> Stimulus:
-        """Return the stimulus of an attempt whose value does not fit its function's annotation."""
+        """Return the stimulus of an attempt whose function returned what it must not return."""
         node: Any = attempt.frame.plan.nodes[attempt.index]
-        wanted = type_name(node.signature.returns)
-        error = OutputTypeError(
-            f"node {attempt.path!r} is annotated to return {wanted}, but returned "
-            f"{type_name(type(value))}: {value!r:.80}",
-            path=attempt.path,
-        )
+        what = unawaited(value)
+        if what:
+            text = f"returned {what}"
+        else:
+            text = (
+                f"is annotated to return {type_name(node.signature.returns)}, but returned "
+                f"{type_name(type(value))}: {value!r:.80}"
+            )
+        error = OutputTypeError(f"node {attempt.path!r} {text}", path=attempt.path)
         return stimuli.AttemptFailed(attempt, error, self._clock())
 
     def cancelled(self, attempt: StartAttempt) -> stimuli.AttemptCancelled:
@@ -206,10 +212,10 @@ class Attempts:
                 value = node.template.render(ticket.inputs)
             elif ticket.purpose is Purpose.SELECT:
                 assert ticket.function is not None
-                value = ticket.function(**ticket.inputs)
+                value = _awaited_before(ticket.function(**ticket.inputs))
             else:
                 assert ticket.function is not None
-                value = ticket.function(ticket.argument)
+                value = _awaited_before(ticket.function(ticket.argument))
                 if ticket.purpose is Purpose.UNTIL:
                     value = bool(value)
         except Exception as error:
@@ -232,6 +238,14 @@ class Attempts:
         if model != request.model:
             request = replace(request, model=model)
         return self._preparer.prepare(provider, request, node)
+
+
+def _awaited_before(value: Any) -> Any:
+    """Return the value of a function that the core asked for, unless it had to be awaited."""
+    what = unawaited(value)
+    if what:
+        raise OutputTypeError(f"it returned {what}; this function must be sync")
+    return value
 
 
 def is_foreign_cancellation(error: BaseException) -> bool:

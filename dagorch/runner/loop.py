@@ -18,6 +18,7 @@ from anyio.lowlevel import checkpoint
 
 from dagorch.errors import DagorchError
 from dagorch.models.events import Event
+from dagorch.models.unawaited import SCALARS, unawaited
 from dagorch.runner.attempts import Attempts, is_foreign_cancellation
 from dagorch.runner.loop_state import LoopState
 from dagorch.scheduler import stimuli
@@ -218,7 +219,9 @@ class Runner:
                         core.handle(stimulus)
                         break
                     check = plan.checks[index]
-                    if check is not None and not check(value):
+                    if (check is not None and not check(value)) or (
+                        type(value) not in SCALARS and unawaited(value)
+                    ):
                         core.handle(self._attempts.wrong_type(attempt, value))
                         break
                     now = clock()

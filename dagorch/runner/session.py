@@ -19,6 +19,7 @@ from dagorch.ids import RunId, new_run_id
 from dagorch.models.events import Event
 from dagorch.models.result import Result
 from dagorch.models.run_options import RUN_OPTIONS, RunArguments
+from dagorch.models.unawaited import unawaited
 from dagorch.nodes.types import type_name, value_check
 from dagorch.runner.attempts import Attempts
 from dagorch.runner.event_delivery import EventQueue, Listener
@@ -75,6 +76,10 @@ class Session:
                     yield f"input {name!r} is missing; pass {how}"
                 continue
             value = self.inputs[name]
+            what = unawaited(value)
+            if what:
+                yield f"input {name!r} is {what}"
+                continue
             check = value_check(spec.annotation)
             if check is not None and not check(value):
                 yield (
