@@ -30,16 +30,20 @@ def unawaited(value: object) -> str:
         >>> unawaited("text")
         ''
     """
-    kind = type(value)
-    if kind in SCALARS:
+    if type(value) in SCALARS:
         return ""
-    if isinstance(value, list | tuple):
-        first = unawaited(value[0]) if value else ""
-        if not first:
-            return ""
-        for item in value[1:]:
-            unawaited(item)
-        return f"a {kind.__name__} that begins with {first}, and every other item"
+    if not isinstance(value, list | tuple):
+        return _describe(value)
+    what = _describe(value[0]) if value else ""
+    if not what:
+        return ""
+    for item in value[1:]:
+        _describe(item)
+    return f"a {type(value).__name__} that begins with {what}, and every other item"
+
+
+def _describe(value: object) -> str:
+    kind = type(value)
     if kind is AsyncGeneratorType:
         return f"the async generator of {_name(value)!r}; await its items with 'async for'"
     if not hasattr(kind, "__await__"):
