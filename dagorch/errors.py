@@ -18,7 +18,7 @@ Every error that dagorch raises, in one tree.
     |           ProviderConnectionError, MalformedReplyError, RefusedError
     |   +-- SourceError          a search source failed
     |       +-- SourceUnavailableError, SourceLimitedError, SourceRefusedError, SourceReplyError
-    +-- InvariantError           a bug in dagorch; please report it
+    |   +-- InvariantError       a bug in dagorch; please report it
 
 Details are attributes and survive pickling. A message says what is wrong, where, and what to do.
 """
@@ -399,9 +399,10 @@ class SourceReplyError(SourceError):
     """The response does not follow the interface of the source."""
 
 
-class InvariantError(DagorchError):
+class InvariantError(RunError):
     """
     Raised when the engine breaks one of its own rules. This is a bug in dagorch.
 
-    The story shows the steps that led to it.
+    The story shows the steps that led to it. Raised out of a run, it has partial results like any
+    other `RunError`.
     """

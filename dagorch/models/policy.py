@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from dagorch.errors import DefinitionError
+from dagorch.models.user_objects import error_flag
 
 __all__ = ["DEFAULT_POLICY", "NO_FALLBACK", "ErrorPolicy", "Policy", "Retry"]
 
@@ -81,7 +82,7 @@ class Retry:
 
     def covers(self, error: BaseException) -> bool:
         """Whether this error is retried."""
-        return isinstance(error, self.on) and bool(getattr(error, "retryable", True))
+        return isinstance(error, self.on) and error_flag(error, "retryable", default=True)
 
 
 @dataclass(frozen=True, slots=True)

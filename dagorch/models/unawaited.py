@@ -32,7 +32,7 @@ def unawaited(value: object) -> str:
     """
     if type(value) in SCALARS:
         return ""
-    if not isinstance(value, list | tuple):
+    if type(value) is not list and type(value) is not tuple:  # a subclass has its own methods
         return _describe(value)
     what = _describe(value[0]) if value else ""
     if not what:
@@ -48,7 +48,7 @@ def _describe(value: object) -> str:
         return f"the async generator of {_name(value)!r}; await its items with 'async for'"
     if not hasattr(kind, "__await__"):
         return ""
-    if hasattr(value, "cr_code"):
+    if hasattr(kind, "cr_code"):
         value.close()  # type: ignore[attr-defined]  # coroutines have it, Cython's too
         return f"the coroutine of {_name(value)!r}; await it"
     return f"a {kind.__name__}, which is awaitable; await it"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from dagorch.errors import DefinitionError
+from dagorch.models.user_objects import short_repr
 from dagorch.nodes.base import Kind, Node, suggest_options
 from dagorch.nodes.signature import ParameterSpec, signature_of
 
@@ -81,6 +82,7 @@ def labels_of(branch: Branch, picked: object) -> tuple[str, ...]:
     if wrong or not chosen:
         known = ", ".join(map(repr, branch.labels))
         raise ValueError(
-            f"select of branch {branch.id!r} picked {picked!r}; its labels are {known}"
+            f"select of branch {branch.id!r} picked {short_repr(picked, 80)}; its labels are "
+            f"{known}"
         )
     return tuple(label for label in branch.labels if label in chosen)

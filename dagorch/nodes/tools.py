@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from dagorch.errors import DefinitionError, InvalidOutputError, OutputTypeError
 from dagorch.models.llm import LLMRequest, LLMResponse, Message, ToolCall, ToolSpec
 from dagorch.models.unawaited import unawaited
+from dagorch.models.user_objects import error_text
 from dagorch.nodes.base import Kind, Node
 from dagorch.nodes.llm import LLM
 from dagorch.nodes.signature import ParameterSpec, signature_of
@@ -158,7 +159,7 @@ async def _awaited(call: ToolCall, answer: Awaitable[Any]) -> Message:
 
 
 def _error_message(call: ToolCall, error: Exception) -> Message:
-    text = f"error: {type(error).__name__}: {error}"
+    text = f"error: {type(error).__name__}: {error_text(error)}"
     return Message("tool", text, tool_call_id=call.id, is_error=True)
 
 

@@ -19,10 +19,12 @@ from dagorch.models.events import Event
 from dagorch.models.result import Result
 from dagorch.models.run_options import RunArguments
 from dagorch.models.usage import Usage
+from dagorch.models.user_objects import passes, short_repr
 from dagorch.nodes.types import type_name, value_check
+from dagorch.runner.cancellation import single_error
 from dagorch.runner.event_delivery import EventQueue
 from dagorch.runner.loop_state import shared
-from dagorch.runner.session import Session, single_error
+from dagorch.runner.session import Session
 from dagorch.scheduler import stimuli
 from dagorch.scheduler.states import State
 
@@ -72,6 +74,7 @@ class RunHandle:
         self._finished: anyio.Event | None = None
         self._result: Result | None = None
         self._error: BaseException | None = None
+        self._interrupt: BaseException | None = None
         self._group: Any = None
         self._result_read = False
         self._highest = 0.0
@@ -100,10 +103,12 @@ class RunHandle:
         try:
             swallowed = await self._group.__aexit__(kind, error, trace)
         except BaseExceptionGroup as group:
-            single = single_error(group)
+            single = self._interrupt or single_error(group)
             if single is error:
                 return False  # raised again as it is, with its cause
             raise single from single.__cause__
+        if self._interrupt is not None and error is not self._interrupt:
+            raise self._interrupt
         if error is None and self._error is not None and not self._result_read:
             raise self._error
         return bool(swallowed)
@@ -114,6 +119,10 @@ class RunHandle:
             self._result = await self._session.run()
         except Exception as error:
             self._error = error
+        except (KeyboardInterrupt, SystemExit) as error:
+            # Raised by the task that owns the run: raised here, it would stop asyncio's loop.
+            self._error = self._interrupt = error
+            self._group.cancel_scope.cancel()
         except BaseException:
             self._error = RunError("the run was cancelled from outside")
             raise
@@ -174,10 +183,10 @@ class RunHandle:
         frame, index = parked[path]
         node: Any = frame.plan.nodes[index]
         check = value_check(node.output)
-        if check is not None and not check(value):
+        if not passes(check, value):
             raise DefinitionError(
                 f"question {path!r} wants {type_name(node.output)}, not {type_name(type(value))}: "
-                f"{value!r:.60}"
+                f"{short_repr(value, 60)}"
             )
         runner.feed(stimuli.Answered(path, value, shared().clock()))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
 import functools
 import inspect
 import sys
@@ -10,8 +10,6 @@ import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
-
-import anyio
 
 from dagorch.errors import (
     DagorchWarning,
@@ -23,8 +21,10 @@ from dagorch.errors import (
 from dagorch.graph.graph import Graph
 from dagorch.graph.plan import ASYNC, LLM_CALL, Plan
 from dagorch.models.unawaited import SCALARS, unawaited
-from dagorch.models.usage import NOTHING_USED
+from dagorch.models.usage import NOTHING_USED, Usage
+from dagorch.models.user_objects import short_repr, with_class
 from dagorch.nodes.ask import Ask
+from dagorch.nodes.branch import labels_of
 from dagorch.nodes.function import Function
 from dagorch.nodes.types import type_name
 from dagorch.runner.bills import failure_usage, with_usage, worst_case_usage
@@ -40,7 +40,7 @@ from dagorch.scheduler.core import Core
 from dagorch.scheduler.records import Evaluate, ModelChoice, Prepared, Purpose, StartAttempt
 from dagorch.scheduler.stimuli import Stimulus
 
-__all__ = ["Attempts", "is_foreign_cancellation"]
+__all__ = ["Attempts"]
 
 
 class Attempts:
@@ -125,7 +125,7 @@ class Attempts:
                 if check is not None and not check(value):
                     return self.wrong_type(attempt, value)
         except Exception as error:
-            return stimuli.AttemptFailed(attempt, error, self._clock(), usage)
+            return stimuli.AttemptFailed(attempt, with_class(error), self._clock(), usage)
         return stimuli.AttemptSucceeded(attempt, value, self._clock(), usage)
 
     def _check_providers(self, node: Function, expansion: Plan) -> None:
@@ -145,7 +145,7 @@ class Attempts:
         else:
             text = (
                 f"is annotated to return {type_name(node.signature.returns)}, but returned "
-                f"{type_name(type(value))}: {value!r:.80}"
+                f"{type_name(type(value))}: {short_repr(value, 80)}"
             )
         error = OutputTypeError(f"node {attempt.path!r} {text}", path=attempt.path)
         return stimuli.AttemptFailed(attempt, error, self._clock())
@@ -155,7 +155,10 @@ class Attempts:
         usage = NOTHING_USED
         prepared = attempt.prepared
         if prepared is not None:
-            usage = worst_case_usage(prepared.provider, prepared.request)
+            try:
+                usage = worst_case_usage(prepared.provider, prepared.request)
+            except Exception:  # of a provider of the user's; the cancellation goes on
+                usage = Usage(cost_usd=prepared.worst.cost_usd, estimated=True, calls=1)
         return stimuli.AttemptCancelled(attempt, self._clock(), usage)
 
     def foreign_cancellation(self, attempt: StartAttempt, error: BaseException) -> Stimulus:
@@ -212,7 +215,8 @@ class Attempts:
                 value = node.template.render(ticket.inputs)
             elif ticket.purpose is Purpose.SELECT:
                 assert ticket.function is not None
-                value = _awaited_before(ticket.function(**ticket.inputs))
+                branch: Any = ticket.frame.plan.nodes[ticket.index]
+                value = labels_of(branch, _awaited_before(ticket.function(**ticket.inputs)))
             else:
                 assert ticket.function is not None
                 value = _awaited_before(ticket.function(ticket.argument))
@@ -221,11 +225,12 @@ class Attempts:
         except Exception as error:
             node = ticket.frame.plan.nodes[ticket.index]
             name = getattr(ticket.function, "__qualname__", ticket.purpose)
-            error.add_note(
-                f"raised by {ticket.purpose} function {name!r} of {node.kind.value} node "
-                f"{node.id!r}"
-            )
-            return stimuli.EvaluationFailed(ticket, error, self._clock())
+            with contextlib.suppress(Exception):  # the error may have methods of its own
+                error.add_note(
+                    f"raised by {ticket.purpose} function {name!r} of {node.kind.value} node "
+                    f"{node.id!r}"
+                )
+            return stimuli.EvaluationFailed(ticket, with_class(error), self._clock())
         return stimuli.Evaluated(ticket, value, self._clock())
 
     def _prepare(self, ticket: Evaluate) -> Prepared:
@@ -246,20 +251,6 @@ def _awaited_before(value: Any) -> Any:
     if what:
         raise OutputTypeError(f"it returned {what}; this function must be sync")
     return value
-
-
-def is_foreign_cancellation(error: BaseException) -> bool:
-    """
-    Return whether a cancellation was meant for something that a node awaits, not for this task.
-
-    On asyncio, awaiting a cancelled task and being cancelled raise the same error; trio
-    distinguishes the two.
-    """
-    if not isinstance(error, asyncio.CancelledError):
-        return False
-    task = asyncio.current_task()
-    own = task is None or task.cancelling() > 0
-    return not own and anyio.current_effective_deadline() != float("-inf")
 
 
 def _expansion(node: Function, value: Any, limits: Mapping[str, Any]) -> Any:

@@ -16,6 +16,9 @@ import anyio
 
 from dagorch.models.events import RUN_ENDS, Event, EventType
 from dagorch.models.log import logger
+from dagorch.models.user_objects import short_repr
+from dagorch.runner.cancellation import is_foreign_cancellation
+from dagorch.scheduler.events import describe
 
 __all__ = ["QUEUE_LENGTH", "EventQueue", "Listener"]
 
@@ -158,14 +161,18 @@ class Listener:
                 await outcome
         except Exception as error:
             self._log(event, error)
+        except BaseException as error:
+            if not is_foreign_cancellation(error):
+                raise
+            self._log(event, error)
 
-    def _log(self, event: Event, error: Exception) -> None:
+    def _log(self, event: Event, error: BaseException) -> None:
         if type(error) in self._logged_types:
             return
         self._logged_types.add(type(error))
         logger().warning(
             "listener failed",
-            listener=repr(self._callback),
+            listener=short_repr(self._callback, 200),
             event_type=event.type.value,
-            error=repr(error),
+            error=describe(error),
         )

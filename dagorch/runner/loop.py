@@ -16,10 +16,11 @@ import anyio
 from anyio.abc import TaskGroup
 from anyio.lowlevel import checkpoint
 
-from dagorch.errors import DagorchError
 from dagorch.models.events import Event
 from dagorch.models.unawaited import SCALARS, unawaited
-from dagorch.runner.attempts import Attempts, is_foreign_cancellation
+from dagorch.models.user_objects import with_class
+from dagorch.runner.attempts import Attempts
+from dagorch.runner.cancellation import interrupt_in, is_foreign_cancellation
 from dagorch.runner.loop_state import LoopState
 from dagorch.scheduler import stimuli
 from dagorch.scheduler.commands import (
@@ -78,8 +79,10 @@ class Runner:
         self._timer_at = _NEVER
         self._timer_runs = False
         self._timer_moved: anyio.Event | None = None
-        self.broken: BaseException | None = None
+        self.broken: Exception | None = None
         """An error of the engine itself."""
+        self._interrupt: BaseException | None = None
+        """A `KeyboardInterrupt` or `SystemExit` of user code: the run's last word."""
         attempts.bind(self, shared.clock, core)
 
     async def run(self, inputs: dict[str, Any]) -> None:
@@ -87,21 +90,28 @@ class Runner:
         Run to the end; the core knows how it ended.
 
         Raises:
-            BaseException: Cancellation from outside, once every attempt has ended.
+            BaseException: Cancellation from outside, or a `KeyboardInterrupt` or `SystemExit` of
+                user code, once every attempt has ended.
         """
         core = self._core
         self._shared.enter(core.run_id, self._resource_freed)
         try:
             async with anyio.create_task_group() as group:
                 self._group = group
-                core.handle(stimuli.RunStarted(inputs, self._clock()))
-                await self._work()
+                try:
+                    core.handle(stimuli.RunStarted(inputs, self._clock()))
+                    await self._work()
+                finally:
+                    # trio closes the group before this task resumes, and another run may wake
+                    # this one in between: a task that is started then raises in that run.
+                    self._group = None
         finally:
             if self.broken is None and not core.is_done:
                 self._drain()
-            self._group = None
             self._shared.leave(core.run_id)
             self._attempts.unbind()
+        if self._interrupt is not None:
+            raise self._interrupt
         if self.broken is not None:
             raise self.broken
 
@@ -113,7 +123,7 @@ class Runner:
             return
         try:
             self._core.handle(stimulus)
-        except DagorchError as error:  # an InvariantError: the engine itself is wrong
+        except Exception as error:
             self._break(error)
         self._call_if_needed()
 
@@ -170,15 +180,26 @@ class Runner:
         group = self._group
         core = self._core
         # Until the last command, not until the last node run: the end must be reported, too.
-        while group is not None and self.broken is None and not core.is_done:
+        while group is not None and not self._is_over:
             try:
                 if core.plan.cancels_as_unit:  # what cancels one attempt cancels all
                     await self._run_commands(group.cancel_scope)
                 else:
                     with anyio.CancelScope() as scope:
                         await self._run_commands(scope)
-            except DagorchError as error:  # an InvariantError: the engine itself is wrong
+            except Exception as error:
                 self._break(error)
+            except BaseException as error:
+                interrupt = interrupt_in(error)
+                if interrupt is None:
+                    raise
+                self._interrupt = interrupt
+                self.cancel(f"user code raised {type(interrupt).__name__}")
+                group.cancel_scope.cancel()
+
+    @property
+    def _is_over(self) -> bool:
+        return self.broken is not None or self._interrupt is not None or self._core.is_done
 
     async def _run_commands(self, scope: anyio.CancelScope) -> None:  # noqa: C901  the hot loop, in one piece
         """Carry out commands until the run is over or this scope is cancelled."""
@@ -203,12 +224,16 @@ class Runner:
                     try:
                         if function is None:
                             stimulus = await self._attempts.perform(attempt)
-                        elif inputs:  # the most common kind, without calls in between
-                            value = await function(**inputs)
-                        else:
-                            value = await function()
+                        else:  # the most common kind, without calls in between
+                            value = await (function(**inputs) if inputs else function())
+                            check = plan.checks[index]
+                            if (check is not None and not check(value)) or (
+                                type(value) not in SCALARS and unawaited(value)
+                            ):
+                                stimulus = self._attempts.wrong_type(attempt, value)
+                                function = None
                     except Exception as error:  # the core retries it or fails the node with it
-                        core.handle(stimuli.AttemptFailed(attempt, error, clock()))
+                        core.handle(stimuli.AttemptFailed(attempt, with_class(error), clock()))
                         break
                     except BaseException as error:  # raised again, unless it is foreign
                         if not is_foreign_cancellation(error):
@@ -217,12 +242,6 @@ class Runner:
                         break
                     if function is None:
                         core.handle(stimulus)
-                        break
-                    check = plan.checks[index]
-                    if (check is not None and not check(value)) or (
-                        type(value) not in SCALARS and unawaited(value)
-                    ):
-                        core.handle(self._attempts.wrong_type(attempt, value))
                         break
                     now = clock()
                     if turn != slice.turn:  # it waited, and everybody else had a turn
@@ -250,7 +269,7 @@ class Runner:
 
     def _cancelled(self, attempt: StartAttempt, error: BaseException) -> NoReturn:
         """
-        Report an attempt that was cancelled: by the core, or from outside with the whole run.
+        Report an attempt that was cancelled: by the core, from outside, or by an interrupt.
 
         Other errors in the group belong to the attempt; only the cancellation is raised again.
         """
@@ -260,7 +279,7 @@ class Runner:
             parts = error.split(anyio.get_cancelled_exc_class())
             if parts[0] is not None and isinstance(parts[1], Exception):
                 cancelled, rest = parts
-        if not attempt.cancelling:
+        if not attempt.cancelling and interrupt_in(error) is None:
             core.handle(stimuli.RunCancelled("cancelled from outside", now))
         ended = self._attempts.cancelled(attempt)
         core.handle(
@@ -301,8 +320,10 @@ class Runner:
         elif type(command) is StartAttempt:  # only while draining: no worker is left
             self._core.handle(stimuli.AttemptCancelled(command, self._clock()))
 
-    def _break(self, error: BaseException) -> None:
-        self.broken = error
+    def _break(self, error: Exception) -> None:
+        """End the run with an error of the engine itself, which no longer knows its state."""
+        if self.broken is None:
+            self.broken = error
         if self._group is not None:
             self._group.cancel_scope.cancel()
 

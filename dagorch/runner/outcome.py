@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from dagorch.errors import BudgetExceededError, RunError
+from dagorch.errors import BudgetExceededError, InvariantError, RunError
 from dagorch.graph.plan import ATTEMPT_KINDS, Plan
 from dagorch.models.result import NodeRun, Result, RunStatus
 from dagorch.models.usage import NOTHING_USED, Bill
+from dagorch.models.user_objects import error_text
 from dagorch.scheduler.closed_frames import unpack
 from dagorch.scheduler.containers import missing_output_error
 from dagorch.scheduler.core import Core
@@ -17,7 +19,7 @@ from dagorch.scheduler.records import MISSING, RELEASED, Frame, FrameGroup, Node
 from dagorch.scheduler.states import State
 from dagorch.scheduler.story import NodeRunRecords, ended_story, reason
 
-__all__ = ["result_of", "run_error"]
+__all__ = ["engine_error", "result_of", "run_error"]
 
 V = TypeVar("V")
 _COMPLETED = int(State.COMPLETED)
@@ -140,15 +142,29 @@ def run_error(core: Core, result: Result) -> RunError | None:
         return cause
     trail = list(_trail(core, index, cause)) if index is not None else []
     path = trail[-1][0] if trail else ""
-    name = type(cause).__name__
+    name, text = type(cause).__name__, error_text(cause)
     error = RunError(
-        f"node {path!r} failed: {name}: {cause}" if path else f"{name}: {cause}",
+        f"node {path!r} failed: {name}: {text}" if path else f"{name}: {text}",
         path=path,
         story=[line for _, lines in trail for line in lines],
         partial_results=result,
     )
     error.__cause__ = cause
     return error
+
+
+def engine_error(core: Core, graph: Any, error: Exception) -> InvariantError:
+    """Return an error of the engine itself, with what had finished, as far as it can be read."""
+    failure = error
+    if not isinstance(failure, InvariantError):
+        failure = InvariantError(
+            f"the engine failed with {type(error).__name__}: {error_text(error)}; this is a bug in "
+            "dagorch"
+        )
+        failure.__cause__ = error
+    with suppress(Exception):
+        failure.partial_results = result_of(core, graph, 0)
+    return failure
 
 
 def _trail(core: Core, index: int, cause: BaseException) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -287,6 +303,8 @@ def _node_run(
     plan, states, times, all_details = records
     ready, started, ended = times[3 * index : 3 * index + 3]
     state = State(states[index])
+    if not state.is_end:  # the engine broke before its end
+        state, ended = State.CANCELLED, core.now
     details = all_details.get(index)
     attempts = 0
     if started >= 0 and plan.kinds[index] in ATTEMPT_KINDS:

@@ -20,17 +20,19 @@ from dagorch.models.events import Event
 from dagorch.models.result import Result
 from dagorch.models.run_options import RUN_OPTIONS, RunArguments
 from dagorch.models.unawaited import unawaited
+from dagorch.models.user_objects import passes, short_repr
 from dagorch.nodes.types import type_name, value_check
 from dagorch.runner.attempts import Attempts
+from dagorch.runner.cancellation import single_error
 from dagorch.runner.event_delivery import EventQueue, Listener
 from dagorch.runner.loop import Runner
 from dagorch.runner.loop_state import shared
-from dagorch.runner.outcome import result_of, run_error
+from dagorch.runner.outcome import engine_error, result_of, run_error
 from dagorch.runner.providers import Providers
 from dagorch.runner.request_preparation import RequestPreparer
 from dagorch.scheduler.core import Core
 
-__all__ = ["Session", "single_error"]
+__all__ = ["Session"]
 
 
 class Session:
@@ -81,10 +83,10 @@ class Session:
                 yield f"input {name!r} is {what}"
                 continue
             check = value_check(spec.annotation)
-            if check is not None and not check(value):
+            if not passes(check, value):
                 yield (
                     f"input {name!r} takes {type_name(spec.annotation)}, not "
-                    f"{type_name(type(value))}: {value!r:.60}"
+                    f"{type_name(type(value))}: {short_repr(value, 60)}"
                 )
 
     def _bound_problems(self) -> Iterator[str]:
@@ -160,15 +162,17 @@ class Session:
                 await self._run_with_listeners(self.runner)
             else:
                 await self._run_alone(self.runner)
+        except Exception as error:  # not of a node: those are in the core
+            raise engine_error(core, self.graph, error) from error.__cause__
         finally:
             self.runner = None
             await router.leave()
         result = result_of(core, self.graph, self.dropped)
-        error = run_error(core, result)
+        failure = run_error(core, result)
         if core.cancelled is not None:
             await checkpoint()  # raises if the cancellation came from outside
-        if error is not None:
-            raise error
+        if failure is not None:
+            raise failure
         return result
 
     async def _run_alone(self, runner: Runner) -> None:
@@ -205,18 +209,3 @@ class Session:
             raise single from single.__cause__
         if failure is not None:
             raise failure
-
-
-def single_error(group: BaseExceptionGroup) -> BaseException:
-    """Return the one error behind a group, rather than the cancellations that it caused."""
-    errors: list[BaseException] = []
-    stack: list[BaseException] = [group]
-    while stack:
-        error = stack.pop()
-        if isinstance(error, BaseExceptionGroup):
-            stack.extend(error.exceptions)
-        else:
-            errors.append(error)
-    return next(
-        (e for e in errors if not isinstance(e, anyio.get_cancelled_exc_class())), errors[0]
-    )

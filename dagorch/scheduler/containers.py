@@ -102,7 +102,7 @@ def open_container(frame: Frame, index: int) -> Step:
     value = inputs[node.parameter]
     if kind == LOOP:
         return _next_pass(container, value)
-    if isinstance(value, (list, tuple, range)):
+    if type(value) in (list, tuple, range):  # not a subclass, whose methods are user code
         return OpenMap(value)
     return Evaluate(frame, index, Purpose.ITEMS, tuple, {}, value)
 
@@ -268,8 +268,9 @@ def missing_output_error(frame: Frame, index: int) -> BaseException:
     """Return why an output has no value: its own error, else that of what it depended on."""
     for ancestor in _with_ancestors(frame, index):
         details = frame.node_details.get(ancestor)
-        if frame.state[ancestor] == State.FAILED and details is not None and details.error:
-            return details.error
+        error = details.error if details is not None else None
+        if frame.state[ancestor] == State.FAILED and error is not None:
+            return error
     end = State(frame.state[index]).name.lower()
     return RunError(f"output {frame.path_of(index)!r} was {end}", path=frame.path_of(index))
 

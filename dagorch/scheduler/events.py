@@ -9,6 +9,7 @@ from dagorch.models.events import NODE_ENDS, EventType
 from dagorch.models.llm import LLMResponse
 from dagorch.models.messages import plain_calls, plain_messages
 from dagorch.models.usage import Usage
+from dagorch.models.user_objects import error_text
 from dagorch.scheduler.records import NO_SERVICE_MODEL, Frame, Prepared
 from dagorch.scheduler.states import State
 
@@ -22,7 +23,7 @@ END_EVENTS: Final[Mapping[State, EventType]] = {
 
 def describe(error: BaseException) -> str:
     """Return an error as one line."""
-    text = str(error).strip().split("\n", 1)[0]
+    text = error_text(error).strip().split("\n", 1)[0]
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 

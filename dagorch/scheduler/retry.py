@@ -6,6 +6,7 @@ import random
 
 from dagorch.errors import ProviderError, SourceError
 from dagorch.models.policy import Retry
+from dagorch.models.user_objects import error_flag
 
 __all__ = ["next_delay"]
 
@@ -31,9 +32,10 @@ def next_delay(
     """
     if failures >= retry.attempts or not retry.covers(error):
         return None
-    if isinstance(error, ProviderError | SourceError) and error.retry_after_seconds is not None:
+    if isinstance(error, ProviderError | SourceError):
         wait = error.retry_after_seconds
-        return wait if wait <= retry.max_delay_seconds else None
-    if getattr(error, "retry_at_once", False):
+        if isinstance(wait, int | float):  # an error of a user's provider may have anything
+            return wait if wait <= retry.max_delay_seconds else None
+    if error_flag(error, "retry_at_once", default=False):
         return 0.0
     return rng.uniform(0.0, retry.ceiling_seconds(failures))

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from dagorch.graph.plan import Plan
+from dagorch.models.user_objects import error_text
 from dagorch.scheduler.records import Frame, NodeDetails
 from dagorch.scheduler.states import State
 
@@ -78,7 +79,7 @@ def reason(
     if own is not None and state == State.SKIPPED:
         error = own.refusal
     if error is not None:
-        return f"{type(error).__name__}: {error}"
+        return f"{type(error).__name__}: {error_text(error)}"
     if state not in (State.SKIPPED, State.BLOCKED):
         return ""
     causes: dict[str, None] = {}

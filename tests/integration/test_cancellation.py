@@ -235,6 +235,41 @@ def test_a_cancelled_task_that_a_node_waits_for_fails_that_node_alone() -> None:
     assert isinstance(error.__cause__, asyncio.CancelledError)
 
 
+def test_a_cancelled_task_that_a_listener_waits_for_does_not_disturb_the_run() -> None:
+    heard: list[Event] = []
+
+    async def listen(event: Event) -> None:
+        heard.append(event)
+        await _waits_for_a_cancelled_task()
+
+    graph = Graph("heard")
+    graph.function(anyio.lowlevel.checkpoint, id="node")
+    result = asyncio.run(graph.run(on_event=listen))
+    assert result.status == "completed"
+    assert heard[-1].type in RUN_ENDS
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_a_provider_that_cannot_say_what_a_cancelled_call_costs(backend: Any) -> None:
+    class Forgetful(ScriptedProvider):
+        def worst_case_usd(self, request: Any) -> Any:
+            raise KeyError("price")
+
+    graph = Graph("cancelled")
+    graph.add(LLM("slow", prompt="x"))
+
+    async def main() -> None:
+        provider = Forgetful("ok", latency_seconds=60)
+        async with graph.start(provider=provider) as run:
+            await anyio.sleep(1)
+            run.cancel("enough")
+            with pytest.raises(RunError, match="enough") as caught:
+                await run.result()
+        assert caught.value.partial_results.get("slow").usage.estimated
+
+    run_virtual(main, backend=backend)
+
+
 def test_a_stray_cancellation_is_retried() -> None:
     tries: list[int] = []
 

@@ -37,6 +37,7 @@ from dagorch.models.result import NodeRun, Result
 from dagorch.models.task import plain
 from dagorch.models.truncate import truncate_with_count
 from dagorch.models.usage import NOTHING_USED, Usage
+from dagorch.models.user_objects import error_text
 
 __all__ = ["Recorder"]
 
@@ -290,7 +291,9 @@ def _text(text: str, max_length: int | None = None) -> str:
 
 
 def _error(error: BaseException | None, max_length: int) -> str:
-    return "" if error is None else _text(f"{type(error).__name__}: {error}", max_length)
+    return (
+        "" if error is None else _text(f"{type(error).__name__}: {error_text(error)}", max_length)
+    )
 
 
 def _json_value(value: Any) -> tuple[JsonValue, int]:
@@ -298,7 +301,9 @@ def _json_value(value: Any) -> tuple[JsonValue, int]:
     try:
         text = _valid(json.dumps(plain(value), ensure_ascii=False))
     except Exception as error:  # a class of the user's may raise anything
-        return _text(f"<{type(value).__name__} that has no JSON form: {error}>", MAX_VALUE), 0
+        return _text(
+            f"<{type(value).__name__} that has no JSON form: {error_text(error)}>", MAX_VALUE
+        ), 0
     whole: JsonValue = json.loads(text, parse_constant=str)  # NaN and Infinity are not JSON
     omitted = len(text) - MAX_VALUE
     if omitted <= 0:
