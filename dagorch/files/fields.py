@@ -161,6 +161,8 @@ POLICY: Final[Mapping[str, Field]] = {
     "priority": Field(_WHOLE, "Among ready nodes, the highest starts first."),
     "resources": Field(_NAMES, "The named resources that an attempt holds."),
     "keep": Field(_FLAG, "Whether it runs to its end when nothing needs its value."),
+    "reserve": Field(_FLAG, "Whether the worst case of a call is set aside from the run's start."),
+    "reserve_input_tokens": Field(_COUNT, "The prompt, in bytes, that reserve covers."),
     "version": Field(_TEXT, "Replaces the function's source in fingerprints."),
 }
 PLAIN_POLICY_FIELDS: Final = tuple(name for name in POLICY if name not in ("retry", "fallback"))

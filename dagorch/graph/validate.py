@@ -447,6 +447,15 @@ def _check_policy(entry: Entry, fallback: Definition | None, found: _Problems) -
             f"{node.kind.value} {node.id!r} asks no model by itself, so hedge_after= would do "
             "nothing; set it on LLM nodes"
         )
+    if policy.reserve and (
+        node.kind not in _ATTEMPTING_KINDS
+        or (isinstance(node, LLM) and node.tools)
+        or (isinstance(node, Function) and context_parameter(node.signature) is None)
+    ):
+        found.append(
+            f"{node.kind.value} {node.id!r} makes no single call to a model, so reserve= would do "
+            "nothing; set it on an LLM node without tools, or on a function with a Context"
+        )
     for name in _IDLE_OPTIONS.get(node.kind, ()):
         if getattr(policy, name) is not None:
             found.append(

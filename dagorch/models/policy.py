@@ -125,6 +125,18 @@ class Policy:
     """Names of the resources that an attempt holds; `run(limits=...)` sets their bounds."""
     keep: bool = False
     """Run to the end even when no node needs the output any more."""
+    reserve: bool = False
+    """
+    Set the worst case of one call aside from the run's start, if the run has a ceiling.
+
+    Nothing else can use it up, so that with `on_budget="finish"` a synthesis still runs when the
+    rest is spent. It covers `reserve_input_tokens` and a reply of `max_tokens`, or of 4,096 tokens
+    at most if the node sets none. What a longer prompt costs more must fit beside the rest; if it
+    does not, the reply gets shorter, or the call is refused. For LLM nodes without tools and
+    functions with a `Context`, in the graph that is run itself.
+    """
+    reserve_input_tokens: int = 16_384
+    """The prompt that `reserve` covers; each byte counts as a token, as in every worst case."""
     version: str | None = None
     """Replaces the source of the function in the key of a stored outcome."""
 

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
-from dagorch.models.llm import LLMRequest
+from dagorch.errors import DefinitionError
+from dagorch.graph.plan import Plan
+from dagorch.models.llm import LLMRequest, Message
 from dagorch.models.run_options import Downgrade
 from dagorch.models.usage import NO_AMOUNT, Amount
 from dagorch.nodes.base import Node
+from dagorch.nodes.llm import LLM
 from dagorch.ports import Provider
 from dagorch.runner.bills import shorter_limits, with_output_limit, worst_case
 from dagorch.runner.loop_state import shared
 from dagorch.runner.providers import Providers, RequestCheck
+from dagorch.scheduler.budget import Budget
 from dagorch.scheduler.records import Prepared
 
 __all__ = ["RequestPreparer"]
+
+
+RESERVED_REPLY_TOKENS: Final = 4_096
+"""The reply that `Policy.reserve` covers if the node sets no `max_tokens`."""
 
 
 class RequestPreparer:
@@ -54,6 +62,62 @@ class RequestPreparer:
         for name in downgrade.values() if isinstance(downgrade, Mapping) else [downgrade]:
             provider, model = self._providers.for_model(name, "downgrade")
             self._with_bound(provider, LLMRequest((), model=model, max_tokens=1))
+
+    def set_aside(self, plan: Plan, ceilings: Budget) -> dict[int, Amount]:
+        """
+        Compute what nodes with `reserve` keep for themselves, by node.
+
+        Args:
+            plan: The plan of the run.
+            ceilings: What it must fit under.
+
+        Raises:
+            DefinitionError: It does not fit; the message has the least ceiling that would do. Or a
+                node inside a container has `reserve`.
+        """
+        amounts: dict[int, Amount] = {}
+        if not (self._money or self._tokens):
+            return amounts
+        for inner in plan.inner:
+            for node in inner.nodes:
+                if node.policy.reserve:
+                    raise DefinitionError(
+                        f"node {node.id!r} has reserve=True in a container or a fallback, where "
+                        "it may run any number of times; only nodes of the graph itself reserve"
+                    )
+        for index, node in enumerate(plan.nodes):
+            if node.policy.reserve:
+                amounts[index] = self._worst_of(node)
+        total = sum(amounts.values(), NO_AMOUNT)
+        if not ceilings.fits(total):
+            names = ", ".join(repr(plan.nodes[index].id) for index in amounts)
+            least = f"max_cost={total.cost_usd}" if self._money else ""
+            least += " and " if self._money and self._tokens else ""
+            least += f"max_tokens={total.tokens}" if self._tokens else ""
+            raise DefinitionError(
+                f"what {names} reserves does not fit under the ceiling; it needs {least} at least, "
+                "or a lower max_tokens or reserve_input_tokens of these nodes"
+            )
+        return amounts
+
+    def _worst_of(self, node: Node[Any]) -> Amount:
+        """Return the most that one call of a node can use up, with any of its models."""
+        text = "x" * node.policy.reserve_input_tokens
+        blank = node.settings() if isinstance(node, LLM) else LLMRequest(())
+        worst = NO_AMOUNT
+        for index in range(len(node.policy.fallback_models) + 1):
+            if isinstance(node, LLM):
+                provider, model = self._providers.for_node(node, index)
+            else:
+                names = ("", *node.policy.fallback_models)
+                provider, model = self._providers.for_model(names[index], f"node {node.id!r}")
+            request = replace(blank, messages=(Message("user", text),), model=model)
+            if request.max_tokens is None:
+                request = with_output_limit(provider, request)
+                limit = min(request.max_tokens or RESERVED_REPLY_TOKENS, RESERVED_REPLY_TOKENS)
+                request = replace(request, max_tokens=limit)
+            worst = worst.most(self._with_bound(provider, request)[1])
+        return worst
 
     def prepare(self, provider: Provider, request: LLMRequest, node: Node[Any]) -> Prepared:
         """

@@ -30,6 +30,7 @@ from dagorch.runner.loop_state import shared
 from dagorch.runner.outcome import engine_error, result_of, run_error
 from dagorch.runner.providers import Providers
 from dagorch.runner.request_preparation import RequestPreparer
+from dagorch.scheduler.budget import Budget
 from dagorch.scheduler.core import Core
 
 __all__ = ["Session"]
@@ -68,6 +69,8 @@ class Session:
             )
         self.providers.check(self.plan, self.preparer.request_check)
         self.preparer.check_downgrade()
+        ceilings = Budget(self.options.ceiling, self.options.max_tokens)
+        self.set_aside = self.preparer.set_aside(self.plan, ceilings)
 
     def _input_problems(self) -> Iterator[str]:
         for spec in self.graph.inputs.values():
@@ -146,6 +149,7 @@ class Session:
             max_cost=options.ceiling,
             max_tokens=options.max_tokens,
             finishes=options.on_budget == "finish",
+            set_aside=self.set_aside,
             timeout_seconds=options.timeout_seconds,
             limits=options.limits,
             admission=common.admission,

@@ -31,6 +31,7 @@ from dagorch.scheduler.states import State
 __all__ = ["Decisions", "Dispatcher", "Scan"]
 
 _READY: Final = int(State.READY)
+_RUNNING: Final = int(State.RUNNING)
 _NO_NAMES: Final[frozenset[str]] = frozenset()
 
 
@@ -325,7 +326,7 @@ class Dispatcher:
     def calls_wait_for_money(self) -> bool:
         """Whether the first waiting call waits for a reservation to come back."""
         calls = self.waiting_calls
-        return bool(calls) and self.affordable(calls[0].prepared) is None
+        return bool(calls) and self.affordable(calls[0].prepared, _own(calls[0])) is None
 
     def request_call(self, call: Call, now: float) -> tuple[Answer, Decisions]:
         """Grant a call, refuse it, or let it wait; others that wait may be served on the way."""
@@ -371,7 +372,7 @@ class Dispatcher:
                 self.waiting_calls.remove(call)
                 decisions.commands.append(GrantCall(call))
                 continue
-            elif self.affordable(call.prepared) is not None:
+            elif self.affordable(call.prepared, _own(call)) is not None:
                 continue  # its resource is full, others may not be
             else:
                 error = self._never_paid(call, decisions)
@@ -387,25 +388,30 @@ class Dispatcher:
 
         That stops the run, unless it is to finish.
         """
-        worst = call.prepared.least.worst
+        worst, own = call.prepared.least.worst, _own(call)
         if not worst or (
-            self.over_budget is None and (self.budget.reserved or not self.budget.never_fits(worst))
+            (own or self.over_budget is None)
+            and (self.budget.reserved or not self.budget.never_fits(worst, own))
         ):
             return None
-        error = self.refuse("a call of node", call.attempt.path, worst)
+        error = self.refuse("a call of node", call.attempt.path, worst, own)
         if not self.finishes:
             decisions.stop_error = decisions.stop_error or error
         return error
 
     def _grant(self, call: Call, now: float, decisions: Decisions) -> bool:
-        prepared = self.affordable(call.prepared)
+        own = _own(call)
+        prepared = self.affordable(call.prepared, own)
         while prepared is None:
             cheaper = call.prepared.cheaper
-            if cheaper is None or self.budget.reserved or self.over_budget is not None:
+            is_over = self.over_budget is not None and not own
+            if cheaper is None or self.budget.reserved or is_over:
                 return False
             call.prepared = cheaper
-            prepared = self.affordable(cheaper)
-        self.budget.reserve(prepared.worst)
+            prepared = self.affordable(cheaper, own)
+        if not prepared.worst:
+            own = NO_AMOUNT
+        self.budget.reserve(prepared.worst, own)
         if prepared.resource is not None:
             permit = self.admission.acquire(self.run_id, [prepared.resource], now, prepared.demand)
             decisions.commands += self.wake(permit.wake)
@@ -413,9 +419,12 @@ class Dispatcher:
                 self.claimed_by_calls |= {permit.lacking}
                 self.calls_wait_for |= {permit.name}
                 decisions.retry_at = min(decisions.retry_at, permit.until)
-                self.budget.give_back(prepared.worst)
+                self.budget.give_back(prepared.worst, own)
                 return False
             call.permit = permit
+        if own:
+            call.attempt.frame.details(call.attempt.index).set_aside = NO_AMOUNT
+            call.set_aside = own
         call.prepared = prepared
         call.reserved = prepared.worst
         call.sent_at = now
@@ -430,6 +439,10 @@ class Dispatcher:
         """Settle a granted call's reservation and release its permit. Returns the runs to wake."""
         assert call.reserved is not None
         self.budget.settle(call.reserved, usage)
+        frame, index = call.attempt.frame, call.attempt.index
+        if call.set_aside and frame.state[index] == _RUNNING:
+            used = Amount(usage.cost_usd, usage.total_tokens)
+            self.set_aside(frame, index, call.set_aside.beyond(used))
         return [] if call.permit is None else self.admission.release(call.permit, now, usage)
 
     # -- hedges -----------------------------------------------------------------------------
@@ -488,6 +501,12 @@ class Dispatcher:
     def _waits_for_money(self) -> bool:
         """Whether something that could start otherwise waits for a reservation to come back."""
         return self.calls_wait_for_money or (self.short_of_money and len(self.queue) > 0)
+
+
+def _own(call: Call) -> Amount:
+    """Return what is set aside for a call."""
+    details = call.attempt.frame.node_details.get(call.attempt.index)
+    return NO_AMOUNT if details is None else details.set_aside
 
 
 def _may_pay(item: Item) -> bool:

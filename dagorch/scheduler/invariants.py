@@ -64,6 +64,16 @@ def check(core: Core) -> None:
         core.unopened_count == unopened,
         f"{unopened} node runs of items are to come, counted {core.unopened_count}",
     )
+    set_aside = sum(
+        (
+            details.set_aside
+            for frame in core.frames.values()
+            for details in frame.node_details.values()
+        ),
+        NO_AMOUNT,
+    )
+    text = f"{set_aside} is set aside by node runs, {dispatcher.budget.set_aside} by the budget"
+    _must(dispatcher.budget.set_aside == set_aside, text)
     rest = dispatcher.budget.reserved - reserved
     _must(rest.cost_usd >= 0 <= rest.tokens, "more is reserved by attempts than by the budget")
     _must(dispatcher.budget.is_kept, "a ceiling is broken")

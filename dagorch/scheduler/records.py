@@ -174,7 +174,8 @@ class Call:
     """
 
     __slots__ = (
-        "attempt", "on_answer", "permit", "prepared", "reserved", "response", "sent_at", "wait",
+        "attempt", "on_answer", "permit", "prepared", "reserved", "response", "sent_at",
+        "set_aside", "wait",
     )  # fmt: skip
 
     def __init__(self, attempt: StartAttempt, prepared: Prepared, *, wait: bool) -> None:
@@ -185,6 +186,8 @@ class Call:
         """What it holds, once granted."""
         self.reserved: Amount | None = None
         """What is reserved for it; None until it is granted."""
+        self.set_aside: Amount = NO_AMOUNT
+        """What had been set aside for it; its node run gets back what it did not use."""
         self.sent_at = 0.0
         self.response: LLMResponse | str | None = None
         """The response, or the error text; None until the call ends, or if it was cancelled."""

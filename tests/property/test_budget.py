@@ -9,14 +9,23 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
 import anyio
 import pytest
 
-from dagorch import LLM, BudgetExceededError, Context, Graph, Policy, Retry, RunError
+from dagorch import (
+    LLM,
+    BudgetExceededError,
+    Context,
+    DefinitionError,
+    Graph,
+    Policy,
+    Retry,
+    RunError,
+)
 from dagorch.errors import OverloadedError, ProviderConnectionError
 from dagorch.models.llm import LLMRequest, LLMResponse
 from dagorch.models.usage import Amount, Usage
@@ -95,14 +104,16 @@ def random_graph(chance: random.Random) -> Graph:
             priority=chance.choice((None, 1, 2)),
         )
 
-    def llm(id: str) -> LLM[str]:
-        model = chance.choice(("", *MODELS))
+    def llm(id: str, *, may_reserve: bool = False) -> LLM[str]:
+        model, reserve = chance.choice(("", *MODELS)), may_reserve and chance.random() < 0.1
         return LLM(
             id,
             prompt="words " * chance.randrange(1, 30),
             model=model,
             max_tokens=chance.choice((None, chance.randrange(1, 40))),
-            policy=policy(),
+            policy=replace(
+                policy(), reserve=reserve, reserve_input_tokens=chance.choice((20, 200))
+            ),
         )
 
     async def calls(context: Context[Any]) -> int:
@@ -121,9 +132,10 @@ def random_graph(chance: random.Random) -> Graph:
         after = chance.sample(refs, min(len(refs), chance.randrange(3)))
         kind = chance.random()
         if kind < 0.6:
-            refs.append(graph.add(llm(f"n{place}"), after=after))
+            refs.append(graph.add(llm(f"n{place}", may_reserve=True), after=after))
         elif kind < 0.75:
-            node = Function(f"n{place}", calls, policy=policy())
+            reserve = chance.random() < 0.1
+            node = Function(f"n{place}", calls, policy=replace(policy(), reserve=reserve))
             refs.append(graph.add(node, after=after))
         elif kind < 0.85:
             items = list(range(chance.randrange(6)))
@@ -183,7 +195,14 @@ async def trial(seed: int) -> None:
         )
         if on_budget == "finish" and result.budget_error is not None:
             assert result.status == "partial"
-            assert result.over_budget or result.get(result.budget_error.path).end == "completed"
+        for node in graph:  # 200 bytes are enough for any prompt here
+            covered = node.policy.reserve and node.policy.reserve_input_tokens == 200
+            if node.kind == "llm" and covered and node.id in result.over_budget:
+                assert result.get(node.id).attempts, "its first attempt was paid for"
+    except DefinitionError as error:
+        assert "reserves does not fit under the ceiling" in str(error)  # noqa: PT017
+        assert service.spent == Amount(), "refused before the first call"
+        return
     except BudgetExceededError as error:
         assert on_budget == "stop"
         result = error.partial_results
