@@ -6,12 +6,15 @@ import re
 from collections.abc import Iterator
 from typing import Final, NewType
 
-__all__ = ["RESERVED_CHARACTERS", "NodePath", "RunId", "new_run_id", "started_at"]
+__all__ = ["FALLBACK", "RESERVED_CHARACTERS", "NodePath", "RunId", "new_run_id", "started_at"]
 
 RESERVED_CHARACTERS: Final = re.compile(r"[/\[\]\x00-\x1f]")
 """No node id contains one of these: paths are built with them."""
 
 RunId = NewType("RunId", str)
+
+FALLBACK: Final = "[fallback]"
+"""Follows the node whose fallback is a frame, so that it does not share the paths of its body."""
 
 _FRAME_NUMBER: Final = re.compile(r"\[\d+\](?=/)")
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -22,8 +25,8 @@ class NodePath(str):
     """
     The address of a node run inside a run: `refine[2]/critic`.
 
-    Each container is one segment. The number of a loop pass or a map item follows it in brackets;
-    a subgraph, an expansion and a fallback have none. A path is a plain string wherever it is
+    Each container is one segment. The number of a loop pass or a map item follows it in brackets,
+    or `[fallback]`; a subgraph and an expansion have none. A path is a plain string wherever it is
     stored or compared; this class reads it.
 
     Example:
@@ -34,6 +37,9 @@ class NodePath(str):
         'search/refine/critic'
         >>> NodePath("critic").container, NodePath("critic").frame_number
         ('', None)
+        >>> path = NodePath("refine[fallback]/critic")
+        >>> path.container, path.frame_number, path.is_in_fallback
+        ('refine', None, True)
     """
 
     __slots__ = ()
@@ -76,8 +82,12 @@ class NodePath(str):
     @property
     def frame_number(self) -> int | None:
         """The pass of a loop or the item of a map, from 0; None for a frame without a number."""
-        frame = self.frame
-        return int(frame.rpartition("[")[2][:-1]) if frame.endswith("]") else None
+        return self.parts[1]
+
+    @property
+    def is_in_fallback(self) -> bool:
+        """Whether its frame is the fallback of its container."""
+        return self.frame.endswith(FALLBACK)
 
     @property
     def parts(self) -> tuple[NodePath, int | None, str]:
@@ -92,7 +102,8 @@ class NodePath(str):
         if not frame.endswith("]"):
             return NodePath(frame), None, node_id
         container, _, number = frame.rpartition("[")
-        return NodePath(container), int(number[:-1]), node_id
+        is_fallback = frame.endswith(FALLBACK)
+        return NodePath(container), None if is_fallback else int(number[:-1]), node_id
 
     @property
     def in_plan(self) -> str:

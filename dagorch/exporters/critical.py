@@ -15,6 +15,7 @@ from dagorch.errors import DefinitionError
 from dagorch.exporters.frames import frame_numbers
 from dagorch.graph.graph import Graph
 from dagorch.graph.plan import Plan
+from dagorch.ids import FALLBACK
 from dagorch.models.result import NodeRun, Result
 
 __all__ = ["CriticalStep", "critical_path"]
@@ -210,9 +211,11 @@ class _Walk:
             for number in numbers:
                 prefix = f"{path}/" if number < 0 else f"{path}[{number}]/"
                 yield _Frame(body, prefix, place.frame, index, number)
-        if index in plan.fallbacks and -1 in numbers:
-            number = len(numbers)  # a fallback opens after all other frames
-            yield _Frame(plan.fallbacks[index], f"{path}/", place.frame, index, number)
+        fallback = plan.fallbacks.get(index)
+        prefix = f"{path}{FALLBACK}/"
+        if fallback is not None and prefix + fallback.nodes[0].id in self._runs:
+            number = len(numbers)  # it opens after all other frames
+            yield _Frame(fallback, prefix, place.frame, index, number)
 
 
 def _took_part(run: NodeRun) -> bool:

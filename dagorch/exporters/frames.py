@@ -15,6 +15,8 @@ def frame_numbers(paths: Iterable[str]) -> dict[str, list[int]]:
     """
     Map each container to the numbers of its frames, ascending; -1 is a frame without a number.
 
+    Frames of fallbacks are left out.
+
     Example:
         >>> frame_numbers(["refine", "refine[0]/critic", "refine[1]/critic", "part/step"])
         {'refine': [0, 1], 'part': [-1]}
@@ -22,7 +24,7 @@ def frame_numbers(paths: Iterable[str]) -> dict[str, list[int]]:
     found: dict[str, set[int]] = {}
     for path in paths:
         run = NodePath(path)
-        if run.container:
+        if run.container and not run.is_in_fallback:
             number = run.frame_number
             found.setdefault(run.container, set()).add(-1 if number is None else number)
     return {name: sorted(numbers) for name, numbers in found.items()}

@@ -202,10 +202,10 @@ def _root_view(core: Core) -> _FrameView:
 
 
 def _frames_of(path: str, group: FrameGroup) -> Iterator[_FrameView]:
-    for number, closed in group.numbered_frames():
+    for suffix, closed in group.frames_with_suffix():
         states, times, details, groups = unpack(group.plan, closed)
         records = NodeRunRecords(group.plan, states, times, details)
-        yield _FrameView(f"{path}{number}/", records, groups)
+        yield _FrameView(f"{path}{suffix}/", records, groups)
 
 
 def _all_frames(core: Core) -> Iterator[_FrameView]:
@@ -266,7 +266,7 @@ def _loops(core: Core) -> dict[str, tuple[tuple[Any, ...], bool]]:
 def _inner_values(core: Core) -> dict[str, Any]:
     """The values inside of what did not complete, by path."""
     return {
-        f"{path}{group.number(label)}/{group.plan.nodes[index].id}": value
+        f"{path}{group.suffix_of(label)}/{group.plan.nodes[index].id}": value
         for path, _, _, group in _all_groups(core)
         for label, values in _values_in(group)
         for index, value in values.items()

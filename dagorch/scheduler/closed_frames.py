@@ -62,7 +62,7 @@ def pack(frame: Frame) -> ClosedFrame:
         (
             index,
             group.plan,
-            group.indexed,
+            group.suffix,
             tuple(group.frames),
             group.history,
             group.converged,
@@ -80,8 +80,8 @@ def unpack(
     """Return the states, times, details and inner frames of a packed frame."""
     packed, kept, *groups = (closed, None) if isinstance(closed, bytes) else closed
     children: dict[int, list[FrameGroup]] = {}
-    for index, body, indexed, frames, history, converged, *values in groups:
-        group = FrameGroup(body, indexed)
+    for index, body, suffix, frames, history, converged, *values in groups:
+        group = FrameGroup(body, suffix)
         group.frames = list(frames)
         group.history, group.converged = history, converged
         if values:

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from dagorch.errors import BudgetExceededError, RunError
 from dagorch.graph.plan import LOOP, MAP, Plan
+from dagorch.ids import FALLBACK
 from dagorch.nodes.container import Loop, Map
 from dagorch.scheduler.closed_frames import pack
 from dagorch.scheduler.records import MISSING, Container, Evaluate, Frame, Purpose
@@ -94,7 +95,7 @@ def open_container(frame: Frame, index: int) -> Step:
     """Give a loop, map or subgraph its container, and return its first step."""
     plan, inputs = frame.plan, frame.inputs_of(index)
     kind, node = plan.kinds[index], plan.nodes[index]
-    container = Container(plan.bodies[index], inputs, kind in (LOOP, MAP))
+    container = Container(plan.bodies[index], inputs, None if kind in (LOOP, MAP) else "")
     frame.containers[index] = container
     if not isinstance(node, Loop | Map):
         return OpenFrame(inputs)
@@ -115,7 +116,8 @@ def open_body(
 
     `error` is what a fallback recovers from; None for an expansion.
     """
-    container = frame.containers[index] = Container(plan, inputs, indexed=False)
+    suffix = "" if error is None else FALLBACK
+    container = frame.containers[index] = Container(plan, inputs, suffix)
     container.recovering = error
     return OpenFrame(inputs)
 

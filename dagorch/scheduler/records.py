@@ -370,12 +370,12 @@ ClosedFrame = bytes | tuple[Any, ...]
 class FrameGroup:
     """The closed frames of one plan under a node run."""
 
-    __slots__ = ("converged", "frames", "history", "indexed", "plan", "results", "values")
+    __slots__ = ("converged", "frames", "history", "plan", "results", "suffix", "values")
 
-    def __init__(self, plan: Plan, indexed: bool) -> None:
+    def __init__(self, plan: Plan, suffix: str | None) -> None:
         self.plan = plan
-        self.indexed = indexed
-        """Whether their paths carry a number: `refine[2]/...`."""
+        self.suffix = suffix
+        """What their paths carry after the node's id; None: a number, as in `refine[2]/...`."""
         self.frames: list[ClosedFrame | None] = []
         """By label; None while a frame with a higher label has closed first."""
         self.history: tuple[Any, ...] | None = None
@@ -400,15 +400,15 @@ class FrameGroup:
             self.values = self.values or {}
             self.values[frame.label or 0] = values
 
-    def numbered_frames(self) -> Iterator[tuple[str, ClosedFrame]]:
-        """Yield each closed frame with the number in its path, in brackets or empty."""
+    def frames_with_suffix(self) -> Iterator[tuple[str, ClosedFrame]]:
+        """Yield each closed frame with what its path carries after the node's id."""
         for label, closed in enumerate(self.frames):
             if closed is not None:
-                yield self.number(label), closed
+                yield self.suffix_of(label), closed
 
-    def number(self, label: int) -> str:
-        """Return what a frame's path carries after the node's id: `[2]`, or nothing."""
-        return f"[{label}]" if self.indexed else ""
+    def suffix_of(self, label: int | None) -> str:
+        """Return what follows the node's id in a frame's path: `[2]`, `[fallback]` or nothing."""
+        return f"[{label}]" if self.suffix is None else self.suffix
 
 
 class Container:
@@ -419,12 +419,12 @@ class Container:
         "next_item", "over_budget", "parameter", "recovering", "results", "stop_error", "stopping",
     )  # fmt: skip
 
-    def __init__(self, body: Plan, inputs: dict[str, Any], indexed: bool) -> None:
+    def __init__(self, body: Plan, inputs: dict[str, Any], suffix: str | None) -> None:
         self.body = body
         self.inputs = inputs
         self.frames: dict[int, Frame] = {}
         """Its open frames, by serial."""
-        self.group = FrameGroup(body, indexed)
+        self.group = FrameGroup(body, suffix)
         self.stopping = False
         """Whether its frames are being stopped; it ends when the last one has closed."""
         self.stop_error: BaseException | None = None
@@ -463,7 +463,7 @@ class Frame:
 
     __slots__ = (
         "_prefix", "closed_edges", "closed_frames", "containers", "control_counts", "edge_counts",
-        "evaluations", "label", "minus_priority", "needs_slow_path", "node_details",
+        "evaluations", "group", "label", "minus_priority", "needs_slow_path", "node_details",
         "open_out_edges", "parent", "parent_index", "pending", "plan", "priority", "readers",
         "running", "serial", "state", "stop_error", "stopping", "tail", "times", "unended",
         "values",
@@ -486,6 +486,8 @@ class Frame:
         self.parent = parent
         self.parent_index = parent_index
         self.label = label
+        self.group = None if parent is None else parent.containers[parent_index].group
+        """The closed frames that it will be one of."""
         self.tail = tail
         """The longest path that follows the container, in estimated seconds."""
         self.priority = priority
@@ -538,8 +540,9 @@ class Frame:
                 if frame._prefix is not None:
                     parts.append(frame._prefix)
                     break
-                number = "" if frame.label is None else f"[{frame.label}]"
-                parts.append(f"{frame.parent.plan.nodes[frame.parent_index].id}{number}/")
+                assert frame.group is not None
+                suffix = frame.group.suffix_of(frame.label)
+                parts.append(f"{frame.parent.plan.nodes[frame.parent_index].id}{suffix}/")
                 frame = frame.parent
             self._prefix = "".join(reversed(parts))
         return self._prefix

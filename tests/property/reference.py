@@ -272,8 +272,10 @@ class Reference(Attempts):
     def open_child(self, run: Run, inputs: dict[str, Any], label: int | None) -> None:
         box = run.box
         assert box is not None
-        number = "" if label is None else f"[{label}]"
-        prefix = f"{run.path}{number}/"
+        suffix = "" if label is None else f"[{label}]"
+        if box.recovering is not None:
+            suffix = "[fallback]"
+        prefix = f"{run.path}{suffix}/"
         box.frames.append(self.open(box.body, prefix, {**box.inputs, **inputs}, run, label or 0))
 
     def begin_map(self, run: Run, items: list[Any]) -> None:

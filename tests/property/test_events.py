@@ -67,7 +67,7 @@ def test_a_container_starts_before_its_children_and_ends_after_them(first: int) 
                 ended[event.path] = event.number
         for path, end in ended.items():
             if "/" in path:
-                owner = re.sub(r"\[\d+\]$", "", path.rpartition("/")[0])
+                owner = re.sub(r"\[(\d+|fallback)\]$", "", path.rpartition("/")[0])
                 assert started[owner] < started.get(path, end) <= end < ended[owner]
 
 

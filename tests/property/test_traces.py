@@ -61,7 +61,7 @@ def modelled(seen: Driven) -> dict[Key, Key]:
     model: dict[Key, Key] = {("", 0): ("", -1)}
     for path, ending in seen.ends.items():
         if ending.ready is not None:
-            model[path, 0] = (re.sub(r"(\[\d+\])?(^|/)[^/]*$", "", path), 0)
+            model[path, 0] = (re.sub(r"(\[(\d+|fallback)\])?(^|/)[^/]*$", "", path), 0)
     failed = {
         (event.path, event.attempt)
         for event in seen.events

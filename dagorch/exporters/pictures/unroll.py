@@ -23,7 +23,7 @@ from dagorch.exporters.pictures.drawing import Arrow, Box, Cluster, Drawing
 from dagorch.exporters.pictures.highlight import highlight_critical_path
 from dagorch.graph.graph import Graph
 from dagorch.graph.plan import EdgeRule, Plan
-from dagorch.ids import NodePath
+from dagorch.ids import FALLBACK, NodePath
 from dagorch.models.result import End, NodeRun, Result
 from dagorch.models.truncate import truncate_middle
 from dagorch.nodes.base import Node
@@ -339,11 +339,12 @@ class _Unroller:
 
     def _add_fallback(self, frame: _Frame, plan: Plan, path: str) -> None:
         """Add the fallback of a node beside it, dashed unless it ran."""
-        first = f"{path}/{plan.nodes[0].id}"
+        prefix = f"{path}{FALLBACK}/"
+        first = prefix + plan.nodes[0].id
         target, cluster, depth = first, frame.cluster, frame.depth
         several = plan.size > 1
         if several:
-            target = cluster = f"{path}/[fallback]"
+            target = cluster = f"{path}{FALLBACK}"
             depth += 1
             title = truncate_middle(plan.name)
             self._drawing.clusters[target] = Cluster(
@@ -351,7 +352,7 @@ class _Unroller:
             )
         self._add_later(
             _Frame(
-                plan, f"{path}/", cluster, depth, is_entry=several, is_exit=several,
+                plan, prefix, cluster, depth, is_entry=several, is_exit=several,
                 is_fallback=True,
             )
         )  # fmt: skip

@@ -297,7 +297,7 @@ def test_a_fallback_node_gets_the_same_inputs(virtual: Any) -> None:
     result = virtual(run)
     assert result[ref] == "offline: why?"
     assert isinstance(result.get(ref).recovered_from, ConnectionError)
-    assert_ends(result, {"answer": "completed", "answer/offline": "completed"})
+    assert_ends(result, {"answer": "completed", "answer[fallback]/offline": "completed"})
     assert result.duration_seconds == pytest.approx(2.0)
 
 

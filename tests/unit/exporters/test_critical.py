@@ -90,7 +90,7 @@ def test_a_failed_node_comes_before_its_fallback() -> None:
         policy = Policy(fallback=lasting("safe", 2))
         graph.add(replace(lasting("risky", 3, fails=True), policy=policy))
 
-    assert steps(ran(build)) == [("risky", 0, 3), ("risky/safe", 0, 2)]
+    assert steps(ran(build)) == [("risky", 0, 3), ("risky[fallback]/safe", 0, 2)]
 
 
 def test_a_node_that_expands_comes_before_its_expansion() -> None:

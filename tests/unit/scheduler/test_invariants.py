@@ -111,7 +111,7 @@ def _count_of_pending(hand: ByHand) -> None:
 
 
 def _frames_under_what_is_not_open(hand: ByHand) -> None:
-    hand.root.containers[hand.index("later")] = Container(hand.core.plan, {}, indexed=False)
+    hand.root.containers[hand.index("later")] = Container(hand.core.plan, {}, suffix="")
 
 
 def _frame_lost(hand: ByHand) -> None:

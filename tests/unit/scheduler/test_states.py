@@ -77,7 +77,7 @@ def _question_with_a_deadline(fallback: object) -> None:
     hand.wait(6)
     if isinstance(fallback, Function):
         assert hand.state("asked") is State.OPEN
-        hand.succeed("asked/stand_in", 1)
+        hand.succeed("asked[fallback]/stand_in", 1)
     assert hand.state("asked") is (State.FAILED if fallback is None else State.COMPLETED)
 
 

@@ -24,14 +24,15 @@ def test_the_path_enters_frames_a_fallback_and_an_expansion() -> None:
     result = run_virtual(lambda: graph.run(question="why", provider=provider))
     boxes, arrows = marked(draw(graph, result))
     assert set(boxes) == {
-        "pick", "joined", "flaky", "flaky/steady", "plan/", "plan/one", "plan/two", "report",
+        "pick", "joined", "flaky", "flaky[fallback]/steady", "plan/", "plan/one", "plan/two",
+        "report",
         *(f"refine[{n}]/{step}" for n in range(3) for step in ("critic", "writer")),
     }  # fmt: skip
     assert set(arrows) == {
         ("pick", "refine"), ("refine[0]/critic", "refine[0]/writer"), ("refine[0]", "refine[1]"),
         ("refine[1]/critic", "refine[1]/writer"), ("refine[1]", "refine[2]"),
         ("refine[2]/critic", "refine[2]/writer"), ("refine", "joined"), ("joined", "flaky"),
-        ("flaky", "flaky/steady"), ("flaky", "plan"), ("plan/", "plan/one"),
+        ("flaky", "flaky[fallback]/steady"), ("flaky", "plan"), ("plan/", "plan/one"),
         ("plan/one", "plan/two"), ("plan", "report"),
     }  # fmt: skip
 

@@ -32,7 +32,7 @@ def test_before_a_run_each_body_is_drawn_once_in_its_cluster() -> None:
     assert drawing.boxes["view/view"].cluster == "view"
     assert drawing.boxes["view/view"].details == ("LLM · grok-3-mini",)
     assert drawing.boxes["plan/…"].kind == "placeholder"
-    assert drawing.boxes["flaky/steady"].dashed
+    assert drawing.boxes["flaky[fallback]/steady"].dashed
     assert all(box.end is None for box in drawing.boxes.values())
     assert drawing.details == ("takes question",)
 
@@ -45,7 +45,7 @@ def test_arrows_show_labels_fallbacks_and_loops() -> None:
     assert labelled == {
         ("pick", "refine"): ("deep", False, False),
         ("pick", "brief"): ("short", False, False),
-        ("flaky", "flaky/steady"): ("on failure", True, False),
+        ("flaky", "flaky[fallback]/steady"): ("on failure", True, False),
         ("refine", "refine"): ("again", True, True),
     }
 
@@ -85,7 +85,7 @@ async def test_ends_tokens_and_dead_edges_are_shown() -> None:
     assert "skipped" in drawing.boxes["brief"].details
     assert "did not pick 'short'" in drawing.boxes["brief"].tooltip
     assert "recovered by fallback" in drawing.boxes["flaky"].details
-    assert not drawing.boxes["flaky/steady"].dashed
+    assert not drawing.boxes["flaky[fallback]/steady"].dashed
     assert any("tok" in line for line in drawing.boxes["report"].details)
     dead = {(a.source, a.target) for a in drawing.arrows if a.dead}
     assert dead == {("pick", "brief"), ("brief", "joined")}
@@ -102,8 +102,8 @@ async def test_a_fallback_that_was_not_needed_stays_dashed() -> None:
 
     graph.function(fine, policy=Policy(fallback=Function("other", other)))
     drawing = draw(graph, await graph.run())
-    assert drawing.boxes["fine/other"].dashed
-    assert "not needed" in drawing.boxes["fine/other"].details
+    assert drawing.boxes["fine[fallback]/other"].dashed
+    assert "not needed" in drawing.boxes["fine[fallback]/other"].details
     assert [arrow.dead for arrow in drawing.arrows] == [True]
 
 
