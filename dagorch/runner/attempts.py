@@ -191,10 +191,12 @@ class Attempts:
 
     def _abandon(self, attempt: StartAttempt, key: tuple[int, int], job: Job) -> None:
         self._abandoned[key] = job
+        attempt.keeps_slot = True
+        job.on_end = lambda: self._access.feed(stimuli.ThreadEnded(self._clock()))
         message = (
             f"node {attempt.path!r} was cancelled, but a thread cannot be killed: it continues on "
-            "its own, and its result is discarded; make the node async, or let it check a "
-            "deadline"
+            "its own, keeps its slot until it ends, and its result is discarded; make the node "
+            "async, or let it check a deadline"
         )
         try:
             warnings.warn(message, DagorchWarning, stacklevel=2)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import os
 import threading
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
@@ -29,11 +30,27 @@ _lock = threading.Lock()
 _current = threading.local()
 
 
+def _after_fork() -> None:
+    """Forget the threads: a forked process has none of them."""
+    global _lock
+    _lock = threading.Lock()  # another thread may have held it
+    _idle.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def _nothing() -> None:
+    """Nobody waits for the end of a function whose caller was not cancelled."""
+
+
 class Job:
     """One call in a thread."""
 
     __slots__ = (
-        "_call_soon", "call", "context", "done", "error", "finished", "loop_is_free", "value",
+        "_call_soon", "call", "context", "done", "error", "finished", "loop_is_free", "on_end",
+        "value",
     )  # fmt: skip
 
     def __init__(self, call: Callable[[], Any], loop_is_free: threading.Event | None) -> None:
@@ -46,6 +63,8 @@ class Job:
             native, "call_soon_threadsafe", None
         ) or getattr(native, "run_sync_soon")  # noqa: B009  asyncio's name, or trio's
         self.finished = anyio.Event()
+        self.on_end: Callable[[], None] = _nothing
+        """Called on the event loop when the function has returned."""
         self.loop_is_free = loop_is_free
         """Set when the function returns or needs the loop; None if the loop does not block."""
         self.done = False
@@ -63,7 +82,11 @@ class Job:
         self.done = True
         release_loop()
         with contextlib.suppress(RuntimeError):  # the loop is closed, and its tasks with it
-            self._call_soon(self.finished.set)
+            self._call_soon(self._ended)
+
+    def _ended(self) -> None:
+        self.finished.set()
+        self.on_end()
 
 
 async def run_in_thread(

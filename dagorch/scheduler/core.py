@@ -621,6 +621,10 @@ class Core:
             del ticket.frame.evaluations[ticket.index]
             self.fail(ticket.frame, ticket.index, s.error)
 
+    def on_thread_ended(self, s: stimuli.ThreadEnded) -> None:
+        self.dispatcher.slots_used -= 1
+        self.dispatcher.slots_lost -= 1
+
     def on_answered(self, s: stimuli.Answered) -> None:
         node_run = self.parked().get(s.path)
         if node_run is not None:
@@ -1280,4 +1284,5 @@ _HANDLERS: Final[Mapping[type[Stimulus], Callable[[Core, Any], None]]] = {
     stimuli.Evaluated: Core.on_evaluated,
     stimuli.EvaluationFailed: Core.on_evaluation_failed,
     stimuli.Answered: Core.on_answered,
+    stimuli.ThreadEnded: Core.on_thread_ended,
 }

@@ -151,6 +151,7 @@ class Dispatcher:
         "queue",
         "run_id",
         "short_of_money",
+        "slots_lost",
         "slots_used",
         "waiting_calls",
     )  # fmt: skip
@@ -170,6 +171,8 @@ class Dispatcher:
         self.run_id = run_id
         self.max_parallel = max_parallel
         self.slots_used = 0
+        self.slots_lost = 0
+        """Those of `slots_used` that threads hold which outlived their attempts."""
         self.limits = {
             name: Resource(f"{run_id}/{name}", bound) for name, bound in (limits or {}).items()
         }
@@ -242,7 +245,10 @@ class Dispatcher:
 
     def settle_attempt(self, attempt: StartAttempt, usage: Usage, now: float) -> list[str]:
         """Free an attempt's slot, settle its reservation and release its permit. Returns runs."""
-        self.slots_used -= 1
+        if attempt.keeps_slot:
+            self.slots_lost += 1
+        else:
+            self.slots_used -= 1
         if attempt.reserved is not None:
             self.budget.settle(attempt.reserved, usage)
         elif usage is not NOTHING_USED:
@@ -287,7 +293,9 @@ class Dispatcher:
     @property
     def _payable_count(self) -> int:
         """How many paid attempts can start now: ready nodes, and functions that may call."""
-        callers = max(self.slots_used - self.budget.holders, len(self.waiting_calls))
+        callers = max(
+            self.slots_used - self.slots_lost - self.budget.holders, len(self.waiting_calls)
+        )
         ready = sum(1 for _ in islice(filter(_may_pay, self.queue), self.max_parallel))
         return max(1, min(self.max_parallel, callers + ready))
 

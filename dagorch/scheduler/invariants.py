@@ -58,7 +58,8 @@ def check(core: Core) -> None:
             )
     used = dispatcher.slots_used
     _must(used <= dispatcher.max_parallel, f"{used} slots used of {dispatcher.max_parallel}")
-    _must(used == running, f"{used} slots used by {running} running attempts")
+    running += dispatcher.slots_lost
+    _must(used == running, f"{used} slots used by {running} running attempts and threads")
     _must(core.opened_count <= core.max_node_runs, "more node runs than max_node_runs")
     _must(
         core.unopened_count == unopened,

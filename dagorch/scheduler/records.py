@@ -142,6 +142,8 @@ class StartAttempt:
     """Whether listeners have received its text."""
     suppressed_text: str = ""
     """Its text so far, while listeners receive its rival's."""
+    keeps_slot: bool = False
+    """Whether it keeps its slot when it ends: its thread goes on, until `ThreadEnded`."""
     worker: Any = None
     """The cancel scope it runs in. Only the runner uses it."""
 

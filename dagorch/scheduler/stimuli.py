@@ -216,6 +216,15 @@ class EvaluationFailed(Stimulus):
         self.now = now
 
 
+class ThreadEnded(Stimulus):
+    """A thread that outlived its attempt has ended, and gives its slot back."""
+
+    __slots__ = ()
+
+    def __init__(self, now: float) -> None:
+        self.now = now
+
+
 class Answered(Stimulus):
     """A person answered a parked node run."""
 

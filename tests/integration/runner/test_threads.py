@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import functools
+import os
 import subprocess
 import sys
 import threading
@@ -15,7 +16,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from dagorch import Context, Graph, Policy, Retry, RunError
+from dagorch import Context, Event, EventType, Graph, Policy, Retry, RunError
 from dagorch.errors import DagorchWarning
 from dagorch.runner.loop_state import shared
 from dagorch.testing import ScriptedProvider, assert_ends
@@ -202,6 +203,43 @@ async def test_cancellation_works_even_if_warnings_are_errors(
     assert "a thread cannot be killed" in capsys.readouterr().err
 
 
+async def test_threads_that_timed_out_count_towards_max_parallel() -> None:
+    graph = Graph("slots")
+    go_on, lock = threading.Event(), threading.Lock()
+    at_once: list[int] = []
+    active = 0
+
+    def work() -> None:
+        nonlocal active
+        with lock:
+            active += 1
+            at_once.append(active)
+        go_on.wait(20)
+        with lock:
+            active -= 1
+
+    policy = Policy(timeout_seconds=0.01, on_error="continue")
+    for name in ("a", "b"):
+        graph.function(work, id=name, policy=policy)
+    for name in ("c", "d"):
+        graph.function(work, id=name, policy=Policy(priority=-1))
+    failed: list[str] = []
+
+    async def listen(event: Event) -> None:
+        if event.type is EventType.NODE_FAILED:
+            failed.append(event.path)
+        if len(failed) == 2 and not go_on.is_set():
+            for _turn in range(100):  # time enough for another node to start
+                await anyio.lowlevel.checkpoint()
+            go_on.set()
+
+    with pytest.warns(DagorchWarning, match="keeps its slot until it ends"):
+        result = await graph.run(max_parallel=2, on_event=listen)
+    assert_ends(result, {"a": "failed", "b": "failed", "c": "completed", "d": "completed"})
+    assert len(at_once) == 4
+    assert max(at_once) == 2
+
+
 async def test_no_retry_starts_while_the_old_thread_runs() -> None:
     graph = Graph("threads")
     go_on = threading.Event()
@@ -277,6 +315,32 @@ def test_a_thread_that_hangs_does_not_keep_the_process_alive() -> None:
         check=True,
     )
     assert done.stdout == "True\n"
+
+
+FORKED = """
+import os
+from dagorch import Graph
+
+graph = Graph("forked")
+graph.function(os.getpid, id="pid")
+assert graph.run_sync().output == os.getpid()
+child = os.fork()
+assert graph.run_sync().output == os.getpid()
+if child:
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+def test_a_process_forked_after_a_sync_node_has_threads_of_its_own() -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", FORKED],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    assert done.stdout == "0\n"
 
 
 async def test_a_sync_node_may_run_a_graph_of_its_own() -> None:
