@@ -273,9 +273,12 @@ class ProviderError(RunError):
         sent: Whether the request may have reached the service.
         answer_begun: Whether part of a response arrived; the service may bill it.
         usage: The usage that the service reported (`dagorch.models.usage.Usage`), or None.
+        service_wide: Whether every call of this model would fail in the same way. Such an error
+            stops the run: no fallback value, fallback node or `on_error` applies to it.
     """
 
     retryable = False
+    service_wide = False
 
     def __init__(
         self,
@@ -306,13 +309,19 @@ class ProviderError(RunError):
 class AuthenticationError(ProviderError):
     """The API key is missing or invalid (401)."""
 
+    service_wide = True
+
 
 class PermissionDeniedError(ProviderError):
     """The API key has no permission for this request (403)."""
 
+    service_wide = True
+
 
 class NotFoundError(ProviderError):
     """The service has no such model or address (404)."""
+
+    service_wide = True
 
 
 class BadRequestError(ProviderError):

@@ -147,6 +147,8 @@ class OrchestratorConfig(StrictModel):
     """The limit of each step with its retries: planning, each subtask, synthesis."""
     enable_streaming: Annotated[Flag, _FLAG] = True
     """Whether `stream_callback` is called."""
+    stream_engine_events: Annotated[Flag, _FLAG] = False
+    """True also sends the events of the engine to `stream_callback`: tokens, retries, nodes."""
     enable_cost_tracking: Annotated[Flag, _FLAG] = True
     """False removes dollars from results. Ceilings still apply, and `.run` has every bill."""
     enable_document_generation: Annotated[Flag, _FLAG] = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +33,7 @@ class OrchestratorResult(StrictModel):
     result: Any = None
     """The answer, as the synthesis returned it; None if there is none."""
     agent_results: list[AgentResult] = Field(default_factory=list)
-    """One per agent, including failed ones."""
+    """One per agent, including failed ones. A dict of their fields is accepted too."""
     total_cost: float = 0.0
     """Dollars, including planning, synthesis and failed attempts."""
     execution_time: float = 0.0
@@ -53,7 +54,7 @@ class OrchestratorResult(StrictModel):
             task_id: str,
             status: TaskStatus | str,
             result: Any = ...,
-            agent_results: list[AgentResult] = ...,
+            agent_results: Sequence[AgentResult | Mapping[str, Any]] = ...,
             total_cost: float = ...,
             execution_time: float = ...,
             metadata: dict[str, Any] = ...,
@@ -78,13 +79,17 @@ class OrchestratorResult(StrictModel):
 
 
 class StreamEvent(StrictModel):
-    """An event that `stream_callback` receives."""
+    """
+    An event that `stream_callback` receives.
+
+    `subtask_completed` is sent at the end of every subtask; `data["status"]` says which end.
+    """
 
     event_type: EventType
     message: str
     """For people."""
     progress: float | None = None
-    """0 to 100; never falls, and 100 only on completion."""
+    """0 to 100, with one decimal; never falls, and 100 only on completion."""
     task_id: str
     """The id of the workflow, as in its result."""
     timestamp: AwareDatetime

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from dagorch.errors import DefinitionError
 from dagorch.models.llm import LLMRequest, LLMResponse
 from dagorch.models.messages import MessagesLike, build_request
+from dagorch.models.usage import Usage
 from dagorch.nodes.base import Kind, Node, suggest_options
 from dagorch.nodes.signature import FunctionSignature, ParameterSpec, signature_of
 
@@ -32,7 +33,7 @@ class Context(Generic[D]):
         deps: What the caller passed as `run(deps=...)`.
     """
 
-    __slots__ = ("_exchange", "_exchange_sync", "attempt", "deps", "path", "run_id")
+    __slots__ = ("_exchange", "_exchange_sync", "_usage", "attempt", "deps", "path", "run_id")
 
     def __init__(
         self,
@@ -42,6 +43,7 @@ class Context(Generic[D]):
         deps: D,
         exchange: Callable[[LLMRequest, Callable[[str], None] | None], Awaitable[LLMResponse]],
         exchange_sync: Callable[[LLMRequest], LLMResponse],
+        usage: Callable[[], Usage],
     ) -> None:
         self.run_id = run_id
         self.path = path
@@ -49,6 +51,12 @@ class Context(Generic[D]):
         self.deps = deps
         self._exchange = exchange
         self._exchange_sync = exchange_sync
+        self._usage = usage
+
+    @property
+    def usage(self) -> Usage:
+        """What the calls of this node run have used so far, those of failed attempts included."""
+        return self._usage()
 
     async def acomplete(
         self, messages: MessagesLike, model: str | None = None, **options: Any

@@ -7,7 +7,6 @@ dagorch's own patterns.
 
 from __future__ import annotations
 
-import inspect
 import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final, Self
@@ -23,6 +22,7 @@ from dagorch.models.task import AgentResult, SubTask
 from dagorch.orchestrators.custom import CustomGraph
 from dagorch.orchestrators.documents import prepare_documents, write_documents_of
 from dagorch.orchestrators.metered import MeteredProvider
+from dagorch.orchestrators.stack_level import user_stack_level
 from dagorch.orchestrators.stream import Stream
 from dagorch.orchestrators.workflow import Workflow, without_costs
 from dagorch.providers.adapter import adapt
@@ -58,7 +58,8 @@ class BaseOrchestrator:
         providers: Further providers by name, for models of other services.
 
     Attributes:
-        stream_callback: Called with each `StreamEvent`; async or sync.
+        stream_callback: Called with each `StreamEvent`, which are those of the workflow; async or
+            sync. `stream_engine_events=True` of the config adds the events of the engine.
         on_event: One or several listeners, called with each event of the engine.
 
     Raises:
@@ -194,7 +195,9 @@ class BaseOrchestrator:
         await prepare_documents(config)
         listeners: list[Listener] = []
         if self.stream_callback is not None and config.enable_streaming:
-            listeners.append(Stream(self.stream_callback, workflow))
+            listeners.append(
+                Stream(self.stream_callback, workflow, engine_events=config.stream_engine_events)
+            )
         if (others := on_event or self.on_event) is not None:
             listeners += (others,) if callable(others) else others
         handle = workflow.graph.start(
@@ -297,7 +300,7 @@ class BaseOrchestrator:
             warnings.warn(
                 f"{type(self).__name__} does not use {', '.join(unused)} of its config",
                 DagorchWarning,
-                stacklevel=_user_stack_level(),
+                stacklevel=user_stack_level(),
             )
         fields_set = self.config.model_fields_set
         ineffective = sorted(fields_set & {"output_dir", "output_formats"})
@@ -306,7 +309,7 @@ class BaseOrchestrator:
                 f"{' and '.join(ineffective)} without enable_document_generation=True: "
                 "no document will be written",
                 DagorchWarning,
-                stacklevel=_user_stack_level(),
+                stacklevel=user_stack_level(),
             )
 
 
@@ -322,14 +325,6 @@ def check_task(task: str) -> None:
             f"the task is {'empty' if isinstance(task, str) else repr(task)[:60]}; "
             'pass a text such as "How do bees find their way home?"'
         )
-
-
-def _user_stack_level() -> int:
-    """Return the `stacklevel` of the closest line outside of dagorch, for the caller."""
-    frame, level = inspect.currentframe(), 0
-    while frame is not None and frame.f_globals["__name__"].startswith("dagorch."):
-        frame, level = frame.f_back, level + 1
-    return level
 
 
 def _router_of(provider: Any, providers: Mapping[str, Any] | None) -> Router:

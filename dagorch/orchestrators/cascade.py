@@ -62,7 +62,7 @@ class DreamCascadeOrchestrator(BaseOrchestrator):
             AgentType.CAMINA: config.camina_count,
         }
         tiers = {
-            role: Tier(counts[role], model, token_limits(self._router, model))
+            role: Tier(counts[role], model, token_limits(self._router, model, context))
             for role, model in models.items()
         }
         graph = cascade_graph(Cascade(*tiers.values()), task, self._policy)

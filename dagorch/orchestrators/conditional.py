@@ -113,7 +113,7 @@ class ConditionalOrchestrator(BaseOrchestrator):
             self._decision(full_context),
             branches,
             task,
-            model_settings(self._router, primary),
+            model_settings(self._router, primary, context),
             self._policy,
         )
         agents = {

@@ -15,7 +15,7 @@ from dagorch.models.policy import Policy
 from dagorch.models.task import AgentResult, SubTask, TaskStatus
 from dagorch.nodes.function import Context
 from dagorch.orchestrators.metered import MeteredProvider, bound_to_node
-from dagorch.orchestrators.workflow import AgentInfo, Workflow
+from dagorch.orchestrators.workflow import AgentInfo, Workflow, with_usage
 from dagorch.patterns.subtasks import node_ids, subtask_graph
 
 __all__ = ["CustomGraph", "ThreeMethods"]
@@ -105,7 +105,12 @@ class CustomGraph:
                     path=run.path,
                 )
             if result.subtask_id != subtask.id:
-                result = result.model_copy(update={"subtask_id": subtask.id})
+                raise OutputTypeError(
+                    f"execute_subtask returned the result of {result.subtask_id!r} for "
+                    f"{subtask.id!r}; return AgentResult({subtask.id!r}, content)",
+                    path=run.path,
+                )
+            result = with_usage(result, run.usage)
             if isinstance(run.deps, Workflow):
                 run.deps.recorded[run.path] = result
             if result.status in (TaskStatus.FAILED, TaskStatus.CANCELLED):

@@ -23,6 +23,7 @@ from dagorch.orchestrators.handlers import (
 from dagorch.orchestrators.model_lookup import model_settings
 from dagorch.orchestrators.workflow import AgentInfo, Workflow
 from dagorch.patterns.iterative import iterative_graph
+from dagorch.patterns.judge import ReadResults, assess, with_judgement
 from dagorch.patterns.loop_state import PREVIOUS, VERDICT, Pass, check_model_pass, model_results
 
 __all__ = ["IterativeOrchestrator"]
@@ -36,7 +37,10 @@ class IterativeOrchestrator(BaseOrchestrator):
     Repeat a pass of steps until it converges; each pass reads the one before.
 
     The result is that of the last pass: a handler's return value, or for a model
-    `{"content": text, "iteration": n}` with the fields of a JSON object in its reply.
+    `{"content": text, "iteration": n}` with the fields of a JSON object in its reply. A field that
+    `convergence_fn` reads and such a reply does not have is asked of a judge, a call of the model
+    with the task and the reply; the function is then called again, and the next pass reads the
+    judge's reason.
     `result.metadata` has `iterations` and `converged`; reaching the last pass is not a failure.
     Each step of each pass has an `AgentResult`.
 
@@ -122,10 +126,11 @@ class IterativeOrchestrator(BaseOrchestrator):
             self._check_id,
             self.max_iterations,
             task,
-            model_settings(self._router, primary),
+            model_settings(self._router, primary, context),
             self._policy,
             retry_only_dagorch_errors(self._policy),
             self._question,
+            self._judged_check(),
         )
         body: Any = graph.node("passes")
         ids = dict(zip(self._steps, (node.id for node in body.body), strict=False))
@@ -154,26 +159,65 @@ class IterativeOrchestrator(BaseOrchestrator):
     def _check(self) -> Callable[..., Any]:
         """Return the node function that makes a `Pass` from the outputs of the steps."""
         last_step, converged = self._steps[-1], self._convergence
+        if self._has_judge:
+            return self._check_of_model()
         by_model = last_step not in self._handlers
-        if by_model and converged is None:
+        if by_model:
             return check_model_pass
 
         def iteration(results: Mapping[str, Any]) -> int:
             return (results[PREVIOUS] or Pass()).iteration + 1
 
-        def of_pass(results: Mapping[str, Any]) -> Any:
-            output = results[last_step]
-            return model_results(output, iteration(results)) if by_model else output
-
         def call(results: Mapping[str, Any]) -> Any:
             if converged is None:
                 return results.get(VERDICT) == "true"
-            return converged(of_pass(results))
+            return converged(results[last_step])
 
         def finish(_run: Context[Any], results: Mapping[str, Any], outcome: Any) -> Pass:
-            return Pass(iteration(results), of_pass(results), converged=bool(outcome))
+            return Pass(iteration(results), results[last_step], converged=bool(outcome))
 
         is_async = converged is None or Handler(converged, "").is_async
+        return node_function(call, self.provider, is_async=is_async, finish=finish)
+
+    @property
+    def _has_judge(self) -> bool:
+        """Whether a judge provides the fields that a pass by a model does not have."""
+        return self._convergence is not None and self._steps[-1] not in self._handlers
+
+    def _check_of_model(self) -> Callable[..., Any]:
+        """Return the node function that makes a `Pass`, perhaps with missing fields, of a reply."""
+        converged, last_step = self._convergence, self._steps[-1]
+        assert converged is not None
+
+        def iteration(results: Mapping[str, Any]) -> int:
+            return (results[PREVIOUS] or Pass()).iteration + 1
+
+        def call(results: Mapping[str, Any]) -> Any:
+            fields = model_results(results[last_step], iteration(results))
+            return assess(converged, ReadResults(fields))
+
+        def finish(_run: Context[Any], results: Mapping[str, Any], outcome: Any) -> Pass:
+            fields, value = outcome
+            return _assessed(iteration(results), fields, value)
+
+        is_async = Handler(converged, "").is_async
+        return node_function(call, self.provider, is_async=is_async, finish=finish)
+
+    def _judged_check(self) -> Callable[..., Any] | None:
+        """Return the node function that calls the convergence function with a judge's fields."""
+        converged = self._convergence
+        if converged is None or not self._has_judge:
+            return None
+
+        def call(results: Mapping[str, Any]) -> Any:
+            return assess(converged, with_judgement(results["checked"], results["judgement"]))
+
+        def finish(_run: Context[Any], results: Mapping[str, Any], outcome: Any) -> Pass:
+            reason = str(results["judgement"].get("reason", ""))
+            judged, value = outcome
+            return _assessed(results["checked"].iteration, judged, value, reason)
+
+        is_async = Handler(converged, "").is_async
         return node_function(call, self.provider, is_async=is_async, finish=finish)
 
     def _metadata(self, result: Result) -> dict[str, Any]:
@@ -188,3 +232,9 @@ class IterativeOrchestrator(BaseOrchestrator):
             "iterations": sum(run.end == "completed" for run in checks),
             "converged": last is not None and last.converged,
         }
+
+
+def _assessed(iteration: int, results: ReadResults, outcome: Any, reason: str = "") -> Pass:
+    missing = results.missing
+    converged = bool(outcome) and not missing
+    return Pass(iteration, dict(results), converged=converged, missing=missing, reason=reason)

@@ -84,7 +84,7 @@ class SequentialOrchestrator(BaseOrchestrator):
         primary = self.config.primary_model or ""
         full_context = {**context, "task": task}
         steps = steps_of(names, self._handlers, full_context, self.provider)
-        settings = model_settings(self._router, primary)
+        settings = model_settings(self._router, primary, context)
         graph = sequential_graph(steps, task, settings, self._policy)
         ids = [node.id for node in graph]
         return Workflow(

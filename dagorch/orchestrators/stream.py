@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -40,10 +41,18 @@ class Stream:
     Args:
         callback: The user's callback.
         workflow: The workflow of the events.
+        engine_events: Whether the callback also gets the events of the engine.
     """
 
-    def __init__(self, callback: Callable[[StreamEvent], Any], workflow: Workflow) -> None:
+    def __init__(
+        self,
+        callback: Callable[[StreamEvent], Any],
+        workflow: Workflow,
+        *,
+        engine_events: bool = False,
+    ) -> None:
         self._callback = callback
+        self._engine_events = engine_events
         self._workflow = workflow
         self._began = datetime.now(UTC)
         self._synthesis_started = False
@@ -102,19 +111,34 @@ class Stream:
             yield from self._create(event, [path])
         if kind is EventType.NODE_STARTED and path == workflow.synthesis_path and agent is None:
             yield from self._start_synthesis(event)
-        data = {name: value for name, value in event.data.items() if name not in CONTENT_FIELDS}
-        yield self._event(event, kind, _message(event), {**data, "node": path})
-        if kind not in NODE_ENDS:
-            return
+        if self._engine_events:
+            data = {name: value for name, value in event.data.items() if name not in CONTENT_FIELDS}
+            yield self._event(event, kind, _message(event), {**data, "node": path})
+        if kind in NODE_ENDS:
+            yield from self._end(event)
+
+    def _end(self, event: Event) -> Iterator[StreamEvent]:
+        """Translate the end of a node run."""
+        kind, path, workflow = event.type, event.path, self._workflow
+        agent = workflow.agents.get(path)
         if path == workflow.planning_path:
             yield from self._create(event, workflow.agents)
         if agent is not None and path in self._created:
-            data = {**_agent_data(agent), "status": NODE_ENDS[kind], **event.data}
-            message = f"{agent.description} {NODE_ENDS[kind]}"
+            status = self._status(path, kind)
+            data = {**event.data, **_agent_data(agent), "status": status}
+            message = f"{agent.description} {status}"
+            if error := event.data.get("error"):
+                message += f": {error}"
             yield self._event(event, EventType.SUBTASK_COMPLETED, message, data)
         if path == workflow.synthesis_path and kind is EventType.NODE_COMPLETED:
             yield from self._start_synthesis(event)
             yield self._event(event, EventType.SYNTHESIS_COMPLETED, "The answer is ready", {})
+
+    def _status(self, path: str, kind: EventType) -> str:
+        """Return an agent's status: that of the result it returned, or the end of its node run."""
+        recorded = self._workflow.recorded.get(path)
+        end = NODE_ENDS[kind]
+        return str(recorded.status) if recorded is not None and end == "completed" else end
 
     def _create(self, event: Event, paths: Iterable[str]) -> Iterator[StreamEvent]:
         for path in paths:
@@ -138,7 +162,7 @@ class Stream:
         return StreamEvent(
             event_type=kind,
             message=message,
-            progress=event.progress,
+            progress=math.floor(event.progress * 10) / 10,
             task_id=event.run_id,
             timestamp=self._began + timedelta(seconds=event.seconds),
             data=dict(data),

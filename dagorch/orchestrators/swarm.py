@@ -112,7 +112,7 @@ class DreamSwarmOrchestrator(BaseOrchestrator):
         config, model = self.config, self.config.primary_model or ""
         sources = self._sources()
         domains = list(sources)
-        limits = token_limits(self._router, model)
+        limits = token_limits(self._router, model, context)
         swarm = Swarm(config.num_agents, domains, config.findings_per_agent, model, limits)
         graph = swarm_graph(
             swarm, lambda name: search_function(name, sources[name]), task, self._policy

@@ -13,7 +13,7 @@ from dagorch.models.result import NodeRun, Result
 from dagorch.models.task import AgentResult, AgentType, TaskStatus
 from dagorch.models.usage import NOTHING_USED, Usage
 
-__all__ = ["AgentInfo", "Workflow", "without_costs"]
+__all__ = ["AgentInfo", "Workflow", "with_usage", "without_costs"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,16 +151,21 @@ class Workflow:
         reason = run.reason or (f"{type(run.error).__name__}: {run.error}" if run.error else "")
         if reason:
             metadata["error"] = reason
-        metered = run.usage.calls > 0
-        return agent.model_copy(
+        return with_usage(agent, run.usage).model_copy(
             update={
                 "status": agent.status if run.end == "completed" else TaskStatus(run.end),
                 "agent_type": agent.agent_type or info.role,
-                "tokens_used": run.usage.total_tokens if metered else agent.tokens_used,
-                "cost": float(run.usage.cost_usd) if metered else agent.cost,
                 "metadata": {**metadata, **agent.metadata},
             }
         )
+
+
+def with_usage(agent: AgentResult, usage: Usage) -> AgentResult:
+    """Return a result with the tokens and the cost of its calls, if they were metered."""
+    if not usage.calls:
+        return agent
+    amounts = {"tokens_used": usage.total_tokens, "cost": float(usage.cost_usd)}
+    return agent.model_copy(update=amounts)
 
 
 def without_costs(outcome: OrchestratorResult) -> OrchestratorResult:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
+from dagorch.errors import RunError
 from dagorch.graph.graph import Graph
 from dagorch.models.policy import DEFAULT_POLICY, Policy
 from dagorch.models.ref import Ref
 from dagorch.nodes.choice import YES_OR_NO, choice_node
 from dagorch.patterns import step_prompts as prompts
+from dagorch.patterns.judge import JudgeLLM
 from dagorch.patterns.loop_state import PREVIOUS, VERDICT, Pass
 from dagorch.patterns.steps import DEFAULT_SETTINGS, ModelSettings, Step, add_steps
 
 __all__ = ["iterative_graph"]
+
+_MAX_JUDGEMENTS: Final = 8
+"""How often a judge is asked about one pass; a function may read a field only after another."""
 
 
 def iterative_graph(
@@ -26,6 +31,7 @@ def iterative_graph(
     policy: Policy = DEFAULT_POLICY,
     check_policy: Policy = DEFAULT_POLICY,
     question: str = "",
+    judged_check: Callable[..., Any] | None = None,
 ) -> Graph:
     """
     Build the graph of an Iterative; its value is the result of the last pass.
@@ -41,6 +47,8 @@ def iterative_graph(
         check_policy: The policy of the check.
         question: A yes-or-no question that a model answers about each pass. The check reads the
             reply under `VERDICT`. Empty: no question is asked.
+        judged_check: The node function that checks a pass again, from `checked`, a `Pass` with
+            missing fields, and `judgement`, what a judge provides. None: there is no judge.
 
     Example:
         >>> steps = [Step("improve")]
@@ -57,12 +65,46 @@ def iterative_graph(
     if question:
         judge, words = choice_node(VERDICT, YES_OR_NO, settings.options(prompts.JUDGE), policy)
         results[VERDICT] = body.add(judge, answer=refs[-1], question=question, choices=words)
-    body.output(body.function(check, id=check_id, policy=check_policy, results=results))
+    checked = body.function(check, id=check_id, policy=check_policy, results=results)
+    if judged_check is not None:
+        judging = Graph("judging")
+        state = judging.input("checked", Pass)
+        judging.input("task", str)
+        scorer = JudgeLLM("judge", policy=policy, **settings.options(prompts.SCORE))
+        again = {"checked": state, "judgement": judging.add(scorer)}
+        judging.output(
+            judging.function(judged_check, id=check_id, policy=check_policy, results=again)
+        )
+        needed = body.branch("judge needed", _is_judge_needed, ("yes", "no"), checked=checked)
+        judged = body.loop(
+            "judging", judging, checked=checked, after=needed["yes"], until=_is_judged,
+            max_iterations=_MAX_JUDGEMENTS,
+        )  # fmt: skip
+        checked = body.merge("judged", [checked, judged], reducer=_judged)
+    body.output(checked)
     graph = Graph("iterative")
     graph.input("task", str, default=task)
     passes = graph.loop("passes", body, last=None, until=_converged, max_iterations=max_iterations)
     graph.merge("answer", [passes], reducer=_results)
     return graph
+
+
+def _is_judge_needed(checked: Pass) -> str:
+    return "yes" if checked.missing else "no"
+
+
+def _is_judged(checked: Pass) -> bool:
+    return not checked.missing
+
+
+def _judged(passes: list[Pass]) -> Pass:
+    last = passes[-1]
+    if last.missing:
+        raise RunError(
+            f"the convergence function reads {', '.join(map(repr, last.missing))} of the results, "
+            f"after a judge has provided {_MAX_JUDGEMENTS} others; pass a handler that returns them"
+        )
+    return last
 
 
 def _converged(last: Pass) -> bool:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol, runtime_checkable
 
 from dagorch.nodes.function import Context
 from dagorch.nodes.template import as_text
 
 __all__ = [
-    "PREVIOUS", "VERDICT", "OutputRecorder", "Pass", "check_model_pass", "model_results",
-    "record_outputs",
+    "PREVIOUS", "VERDICT", "OutputRecorder", "Pass", "check_model_pass", "json_fields",
+    "model_results",    "record_outputs",
 ]  # fmt: skip
 
 PREVIOUS: Final = "previous answer"
@@ -21,19 +21,40 @@ VERDICT: Final = "verdict"
 
 
 class Pass:
-    """The outcome of one pass, which is the state of the loop; as text, its results."""
+    """
+    The outcome of one pass, which is the state of the loop.
 
-    __slots__ = ("converged", "iteration", "results")
+    As text, its results, and why they were not enough.
+    """
 
-    def __init__(self, iteration: int = 0, results: Any = None, *, converged: bool = False) -> None:
+    __slots__ = ("converged", "iteration", "missing", "reason", "results")
+
+    def __init__(
+        self,
+        iteration: int = 0,
+        results: Any = None,
+        *,
+        converged: bool = False,
+        missing: Sequence[str] = (),
+        reason: str = "",
+    ) -> None:
         self.iteration = iteration
         """From 1; 0 is the state before the first pass."""
         self.results = results
         self.converged = converged
+        self.missing = tuple(missing)
+        """The fields that the convergence function reads and the results do not have."""
+        self.reason = reason
+        """Why the judge thinks that it is not enough, or is; empty if no judge was asked."""
 
-    def __str__(self) -> str:
+    @property
+    def text(self) -> str:
+        """The results as text."""
         results = self.results
         return as_text(results.get("content", results) if isinstance(results, dict) else results)
+
+    def __str__(self) -> str:
+        return f"{self.text}\n\nA judge of it: {self.reason}" if self.reason else self.text
 
     def __repr__(self) -> str:
         return f"<Pass {self.iteration}{' converged' if self.converged else ''}>"
@@ -72,10 +93,10 @@ def model_results(reply: str, iteration: int) -> dict[str, Any]:
         >>> model_results('Better now. {"score": 0.9}', 2)
         {'score': 0.9, 'content': 'Better now. {"score": 0.9}', 'iteration': 2}
     """
-    return {**_json_fields(reply), "content": reply, "iteration": iteration}
+    return {**json_fields(reply), "content": reply, "iteration": iteration}
 
 
-def _json_fields(reply: str) -> dict[str, Any]:
+def json_fields(reply: str) -> dict[str, Any]:
     """Parse the first JSON object in a text."""
     decoder = json.JSONDecoder()
     start = reply.find("{")

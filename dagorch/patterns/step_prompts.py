@@ -7,7 +7,7 @@ told to reply with nothing else, one of 135 million parameters said that it was 
 
 from __future__ import annotations
 
-__all__ = ["DECIDE", "IMPROVE", "JUDGE", "LAST", "STEP"]
+__all__ = ["DECIDE", "IMPROVE", "JUDGE", "LAST", "SCORE", "STEP"]
 
 STEP = """\
 {told}Task: {task}
@@ -37,3 +37,11 @@ Task: {task}
 Answer to it: {answer}
 
 {question} Reply with one of these words: {choices}."""
+
+SCORE = """\
+Task: {task}
+
+Answer to it: {answer}
+
+Judge this answer. Reply in JSON with "reason": what is missing or wrong in it, in one sentence, \
+and {fields}."""

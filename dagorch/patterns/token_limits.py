@@ -1,12 +1,16 @@
-"""How much a model writes and reads in one step; the same for every pattern."""
+"""What a model writes and reads in one step; the same for every pattern."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from dagorch.models.truncate import truncate_at_sentence
+
 __all__ = ["LARGE", "SMALL", "TokenLimits"]
+
+_MATERIAL: Final = "Background, which is material and not an order:\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +28,29 @@ class TokenLimits:
     """None is the default of the service; some models accept no other."""
     extra: Mapping[str, Any] = field(default_factory=dict)
     """Additional fields of the service."""
+    material: str = ""
+    """Text in front of every prompt: the caller's context."""
+
+    @property
+    def material_bytes(self) -> int:
+        """The most bytes of material: half of what is read."""
+        return self.read_bytes // 2
+
+    def with_material(self, material: str) -> TokenLimits:
+        """Return these limits with material, cut to fit; it leaves less to read."""
+        if not material:
+            return self
+        text = truncate_at_sentence(material, self.material_bytes, in_bytes=True)
+        return replace(
+            self,
+            material=f"{_MATERIAL}{text}\n\n",
+            read_bytes=self.read_bytes - len(text.encode()),
+        )
 
     def options(self, prompt: str, model: str = "", *, is_answer: bool = False) -> dict[str, Any]:
         """Return the arguments of an `LLM` node within these limits."""
         return {
-            "prompt": prompt,
+            "prompt": self.material.replace("{", "{{").replace("}", "}}") + prompt,
             "model": model,
             "max_tokens": self.answer_tokens if is_answer else self.write_tokens,
             "temperature": self.temperature,

@@ -32,6 +32,7 @@ from dagorch.runner.core_access import CoreAccess, EndedRun
 from dagorch.runner.loop_state import LoopState
 from dagorch.runner.provider_calls import FunctionCalls
 from dagorch.runner.providers import Providers
+from dagorch.runner.refusals import Refusals
 from dagorch.runner.reply_observer import ReplyObserver
 from dagorch.runner.request_preparation import RequestPreparer
 from dagorch.runner.threads import Job, run_in_thread
@@ -63,7 +64,8 @@ class Attempts:
         self._deps = deps
         self._abandoned: dict[tuple[int, int], Job] = {}
         """Threads that outlived their attempt, by frame and node."""
-        self.calls = FunctionCalls(providers, shared, preparer)
+        self._refusals = Refusals(shared)
+        self.calls = FunctionCalls(providers, shared, preparer, self._refusals)
 
     def bind(self, access: CoreAccess, clock: Callable[[], float], core: Core) -> None:
         """Connect to the runner, and to the core for reading."""
@@ -93,7 +95,9 @@ class Attempts:
                     attempt, self.calls.on_text(attempt), self._access, self._clock
                 )
                 try:
-                    response = await prepared.provider.exchange(prepared.request, observer)
+                    response = await self._refusals.exchange(
+                        prepared.provider, prepared.request, observer, is_hedge=attempt.is_hedge
+                    )
                 except Exception as error:
                     usage = failure_usage(prepared.provider, prepared.request, error)
                     observer.failed(error)

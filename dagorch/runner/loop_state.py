@@ -90,6 +90,8 @@ class LoopState:
         """Sync functions that run in a thread right now; virtual time does not jump meanwhile."""
         self.thread_wait_seconds = 0.0
         """How long the loop blocks for a sync function; virtual time only, for a fixed order."""
+        self.accepted_accounts: set[str] = set()
+        """Accounts of services that have accepted a call."""
         self.chance = random.Random()
         """Gives runs without a seed theirs."""
         self._services: WeakKeyDictionary[Any, _Service] = WeakKeyDictionary()

@@ -23,6 +23,7 @@ from dagorch.runner.bills import failure_usage, with_usage, worst_case_usage
 from dagorch.runner.core_access import CoreAccess, run_has_ended
 from dagorch.runner.loop_state import LoopState
 from dagorch.runner.providers import Providers
+from dagorch.runner.refusals import Refusals
 from dagorch.runner.reply_observer import ReplyObserver
 from dagorch.runner.request_preparation import RequestPreparer
 from dagorch.runner.threads import Job, release_loop
@@ -47,12 +48,20 @@ class FunctionCalls:
         providers: Answer the calls.
         shared: Counts the threads at work.
         preparer: Prepares exchanges for the core's decision.
+        refusals: The service-wide errors of the run.
     """
 
-    def __init__(self, providers: Providers, shared: LoopState, preparer: RequestPreparer) -> None:
+    def __init__(
+        self,
+        providers: Providers,
+        shared: LoopState,
+        preparer: RequestPreparer,
+        refusals: Refusals,
+    ) -> None:
         self._providers = providers
         self._shared = shared
         self._preparer = preparer
+        self._refusals = refusals
         self._of_threads: dict[StartAttempt, dict[anyio.CancelScope, anyio.Event]] = {}
         """Per attempt in a thread: the scope of each open call, and an event for its end."""
         self._warned: set[str] = set()
@@ -78,8 +87,12 @@ class FunctionCalls:
                 return from_thread.run(self._call_of_thread, attempt, request, token=token)
             return self._call_on_the_loop(attempt, request)
 
+        def usage() -> Usage:
+            details = attempt.frame.node_details.get(attempt.index)
+            return details.usage if details is not None else NOTHING_USED
+
         return Context(
-            self._core.run_id, attempt.path, attempt.number, deps, exchange, exchange_sync
+            self._core.run_id, attempt.path, attempt.number, deps, exchange, exchange_sync, usage
         )
 
     def on_text(self, attempt: StartAttempt) -> OnText:
@@ -120,7 +133,7 @@ class FunctionCalls:
                 call, _both(self.on_text(attempt), on_text), self._access, self._clock
             )
             try:
-                response: LLMResponse = await provider.exchange(request, observer)
+                response: LLMResponse = await self._refusals.exchange(provider, request, observer)
             except Exception as error:
                 usage = failure_usage(provider, request, error)
                 observer.failed(error)
@@ -197,12 +210,14 @@ class FunctionCalls:
         usage = worst_case_usage(provider, request)
         observer = ReplyObserver(call, _ignore, self._access, self._clock)
         try:
+            self._refusals.check(provider, request)
             response = _elsewhere(provider, request)
             observer.complete(response)
             response = with_usage(provider, request, response)
             usage = response.usage
         except Exception as error:
             usage = failure_usage(provider, request, error)
+            self._refusals.record(provider, request, error)
             observer.failed(error)
             raise
         finally:

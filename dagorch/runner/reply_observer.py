@@ -29,9 +29,12 @@ class ReplyObserver(ReplyListener):
         on_text: Called with each piece of text.
         core: Where to report.
         clock: Returns the time in seconds.
+
+    Attributes:
+        on_accepted: Called when the reply begins.
     """
 
-    __slots__ = ("_clock", "_core", "_has_rates", "_ticket")
+    __slots__ = ("_clock", "_core", "_has_rates", "_ticket", "on_accepted")
 
     def __init__(
         self,
@@ -40,11 +43,17 @@ class ReplyObserver(ReplyListener):
         core: CoreAccess,
         clock: Callable[[], float],
     ) -> None:
-        super().__init__(on_text, self._report, self._may_resend)
+        super().__init__(on_text, self._began, self._may_resend)
         self._ticket = ticket
         self._core = core
         self._clock = clock
         self._has_rates = False
+        self.on_accepted: Callable[[], None] | None = None
+
+    def _began(self, rates: RateLimits | None) -> None:
+        if self.on_accepted is not None:
+            self.on_accepted()
+        self._report(rates)
 
     def _report(
         self,

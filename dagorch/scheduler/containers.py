@@ -11,7 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
+<<<<<<< HEAD
 from dagorch.errors import BudgetExceededError, RunError
+=======
+from dagorch.errors import ProviderError, RunError
+>>>>>>> 8c35e9c (Stop a run at errors of a whole service; ask a judge for missing fields)
 from dagorch.graph.plan import LOOP, MAP, Plan
 from dagorch.ids import FALLBACK
 from dagorch.nodes.container import Loop, Map
@@ -21,8 +25,13 @@ from dagorch.scheduler.states import State
 
 __all__ = [
     "OPEN_ITEMS", "STOPPED", "End", "OpenFrame", "OpenMap", "Step", "StopWith", "close",
+<<<<<<< HEAD
     "frame_outcome", "map_ended", "missing_output_error", "next_item", "open_body",
     "open_container", "open_map", "too_many_node_runs", "until_evaluated",
+=======
+    "frame_outcome", "is_service_wide", "map_value", "missing_output_error", "next_item",
+    "open_body", "open_container", "open_map", "too_many_node_runs", "until_evaluated",
+>>>>>>> 8c35e9c (Stop a run at errors of a whole service; ask a judge for missing fields)
 ]  # fmt: skip
 
 _COMPLETED: Final = int(State.COMPLETED)
@@ -198,7 +207,7 @@ def _item_ended(frame: Frame, index: int, label: int, outcome: End) -> Step:
     assert isinstance(node, Map)
     if outcome.error is None:
         container.results[label] = outcome.value
-    elif node.on_item_error == "fail":
+    elif node.on_item_error == "fail" or is_service_wide(outcome.error):
         return StopWith(outcome.error)
     elif node.on_item_error == "collect":
         container.results[label] = outcome.error
@@ -264,6 +273,11 @@ def frame_outcome(frame: Frame) -> End:
     if broken:
         return End(State.FAILED, error=missing_output_error(frame, broken[0]))
     return End(State.SKIPPED)
+
+
+def is_service_wide(error: BaseException) -> bool:
+    """Return whether an error stops the run, because every call to the service would meet it."""
+    return isinstance(error, ProviderError) and error.service_wide
 
 
 def missing_output_error(frame: Frame, index: int) -> BaseException:

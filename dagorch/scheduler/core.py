@@ -538,7 +538,9 @@ class Core:
             container.keep_results()
         details = frame.details(index)
         details.error = error
-        if not frame.stopping and not is_recovering and policy.fallback is not NO_FALLBACK:
+        stops_run = containers.is_service_wide(error)
+        has_fallback = policy.fallback is not NO_FALLBACK and not stops_run
+        if has_fallback and not frame.stopping and not is_recovering:
             plan = frame.plan.fallbacks.get(index)
             if plan is not None:
                 inputs = frame.plan.fallback_defaults[index] | frame.inputs_of(index)
@@ -548,7 +550,7 @@ class Core:
                 self.complete(frame, index, policy.fallback)
             return
         self.move(frame, index, State.FAILED)
-        if policy.on_error == "fail" and not frame.stopping:
+        if (stops_run or policy.on_error == "fail") and not frame.stopping:
             self.stop(frame, error)
 
     def cancel(self, frame: Frame, index: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import anyio
 import pytest
 
-from dagorch import AgentResult, BudgetExceededError, SubTask
+from dagorch import AgentResult, BudgetExceededError, OrchestratorConfig, SubTask
 from dagorch.testing import ScriptedProvider
 from tests.conformance.doubles import HI, Plain, by_tier, cascade, once, talking
 
@@ -40,6 +40,29 @@ async def test_each_call_counts_for_its_agent_and_for_the_run() -> None:
     assert result.total_cost == pytest.approx(0.24)
     assert result.metadata["tokens_used"] == 24
     assert result.run.usage.calls == 6
+
+
+async def test_the_synthesis_reads_the_tokens_and_the_cost_of_each_result() -> None:
+    seen: list[tuple[int, float]] = []
+
+    class Adding(Asking):
+        async def execute_subtask(self, subtask, context=None):
+            result = await super().execute_subtask(subtask, context)
+            if len(self.seen) == 1:
+                error = OSError("the first attempt fails after its calls")
+                error.retry_at_once = True
+                raise error
+            return result
+
+        async def synthesize_results(self, agent_results, context=None):
+            seen.extend((result.tokens_used, result.cost) for result in agent_results)
+            seen.extend((r.tokens_used, r.cost) for r in context["results"].values())
+            return "done"
+
+    config = OrchestratorConfig(max_retries=1, parallel_execution=False)
+    result = await Adding(config, priced(), plan=PLAN).execute_workflow("Why?")
+    assert seen == [(16, pytest.approx(0.16)), (8, pytest.approx(0.08))] * 2
+    assert [(a.tokens_used, a.cost) for a in result.agent_results] == seen[:2]
 
 
 async def test_usage_is_reported_by_model_and_by_tier() -> None:

@@ -6,7 +6,14 @@ from typing import Any
 
 import pytest
 
-from dagorch import AgentResult, BaseOrchestrator, DefinitionError, OrchestratorConfig, SubTask
+from dagorch import (
+    AgentResult,
+    BaseOrchestrator,
+    DefinitionError,
+    OrchestratorConfig,
+    RunError,
+    SubTask,
+)
 from tests.conformance.doubles import HI, once
 
 
@@ -59,3 +66,16 @@ async def test_without_a_provider_only_a_call_fails() -> None:
         await Three(once()).execute_workflow("abc")
     with pytest.raises(DefinitionError, match="no provider"):
         Three(once()).provider.complete(HI)
+
+
+async def test_the_result_of_another_subtask_is_an_error() -> None:
+    class Confused(Three):
+        async def execute_subtask(self, subtask, context=None) -> AgentResult:
+            return AgentResult("zzz", "found")
+
+    with pytest.raises(RunError, match="returned the result of 'zzz' for 'a'") as caught:
+        await Confused(once(), Complete()).execute_workflow("abc")
+    assert {a.subtask_id: a.status for a in caught.value.partial_results.agent_results} == {
+        "a": "failed",
+        "b": "failed",
+    }

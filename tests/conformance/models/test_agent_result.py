@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 import pytest
 
 from dagorch import AgentResult, DefinitionError, TaskStatus
@@ -23,3 +25,19 @@ def test_wrong_fields_are_refused() -> None:
         AgentResult("a", "found", status="done")
     with pytest.raises(DefinitionError, match="did you mean 'tokens_used'"):
         AgentResult("a", "found", token_used=3)
+
+
+async def text() -> str:
+    return "found"
+
+
+async def items() -> AsyncIterator[int]:
+    yield 1
+
+
+@pytest.mark.filterwarnings("error")
+def test_content_that_was_not_awaited_is_refused() -> None:
+    with pytest.raises(DefinitionError, match="it is the coroutine 'text'; write await before it"):
+        AgentResult("a", text())
+    with pytest.raises(DefinitionError, match="it is the async generator 'items'"):
+        AgentResult("a", items())

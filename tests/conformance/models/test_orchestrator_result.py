@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dagorch import OrchestratorResult
+import pytest
+
+from dagorch import AgentResult, DefinitionError, OrchestratorResult
 from tests.conformance.doubles import by_tier, cascade, talking
 
 
@@ -23,3 +25,12 @@ async def test_the_fields_after_a_completed_run() -> None:
     ] * 2 + ["camina"]
     assert [a.metadata["model"] for a in result.agent_results] == ["b", "b", "b", "d", "d", "c"]
     assert all(a.tokens_used > 0 and a.cost > 0 for a in result.agent_results)
+
+
+def test_agent_results_may_be_dicts() -> None:
+    result = OrchestratorResult(
+        "t1", "completed", agent_results=[{"subtask_id": "a", "status": "failed"}, AgentResult("b")]
+    )
+    assert result.agent_results == [AgentResult("a", status="failed"), AgentResult("b")]
+    with pytest.raises(DefinitionError, match=r"agent_results\.0\.status='done'"):
+        OrchestratorResult("t1", "completed", agent_results=[{"subtask_id": "a", "status": "done"}])

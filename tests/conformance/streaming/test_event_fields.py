@@ -27,6 +27,7 @@ WRITE = {
 async def test_each_event_has_every_field(kind: str) -> None:
     events: list[StreamEvent] = []
     o = MAKE[kind]()
+    o.config.stream_engine_events = True
     o.stream_callback = events.append
     before = datetime.now(UTC)
     result = await o.execute_workflow("Why?")
@@ -42,6 +43,7 @@ async def test_each_event_has_every_field(kind: str) -> None:
         assert isinstance(event.data, dict)
         assert event.progress is not None
         assert progress <= event.progress <= 100
+        assert event.progress == round(event.progress, 1)
         progress = event.progress
         assert (event.progress == 100) is (event.event_type is EventType.TASK_COMPLETED)
     assert [e.timestamp for e in events] == sorted(e.timestamp for e in events)

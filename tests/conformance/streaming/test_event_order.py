@@ -137,9 +137,43 @@ async def outcome(work: Awaitable[Any]) -> bool:
     return True
 
 
-async def test_events_of_the_engine_are_included() -> None:
+@pytest.mark.parametrize(("make", "agents", "succeeds"), CASES.values(), ids=CASES)
+async def test_by_default_only_the_documented_kinds_arrive(
+    make: Callable[[], BaseOrchestrator], agents: int, succeeds: bool
+) -> None:
+    events: list[StreamEvent] = []
+    of_engine: list[Any] = []
+    o = make()
+    o.stream_callback, o.on_event = events.append, of_engine.append
+    await outcome(o.execute_workflow("Why?"))
+    documented = {
+        E.TASK_STARTED, E.SUBTASK_CREATED, E.SUBTASK_COMPLETED, E.SYNTHESIS_STARTED,
+        E.SYNTHESIS_COMPLETED, E.TASK_COMPLETED, E.ERROR,
+    }  # fmt: skip
+    assert {event.event_type for event in events} <= documented
+    assert len(events) <= 2 * agents + 4
+    assert len(of_engine) >= len(events)
+
+
+async def test_the_end_of_a_subtask_says_which_end() -> None:
     events: list[StreamEvent] = []
     o = custom("a")
+    o.stream_callback = events.append
+    await o.execute_workflow("Why?")
+    ends = {
+        event.data["subtask_id"]: (event.data["status"], event.message)
+        for event in events
+        if event.event_type is E.SUBTASK_COMPLETED
+    }
+    assert ends["c"] == ("completed", "z completed")
+    assert ends["a"] == ("failed", "x failed: OSError: no")
+    assert ends["b"][0] == "blocked"
+
+
+async def test_events_of_the_engine_are_included_if_asked_for() -> None:
+    events: list[StreamEvent] = []
+    o = custom("a")
+    o.config.stream_engine_events = True
     o.stream_callback = events.append
     await o.execute_workflow("Why?")
     seen = {(event.event_type, event.data.get("node")) for event in events}
@@ -159,7 +193,7 @@ async def test_a_cancelled_workflow_ends_with_an_error_event() -> None:
             await anyio.sleep_forever()
         return PLAN
 
-    o = cascade(talking(reply))
+    o = cascade(talking(reply), stream_engine_events=True)
 
     async def callback(event: StreamEvent) -> None:
         events.append(event)

@@ -8,7 +8,7 @@ import pytest
 
 from dagorch import LLM, Context, Event, Graph, Policy, Retry
 from dagorch.errors import (
-    AuthenticationError,
+    BadRequestError,
     DefinitionError,
     NodeTimeoutError,
     OverloadedError,
@@ -50,7 +50,7 @@ async def test_each_model_gets_all_its_attempts_before_the_next() -> None:
 
 
 async def test_an_error_without_a_retry_moves_on_to_the_next_model() -> None:
-    answers = [AuthenticationError("no such key", status=401), "yes"]
+    answers = [BadRequestError("too odd", status=400), "yes"]
     provider = ScriptedProvider(answers)
     assert (await asking(fallback_models=("second",)).run(provider=provider))["ask"] == "yes"
     assert [request.model for request in provider.requests] == ["first", "second"]
