@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final
 
@@ -23,7 +24,7 @@ from dagorch.orchestrators.handlers import (
 from dagorch.orchestrators.model_lookup import model_settings
 from dagorch.orchestrators.workflow import AgentInfo, Workflow
 from dagorch.patterns.iterative import iterative_graph
-from dagorch.patterns.judge import ReadResults, assess, with_judgement
+from dagorch.patterns.judge import ReadResults, with_judgement
 from dagorch.patterns.loop_state import PREVIOUS, VERDICT, Pass, check_model_pass, model_results
 
 __all__ = ["IterativeOrchestrator"]
@@ -194,7 +195,7 @@ class IterativeOrchestrator(BaseOrchestrator):
 
         def call(results: Mapping[str, Any]) -> Any:
             fields = model_results(results[last_step], iteration(results))
-            return assess(converged, ReadResults(fields))
+            return _assess(converged, ReadResults(fields))
 
         def finish(_run: Context[Any], results: Mapping[str, Any], outcome: Any) -> Pass:
             fields, value = outcome
@@ -210,7 +211,7 @@ class IterativeOrchestrator(BaseOrchestrator):
             return None
 
         def call(results: Mapping[str, Any]) -> Any:
-            return assess(converged, with_judgement(results["checked"], results["judgement"]))
+            return _assess(converged, with_judgement(results["checked"], results["judgement"]))
 
         def finish(_run: Context[Any], results: Mapping[str, Any], outcome: Any) -> Pass:
             reason = str(results["judgement"].get("reason", ""))
@@ -232,6 +233,30 @@ class IterativeOrchestrator(BaseOrchestrator):
             "iterations": sum(run.end == "completed" for run in checks),
             "converged": last is not None and last.converged,
         }
+
+
+def _assess(function: Callable[[Any], Any], results: ReadResults) -> Any:
+    """
+    Call a convergence function; return the results and its value, or an awaitable of both.
+
+    If it has read a missing field, its error is the consequence, and the value is False.
+    """
+    try:
+        outcome = function(results)
+    except Exception:
+        if results.missing:
+            return results, False
+        raise
+    return _assess_awaited(outcome, results) if inspect.isawaitable(outcome) else (results, outcome)
+
+
+async def _assess_awaited(outcome: Any, results: ReadResults) -> tuple[ReadResults, Any]:
+    try:
+        return results, await outcome
+    except Exception:
+        if results.missing:
+            return results, False
+        raise
 
 
 def _assessed(iteration: int, results: ReadResults, outcome: Any, reason: str = "") -> Pass:

@@ -7,10 +7,9 @@ field, the judge is asked for it, and the function is called again.
 
 from __future__ import annotations
 
-import inspect
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -20,7 +19,7 @@ from dagorch.nodes.llm import LLM
 from dagorch.nodes.signature import ParameterSpec
 from dagorch.patterns.loop_state import Pass, json_fields
 
-__all__ = ["JudgeLLM", "ReadResults", "assess", "with_judgement"]
+__all__ = ["JudgeLLM", "ReadResults", "with_judgement"]
 
 _NUMBER: Final = re.compile(r"(\d+(?:\.\d+)?|\.\d+)(?:\s*(%)|\s*/\s*(\d+))?")
 _SCORE: Final = "score"
@@ -70,30 +69,6 @@ class ReadResults(dict[str, Any]):
         if isinstance(name, str) and name and name not in self.missing:
             self.missing.append(name)
         return False
-
-
-def assess(function: Callable[[Any], Any], results: ReadResults) -> Any:
-    """
-    Call a convergence function; return the results and its value, or an awaitable of both.
-
-    If it has read a missing field, its error is the consequence, and the value is False.
-    """
-    try:
-        outcome = function(results)
-    except Exception:
-        if results.missing:
-            return results, False
-        raise
-    return _assess_awaited(outcome, results) if inspect.isawaitable(outcome) else (results, outcome)
-
-
-async def _assess_awaited(outcome: Any, results: ReadResults) -> tuple[ReadResults, Any]:
-    try:
-        return results, await outcome
-    except Exception:
-        if results.missing:
-            return results, False
-        raise
 
 
 @dataclass(frozen=True, slots=True)

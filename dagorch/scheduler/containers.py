@@ -11,11 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-<<<<<<< HEAD
-from dagorch.errors import BudgetExceededError, RunError
-=======
-from dagorch.errors import ProviderError, RunError
->>>>>>> 8c35e9c (Stop a run at errors of a whole service; ask a judge for missing fields)
+from dagorch.errors import BudgetExceededError, ProviderError, RunError
 from dagorch.graph.plan import LOOP, MAP, Plan
 from dagorch.ids import FALLBACK
 from dagorch.nodes.container import Loop, Map
@@ -25,13 +21,8 @@ from dagorch.scheduler.states import State
 
 __all__ = [
     "OPEN_ITEMS", "STOPPED", "End", "OpenFrame", "OpenMap", "Step", "StopWith", "close",
-<<<<<<< HEAD
-    "frame_outcome", "map_ended", "missing_output_error", "next_item", "open_body",
-    "open_container", "open_map", "too_many_node_runs", "until_evaluated",
-=======
-    "frame_outcome", "is_service_wide", "map_value", "missing_output_error", "next_item",
+    "frame_outcome", "is_service_wide", "map_ended", "missing_output_error", "next_item",
     "open_body", "open_container", "open_map", "too_many_node_runs", "until_evaluated",
->>>>>>> 8c35e9c (Stop a run at errors of a whole service; ask a judge for missing fields)
 ]  # fmt: skip
 
 _COMPLETED: Final = int(State.COMPLETED)

@@ -37,7 +37,7 @@ async def items() -> AsyncIterator[int]:
 
 @pytest.mark.filterwarnings("error")
 def test_content_that_was_not_awaited_is_refused() -> None:
-    with pytest.raises(DefinitionError, match="it is the coroutine 'text'; write await before it"):
+    with pytest.raises(DefinitionError, match="content is the coroutine of 'text'; await it"):
         AgentResult("a", text())
-    with pytest.raises(DefinitionError, match="it is the async generator 'items'"):
+    with pytest.raises(DefinitionError, match="content is the async generator of 'items'"):
         AgentResult("a", items())
