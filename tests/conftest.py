@@ -19,7 +19,7 @@ NEEDS: Final = {
 }
 
 # No deadline: a shared machine's pauses are not the code's.
-settings.register_profile("ci", max_examples=100, derandomize=True, deadline=None)
+settings.register_profile("ci", max_examples=40, derandomize=True, deadline=None)
 # Chosen with --hypothesis-profile=full, to look for what a fixed seed cannot find.
 settings.register_profile(
     "full", max_examples=5_000, deadline=None, suppress_health_check=[HealthCheck.too_slow]

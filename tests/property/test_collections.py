@@ -18,7 +18,7 @@ from tests.property.driver import drive
 from tests.property.graphs import with_collections
 from tests.property.spec import GraphSpec
 
-QUICK, BATCH = 120, 40
+QUICK, BATCH = 60, 30
 FULL, FULL_BATCH = 3_120, 500
 
 

@@ -91,7 +91,7 @@ def outcome(graph: Graph) -> Any:
 
 
 @given(chance=st.randoms(use_true_random=False), format=st.sampled_from(["yaml", "json"]))
-@settings(max_examples=40)
+@settings(max_examples=20)
 def test_it_runs_the_same(chance: random.Random, format: str) -> None:
     spec, graph = random_graph(chance, size=8)
     if without_people(spec):
@@ -130,7 +130,7 @@ SCALARS = (
         max_size=4,
     )
 )
-@settings(max_examples=200)
+@settings(max_examples=60)
 def test_any_plain_data_survives_yaml(data: Any) -> None:
     tree = parse_text(yaml_text(data))
     assert tree is not None

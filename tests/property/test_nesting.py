@@ -78,7 +78,7 @@ def answer(core: Core, *, value: object = None) -> int:
 # -- one slot -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("first_seed", range(0, 400, 100))
+@pytest.mark.parametrize("first_seed", range(0, 200, 100))
 def test_one_slot_is_enough_for_any_nesting(first_seed: int) -> None:
     for seed in range(first_seed, first_seed + 100):
         spec = spec_of(seed, depth=5, size=5, calm=True)
@@ -147,15 +147,16 @@ def mapping(node: object, bound: int) -> Core:
     return Core(graph.compile(), max_parallel=4)
 
 
-@pytest.mark.parametrize("bound", [1, 8, 64])
-def test_a_map_of_100000_items_holds_no_more_frames_than_its_bound(bound: int) -> None:
+@pytest.mark.parametrize("bound", [1, 64])
+@pytest.mark.parametrize("count", [10_000, pytest.param(100_000, marks=pytest.mark.full)])
+def test_a_map_holds_no_more_frames_than_its_bound(bound: int, count: int) -> None:
     body = Graph("body")
     body.function(step, state=body.input("item", int))
     core = mapping(body, bound)
-    core.handle(stimuli.RunStarted({"items": range(100_000)}, 0.0))
+    core.handle(stimuli.RunStarted({"items": range(count)}, 0.0))
     assert answer(core) == bound + 1
     assert core.root is not None
-    assert core.root.values[0] == list(range(100_000))
+    assert core.root.values[0] == list(range(count))
 
 
 def bytes_per_node_run(core: Core, count: int, nodes: int, usage: Usage | None = None) -> float:
@@ -194,16 +195,16 @@ def bytes_per_node_run(core: Core, count: int, nodes: int, usage: Usage | None =
 def test_a_closed_frame_leaves_at_most_200_bytes_per_node_run() -> None:
     body = Graph("body")
     body.function(step, state=body.input("item", int))
-    assert bytes_per_node_run(mapping(body, 8), 20_000, 1) <= 200
+    assert bytes_per_node_run(mapping(body, 8), 5_000, 1) <= 200
 
 
-@pytest.mark.parametrize("passes", [1, 2, 5])
+@pytest.mark.parametrize("passes", [1, 5])
 def test_a_closed_frame_with_a_loop_leaves_as_little(passes: int) -> None:
     inner = Graph("inner")
     inner.function(step, state=inner.input("state", int))
     body = Graph("body")
     body.loop("loop", inner, state=body.input("item", int), max_iterations=passes)
-    assert bytes_per_node_run(mapping(body, 8), 5_000, 1 + passes) <= 200
+    assert bytes_per_node_run(mapping(body, 8), 2_000, 1 + passes) <= 200
 
 
 def test_a_closed_frame_with_a_subgraph_leaves_as_little() -> None:
@@ -211,7 +212,7 @@ def test_a_closed_frame_with_a_subgraph_leaves_as_little() -> None:
     inner.function(step, state=inner.input("item", int))
     body = Graph("body")
     body.subgraph(inner, item=body.input("item", int))
-    assert bytes_per_node_run(mapping(body, 8), 5_000, 2) <= 200
+    assert bytes_per_node_run(mapping(body, 8), 2_000, 2) <= 200
 
 
 def test_a_closed_frame_with_a_policy_leaves_as_little() -> None:
@@ -219,12 +220,12 @@ def test_a_closed_frame_with_a_policy_leaves_as_little() -> None:
     body.function(
         step, state=body.input("item", int), policy=Policy(timeout_seconds=60, priority=1)
     )
-    assert bytes_per_node_run(mapping(body, 8), 10_000, 1) <= 200
+    assert bytes_per_node_run(mapping(body, 8), 5_000, 1) <= 200
 
 
 def test_a_closed_frame_with_a_model_call_leaves_as_little() -> None:
     usage = Usage(1000, 7, calls=1)
     assert (
-        bytes_per_node_run(mapping(LLM("ask", prompt="Tell me of {item}"), 8), 10_000, 1, usage)
+        bytes_per_node_run(mapping(LLM("ask", prompt="Tell me of {item}"), 8), 5_000, 1, usage)
         <= 200
     )

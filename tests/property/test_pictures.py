@@ -25,7 +25,7 @@ from dagorch.testing import ScriptedProvider, run_virtual
 from tests.property.results import ran_seed
 from tests.unit.exporters.pictures.geometry import SVG, Geometry
 
-SEEDS = range(60)
+SEEDS = range(24)
 PARSE = """async (texts) => {
     const faults = [];
     for (const text of texts) {

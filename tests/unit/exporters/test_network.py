@@ -25,7 +25,7 @@ def read(text: str) -> networkx.DiGraph:
     return networkx.parse_graphml(text)
 
 
-@settings(max_examples=50)
+@settings(max_examples=20)
 @given(specs())
 def test_any_graph_has_its_nodes_and_edges_in_both(spec: GraphSpec) -> None:
     graph = build(spec, World(0, instant=True))
@@ -41,7 +41,7 @@ def test_any_graph_has_its_nodes_and_edges_in_both(spec: GraphSpec) -> None:
     }
 
 
-@settings(max_examples=50)
+@settings(max_examples=20)
 @given(
     st.text(st.characters(exclude_categories=("Cc", "Cs"), exclude_characters="/[]"), min_size=1)
 )

@@ -56,7 +56,7 @@ def drawn(drawing: Drawing) -> tuple[Counter[str], Counter[tuple[str, str]]]:
     return Counter(titles.values()), edges
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.integers(0, 10_000))
 def test_every_node_and_every_edge_is_in_the_text(seed: int) -> None:
     spec = generate(random.Random(seed))
@@ -64,7 +64,7 @@ def test_every_node_and_every_edge_is_in_the_text(seed: int) -> None:
     assert written(to_text(graph, width=2_000)) == drawn(draw(graph))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.integers(0, 10_000), st.integers(1, 130), st.booleans())
 def test_no_line_is_wider_than_the_terminal(seed: int, width: int, ascii_only: bool) -> None:
     spec = generate(random.Random(seed))
