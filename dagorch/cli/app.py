@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,7 +22,7 @@ from dagorch.cli.options import (
     expand_options,
     set_options,
 )
-from dagorch.models.clean import one_line
+from dagorch.cli.streams import note, prepare_streams, print_err, print_out
 
 __all__ = ["app", "run_command"]
 
@@ -38,20 +37,20 @@ app = typer.Typer(
 
 def run_command(arguments: Sequence[str]) -> int:
     """Run a command line and return its exit code; errors are printed, never raised."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # the terminal's encoding may lack characters
-            stream.reconfigure(errors="replace")
     with warnings.catch_warnings():
         warnings.showwarning = _show_warning
         try:
-            return int(app(list(arguments), prog_name="dagorch", standalone_mode=False) or 0)
-        except typer.Abort:
-            return print_error(KeyboardInterrupt(), debug=False)
+            prepare_streams()
+            code = int(app(list(arguments), prog_name="dagorch", standalone_mode=False) or 0)
+            print_out(end="")  # what Typer printed is written
+            return code
+        except typer.Abort as error:  # how Typer reports a KeyboardInterrupt
+            return print_error(error.__cause__ or KeyboardInterrupt(), debug=False)
         except (Exception, KeyboardInterrupt) as error:
             usage_message = getattr(error, "format_message", None)  # of Typer's own errors
             if usage_message is None:
                 return print_error(error, debug="--debug" in arguments)
-            print(f"dagorch: error: {usage_message()}\nTry 'dagorch --help'.", file=sys.stderr)
+            print_err(f"dagorch: error: {usage_message()}\nTry 'dagorch --help'.")
             return ExitCode.USAGE
 
 
@@ -63,12 +62,12 @@ def _show_warning(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    print(f"dagorch: warning: {one_line(str(message))}", file=sys.stderr)
+    note(f"warning: {message}")
 
 
 def _print_version(requested: bool) -> None:
     if requested:
-        print(f"dagorch {__version__}")
+        print_out(f"dagorch {__version__}")
         raise typer.Exit
 
 
@@ -83,7 +82,7 @@ def _root(
     ] = False,
 ) -> None:
     if context.invoked_subcommand is None:
-        print(context.get_help())
+        print_out(context.get_help())
         raise typer.Exit(ExitCode.USAGE)
 
 
@@ -173,7 +172,7 @@ def report(
     """Make the report page of a run from its record. Nothing runs."""
     from dagorch.cli.run_report import convert_record
 
-    print(f"report of the run: {convert_record(record, out)}")
+    print_out(f"report of the run: {convert_record(record, out)}")
 
 
 @app.command(short_help="List what a workflow can run on here.")

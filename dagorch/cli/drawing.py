@@ -12,6 +12,7 @@ from rich.console import Console
 from dagorch.cli.loading import is_user_workflow, load_graph, taskless_graph
 from dagorch.cli.options import option_name
 from dagorch.cli.patterns import make_orchestrator
+from dagorch.cli.streams import print_out
 from dagorch.errors import DefinitionError
 from dagorch.exporters import to_mermaid, to_text, write
 from dagorch.graph.graph import Graph
@@ -30,9 +31,9 @@ def draw_graph(
     """
     graph = _find_graph(target, settings, modules)
     if out is None:
-        print(to_mermaid(graph), end="")
+        print_out(to_mermaid(graph), end="")
     else:
-        print(f"drawn: {write(graph, out)}")
+        print_out(f"drawn: {write(graph, out)}")
 
 
 def print_graph(target: str, settings: Mapping[str, Any], modules: Iterable[str] = ()) -> None:
@@ -49,7 +50,7 @@ def print_graph(target: str, settings: Mapping[str, Any], modules: Iterable[str]
         ascii_only = True
     else:
         ascii_only = False
-    print(to_text(graph, width=Console().width, ascii_only=ascii_only), end="")
+    print_out(to_text(graph, width=Console().width, ascii_only=ascii_only), end="")
 
 
 def _find_graph(target: str, settings: Mapping[str, Any], modules: Iterable[str]) -> Graph:

@@ -31,6 +31,8 @@ class EventFormatter:
     def __init__(self) -> None:
         self._started: dict[str, float] = {}
         """The start of each node run that has not ended, by path."""
+        self._errors: dict[str, str] = {}
+        """The error of the last attempt of each node run that has not ended, by path."""
 
     def __call__(self, event: Event) -> str:
         """Return the line of an event; empty if it needs none."""
@@ -47,6 +49,7 @@ class EventFormatter:
         if type is EventType.MAP_OPENED:
             return f"has {plural(data['items'], 'item')}"
         if type is EventType.ATTEMPT_FAILED:
+            self._errors[event.path] = data.get("error", "")
             return f"attempt {event.attempt} failed: {data.get('error', '')}"
         if type is EventType.NODE_PARKED:
             return "waits for an answer"
@@ -63,4 +66,6 @@ class EventFormatter:
         if data.get("cost_usd"):
             details.append(format_cost(data["cost_usd"]))
         text = NODE_ENDS[event.type] + (f" ({', '.join(details)})" if details else "")
-        return f"{text}: {data['error']}" if data.get("error") else text
+        error = data.get("error", "")
+        was_printed = self._errors.pop(event.path, None) == error
+        return text if was_printed or not error else f"{text}: {error}"

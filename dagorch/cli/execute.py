@@ -1,18 +1,21 @@
-"""Runs one workflow to its end; the first Ctrl-C stops it in order, the second at once."""
+"""Runs one workflow to its end; the first Ctrl-C or SIGTERM stops it in order."""
 
 from __future__ import annotations
 
 import asyncio
 import signal
+import socket
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from types import FrameType
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
 import anyio
 
 from dagorch.cli.display import Display
+from dagorch.cli.stop_signals import RunStop
 from dagorch.errors import RunError
 from dagorch.models.events import Event
 from dagorch.models.orchestration import OrchestratorResult
@@ -22,6 +25,9 @@ from dagorch.ports import Provider
 
 __all__ = ["Outcome", "execute"]
 
+_CANCEL_AGAIN_SECONDS: Final = 0.1
+"""A run that has not begun when it is cancelled is cancelled again."""
+
 
 @dataclass(slots=True)
 class Outcome:
@@ -29,7 +35,6 @@ class Outcome:
 
     result: OrchestratorResult | None = None
     error: BaseException | None = None
-    interrupted: bool = False
 
 
 def execute(
@@ -38,17 +43,13 @@ def execute(
     provider: Provider,
     display: Display,
     listeners: Sequence[Callable[[Event], Any]],
+    stop: RunStop,
 ) -> Outcome:
-    """
-    Run a workflow and show it; close the provider afterwards.
-
-    Raises:
-        KeyboardInterrupt: Ctrl-C was pressed twice.
-    """
+    """Run a workflow and show it, until its end or a signal; close the provider afterwards."""
     outcome = Outcome()
 
     async def main() -> None:
-        with _stop_on_interrupt(orchestrator, display, outcome):
+        with _woken_by_signals(), _stopped_by(stop, orchestrator, display):
             try:
                 outcome.result = await orchestrator.execute_prepared(
                     workflow, on_event=[display, *listeners]
@@ -66,25 +67,48 @@ def execute(
 
 
 @contextmanager
-def _stop_on_interrupt(
-    orchestrator: BaseOrchestrator, display: Display, outcome: Outcome
-) -> Iterator[None]:
-    """Cancel the workflow on the first Ctrl-C, and raise on the second."""
+def _woken_by_signals() -> Iterator[None]:
+    """Wake the loop at a signal, which may arrive just before the loop waits for its next event."""
+    if sys.platform == "win32":  # its loop wakes by itself
+        yield
+        return
     loop = asyncio.get_running_loop()
+    receiver, sender = socket.socketpair()
+    with receiver, sender:
+        receiver.setblocking(False)
+        sender.setblocking(False)
+        loop.add_reader(receiver, receiver.recv, 64)
+        previous = signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
+        try:
+            yield
+        finally:
+            signal.set_wakeup_fd(previous)
+            loop.remove_reader(receiver)
 
-    def stop() -> None:
+
+@contextmanager
+def _stopped_by(stop: RunStop, orchestrator: BaseOrchestrator, display: Display) -> Iterator[None]:
+    """Cancel the workflow when a signal comes, or has come."""
+    loop = asyncio.get_running_loop()
+    tasks = []
+
+    async def cancel() -> None:
+        while True:
+            orchestrator.cancel("interrupted")
+            await asyncio.sleep(_CANCEL_AGAIN_SECONDS)
+
+    def on_signal() -> None:
         display.note("interrupted: stopping; press Ctrl-C again to leave at once")
-        orchestrator.cancel("interrupted")
+        tasks.append(loop.create_task(cancel()))
 
-    def handle(number: int, frame: FrameType | None) -> None:
-        if outcome.interrupted:
-            raise KeyboardInterrupt
-        outcome.interrupted = True
-        # A signal may arrive inside any step of the loop, so the loop itself runs `stop`.
-        loop.call_soon_threadsafe(stop)
-
-    previous = signal.signal(signal.SIGINT, handle)
+    # A signal may arrive inside any step of the loop, so the loop itself cancels.
+    previous = stop.on_signal
+    stop.on_signal = partial(loop.call_soon_threadsafe, on_signal)
+    if stop.number:
+        stop.on_signal()
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, previous)
+        stop.on_signal = previous
+        for task in tasks:
+            task.cancel()

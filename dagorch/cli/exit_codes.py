@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import traceback
 from enum import IntEnum
 
+from dagorch.cli.streams import print_err
 from dagorch.errors import BudgetExceededError, DagorchError, DefinitionError, InvariantError
 from dagorch.models.clean import clean
 
@@ -22,6 +21,7 @@ class ExitCode(IntEnum):
     PARTIAL = 3
     BUDGET = 4
     INTERRUPTED = 130
+    TERMINATED = 143
 
 
 def exit_code_for(error: BaseException) -> ExitCode:
@@ -33,7 +33,7 @@ def exit_code_for(error: BaseException) -> ExitCode:
         ('USAGE', 'INTERRUPTED')
     """
     if isinstance(error, KeyboardInterrupt):
-        return ExitCode.INTERRUPTED
+        return ExitCode(getattr(error, "code", ExitCode.INTERRUPTED))
     if isinstance(error, BudgetExceededError):
         return ExitCode.BUDGET
     return ExitCode.USAGE if isinstance(error, DefinitionError) else ExitCode.FAILED
@@ -41,12 +41,9 @@ def exit_code_for(error: BaseException) -> ExitCode:
 
 def print_error(error: BaseException, *, debug: bool) -> ExitCode:
     """Print an error on standard error and return its exit code; `debug` adds the traceback."""
-    if isinstance(error, BrokenPipeError):  # the reader of our output is gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.FAILED
     if debug:
         # Without local variables: they may hold keys.
-        traceback.print_exception(error, file=sys.stderr)
+        print_err("".join(traceback.format_exception(error)), end="")
     if isinstance(error, KeyboardInterrupt):
         text = "interrupted"
     elif isinstance(error, InvariantError) or not isinstance(error, DagorchError):
@@ -54,5 +51,5 @@ def print_error(error: BaseException, *, debug: bool) -> ExitCode:
         text = f"error: {type(error).__name__}: {error}{hint}"
     else:
         text = f"error: {error}"
-    print(f"dagorch: {clean(text)}", file=sys.stderr, flush=True)
+    print_err(f"dagorch: {clean(text)}")
     return exit_code_for(error)

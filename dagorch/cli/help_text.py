@@ -30,7 +30,7 @@ Start a project with a workflow of your own, and its test:
   dagorch new orchestrator second-opinion
 \b
 Exit codes: 0 completed, 1 failed, 2 wrong usage, 3 some agents failed,
-4 the budget was reached, 130 interrupted.
+4 the budget was reached, 130 stopped by Ctrl-C, 143 by SIGTERM.
 """
 RUN_HELP: Final = """
 Run a workflow and watch it.
@@ -60,12 +60,14 @@ Examples:
   dagorch run iterative "Explain DNS" --until "Is it simple enough?"
   dagorch run compare.yaml "Tea or coffee?" --input tone=formal
   dagorch run my_project.flows:compare "Tea or coffee?"
+  dagorch run cascade "Why is the sky blue?" --picture run.svg
   dagorch run cascade "Why is the sky blue?" --report run.html
 \b
-The result goes to standard output; progress and errors go to standard error.
+The answer alone goes to standard output; all else goes to standard error.
+No file is written unless --out, --picture or --report asks for it.
 On a terminal, progress is a tree with the time and the cost to expect;
 in a pipe, it is one line for each step.
-Ctrl-C stops the run and prints what has finished.
+Ctrl-C stops the run, and prints and saves what has finished.
 """
 GRAPH_HELP: Final = """
 Draw a workflow before it runs; without -o, print it as Mermaid.

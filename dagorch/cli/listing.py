@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from dagorch.cli.streams import print_out, render
 from dagorch.providers import ProviderFactory
 
 __all__ = ["list_providers"]
@@ -19,4 +20,4 @@ def list_providers() -> None:
     for info in sorted(ProviderFactory.list_providers(), key=lambda info: not info.ready):
         ready = Text("yes", "green") if info.ready else Text("no", "dim")
         table.add_row(Text(info.name), ready, Text(info.default_model), Text(info.missing))
-    Console(highlight=False).print(table)
+    print_out(render(Console(highlight=False), table), end="")

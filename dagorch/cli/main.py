@@ -1,13 +1,13 @@
-"""The entry point. It loads the commands of `app.py`, so that Ctrl-C is handled from the start."""
+"""The entry point. It handles Ctrl-C before it loads the commands of `app.py`."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
 
-__all__ = ["main"]
+from dagorch.cli.stop_signals import leave_on_signals, raise_on_signals
 
-_INTERRUPTED = 130
+__all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -17,11 +17,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Args:
         arguments: Without the program's name; None is `sys.argv`.
     """
-    try:
-        from dagorch.cli.app import run_command
+    leave_on_signals()
+    from dagorch.cli.app import run_command
 
-        code = run_command(sys.argv[1:] if arguments is None else arguments)
-    except KeyboardInterrupt:
-        print("dagorch: interrupted", file=sys.stderr)
-        code = _INTERRUPTED
+    raise_on_signals()
+    code = run_command(sys.argv[1:] if arguments is None else arguments)
+    leave_on_signals()
     sys.exit(code)

@@ -11,7 +11,9 @@ from pathlib import Path
 from string import Template
 from typing import Final
 
+from dagorch.cli.streams import print_out
 from dagorch.errors import DefinitionError
+from dagorch.exporters.atomic_write import write_file
 
 __all__ = ["new_orchestrator"]
 
@@ -50,10 +52,10 @@ def new_orchestrator(name: str, folder: Path | None) -> None:
             raise DefinitionError(f"{str(target)!r} is not empty; name another folder with --out")
         for template, file in _FILES.items():
             text = Template((source / f"{template}.txt").read_text("utf-8")).substitute(names)
-            (target / file.format_map(names)).write_text(text, "utf-8")
+            write_file(target / file.format_map(names), text.encode("utf-8"))
     except OSError as error:
         raise DefinitionError(f"cannot write {str(target)!r}: {error.strerror or error}") from error
-    print(
+    print_out(
         f"new project: {target}\n\n"
         f"  cd {shlex.quote(str(target))}\n"
         f'  dagorch run {names["name"]}:{names["Class"]} "Shall we move to the country?"\n'

@@ -110,6 +110,9 @@ class RunOptions:
     out: Path | None = _option(
         "Save the result: to a .md, .html, .pdf, .docx or .json file, or everything to a folder."
     )
+    picture: Path | None = _option(
+        "Draw the graph as it ran: a .svg, .png or .pdf, or its source as .dot, .mmd or .graphml."
+    )
     report: list[Path] | None = _option(
         "Write a report of the run: a .html page, or a .json record, from which "
         "'dagorch report' makes the page; repeatable.",

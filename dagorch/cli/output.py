@@ -1,18 +1,21 @@
-"""`--out`: checks before the run that the result can be saved, and saves it after the run."""
+"""`--out` and `--picture`: checked before the run, and written after it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Final
+from typing import Final, NamedTuple
 
+from dagorch import files
 from dagorch.errors import DagorchError, DefinitionError, RunError, did_you_mean
+from dagorch.exporters import ENDINGS, write
+from dagorch.exporters.atomic_write import check_writable, write_file
 from dagorch.exporters.documents import check_installed, compose, render_document
 from dagorch.models.document import DocumentFormat
 from dagorch.models.orchestration import OrchestratorResult
 
-__all__ = ["Destination", "check_writable"]
+__all__ = ["Destination", "RunPicture", "Written", "check_option", "write_each"]
 
 _DOCUMENTS: Final[dict[str, DocumentFormat]] = {
     ".md": "markdown",
@@ -21,14 +24,23 @@ _DOCUMENTS: Final[dict[str, DocumentFormat]] = {
     ".pdf": "pdf",
     ".docx": "docx",
 }
-_FOLDER_FILES: Final = ("answer.md", "answer.html", "result.json", "graph.svg")
+_FOLDER_FILES: Final = ("answer.md", "result.json", "answer.html", "graph.svg")
+"""The first two cannot fail for what they contain; they are written first."""
+_PICTURES: Final = tuple(ending for ending in ENDINGS if ending not in files.ENDINGS)
+
+
+class Written(NamedTuple):
+    """The files that were written, and why the others were not."""
+
+    paths: list[Path]
+    errors: list[RunError]
 
 
 class Destination:
     """
     A file named `.md`, `.html`, `.pdf`, `.docx` or `.json`, or else a folder.
 
-    A folder gets the answer as `.md` and `.html`, the result and the picture.
+    A folder gets the answer as `.md` and `.html`, the result as `.json`, and the picture.
 
     Args:
         path: As the user wrote it. A folder is created at once, to check that it can be.
@@ -45,14 +57,14 @@ class Destination:
         if self._is_file:
             if suffix in _DOCUMENTS:
                 check_installed([_DOCUMENTS[suffix]])
-            check_writable(path, "--out")
+            check_option(path, "--out")
         elif suffix[1:].isalpha() and not path.is_dir():  # a folder's name may be `v1.2`
             raise DefinitionError(
                 f"--out {str(path)!r}: name a file .md, .html, .pdf, .docx or .json, or a folder "
                 f"without a suffix{did_you_mean(suffix, (*_DOCUMENTS, '.json'))}"
             )
         else:
-            _check(path, "--out", self._create_folder)
+            self._create_folder()
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -62,82 +74,103 @@ class Destination:
         return tuple(self._path / name for name in _FOLDER_FILES)
 
     def _create_folder(self) -> None:
-        self._path.mkdir(parents=True, exist_ok=True)
-        with TemporaryFile(dir=self._path):
-            pass
+        try:
+            self._path.mkdir(parents=True, exist_ok=True)
+            with TemporaryFile(dir=self._path):
+                pass
+        except OSError as error:
+            raise DefinitionError(
+                f"--out: cannot write {str(self._path)!r}: {error.strerror or error}"
+            ) from error
 
-    def write(self, task: str, result: OrchestratorResult, failure: str = "") -> list[Path]:
+    def write(self, task: str, result: OrchestratorResult, failure: str = "") -> Written:
         """
-        Write the result of a workflow, whole or partial, and return the files.
+        Write the result of a workflow, whole or partial.
 
         Args:
             task: The task.
             result: The result.
             failure: The reason why there is no answer.
-
-        Raises:
-            DagorchError: A file could not be written; the others were.
         """
-        written: list[Path] = []
-        first_error: DagorchError | None = None
-        for path in self.files:
-            if path.suffix == ".svg" and result.run is None:
-                continue
-            try:
-                _write_file(path, task, result, failure)
-            except DagorchError as error:
-                first_error = first_error or error
-            else:
-                written.append(path)
-        if first_error is not None:
-            raise first_error
-        return written
+        has_picture = result.run is not None
+        paths = [path for path in self.files if has_picture or path.suffix != ".svg"]
+        return write_each(paths, lambda path: _write_file(path, task, result, failure))
+
+
+class RunPicture:
+    """
+    The file of `--picture`: the graph as it ran.
+
+    Args:
+        path: A file named as a picture of `dagorch.exporters.write`.
+        taken: Files that other options write.
+
+    Raises:
+        DefinitionError: The suffix is another one, a package for the format is missing, or the
+            path cannot be written or is taken.
+    """
+
+    def __init__(self, path: Path, taken: Iterable[Path] = ()) -> None:
+        self.path = path
+        suffix = path.suffix.lower()
+        if suffix not in _PICTURES:
+            raise DefinitionError(
+                f"--picture {str(path)!r}: use a name that ends in one of {', '.join(_PICTURES)}"
+                f"{did_you_mean(suffix, _PICTURES)}"
+            )
+        if suffix == ".pdf":
+            check_installed(["pdf"])
+        check_option(path, "--picture", taken)
+
+    def write(self, result: OrchestratorResult) -> Written:
+        """Draw a result."""
+        return write_each([self.path], lambda path: _write_file(path, "", result, ""))
+
+
+def check_option(path: Path, option: str, taken: Iterable[Path] = ()) -> None:
+    """
+    Check that the file of an option can be written, and that no other option writes it.
+
+    Raises:
+        DefinitionError: It cannot be written, or it is taken.
+    """
+    try:
+        check_writable(path)
+    except DefinitionError as error:
+        raise DefinitionError(f"{option}: {error}") from error
+    if path.resolve() in map(Path.resolve, taken):
+        raise DefinitionError(
+            f"{option} {str(path)!r}: another option writes a file of that name; use another name"
+        )
+
+
+def write_each(paths: Iterable[Path], write_one: Callable[[Path], None]) -> Written:
+    """Write files of a finished run; one that fails affects no other, and not the answer."""
+    written = Written([], [])
+    for path in paths:
+        try:
+            write_one(path)
+        except Exception as cause:
+            # What dagorch raises has the path and the reason. It was checked before the run.
+            own = isinstance(cause, DagorchError)
+            text = f"{cause}" if own else f"{type(cause).__name__}: {cause}"
+            error = RunError(text if str(path) in text else f"cannot make {str(path)!r}: {text}")
+            error.__cause__ = cause
+            written.errors.append(error)
+        else:
+            written.paths.append(path)
+    return written
 
 
 def _write_file(path: Path, task: str, result: OrchestratorResult, failure: str) -> None:
-    try:
-        if path.suffix == ".svg" and result.run is not None:
-            from dagorch.exporters import write
-
-            write(result.run.graph, path, result.run)
-        else:
-            path.write_bytes(_render(path.suffix.lower(), task, result, failure))
-    except OSError as error:
-        raise RunError(f"cannot write {str(path)!r}: {error.strerror or error}") from error
-    except DagorchError:
-        raise
-    except Exception as error:  # the PDF writer, for example, has errors of its own
-        raise RunError(f"cannot make {str(path)!r}: {type(error).__name__}: {error}") from error
+    suffix = path.suffix.lower()
+    if suffix in _DOCUMENTS or suffix == ".json":
+        write_file(path, _render(suffix, task, result, failure))
+    elif result.run is not None:
+        write(result.run.graph, path, result.run)
 
 
 def _render(suffix: str, task: str, result: OrchestratorResult, failure: str) -> bytes:
     if suffix == ".json":
         return (result.model_dump_json(indent=2) + "\n").encode("utf-8")
     return render_document(compose(result, task, failure=failure), _DOCUMENTS[suffix])
-
-
-def check_writable(path: Path, option: str) -> None:
-    """
-    Check that a file can be written, without leaving one behind.
-
-    Raises:
-        DefinitionError: It cannot be written.
-    """
-
-    def try_to_open() -> None:
-        is_new = not path.exists()
-        with path.open("ab"):
-            pass
-        if is_new:
-            path.resolve().unlink()  # the target of a dangling link, not the link
-
-    _check(path, option, try_to_open)
-
-
-def _check(path: Path, option: str, attempt: Callable[[], None]) -> None:
-    try:
-        attempt()
-    except OSError as error:
-        raise DefinitionError(
-            f"{option} {str(path)!r} cannot be written: {error.strerror or error}"
-        ) from error

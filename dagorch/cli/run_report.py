@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from dagorch.cli.output import check_writable
+from dagorch.cli.output import Written, check_option, write_each
 from dagorch.errors import DagorchError, DefinitionError, RunError, did_you_mean
 from dagorch.exporters import Recorder, RunRecord, read_record, to_html_report, write_record
+from dagorch.exporters.atomic_write import write_file
 from dagorch.models.events import Event
 from dagorch.models.orchestration import OrchestratorResult
 
@@ -34,43 +35,24 @@ class RunReports:
         self._recorder = Recorder()
         for path in paths:
             _check_suffix(path, "--report")
-            check_writable(path, "--report")
-            if path.resolve() in map(Path.resolve, taken):
-                raise DefinitionError(
-                    f"--report {str(path)!r}: --out writes a file of that name; use another name"
-                )
+            check_option(path, "--report", taken)
 
     @property
     def listeners(self) -> tuple[Callable[[Event], None], ...]:
         """The event listeners that the run needs for these reports."""
         return (self._recorder,) if self._paths else ()
 
-    def write(
-        self, task: str, result: OrchestratorResult, error: BaseException | None
-    ) -> list[Path]:
-        """
-        Write the files and return their paths.
-
-        Raises:
-            RunError: A file could not be written; the others were.
-        """
+    def write(self, task: str, result: OrchestratorResult, error: BaseException | None) -> Written:
+        """Write the files."""
         if not self._paths:
-            return []
+            return Written([], [])
         try:
             record = self._recorder.record(result, task=task, error=error)
         except Exception as cause:  # the answer must survive any failure of its report
-            raise _not_made("the report", cause) from cause
-        failure: RunError | None = None
-        for path in self._paths:
-            try:
-                _write(record, path)
-            except DagorchError as cause:  # it was writable before the run
-                failure = failure or RunError(str(cause))
-            except Exception as cause:
-                failure = failure or _not_made(repr(str(path)), cause)
-        if failure is not None:
-            raise failure
-        return list(self._paths)
+            failure = RunError(f"cannot make the report: {type(cause).__name__}: {cause}")
+            failure.__cause__ = cause
+            return Written([], [failure])
+        return write_each(self._paths, lambda path: _write(record, path))
 
 
 def convert_record(source: Path, out: Path | None) -> Path:
@@ -88,7 +70,7 @@ def convert_record(source: Path, out: Path | None) -> Path:
     page = source.with_suffix(".html") if out is None else out
     _check_suffix(page, "--out")
     try:
-        return _write(record, page)
+        _write(record, page)
     except DagorchError:
         raise
     except Exception as cause:  # every part of the record is valid, but they do not match
@@ -96,10 +78,7 @@ def convert_record(source: Path, out: Path | None) -> Path:
             f"cannot make a page of {str(source)!r}: the file was changed after dagorch wrote "
             f"it: {type(cause).__name__}: {cause}"
         ) from cause
-
-
-def _not_made(what: str, cause: Exception) -> RunError:
-    return RunError(f"cannot make {what}: {type(cause).__name__}: {cause}")
+    return page
 
 
 def _check_suffix(path: Path, option: str) -> None:
@@ -111,11 +90,8 @@ def _check_suffix(path: Path, option: str) -> None:
         )
 
 
-def _write(record: RunRecord, path: Path) -> Path:
+def _write(record: RunRecord, path: Path) -> None:
     if path.suffix.lower() == ".json":
-        return write_record(record, path)
-    try:
-        path.write_text(to_html_report(record), "utf-8")
-    except OSError as error:
-        raise DefinitionError(f"cannot write {str(path)!r}: {error.strerror or error}") from error
-    return path
+        write_record(record, path)
+    else:
+        write_file(path, to_html_report(record).encode("utf-8"))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,16 @@ from dagorch.cli.execute import Outcome, execute
 from dagorch.cli.exit_codes import ExitCode, exit_code_for, print_error
 from dagorch.cli.loading import is_user_workflow
 from dagorch.cli.options import RunOptions
-from dagorch.cli.output import Destination
+from dagorch.cli.output import Destination, RunPicture, Written
 from dagorch.cli.patterns import make_orchestrator
 from dagorch.cli.provider_selection import select_provider
 from dagorch.cli.run_report import RunReports
-from dagorch.cli.summary import print_agent_results, print_answer, print_table
+from dagorch.cli.stop_signals import Interrupted, RunStop
+from dagorch.cli.streams import note, print_err, print_out
+from dagorch.cli.summary import agent_results_text, answer_text, table_text
 from dagorch.cli.tracing import trace_listeners
 from dagorch.cli.user_workflow import GraphOrchestrator, load_orchestrator
-from dagorch.errors import DagorchError, DefinitionError
+from dagorch.errors import DagorchError, DefinitionError, RunError
 from dagorch.models.clean import one_line
 from dagorch.models.orchestration import OrchestratorResult
 from dagorch.models.task import TaskStatus
@@ -31,8 +33,6 @@ from dagorch.ports import Provider
 from dagorch.providers import Router
 
 __all__ = ["run_workflow"]
-
-_PICTURE = Path("dagorch-run.svg")
 
 
 def run_workflow(
@@ -55,20 +55,55 @@ def run_workflow(
     check_task(title)  # before the provider, which may need a key
     provider, origin = _connect_provider(orchestrator, options, settings.get("fallback_model"))
     workflow = orchestrator.prepare_workflow(title)
-    destination = Destination(options.out) if options.out is not None else None
-    reports = RunReports(options.report or (), destination.files if destination else ())
+    outputs = _Outputs(options)
     silent = options.quiet or options.as_json
     if not silent:
-        _note(f"running on {origin}")
+        note(f"running on {origin}")
     display = display_for(
         workflow.graph.compile,
         f"{workflow.graph.name}: {one_line(title)}",
         _max_slots(orchestrator, provider),
         quiet=silent,
     )
-    listeners = [*reports.listeners, *trace_listeners()]
-    outcome = execute(orchestrator, workflow, provider, display, listeners)
-    return _finish(title, options, outcome, destination, reports)
+    listeners = [*outputs.reports.listeners, *trace_listeners()]
+    stop = RunStop(lambda: note("interrupted: saving; press Ctrl-C again to leave at once"))
+    with stop.handling_signals():
+        outcome = execute(orchestrator, workflow, provider, display, listeners, stop)
+        return _finish(title, options, outcome, outputs, stop)
+
+
+class _Outputs:
+    """The files that the options ask for: checked when made, written after the run."""
+
+    def __init__(self, options: RunOptions) -> None:
+        self.destination = Destination(options.out) if options.out is not None else None
+        taken = list(self.destination.files) if self.destination is not None else []
+        self.picture: RunPicture | None = None
+        if options.picture is not None:
+            self.picture = RunPicture(options.picture, taken)
+            taken.append(options.picture)
+        self.reports = RunReports(options.report or (), taken)
+
+    def write(
+        self, task: str, result: OrchestratorResult, error: BaseException | None
+    ) -> tuple[dict[Path, str], list[RunError]]:
+        """Write the files; return them, with what they are, and what failed."""
+        saved: dict[Path, str] = {}
+        errors: list[RunError] = []
+        steps: list[tuple[str, Callable[[], Written]]] = []
+        if self.destination is not None:
+            write = partial(
+                self.destination.write, task, result, "" if error is None else f"{error}"
+            )
+            steps.append(("saved", write))
+        if self.picture is not None:
+            steps.append(("picture of the run", partial(self.picture.write, result)))
+        steps.append(("report of the run", partial(self.reports.write, task, result, error)))
+        for what, write_files in steps:
+            written = write_files()
+            saved |= dict.fromkeys(written.paths, what)
+            errors += written.errors
+        return saved, errors
 
 
 def _make_orchestrator(
@@ -116,41 +151,38 @@ def _max_slots(orchestrator: BaseOrchestrator, provider: Provider) -> int:
 
 
 def _finish(
-    task: str,
-    options: RunOptions,
-    outcome: Outcome,
-    destination: Destination | None,
-    reports: RunReports,
+    task: str, options: RunOptions, outcome: Outcome, outputs: _Outputs, stop: RunStop
 ) -> int:
-    """Save and print what there is, and return the exit code."""
+    """Print and save what there is, the answer first, and return the exit code."""
     result = outcome.result
-    code = _exit_code(outcome)
+    code = _exit_code(outcome, stop)
     if result is not None:
-        for format, reason in result.document_errors.items():
-            _note(f"no document in {format}: {reason}")
-        saved, failure = _save(task, options, outcome, result, destination)
+        failures: list[DagorchError] = []
         try:
-            saved += reports.write(task, result, outcome.error)
-        except DagorchError as error:
-            failure = failure or error
-        _print_result(options, result, saved)
-        if failure is not None:
+            _print_result(options, result)
+        except RunError as error:
+            failures.append(error)
+        saved, errors = outputs.write(task, result, outcome.error)
+        failures += errors
+        if not (options.quiet or options.as_json):
+            _print_details(result, outcome.error, saved)
+        for format, reason in result.document_errors.items():
+            note(f"no document in {format}: {reason}")
+        for failure in failures:
             failure_code = print_error(failure, debug=options.debug)
             code = failure_code if code == ExitCode.COMPLETED else code
-    if outcome.interrupted:
-        _note("interrupted")
+    if stop.number:
+        note("interrupted")
     elif outcome.error is not None:
         print_error(outcome.error, debug=options.debug)
     elif code == ExitCode.BUDGET and result is not None:
-        _note(f"partial: {result.run.budget_error}")
+        note(f"partial: {result.run.budget_error}")
     return code
 
 
-def _exit_code(outcome: Outcome) -> int:
-    if outcome.interrupted and outcome.error is not None:
-        return ExitCode.INTERRUPTED
+def _exit_code(outcome: Outcome, stop: RunStop) -> int:
     if outcome.error is not None:
-        return exit_code_for(outcome.error)
+        return exit_code_for(Interrupted(stop.number) if stop.number else outcome.error)
     result = outcome.result
     if result is not None and result.run is not None and result.run.budget_error is not None:
         return ExitCode.BUDGET
@@ -158,50 +190,22 @@ def _exit_code(outcome: Outcome) -> int:
     return ExitCode.PARTIAL if partial else ExitCode.COMPLETED
 
 
-def _save(
-    task: str,
-    options: RunOptions,
-    outcome: Outcome,
-    result: OrchestratorResult,
-    destination: Destination | None,
-) -> tuple[list[Path], DagorchError | None]:
-    """Write the files of `--out`, else the picture; return their paths and the first failure."""
-    if destination is not None:
-        try:
-            reason = "" if outcome.error is None else str(outcome.error)
-            return destination.write(task, result, reason), None
-        except DagorchError as error:
-            return [], error
-    if not options.quiet and not options.as_json and result.run is not None:
-        from dagorch.exporters import write
-
-        try:
-            return [write(result.run.graph, _PICTURE, result.run)], None
-        except DagorchError as error:
-            _note(f"no picture: {error}")
-    return [], None
-
-
-def _print_result(options: RunOptions, result: OrchestratorResult, saved: list[Path]) -> None:
+def _print_result(options: RunOptions, result: OrchestratorResult) -> None:
+    """Print the answer, or the whole result, on standard output: nothing else goes there."""
     if options.as_json:
-        print(result.model_dump_json(indent=2))
-        return
-    console = Console(highlight=False)
-    if result.result is not None:
-        print_answer(console, result)
+        print_out(result.model_dump_json(indent=2))
+    elif result.result is not None:
+        print_out(answer_text(Console(highlight=False), result))
     else:
-        print_agent_results(console, result)
-    if options.quiet:
-        return
-    console.print()
-    print_table(console, result)
-    for path in (*saved, *(Path(document.path) for document in result.documents)):
-        if path in (options.report or ()):
-            what = "report of the run"
-        else:
-            what = "picture of the run" if path.suffix == ".svg" else "saved"
-        print(f"{what}: {path}")
+        print_err(agent_results_text(Console(stderr=True, highlight=False), result), end="")
 
 
-def _note(text: str) -> None:
-    print(f"dagorch: {one_line(text)}", file=sys.stderr, flush=True)
+def _print_details(
+    result: OrchestratorResult, error: BaseException | None, saved: Mapping[Path, str]
+) -> None:
+    """Print the table of the run and its files on standard error."""
+    print_err("")
+    print_err(table_text(Console(stderr=True, highlight=False), result, error), end="")
+    documents = {Path(document.path): "saved" for document in result.documents}
+    for path, what in {**saved, **documents}.items():
+        print_err(f"{what}: {path}")

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from dagorch.cli.loading import all_nodes, load_workflow
+from dagorch.cli.streams import print_out
 from dagorch.errors import DefinitionError
 from dagorch.exporters.pictures.captions import kind_name, plural
 from dagorch.files import ENDINGS, json_schema
@@ -32,9 +33,9 @@ def validate_file(file: str | None, modules: Iterable[str]) -> None:
     kinds = ", ".join(f"{count} {kind}" for kind, count in counts.most_common())
     nodes = plural(counts.total(), "node")
     inputs = f"; inputs: {', '.join(graph.inputs)}" if graph.inputs else ""
-    print(one_line(f"ok: {file}: {nodes} ({kinds}){inputs}"))
+    print_out(one_line(f"ok: {file}: {nodes} ({kinds}){inputs}"))
 
 
 def print_schema() -> None:
     """Print the JSON Schema of graph files."""
-    print(json.dumps(json_schema(), indent=2))
+    print_out(json.dumps(json_schema(), indent=2))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from dagorch.errors import DefinitionError, did_you_mean
+from dagorch.exporters.atomic_write import write_file
 from dagorch.exporters.network import to_graphml
 from dagorch.exporters.pictures.dot import to_dot
 from dagorch.exporters.pictures.mermaid import to_mermaid
@@ -61,8 +62,5 @@ def write(graph: Graph, path: str | PathLike[str], result: Result | None = None)
         )
     content = _WRITERS[ending](graph, result)
     data = content.encode("utf-8") if isinstance(content, str) else content
-    try:
-        file.write_bytes(data)
-    except OSError as error:
-        raise DefinitionError(f"cannot write {str(file)!r}: {error.strerror or error}") from error
+    write_file(file, data)
     return file

@@ -108,16 +108,16 @@ def cascade(text: str = "Bees dance.", **handlers: Handler) -> Handler:
 # -- a service that works -------------------------------------------------------------------
 
 
-def test_a_cascade_ends_with_answer_table_and_picture(tmp_path: Path) -> None:
+def test_a_cascade_prints_the_answer_and_draws_the_run(tmp_path: Path) -> None:
     with ModelServer(cascade("Bees **dance**.")) as server:
-        ended = run(server.url, cwd=tmp_path)
+        ended = run(server.url, "--picture", "run.svg", cwd=tmp_path)
     assert ended.code == 0, ended.err
-    assert ended.out.startswith("Bees **dance**.\n")
-    assert "belter_3      belter" in ended.out
+    assert ended.out == "Bees **dance**.\n"
+    assert "belter_3      belter" in ended.err
     assert "dagorch: running on openai, m (--base-url)" in ended.err
     assert not LEAK.search(ended.err)
     assert len(server.requests) == 7
-    root = ElementTree.parse(tmp_path / "dagorch-run.svg").getroot()
+    root = ElementTree.parse(tmp_path / "run.svg").getroot()
     assert "camina_1" in {text.text for text in root.iter("{http://www.w3.org/2000/svg}text")}
 
 
@@ -145,7 +145,7 @@ def test_an_agent_that_fails_makes_the_run_partial(tmp_path: Path) -> None:
         ended = run(server.url, "--out", "kept", cwd=tmp_path)
     assert ended.code == 3
     assert ended.out.startswith("Bees dance.\n")
-    assert "no such thing" in ended.out
+    assert "no such thing" in ended.err
     result = OrchestratorResult.model_validate_json((tmp_path / "kept/result.json").read_text())
     assert result.metadata["failed"] == ["belter_2", "drummer_2"]  # drummer_2 reads only belter_2
 
@@ -179,7 +179,7 @@ def test_a_failing_service_is_one_message_and_code_1(
     assert last.startswith("dagorch: error: ")
     assert message in last
     assert not LEAK.search(ended.out + ended.err)
-    assert "11 node runs" in ended.out
+    assert "11 node runs" in ended.err
 
 
 def test_an_address_without_a_server_is_an_error_before_the_run(tmp_path: Path) -> None:
@@ -200,8 +200,9 @@ def test_results_before_a_failure_are_printed_and_saved(tmp_path: Path) -> None:
     with ModelServer(by_prompt({"Split it into": answer(PLAN), **handlers}, bad)) as server:
         ended = run(server.url, "--out", "kept", cwd=tmp_path)
     assert ended.code == 1
-    assert "It flies." in ended.out
-    assert "Nectar." in ended.out
+    assert ended.out == ""
+    assert "It flies." in ended.err
+    assert "Nectar." in ended.err
     assert "too hard" in ended.err
     assert "It flies." in (tmp_path / "kept/answer.md").read_text()
     assert "failed" in (tmp_path / "kept/graph.svg").read_text()
@@ -243,7 +244,7 @@ def test_an_unwritable_out_is_an_error_before_the_run(tmp_path: Path) -> None:
         server.wait_until(lambda server: not server.open)
         assert not server.requests
     assert ended.code == 2
-    assert "cannot be written" in ended.err
+    assert "--out: cannot write 'file/answer.md'" in ended.err
 
 
 # -- Ctrl-C ---------------------------------------------------------------------------------
@@ -270,7 +271,7 @@ def interrupt_after(tmp_path: Path, requests: int) -> CommandResult:
 def check_interrupted(ended: CommandResult) -> None:
     assert ended.code == 130, ended.err
     assert "interrupted" in ended.err
-    assert "11 node runs" in ended.out
+    assert "11 node runs" in ended.err
     assert not LEAK.search(ended.out + ended.err), ended.err
 
 
@@ -279,7 +280,7 @@ def test_ctrl_c_stops_the_run_and_prints_finished_results(tmp_path: Path, reques
     ended = interrupt_after(tmp_path, requests)
     check_interrupted(ended)
     if requests == 5:  # the fifth is of the drummer that reads belter_2
-        assert "Nectar and pollen." in ended.out
+        assert "Nectar and pollen." in ended.err
 
 
 @pytest.mark.full
@@ -340,7 +341,7 @@ def test_a_terminal_of_80_columns_is_redrawn_and_ends_with_the_table(tmp_path: P
     assert "Bees dance." in text  # the Markdown is rendered
     table = text[text.rindex("node  ") :].splitlines()
     assert all(len(line) <= 80 for line in table)
-    assert table[-1] == "picture of the run: dagorch-run.svg"
+    assert table[-1].startswith("11 node runs")
 
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")

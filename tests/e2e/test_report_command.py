@@ -15,8 +15,8 @@ def test_a_run_is_recorded_and_its_page_can_be_made_again(tmp_path: Path) -> Non
     with ModelServer(cascade("Bees <b>dance</b>.")) as server:
         done = run(server.url, "--report", "run.html", "--report", "run.json", cwd=tmp_path)
     assert done.code == 0, done.err
-    assert "report of the run: run.html\n" in done.out
-    assert "report of the run: run.json\n" in done.out
+    assert "report of the run: run.html\n" in done.err
+    assert "report of the run: run.json\n" in done.err
     record = read_record(tmp_path / "run.json")
     assert (record.task, record.status) == ("What about bees?", "completed")
     assert len(record.exchanges) == 7
@@ -54,7 +54,10 @@ def test_a_run_that_failed_is_recorded_without_the_key(tmp_path: Path) -> None:
     [
         ("run.pdf", "use a name that ends in .html, for a page, or .json, for the record"),
         ("run", "use a name that ends in .html"),
-        ("no/such/run.html", "cannot be written: No such file or directory"),
+        (
+            "no/such/run.html",
+            "--report: cannot write 'no/such/run.html': No such file or directory",
+        ),
     ],
 )
 def test_a_report_that_cannot_be_written_is_an_error_before_any_request(

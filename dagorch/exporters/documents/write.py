@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from dagorch.errors import DefinitionError, InvariantError, did_you_mean
+from dagorch.exporters.atomic_write import write_file
 from dagorch.exporters.documents.blocks import Content
 from dagorch.exporters.documents.compose import compose
 from dagorch.exporters.documents.formats import ENDINGS, render_document
@@ -120,14 +121,13 @@ def _write_new(folder: Path, name: str, first: int, ending: str, data: bytes) ->
     for number in count(first):
         path = _numbered(folder, name, number, ending)
         try:
-            file = path.open("xb")
+            path.open("xb").close()  # reserves the name
         except FileExistsError:
             continue
         try:
-            with file:
-                file.write(data)
-        except OSError:
-            path.unlink(missing_ok=True)  # remove the incomplete document
+            write_file(path, data)
+        except BaseException:
+            path.unlink(missing_ok=True)
             raise
         return path
     raise InvariantError("itertools.count ended")

@@ -16,6 +16,7 @@ from typing import Any, Final, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, JsonValue, ValidationError
 
 from dagorch.errors import DefinitionError
+from dagorch.exporters.atomic_write import write_file
 from dagorch.exporters.critical import CriticalStep
 from dagorch.exporters.pictures.drawing import Drawing
 from dagorch.models.result import End
@@ -178,10 +179,7 @@ def write_record(record: RunRecord, path: str | PathLike[str]) -> Path:
         DefinitionError: The file cannot be written.
     """
     file = Path(path)
-    try:
-        file.write_text(record.model_dump_json() + "\n", "utf-8")
-    except OSError as error:
-        raise DefinitionError(f"cannot write {str(file)!r}: {error.strerror or error}") from error
+    write_file(file, (record.model_dump_json() + "\n").encode("utf-8"))
     return file
 
 

@@ -81,7 +81,7 @@ def command(
                 "--report",
                 "./a.html",
             ],
-            "--report 'a.html': --out writes a file of that name; use another name",
+            "--report 'a.html': another option writes a file of that name",
         ),
         (["run", "sequential", "x", "--steps", "a,,b"], "steps=['a', '', 'b'] must be"),
         (["run", "sequential", "x", "--steps", "a,a"], "all different"),
@@ -193,13 +193,23 @@ def test_show_prints_text_as_the_readme_has_it(
     assert len(narrow.splitlines()) > len(out.splitlines())
 
 
-def test_a_run_ends_with_answer_table_and_picture(command: Command, tmp_path: Path) -> None:
+def test_only_the_answer_goes_to_standard_output(command: Command, tmp_path: Path) -> None:
+    code, quiet, err = command("run", "cascade", "Why?", "--provider", "scripted", "-q")
+    assert (code, err) == (0, "")
     code, out, err = command("run", "cascade", "Why?", "--provider", "scripted")
     assert code == 0
-    assert "11 node runs" in out
-    assert "picture of the run: dagorch-run.svg" in out
-    assert "camina_1" in (tmp_path / "dagorch-run.svg").read_text()
+    assert out == quiet
+    assert "11 node runs" in err
     assert "dagorch: running on scripted" in err
+    assert not list(tmp_path.iterdir()), "a run writes no file unless asked"
+
+
+def test_the_picture_of_a_run_is_written_when_asked(command: Command, tmp_path: Path) -> None:
+    run = ["run", "cascade", "Why?", "--provider", "scripted", "--picture", "run.svg"]
+    code, out, err = command(*run)
+    assert code == 0
+    assert "picture of the run: run.svg" in err
+    assert "camina_1" in (tmp_path / "run.svg").read_text()
     assert "belter_3 completed" in err
     assert "\x1b" not in out + err
 
@@ -246,7 +256,6 @@ def test_the_other_patterns_run(command: Command, pattern: str) -> None:
         assert code == 0, err
         assert out.startswith("Yes, bees dance.\n")
         assert "dagorch: running on openai, m (--base-url)" in err
-        assert "picture of the run: dagorch-run.svg" in out
         code, out, err = command("run", pattern, "Why?", *where, *options, "--json")
     result = OrchestratorResult.model_validate_json(out)
     assert (code, err, result.status) == (0, "", "completed")
@@ -321,9 +330,9 @@ def test_documents_of_a_users_orchestrator_are_listed(
         raise ValueError("no room")
 
     monkeypatch.setattr("dagorch.exporters.documents.formats.to_html", broken)
-    code, out, err = command("run", f"{own}:documented", "Why?")
+    code, _, err = command("run", f"{own}:documented", "Why?")
     assert code == 0
-    assert f"saved: {Path('reports', 'why.md')}" in out
+    assert f"saved: {Path('reports', 'why.md')}" in err
     assert "dagorch: no document in html: ValueError: no room" in err
 
 
@@ -386,24 +395,34 @@ def test_a_model_finds_its_service_and_the_fallback_model_another(
 
 
 def test_out_saves_everything(command: Command, tmp_path: Path) -> None:
-    code, out, _ = command("run", "cascade", "Why?", "--provider", "scripted", "--out", "bees")
+    code, _, err = command("run", "cascade", "Why?", "--provider", "scripted", "--out", "bees")
     assert code == 0
-    assert "saved: bees/answer.md" in out
+    assert "saved: bees/answer.md" in err
     assert sorted(path.name for path in (tmp_path / "bees").iterdir()) == [
         "answer.html",
         "answer.md",
         "graph.svg",
         "result.json",
     ]
-    assert not (tmp_path / "dagorch-run.svg").exists()
 
 
-def test_a_picture_that_cannot_be_written_is_only_a_note(command: Command, tmp_path: Path) -> None:
-    (tmp_path / "dagorch-run.svg").mkdir()
-    code, out, err = command("run", "cascade", "Why?", "--provider", "scripted")
-    assert code == 0
-    assert "11 node runs" in out
-    assert "no picture: cannot write" in err
+@pytest.mark.parametrize("output", [["--out", "x.pdf"], ["--picture", "x.svg"]])
+def test_a_file_that_fails_is_reported_and_loses_nothing(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, output: list[str]
+) -> None:
+    def broken(*_: object) -> str:
+        raise ValueError("no room")
+
+    monkeypatch.setattr("dagorch.cli.output.render_document", broken)
+    monkeypatch.setattr("dagorch.cli.output.write", broken)
+    run = ["run", "cascade", "Why?", "--provider", "scripted", *output]
+    code, out, err = command(*run, "--report", "run.json")
+    assert code == ExitCode.FAILED
+    assert "Why?" in out
+    assert "11 node runs" in err
+    assert f"dagorch: error: cannot make '{output[1]}': ValueError: no room" in err
+    assert "report of the run: run.json" in err
+    assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
 
 
 def test_a_swarm_over_a_folder_cites_its_files(command: Command, tmp_path: Path) -> None:
@@ -438,7 +457,7 @@ def test_a_swarm_with_a_source_that_is_down_is_code_3(
         )  # fmt: skip
     assert code == ExitCode.PARTIAL, err
     assert out.startswith("Yes [1].\n")
-    assert "arxiv: answered 400" in out
+    assert "arxiv: answered 400" in err
     assert "Traceback" not in err
 
 

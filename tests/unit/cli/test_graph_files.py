@@ -178,10 +178,10 @@ def test_a_pattern_written_to_a_file_contains_no_task(command: Command) -> None:
 
 def test_without_a_task_the_inputs_become_the_title(command: Command, tmp_path: Path) -> None:
     arguments = ("--input", "name=Ada", "--input", "times=2", "--out", "a.md", "--report", "a.json")
-    code, out, _ = command("run", "greeting.yaml", *arguments, "--provider", "scripted")
+    code, _, err = command("run", "greeting.yaml", *arguments, "--provider", "scripted")
     assert code == 0
     assert "# name=Ada times=2" in (tmp_path / "a.md").read_text("utf-8")
-    assert [line.split()[1] for line in out.splitlines() if line.startswith("hello")] == ["LLM"]
+    assert [line.split()[1] for line in err.splitlines() if line.startswith("hello ")] == ["LLM"]
     record = json.loads((tmp_path / "a.json").read_text("utf-8"))
     assert record["task"] == "name=Ada times=2"
     assert [(node["kind"], node["tier"]) for node in record["node_runs"]] == [("llm", "")]

@@ -6,24 +6,16 @@ import io
 
 from rich.console import Console
 
-from dagorch.cli.summary import print_agent_results, print_answer, print_table
+from dagorch import RunError
+from dagorch.cli.summary import agent_results_text, answer_text, table_text
 from tests.unit.cli.outcomes import failure, outcome
 
-
-def console(width: int = 80) -> Console:
-    return Console(file=io.StringIO(), width=width, highlight=False)
-
-
-def printed(console: Console) -> str:
-    assert isinstance(console.file, io.StringIO)
-    return console.file.getvalue()
+CONSOLE = Console(file=io.StringIO(), width=80, highlight=False)
 
 
 async def test_the_table_has_a_row_for_each_node_run_and_fits_80_columns() -> None:
-    shown = console()
     result = await outcome()
-    print_table(shown, result)
-    lines = printed(shown).splitlines()
+    lines = table_text(CONSOLE, result).splitlines()
     assert lines[0].split() == ["node", "kind", "state", "attempts", "tokens", "time", "cost"]
     rows = {line.split()[0]: line.split() for line in lines[1:]}
     assert rows.keys() >= set(result.run.node_runs) - {"belter_2"}
@@ -34,15 +26,26 @@ async def test_the_table_has_a_row_for_each_node_run_and_fits_80_columns() -> No
     assert all(len(line) <= 80 for line in lines)
 
 
-async def test_without_a_terminal_the_answer_is_printed_unchanged() -> None:
-    shown = console()
-    print_answer(shown, await outcome())
-    assert printed(shown) == "Because | it is.\n"
-
-
-async def test_a_run_without_an_answer_prints_the_agents_results() -> None:
-    shown = console()
+async def test_the_error_that_the_run_ends_with_is_not_printed_twice() -> None:
     result = await failure()
-    print_agent_results(shown, result)
-    assert printed(shown).count("found it") == 3
-    assert "-- belter_1 --" in printed(shown)
+    failed = [path for path, run in result.run.node_runs.items() if run.end == "failed"]
+    line = f"{failed[-1]}: {result.run.node_runs[failed[-1]].reason}\n"
+    whole = table_text(CONSOLE, result)
+    assert line in whole
+    assert table_text(CONSOLE, result, RunError("no", path=failed[-1])) == whole.replace(line, "")
+
+
+async def test_without_a_terminal_the_answer_is_unchanged() -> None:
+    assert answer_text(CONSOLE, await outcome()) == "Because | it is."
+
+
+async def test_in_a_terminal_the_answer_is_rendered() -> None:
+    terminal = Console(file=io.StringIO(), width=80, force_terminal=True)
+    result = (await outcome()).model_copy(update={"result": "It **is**."})
+    assert answer_text(terminal, result).rstrip() == "It \x1b[1mis\x1b[0m."
+
+
+async def test_a_run_without_an_answer_gives_the_agents_results() -> None:
+    text = agent_results_text(CONSOLE, await failure())
+    assert text.count("found it") == 3
+    assert "-- belter_1 --\n" in text
