@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -89,21 +90,10 @@ def test_a_folder_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
 
 
 def test_an_incomplete_document_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Full:
-        def __enter__(self) -> Full:
-            return self
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
 
-        def __exit__(self, *_: object) -> None:
-            raise OSError(28, "No space left on device")
-
-        def write(self, _: bytes) -> None:
-            pass
-
-    def opening(path: Path, mode: str) -> Full:
-        path.touch()
-        return Full()
-
-    monkeypatch.setattr(Path, "open", opening)
+    monkeypatch.setattr(os, "fsync", full)
     result = write_documents(RESULT, tmp_path, ["markdown"])
     assert "No space left" in result.document_errors["markdown"]
     assert names(tmp_path) == []
