@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from inspect import CO_ASYNC_GENERATOR
-from types import GenericAlias
-from typing import TYPE_CHECKING, Any
+from types import GenericAlias, UnionType
+from typing import TYPE_CHECKING, Any, get_origin
 
 from dagorch.errors import DefinitionError, Problem, did_you_mean
 from dagorch.graph.collection import Collection
@@ -22,6 +22,8 @@ from dagorch.nodes.container import Loop, Map
 from dagorch.nodes.function import Function, context_parameter
 from dagorch.nodes.llm import LLM
 from dagorch.nodes.merge import Merge
+from dagorch.nodes.reducers import joined_kind
+from dagorch.nodes.signature import signature_of
 from dagorch.nodes.types import can_flow, type_name
 
 if TYPE_CHECKING:
@@ -79,7 +81,7 @@ def _check_nodes(
                 if 1 in doubtful[start:stop]:
                     _check_edges(graph, entry, table, range(start, stop), found)
             if node.kind is not Kind.FUNCTION:
-                _check_kind(entry, found)
+                _check_kind(graph, entry, found)
             if node.policy is not DEFAULT_POLICY:
                 _check_policy(entry, fallbacks.get(id), found)
         if found:
@@ -375,17 +377,38 @@ def _check_labels(id: str, source: Any, labels: frozenset[str], found: _Problems
         )
 
 
-def _check_kind(entry: Entry, found: _Problems) -> None:
+def _check_merge(graph: Definition, entry: Entry, node: Merge, found: _Problems) -> None:
+    """Check that a merge can fire, and that its reducer can fold values of the known types."""
+    joined = len(entry.sources)  # `after` is waited for but not joined
+    if not joined:
+        found.append(f"merge {node.id!r} joins nothing, so it can never fire; pass sources")
+    elif node.quorum > joined:
+        found.append(
+            f"merge {node.id!r} waits for {node.quorum} of {joined} sources, so it can never fire"
+        )
+    if not isinstance(node.reducer, str):
+        return
+    for ref in entry.sources:
+        produced = _type_of(graph, ref)
+        kind = get_origin(produced) or produced
+        is_one_class = isinstance(kind, type) and kind not in (Any, UnionType)
+        joins = joined_kind(node.reducer, kind) if is_one_class else ""
+        if joins:
+            found.append(
+                f"merge {node.id!r}: the reducer {node.reducer!r} joins {joins}, but {ref.id!r} "
+                f"gives {type_name(produced)}; use 'list', or a function of the list of values"
+            )
+
+
+def _check_kind(graph: Definition, entry: Entry, found: _Problems) -> None:
     node = entry.node
     id = node.id
-    if isinstance(node, Merge):
-        joined = len(entry.sources)  # `after` is waited for but not joined
-        if not joined:
-            found.append(f"merge {id!r} joins nothing, so it can never fire; pass sources")
-        elif node.quorum > joined:
-            found.append(
-                f"merge {id!r} waits for {node.quorum} of {joined} sources, so it can never fire"
-            )
+    if isinstance(node, Branch):
+        problem = signature_of(node.select).problem
+        if problem:
+            found.append(f"branch {id!r}: its select: {problem}")
+    elif isinstance(node, Merge):
+        _check_merge(graph, entry, node, found)
     elif isinstance(node, Loop):
         if node.max_iterations is None:
             found.append(f"loop {id!r} has no bound; pass max_iterations=")

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from dagorch.models.rates import RateLimits
 from dagorch.models.usage import NOTHING_USED, Usage
+from dagorch.models.well_formed import well_formed
 
 __all__ = [
     "FinishReason",
@@ -35,6 +36,10 @@ class ToolCall:
     """JSON text as the model wrote it, not validated."""
     signature: str = ""
     """An opaque value to send back with the call; Gemini's reasoning models require it."""
+
+    def __post_init__(self) -> None:
+        if isinstance(self.arguments, str):
+            object.__setattr__(self, "arguments", well_formed(self.arguments))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,10 @@ class Message:
     """Of a tool: the call failed, and the content is the error."""
     thoughts: tuple[Thought, ...] = ()
     """Of an assistant: the reasoning behind the message."""
+
+    def __post_init__(self) -> None:
+        if isinstance(self.content, str):
+            object.__setattr__(self, "content", well_formed(self.content))
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +126,10 @@ class LLMResponse:
     """The rate limits in this response; None if it has none."""
     thoughts: tuple[Thought, ...] = ()
     """Reasoning to send back if the conversation continues."""
+
+    def __post_init__(self) -> None:
+        if isinstance(self.content, str):  # not that of a mock
+            object.__setattr__(self, "content", well_formed(self.content))
 
     @property
     def cached_tokens(self) -> int:

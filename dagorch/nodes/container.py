@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Protocol
 
 from dagorch.errors import DefinitionError
+from dagorch.models.arity import takes
 from dagorch.nodes.base import Kind, Node, suggest_options
-from dagorch.nodes.signature import ParameterSpec, signature_of
+from dagorch.nodes.signature import ParameterSpec, function_name, signature_of
 
 __all__ = ["Body", "Loop", "Map", "OnItemError", "Subgraph"]
 
@@ -86,6 +87,11 @@ class Loop(Node[Any]):
         Node.__post_init__(self)
         if self.until is not None and not callable(self.until):
             raise DefinitionError(f"loop {self.id!r}: until={self.until!r} is not callable")
+        if self.until is not None and not takes(self.until, 1):
+            raise DefinitionError(
+                f"loop {self.id!r}: until={function_name(self.until)} must take one argument, the "
+                "state after a pass"
+            )
         if self.until is not None and signature_of(self.until).is_async:
             raise DefinitionError(
                 f"loop {self.id!r}: until is async; compute its result in the body and test it here"

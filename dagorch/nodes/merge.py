@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from dagorch.errors import DefinitionError, did_you_mean
+from dagorch.models.arity import takes
 from dagorch.nodes.base import Kind, Node, suggest_options
 from dagorch.nodes.reducers import REDUCERS, Reducer
-from dagorch.nodes.signature import ParameterSpec, signature_of
+from dagorch.nodes.signature import ParameterSpec, function_name, signature_of
 
 __all__ = ["Merge", "Wait"]
 
@@ -49,6 +50,11 @@ class Merge(Node[Any]):
             )
         if not isinstance(self.reducer, str) and not callable(self.reducer):
             raise DefinitionError(f"merge {self.id!r}: reducer {self.reducer!r} is not callable")
+        if not isinstance(self.reducer, str) and not takes(self.reducer, 1):
+            raise DefinitionError(
+                f"merge {self.id!r}: the reducer {function_name(self.reducer)} must take one "
+                "argument, the list of values"
+            )
         if not isinstance(self.reducer, str) and signature_of(self.reducer).is_async:
             raise DefinitionError(
                 f"merge {self.id!r}: the reducer is async; merge with 'list' and add a function "

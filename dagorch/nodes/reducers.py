@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set, ValuesView
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 __all__ = [
     "REDUCERS",
@@ -13,6 +13,7 @@ __all__ = [
     "concat",
     "first",
     "flatten",
+    "joined_kind",
     "majority",
     "to_list",
     "union",
@@ -34,12 +35,13 @@ def first(values: list[Any]) -> Any:
 
 def flatten(values: list[Any]) -> list[Any]:
     """
-    Join lists end to end.
+    Join lists end to end. Texts, mappings and models are not lists: a `TypeError`.
 
     Example:
         >>> flatten([[1, 2], [3]])
         [1, 2, 3]
     """
+    _check("flatten", values)
     return [item for value in values for item in value]
 
 
@@ -53,6 +55,7 @@ def union(values: list[Any]) -> list[Any]:
     """
     kept: list[Any] = []
     seen: set[Any] = set()
+    _check("union", values)
     for item in flatten(values):
         try:
             new = item not in seen
@@ -83,6 +86,7 @@ def update(values: list[Any]) -> dict[Any, Any]:
         >>> update([{"a": 1}, {"a": 2, "b": 3}])
         {'a': 2, 'b': 3}
     """
+    _check("update", values)
     joined: dict[Any, Any] = {}
     for value in values:
         joined.update(value)
@@ -93,11 +97,46 @@ def majority(values: list[Any]) -> Any:
     """
     Return the most frequent value; among equally frequent ones, the first in edge order.
 
+    Values that cannot be hashed, such as models and lists, are compared with every other.
+
     Example:
         >>> majority(["yes", "no", "yes"])
         'yes'
     """
-    return Counter(values).most_common(1)[0][0]
+    try:
+        return Counter(values).most_common(1)[0][0]
+    except TypeError:
+        return max(values, key=values.count)
+
+
+_LISTS: Final = (Sequence, Set, Iterator, ValuesView)
+_NOT_LISTS: Final = (str, bytes, bytearray)
+
+
+def joined_kind(reducer: str, kind: type) -> str:
+    """
+    Return what a reducer joins if values of a class cannot be among it; empty if they can.
+
+    Example:
+        >>> joined_kind("union", str), joined_kind("update", dict), joined_kind("first", str)
+        ('lists', '', '')
+    """
+    if reducer in ("flatten", "union"):
+        fits = issubclass(kind, _LISTS) and not issubclass(kind, _NOT_LISTS)
+        may_fit = any(issubclass(wanted, kind) for wanted in _LISTS)  # `Iterable`, `object`
+        return "" if fits or may_fit else "lists"
+    if reducer == "update":
+        return "" if issubclass(kind, Mapping) or issubclass(Mapping, kind) else "mappings"
+    return ""
+
+
+def _check(reducer: str, values: list[Any]) -> None:
+    for value in values:
+        joins = joined_kind(reducer, type(value))
+        if joins:
+            raise TypeError(
+                f"the reducer {reducer!r} joins {joins}, not {type(value).__name__}: {value!r:.60}"
+            )
 
 
 REDUCERS: Mapping[str, Reducer] = MappingProxyType(

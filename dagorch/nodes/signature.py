@@ -13,10 +13,13 @@ import typing
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from pathlib import Path
 from typing import Annotated, Any, ForwardRef, Literal, get_args, get_origin
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
-__all__ = ["FunctionSignature", "ParameterSpec", "signature_of"]
+from dagorch.ids import RESERVED_CHARACTERS
+
+__all__ = ["FunctionSignature", "ParameterSpec", "function_name", "signature_of"]
 
 ParameterKind = Literal["any", "keyword-only", "positional-only"]
 
@@ -49,6 +52,22 @@ class FunctionSignature:
     """Why it cannot be called with keywords alone; empty if it can."""
     unresolved: tuple[str, ...] = ()
     """Parameters, or `return`, whose annotation has a name that is not defined (yet)."""
+
+
+def function_name(function: Callable[..., Any]) -> str:
+    """
+    Name a user's function for errors and node ids: its own name, or the place of a lambda.
+
+    Example:
+        >>> def is_short(context): ...
+        >>> function_name(is_short)
+        'is_short'
+    """
+    name = getattr(function, "__name__", "")
+    code = getattr(function, "__code__", None)
+    if name == "<lambda>" and code is not None:
+        name = f"lambda of {Path(code.co_filename).name}:{code.co_firstlineno}"
+    return RESERVED_CHARACTERS.sub("_", name or type(function).__name__)
 
 
 def signature_of(fn: Callable[..., Any]) -> FunctionSignature:

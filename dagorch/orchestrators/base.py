@@ -19,6 +19,7 @@ from dagorch.models.policy import Policy, Retry
 from dagorch.models.result import Result
 from dagorch.models.run_options import Listener, Listeners
 from dagorch.models.task import AgentResult, SubTask
+from dagorch.models.well_formed import HALF_A_CHARACTER, is_well_formed
 from dagorch.orchestrators.custom import CustomGraph
 from dagorch.orchestrators.documents import prepare_documents, write_documents_of
 from dagorch.orchestrators.metered import MeteredProvider
@@ -318,13 +319,15 @@ def check_task(task: str) -> None:
     Check that a task is a non-empty string.
 
     Raises:
-        DefinitionError: The task is empty, or not a string.
+        DefinitionError: The task is empty, not a string, or has half a character.
     """
     if not isinstance(task, str) or not task.strip():
         raise DefinitionError(
             f"the task is {'empty' if isinstance(task, str) else repr(task)[:60]}; "
             'pass a text such as "How do bees find their way home?"'
         )
+    if not is_well_formed(task):
+        raise DefinitionError(f"the task {HALF_A_CHARACTER}")
 
 
 def _router_of(provider: Any, providers: Mapping[str, Any] | None) -> Router:

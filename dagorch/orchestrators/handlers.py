@@ -10,15 +10,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from dagorch.errors import DagorchError, DefinitionError, Problem, did_you_mean
-from dagorch.ids import RESERVED_CHARACTERS
 from dagorch.models.policy import Policy
 from dagorch.nodes.function import Context
 from dagorch.nodes.llm import LLM_RETRY
-from dagorch.nodes.signature import signature_of
+from dagorch.nodes.signature import function_name, signature_of
 from dagorch.orchestrators.metered import MeteredProvider, bound_to_node
 from dagorch.patterns.loop_state import PREVIOUS, Pass, record_outputs
 from dagorch.patterns.steps import Step
@@ -201,22 +199,6 @@ def retry_only_dagorch_errors(policy: Policy) -> Policy:
     """
     retry = policy.retry or LLM_RETRY
     return replace(policy, retry=replace(retry, on=(DagorchError,)))
-
-
-def function_name(function: Callable[..., Any]) -> str:
-    """
-    Name a user's function for errors and node ids: its own name, or the place of a lambda.
-
-    Example:
-        >>> def is_short(context): ...
-        >>> function_name(is_short)
-        'is_short'
-    """
-    name = getattr(function, "__name__", "")
-    code = getattr(function, "__code__", None)
-    if name == "<lambda>" and code is not None:
-        name = f"lambda of {Path(code.co_filename).name}:{code.co_firstlineno}"
-    return RESERVED_CHARACTERS.sub("_", name or type(function).__name__)
 
 
 def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter] | None:

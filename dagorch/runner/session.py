@@ -21,6 +21,7 @@ from dagorch.models.result import Result
 from dagorch.models.run_options import RUN_OPTIONS, RunArguments
 from dagorch.models.unawaited import unawaited
 from dagorch.models.user_objects import passes, short_repr
+from dagorch.models.well_formed import HALF_A_CHARACTER, is_well_formed
 from dagorch.nodes.types import type_name, value_check
 from dagorch.runner.attempts import Attempts
 from dagorch.runner.cancellation import single_error
@@ -84,6 +85,9 @@ class Session:
             what = unawaited(value)
             if what:
                 yield f"input {name!r} is {what}"
+                continue
+            if isinstance(value, str) and not is_well_formed(value):
+                yield f"input {name!r} {HALF_A_CHARACTER}"
                 continue
             check = value_check(spec.annotation)
             if not passes(check, value):
