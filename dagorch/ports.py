@@ -20,6 +20,7 @@ __all__ = [
     "Provider",
     "RateLimited",
     "ReplyListener",
+    "ReportsCosts",
     "Router",
     "Source",
     "TokenBounded",
@@ -40,7 +41,7 @@ class ReplyListener:
         on_resend: Called before the request is sent again on another connection.
     """
 
-    __slots__ = ("_on_reply", "_on_resend", "_on_text", "answered")
+    __slots__ = ("_on_reply", "_on_resend", "_on_text", "answered", "needs_cost")
 
     def __init__(
         self,
@@ -52,6 +53,8 @@ class ReplyListener:
         self._on_reply = on_reply
         self._on_resend = on_resend
         self.answered = False
+        self.needs_cost = False
+        """Whether the response must report its cost; see `ReportsCosts`."""
 
     def __call__(self, text: str) -> None:
         """Report a piece of text."""
@@ -140,6 +143,21 @@ class TokenBounded(Protocol):
 
     def max_output_tokens(self, model: str = "") -> int | None:
         """Return the most tokens in one response of a model, or None if unknown."""
+        ...
+
+
+@runtime_checkable
+class ReportsCosts(Protocol):
+    """
+    A provider without a price list, whose responses report what each call cost.
+
+    This is optional: without it, a run cannot have a ceiling of dollars if the worst case is
+    unknown. With it, a call starts while less than the ceiling is spent.
+    """
+
+    @property
+    def reports_costs(self) -> bool:
+        """Whether every response reports its cost."""
         ...
 
 

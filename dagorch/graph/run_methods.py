@@ -1,7 +1,7 @@
 """
 The methods that run a graph. Each passes its arguments to `runner/api.py`, imported when used.
 
-This is the one import from a lower floor to a higher one, see `docs/adr/0001`.
+This is the one file that imports from higher floors, see `docs/adr/0001`.
 """
 
 from __future__ import annotations
@@ -114,11 +114,26 @@ def _run_method(begin: Callable[[Any, RunArguments], R]) -> RunMethod[R]:
 
     @wraps(begin)
     def method(self: Any, inputs: Any = None, /, **keywords: Any) -> R:
+        if keywords.get("provider") is not None:
+            keywords["provider"] = _as_provider(keywords["provider"])
         return begin(self, RunArguments(inputs, keywords))
 
     del method.__wrapped__
     method.__signature__ = _SIGNATURE  # type: ignore[attr-defined]  # read by inspect
     return cast("RunMethod[R]", method)
+
+
+def _as_provider(value: Any) -> Any:
+    """Return an object with `complete` or `acomplete` as a provider, and all else unchanged."""
+    if hasattr(type(value), "exchange"):
+        return value
+    if isinstance(value, Mapping):
+        return {name: _as_provider(provider) for name, provider in value.items()}
+    if not (hasattr(value, "complete") or hasattr(value, "acomplete")):
+        return value
+    from dagorch.providers.adapter import adapt
+
+    return adapt(value)
 
 
 class RunMethods:
@@ -130,8 +145,9 @@ class RunMethods:
     checker finds misspelt options.
 
     Options:
-        provider: Answers LLM nodes: a provider; a mapping of model or provider names to
-            providers; or a `dagorch.providers.Router`, which finds the provider of each model.
+        provider: Answers LLM nodes: a provider, or any object with `complete` or `acomplete`; a
+            mapping of model or provider names to these; or a `dagorch.providers.Router`, which
+            finds the provider of each model.
         max_parallel: Attempts that hold a slot at once, whatever the nesting (default 16).
         max_cost: A hard ceiling in dollars: a call starts only if its worst case still fits.
         max_tokens: A hard ceiling in tokens, input and output together.

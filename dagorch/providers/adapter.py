@@ -7,10 +7,12 @@ Nothing is retried, priced or limited here.
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Mapping
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from functools import partial
-from typing import Any
+from numbers import Real
+from typing import Any, Final
 
 import anyio
 
@@ -18,11 +20,13 @@ from dagorch.errors import DefinitionError, MalformedReplyError
 from dagorch.models.limits import Limits
 from dagorch.models.llm import LLMRequest, LLMResponse, Message
 from dagorch.models.usage import Usage
-from dagorch.ports import Provider
+from dagorch.ports import Provider, ReplyListener
 from dagorch.providers.base import BaseProvider
 from dagorch.providers.openai_wire import request_body
 
 __all__ = ["AdaptedProvider", "adapt"]
+
+_METHODS: Final = ("acomplete", "complete")
 
 
 def adapt(provider: object) -> Provider:
@@ -35,6 +39,9 @@ def adapt(provider: object) -> Provider:
     and optionally `model`, `usage` (token counts) and `cost` (dollars). A sync method runs in a
     worker thread.
 
+    Without a method `worst_case_usd` the object must report its costs under `max_cost`, which is
+    then checked after each call. Of a `unittest.mock` object only what was configured counts.
+
     Raises:
         DefinitionError: It has neither method.
 
@@ -45,14 +52,12 @@ def adapt(provider: object) -> Provider:
         >>> adapt(Parrot()).name
         'parrot'
     """
-    # A mock has every attribute; only a real provider's `exchange` is a coroutine function.
-    if isinstance(provider, Provider) and inspect.iscoroutinefunction(provider.exchange):
+    if not _is_mock(provider) and isinstance(provider, Provider):
         return provider
     if isinstance(provider, type):
         raise DefinitionError(f"the provider is the class {provider.__name__}; pass an instance")
-    for method in ("acomplete", "complete"):
-        if callable(getattr(provider, method, None)):
-            return AdaptedProvider(provider, method)
+    if _is_mock(provider) or any(callable(getattr(provider, name, None)) for name in _METHODS):
+        return AdaptedProvider(provider)
     raise DefinitionError(
         f"a {type(provider).__name__} cannot be a provider: "
         "it needs a method complete(messages) or acomplete(messages)"
@@ -62,20 +67,40 @@ def adapt(provider: object) -> Provider:
 class AdaptedProvider(BaseProvider):
     """A user's object as a provider; created by `adapt`."""
 
-    def __init__(self, inner: object, method: str) -> None:
-        name = getattr(inner, "name", None)
-        model = getattr(inner, "default_model", None) or getattr(inner, "model", None)
-        max_concurrency = getattr(inner, "max_concurrency", None)
-        limits = getattr(inner, "limits", None)
+    def __init__(self, inner: object) -> None:
+        name, default_model, model, max_concurrency, limits = (
+            _set_value(inner, name)
+            for name in ("name", "default_model", "model", "max_concurrency", "limits")
+        )
+        models = [name for name in (default_model, model) if isinstance(name, str)]
         super().__init__(
             name if isinstance(name, str) and name else type(inner).__name__.lower(),
-            model if isinstance(model, str) else "",
-            max_concurrency if isinstance(max_concurrency, int) else None,
+            next(filter(None, models), ""),
+            max_concurrency if type(max_concurrency) is int else None,
             limits if isinstance(limits, Limits) else None,
         )
         self._inner = inner
-        self._call: Callable[..., Any] = getattr(inner, method)
-        self._method = method
+
+    @property
+    def account(self) -> str:
+        """The object itself: all adapters of one object share its limits."""
+        return f"{self.name} {id(self._inner):x}"
+
+    @property
+    def reports_costs(self) -> bool:
+        """Whether its costs are known only after a call: it has no `worst_case_usd`."""
+        return not callable(_set_value(self._inner, "worst_case_usd"))
+
+    def _method(self) -> str:
+        """Return the name of the method to call; that of a mock may be configured late."""
+        for name in _METHODS:
+            if callable(_set_value(self._inner, name)):
+                return name
+        kind = type(self._inner).__name__
+        raise DefinitionError(
+            f"neither complete nor acomplete of this {kind} is configured; set "
+            "complete.return_value to a text, or to an object whose content is text"
+        )
 
     async def exchange(self, request: LLMRequest, on_text: Callable[[str], None]) -> LLMResponse:
         """
@@ -85,34 +110,50 @@ class AdaptedProvider(BaseProvider):
 
         Raises:
             DefinitionError: The request has tools, but the method has no parameter for them.
-            MalformedReplyError: The method returned no content.
+            MalformedReplyError: The method returned no content, or under `max_cost` no cost.
         """
-        call = self._bind(request)
-        if inspect.iscoroutinefunction(self._call):
+        method = self._method()
+        function: Callable[..., Any] = getattr(self._inner, method)
+        call = self._bind(request, method, function)
+        if inspect.iscoroutinefunction(function):
             reply = await call()
         else:
             # In a list, because trio refuses a thread function that returns a coroutine.
             (reply,) = await anyio.to_thread.run_sync(lambda: [call()], abandon_on_cancel=True)
             if inspect.isawaitable(reply):
                 reply = await reply
-        response = self._to_response(reply, request)
+        response = self._to_response(reply, request, method)
+        if isinstance(on_text, ReplyListener) and on_text.needs_cost and _cost_of(reply) is None:
+            error = MalformedReplyError(
+                f"{self.name}: {method}() reported no cost, so max_cost cannot be kept; return an "
+                "object with a cost in dollars, give the provider a worst_case_usd(request), or "
+                "run without max_cost",
+                service=self.name,
+                model=response.model,
+                usage=response.usage,
+                answer_begun=True,
+            )
+            error.retryable = False
+            raise error
         if response.content:
             on_text(response.content)
         return response
 
     def worst_case_usd(self, request: LLMRequest) -> Decimal | None:
         """Ask the object if it has this method; else None."""
-        method = getattr(self._inner, "worst_case_usd", None)
-        worst = method(request) if callable(method) else None
-        return None if worst is None else Decimal(str(worst))
+        method = _set_value(self._inner, "worst_case_usd")
+        return _number(method(request)) if callable(method) else None
 
     async def aclose(self) -> None:
         """Close the object if it has this method."""
-        close = getattr(self._inner, "aclose", None)
-        if callable(close):
-            await close()
+        close = _set_value(self._inner, "aclose")
+        closing = close() if callable(close) else None
+        if inspect.isawaitable(closing):
+            await closing
 
-    def _bind(self, request: LLMRequest) -> Callable[[], Any]:
+    def _bind(
+        self, request: LLMRequest, method: str, function: Callable[..., Any]
+    ) -> Callable[[], Any]:
         """Bind the method to the arguments that it has parameters for."""
         body = request_body(request, request.model or self.default_model)
         options = {
@@ -124,12 +165,12 @@ class AdaptedProvider(BaseProvider):
             "model": body["model"] or None,
             **request.extra,
         }
-        parameters = inspect.signature(self._call).parameters
+        parameters = inspect.signature(function).parameters
         takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
         if request.tools and not (takes_any or "tools" in parameters):
             raise DefinitionError(
                 f"provider {self.name!r} does not support tools: "
-                f"its {self._method}() has no parameter 'tools'"
+                f"its {method}() has no parameter 'tools'"
             )
         arguments = {
             key: value
@@ -137,10 +178,10 @@ class AdaptedProvider(BaseProvider):
             if value is not None and (takes_any or key in parameters)
         }
         if takes_any or "messages" in parameters:
-            return partial(self._call, messages=body["messages"], **arguments)
-        return partial(self._call, body["messages"], **arguments)
+            return partial(function, messages=body["messages"], **arguments)
+        return partial(function, body["messages"], **arguments)
 
-    def _to_response(self, reply: Any, request: LLMRequest) -> LLMResponse:
+    def _to_response(self, reply: Any, request: LLMRequest, method: str) -> LLMResponse:
         if isinstance(reply, LLMResponse):
             return reply
         if isinstance(reply, Message | str):
@@ -149,31 +190,90 @@ class AdaptedProvider(BaseProvider):
         if not isinstance(content, str):
             found = f"keys {sorted(map(str, reply))}" if isinstance(reply, Mapping) else "no text"
             raise MalformedReplyError(
-                f"{self.name}: {self._method}() returned a {type(reply).__name__} with {found}; "
+                f"{self.name}: {method}() returned a {type(reply).__name__} with {found}; "
                 "return text, or a dict or an object whose content is text",
                 service=self.name,
                 model=request.model,
             )
-        usage = _field(reply, "usage")
+        usage, model = _field(reply, "usage"), _field(reply, "model")
+        counts = [
+            _token_count(usage, *names)
+            for names in (
+                ("input_tokens", "prompt_tokens"),
+                ("output_tokens", "completion_tokens"),
+                ("cached_tokens",),
+                ("reasoning_tokens",),
+            )
+        ]
+        total = _token_count(usage, "total_tokens")
+        if counts[1] is None and total is not None:
+            counts[1] = max(total - (counts[0] or 0), 0)
+        sent, received, cached, reasoning = (count or 0 for count in counts)
         return LLMResponse(
             content=content,
-            model=str(_field(reply, "model") or request.model or self.default_model),
+            model=(model if isinstance(model, str) else "") or request.model or self.default_model,
             usage=Usage(
-                _token_count(usage, "input_tokens", "prompt_tokens"),
-                _token_count(usage, "output_tokens", "completion_tokens"),
-                Decimal(str(_field(reply, "cost") or _field(usage, "cost_usd") or 0)),
-                estimated=usage is None,
+                sent,
+                received,
+                _cost_of(reply) or Decimal(0),
+                estimated=counts[0] is None and counts[1] is None,
                 calls=1,
-                cached_tokens=_token_count(usage, "cached_tokens"),
-                reasoning_tokens=_token_count(usage, "reasoning_tokens"),
+                cached_tokens=cached,
+                reasoning_tokens=reasoning,
             ),
         )
+
+
+# -- reading a user's object ------------------------------------------------------------------
+
+
+def _is_mock(value: object) -> bool:
+    """Return whether a value comes from `unittest.mock`, which is imported if there is any."""
+    mock = sys.modules.get("unittest.mock")
+    return mock is not None and isinstance(value, mock.NonCallableMock)
+
+
+def _is_invented(value: Any) -> bool:
+    """Return whether a mock made up a value: nobody configured what it returns."""
+    if not _is_mock(value):
+        return False
+    default = sys.modules["unittest.mock"].DEFAULT
+    # Reading the public `return_value` would configure it.
+    returns_nothing = getattr(value, "_mock_return_value", default) is default
+    wraps_nothing = getattr(value, "_mock_wraps", None) is None
+    return returns_nothing and wraps_nothing and value.side_effect is None
+
+
+def _set_value(value: object, name: str) -> Any:
+    """Return an attribute, or None if there is none or a mock made it up."""
+    found = getattr(value, name, None)
+    return None if _is_invented(found) else found
 
 
 def _field(value: Any, name: str) -> Any:
     return value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
 
 
-def _token_count(usage: Any, *names: str) -> int:
+def _number(value: Any) -> Decimal | None:
+    """Return a number of at least 0, or None for everything else."""
+    if not isinstance(value, Real | Decimal | str) or isinstance(value, bool):
+        return None
+    try:
+        number = Decimal(str(value))
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() and number >= 0 else None
+
+
+def _cost_of(reply: Any) -> Decimal | None:
+    """Return the dollars that a reply reports, or None."""
+    if isinstance(reply, LLMResponse):
+        return reply.usage.cost_usd
+    cost = _number(_field(reply, "cost"))
+    return _number(_field(_field(reply, "usage"), "cost_usd")) if cost is None else cost
+
+
+def _token_count(usage: Any, *names: str) -> int | None:
     """Return the first token count that is set under one of its usual names."""
-    return next((int(count) for name in names if (count := _field(usage, name))), 0)
+    counts = (_number(_field(usage, name)) for name in names)
+    return next((int(count) for count in counts if count is not None), None)

@@ -14,11 +14,12 @@ from typing import Final
 from dagorch.errors import DefinitionError, ProviderError
 from dagorch.models.llm import LLMRequest, LLMResponse
 from dagorch.models.usage import Amount, Usage
-from dagorch.ports import Provider, TokenBounded
+from dagorch.ports import Provider, ReportsCosts, TokenBounded
+from dagorch.scheduler.budget import LEAST_COST
 
 __all__ = [
-    "MIN_REPLY_TOKENS", "failure_usage", "shorter_limits", "with_output_limit", "with_usage",
-    "worst_case", "worst_case_usage",
+    "MIN_REPLY_TOKENS", "failure_usage", "reports_costs", "shorter_limits", "with_output_limit",
+    "with_usage", "worst_case", "worst_case_usage",
 ]  # fmt: skip
 
 MIN_REPLY_TOKENS: Final = 256
@@ -67,6 +68,8 @@ def worst_case(provider: Provider, request: LLMRequest, *, money: bool, tokens: 
     cost, total_tokens = Decimal(0), 0
     if money:
         known_cost = provider.worst_case_usd(request)
+        if known_cost is None and reports_costs(provider):
+            known_cost = LEAST_COST
         if known_cost is None:
             raise DefinitionError(
                 f"the price of {model!r} of {provider.name} is not known, so max_cost cannot "
@@ -83,6 +86,11 @@ def worst_case(provider: Provider, request: LLMRequest, *, money: bool, tokens: 
             )
         total_tokens = input_tokens + output_tokens
     return Amount(cost, total_tokens)
+
+
+def reports_costs(provider: Provider) -> bool:
+    """Return whether the cost of each call is known, but only when it has ended."""
+    return isinstance(provider, ReportsCosts) and provider.reports_costs
 
 
 def _token_bounds(provider: Provider, request: LLMRequest) -> tuple[int, int | None]:

@@ -18,7 +18,7 @@ from dagorch.graph.plan import ASYNC
 from dagorch.models.llm import LLMRequest, LLMResponse
 from dagorch.models.usage import NOTHING_USED, Usage
 from dagorch.nodes.function import Context
-from dagorch.ports import Provider
+from dagorch.ports import Provider, ReplyListener
 from dagorch.runner.bills import failure_usage, with_usage, worst_case_usage
 from dagorch.runner.core_access import CoreAccess, run_has_ended
 from dagorch.runner.loop_state import LoopState
@@ -211,7 +211,7 @@ class FunctionCalls:
         observer = ReplyObserver(call, _ignore, self._access, self._clock)
         try:
             self._refusals.check(provider, request)
-            response = _elsewhere(provider, request)
+            response = _elsewhere(provider, request, needs_cost=observer.needs_cost)
             observer.complete(response)
             response = with_usage(provider, request, response)
             usage = response.usage
@@ -268,7 +268,7 @@ def _ignore(_text: str) -> None:
     """Ignore text that arrives on another thread's event loop."""
 
 
-def _elsewhere(provider: Provider, request: LLMRequest) -> LLMResponse:
+def _elsewhere(provider: Provider, request: LLMRequest, *, needs_cost: bool) -> LLMResponse:
     """Make the exchange on another event loop in a thread, and block until it ends."""
     outcome: list[LLMResponse] = []
     failure: list[BaseException] = []
@@ -276,7 +276,9 @@ def _elsewhere(provider: Provider, request: LLMRequest) -> LLMResponse:
     # The provider is not closed afterwards: it is in use on the caller's loop, and what it opened
     # on this one ends with this one.
     async def exchange() -> LLMResponse:
-        return await provider.exchange(request, lambda text: None)
+        listener = ReplyListener(_ignore, lambda _rates: None)
+        listener.needs_cost = needs_cost
+        return await provider.exchange(request, listener)
 
     def run() -> None:
         try:

@@ -11,6 +11,7 @@ from dagorch.models.rates import RateLimits
 from dagorch.ports import ReplyListener
 from dagorch.runner.core_access import CoreAccess
 from dagorch.scheduler import stimuli
+from dagorch.scheduler.budget import LEAST_COST
 from dagorch.scheduler.events import describe
 from dagorch.scheduler.records import Call, StartAttempt
 
@@ -49,6 +50,8 @@ class ReplyObserver(ReplyListener):
         self._clock = clock
         self._has_rates = False
         self.on_accepted: Callable[[], None] | None = None
+        prepared = ticket.prepared
+        self.needs_cost = prepared is not None and prepared.worst.cost_usd == LEAST_COST
 
     def _began(self, rates: RateLimits | None) -> None:
         if self.on_accepted is not None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from dagorch.errors import DefinitionError
+from dagorch.errors import BudgetWarning, DefinitionError
 from dagorch.graph.plan import Plan
 from dagorch.models.llm import LLMRequest, Message
 from dagorch.models.run_options import Downgrade
@@ -17,7 +18,7 @@ from dagorch.ports import Provider
 from dagorch.runner.bills import shorter_limits, with_output_limit, worst_case
 from dagorch.runner.loop_state import shared
 from dagorch.runner.providers import Providers, RequestCheck
-from dagorch.scheduler.budget import Budget
+from dagorch.scheduler.budget import LEAST_COST, Budget
 from dagorch.scheduler.records import Prepared
 
 __all__ = ["RequestPreparer"]
@@ -50,6 +51,8 @@ class RequestPreparer:
         self._money = money
         self._tokens = tokens
         self._downgrade = downgrade
+        self._warned: set[str] = set()
+        """The providers for which the ceiling is known to be soft."""
 
     @property
     def request_check(self) -> RequestCheck | None:
@@ -160,7 +163,17 @@ class RequestPreparer:
     def _with_bound(self, provider: Provider, request: LLMRequest) -> tuple[LLMRequest, Amount]:
         """Limit the size of the response; return the request and the most that it can use up."""
         request = with_output_limit(provider, request)
-        return request, worst_case(provider, request, money=self._money, tokens=self._tokens)
+        worst = worst_case(provider, request, money=self._money, tokens=self._tokens)
+        if worst.cost_usd == LEAST_COST and provider.name not in self._warned:
+            self._warned.add(provider.name)
+            warnings.warn(
+                f"max_cost is soft for provider {provider.name!r}: it has no worst_case_usd, so a "
+                "call's cost is known only when it has ended, and calls that are under way may "
+                "exceed the ceiling",
+                BudgetWarning,
+                stacklevel=2,
+            )
+        return request, worst
 
     def _cheaper_model(self, source: tuple[str, str]) -> str | None:
         downgrade = self._downgrade

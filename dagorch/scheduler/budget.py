@@ -7,10 +7,18 @@ It only answers whether an amount fits; `dispatcher.py` decides what follows.
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Final
 
 from dagorch.models.usage import NO_AMOUNT, Amount, Usage
 
-__all__ = ["Budget"]
+__all__ = ["LEAST_COST", "Budget"]
+
+LEAST_COST: Final = Decimal("1e-9")
+"""
+Reserved for a call whose cost is known only when it has ended.
+
+It starts while less than the ceiling is spent.
+"""
 
 
 class Budget:
@@ -96,6 +104,11 @@ class Budget:
     def explain(self, worst: Amount, own: Amount = NO_AMOUNT) -> str:
         """Return why an amount does not fit, and what to do."""
         others = self.set_aside - own
+        if self.max_cost is not None and worst.cost_usd == LEAST_COST:
+            return (
+                f"costs money, but max_cost=${self.max_cost} is used up: ${self.spent.cost_usd} "
+                "are spent; raise max_cost"
+            )
         cost = self.spent.cost_usd + others.cost_usd + worst.cost_usd
         if self.max_cost is not None and cost > self.max_cost:
             aside = f" and ${others.cost_usd} set aside" if others.cost_usd else ""
