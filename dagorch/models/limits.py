@@ -24,7 +24,7 @@ class Limits:
     """
     The rate limits of a service: requests and tokens in any window, and concurrent exchanges.
 
-    The engine enforces them across all runs of an event loop. Traffic within these limits also
+    The engine enforces them across all runs of the process. Traffic within these limits also
     satisfies a service that counts in fixed windows, sliding windows or a token bucket.
 
     Example:

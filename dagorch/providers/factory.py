@@ -84,7 +84,7 @@ class ProviderFactory:
             max_concurrency: Concurrent exchanges with a service; None for no limit.
             timeouts: How long a service may be silent.
             limits: Requests and tokens per window of your account and of single models. The
-                engine keeps to them over all runs of an event loop.
+                engine keeps to them over all runs of the process.
 
         Raises:
             DefinitionError: The name is unknown, or a key is missing; the message names the

@@ -94,7 +94,6 @@ class Runner:
                 user code, once every attempt has ended.
         """
         core = self._core
-        self._shared.enter(core.run_id, self._resource_freed)
         try:
             async with anyio.create_task_group() as group:
                 self._group = group
@@ -108,7 +107,6 @@ class Runner:
         finally:
             if self.broken is None and not core.is_done:
                 self._drain()
-            self._shared.leave(core.run_id)
             self._attempts.unbind()
         if self._interrupt is not None:
             raise self._interrupt
@@ -141,7 +139,8 @@ class Runner:
         """Stop the run."""
         self.feed(stimuli.RunCancelled(reason, self._clock()))
 
-    def _resource_freed(self) -> None:
+    def resource_freed(self) -> None:
+        """Ask again for what the run waits for."""
         self.feed(stimuli.ResourceFreed(self._clock()))
 
     def _call_if_needed(self) -> None:

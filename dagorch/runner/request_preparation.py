@@ -156,7 +156,7 @@ class RequestPreparer:
         worst = NO_AMOUNT
         if self._money or self._tokens:
             request, worst = self._with_bound(provider, request)
-        resource, demand = shared().resource_and_demand(provider, request, node)
+        resource, demand = shared().limits.resource_and_demand(provider, request, node)
         source = provider.name, request.model or provider.default_model
         return Prepared(request, provider, resource, worst, demand, source, is_shortened=shortened)
 

@@ -15,7 +15,7 @@ from anyio.lowlevel import checkpoint
 from dagorch.errors import DefinitionError, Problem
 from dagorch.graph.graph import NO_DEFAULT, Graph
 from dagorch.graph.plan import Plan
-from dagorch.ids import RunId, new_run_id
+from dagorch.ids import new_run_id
 from dagorch.models.events import Event
 from dagorch.models.result import Result
 from dagorch.models.run_options import RUN_OPTIONS, RunArguments
@@ -142,9 +142,7 @@ class Session:
         observed = bool(self.listeners or self.streams)
         common = shared()
         seed = common.chance.getrandbits(64) if options.seed is None else options.seed
-        run_id = new_run_id(seed, time.time())
-        if run_id in common:  # two runs of one seed in one millisecond
-            run_id = RunId(f"{run_id}-{common.count}")
+        run_id = common.enter(new_run_id(seed, time.time()), self._resource_freed)
         core = self.core = Core(
             self.plan,
             run_id=run_id,
@@ -174,6 +172,7 @@ class Session:
             raise engine_error(core, self.graph, error) from error.__cause__
         finally:
             self.runner = None
+            common.leave(run_id)
             await router.leave()
         result = result_of(core, self.graph, self.dropped)
         failure = run_error(core, result)
@@ -182,6 +181,10 @@ class Session:
         if failure is not None:
             raise failure
         return result
+
+    def _resource_freed(self) -> None:
+        if self.runner is not None:
+            self.runner.resource_freed()
 
     async def _run_alone(self, runner: Runner) -> None:
         try:

@@ -1,5 +1,5 @@
 """
-Admission: bounded resources shared by all runs of an event loop, round robin among them.
+Admission: bounded resources shared by all runs of the process, round robin among them.
 
 Pure: it neither waits nor reads a clock. How much a service's rates leave is in `rates.py`.
 

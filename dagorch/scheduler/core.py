@@ -103,7 +103,7 @@ class Core:
         set_aside: By node, what is kept from the start for it alone.
         timeout_seconds: Of the run.
         limits: Bounds of the resources that policies name.
-        admission: Shared by all runs of an event loop.
+        admission: Shared by all runs of the process.
         seed: Of the jitter.
         observed: Whether there is a listener; if not, no event is made.
         release_values: Whether each value is released after its last reader.

@@ -306,7 +306,8 @@ async def test_other_accounts_have_limits_of_their_own(other: dict[str, Any]) ->
     made = [OpenAIProvider(**common), OpenAIProvider(**common), OpenAIProvider(**common | other)]
     node = LLM("n", prompt="?")
     names = [
-        shared().resource_and_demand(provider, LLMRequest(()), node)[0].names for provider in made
+        shared().limits.resource_and_demand(provider, LLMRequest(()), node)[0].names
+        for provider in made
     ]
     assert names[0] == names[1] != names[2]
     shown = f"{names} {made[0].account}"
@@ -319,8 +320,8 @@ async def test_an_object_without_limits_keeps_its_own_bound_as_well() -> None:
     known: dict[str, Any] = {"name": "limited", "api_key": "sk-1", "default_model": "m"}
     wide = OpenAIProvider(url, limits=PERMITTED, **known)
     narrow = OpenAIProvider(url, max_concurrency=2, **known)
-    common, _ = shared().resource_and_demand(wide, LLMRequest(()), node)
-    resource, demand = shared().resource_and_demand(narrow, LLMRequest(()), node)
+    common, _ = shared().limits.resource_and_demand(wide, LLMRequest(()), node)
+    resource, demand = shared().limits.resource_and_demand(narrow, LLMRequest(()), node)
     assert resource.names[1:] == common.names
     admission = shared().admission
     held = [admission.acquire("run", [resource], demand=demand) for _ in range(3)]
