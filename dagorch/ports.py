@@ -41,7 +41,7 @@ class ReplyListener:
         on_resend: Called before the request is sent again on another connection.
     """
 
-    __slots__ = ("_on_reply", "_on_resend", "_on_text", "answered", "needs_cost")
+    __slots__ = ("_on_reply", "_on_resend", "_on_text", "answered", "has_share", "needs_cost")
 
     def __init__(
         self,
@@ -53,6 +53,8 @@ class ReplyListener:
         self._on_reply = on_reply
         self._on_resend = on_resend
         self.answered = False
+        self.has_share = False
+        """Whether `max_tokens` of the request is its share of the run's ceiling."""
         self.needs_cost = False
         """Whether the response must report its cost; see `ReportsCosts`."""
 

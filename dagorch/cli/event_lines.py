@@ -66,6 +66,6 @@ class EventFormatter:
         if data.get("cost_usd"):
             details.append(format_cost(data["cost_usd"]))
         text = NODE_ENDS[event.type] + (f" ({', '.join(details)})" if details else "")
-        error = data.get("error", "")
+        error = data.get("error", "") or data.get("reason", "")
         was_printed = self._errors.pop(event.path, None) == error
         return text if was_printed or not error else f"{text}: {error}"

@@ -51,7 +51,9 @@ class ReplyObserver(ReplyListener):
         self._has_rates = False
         self.on_accepted: Callable[[], None] | None = None
         prepared = ticket.prepared
-        self.needs_cost = prepared is not None and prepared.worst.cost_usd == LEAST_COST
+        if prepared is not None:
+            self.needs_cost = prepared.worst.cost_usd == LEAST_COST
+            self.has_share = prepared.is_shortened or bool(prepared.shorter)
 
     def _began(self, rates: RateLimits | None) -> None:
         if self.on_accepted is not None:

@@ -19,7 +19,7 @@ from dagorch.errors import DefinitionError, ProviderError
 from dagorch.models.llm import LLMRequest, LLMResponse
 from dagorch.models.rates import RateLimits
 from dagorch.models.usage import Usage
-from dagorch.ports import Provider, RateLimited, TokenBounded
+from dagorch.ports import Provider, RateLimited, ReplyListener, TokenBounded
 from dagorch.providers.base import BaseProvider
 
 __all__ = ["RecordingProvider", "ReplayProvider"]
@@ -116,15 +116,16 @@ class RecordingProvider(BaseProvider):
 
     async def exchange(self, request: LLMRequest, on_text: Callable[[str], None]) -> LLMResponse:
         """Forward a request, and record the outcome."""
+        share = (
+            {"has_share": True} if isinstance(on_text, ReplyListener) and on_text.has_share else {}
+        )
         try:
             response = await self._inner.exchange(request, on_text)
         except Exception as error:
-            self._write(request, {"error": _error_to_json(error)})
+            self._write(request, {**share, "error": _error_to_json(error)})
             raise
-        self._write(
-            request,
-            {"response": _RESPONSE.dump_python(response, mode="json", exclude_defaults=True)},
-        )
+        plain = _RESPONSE.dump_python(response, mode="json", exclude_defaults=True)
+        self._write(request, {**share, "response": plain})
         return response
 
     def _write(self, request: LLMRequest, outcome: dict[str, Any]) -> None:
@@ -159,7 +160,8 @@ class ReplayProvider(BaseProvider):
     """
     Answers from a file that `RecordingProvider` wrote, without any connection.
 
-    A request is found by its content. Equal requests get the recorded outcomes in their order.
+    A request is found by its content. Equal requests get the recorded outcomes in their order. A
+    `max_tokens` that was a share of the run's ceiling does not count, since shares depend on time.
 
     Args:
         path: The file to read.
@@ -174,7 +176,7 @@ class ReplayProvider(BaseProvider):
         try:
             lines = [json.loads(line) for line in self._path.read_text("utf-8").splitlines()]
             head = lines[0]["provider"]
-            exchanges = [(_canonical(line["request"]), line) for line in lines[1:]]
+            exchanges = [(_key_of(line), line) for line in lines[1:]]
             super().__init__(head["name"], head["default_model"], head["max_concurrency"])
         except OSError as error:
             raise DefinitionError(f"the recording {str(path)!r} cannot be read: {error}") from error
@@ -197,7 +199,7 @@ class ReplayProvider(BaseProvider):
                 most similar one.
             Exception: The recorded error.
         """
-        key = _canonical(self._scrub.request(request))
+        key = self._key(request)
         recorded = self._recorded.get(key)
         if recorded is None:
             raise DefinitionError(
@@ -219,7 +221,7 @@ class ReplayProvider(BaseProvider):
 
     def worst_case_usd(self, request: LLMRequest) -> Decimal | None:
         """Return the recorded worst case; for an unknown request, the highest of all."""
-        lines = self._recorded.get(_canonical(self._scrub.request(request)))
+        lines = self._recorded.get(self._key(request))
         known = lines or [line for several in self._recorded.values() for line in several]
         worst = [line["worst_case_usd"] for _, line in known]
         return max(map(Decimal, worst)) if worst and None not in worst else None
@@ -232,6 +234,13 @@ class ReplayProvider(BaseProvider):
                     most: int | None = line.get("max_output_tokens")
                     return most
         return None
+
+    def _key(self, request: LLMRequest) -> str:
+        """Return the key of a request in the recording."""
+        plain = self._scrub.request(request)
+        key = _canonical(plain)
+        shared = _canonical(_without_limit(plain))
+        return shared if key not in self._recorded and shared in self._recorded else key
 
     def _nearest(self, key: str) -> str:
         """Describe the most similar recorded request, and the first difference."""
@@ -250,6 +259,16 @@ class ReplayProvider(BaseProvider):
             f"the most similar is line {number}, where {place} is {recorded!r:.200} "
             f"and not {sent!r:.200}"
         )
+
+
+def _key_of(line: Mapping[str, Any]) -> str:
+    """Return the key of a recorded line."""
+    request = line["request"]
+    return _canonical(_without_limit(request) if line.get("has_share") else request)
+
+
+def _without_limit(request: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in request.items() if name != "max_tokens"}
 
 
 def _canonical(plain: Mapping[str, Any]) -> str:

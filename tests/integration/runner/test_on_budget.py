@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from decimal import Decimal
 from typing import Any
 
@@ -297,3 +298,34 @@ async def test_a_subgraph_is_skipped_with_its_output() -> None:
     result = await graph.run(provider=service(), max_cost=CENT, on_budget="finish")
     assert set(result.over_budget) == {"part", "part/one"}
     assert result.get("reads").end == "skipped"
+
+
+# -- doors ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("door", ["run", "start", "stream"])
+async def test_every_door_has_the_option(door: str) -> None:
+    graph = Graph("door")
+    graph.add(ask("only"))
+    options: dict[str, Any] = {"provider": service(), "max_cost": CENT, "on_budget": "finish"}
+    if door == "run":
+        result = await graph.run(**options)
+    elif door == "start":
+        async with graph.start(**options) as run:
+            result = await run.result()
+    else:
+        stream = graph.stream(**options)
+        kinds = [event.type async for event in stream]
+        result = stream.result
+        assert "node_skipped" in kinds
+        assert kinds[-1] == "run_completed"
+    assert result.over_budget == ("only",)
+
+
+def test_the_sync_door_has_the_option_and_its_result_pickles() -> None:
+    graph = Graph("door")
+    graph.add(ask("only"))
+    result = graph.run_sync(provider=service(), max_cost=CENT, on_budget="finish")
+    copy = pickle.loads(pickle.dumps(result))
+    assert copy.over_budget == ("only",)
+    assert str(copy.budget_error) == str(result.budget_error)

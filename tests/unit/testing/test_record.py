@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from dagorch import LLM, Graph
+from dagorch import LLM, Graph, RunError
 from dagorch.errors import DefinitionError, OverloadedError, ProviderError, RateLimitedError
 from dagorch.models.llm import LLMResponse, ToolCall, ToolSpec
 from dagorch.models.rates import RateLimits, RateWindow
@@ -202,3 +202,18 @@ async def test_the_inner_provider_is_closed_with_the_recording(path: Path) -> No
     async with RecordingProvider(Closing("x"), path):
         assert not closed
     assert closed == [1]
+
+
+async def test_a_share_of_a_ceiling_is_not_part_of_a_recorded_request(path: Path) -> None:
+    graph = Graph("shares")
+    for name in ("one", "two", "three"):
+        graph.add(LLM(name, prompt=name))
+    inner = ScriptedProvider(lambda request: "said", price_per_token=0.01, output_limit=50_000)
+    recorded = await graph.run(provider=RecordingProvider(inner, path), max_cost=40)
+    assert len({request.max_tokens for request in inner.requests}) > 1
+    replayed = await graph.run(provider=ReplayProvider(path), max_cost=40)
+    assert replayed.usage == recorded.usage
+    changed = Graph("changed")
+    changed.add(LLM("one", prompt="other", max_tokens=9))
+    with pytest.raises(RunError, match="was not recorded"):
+        await changed.run(provider=ReplayProvider(path))
