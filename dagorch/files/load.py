@@ -19,6 +19,7 @@ from dagorch.files.syntax import MAX_BYTES, decode, parse_text
 from dagorch.files.tree import Malformed
 from dagorch.files.validate import validate
 from dagorch.graph.graph import Graph
+from dagorch.models.several import several
 from dagorch.models.truncate import truncate
 
 __all__ = ["ENDINGS", "load_graph", "parse_graph"]
@@ -30,7 +31,7 @@ _MAX_LENGTH: Final = 2_000
 _QUOTED: Final = re.compile(r"'([^']{1,200})'")
 
 
-def load_graph(path: str | Path, *, modules: Iterable[str] = ()) -> Graph:
+def load_graph(path: str | Path, *, modules: str | Iterable[str] = ()) -> Graph:
     """
     Load a graph from a YAML or JSON file, and validate it.
 
@@ -61,7 +62,7 @@ def load_graph(path: str | Path, *, modules: Iterable[str] = ()) -> Graph:
 
 
 def parse_graph(
-    text: str, *, modules: Iterable[str] = (), file: str = "<text>", name: str = "graph"
+    text: str, *, modules: str | Iterable[str] = (), file: str = "<text>", name: str = "graph"
 ) -> Graph:
     """
     Load a graph from text, as `load_graph` does from a file.
@@ -87,7 +88,7 @@ def parse_graph(
         dagorch.errors.DefinitionError: <text>: no kind of node has the field 'promt'; did you mean
         'prompt'? (<text>:1:13)
     """
-    modules = tuple(modules)
+    modules = several(modules, "modules")
     try:
         tree = parse_text(text)
         problems = validate(tree, file, modules)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from typing import Any, Literal, Protocol, TypeVar, overload
 
 from dagorch.errors import DefinitionError
 from dagorch.graph.definition import NO_DEFAULT, Definition
 from dagorch.models.policy import DEFAULT_POLICY, Policy
 from dagorch.models.ref import BranchRef, Ref
+from dagorch.models.several import several
 from dagorch.nodes.ask import Ask
 from dagorch.nodes.base import Node
 from dagorch.nodes.branch import Branch
@@ -108,7 +109,7 @@ class BuilderMethods(Definition):
         self,
         id: str,
         select: Callable[..., Any],
-        labels: Iterable[str] = ("true", "false"),
+        labels: str | Iterable[str] = ("true", "false"),
         *,
         after: Any = (),
         after_end: Any = (),
@@ -121,13 +122,13 @@ class BuilderMethods(Definition):
         Its value is the label, or a tuple of several. `after=ref["label"]` puts a node behind a
         label, `after=ref["a", "b"]` behind either of two.
         """
-        node = Branch(id, select, tuple(labels), policy=policy)
+        node = Branch(id, select, several(labels, f"branch {id!r}: labels"), policy=policy)
         return self.add(node, after=after, after_end=after_end, **bindings)  # type: ignore[return-value]  # it is one
 
     def merge(
         self,
         id: str,
-        sources: Sequence[Ref[Any] | str],
+        sources: Ref[Any] | Iterable[Ref[Any]],
         *,
         reducer: str | Reducer = "list",
         wait: Wait = "all",
@@ -137,17 +138,17 @@ class BuilderMethods(Definition):
         policy: Policy = DEFAULT_POLICY,
     ) -> Ref[Any]:
         """
-        Add a merge of sources (refs or ids), which are folded in the order of this list.
+        Add a merge of sources, which are folded in the order of this list.
 
         See `Merge` for the options.
         """
         node = Merge(id, reducer, wait, tolerate_failures, policy=policy)
-        wrong = isinstance(sources, (str, Mapping)) or not isinstance(sources, Iterable)
-        refs = () if wrong else tuple(Ref(self, s) if isinstance(s, str) else s for s in sources)
-        if wrong or not all(isinstance(ref, Ref) for ref in refs):
-            raise DefinitionError(
-                f"merge {id!r}: sources={sources!r:.60} is not a list of refs or ids; pass [a, b]"
-            )
+        refs = several(sources, f"merge {id!r}: sources", (Ref, str))
+        for ref in refs:
+            if not isinstance(ref, Ref):
+                raise DefinitionError(
+                    f"merge {id!r}: sources has {ref!r:.60}, which is not a ref; pass refs: [a, b]"
+                )
         return self.insert(node, {}, after, after_end, refs)
 
     def loop(

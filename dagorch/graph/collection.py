@@ -15,13 +15,15 @@ from collections.abc import (
     KeysView,
     Mapping,
     Sequence,
+    Set,
     ValuesView,
 )
-from types import MappingProxyType
+from contextlib import suppress
+from types import MappingProxyType, MemberDescriptorType
 from typing import Any
 
 from dagorch.errors import DefinitionError
-from dagorch.models.ref import Ref
+from dagorch.models.ref import REF_MARK, Ref
 
 __all__ = ["MAX_DEPTH", "Collection", "collect", "refs_in"]
 
@@ -30,10 +32,15 @@ _CONTAINERS = (
     UserDict, UserList, ChainMap,
 )  # fmt: skip
 """
-Types that are searched for refs. Only lists, tuples and dicts may hold one.
+Types that are walked in search of refs. Only lists, tuples and dicts may hold one.
 
-Others may be costly to walk, such as a sequence that loads its items.
+Of other collections and of records only the attributes are searched. To walk them would run the
+user's code, and may be costly, as of a sequence that loads its items.
 """
+
+_COLLECTIONS = (*_CONTAINERS, Sequence, Mapping, Set)
+_RECORD_MARKS = ("__dataclass_fields__", "__pydantic_fields__")
+"""Attributes of the classes of dataclasses and of pydantic models."""
 
 _ITERATOR_MODULES = frozenset({"builtins", "itertools"})
 """Modules whose iterators only yield; others, such as a file or a cursor, can do more."""
@@ -134,7 +141,7 @@ def collect(value: Any) -> Any:
     Raises:
         DefinitionError: A ref is a dict's key, is in a container without an order or of another
             class, or is nested more than `MAX_DEPTH` deep. Or an iterator is bound, which the
-            first run would use up.
+            first run would use up, or a text that was made from a ref.
 
     Cost: O(items), nested ones included.
     """
@@ -165,25 +172,58 @@ def _collect(value: Any, depth: int) -> Collection:
 
 
 def _holds_refs(value: Any) -> bool:
-    """Tell whether there is a ref in a container, at any depth; a list may contain itself."""
-    if not isinstance(value, _CONTAINERS):
-        _refuse_iterator(type(value))
+    """Tell whether there is a ref in a value, at any depth; a list may contain itself."""
+    kind = type(value)
+    if not _is_searched(kind):
+        _refuse_iterator(kind)
+        if issubclass(kind, str):
+            _refuse_text_of_ref(value)
         return False
     seen = {id(value)}
     pending = [value]
-    for container in pending:  # grows while it is walked
-        items = (*container, *container.values()) if isinstance(container, Mapping) else container
+    for holder in pending:  # grows while it is walked
+        is_container = isinstance(holder, _CONTAINERS)
+        if not is_container:
+            items: Any = tuple(_attributes(holder))
+        else:
+            items = (*holder, *holder.values()) if isinstance(holder, Mapping) else holder
         kinds = set(map(type, items))  # in C: a constant of 100,000 texts takes 3 ms
         if any(issubclass(kind, Ref) for kind in kinds):
             return True
-        for kind in kinds:
-            _refuse_iterator(kind)
-        if any(issubclass(kind, _CONTAINERS) for kind in kinds):
+        if is_container:
+            for kind in kinds:
+                _refuse_iterator(kind)
+        searched = tuple(filter(_is_searched, kinds))
+        if searched:
             for item in items:
-                if isinstance(item, _CONTAINERS) and id(item) not in seen:
+                if isinstance(item, searched) and id(item) not in seen:
                     seen.add(id(item))
                     pending.append(item)
     return False
+
+
+def _is_searched(kind: type) -> bool:
+    """Tell whether values of a class may hold refs: containers, collections and records."""
+    if kind.__module__ == "builtins":
+        return issubclass(kind, _CONTAINERS)
+    return issubclass(kind, _COLLECTIONS) or any(hasattr(kind, mark) for mark in _RECORD_MARKS)
+
+
+def _attributes(value: object) -> Iterator[Any]:
+    """Yield what an object's attributes hold, without running its code."""
+    yield from getattr(value, "__dict__", {}).values()
+    for kind in type(value).__mro__:
+        for slot in vars(kind).values():
+            if isinstance(slot, MemberDescriptorType):
+                with suppress(AttributeError):  # never set
+                    yield slot.__get__(value)
+
+
+def _refuse_text_of_ref(text: str) -> None:
+    if REF_MARK in text:
+        raise DefinitionError(
+            f"{text!r:.60} was made from the repr of a ref; bind the ref itself, or a list of refs"
+        )
 
 
 def _refuse_iterator(kind: type) -> None:

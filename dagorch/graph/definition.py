@@ -14,6 +14,7 @@ from dagorch.errors import DefinitionError, Problem
 from dagorch.graph.caller import find_caller, location
 from dagorch.graph.collection import collect, refs_in
 from dagorch.models.ref import BranchRef, Ref
+from dagorch.models.several import several
 from dagorch.nodes.base import Node, check_id
 from dagorch.nodes.branch import Branch
 from dagorch.nodes.signature import ParameterSpec
@@ -166,10 +167,10 @@ class Definition:
 
         Args:
             node: What to do.
-            after: Refs (or ids) that must complete first, though no value is taken from them. If
+            after: A ref or several that must complete first, though no value is taken from them. If
                 one of them is skipped, so is the node; if one fails, the node is blocked.
                 `branch["label"]` runs the node only if that label is picked.
-            after_end: Refs (or ids) that must end first, however they end. For cleaning up and
+            after_end: A ref or several that must end first, however they end. For cleaning up and
                 reporting: give those nodes `Policy(on_error="continue")`, because a failure
                 with "fail" ends the graph at once. Nothing starts once the run is cancelled.
             bindings: Per parameter a ref, a constant, or a list, tuple or dict with refs in it,
@@ -235,21 +236,16 @@ class Definition:
 
         The cycle collector does not track tuples of strings, and the ref itself can be freed.
         """
-        if isinstance(after, (Ref, str)):
-            after = (after,)
-        if not isinstance(after, Iterable):
-            raise DefinitionError(
-                f"{node.kind.value} {node.id!r}: {option}={after!r:.60} is not a ref or an id, "
-                "or a list of them"
-            )
-        return tuple(
-            [
-                other.id
-                if isinstance(other, Ref) and other.graph is self and not other.labels
-                else other
-                for other in after
-            ]
-        )
+        if after == ():
+            return ()
+        refs = several(after, f"{node.kind.value} {node.id!r}: {option}", (Ref, str))
+        for ref in refs:
+            if not isinstance(ref, Ref):
+                raise DefinitionError(
+                    f"{node.kind.value} {node.id!r}: {option}={ref!r:.60} is not a ref; pass what "
+                    "graph.add(...) or the decorated function returned"
+                )
+        return tuple([ref.id if ref.graph is self and not ref.labels else ref for ref in refs])
 
     def output(self, *refs: Ref[Any]) -> None:
         """

@@ -209,8 +209,8 @@ class _Reader:
         labels = _labels_by_source(own)
         feeds = _sources_by_place(bound)
         bindings = {name: self._moved(value) for name, value in bound.items()}
-        after = [self._moved(other) for other in own.after]
-        after_end = [self._moved(other) for other in own.after_end]
+        after = [self._ordered(other) for other in own.after]
+        after_end = [self._ordered(other) for other in own.after_end]
         places: dict[str, dict[tuple[str, ...], Ref[Any]]] = {}
         for other, _, facts in self.source.in_edges(self.id, data=True):
             names = self._read(facts, "bindings", "a list of parameters", str)
@@ -272,6 +272,10 @@ class _Reader:
             self._problem(f"has gaps in {place!r}: its edges bind {shown:.60}")
             return []
         return [items[index] for index in indices]
+
+    def _ordered(self, other: Any) -> Ref[Any]:
+        """Return the ref of what a node comes after, which is an id or a ref."""
+        return Ref(self.graph, other) if isinstance(other, str) else self._moved(other)
 
     def _moved(self, value: Any) -> Any:
         """Return the value with its refs made refs of the new graph."""

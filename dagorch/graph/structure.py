@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dagorch.errors import DefinitionError, did_you_mean
+from dagorch.graph.matching import maximum_matching
 from dagorch.models.ref import Ref
 
 if TYPE_CHECKING:
@@ -125,26 +126,22 @@ def max_antichain(graph: Graph) -> tuple[str, ...]:
         3
     """
     import networkx
-    from networkx.algorithms import bipartite
 
     graph.compile()
-    closure = networkx.transitive_closure_dag(graph.nx)
-    before = {id: (id, 0) for id in closure}
-    pairs: networkx.Graph[Any] = networkx.Graph()
-    pairs.add_nodes_from(before.values())
-    pairs.add_edges_from((before[a], (b, 1)) for a, b in closure.edges)
-    matching = bipartite.hopcroft_karp_matching(pairs, before.values())
+    after = networkx.transitive_closure_dag(graph.nx).adj
+    left_of = maximum_matching(after)
     # König: what alternating paths from the unmatched left copies reach gives a largest
     # independent set. networkx's own `to_vertex_cover` takes minutes for a chain of 300 nodes.
-    pending = [copy for copy in before.values() if copy not in matching]
-    reached = set(pending)
-    for left in pending:  # grows while it is walked
-        for right in pairs[left]:
-            if right not in reached:
-                reached.add(right)
-                reached.add(matching[right])
-                pending.append(matching[right])
-    return tuple(id for id in closure if (id, 0) in reached and (id, 1) not in reached)
+    matched = set(left_of.values())
+    lefts = [id for id in after if id not in matched]
+    rights: set[str] = set()
+    for left in lefts:  # grows while it is walked
+        for right in after[left]:
+            if right not in rights:
+                rights.add(right)
+                lefts.append(left_of[right])
+    reached = set(lefts)
+    return tuple(id for id in after if id in reached and id not in rights)
 
 
 def width(graph: Graph) -> int:

@@ -18,7 +18,7 @@ from dagorch.models.ref import Ref
 from dagorch.models.unawaited import unawaited
 from dagorch.nodes.base import Kind, Node
 from dagorch.nodes.branch import Branch
-from dagorch.nodes.container import Loop, Map
+from dagorch.nodes.container import Loop, Map, items_problem
 from dagorch.nodes.function import Function, context_parameter
 from dagorch.nodes.llm import LLM
 from dagorch.nodes.merge import Merge
@@ -54,7 +54,12 @@ def check(
     problems += _check_nodes(graph, table, fallbacks)
     for ref in graph.outputs:
         if not isinstance(ref, Ref) or ref.graph is not graph:
-            problems.append(Problem(f"output {ref!r} is not a ref of graph {graph.name!r}"))
+            problems.append(
+                Problem(
+                    f"output {ref!r:.60} is not a ref of graph {graph.name!r}; pass "
+                    "output(ref), or output(ref, other)"
+                )
+            )
         elif ref.id not in graph.entries:
             problems.append(
                 Problem(f"output {ref.id!r} is an input; the value of a graph comes from its nodes")
@@ -190,6 +195,9 @@ def _check_constant(
 ) -> None:
     if isinstance(source, Collection):
         _check_collection(graph, node, spec, source, found)
+    elif isinstance(node, Map) and spec.name == node.parameter:
+        if problem := items_problem(source):
+            found.append(f"map {node.id!r}: over={source!r:.60} {problem}")
     elif not _fits(source, spec.annotation):
         found.append(
             f"input {spec.name!r} of node {node.id!r} takes {type_name(spec.annotation)}, "
@@ -281,16 +289,15 @@ def _check_refs(graph: Definition, entry: Entry, found: _Problems) -> None:
     id = entry.node.id
     for option, refs in (("after", entry.after), ("after_end", entry.after_end)):
         for ref in refs:
-            if isinstance(ref, Ref):
-                _check_ref(graph, id, option, ref, found)
-                if ref.labels and option == "after_end":
-                    found.append(
-                        f"node {id!r}: after_end={ref.id!r} with a label; it waits for the end of "
-                        f"the branch, whatever label is picked: write after_end={ref.id}, or "
-                        "after= for the label"
-                    )
-            elif not isinstance(ref, str):
-                found.append(f"node {id!r}: {option}={ref!r:.60} is neither a ref nor an id")
+            if not isinstance(ref, Ref):
+                continue  # the id of a ref of this graph
+            _check_ref(graph, id, option, ref, found)
+            if ref.labels and option == "after_end":
+                found.append(
+                    f"node {id!r}: after_end={ref.id!r} with a label; it waits for the end of "
+                    f"the branch, whatever label is picked: write after_end={ref.id}, or "
+                    "after= for the label"
+                )
     for ref in entry.sources:
         _check_ref(graph, id, "sources", ref, found)
 

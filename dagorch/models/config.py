@@ -9,10 +9,11 @@ from decimal import Decimal
 from os import PathLike, fspath
 from typing import Annotated, Any, Final
 
-from pydantic import ConfigDict, Field, SkipValidation
+from pydantic import ConfigDict, Field, SkipValidation, field_validator
 
 from dagorch.models.document import document_format
 from dagorch.models.run_options import OnBudget
+from dagorch.models.several import listed
 from dagorch.models.strict import StrictModel
 
 __all__ = [
@@ -177,6 +178,11 @@ class OrchestratorConfig(StrictModel):
     """
     steps: Annotated[SkipValidation[list[str] | None], _STEPS] = None
     """The steps of a Sequential, or of an Iterative's pass. Your own read `context["steps"]`."""
+
+    @field_validator("output_formats", "steps", "domains", mode="before", check_fields=False)
+    @classmethod
+    def _one_is_a_list(cls, value: Any) -> Any:
+        return listed(value)
 
     def validate(self) -> list[str]:  # type: ignore[override]  # pydantic's old name for model_validate
         """Return one message per wrong value; an empty list if there are none."""

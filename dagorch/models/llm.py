@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from dagorch.models.rates import RateLimits
+from dagorch.models.several import several
 from dagorch.models.usage import NOTHING_USED, Usage
 from dagorch.models.well_formed import well_formed
 
@@ -82,6 +83,8 @@ class Message:
     def __post_init__(self) -> None:
         if isinstance(self.content, str):
             object.__setattr__(self, "content", well_formed(self.content))
+        if type(self.images) is not tuple:
+            object.__setattr__(self, "images", several(self.images, "images of a message"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 from dagorch.errors import DefinitionError, did_you_mean
 from dagorch.models.llm import LLMRequest, Message, Role, ToolCall, ToolSpec
+from dagorch.models.several import several
 
 __all__ = ["MessagesLike", "build_request", "parse_messages", "plain_calls", "plain_messages"]
 
@@ -42,11 +43,9 @@ def build_request(
                 f"pass a field of the service as extra={{{name!r}: ...}}"
             )
     request_fields = dict(options)
-    if isinstance(request_fields.get("stop"), str):
-        request_fields["stop"] = (request_fields["stop"],)
-    for name in ("stop", "tools"):
+    for name, one in (("stop", str), ("tools", ToolSpec)):
         if name in request_fields:
-            request_fields[name] = tuple(request_fields[name] or ())
+            request_fields[name] = several(request_fields[name] or (), name, one)
     if request_fields.get("extra") is None:
         request_fields.pop("extra", None)
     for tool in request_fields.get("tools", ()):

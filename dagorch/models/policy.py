@@ -6,11 +6,16 @@ Only options; `scheduler/` decides.
 
 from __future__ import annotations
 
-import math
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from types import FunctionType, MethodType
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from dagorch.errors import DefinitionError
+from dagorch.models.bounds import count_problem, seconds_problem
+from dagorch.models.ref import Ref
+from dagorch.models.several import several
+from dagorch.models.suggest import suggest_options
 from dagorch.models.user_objects import error_flag
 
 __all__ = ["DEFAULT_POLICY", "NO_FALLBACK", "ErrorPolicy", "Policy", "Retry"]
@@ -33,13 +38,24 @@ class _NoFallback:
 NO_FALLBACK: Final = _NoFallback()
 
 
-def _positive(name: str, value: float | None) -> None:
-    if value is not None and not (value > 0 and math.isfinite(value)):
-        raise DefinitionError(
-            f"{name}={value!r} must be a number of seconds above 0; leave it out for no limit"
-        )
+def _check(problem: str | None) -> None:
+    if problem is not None:
+        raise DefinitionError(problem)
 
 
+def _is_exception_class(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseException)
+
+
+def _names(policy: Policy, option: str) -> None:
+    """Make an option a tuple of names."""
+    names = several(getattr(policy, option), option)
+    if not all(isinstance(name, str) and name for name in names):
+        raise DefinitionError(f"{option}={names!r:.60} must be a name or a list of names")
+    object.__setattr__(policy, option, names)
+
+
+@suggest_options
 @dataclass(frozen=True, slots=True)
 class Retry:
     """
@@ -64,13 +80,30 @@ class Retry:
     max_delay_seconds: float = 60.0
     on: tuple[type[BaseException], ...] = (Exception,)
 
+    if TYPE_CHECKING:  # the fields are what the constructor makes of its arguments
+
+        def __init__(
+            self,
+            attempts: int = 3,
+            base_delay_seconds: float = 1.0,
+            multiplier: float = 2.0,
+            max_delay_seconds: float = 60.0,
+            on: type[BaseException] | Iterable[type[BaseException]] = (Exception,),
+        ) -> None: ...
+
     def __post_init__(self) -> None:
-        if self.attempts < 1:
-            raise DefinitionError(f"attempts={self.attempts} must be at least 1 (1 means no retry)")
+        _check(count_problem("attempts", self.attempts))
         for name in ("base_delay_seconds", "multiplier", "max_delay_seconds"):
             value = getattr(self, name)
-            if not (value >= 0 and math.isfinite(value)):
-                raise DefinitionError(f"{name}={value!r} must be a finite number of at least 0")
+            if value is None or seconds_problem(name, value, zero=True):
+                raise DefinitionError(f"{name}={value!r:.60} must be a finite number of at least 0")
+        kinds = several(self.on, "on", type)
+        if not kinds or not all(map(_is_exception_class, kinds)):
+            raise DefinitionError(
+                f"on={self.on!r:.60} must be an exception class, or several; it says which errors "
+                "are retried"
+            )
+        object.__setattr__(self, "on", kinds)
 
     def ceiling_seconds(self, failures: int) -> float:
         """Return the longest delay after `failures` failed attempts (at least 1)."""
@@ -85,6 +118,7 @@ class Retry:
         return isinstance(error, self.on) and error_flag(error, "retryable", default=True)
 
 
+@suggest_options
 @dataclass(frozen=True, slots=True)
 class Policy:
     """
@@ -95,7 +129,11 @@ class Policy:
     """
 
     retry: Retry | None = None
-    """None is `Retry()` for LLM nodes, and a single attempt for functions."""
+    """
+    None is `Retry()` for LLM nodes, and a single attempt for functions.
+
+    A whole number is a `Retry` of that many attempts.
+    """
     attempt_timeout_seconds: float | None = None
     """The limit of one attempt, from its start; a timeout is retried."""
     timeout_seconds: float | None = None
@@ -140,29 +178,70 @@ class Policy:
     version: str | None = None
     """Replaces the source of the function in the key of a stored outcome."""
 
+    if TYPE_CHECKING:  # the fields are what the constructor makes of its arguments
+
+        def __init__(
+            self,
+            retry: Retry | int | None = None,
+            attempt_timeout_seconds: float | None = None,
+            timeout_seconds: float | None = None,
+            on_error: ErrorPolicy = "fail",
+            fallback: Any = NO_FALLBACK,
+            fallback_models: str | Iterable[str] = (),
+            hedge_after: float | Literal["p95"] | None = None,
+            priority: int | None = None,
+            resources: str | Iterable[str] = (),
+            keep: bool = False,
+            version: str | None = None,
+        ) -> None: ...
+
     def __post_init__(self) -> None:
-        _positive("attempt_timeout_seconds", self.attempt_timeout_seconds)
-        _positive("timeout_seconds", self.timeout_seconds)
-        if self.hedge_after != "p95":
-            if isinstance(self.hedge_after, str):
+        if self.retry is not None and not isinstance(self.retry, Retry):
+            if count_problem("retry", self.retry):
                 raise DefinitionError(
-                    f"hedge_after={self.hedge_after!r} must be 'p95' or a number of seconds"
+                    f"retry={self.retry!r:.60} must be a Retry, or a number of attempts"
                 )
-            _positive("hedge_after", self.hedge_after)
+            object.__setattr__(self, "retry", Retry(self.retry))
+        _check(seconds_problem("attempt_timeout_seconds", self.attempt_timeout_seconds))
+        _check(seconds_problem("timeout_seconds", self.timeout_seconds))
+        if self.hedge_after != "p95" and seconds_problem("hedge_after", self.hedge_after):
+            raise DefinitionError(
+                f"hedge_after={self.hedge_after!r:.60} must be 'p95' or a number of seconds above 0"
+            )
         if self.on_error not in ("fail", "continue"):
             raise DefinitionError(
-                f"on_error={self.on_error!r} must be 'fail' or 'continue'; "
+                f"on_error={self.on_error!r:.60} must be 'fail' or 'continue'; "
                 "for a substitute value or node use fallback="
             )
-        if isinstance(self.fallback_models, str):
-            raise DefinitionError(
-                f"fallback_models={self.fallback_models!r} is a string; pass a tuple of names, "
-                f"({self.fallback_models!r},)"
-            )
-        object.__setattr__(self, "fallback_models", tuple(self.fallback_models))
-        if self.fallback is not NO_FALLBACK and self.on_error == "continue":
+        _names(self, "fallback_models")
+        _names(self, "resources")
+        if self.priority is not None and (
+            not isinstance(self.priority, int) or isinstance(self.priority, bool)
+        ):
+            raise DefinitionError(f"priority={self.priority!r:.60} must be a whole number")
+        if not isinstance(self.keep, bool):
+            raise DefinitionError(f"keep={self.keep!r:.60} must be True or False")
+        if self.version is not None and not isinstance(self.version, str):
+            raise DefinitionError(f"version={self.version!r:.60} must be a text")
+        self._check_fallback()
+
+    def _check_fallback(self) -> None:
+        if self.fallback is NO_FALLBACK:
+            return
+        if self.on_error == "continue":
             raise DefinitionError(
                 "on_error='continue' has no effect with a fallback; leave one of them out"
+            )
+        if isinstance(self.fallback, Ref):
+            raise DefinitionError(
+                f"fallback={self.fallback!r} is a ref; pass a value, or a node, which gets the "
+                "inputs of the failed one"
+            )
+        if isinstance(self.fallback, FunctionType | MethodType):
+            name = self.fallback.__name__
+            raise DefinitionError(
+                f"fallback={name} is a function; as a node that is called, pass "
+                f"Function({name!r}, {name})"
             )
 
 

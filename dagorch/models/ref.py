@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, NoReturn, TypeVar
 
-__all__ = ["BranchRef", "Ref"]
+from dagorch.errors import DefinitionError
+from dagorch.models.several import several
+
+__all__ = ["REF_MARK", "BranchRef", "Ref"]
+
+REF_MARK: Final = "<dagorch.Ref "
+"""The beginning of a ref's `repr`, by which text that was made from one is found."""
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -13,7 +19,9 @@ class Ref(Generic[T_co]):
     """
     The future value of a node or an input of one graph.
 
-    Pass it to other nodes of the same graph, and to a `Result` to read the value.
+    Pass it to other nodes of the same graph, and to a `Result` to read the value. It has no text,
+    because there is no value before a run: `str(ref)` and an f-string raise a `DefinitionError`.
+    `repr(ref)` is for debugging.
     """
 
     __slots__ = ("graph", "id", "labels")
@@ -33,7 +41,25 @@ class Ref(Generic[T_co]):
 
     def __repr__(self) -> str:
         labels = "".join(f"[{label!r}]" for label in sorted(self.labels))
-        return f"<ref {self.id}{labels}>"
+        return f"{REF_MARK}{self.id!r}{labels}>"
+
+    def __str__(self) -> NoReturn:
+        raise DefinitionError(
+            f"ref {self.id!r} has no text, because only a run has its value; a prompt takes the "
+            f"value as '{{{self.id}}}' (without f before the quotes), a function as a parameter "
+            f"bound to the ref; for debugging use repr(ref)"
+        )
+
+    def __format__(self, spec: str) -> str:
+        return str(self)
+
+    def __add__(self, other: object) -> NoReturn:
+        raise DefinitionError(
+            f"ref {self.id!r} cannot be added to anything, because only a run has its value; bind "
+            "the ref to a parameter of a node, and add there"
+        )
+
+    __radd__ = __add__
 
 
 class BranchRef(Ref[T_co]):
@@ -42,5 +68,4 @@ class BranchRef(Ref[T_co]):
     __slots__ = ()
 
     def __getitem__(self, labels: str | tuple[str, ...]) -> Ref[T_co]:
-        chosen = (labels,) if isinstance(labels, str) else labels
-        return Ref(self.graph, self.id, frozenset(chosen))
+        return Ref(self.graph, self.id, frozenset(several(labels, f"ref {self.id!r}: label")))

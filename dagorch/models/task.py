@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field, field_serializer, field_validator
 from pydantic_core import to_jsonable_python
 
+from dagorch.models.several import listed
 from dagorch.models.strict import StrictModel
 from dagorch.models.unawaited import unawaited
 
@@ -109,9 +110,14 @@ class SubTask(StrictModel):
             description: str,
             agent_type: AgentType | str = ...,
             priority: int = ...,
-            dependencies: list[str] = ...,
+            dependencies: str | list[str] = ...,
             metadata: dict[str, Any] = ...,
         ) -> None: ...
+
+    @field_validator("dependencies", mode="before")
+    @classmethod
+    def _one_is_a_list(cls, value: Any) -> Any:
+        return listed(value)
 
     @field_serializer("metadata", when_used="json")
     def _plain(self, value: Any) -> Any:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from dagorch.nodes.base import Kind, Node, suggest_options
+from dagorch.models.suggest import suggest_options
+from dagorch.nodes.base import Kind, Node
 from dagorch.nodes.signature import ParameterSpec
 from dagorch.nodes.template import Template
 

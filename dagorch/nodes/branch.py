@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from dagorch.errors import DefinitionError
+from dagorch.models.several import several
+from dagorch.models.suggest import suggest_options
 from dagorch.models.user_objects import short_repr
-from dagorch.nodes.base import Kind, Node, suggest_options
+from dagorch.nodes.base import Kind, Node
 from dagorch.nodes.signature import ParameterSpec, signature_of
 
 __all__ = ["Branch", "labels_of"]
@@ -36,7 +38,7 @@ class Branch(Node[str]):
 
     def __post_init__(self) -> None:
         Node.__post_init__(self)
-        object.__setattr__(self, "labels", tuple(self.labels))
+        object.__setattr__(self, "labels", several(self.labels, f"branch {self.id!r}: labels"))
         if not callable(self.select):
             raise DefinitionError(f"branch {self.id!r}: select={self.select!r} is not callable")
         if not self.labels or any(not isinstance(label, str) or not label for label in self.labels):

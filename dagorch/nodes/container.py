@@ -6,16 +6,17 @@ The scheduler opens and closes the frames of a body.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Protocol
 
 from dagorch.errors import DefinitionError
 from dagorch.models.arity import takes
-from dagorch.nodes.base import Kind, Node, suggest_options
+from dagorch.models.suggest import suggest_options
+from dagorch.nodes.base import Kind, Node
 from dagorch.nodes.signature import ParameterSpec, function_name, signature_of
 
-__all__ = ["Body", "Loop", "Map", "OnItemError", "Subgraph"]
+__all__ = ["Body", "Loop", "Map", "OnItemError", "Subgraph", "items_problem"]
 
 OnItemError = Literal["fail", "skip", "collect"]
 
@@ -41,6 +42,15 @@ def _input_name(body: Body, wanted: str | None, default: str) -> str:
     if default in names or not names:
         return default
     return names[0]
+
+
+def items_problem(value: object) -> str | None:
+    """Return why a map cannot run over a value, or None."""
+    if isinstance(value, str | bytes):
+        return "is text, whose items are its letters; pass a ref, or a list of texts"
+    if isinstance(value, Mapping):
+        return "is a mapping; pass a list of its keys, values or items"
+    return None if isinstance(value, Iterable) else "is not a sequence"
 
 
 @suggest_options
@@ -161,6 +171,13 @@ class Map(Node[list[Any]]):
 
     def default_of(self, parameter: str) -> Any:
         return self.body.default_of(parameter)
+
+    def items_of(self, value: Any) -> tuple[Any, ...]:
+        """Return the items of a value. Raises `TypeError` if a map cannot run over it."""
+        problem = items_problem(value)
+        if problem:
+            raise TypeError(f"map {self.id!r} runs over {value!r:.60}, which {problem}")
+        return tuple(value)
 
     def output_type(self) -> Any:
         inner = self.body.output_type()

@@ -11,8 +11,9 @@ from typing import Any, ClassVar, Generic, TypeVar
 from dagorch.errors import DefinitionError
 from dagorch.models.llm import LLMRequest, LLMResponse
 from dagorch.models.messages import MessagesLike, build_request
+from dagorch.models.suggest import suggest_options
 from dagorch.models.usage import Usage
-from dagorch.nodes.base import Kind, Node, suggest_options
+from dagorch.nodes.base import Kind, Node
 from dagorch.nodes.signature import FunctionSignature, ParameterSpec, signature_of
 
 __all__ = ["Context", "Function"]

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Generic, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, cast
 
 from typing_extensions import TypeVar
 
 from dagorch.errors import DefinitionError, InvalidOutputError
 from dagorch.models.llm import LLMRequest, LLMResponse, Message
-from dagorch.models.policy import Retry
-from dagorch.nodes.base import Kind, Node, suggest_options
+from dagorch.models.policy import DEFAULT_POLICY, Policy, Retry
+from dagorch.models.several import several
+from dagorch.models.suggest import suggest_options
+from dagorch.nodes.base import Kind, Node
 from dagorch.nodes.signature import ParameterSpec
 from dagorch.nodes.template import Template
 from dagorch.nodes.types import type_name
@@ -82,6 +84,29 @@ class LLM(Node[T], Generic[T]):
     max_tool_rounds: int = 8
     extra: Mapping[str, Any] | None = None
 
+    if TYPE_CHECKING:  # the fields are what the constructor makes of its arguments
+
+        def __init__(
+            self,
+            id: str,
+            prompt: str | None = None,
+            system: str | None = None,
+            messages: Message | Mapping[str, Any] | Sequence[Message | Mapping[str, Any]] = (),
+            history: str | None = None,
+            images: str | None = None,
+            output: type[T] | None = None,
+            model: str = "",
+            provider: str = "",
+            max_tokens: int | None = None,
+            temperature: float | None = None,
+            stop: str | Iterable[str] = (),
+            tools: Callable[..., Any] | Iterable[Callable[..., Any]] = (),
+            max_tool_rounds: int = 8,
+            extra: Mapping[str, Any] | None = None,
+            *,
+            policy: Policy = DEFAULT_POLICY,
+        ) -> None: ...
+
     def __post_init__(self) -> None:
         Node.__post_init__(self)
         if (self.prompt is None) == (not self.messages):
@@ -94,9 +119,10 @@ class LLM(Node[T], Generic[T]):
             )
         if self.max_tool_rounds < 1:
             raise DefinitionError(f"LLM node {self.id!r}: max_tool_rounds must be at least 1")
-        object.__setattr__(self, "messages", messages_of(self.messages, f"LLM node {self.id!r}"))
-        object.__setattr__(self, "tools", tuple(self.tools))
-        object.__setattr__(self, "stop", tuple(self.stop))
+        owner = f"LLM node {self.id!r}"
+        object.__setattr__(self, "messages", messages_of(self.messages, owner))
+        object.__setattr__(self, "tools", several(self.tools, f"{owner}: tools", Callable))
+        object.__setattr__(self, "stop", several(self.stop, f"{owner}: stop"))
         for turn in self._turns():
             try:
                 Template(turn.content)
@@ -136,7 +162,8 @@ class LLM(Node[T], Generic[T]):
             turns[at:at] = earlier
         if self.images is not None:
             last = turns[-1]
-            turns[-1] = replace(last, images=last.images + tuple(inputs[self.images]))
+            images = several(inputs[self.images], f"images of LLM node {self.id!r}")
+            turns[-1] = replace(last, images=last.images + images)
         return tuple(turns)
 
     def request(self, inputs: Mapping[str, Any], failed: BaseException | None = None) -> LLMRequest:
@@ -198,12 +225,8 @@ def messages_of(turns: Any, owner: str) -> tuple[Message, ...]:
         >>> messages_of([{"role": "user", "content": "hi"}], "test")[0].role
         'user'
     """
-    if isinstance(turns, str) or not isinstance(turns, Sequence):
-        raise DefinitionError(
-            f"{owner}: expected a sequence of messages, not {type_name(type(turns))}"
-        )
     read: list[Message] = []
-    for place, turn in enumerate(turns):
+    for place, turn in enumerate(several(turns, f"{owner}: messages", (Message, Mapping))):
         if isinstance(turn, Message):
             read.append(turn)
         elif isinstance(turn, Mapping) and isinstance(turn.get("role"), str) and "content" in turn:

@@ -12,7 +12,8 @@ from typing import Any, ClassVar, Literal
 
 from dagorch.errors import DefinitionError, did_you_mean
 from dagorch.models.arity import takes
-from dagorch.nodes.base import Kind, Node, suggest_options
+from dagorch.models.suggest import suggest_options
+from dagorch.nodes.base import Kind, Node
 from dagorch.nodes.reducers import REDUCERS, Reducer
 from dagorch.nodes.signature import ParameterSpec, function_name, signature_of
 

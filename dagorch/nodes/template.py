@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, is_dataclass
 from typing import Any
 
 from dagorch.errors import DefinitionError, did_you_mean
+from dagorch.models.ref import REF_MARK
 from dagorch.models.truncate import truncate
 
 __all__ = ["Template", "as_text"]
@@ -57,6 +58,11 @@ class Template:
     def __post_init__(self) -> None:
         if not isinstance(self.text, str):
             raise DefinitionError(f"a template is text, not {type(self.text).__name__}")
+        if REF_MARK in self.text:
+            raise DefinitionError(
+                "the text contains the repr of a ref, which no run replaces by a value; name an "
+                "input, '{draft}', and bind it: draft=ref"
+            )
         pieces, holes = _parse(self.text)
         object.__setattr__(self, "fields", tuple(dict.fromkeys(pieces[hole] for hole in holes)))
         object.__setattr__(self, "_pieces", tuple(pieces))

@@ -105,7 +105,8 @@ def open_container(frame: Frame, index: int) -> Step:
         return _next_pass(container, value)
     if type(value) in (list, tuple, range):  # not a subclass, whose methods are user code
         return OpenMap(value)
-    return Evaluate(frame, index, Purpose.ITEMS, tuple, {}, value)
+    assert isinstance(node, Map)
+    return Evaluate(frame, index, Purpose.ITEMS, node.items_of, {}, value)
 
 
 def open_body(

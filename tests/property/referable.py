@@ -94,11 +94,12 @@ def _add(graph: Graph, spec: NodeSpec) -> None:
 
     policy = _policy(spec)
     after = [ref(place) for place in spec.after]
+    after_end = [Ref(graph, id) for id in spec.after_end]
     if spec.kind == "merge":
         graph.merge(
             spec.id, [ref(place) for place in spec.sources], reducer=_reducer(spec),
             wait=spec.wait, tolerate_failures=spec.tolerate, after=after,
-            after_end=spec.after_end, policy=policy,
+            after_end=after_end, policy=policy,
         )  # type: ignore[call-overload]  # fmt: skip
         return
     node = _node(spec, policy)
@@ -110,7 +111,7 @@ def _add(graph: Graph, spec: NodeSpec) -> None:
     elif isinstance(node, LLM | Ask):
         names = [p.name for p in node.parameters()]
         bound = {name: value for name, value in bound.items() if name in names}
-    graph.add(node, after=after, after_end=spec.after_end, **bound)
+    graph.add(node, after=after, after_end=after_end, **bound)
 
 
 def _reducer(spec: NodeSpec) -> Any:

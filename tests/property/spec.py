@@ -153,6 +153,7 @@ def _add(graph: Graph, spec: NodeSpec, world: World) -> None:
     policy = spec.policy(world)
     bindings = {p.name: p.value(ref) for p in spec.params}
     after = [ref(place) for place in spec.after]
+    after_end = [Ref(graph, id) for id in spec.after_end]
     if spec.kind == "merge":
         node = Merge(
             spec.id,
@@ -162,9 +163,9 @@ def _add(graph: Graph, spec: NodeSpec, world: World) -> None:
             policy=policy,
         )
         sources = tuple(ref(place) for place in spec.sources)
-        graph.insert(node, {}, after, spec.after_end, sources)
+        graph.insert(node, {}, after, after_end, sources)
         return
-    graph.add(_node(spec, world, policy), after=after, after_end=spec.after_end, **bindings)
+    graph.add(_node(spec, world, policy), after=after, after_end=after_end, **bindings)
 
 
 def _node(spec: NodeSpec, world: World, policy: Policy) -> Any:

@@ -223,6 +223,24 @@ def failures(graph: Graph, error: RunError) -> None:
     assert_type(error.story, tuple[str, ...])
 
 
+def one_or_several(graph: Graph, branch: Ref[str]) -> None:
+    LLM("one", prompt="?", stop="END", tools=fetch, policy=Policy(retry=3, resources="db"))
+    LLM("several", prompt="?", stop=["END"], tools=[fetch, measure], messages=[])
+    assert_type(LLM("stop", prompt="?", stop="END").stop, tuple[str, ...])
+    assert_type(LLM("typed", prompt="?", output=Report), LLM[Report])
+    assert_type(Policy(retry=3).retry, Retry | None)
+    assert_type(Retry(on=ValueError).on, tuple[type[BaseException], ...])
+    Policy(fallback_models=["a", "b"], resources=("db",), retry=Retry(on=[ValueError, OSError]))
+    graph.merge("all", [branch, branch])
+    graph.merge("one", branch)
+    graph.merge("ids", ["a", "b"])  # type: ignore[list-item]
+    Policy(retry="3")  # type: ignore[arg-type]
+    Policy(retries=3)  # type: ignore[call-arg]
+    Policy(resources=3)  # type: ignore[arg-type]
+    Retry(on=[3])  # type: ignore[list-item]
+    Retry(attempts="3")  # type: ignore[arg-type]
+
+
 def virtual_time() -> None:
     async def hours(count: int) -> float:
         return count / 24

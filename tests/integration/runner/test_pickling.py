@@ -79,8 +79,8 @@ async def test_the_error_of_a_run_keeps_its_partial_results() -> None:
     body.function(lambda item: item, id="same")
     graph.map(body, over=[1, 2], id="all")
     graph.function(kept)
-    graph.function(broken, policy=Policy(fallback=3), id="saved")
-    last = graph.function(broken, after="saved")
+    saved = graph.function(broken, policy=Policy(fallback=3), id="saved")
+    last = graph.function(broken, after=saved)
     with pytest.raises(RunError) as caught:
         await graph.run()
     error = caught.value

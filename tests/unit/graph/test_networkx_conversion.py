@@ -60,9 +60,9 @@ def test_every_kind_of_binding_survives_the_conversion() -> None:
     both = graph.function(
         echo, id="both", text=draft, texts=[draft, 1, draft], parts={"a": [draft]}
     )
-    graph.merge("joined", [both, draft, both], after=choice)
+    joined = graph.merge("joined", [both, draft, both], after=choice)
     graph.function(echo, id="bound by name and by label", text=choice, after=choice["true"])
-    graph.function(echo, id="last", text="a", after="both", after_end=["both", choice, "joined"])
+    graph.function(echo, id="last", text="a", after=both, after_end=[both, choice, joined])
     graph.output(draft, both)
     again = Graph.from_networkx(graph.nx)
     assert again.fingerprint == graph.fingerprint

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from dagorch import Graph
+from dagorch import Graph, Ref
 from dagorch.errors import CycleError
 from dagorch.graph.edges import resolve_edges
 from dagorch.graph.order import Order
@@ -18,7 +18,7 @@ async def work() -> int: ...
 def ordered(predecessors: dict[str, list[str]]) -> Order:
     graph = Graph("ordered")
     for id, after in predecessors.items():
-        graph.function(work, id=id, after=after)
+        graph.function(work, id=id, after=[Ref(graph, other) for other in after])
     return Order(resolve_edges(graph))
 
 
@@ -76,7 +76,7 @@ def test_a_cycle_is_listed_forwards_without_nodes_outside_it() -> None:
 def test_the_cycle_begins_with_the_id_that_sorts_first() -> None:
     graph = Graph("round")
     for id, after in {"c": "b", "a": "c", "b": "a"}.items():
-        graph.function(work, id=id, after=after)
+        graph.function(work, id=id, after=[Ref(graph, other) for other in after])
     with pytest.raises(CycleError) as caught:
         graph.compile()
     assert caught.value.cycle == ("a", "b", "c", "a")
@@ -85,9 +85,9 @@ def test_the_cycle_begins_with_the_id_that_sorts_first() -> None:
 def test_an_input_with_the_id_of_a_node_is_not_part_of_a_cycle() -> None:
     graph = Graph("twice")
     graph.input("a", int)
-    graph.function(work, id="a", after="b")
-    graph.function(work, id="b", after=["a", "c"])
-    graph.function(work, id="c", after="b")
+    graph.function(work, id="a", after=Ref(graph, "b"))
+    graph.function(work, id="b", after=[Ref(graph, "a"), Ref(graph, "c")])
+    graph.function(work, id="c", after=Ref(graph, "b"))
     with pytest.raises(CycleError) as caught:
         graph.compile()
     assert caught.value.cycle == ("b", "c", "b")
@@ -97,5 +97,5 @@ def test_after_is_kept_as_an_id_unless_it_is_more() -> None:
     graph = Graph("kept")
     first = graph.function(work, id="first")
     asked = graph.branch("asked", lambda: True)
-    graph.function(work, id="last", after=[first, asked, asked["true"], "first"])
+    graph.function(work, id="last", after=[first, asked, asked["true"], first])
     assert graph.entries["last"].after == ("first", "asked", asked["true"], "first")

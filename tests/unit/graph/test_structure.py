@@ -9,7 +9,7 @@ import sys
 import networkx
 import pytest
 
-from dagorch import DefinitionError, Graph
+from dagorch import DefinitionError, Graph, Ref
 from dagorch.errors import CycleError
 from dagorch.graph import (
     ancestors,
@@ -32,7 +32,7 @@ def random_graph(seed: int) -> Graph:
     graph = Graph("random")
     share = chance.choice((0.15, 0.3, 0.6))
     for i in range(chance.randint(1, 9)):
-        after = [f"n{j}" for j in range(i) if chance.random() < share]
+        after = [Ref(graph, f"n{j}") for j in range(i) if chance.random() < share]
         graph.add(Function(f"n{i}", step), after=after)
     return graph
 
@@ -114,7 +114,7 @@ def test_the_antichain_of_a_graph_too_large_for_brute_force(seed: int) -> None:
     chance = random.Random(seed)
     graph = Graph("layers")
     for i in range(30):
-        after = [f"n{j}" for j in range(i) if chance.random() < 0.1]
+        after = [Ref(graph, f"n{j}") for j in range(i) if chance.random() < 0.1]
         graph.add(Function(f"n{i}", step), after=after)
     found = max_antichain(graph)
     assert not any(set(found) & descendants(graph, id) for id in found)
@@ -124,11 +124,20 @@ def test_the_antichain_of_a_graph_too_large_for_brute_force(seed: int) -> None:
     assert len(found) == 30 - len(networkx.max_weight_matching(pairs, maxcardinality=True))
 
 
+def test_the_width_of_a_long_zigzag_needs_no_recursion() -> None:
+    # Added in this order, each pair but the first is matched by a path through all before it.
+    graph = Graph("zigzag")
+    lows = [graph.function(step, id=f"low{n}") for n in range(1_500)]
+    for n in range(1_500):
+        graph.function(step, id=f"high{n}", after=lows[max(0, n - 1) : n + 1])
+    assert width(graph) == 1_500
+
+
 def test_the_width_of_a_long_chain_is_found_quickly() -> None:
     def calls(size: int) -> int:
         graph = Graph("chain")
         for i in range(size):
-            graph.add(Function(f"n{i}", step), after=[f"n{i - 1}"] if i else [])
+            graph.add(Function(f"n{i}", step), after=[Ref(graph, f"n{i - 1}")] if i else [])
         counted = 0
 
         def count(*_: object) -> None:
@@ -158,7 +167,7 @@ def test_an_unknown_node_is_named() -> None:
 @pytest.mark.parametrize("question", [transitive_reduction, max_antichain, width, bottlenecks])
 def test_a_cycle_is_refused(question: object) -> None:
     graph = Graph()
-    graph.function(step, id="a", after="b")
-    graph.function(step, id="b", after="a")
+    graph.function(step, id="a", after=Ref(graph, "b"))
+    graph.function(step, id="b", after=Ref(graph, "a"))
     with pytest.raises(CycleError):
         question(graph)  # type: ignore[operator]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dagorch import LLM, DefinitionError, Graph, Policy, Retry
+from dagorch import LLM, DefinitionError, Graph, Policy, Ref, Retry
 from dagorch.errors import CycleError
 from dagorch.nodes import Function, Map, Merge
 
@@ -37,7 +37,7 @@ async def _same(value: int) -> int:
 
 def unknown_source(g: Graph) -> None:
     g.function(number)
-    g.function(takes, after="nmber", value=1)
+    g.function(takes, after=Ref(g, "nmber"), value=1)
 
 
 def unbound(g: Graph) -> None:
@@ -94,8 +94,6 @@ def unknown_label(g: Graph) -> None:
 
 
 def label_of_no_branch(g: Graph) -> None:
-    from dagorch import Ref
-
     g.function(number)
     g.function(takes, value=1, after=Ref(g, "number", frozenset({"yes"})))
 
@@ -231,8 +229,8 @@ def test_a_graph_that_contains_itself() -> None:
         (lambda: Map("x", body(), max_parallel="X"), "map 'x': max_parallel='X' must be a whole"),
         (lambda: Map("x", body(), max_parallel=0), "map 'x': max_parallel=0 must be a whole"),
         (lambda: Graph("g").input("self"), "graph 'g': no input can be named 'self'"),
-        (lambda: Graph().function(number, after=None), "function 'number': after=None is not a"),
-        (lambda: Graph().merge("x", [], after=5), "merge 'x': after=5 is not a ref or an id"),
+        (lambda: Graph().function(number, after=None), "function 'number': after=None must be one"),
+        (lambda: Graph().merge("x", [], after=5), "merge 'x': after=5 must be one value"),
     ],
 )
 def test_a_wrong_option_is_refused_where_it_is_written(

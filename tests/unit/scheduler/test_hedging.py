@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dagorch import LLM, Graph, Policy, Retry
+from dagorch import LLM, Graph, Policy, Ref, Retry
 from dagorch.errors import DefinitionError
 from dagorch.models.events import EventType
 from dagorch.models.llm import LLMRequest
@@ -149,7 +149,7 @@ def test_no_cancellation_takes_away_what_has_been_answered() -> None:
 
 def test_one_that_answers_in_time_is_not_hedged() -> None:
     graph = asking()
-    graph.add(LLM("next", prompt="?"), after="ask")
+    graph.add(LLM("next", prompt="?"), after=Ref(graph, "ask"))
     run = ByHand(graph, resource=MODEL).start().wait(1.9).succeed("ask").wait(5.0)
     assert set(run.running) == {"next"}
 

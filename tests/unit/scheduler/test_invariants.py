@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from dagorch import LLM, Graph, Policy, Retry
+from dagorch import LLM, Graph, Policy, Ref, Retry
 from dagorch.errors import InvariantError
 from dagorch.models.usage import Amount
 from dagorch.scheduler.admission import Resource
@@ -166,7 +166,7 @@ def test_a_corrupted_core_is_noticed(rule: str) -> None:
 def test_a_run_that_waits_for_nothing_and_has_not_ended_tells_the_story() -> None:
     graph = Graph("stuck")
     graph.function(work, id="first")
-    graph.function(work, id="second", after="first")
+    graph.function(work, id="second", after=Ref(graph, "first"))
     hand = ByHand(graph).start()
     hand.root.pending[1] = 2  # an edge that will never come
     hand.core.handle(_success(hand, "first"))

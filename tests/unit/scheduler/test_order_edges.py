@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dagorch import DefinitionError, Graph, Policy
+from dagorch import DefinitionError, Graph, Policy, Ref
 from dagorch.scheduler import stimuli
 from dagorch.scheduler.states import State
 from tests.unit.scheduler.by_hand import ByHand
@@ -49,7 +49,7 @@ def test_a_node_after_a_failed_one_is_blocked_whatever_else_it_reads(fn: Any) ->
 
 def test_a_node_after_several_needs_all_of_them() -> None:
     graph = gated(work)
-    graph.function(work, id="last", after=["first", "other"])
+    graph.function(work, id="last", after=[Ref(graph, "first"), Ref(graph, "other")])
     hand = ByHand(graph).start(yes=False).succeed("other")
     assert hand.state("last") is State.SKIPPED
 
@@ -57,7 +57,7 @@ def test_a_node_after_several_needs_all_of_them() -> None:
 @pytest.mark.parametrize("wait", ["all", "any"])
 def test_a_merge_after_a_skipped_node_is_skipped(wait: Any) -> None:
     graph = gated(work)
-    graph.merge("merged", ["other"], wait=wait, after="first")
+    graph.merge("merged", Ref(graph, "other"), wait=wait, after=Ref(graph, "first"))
     hand = ByHand(graph).start(yes=False).succeed("other")
     assert hand.state("merged") is State.SKIPPED
 
@@ -81,7 +81,7 @@ def end_as(end: str, hand: ByHand) -> ByHand:
 def test_after_end_waits_for_an_end_of_any_kind(fn: Any, end: str) -> None:
     graph = gated(work)
     bound = {} if fn is work else {"other": "a constant"}
-    graph.function(fn, id="clean", after_end="late", **bound)
+    graph.function(fn, id="clean", after_end=Ref(graph, "late"), **bound)
     hand = end_as(end, ByHand(graph))
     assert hand.state("late").name == end.upper()
     assert "clean" in hand.running
@@ -163,14 +163,13 @@ def test_a_label_of_after_end_is_refused() -> None:
 @pytest.mark.parametrize("option", ["after", "after_end"])
 def test_what_is_not_a_ref_is_refused_with_the_option(option: str) -> None:
     graph = Graph("wrong")
-    graph.function(work, id="clean", **{option: [5]})
-    with pytest.raises(DefinitionError, match=rf"node 'clean': {option}=5 is neither"):
-        graph.compile()
+    with pytest.raises(DefinitionError, match=rf"function 'clean': {option}=5 is not a ref"):
+        graph.function(work, id="clean", **{option: [5]})
 
 
 def test_a_cycle_through_an_end_is_a_cycle() -> None:
     graph = Graph("cycle")
-    graph.function(work, id="a", after_end="b")
-    graph.function(work, id="b", after="a")
+    graph.function(work, id="a", after_end=Ref(graph, "b"))
+    graph.function(work, id="b", after=Ref(graph, "a"))
     with pytest.raises(DefinitionError, match=r"a -> b -> a"):
         graph.compile()

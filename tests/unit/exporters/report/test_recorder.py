@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dagorch import LLM, DefinitionError, Graph, Policy, Retry
+from dagorch import LLM, DefinitionError, Graph, Policy, Ref, Retry
 from dagorch.exporters import (
     Recorder,
     RunRecord,
@@ -225,7 +225,7 @@ def test_lone_surrogates_in_names(tmp_path: Path) -> None:
     async def a() -> str:
         raise ValueError("no \udfff")
 
-    graph.add(LLM("b\ud800", prompt="Hi", model="m\ud800"), after="a\ud800")
+    graph.add(LLM("b\ud800", prompt="Hi", model="m\ud800"), after=Ref(graph, "a\ud800"))
     graph.add(LLM("c\ud800", prompt="Hi", model="m\ud800"))
     record = recorded(graph, provider=ScriptedProvider("x"))
     assert read_record(write_record(record, tmp_path / "run.json")) == record

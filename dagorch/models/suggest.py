@@ -1,0 +1,43 @@
+"""Dataclasses whose constructor reports a wrong option with the nearest right one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any, TypeVar
+
+from dagorch.errors import DefinitionError, did_you_mean
+
+__all__ = ["suggest_options"]
+
+C = TypeVar("C", bound=type)
+
+_UNEXPECTED = re.compile(r"unexpected keyword argument '(\w+)'")
+
+
+def suggest_options(cls: C) -> C:
+    """Make a dataclass report an unknown option with the nearest known one."""
+    create: Callable[..., None] = cls.__init__  # type: ignore[misc]  # off the class on purpose
+    known = [option.name for option in fields(cls) if option.init]
+
+    def __init__(self: Any, *args: Any, **options: Any) -> None:  # noqa: N807  becomes cls's
+        try:
+            create(self, *args, **options)
+        except TypeError as error:
+            found = _UNEXPECTED.search(str(error))
+            if found is None:
+                if "missing" in str(error) and "required" in str(error):
+                    names = str(error).split(") ", 1)[-1].partition(" ")[2]
+                    raise DefinitionError(f"{cls.__name__}(...) is {names or error}") from None
+                raise
+            name = found[1]
+            raise DefinitionError(
+                f"{cls.__name__} has no option {name!r}"
+                + (did_you_mean(name, known) or f"; it has {', '.join(known)}")
+            ) from None
+
+    __init__.__wrapped__ = create  # type: ignore[attr-defined]
+    __init__.__doc__ = create.__doc__
+    cls.__init__ = __init__  # type: ignore[misc]
+    return cls
