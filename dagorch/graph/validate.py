@@ -16,9 +16,11 @@ from dagorch.graph.collection import Collection
 from dagorch.models.policy import DEFAULT_POLICY
 from dagorch.models.ref import Ref
 from dagorch.models.unawaited import unawaited
+from dagorch.nodes.ask import Ask
 from dagorch.nodes.base import Kind, Node
 from dagorch.nodes.branch import Branch
 from dagorch.nodes.container import Loop, Map, items_problem
+from dagorch.nodes.fields import field_type, get_field
 from dagorch.nodes.function import Function, context_parameter
 from dagorch.nodes.llm import LLM
 from dagorch.nodes.merge import Merge
@@ -439,6 +441,29 @@ def _check_kind(graph: Definition, entry: Entry, found: _Problems) -> None:
             node.check_output()
         except DefinitionError as error:
             found.append(f"LLM node {id!r}: {error}")
+    if isinstance(node, LLM | Ask):
+        _check_template(graph, entry, node, found)
+
+
+def _check_template(
+    graph: Definition, entry: Entry, node: LLM[Any] | Ask, found: _Problems
+) -> None:
+    """Check that inputs whose types are known have the fields that a template takes of them."""
+    for part in node.template_parts():
+        name, _, field = part.partition(".")
+        if not field:
+            continue
+        source = (entry.bindings or {}).get(name, Ref(graph, name))
+        try:
+            while field and isinstance(source, Collection) and source.kind is dict:
+                key, _, field = field.partition(".")
+                source = get_field(dict(zip(source.keys, source.items, strict=True)), key)
+            if isinstance(source, Ref | Collection):
+                field_type(_type_of(graph, source), field)
+            else:
+                get_field(source, field)
+        except LookupError as error:
+            found.append(f"node {node.id!r}: the template has '{{{part}}}', but {error.args[0]}")
 
 
 def _check_parameter(node: Loop | Map, what: str, found: _Problems) -> None:

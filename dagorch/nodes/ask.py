@@ -41,5 +41,9 @@ class Ask(Node[Any]):
     def parameters(self) -> tuple[ParameterSpec, ...]:
         return tuple(ParameterSpec(name, Any, True) for name in self.template.fields)
 
+    def template_parts(self) -> tuple[str, ...]:
+        """Return what the question takes of the inputs, such as `doc` or `doc.title`."""
+        return self.template.parts
+
     def output_type(self) -> Any:
         return self.output

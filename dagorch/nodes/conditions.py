@@ -12,9 +12,9 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from dagorch.errors import DefinitionError, did_you_mean
-from dagorch.nodes.types import type_name
+from dagorch.nodes.fields import get_field
 
-__all__ = ["TESTS", "Condition", "Label", "get_field", "pick", "strictly_equal"]
+__all__ = ["TESTS", "Condition", "Label", "pick", "strictly_equal"]
 
 
 def strictly_equal(part: Any, wanted: Any) -> bool:
@@ -96,36 +96,6 @@ class Label:
             return part
         several = part if isinstance(part, (list, tuple)) else (part,)
         return part if several and all(one in self.labels for one in several) else self.otherwise
-
-
-def get_field(value: Any, field: str) -> Any:
-    """
-    Return a field of a mapping, a model or a dataclass; `a.b` is a field of a field.
-
-    Other attributes cannot be read.
-
-    Raises:
-        LookupError: The value has no such field.
-
-    Example:
-        >>> get_field({"review": {"score": 7}}, "review.score")
-        7
-    """
-    for name in field.split(".") if field else ():
-        if isinstance(value, Mapping):
-            known: Any = value
-        else:
-            known = getattr(type(value), "model_fields", None) or getattr(
-                value, "__dataclass_fields__", {}
-            )
-        if name not in known:
-            names = [str(key) for key in known]
-            raise LookupError(
-                f"{type_name(type(value))} has no field {name!r}"
-                + (did_you_mean(name, names) or (f"; it has {', '.join(names)}" if names else ""))
-            )
-        value = value[name] if isinstance(value, Mapping) else getattr(value, name)
-    return value
 
 
 async def pick(value: Any, field: str) -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, cast
 
@@ -138,6 +138,11 @@ class LLM(Node[T], Generic[T]):
         names = [name for turn in self._turns() for name in Template(turn.content).fields]
         names += [name for name in (self.history, self.images) if name is not None]
         return tuple(ParameterSpec(name, Any, True) for name in dict.fromkeys(names))
+
+    def template_parts(self) -> Iterator[str]:
+        """Yield what the templates take of the inputs, such as `doc` or `doc.title`."""
+        for turn in self._turns():
+            yield from Template(turn.content).parts
 
     def output_type(self) -> Any:
         return str if self.output is None else self.output

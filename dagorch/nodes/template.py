@@ -13,6 +13,7 @@ from typing import Any
 from dagorch.errors import DefinitionError, did_you_mean
 from dagorch.models.ref import REF_MARK
 from dagorch.models.truncate import truncate
+from dagorch.nodes.fields import get_field
 
 __all__ = ["Template", "as_text"]
 
@@ -26,10 +27,11 @@ class Template:
     """
     A prompt with named inputs: `{name}` is a field, `{{` and `}}` are literal braces.
 
-    Nothing else is accepted: `{}`, `{0}`, `{a.b}`, `{a[0]}`, `{a!r}`, `{a:>10}` and a lone brace
-    are refused when the template is made. Values are inserted as text and never interpreted, so
-    no value can reach an attribute, a format directive or another value. Templates are equal if
-    their texts are. They can be hashed and pickled.
+    `{name.title}` is a part of an input: a key of a mapping, or a declared field of a pydantic
+    model or a dataclass. Nothing else is accepted: `{}`, `{0}`, `{a[0]}`, `{a!r}`, `{a:>10}` and a
+    lone brace are refused when the template is made. Values are inserted as text and never
+    interpreted, so no value can reach another attribute, a format directive or another value.
+    Templates are equal if their texts are. They can be hashed and pickled.
 
     Args:
         text: The template's source. Empty text renders as empty text.
@@ -51,8 +53,10 @@ class Template:
     text: str
     fields: tuple[str, ...] = field(init=False, repr=False, compare=False)
     """The names of the inputs, in order of first appearance, each once."""
+    parts: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    """Each input or part of one that the text takes, such as `doc.title`, once."""
     _pieces: tuple[str, ...] = field(init=False, repr=False, compare=False)
-    """Literal text, and a field's name at each index in `_holes`."""
+    """Literal text, and an input or a part of one at each index in `_holes`."""
     _holes: tuple[int, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -64,7 +68,10 @@ class Template:
                 "input, '{draft}', and bind it: draft=ref"
             )
         pieces, holes = _parse(self.text)
-        object.__setattr__(self, "fields", tuple(dict.fromkeys(pieces[hole] for hole in holes)))
+        parts = tuple(dict.fromkeys(pieces[hole] for hole in holes))
+        names = tuple(dict.fromkeys(part.partition(".")[0] for part in parts))
+        object.__setattr__(self, "parts", parts)
+        object.__setattr__(self, "fields", names)
         object.__setattr__(self, "_pieces", tuple(pieces))
         object.__setattr__(self, "_holes", tuple(holes))
 
@@ -76,7 +83,8 @@ class Template:
             values: A value per field; other values are ignored.
 
         Raises:
-            DefinitionError: Fields have no value; the message names them all.
+            DefinitionError: Fields have no value; the message names them all. Or a value has no
+                such part.
 
         Cost: each field is converted to text once, however often it appears.
 
@@ -90,11 +98,19 @@ class Template:
             raise DefinitionError(
                 f"the template has no value for {', '.join(map(repr, missing))}{hint}"
             )
-        texts = {name: as_text(values[name]) for name in self.fields}
+        texts = {part: as_text(_part_of(values, part)) for part in self.parts}
         pieces = list(self._pieces)
         for hole in self._holes:
             pieces[hole] = texts[pieces[hole]]
         return "".join(pieces)
+
+
+def _part_of(values: Mapping[str, object], part: str) -> object:
+    name, _, field = part.partition(".")
+    try:
+        return get_field(values[name], field)
+    except LookupError as error:
+        raise DefinitionError(f"the template has '{{{part}}}', but {error.args[0]}") from None
 
 
 def as_text(value: object) -> str:
@@ -173,7 +189,7 @@ def _parse(text: str) -> tuple[list[str], list[int]]:
         literal = text[end : token.start()]
         if piece in ("{{", "}}"):
             pieces.append(literal + piece[0])
-        elif name is not None and name.isidentifier():
+        elif name is not None and all(map(str.isidentifier, name.split("."))):
             pieces.append(literal)
             holes.append(len(pieces))
             pieces.append(name)
@@ -198,8 +214,10 @@ def _error_text(text: str, start: int, piece: str, inner: str | None) -> str:
         advice = "an input has a name, as in '{topic}'"
     elif inner.strip().isdigit():
         advice = "inputs have names, not numbers, as in '{topic}'"
-    elif name and rest in (".", "["):
-        advice = f"values are inserted whole; pass the part as an input, or write '{{{name[1]}}}'"
+    elif name and rest == ".":
+        advice = f"a field of an input is written without spaces, as in '{{{name[1]}.title}}'"
+    elif name and rest == "[":
+        advice = f"no item can be taken; pass it as an input, or write '{{{name[1]}}}'"
     elif name and rest in ("!", ":"):
         advice = f"values are inserted as text, without directives; write '{{{name[1]}}}'"
     elif name and not rest:

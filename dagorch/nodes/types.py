@@ -19,7 +19,9 @@ from typing import Annotated, Any, ForwardRef, Literal, NewType, Union, get_args
 from dagorch.models.truncate import truncate
 
 __all__ = [
+    "bare_type",
     "can_flow",
+    "is_union",
     "type_name",
     "value_check",
 ]
@@ -106,8 +108,8 @@ def value_check(t: Any) -> Check | None:
         return _check(t)
 
 
-def _bare(t: Any) -> Any:
-    """Strip what has no meaning at run time (Annotated, NewType, alias); Any if unknown."""
+def bare_type(t: Any) -> Any:
+    """Return a type without Annotated, NewType and alias; Any if it is unknown."""
     for _ in range(_DEPTH):
         if t is None:
             return types.NoneType
@@ -127,7 +129,8 @@ def _bare(t: Any) -> Any:
     return t
 
 
-def _is_union(t: Any) -> bool:
+def is_union(t: Any) -> bool:
+    """Tell whether an annotation is a union."""
     return get_origin(t) in (Union, types.UnionType)
 
 
@@ -149,12 +152,12 @@ def _split(t: Any) -> tuple[type, tuple[Any, ...]] | None:
 
 
 def _flow(source: Any, target: Any, depth: int) -> bool:
-    source, target = _bare(source), _bare(target)
+    source, target = bare_type(source), bare_type(target)
     if depth == 0 or source is target or source is Any or target is Any:
         return True
-    if _is_union(source):
+    if is_union(source):
         return any(_flow(member, target, depth - 1) for member in get_args(source))
-    if _is_union(target):
+    if is_union(target):
         return any(_flow(source, member, depth - 1) for member in get_args(target))
     if _is_literal(source):
         fits = value_check(target)
@@ -249,7 +252,7 @@ def _name(t: Any, depth: int) -> str:
         return "..."
     if isinstance(t, list):  # the parameters of a Callable
         return f"[{', '.join(_name(item, depth - 1) for item in t)}]"
-    if _is_union(t):
+    if is_union(t):
         return " | ".join(_name(arg, depth - 1) for arg in args)
     inner = ", ".join(_name(arg, depth - 1) for arg in args)
     return _name(origin, depth) + (f"[{inner}]" if inner else "")
@@ -260,8 +263,8 @@ def _check(t: Any) -> Check | None:
     tests: list[Check] = []
     members = [t]
     for member in members:  # grows while unions are opened
-        bare = _bare(member)
-        if _is_union(bare):
+        bare = bare_type(member)
+        if is_union(bare):
             members.extend(get_args(bare))
             continue
         found = _own_test(bare)

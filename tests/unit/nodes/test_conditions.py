@@ -9,7 +9,8 @@ import pytest
 from pydantic import BaseModel
 
 from dagorch import DefinitionError, Graph
-from dagorch.nodes.conditions import Condition, Label, get_field, pick
+from dagorch.nodes.conditions import Condition, Label, pick
+from dagorch.nodes.fields import get_field
 
 
 class Review(BaseModel):
