@@ -11,6 +11,20 @@ from typing import TYPE_CHECKING
 from dagorch.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
+    from dagorch import (  # noqa: F401 - attributes, see below
+        errors,
+        exporters,
+        files,
+        graph,
+        models,
+        nodes,
+        orchestrators,
+        patterns,
+        ports,
+        providers,
+        sources,
+        testing,
+    )
     from dagorch.errors import BudgetExceededError, DagorchError, DefinitionError, RunError
     from dagorch.graph.graph import Graph
     from dagorch.models.amounts import format_cost, format_duration
@@ -79,4 +93,8 @@ __getattr__, __dir__ = lazy_exports(
         "dagorch.providers.factory": "ProviderFactory",
         "dagorch.runner.retry_decorator": "retry_async",
     },
+    submodules=(
+        "errors exporters files graph models nodes orchestrators patterns ports providers sources "
+        "testing"
+    ),
 )

@@ -13,6 +13,7 @@ from dagorch.graph.compiler import compile_graph
 from dagorch.graph.definition import NO_DEFAULT, Entry, Input
 from dagorch.graph.fingerprint import fingerprint
 from dagorch.graph.networkx_conversion import from_networkx, to_networkx
+from dagorch.graph.notebook import NotebookDisplay
 from dagorch.graph.run_methods import RunMethods
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["NO_DEFAULT", "Entry", "Graph", "Input"]
 
 
-class Graph(BuilderMethods, RunMethods):
+class Graph(BuilderMethods, RunMethods, NotebookDisplay):
     """
     A directed acyclic graph of typed nodes.
 

@@ -1,7 +1,7 @@
 """
 The methods that run a graph. Each passes its arguments to `runner/api.py`, imported when used.
 
-This is the one file that imports from higher floors, see `docs/adr/0001`.
+This file and `notebook.py` are the two that import from higher floors, see `docs/adr/0001`.
 """
 
 from __future__ import annotations

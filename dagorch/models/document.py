@@ -32,7 +32,7 @@ def document_format(name: object) -> DocumentFormat | None:
 
 class Document(StrictModel):
     """
-    A document that was written.
+    A document that was written; `open(document)` and `Path(document)` take it for its path.
 
     Example:
         >>> Document("reports/bees.pdf", "pdf", 48_213).path
@@ -44,6 +44,9 @@ class Document(StrictModel):
     format: str
     """As `output_formats` spells it."""
     size_bytes: int
+
+    def __fspath__(self) -> str:
+        return self.path
 
     if TYPE_CHECKING:  # type checkers only know fields by name
 

@@ -45,14 +45,16 @@ _TOOLTIP: Final = re.compile(
 _TEXT_START: Final = re.compile(r'text-anchor="start" x="[^"]*"')
 
 
-def to_svg(graph: Graph, result: Result | None = None) -> str:
+def to_svg(graph: Graph, result: Result | None = None, *, portable: bool = False) -> str:
     """
     Draw a graph as SVG, as planned, or with a result as it really unrolled.
+
+    With `portable` the picture is the same on every machine.
 
     Raises:
         DefinitionError: The graph does not compile, or no program could draw it.
     """
-    return render_svg(to_dot(graph, result))
+    return render_svg(to_dot(graph, result), portable=portable)
 
 
 def to_png(graph: Graph, result: Result | None = None) -> bytes:

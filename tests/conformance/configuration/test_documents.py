@@ -109,7 +109,7 @@ def test_formats_without_document_generation_warn_once() -> None:
     ("fields", "message"),
     [
         ({"enable_document_generation": 1}, "enable_document_generation=1 must be True or False"),
-        ({"output_formats": "pdf"}, "output_formats='pdf' must be a list of formats, each once"),
+        ({"output_formats": 3}, "output_formats=3 must be a list of formats, each once"),
         ({"output_formats": []}, r"output_formats=\[\] must be a list of formats"),
         ({"output_formats": ["pfd"]}, r"output_formats=\['pfd'\] must be .*: markdown, html, pdf"),
         ({"output_formats": ["md", "markdown"]}, "each once"),

@@ -25,7 +25,7 @@ BAD: dict[str, list[Any]] = {
     "enable_streaming": ["yes", 1, None],
     "enable_cost_tracking": ["yes", 1, None],
     "enable_document_generation": ["yes", 1, None],
-    "output_formats": [[], "pdf", ["pfd"], ["md", "markdown"], [None], {"pdf": 1}, None],
+    "output_formats": [[], ["pfd"], ["md", "markdown"], [None], {"pdf": 1}, None],
     "output_dir": ["", "  ", 3, None, b"x", "a\0b"],
     "parallel_execution": ["no", 0, None],
     "max_parallel": [0, -2, 1.5, "4", None],
@@ -33,14 +33,14 @@ BAD: dict[str, list[Any]] = {
     "downgrade": ["", "  ", 3, {}, {"a": ""}, {"a": 1}, ["small"]],
     "max_cost": [-0.01, "1.00", float("nan"), True],
     "on_budget": ["", "end", None, True, 1, ["stop"]],
-    "steps": [[], "research", [""], ["a", "a"], [1], {"a": 1}],
+    "steps": [[], [""], ["a", "a"], [1], {"a": 1}],
     "belter_count": [0, "x", None, 10**9],
     "drummer_count": [0, "x", None],
     "camina_count": [0, "x", None],
     "belter_model": ["", 1],
     "drummer_model": ["", 1],
     "camina_model": ["", 1],
-    "domains": [[], "arxiv", None, ["arxiv", ""], ["arxiv", "arxiv"], [1]],
+    "domains": [[], None, ["arxiv", ""], ["arxiv", "arxiv"], [1]],
     "findings_per_agent": [0, 101, "x", None],
 }
 
@@ -57,6 +57,21 @@ def test_every_field_is_checked(config: type[OrchestratorConfig]) -> None:
             problems = config(**{name: value}).validate()
             assert len(problems) == 1, (name, value)
             assert problems[0].startswith(f"{name}={value!r} must be ")
+
+
+def test_a_single_text_is_a_list_of_one() -> None:
+    config = DreamSwarmConfig(output_formats="pdf", steps="research", domains="arxiv")
+    assert config.validate() == []
+    assert (config.output_formats, config.steps, config.domains) == (
+        ["pdf"],
+        ["research"],
+        ["arxiv"],
+    )
+    assert (
+        OrchestratorConfig(output_formats="pfd")
+        .validate()[0]
+        .startswith("output_formats=['pfd'] must be ")
+    )
 
 
 def test_a_downgrade_without_a_ceiling_is_reported() -> None:

@@ -358,7 +358,11 @@ class Names(TypedDict):
         (dict[str, int], lambda a: {"x": a}, "takes dict[str, int], but 'a' at texts[x] gives str"),
         (dict[int, str], lambda a: {"x": a}, "but 'a' at texts[x] gives str"),
         (list[str], lambda a: [a, 1], "takes list[str], but texts[1] is 1"),
-        (list[list[int]], lambda a: [[a]], "takes list[list[int]], but texts[0] is [<ref a>]"),
+        (
+            list[list[int]],
+            lambda a: [[a]],
+            "takes list[list[int]], but texts[0] is [<dagorch.Ref 'a'>]",
+        ),
         (list[str], lambda a: {"x": a}, "takes list[str], but is bound to a dict of refs"),
         (str, lambda a: [a], "takes str, but is bound to a list of refs"),
         (dict[str, str], lambda a: (a,), "but is bound to a tuple of refs"),
