@@ -192,6 +192,8 @@ class Policy:
             priority: int | None = None,
             resources: str | Iterable[str] = (),
             keep: bool = False,
+            reserve: bool = False,
+            reserve_input_tokens: int = 16_384,
             version: str | None = None,
         ) -> None: ...
 
@@ -219,8 +221,10 @@ class Policy:
             not isinstance(self.priority, int) or isinstance(self.priority, bool)
         ):
             raise DefinitionError(f"priority={self.priority!r:.60} must be a whole number")
-        if not isinstance(self.keep, bool):
-            raise DefinitionError(f"keep={self.keep!r:.60} must be True or False")
+        for name in ("keep", "reserve"):
+            if not isinstance(getattr(self, name), bool):
+                raise DefinitionError(f"{name}={getattr(self, name)!r:.60} must be True or False")
+        _check(count_problem("reserve_input_tokens", self.reserve_input_tokens))
         if self.version is not None and not isinstance(self.version, str):
             raise DefinitionError(f"version={self.version!r:.60} must be a text")
         self._check_fallback()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dagorch import LLM, BudgetExceededError, Context, DefinitionError, Graph, Policy, Retry
+from dagorch import LLM, BudgetExceededError, Context, DefinitionError, Graph, Policy, Ref, Retry
 from dagorch.errors import OverloadedError
 from dagorch.files import dump_graph, parse_graph
 from dagorch.models.llm import LLMRequest, Message
@@ -114,7 +114,7 @@ async def test_a_retry_of_the_synthesis_has_what_is_left_of_its_own() -> None:
     for error, end in ((busy, "completed"), (broken, "skipped")):
         graph = Graph("retry")
         graph.add(LLM("synthesis", prompt="x" * 300, max_tokens=3, policy=retry))
-        graph.add(LLM("other", prompt="Hi", max_tokens=3), after="synthesis")
+        graph.add(LLM("other", prompt="Hi", max_tokens=3), after=Ref(graph, "synthesis"))
         provider = service([error, "yes", "other"])
         result = await graph.run(provider=provider, max_cost=SYNTHESIS, on_budget="finish")
         assert result.get("synthesis").end == end

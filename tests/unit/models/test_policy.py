@@ -60,6 +60,8 @@ WRONG_POLICIES: list[tuple[dict[str, Any], str]] = [
     ({"resources": ""}, "resources=.* must be a name or a list of names"),
     ({"fallback_models": [None]}, "fallback_models=.* must be a name or a list of names"),
     ({"keep": "yes"}, "keep='yes' must be True or False"),
+    ({"reserve": 1}, "reserve=1 must be True or False"),
+    ({"reserve_input_tokens": -1}, "reserve_input_tokens=-1 must be a whole number"),
     ({"version": 2}, "version=2 must be a text"),
     ({"fallback": 1, "on_error": "continue"}, "has no effect with a fallback"),
     ({"fallback": substitute}, r"fallback=substitute is a function; .* Function\('substitute'"),
