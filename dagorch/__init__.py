@@ -23,7 +23,6 @@ if TYPE_CHECKING:
         ports,
         providers,
         sources,
-        testing,
     )
     from dagorch.errors import BudgetExceededError, DagorchError, DefinitionError, RunError
     from dagorch.graph.graph import Graph

@@ -215,7 +215,7 @@ def test_a_graph_that_contains_itself() -> None:
     [
         (lambda: LLM("x", promt="hi"), "no option 'promt'; did you mean 'prompt'"),
         (lambda: LLM("x"), "a prompt or messages"),
-        (lambda: LLM("x", prompt="{a.b}"), "LLM node 'x'"),
+        (lambda: LLM("x", prompt="{a[0]}"), "LLM node 'x'"),
         (lambda: Merge("x", "lsit"), "no reducer 'lsit'; did you mean 'list'"),
         (lambda: Merge("x", wait=0), "wait=0"),
         (lambda: Function("a/b", number), "'/'"),
