@@ -19,6 +19,7 @@ from dagorch.files.tree import Position, Tree
 from dagorch.files.type_names import read_type
 from dagorch.files.validate import fallback_form, is_graph, kind_of
 from dagorch.graph.builder import body_of
+from dagorch.graph.defaults import NO_DEFAULTS, Defaults
 from dagorch.graph.graph import NO_DEFAULT, Graph
 from dagorch.graph.validate import MAX_PROBLEMS
 from dagorch.models.llm import Message
@@ -64,7 +65,16 @@ class GraphConstruction:
 
     def graph(self, tree: Tree, name: str) -> Graph:
         """Construct a graph. A node that cannot be constructed is left out, and reported."""
-        graph = Graph(tree.get("name", name))
+        try:
+            graph = Graph(
+                tree.get("name", name),
+                retry=self._retry(tree.get("retry")) if "retry" in tree else None,
+                timeout_seconds=tree.get("timeout_seconds", None),
+                provider=tree.get("provider", None),
+            )
+        except DefinitionError as error:
+            self.problems.append(Problem(str(error), name, self.place(tree.position)))
+            graph = Graph(tree.get("name", name))
         self._add_inputs(graph, tree)
         nodes = tree["nodes"]
         for id, inner in nodes.value.items():
@@ -109,7 +119,7 @@ class GraphConstruction:
             graph.input(name, annotation, default)
 
     def _add(self, graph: Graph, id: str, tree: Tree) -> None:
-        node = self._node(id, tree)
+        node = self._node(id, tree, graph.defaults)
         after = [_ref(graph, place) for place in _as_list(tree.get("after", []))]
         after += [
             Ref(graph, branch, _labels(labels)) for branch, labels in tree.get("when", {}).items()
@@ -149,7 +159,8 @@ class GraphConstruction:
 
     # -- nodes ------------------------------------------------------------------------------
 
-    def _node(self, id: str, tree: Tree) -> Node[Any]:
+    def _node(self, id: str, tree: Tree, defaults: Defaults = NO_DEFAULTS) -> Node[Any]:
+        """Construct a node; `defaults` are those of a single node that is its body."""
         policy = self._policy(id, tree)
         kind = kind_of(tree)
         if kind == "llm":
@@ -175,10 +186,12 @@ class GraphConstruction:
                 tree.get("tolerate_failures", False),
                 policy=policy,
             )
-        return self._container(id, tree, kind, policy)
+        return self._container(id, tree, kind, policy, defaults)
 
-    def _container(self, id: str, tree: Tree, kind: str, policy: Policy) -> Node[Any]:
-        body = self._body(id, tree[kind])
+    def _container(
+        self, id: str, tree: Tree, kind: str, policy: Policy, defaults: Defaults
+    ) -> Node[Any]:
+        body = self._body(id, tree[kind], defaults)
         if kind == "loop":
             return Loop(
                 id,
@@ -199,10 +212,10 @@ class GraphConstruction:
             )
         return Subgraph(id, body, policy=policy)
 
-    def _body(self, id: str, tree: Tree) -> Graph:
+    def _body(self, id: str, tree: Tree, defaults: Defaults) -> Graph:
         if is_graph(tree):
             return self.graph(tree, id)
-        body = body_of(self._node(id, tree), Graph)
+        body = body_of(defaults.apply(self._node(id, tree, defaults)), Graph)
         place = self.place(tree.position)
         self.nodes[place] = tree
         for entry in body.entries.values():

@@ -22,6 +22,7 @@ from dagorch.files.validate import MAX_NODES, NEVER_ALONE
 from dagorch.files.yaml_text import yaml_text
 from dagorch.graph.builder import body_of
 from dagorch.graph.collection import Collection
+from dagorch.graph.defaults import NO_DEFAULTS
 from dagorch.graph.graph import NO_DEFAULT, Entry, Graph
 from dagorch.models.policy import DEFAULT_POLICY, NO_FALLBACK, Policy, Retry
 from dagorch.models.ref import Ref
@@ -98,6 +99,8 @@ class _Writer:
     def __init__(self) -> None:
         self.problems: list[Problem] = []
         self.nodes = 0
+        self.defaults = NO_DEFAULTS
+        """What a reader gives to the nodes that are being written."""
 
     def graph(self, graph: Graph, depth: int, name: str | None = None) -> dict[str, Any]:
         """Return the data of a graph, without its name if that equals the default `name`."""
@@ -107,6 +110,8 @@ class _Writer:
                 Problem(f"graphs nest more than {_MAX_DEPTH} deep; flatten them", graph.name)
             )
             return data
+        data |= self._defaults(graph)
+        outer, self.defaults = self.defaults, graph.defaults
         if graph.inputs:
             data["inputs"] = self._inputs(graph)
         nodes: dict[str, Any] = {}
@@ -117,9 +122,27 @@ class _Writer:
             except DefinitionError as error:
                 self.problems.append(Problem(str(error), id, entry.where))
         data["nodes"] = nodes
+        self.defaults = outer
         if graph.outputs:
             data["outputs"] = _unwrap([ref.id for ref in graph.outputs])
         return data
+
+    def _defaults(self, graph: Graph) -> dict[str, Any]:
+        data: dict[str, Any] = {}
+        defaults = graph.defaults
+        try:
+            if defaults.retry is not None:
+                data["retry"] = _retry(defaults.retry)
+            if graph.provider is not None:
+                raise DefinitionError(
+                    f"graph {graph.name!r} cannot be written: its provider= is an object; a file "
+                    "has a name, or pass it to run()"
+                )
+        except DefinitionError as error:
+            self.problems.append(Problem(str(error), graph.name))
+        if defaults.timeout_seconds is not None:
+            data["timeout_seconds"] = defaults.timeout_seconds
+        return data | ({"provider": defaults.provider} if defaults.provider else {})
 
     def _inputs(self, graph: Graph) -> dict[str, Any]:
         data: dict[str, Any] = {}
@@ -171,7 +194,12 @@ class _Writer:
             "after_end": after_end,
         }
         used = {name: value for name, value in wiring.items() if value}
-        return data | used | self._policy(node, depth)
+        return self._short(node, data | used | self._policy(node, depth))
+
+    def _short(self, node: Node[Any], data: dict[str, Any]) -> dict[str, Any]:
+        """Return a node's data without what a reader takes from the graph's defaults."""
+        implied = self.defaults.implied(node)
+        return {name: value for name, value in data.items() if name not in implied}
 
     def _over(self, node: Node[Any], items: Any) -> Any:
         if not isinstance(items, Ref | Collection):
@@ -310,9 +338,11 @@ class _Writer:
         if len(entries) == 1 and body.name == id == entries[0].node.id and not body.outputs:
             alone = body_of(entries[0].node, Graph)
             has_order = entries[0].after or entries[0].after_end
+            node = entries[0].node
             same = list(alone.inputs) == list(body.inputs) and not has_order
+            same = same and self.defaults.apply(node) is node
             if same and alone.fingerprint == body.fingerprint:
-                data = self._alone(entries[0].node, depth)
+                data = self._short(node, self._alone(node, depth))
                 if not NEVER_ALONE.intersection(data):
                     return data
         return self.graph(body, depth + 1, id)
@@ -333,7 +363,7 @@ class _Writer:
             return {}
         data: dict[str, Any] = {}
         if policy.retry is not None:
-            data["retry"] = self._retry(node, policy.retry)
+            data["retry"] = self._convert(node, "retry.on", _retry, policy.retry)
         for name in PLAIN_POLICY_FIELDS:
             value = getattr(policy, name)
             if value != getattr(DEFAULT_POLICY, name):
@@ -342,22 +372,13 @@ class _Writer:
             data["fallback"] = self._fallback(node, policy, depth)
         return data
 
-    def _retry(self, node: Node[Any], retry: Retry) -> Any:
-        default = Retry()
-        data: dict[str, Any] = {
-            field.name: getattr(retry, field.name)
-            for field in fields(Retry)
-            if getattr(retry, field.name) != getattr(default, field.name)
-        }
-        if "on" in data:
-            data["on"] = [self._convert(node, "retry.on", _error_name, kind) for kind in retry.on]
-        return retry.attempts if data.keys() <= {"attempts"} else data
-
     def _fallback(self, node: Node[Any], policy: Policy, depth: int) -> dict[str, Any]:
         fallback = policy.fallback
         if isinstance(fallback, Node):
             id = {} if fallback.id == f"{node.id}_fallback" else {"id": fallback.id}
+            outer, self.defaults = self.defaults, NO_DEFAULTS
             data = self._alone(fallback, depth)
+            self.defaults = outer
             if NEVER_ALONE.intersection(data):
                 raise DefinitionError(
                     f"{node.kind.value} {node.id!r} cannot be written because of its fallback: a "
@@ -430,6 +451,18 @@ def _labels(ref: Any) -> Any:
 
 def _unwrap(items: list[Any]) -> Any:
     return items[0] if len(items) == 1 else items
+
+
+def _retry(retry: Retry) -> Any:
+    default = Retry()
+    data: dict[str, Any] = {
+        field.name: getattr(retry, field.name)
+        for field in fields(Retry)
+        if getattr(retry, field.name) != getattr(default, field.name)
+    }
+    if "on" in data:
+        data["on"] = [_error_name(kind) for kind in retry.on]
+    return retry.attempts if data.keys() <= {"attempts"} else data
 
 
 def _error_name(kind: Any) -> str:

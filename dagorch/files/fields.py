@@ -319,6 +319,9 @@ KINDS: Final[Mapping[str, KindFields]] = {
 GRAPH: Final[Mapping[str, Field]] = {
     "dagorch": Field({"const": FORMAT}, "The version of this format."),
     "name": Field(_NAME, "The name, for people."),
+    "retry": Field(_RETRY, "The retry of nodes that have none of their own.", "errors"),
+    "timeout_seconds": Field(_SECONDS, "The timeout of nodes that have none of their own."),
+    "provider": Field(_NAME, "The provider of LLM nodes that name none."),
     "inputs": Field(
         _either(
             "a mapping of name to type, or a list of names",

@@ -217,10 +217,14 @@ class BuilderMethods(Definition):
             policy: The policy of the map as a whole; the nodes inside have their own.
             bindings: The body's other inputs, the same for each item.
         """
-        inner = body_of(body, self.new)
+        inner = self._body(body)
         node = Map(id or inner.name, inner, item_input, max_parallel, on_item_error, policy=policy)
         bound = {node.parameter: over}
         return self.add(node, after=after, after_end=after_end, **bound, **bindings)
+
+    def _body(self, body: Node[Any] | Definition) -> Definition:
+        """Return a body as a graph; a single node gets the defaults of this one."""
+        return body_of(self.defaults.apply(body) if isinstance(body, Node) else body, self.new)
 
     def subgraph(
         self,

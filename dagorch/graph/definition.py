@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from dagorch.errors import DefinitionError, Problem
 from dagorch.graph.caller import find_caller, location
 from dagorch.graph.collection import collect, refs_in
+from dagorch.graph.defaults import NO_DEFAULTS, Defaults
 from dagorch.models.ref import BranchRef, Ref
 from dagorch.models.several import several
 from dagorch.nodes.base import Node, check_id
@@ -117,12 +118,16 @@ class Definition:
         name: The graph's name, for titles, logs and file names.
         depth: Levels of graphs inside graphs, this one included.
         plan: The compiled plan; None if the graph was changed since, or never compiled.
+        defaults: What nodes get that do not say it themselves.
     """
 
-    __slots__ = ("_entries", "_inputs", "_outputs", "_problems", "depth", "name", "plan")
+    __slots__ = (
+        "_entries", "_inputs", "_outputs", "_problems", "defaults", "depth", "name", "plan",
+    )  # fmt: skip
 
-    def __init__(self, name: str = "graph") -> None:
+    def __init__(self, name: str = "graph", defaults: Defaults = NO_DEFAULTS) -> None:
         self.name = name
+        self.defaults = defaults
         self.depth = 1
         self.plan: Plan | None = None
         self._entries: dict[str, Entry] = {}
@@ -201,6 +206,8 @@ class Definition:
                 f"graph {self.name!r}: {node!r:.60} is not a node; wrap a function with "
                 "graph.function(...)"
             )
+        if self.defaults is not NO_DEFAULTS:
+            node = self.defaults.apply(node)
         code, offset = find_caller()
         entry = Entry(
             node,

@@ -6,10 +6,12 @@ What each of them does is in the module that it calls.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from dagorch.graph.builder import BuilderMethods
 from dagorch.graph.compiler import compile_graph
+from dagorch.graph.defaults import make_defaults
 from dagorch.graph.definition import NO_DEFAULT, Entry, Input
 from dagorch.graph.fingerprint import fingerprint
 from dagorch.graph.networkx_conversion import from_networkx, to_networkx
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     import networkx
 
     from dagorch.graph.plan import Plan
+    from dagorch.models.policy import Retry
+    from dagorch.ports import Provider, Router
 
 __all__ = ["NO_DEFAULT", "Entry", "Graph", "Input"]
 
@@ -33,6 +37,14 @@ class Graph(BuilderMethods, RunMethods, NotebookDisplay):
 
     Args:
         name: The graph's name, for titles, logs and file names.
+        retry: The retry of functions and LLM nodes whose policy has none; a number is that many
+            attempts.
+        timeout_seconds: The `timeout_seconds` of functions and LLM nodes whose policy has none.
+        provider: What answers LLM nodes if the run has no `provider`. Or a name: the provider of
+            that name among the run's, for LLM nodes that name none.
+
+    The defaults apply to nodes that are added to this graph, and to single nodes that are the body
+    of a map or a loop of it. Graphs inside it have their own.
 
     Example:
         >>> graph = Graph("greeting")
@@ -44,10 +56,19 @@ class Graph(BuilderMethods, RunMethods, NotebookDisplay):
         'Hello, Ada!'
     """
 
-    __slots__ = ("_nx",)
+    __slots__ = ("_nx", "provider")
 
-    def __init__(self, name: str = "graph") -> None:
-        super().__init__(name)
+    def __init__(
+        self,
+        name: str = "graph",
+        *,
+        retry: Retry | int | None = None,
+        timeout_seconds: float | None = None,
+        provider: Provider | Router | Mapping[str, Provider] | str | None = None,
+    ) -> None:
+        wanted = provider if isinstance(provider, str) else ""
+        super().__init__(name, make_defaults(name, retry, timeout_seconds, wanted))
+        self.provider = None if isinstance(provider, str) else provider
         self._nx: networkx.DiGraph[str] | None = None
 
     def new(self, name: str) -> Graph:

@@ -45,7 +45,8 @@ class Session:
         self.plan: Plan = graph.compile()
         self.options = arguments.options
         self.inputs = arguments.inputs
-        self.providers = Providers(self.options.provider)
+        wanted = self.options.provider
+        self.providers = Providers(graph.provider if wanted is None else wanted)
         self.preparer = RequestPreparer(
             self.providers,
             money=self.options.max_cost is not None,
