@@ -1,8 +1,8 @@
 """
 A graph as a notebook shows it: a picture, or its text if it cannot be drawn.
 
-The picture is drawn by `exporters/`, imported when used. This file and `run_methods.py` are the two that import from
-higher floors, see `docs/adr/0036`.
+The picture is drawn by `exporters/`, imported when used. This file and `run_methods.py` are the
+two that import from higher floors, see `docs/adr/0036`.
 """
 
 from __future__ import annotations

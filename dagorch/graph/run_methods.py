@@ -114,8 +114,11 @@ def _run_method(begin: Callable[[Any, RunArguments], R]) -> RunMethod[R]:
 
     @wraps(begin)
     def method(self: Any, inputs: Any = None, /, **keywords: Any) -> R:
-        if keywords.get("provider") is not None:
-            keywords["provider"] = _as_provider(keywords["provider"])
+        provider = keywords.get("provider")
+        if provider is None:
+            provider = self.provider
+        if provider is not None:
+            keywords["provider"] = _as_provider(provider)
         return begin(self, RunArguments(inputs, keywords))
 
     del method.__wrapped__

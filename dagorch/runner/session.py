@@ -45,8 +45,7 @@ class Session:
         self.plan: Plan = graph.compile()
         self.options = arguments.options
         self.inputs = arguments.inputs
-        wanted = self.options.provider
-        self.providers = Providers(graph.provider if wanted is None else wanted)
+        self.providers = Providers(self.options.provider)
         self.preparer = RequestPreparer(
             self.providers,
             money=self.options.max_cost is not None,

@@ -75,6 +75,7 @@ def test_a_graph_has_a_provider_that_a_run_overrides() -> None:
     graph = Graph("g", provider=own)
     graph.add(LLM("ask", prompt="?"))
     assert graph.run_sync().output == "own"
+    assert graph.run_sync(provider=None).output == "own"
     assert graph.run_sync(provider=other).output == "other"
     assert graph.run_sync({}, provider={"x": other}).output == "other"
 
