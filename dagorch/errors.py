@@ -10,6 +10,7 @@ Every error that dagorch raises, in one tree.
     |   +-- OutputTypeError      (also TypeError) a function returned a value of the wrong type
     |   +-- InvalidOutputError   (also ValueError) a model's reply does not fit the output type
     |   +-- QuorumError          a merge can no longer reach its quorum
+    |   +-- ItemError            an item of a map failed, and the map continued without it
     |   +-- ExpansionError       a node returned a graph that does not compile
     |   +-- NodeEndError         the value of a node that did not complete was read
     |   +-- ProviderError        a model service failed
@@ -28,6 +29,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Final
 
 __all__ = [
@@ -43,6 +45,7 @@ __all__ = [
     "ExpansionError",
     "InvalidOutputError",
     "InvariantError",
+    "ItemError",
     "MalformedReplyError",
     "NodeEndError",
     "NodeTimeoutError",
@@ -248,6 +251,27 @@ class InvalidOutputError(RunError, ValueError):
 
 class QuorumError(RunError):
     """Raised when too many sources of a merge ended without a value to reach its quorum."""
+
+
+class ItemError(RunError):
+    """
+    Why an item of a map failed; with `on_item_error="collect"`, the result has it in that place.
+
+    Attributes:
+        index: The item's, from 0.
+        path: Of the item: `each[3]`.
+        error: What ended it; also the `__cause__`.
+        cost_usd: What its node runs cost.
+    """
+
+    def __init__(
+        self, message: str, *, path: str, index: int, error: BaseException, cost_usd: Decimal
+    ) -> None:
+        super().__init__(message, path=path)
+        self.index = index
+        self.error = error
+        self.cost_usd = cost_usd
+        self.__cause__ = error
 
 
 class ExpansionError(RunError):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Literal, TypeVar, overload
 
-from dagorch.errors import BudgetExceededError, NodeEndError, did_you_mean
+from dagorch.errors import BudgetExceededError, ItemError, NodeEndError, did_you_mean
 from dagorch.models.ref import Ref
 from dagorch.models.usage import NOTHING_USED, Bill, Usage
 
@@ -80,6 +80,7 @@ class Result:
         "duration_seconds",
         "expansions",
         "graph",
+        "item_errors",
         "node_runs",
         "output",
         "run_id",
@@ -103,6 +104,7 @@ class Result:
         duration_seconds: float,
         dropped_events: int = 0,
         budget_error: BudgetExceededError | None = None,
+        item_errors: Mapping[str, ItemError] | None = None,
     ) -> None:
         self.run_id = run_id
         self.graph = graph
@@ -122,6 +124,8 @@ class Result:
         """Events that slow listeners missed."""
         self.budget_error = budget_error
         """With `on_budget="finish"`: why the first call was not paid for; None if all were."""
+        self.item_errors = {} if item_errors is None else item_errors
+        """Why items of maps failed that the maps continued without, by path: `each[3]`."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle everything but the graph, whose functions may not pickle; read values by id."""
@@ -139,6 +143,7 @@ class Result:
             "duration_seconds": self.duration_seconds,
             "dropped_events": self.dropped_events,
             "budget_error": self.budget_error,
+            "item_errors": dict(self.item_errors),
         }
         return _rebuild, (fields,)
 
@@ -202,8 +207,51 @@ class Result:
         raise NodeEndError(f"node {id!r} {end}{reason}", path=id) from run.error
 
     def get(self, ref: Ref[Any] | str) -> NodeRun:
-        """Return a node run. Raises `NodeEndError` if the run has no such node."""
+        """
+        Return a node run. Raises `NodeEndError` if the run has no such node.
+
+        `result.get("each[3]")` sums up the node runs of an item of a map, or of a loop's pass.
+        """
+        if isinstance(ref, str) and ref.endswith("]") and ref not in self.node_runs:
+            run = self._frame_run(ref)
+            if run is not None:
+                return run
         return self.node_runs[self._id(ref)]
+
+    def _frame_run(self, frame: str) -> NodeRun | None:
+        """Sum up the node runs of a frame; None if the run has no such frame."""
+        prefix = frame + "/"
+        runs = [run for path, run in self.node_runs.items() if path.startswith(prefix)]
+        if not runs:
+            return None
+        container = self.node_runs[runs[0].path[: frame.rindex("[")]]
+        error = self.item_errors.get(frame)
+        ends = {run.end for run in runs}
+        end: End = "completed"
+        if error is not None:
+            end = "failed"
+        elif container.end != "completed" and "completed" not in ends:
+            end = "failed" if "failed" in ends else "cancelled"
+        elif ends == {"skipped"}:
+            end = "skipped"
+        return NodeRun(
+            path=frame,
+            kind=container.kind,
+            end=end,
+            ready_seconds=min(
+                (run.ready_seconds for run in runs if run.ready_seconds is not None), default=None
+            ),
+            started_seconds=min(
+                (run.started_seconds for run in runs if run.started_seconds is not None),
+                default=None,
+            ),
+            ended_seconds=max(run.ended_seconds for run in runs),
+            attempts=0,
+            usage=sum((run.usage for run in runs), NOTHING_USED),
+            bills=tuple(bill for run in runs for bill in run.bills),
+            error=error,
+            reason="" if error is None else str(error),
+        )
 
     def loop(self, ref: Ref[Any] | str) -> LoopRun:
         """Return the passes of a loop. Raises `NodeEndError` if it is not a loop that ended."""
@@ -239,6 +287,8 @@ class Result:
 
     def __repr__(self) -> str:
         skipped = f"{len(self.over_budget)} over budget, " if self.budget_error else ""
+        if self.item_errors:
+            skipped += f"{len(self.item_errors)} items failed, "
         return (
             f"<Result {self.run_id} {self.status}: {len(self.node_runs)} node runs, {skipped}"
             f"{self.duration_seconds:.3f} s, ${self.usage.cost_usd}>"

@@ -115,6 +115,7 @@ class Workflow:
                 },
                 "dropped_events": result.dropped_events,
                 **_budget_metadata(result),
+                **_item_metadata(result),
                 **self.metadata(result),
             },
             run=result,
@@ -187,6 +188,13 @@ def _budget_metadata(result: Result) -> dict[str, Any]:
     if result.budget_error is None:
         return {}
     return {"budget_error": str(result.budget_error), "over_budget": list(result.over_budget)}
+
+
+def _item_metadata(result: Result) -> dict[str, Any]:
+    """Say which items failed that their maps continued without; nothing if there are none."""
+    if not result.item_errors:
+        return {}
+    return {"failed_items": {path: str(error) for path, error in result.item_errors.items()}}
 
 
 def _plain(usage: Usage) -> dict[str, Any]:

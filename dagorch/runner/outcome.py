@@ -7,7 +7,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from dagorch.errors import BudgetExceededError, InvariantError, RunError
+from dagorch.errors import BudgetExceededError, InvariantError, ItemError, RunError
 from dagorch.graph.plan import ATTEMPT_KINDS, Plan
 from dagorch.models.result import NodeRun, Result, RunStatus
 from dagorch.models.usage import NOTHING_USED, Bill
@@ -96,6 +96,7 @@ def result_of(core: Core, graph: Any, dropped_events: int) -> Result:
         duration_seconds=core.now - core.started,
         dropped_events=dropped_events,
         budget_error=core.dispatcher.over_budget,
+        item_errors=_Lazy(partial(_item_errors, core)),
     )
 
 
@@ -260,6 +261,15 @@ def _loops(core: Core) -> dict[str, tuple[tuple[Any, ...], bool]]:
         path: (group.history, group.converged)
         for path, _, _, group in _all_groups(core)
         if group.history is not None
+    }
+
+
+def _item_errors(core: Core) -> dict[str, ItemError]:
+    """Why items failed that their maps continued without, by the item's path."""
+    return {
+        f"{path}[{label}]": error
+        for path, _, _, group in _all_groups(core)
+        for label, error in sorted((group.item_errors or {}).items())
     }
 
 

@@ -66,7 +66,11 @@ def pack(frame: Frame) -> ClosedFrame:
             tuple(group.frames),
             group.history,
             group.converged,
-            *((group.values, group.results) if group.values or group.results else ()),
+            *(
+                (group.values, group.results, group.item_errors)
+                if group.values or group.results or group.item_errors
+                else ()
+            ),
         )
         for index, found in frame.closed_frames.items()
         for group in found
@@ -85,7 +89,7 @@ def unpack(
         group.frames = list(frames)
         group.history, group.converged = history, converged
         if values:
-            group.values, group.results = values
+            group.values, group.results, group.item_errors = values
         children.setdefault(index, []).append(group)
     times: array[float] = array("d")
     times.frombytes(packed[plan.size : 25 * plan.size])

@@ -9,13 +9,15 @@ returns the next step: a frame to open, an evaluation, or the node run's end. Th
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any, Final
 
-from dagorch.errors import BudgetExceededError, ProviderError, RunError
+from dagorch.errors import BudgetExceededError, ItemError, ProviderError, RunError
 from dagorch.graph.plan import LOOP, MAP, Plan
 from dagorch.ids import FALLBACK
 from dagorch.nodes.container import Loop, Map
-from dagorch.scheduler.closed_frames import pack
+from dagorch.scheduler.closed_frames import pack, unpack
+from dagorch.scheduler.events import describe
 from dagorch.scheduler.records import MISSING, Container, Evaluate, Frame, Purpose
 from dagorch.scheduler.states import State
 
@@ -194,18 +196,43 @@ def map_ended(frame: Frame, index: int) -> End:
     return End(State.COMPLETED, value)
 
 
-def _item_ended(frame: Frame, index: int, label: int, outcome: End) -> Step:
+def _item_ended(frame: Frame, index: int, item: Frame, outcome: End) -> Step:
     container, node = frame.containers[index], frame.plan.nodes[index]
+    label = item.label
     assert isinstance(node, Map)
+    assert label is not None
     if outcome.error is None:
         container.results[label] = outcome.value
     elif node.on_item_error == "fail" or is_service_wide(outcome.error):
         return StopWith(outcome.error)
-    elif node.on_item_error == "collect":
-        container.results[label] = outcome.error
+    else:
+        group = container.group
+        group.item_errors = group.item_errors or {}
+        error = group.item_errors[label] = ItemError(
+            describe(outcome.error),
+            path=f"{frame.path_of(index)}[{label}]",
+            index=label,
+            error=outcome.error,
+            cost_usd=_cost_of(item),
+        )
+        if node.on_item_error == "collect":
+            container.results[label] = error
     if container.next_item < len(container.items) or not container.frames:
         return OPEN_ITEMS
     return None
+
+
+def _cost_of(frame: Frame) -> Decimal:
+    """Return what the node runs of a frame that has closed cost, those inside them included."""
+    total = sum((details.usage.cost_usd for details in frame.node_details.values()), Decimal(0))
+    stack = [group for groups in frame.closed_frames.values() for group in groups]
+    while stack:
+        group = stack.pop()
+        for _, closed in group.frames_with_suffix():
+            _, _, found, inner = unpack(group.plan, closed)
+            total += sum((details.usage.cost_usd for details in found.values()), Decimal(0))
+            stack += [group for groups in inner.values() for group in groups]
+    return total
 
 
 # -- closing ----------------------------------------------------------------------------------
@@ -233,8 +260,7 @@ def close(frame: Frame) -> Step:
         container.over_budget = refusal
     kind = parent.plan.kinds[index] if container.recovering is None else None
     if kind == MAP:
-        assert frame.label is not None
-        return _item_ended(parent, index, frame.label, outcome)
+        return _item_ended(parent, index, frame, outcome)
     if kind == LOOP and outcome.state == _COMPLETED:
         return _pass_ended(parent, index, outcome.value)
     if kind == LOOP and refusal is not None and container.iteration:

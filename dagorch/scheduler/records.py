@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import Enum, StrEnum, auto
 from typing import Any, Final, NamedTuple
 
-from dagorch.errors import BudgetExceededError
+from dagorch.errors import BudgetExceededError, ItemError
 from dagorch.graph.plan import Plan
 from dagorch.models.limits import NO_DEMAND, Demand
 from dagorch.models.llm import LLMResponse
@@ -372,7 +372,9 @@ ClosedFrame = bytes | tuple[Any, ...]
 class FrameGroup:
     """The closed frames of one plan under a node run."""
 
-    __slots__ = ("converged", "frames", "history", "plan", "results", "suffix", "values")
+    __slots__ = (
+        "converged", "frames", "history", "item_errors", "plan", "results", "suffix", "values",
+    )  # fmt: skip
 
     def __init__(self, plan: Plan, suffix: str | None) -> None:
         self.plan = plan
@@ -385,6 +387,8 @@ class FrameGroup:
         self.converged = False
         self.values: dict[int, dict[int, Any]] | None = None
         """Of frames that gave no value, by label: the values that had completed, by node."""
+        self.item_errors: dict[int, ItemError] | None = None
+        """Of a map that continued without items that failed: why, by label."""
         self.results: Sequence[Any] = ()
         """Of a loop or map that did not complete, by label: the values of its frames."""
 

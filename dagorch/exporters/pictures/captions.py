@@ -123,6 +123,8 @@ def outcome_lines(result: Result, chain: Sequence[CriticalStep]) -> tuple[str, .
     ends = Counter(run.end for run in result.node_runs.values())
     runs = [plural(len(result.node_runs), "node run")]
     runs += [f"{ends[end]:,} {end}" for end in ("failed", "blocked", "cancelled") if ends[end]]
+    if result.item_errors:
+        runs.append(f"{plural(len(result.item_errors), 'item')} failed")
     parts = [result.status, ", ".join(runs), format_duration(result.duration_seconds)]
     parts += _used(result.usage)
     lines = [" · ".join(parts)]
