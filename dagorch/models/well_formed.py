@@ -15,10 +15,10 @@ HALF_A_CHARACTER: Final = (
 
 def is_well_formed(text: str) -> bool:
     """Return whether a text can be encoded."""
-    if text.isascii():
+    if str.isascii(text):
         return True
     try:
-        text.encode()
+        str.encode(text)
     except UnicodeEncodeError:
         return False
     return True

@@ -86,7 +86,7 @@ class Session:
             if what:
                 yield f"input {name!r} is {what}"
                 continue
-            if isinstance(value, str) and not is_well_formed(value):
+            if issubclass(type(value), str) and not is_well_formed(value):
                 yield f"input {name!r} {HALF_A_CHARACTER}"
                 continue
             check = value_check(spec.annotation)

@@ -31,6 +31,15 @@ KINDS = sorted(
 )
 
 
+class Equal(Exception):
+    """An error that equals its copy."""
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is Equal and other.args == self.args
+
+    __hash__ = None  # type: ignore[assignment]
+
+
 def made(kind: type[DagorchError]) -> DagorchError:
     if issubclass(kind, CycleError):
         return kind([Problem("a cycle", "a", "file:1")], cycle=("a", "b", "a"), subject="graph 'g'")
@@ -44,6 +53,9 @@ def made(kind: type[DagorchError]) -> DagorchError:
         return kind("down", source="s", status=503, retry_after_seconds=2)
     if kind is module.InvalidOutputError:
         return module.InvalidOutputError("no", reply="text", path="a/b")
+    if kind is module.ItemError:
+        cost = Decimal("0.5")
+        return module.ItemError("no", path="each[3]", index=3, error=Equal("no"), cost_usd=cost)
     if issubclass(kind, RunError):
         return kind("failed", path="a/b", story=("one", "two"), partial_results={"kept": 1})
     return kind("plain")
