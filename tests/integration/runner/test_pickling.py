@@ -31,11 +31,11 @@ KINDS = sorted(
 )
 
 
-class Equal(Exception):
+class EqualError(Exception):
     """An error that equals its copy."""
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is Equal and other.args == self.args
+        return type(other) is EqualError and other.args == self.args
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -55,7 +55,9 @@ def made(kind: type[DagorchError]) -> DagorchError:
         return module.InvalidOutputError("no", reply="text", path="a/b")
     if kind is module.ItemError:
         cost = Decimal("0.5")
-        return module.ItemError("no", path="each[3]", index=3, error=Equal("no"), cost_usd=cost)
+        return module.ItemError(
+            "no", path="each[3]", index=3, error=EqualError("no"), cost_usd=cost
+        )
     if issubclass(kind, RunError):
         return kind("failed", path="a/b", story=("one", "two"), partial_results={"kept": 1})
     return kind("plain")
