@@ -11,6 +11,10 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
+from dagorch.errors import DefinitionError
+from dagorch.models.clean import one_line
+from dagorch.models.well_formed import is_well_formed, well_formed
+
 __all__ = [
     "Allow",
     "Debug",
@@ -18,6 +22,7 @@ __all__ = [
     "RunLimits",
     "RunOptions",
     "Target",
+    "check_text",
     "expand_options",
     "option_name",
     "set_options",
@@ -127,6 +132,9 @@ def set_options(*groups: PatternOptions | RunLimits) -> dict[str, Any]:
     """
     Return the options that the user set, by field name.
 
+    Raises:
+        DefinitionError: A text is not valid UTF-8.
+
     Example:
         >>> set_options(RunLimits(max_cost=0.5), PatternOptions(true_branch=[]))
         {'max_cost': 0.5}
@@ -134,7 +142,23 @@ def set_options(*groups: PatternOptions | RunLimits) -> dict[str, Any]:
     values = {
         option.name: getattr(group, option.name) for group in groups for option in fields(group)
     }
-    return {name: value for name, value in values.items() if value is not None and value != []}
+    chosen = {name: value for name, value in values.items() if value is not None and value != []}
+    for name, value in chosen.items():
+        for text in value if isinstance(value, list) else [value]:
+            if isinstance(text, str):
+                check_text(option_name(name), text)
+    return chosen
+
+
+def check_text(option: str, text: str) -> None:
+    """
+    Check the text of an option; bytes that are not UTF-8 arrive as lone surrogates.
+
+    Raises:
+        DefinitionError: The text cannot be sent.
+    """
+    if not is_well_formed(text):
+        raise DefinitionError(f"{option} {one_line(well_formed(text))!r:.60} is not valid UTF-8")
 
 
 def option_name(field_name: str) -> str:

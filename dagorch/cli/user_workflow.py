@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 from dagorch.cli.loading import all_nodes, load_workflow
-from dagorch.cli.options import option_name
+from dagorch.cli.options import check_text, option_name
 from dagorch.errors import DagorchWarning, DefinitionError, did_you_mean
 from dagorch.graph.graph import NO_DEFAULT, Graph
 from dagorch.models.config import OrchestratorConfig
@@ -141,6 +141,7 @@ def _parse_input(graph: Graph, text: str) -> tuple[str, Any]:
     Raises:
         DefinitionError: It has another form, or the graph has no such input.
     """
+    check_text("--input", text)
     name, equals, value = text.partition("=")
     if not equals:
         raise DefinitionError(f"--input {text!r} does not have the form name=value")

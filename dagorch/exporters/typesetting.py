@@ -12,7 +12,12 @@ from dagorch.errors import DefinitionError
 __all__ = ["compile_template", "typeset"]
 
 
-def typeset(template: str, format: Literal["pdf", "png"], inputs: Mapping[str, str]) -> bytes:
+def typeset(
+    template: str,
+    format: Literal["pdf", "png"],
+    inputs: Mapping[str, str],
+    dots_per_inch: float | None = None,
+) -> bytes:
     """
     Compile a Typst template in a child process.
 
@@ -20,11 +25,12 @@ def typeset(template: str, format: Literal["pdf", "png"], inputs: Mapping[str, s
         template: Typst's own language.
         format: Of the result.
         inputs: What the template reads as `sys.inputs`. Typst never reads these as its language.
+        dots_per_inch: The resolution of a PNG; None is Typst's.
 
     Raises:
         DefinitionError: Typst is missing or failed; the message has its words.
     """
-    job = {"template": template, "format": format, "inputs": dict(inputs)}
+    job = {"template": template, "format": format, "inputs": dict(inputs), "ppi": dots_per_inch}
     result = run_function(__name__, "compile_template", json.dumps(job).encode())
     if result.error:
         raise DefinitionError(f"typst could not write the {format.upper()}: {result.error}")
@@ -37,6 +43,9 @@ def compile_template(job: bytes) -> bytes:
 
     options: dict[str, Any] = json.loads(job)
     pages = typst.compile(
-        options["template"].encode(), format=options["format"], sys_inputs=options["inputs"]
+        options["template"].encode(),
+        format=options["format"],
+        ppi=options["ppi"],
+        sys_inputs=options["inputs"],
     )
     return bytes(pages[0] if isinstance(pages, list) else pages)

@@ -1,5 +1,5 @@
 """
-Documents as PDF, typeset by Typst with the template `paper.typ`.
+Documents as PDF, typeset by Typst in a child process with the template `paper.typ`.
 
 The template receives the document as data. Typst never evaluates it as markup or code.
 """
@@ -23,6 +23,7 @@ from dagorch.exporters.documents.blocks import (
     Quote,
     is_rtl,
 )
+from dagorch.exporters.typesetting import typeset
 
 __all__ = ["svg_size", "svg_to_png", "to_pdf"]
 
@@ -43,10 +44,8 @@ def to_pdf(content: Content) -> bytes:
     system; without these, such characters show as boxes.
 
     Raises:
-        typst.TypstError: Typst failed to compile the document.
+        DefinitionError: Typst failed; it is stopped after a minute, or above 2 GB of memory.
     """
-    import typst
-
     data = {
         **{
             name: getattr(content, name)
@@ -55,8 +54,8 @@ def to_pdf(content: Content) -> bytes:
         "facts": content.facts,
         "blocks": _blocks(content.blocks),
     }
-    template = files("dagorch.exporters.documents").joinpath("paper.typ").read_bytes()
-    return bytes(typst.compile(template, format="pdf", sys_inputs={"content": json.dumps(data)}))
+    template = files("dagorch.exporters.documents").joinpath("paper.typ").read_text("utf-8")
+    return typeset(template, "pdf", {"content": json.dumps(data)})
 
 
 def svg_to_png(svg: str, points: float, dots_per_inch: float) -> bytes:
@@ -67,14 +66,12 @@ def svg_to_png(svg: str, points: float, dots_per_inch: float) -> bytes:
         svg: The picture.
         points: Its width in points.
         dots_per_inch: Its resolution.
-    """
-    import typst
 
+    Raises:
+        DefinitionError: As `to_pdf`.
+    """
     inputs = {"svg": _with_bundled_font(svg), "points": f"{points:.2f}"}
-    pages = typst.compile(
-        _PICTURE_TEMPLATE.encode(), format="png", ppi=dots_per_inch, sys_inputs=inputs
-    )
-    return bytes(pages[0] if isinstance(pages, list) else pages)
+    return typeset(_PICTURE_TEMPLATE, "png", inputs, dots_per_inch)
 
 
 def svg_size(svg: str) -> tuple[float, float]:

@@ -45,6 +45,11 @@ def command(
         (["run", "cascade", ""], "the task is empty"),
         (["run", "cascade", " \n "], "the task is empty"),
         (["run", "cascade"], "cascade needs a TASK"),
+        (["run", "cascade", "caf\udce9"], "the task has half a character"),
+        (
+            ["run", "sequential", "x", "--steps", "a,\udce9"],
+            "--steps 'a,\ufffd' is not valid UTF-8",
+        ),
         (["run", "cascade", "x", "--modle", "m"], "No such option: --modle"),
         (["run", "cascade", "x", "--belter-count", "many"], "Invalid value for '--belter-count'"),
         (["run", "cascade", "x", "--belter-count", "0"], "belter_count=0 must be a whole number"),

@@ -242,3 +242,9 @@ def test_a_file_is_drawn_and_shown(command: Command, tmp_path: Path) -> None:
     assert "hello" in (tmp_path / "greeting.svg").read_text()
     assert "hello" in command("graph", "greeting.yaml")[1]
     assert "hello" in command("show", "greeting.yaml")[1]
+
+
+def test_an_input_that_is_not_utf_8_is_refused(command: Command) -> None:
+    code, _, err = command("run", "greeting.yaml", "--input", "name=\udce9", "--input", "times=2")
+    assert code == 2
+    assert "--input 'name=\ufffd' is not valid UTF-8" in err

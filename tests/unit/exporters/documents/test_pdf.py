@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import re
+from pathlib import Path
 
 import pypdf
 import pytest
 
 from dagorch import AgentResult, OrchestratorResult
-from dagorch.exporters.documents import compose
+from dagorch.child_process.bounded import ChildResult
+from dagorch.exporters.documents import compose, write_documents
 from dagorch.exporters.documents.pdf import svg_size, svg_to_png, to_pdf
 from tests.unit.exporters.documents import outcomes
 from tests.unit.exporters.documents.hostile import HOSTILE
@@ -112,3 +114,19 @@ def test_a_png_has_the_requested_width() -> None:
     assert int.from_bytes(png[16:20]) == 200
     assert svg_size(svg) == (80, 40)
     assert svg_size("<svg/>") == (400, 300)
+
+
+async def test_typst_in_its_child_process_may_fail_without_harm(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(module: str, name: str, data: bytes) -> ChildResult:
+        return ChildResult(error="it was stopped after 60 s")
+
+    monkeypatch.setattr("dagorch.exporters.typesetting.run_function", stopped)
+    monkeypatch.delattr("typst.compile")  # nothing calls it in this process
+    result = write_documents(await outcomes.cascade(), tmp_path, ["pdf", "docx", "markdown"])
+    assert [document.format for document in result.documents] == ["markdown"]
+    assert result.document_errors == {
+        name: f"DefinitionError: typst could not write the {kind}: it was stopped after 60 s"
+        for name, kind in (("pdf", "PDF"), ("docx", "PNG"))
+    }
