@@ -9,12 +9,14 @@ from typing import Any
 
 from rich.console import Console
 
-from dagorch.cli.loading import is_user_workflow, load_graph, taskless_graph
+from dagorch.cli.loading import is_user_workflow, load_graph, stand_ins_here, taskless_graph
 from dagorch.cli.options import option_name
 from dagorch.cli.patterns import make_orchestrator
 from dagorch.cli.streams import print_out
 from dagorch.errors import DefinitionError
 from dagorch.exporters import to_mermaid, to_text, write
+from dagorch.files import ENDINGS
+from dagorch.files.stand_ins import StandIns
 from dagorch.graph.graph import Graph
 
 __all__ = ["draw_graph", "print_graph"]
@@ -29,7 +31,9 @@ def draw_graph(
     Raises:
         DefinitionError: There is no such graph, or the file cannot be written.
     """
-    graph = _find_graph(target, settings, modules)
+    # A file that is written from another keeps its types, so it needs the modules.
+    is_file = out is not None and out.suffix.lower() in ENDINGS
+    graph = _find_graph(target, settings, modules, None if is_file else stand_ins_here())
     if out is None:
         print_out(to_mermaid(graph), end="")
     else:
@@ -43,7 +47,7 @@ def print_graph(target: str, settings: Mapping[str, Any], modules: Iterable[str]
     Raises:
         DefinitionError: There is no such graph.
     """
-    graph = _find_graph(target, settings, modules)
+    graph = _find_graph(target, settings, modules, stand_ins_here())
     try:
         "●├".encode(sys.stdout.encoding or "utf-8")
     except UnicodeEncodeError:
@@ -53,7 +57,9 @@ def print_graph(target: str, settings: Mapping[str, Any], modules: Iterable[str]
     print_out(to_text(graph, width=Console().width, ascii_only=ascii_only), end="")
 
 
-def _find_graph(target: str, settings: Mapping[str, Any], modules: Iterable[str]) -> Graph:
+def _find_graph(
+    target: str, settings: Mapping[str, Any], modules: Iterable[str], stand_ins: StandIns | None
+) -> Graph:
     if not is_user_workflow(target):
         if allowed := tuple(modules):
             raise DefinitionError(f"--allow {allowed[0]} is for graph files, not for {target!r}")
@@ -61,4 +67,4 @@ def _find_graph(target: str, settings: Mapping[str, Any], modules: Iterable[str]
     if settings:
         options = ", ".join(map(option_name, settings))
         raise DefinitionError(f"{options} cannot be used with {target!r}; set them in its code")
-    return load_graph(target, modules)
+    return load_graph(target, modules, stand_ins)

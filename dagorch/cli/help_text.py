@@ -91,7 +91,8 @@ Check a graph file and report every problem in it.
 
 \b
 Each problem has a file, a line and a column. Nothing runs. Modules that the
-file names are imported only if --allow permits them.
+file names are imported only if --allow permits them; of the others, the
+parameters of functions are read from their source.
 \b
 Examples:
   dagorch validate compare.yaml

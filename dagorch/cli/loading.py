@@ -11,11 +11,15 @@ from typing import Any
 
 from dagorch import files
 from dagorch.errors import DefinitionError, did_you_mean
+from dagorch.files.stand_ins import StandIns
 from dagorch.graph.graph import NO_DEFAULT, Graph
 from dagorch.nodes.base import Node
 from dagorch.orchestrators import BaseOrchestrator
 
-__all__ = ["all_nodes", "is_user_workflow", "load_graph", "load_workflow", "taskless_graph"]
+__all__ = [
+    "all_nodes", "is_user_workflow", "load_graph", "load_workflow", "stand_ins_here",
+    "taskless_graph",
+]  # fmt: skip
 
 _PLACEHOLDER_TASK = "the task"
 
@@ -36,9 +40,11 @@ def all_nodes(graph: Graph) -> Iterator[Node[Any]]:
                 graphs.append(body)
 
 
-def load_graph(target: str, modules: Iterable[str] = ()) -> Graph:
+def load_graph(
+    target: str, modules: Iterable[str] = (), stand_ins: StandIns | None = None
+) -> Graph:
     """Load a graph, or the graph of an orchestrator; otherwise as `load_workflow`."""
-    found = load_workflow(target, modules)
+    found = load_workflow(target, modules, stand_ins)
     return taskless_graph(found) if isinstance(found, BaseOrchestrator) else found
 
 
@@ -51,7 +57,14 @@ def taskless_graph(orchestrator: BaseOrchestrator) -> Graph:
     return graph
 
 
-def load_workflow(target: str, modules: Iterable[str] = ()) -> Graph | BaseOrchestrator:
+def stand_ins_here() -> StandIns:
+    """Return what stands for modules that are not imported, of Python and the current folder."""
+    return StandIns([*sys.path, str(Path.cwd())])
+
+
+def load_workflow(
+    target: str, modules: Iterable[str] = (), stand_ins: StandIns | None = None
+) -> Graph | BaseOrchestrator:
     """
     Load a graph or an orchestrator; modules may be in the current folder.
 
@@ -60,6 +73,7 @@ def load_workflow(target: str, modules: Iterable[str] = ()) -> Graph | BaseOrche
             an orchestrator, or a function or class that returns one when called without
             arguments.
         modules: The modules whose functions a file may use.
+        stand_ins: Stand for other modules that a file names; the graph cannot run.
 
     Raises:
         DefinitionError: The file has a problem, the module cannot be imported, or the name is
@@ -71,7 +85,7 @@ def load_workflow(target: str, modules: Iterable[str] = ()) -> Graph | BaseOrche
         # At the end, so that no file of the folder, which may be a stranger's, hides a library.
         if modules and folder not in sys.path:
             sys.path.append(folder)
-        return files.load_graph(target, modules=modules)
+        return files.load_graph(target, modules=modules, stand_ins=stand_ins)
     if folder not in sys.path:
         sys.path.insert(0, folder)
     if modules:

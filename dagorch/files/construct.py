@@ -14,7 +14,8 @@ from typing import Any, Final, Literal
 
 from dagorch.errors import DefinitionError, Problem
 from dagorch.files.fields import ERRORS, PLAIN_LLM_FIELDS, PLAIN_POLICY_FIELDS
-from dagorch.files.references import import_reference
+from dagorch.files.references import import_reference, is_allowed
+from dagorch.files.stand_ins import StandIns
 from dagorch.files.tree import Position, Tree
 from dagorch.files.type_names import read_type
 from dagorch.files.validate import fallback_form, is_graph, kind_of
@@ -47,7 +48,8 @@ class GraphConstruction:
 
     Args:
         file: The file's name, for places.
-        modules: The modules that the file may name.
+        modules: The modules that may be imported.
+        stand_ins: Makes stand-ins for what is in other modules; None if nothing is.
 
     Attributes:
         problems: What is wrong with single nodes and inputs.
@@ -55,9 +57,12 @@ class GraphConstruction:
         input_places: The place of each input.
     """
 
-    def __init__(self, file: str, modules: Iterable[str]) -> None:
+    def __init__(
+        self, file: str, modules: Iterable[str], stand_ins: StandIns | None = None
+    ) -> None:
         self.file = file
         self.modules = tuple(modules)
+        self.stand_ins = stand_ins
         self.problems: list[Problem] = []
         self.nodes: dict[str, Tree] = {}
         self.input_places: dict[str, str] = {}
@@ -177,7 +182,8 @@ class GraphConstruction:
             return self._branch(id, tree, policy)
         if kind == "select":
             labels = tree.get("labels", _YES_NO)
-            return Branch(id, self._function(tree["select"]), labels, policy=policy)
+            select = self._function(tree["select"], takes_inputs=False)
+            return Branch(id, select, labels, policy=policy)
         if kind == "merge":
             return Merge(
                 id,
@@ -240,6 +246,9 @@ class GraphConstruction:
             return Choice(id, policy=policy, **fields)
         if "class" not in tree:
             return LLM(id, policy=policy, **fields)
+        if (stand_ins := self._stand_ins_for(tree.get("class"))) is not None:
+            stand_ins.annotation(tree.get("class"))
+            return LLM(id, policy=policy, **fields)
         kind = self._object(tree.get("class"))
         if not (isinstance(kind, type) and issubclass(kind, LLM)):
             raise DefinitionError(f"node {id!r}: {tree.get('class')} is not a subclass of LLM")
@@ -265,7 +274,7 @@ class GraphConstruction:
             return None
         until = tree["until"]
         if isinstance(until.value, str) or "function" in until:
-            return self._function(until)
+            return self._function(until, takes_inputs=False)
         test = _test(until)
         than = None if test is None else _hashable(until.get(test))
         return Condition(until.get("field", ""), test or "", than)
@@ -274,7 +283,7 @@ class GraphConstruction:
         reducer = tree.get("reducer", "list")
         if isinstance(reducer, str) and ":" not in reducer:
             return reducer
-        return self._function(tree["reducer"])
+        return self._function(tree["reducer"], takes_inputs=False)
 
     def _policy(self, id: str, tree: Tree) -> Policy:
         options = {name: _hashable(tree.get(name)) for name in PLAIN_POLICY_FIELDS if name in tree}
@@ -296,7 +305,7 @@ class GraphConstruction:
             return Retry(fields)
         options = {name: fields[name] for name in _PLAIN_RETRY_FIELDS if name in fields}
         if "on" in fields:
-            options["on"] = tuple(ERRORS.get(name) or self._object(name) for name in fields["on"])
+            options["on"] = tuple(ERRORS.get(name) or self._error(name) for name in fields["on"])
             for kind in options["on"]:
                 if not (isinstance(kind, type) and issubclass(kind, BaseException)):
                     raise DefinitionError(f"retry.on: {kind!r:.80} is not an exception class")
@@ -308,14 +317,32 @@ class GraphConstruction:
         return self._type(tree.get("output")) if "output" in tree else default
 
     def _type(self, written: Any) -> Any:
-        return read_type(written, self._object)
+        def find(reference: str) -> Any:
+            stand_ins = self._stand_ins_for(reference)
+            return self._object(reference) if stand_ins is None else stand_ins.annotation(reference)
 
-    def _function(self, tree: Tree) -> Any:
-        if isinstance(tree.value, str):
-            return self._object(tree.value)
-        settings = tree.get("with", {})
-        function = self._object(tree.get("function"))
+        return read_type(written, find)
+
+    def _error(self, reference: str) -> Any:
+        stand_ins = self._stand_ins_for(reference)
+        return self._object(reference) if stand_ins is None else stand_ins.error(reference)
+
+    def _function(self, tree: Tree, *, takes_inputs: bool = True) -> Any:
+        is_name = isinstance(tree.value, str)
+        reference = tree.value if is_name else tree.get("function")
+        settings = {} if is_name else tree.get("with", {})
+        stand_ins = self._stand_ins_for(reference)
+        function = (
+            self._object(reference)
+            if stand_ins is None
+            else stand_ins.function(reference, takes_inputs=takes_inputs)
+        )
         return partial(function, **settings) if settings else function
+
+    def _stand_ins_for(self, reference: str) -> StandIns | None:
+        """Return what makes a stand-in for a name; None if it is imported."""
+        module = reference.partition(":")[0]
+        return None if is_allowed(module, self.modules) else self.stand_ins
 
     def _object(self, reference: str) -> Any:
         if reference not in self._objects:

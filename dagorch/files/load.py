@@ -15,6 +15,7 @@ from typing import Final
 
 from dagorch.errors import CycleError, DefinitionError, Problem
 from dagorch.files.construct import GraphConstruction
+from dagorch.files.stand_ins import StandIns
 from dagorch.files.syntax import MAX_BYTES, decode, parse_text
 from dagorch.files.tree import Malformed
 from dagorch.files.validate import validate
@@ -31,7 +32,9 @@ _MAX_LENGTH: Final = 2_000
 _QUOTED: Final = re.compile(r"'([^']{1,200})'")
 
 
-def load_graph(path: str | Path, *, modules: str | Iterable[str] = ()) -> Graph:
+def load_graph(
+    path: str | Path, *, modules: str | Iterable[str] = (), stand_ins: StandIns | None = None
+) -> Graph:
     """
     Load a graph from a YAML or JSON file, and validate it.
 
@@ -41,6 +44,7 @@ def load_graph(path: str | Path, *, modules: str | Iterable[str] = ()) -> Graph:
         path: The file, of at most 2,000,000 bytes, 100,000 values and 10,000 nodes.
         modules: The modules whose functions and types the file may name. A package includes
             its modules.
+        stand_ins: Stand for what other modules have. The graph can be drawn, but not run.
 
     Raises:
         DefinitionError: The file cannot be read or is not valid. `.problems` lists every
@@ -58,11 +62,16 @@ def load_graph(path: str | Path, *, modules: str | Iterable[str] = ()) -> Graph:
         text = decode(data)
     except Malformed as error:
         raise _malformed_error(error, str(path)) from None
-    return parse_graph(text, modules=modules, file=str(path), name=file.stem)
+    return parse_graph(text, modules=modules, file=str(path), name=file.stem, stand_ins=stand_ins)
 
 
 def parse_graph(
-    text: str, *, modules: str | Iterable[str] = (), file: str = "<text>", name: str = "graph"
+    text: str,
+    *,
+    modules: str | Iterable[str] = (),
+    file: str = "<text>",
+    name: str = "graph",
+    stand_ins: StandIns | None = None,
 ) -> Graph:
     """
     Load a graph from text, as `load_graph` does from a file.
@@ -72,6 +81,7 @@ def parse_graph(
         modules: As for `load_graph`.
         file: The name of the text in error messages.
         name: The name of the graph, if the text has none.
+        stand_ins: As for `load_graph`.
 
     Example:
         >>> graph = parse_graph('''
@@ -91,13 +101,13 @@ def parse_graph(
     modules = several(modules, "modules")
     try:
         tree = parse_text(text)
-        problems = validate(tree, file, modules)
+        problems = validate(tree, file, modules if stand_ins is None else None)
     except Malformed as error:
         raise _malformed_error(error, file) from None
     if problems:
         raise DefinitionError(_truncate(problems), subject=file)
     assert tree is not None
-    construction = GraphConstruction(file, modules)
+    construction = GraphConstruction(file, modules, stand_ins)
     graph = construction.graph(tree, name)
     if construction.problems:
         problems = _locate(construction.problems, construction)

@@ -18,7 +18,10 @@ from dagorch.files.plain import plain
 from dagorch.models.ref import Ref
 from dagorch.nodes.function import Function
 
-__all__ = ["TRUSTED", "function_data", "import_reference", "reference_to", "refusal"]
+__all__ = [
+    "TRUSTED", "function_data", "import_reference", "is_allowed", "malformation", "reference_to",
+    "refusal",
+]  # fmt: skip
 
 TRUSTED: Final = (
     "dagorch.models",
@@ -42,12 +45,10 @@ def refusal(reference: str, modules: Iterable[str]) -> str:
         >>> refusal("os:system", ["my"])
         "module 'os' is not allowed; load with modules=('os',), or --allow os, if you trust it"
     """
-    if not _FORM.fullmatch(reference):
-        return f"{reference!r:.80} is not of the form module:name"
-    module, _, name = reference.partition(":")
-    if any(part.startswith("__") for part in name.split(".")):
-        return f"{reference!r:.80} names an internal of Python; name a function or class"
-    if not _is_allowed(module, modules):
+    if problem := malformation(reference):
+        return problem
+    module = reference.partition(":")[0]
+    if not is_allowed(module, modules):
         return (
             f"module {module!r:.80} is not allowed; load with modules=({module!r:.80},), or "
             f"--allow {module:.80}, if you trust it"
@@ -55,8 +56,18 @@ def refusal(reference: str, modules: Iterable[str]) -> str:
     return ""
 
 
-def _is_allowed(module: str, modules: Iterable[str]) -> bool:
-    """Whether a module, or a package that contains it, is allowed."""
+def malformation(reference: str) -> str:
+    """Return why a text cannot name a function or class, or an empty string."""
+    if not _FORM.fullmatch(reference):
+        return f"{reference!r:.80} is not of the form module:name"
+    name = reference.partition(":")[2]
+    if any(part.startswith("__") for part in name.split(".")):
+        return f"{reference!r:.80} names an internal of Python; name a function or class"
+    return ""
+
+
+def is_allowed(module: str, modules: Iterable[str]) -> bool:
+    """Return whether a module, or a package that contains it, is allowed."""
     return any(module == known or module.startswith(f"{known}.") for known in (*TRUSTED, *modules))
 
 
@@ -85,7 +96,7 @@ def import_reference(reference: str, modules: Iterable[str]) -> Any:
         value = getattr(value, part)
     value = _unwrap_node(value)
     home = _home(value)
-    if not _is_allowed(home, modules):  # an import of an allowed module is not its own
+    if not is_allowed(home, modules):  # an import of an allowed module is not its own
         raise DefinitionError(
             f"{reference} is defined in module {home!r}, which is not allowed; name it there, and "
             f"load with modules=({home!r},), or --allow {home}, if you trust it"

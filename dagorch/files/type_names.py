@@ -75,6 +75,8 @@ class _Parser:
         if name in _PLAIN or not self.peek("["):
             return found
         arguments = self.items(lambda: self.argument(depth - 1))
+        if found is Any:  # stands for a class that was not imported
+            return Any
         try:
             return found[tuple(arguments) if len(arguments) > 1 else arguments[0]]
         except TypeError as error:

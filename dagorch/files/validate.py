@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from functools import partial
 from itertools import islice
 from typing import Any, Final
 
@@ -23,7 +24,7 @@ from dagorch.files.fields import (
     WIRING,
     Field,
 )
-from dagorch.files.references import refusal
+from dagorch.files.references import malformation, refusal
 from dagorch.files.tree import Malformed, Position, Tree
 from dagorch.files.type_names import read_type
 from dagorch.graph.collection import MAX_DEPTH
@@ -62,19 +63,19 @@ def fallback_form(tree: Tree) -> str:
     return "graph" if is_graph(tree) else "node"
 
 
-def validate(tree: Tree | None, file: str, modules: Iterable[str]) -> list[Problem]:
+def validate(tree: Tree | None, file: str, modules: Iterable[str] | None) -> list[Problem]:
     """
     Return everything that is wrong with the values of a file.
 
     Args:
         tree: The values; None for an empty file.
         file: The file's name, for places.
-        modules: The modules that the file may name.
+        modules: The modules that the file may name; None permits every name.
 
     Raises:
         Malformed: The file has too many nodes.
     """
-    validation = _Validation(file, tuple(modules))
+    validation = _Validation(file, None if modules is None else tuple(modules))
     if tree is None:
         validation.report("the file is empty; it needs nodes", Position(1, 1))
     else:
@@ -95,9 +96,11 @@ class _Validation:
         checks: By the role of a field, the check of its value.
     """
 
-    def __init__(self, file: str, modules: tuple[str, ...]) -> None:
+    def __init__(self, file: str, modules: tuple[str, ...] | None) -> None:
         self.file = file
-        self.modules = modules
+        self.refusal: Callable[[str], str] = (
+            malformation if modules is None else partial(refusal, modules=modules)
+        )
         self.problems: list[Problem] = []
         self.nodes = 0
         self.checks: Mapping[str, Callable[[Tree, str], None]] = {
@@ -347,7 +350,7 @@ class _Validation:
         refusals: list[str] = []
 
         def find(reference: str) -> Any:
-            if problem := refusal(reference, self.modules):
+            if problem := self.refusal(reference):
                 refusals.append(problem)
             return list  # stands for any class that takes arguments
 
@@ -360,7 +363,7 @@ class _Validation:
 
     def _function(self, tree: Tree, node: str) -> None:
         reference = tree if isinstance(tree.value, str) else tree["function"]
-        if problem := refusal(reference.value, self.modules):
+        if problem := self.refusal(reference.value):
             self.report(problem, reference.position, node)
 
     def _functions(self, tree: Tree, node: str) -> None:

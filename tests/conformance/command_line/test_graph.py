@@ -66,12 +66,25 @@ def test_graph_writes_every_format(
         assert len(load_graph(out, modules=(SEARCHES,))) > 0
 
 
-def test_a_file_that_searches_needs_permission(
+def test_a_file_that_searches_needs_permission_only_to_run(
     bare: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run_command(["graph", "swarm", "-o", "swarm.yaml"]) == 0
-    assert run_command(["validate", "swarm.yaml"]) == 2
-    assert f"--allow {SEARCHES}" in capsys.readouterr().err
+    for command in (["validate"], ["show"], ["graph", "-o", "swarm.svg"], ["graph"]):
+        assert run_command([*command, "swarm.yaml"]) == 0, capsys.readouterr().err
+    for command in (["run"], ["graph", "-o", "again.yaml"]):
+        capsys.readouterr()
+        assert run_command([*command, "swarm.yaml"]) == 2
+        assert f"--allow {SEARCHES}" in capsys.readouterr().err
+
+
+def test_a_picture_of_a_file_is_the_same_without_its_modules(
+    bare: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_command(["graph", "swarm", "-o", "swarm.yaml"]) == 0
+    for name, allowed in (("with.svg", ["--allow", SEARCHES]), ("without.svg", [])):
+        assert run_command(["graph", "swarm.yaml", "-o", name, *allowed]) == 0
+    assert (bare / "with.svg").read_bytes() == (bare / "without.svg").read_bytes()
 
 
 async def test_the_file_of_a_pattern_gives_the_same_result() -> None:

@@ -202,6 +202,31 @@ def test_a_function_runs_only_from_an_allowed_module(command: Command, tmp_path:
     assert (code, out.split()[-1]) == (0, "7")
 
 
+def test_what_runs_nothing_imports_nothing(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "unseen_sums.py").write_text(
+        "raise SystemExit('imported')\ndef total(numbers: list[int]) -> int: ...\n"
+    )
+    (tmp_path / "adding.yml").write_text(ADDING % "unseen_sums")
+    code, out, err = command("validate", "adding.yml")
+    assert (code, err) == (0, "")
+    ok, rest = out.splitlines()
+    assert ok == "ok: adding.yml: 1 node (1 function); inputs: numbers"
+    assert rest.startswith("not imported, so only the parameters were checked: unseen_sums:total;")
+    assert rest.endswith("; --allow unseen_sums checks them")
+    assert "total" in command("show", "adding.yml")[1]
+    assert "total" in command("graph", "adding.yml")[1]
+    code, _, err = command("validate", "adding.yml", "--allow", "unseen_sums")
+    assert code == 2
+    assert "module 'unseen_sums' cannot be imported: SystemExit: imported" in err
+    (tmp_path / "unseen_sums.py").write_text("def total(number: int) -> int: ...\n")
+    code, _, err = command("validate", "adding.yml")
+    assert code == 2
+    assert "'number'" in err
+    (tmp_path / "unseen_sums.py").unlink()
+    code, _, err = command("validate", "adding.yml")
+    assert (code, "numbers" in err) == (0, False)
+
+
 @pytest.mark.parametrize("pattern", ["cascade", "sequential", "conditional"])
 @pytest.mark.parametrize("ending", ["yaml", "json"])
 def test_a_pattern_written_as_a_file_is_the_same_graph(
