@@ -17,6 +17,7 @@ from anyio.lowlevel import current_token
 from dagorch.errors import DefinitionError, did_you_mean
 from dagorch.ports import Provider
 from dagorch.providers.adapter import adapt
+from dagorch.providers.misspelled import intended_name
 from dagorch.providers.registry import (
     PROVIDER_NAMES,
     SERVICES,
@@ -77,6 +78,8 @@ class Router:
         self.default: Provider | None = None if default is None else adapt(default)
         self._named = {name: adapt(provider) for name, provider in (providers or {}).items()}
         self._created: dict[_Target, Provider] = {}
+        self._spelled_well: set[tuple[str, str]] = set()
+        """Services and models whose names were checked."""
         # A router may be used on several event loops at once, each in its own thread.
         self._lock = threading.Lock()
         self._active_runs: WeakKeyDictionary[object, int] = WeakKeyDictionary()
@@ -124,7 +127,7 @@ class Router:
                 return self.named(home, model)
             raise self._unknown_model_error(model) if model else DefinitionError(_NO_DEFAULT)
         try:
-            return self._provider(target)
+            provider, name = self._provider(target)
         except DefinitionError as error:
             hint = ""
             if self.default is not None:
@@ -133,6 +136,28 @@ class Router:
             raise DefinitionError(
                 f"model {target.model!r} belongs to {target.provider}: {error}{hint}"
             ) from None
+        if not model.startswith(f"{provider.name}:"):
+            self._check_spelling(provider, name or provider.default_model)
+        return provider, name
+
+    def _check_spelling(self, provider: Provider, model: str) -> None:
+        """Refuse a model that is one letter off one in the service's price list."""
+        key = provider.name, model
+        if key in self._spelled_well:
+            return
+        service = SERVICES.get(provider.name)
+        address = getattr(provider, "base_url", None)
+        if service is not None and isinstance(address, str) and service.is_at(address):
+            from dagorch.providers.prices import MODEL_ALIASES, priced_models
+
+            prices = {service.price_service} if service.price_service else set()
+            intended = intended_name(model, [*priced_models(prices), *MODEL_ALIASES])
+            if intended is not None:
+                raise DefinitionError(
+                    f"{provider.name} has no model {model!r}; did you mean {intended!r}? To send "
+                    f"{model!r} all the same, write '{provider.name}:{model}'"
+                )
+        self._spelled_well.add(key)
 
     def named(self, provider: str, model: str = "") -> tuple[Provider, str]:
         """
