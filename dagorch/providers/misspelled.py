@@ -41,9 +41,8 @@ def _is_slip(words: list[str], known: list[str]) -> bool:
     if len(pairs) != 1:
         return False
     word, other = pairs[0]
-    return (
-        other.isalpha() and word.isalpha() and len(other) >= _MIN_LETTERS and _one_edit(word, other)
-    )
+    are_letters = word.isalpha() and other.isalpha()
+    return are_letters and len(other) >= _MIN_LETTERS and _one_edit(word, other)
 
 
 def _one_edit(word: str, other: str) -> bool:

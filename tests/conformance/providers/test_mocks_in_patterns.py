@@ -71,12 +71,16 @@ class Custom(BaseOrchestrator):
 
 
 CONFIG = OrchestratorConfig(max_retries=0)
+STEPS = OrchestratorConfig(max_retries=0, steps=["a", "b"])
 PATTERNS: dict[str, tuple[Callable[[Any], BaseOrchestrator], int]] = {
     "cascade": (lambda p: DreamCascadeOrchestrator(DreamCascadeConfig(max_retries=0), p), 7),
     "swarm": (
-        lambda p: DreamSwarmOrchestrator(DreamSwarmConfig(num_agents=4, max_retries=0), p, sources=shelves()), 5
+        lambda p: DreamSwarmOrchestrator(
+            DreamSwarmConfig(num_agents=4, max_retries=0), p, sources=shelves()
+        ),
+        5,
     ),
-    "sequential": (lambda p: SequentialOrchestrator(OrchestratorConfig(steps=["a", "b"], max_retries=0), p), 2),
+    "sequential": (lambda p: SequentialOrchestrator(STEPS, p), 2),
     "conditional": (
         lambda p: ConditionalOrchestrator(
             CONFIG, p, condition=lambda c: True, true_branch="a", false_branch="b"

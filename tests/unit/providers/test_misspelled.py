@@ -14,7 +14,8 @@ KNOWN = ["grok-3", "grok-3-mini", "gpt-4o", "gpt-4", "gpt-4o-mini", "claude-3-5-
 @pytest.mark.parametrize(
     ("name", "intended"),
     [
-        ("grokk-3", "grok-3"), ("grk-3", "grok-3"), ("gork-3", "grok-3"), ("grok-3-min", "grok-3-mini"),
+        ("grokk-3", "grok-3"), ("grk-3", "grok-3"), ("gork-3", "grok-3"),
+        ("grok-3-min", "grok-3-mini"),
         ("grok-3-mimi", "grok-3-mini"), ("claude-3-5-sonet", "claude-3-5-sonnet"),
     ],
 )  # fmt: skip
