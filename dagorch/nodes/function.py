@@ -44,7 +44,7 @@ class Context(Generic[D]):
         deps: D,
         exchange: Callable[[LLMRequest, Callable[[str], None] | None], Awaitable[LLMResponse]],
         exchange_sync: Callable[[LLMRequest], LLMResponse],
-        usage: Callable[[], Usage],
+        usage: Callable[[str], Usage],
     ) -> None:
         self.run_id = run_id
         self.path = path
@@ -57,7 +57,11 @@ class Context(Generic[D]):
     @property
     def usage(self) -> Usage:
         """What the calls of this node run have used so far, those of failed attempts included."""
-        return self._usage()
+        return self._usage("")
+
+    def usage_of(self, node: str) -> Usage:
+        """Return what a node of the same graph has used so far, by its id."""
+        return self._usage(node)
 
     async def acomplete(
         self, messages: MessagesLike, model: str | None = None, **options: Any

@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
+from dagorch.errors import InvalidOutputError
 from dagorch.models.config import DreamCascadeConfig, OrchestratorConfig
 from dagorch.models.result import Result
-from dagorch.models.task import AgentType
-from dagorch.orchestrators.base import BaseOrchestrator
+from dagorch.models.task import AgentType, SubTask
+from dagorch.orchestrators.builtin import BuiltinOrchestrator
 from dagorch.orchestrators.model_lookup import model_name, token_limits
 from dagorch.orchestrators.workflow import AgentInfo, Workflow
-from dagorch.patterns.cascade import Cascade, Tier, cascade_graph
+from dagorch.patterns.cascade import Cascade, Tier, cascade_graph, planner_node
+from dagorch.patterns.planner import questions_of_plan
 
 __all__ = ["BeltalowdaOrchestrator", "DreamCascadeOrchestrator"]
 
 
-class DreamCascadeOrchestrator(BaseOrchestrator):
+class DreamCascadeOrchestrator(BuiltinOrchestrator):
     """
     Split a question, search in parallel, analyse, and synthesise an answer.
 
@@ -44,7 +46,29 @@ class DreamCascadeOrchestrator(BaseOrchestrator):
     config_class: ClassVar[type[OrchestratorConfig]] = DreamCascadeConfig
     unused_fields: ClassVar[frozenset[str]] = frozenset({"num_agents", "steps"})
 
+    missing_steps: ClassVar[Mapping[str, str]] = {}
+
     config: DreamCascadeConfig
+
+    async def decompose_task(
+        self, task: str, context: dict[str, Any] | None = None
+    ) -> list[SubTask]:
+        """Ask the model for `belter_count` questions; missing ones are derived from the task."""
+        count = self.config.belter_count
+        own = {name: value for name, value in (context or {}).items() if name != "task"}
+        limits = token_limits(self._router, self.config.primary_model or "", own)
+        planner = planner_node(Tier(1, "", limits), count)
+        response = await self.provider.exchange(
+            planner.request({"task": task, "count": count}), lambda _text: None
+        )
+        try:
+            plan = planner.parse(response)
+        except InvalidOutputError:
+            plan = []
+        return [
+            SubTask(f"belter_{n}", question, AgentType.BELTER)
+            for n, question in enumerate(questions_of_plan(plan, task, count), 1)
+        ]
 
     def _workflow(self, task: str, context: Mapping[str, Any]) -> Workflow:
         config = self.config
@@ -65,9 +89,12 @@ class DreamCascadeOrchestrator(BaseOrchestrator):
             role: Tier(counts[role], model, token_limits(self._router, model, context))
             for role, model in models.items()
         }
-        graph = cascade_graph(Cascade(*tiers.values()), task, self._policy)
+        overrides = self._node_overrides({**context, "task": task}, _described)
+        graph = cascade_graph(Cascade(*tiers.values()), task, self._policy, overrides)
         agents = dict(self._agents(counts, models))
         answer = "merge" if config.camina_count > 1 else "camina_1"
+        if overrides.synthesize is not None:
+            answer = "synthesize"
 
         def metadata(result: Result) -> dict[str, Any]:
             return {
@@ -99,6 +126,14 @@ class DreamCascadeOrchestrator(BaseOrchestrator):
             for number in range(1, counts[role] + 1):
                 id = f"{role}_{number}"
                 yield id, AgentInfo(id, role, id, {"tier": str(role), "model": model})
+
+
+def _described(id: str, inputs: Any) -> tuple[str, dict[str, Any]]:
+    role, _, number = id.partition("_")
+    if role == AgentType.BELTER:
+        return inputs["questions"][int(number) - 1], {}
+    verb = "Analyse the findings" if role == AgentType.DRUMMER else "Write an answer"
+    return verb, inputs
 
 
 BeltalowdaOrchestrator = DreamCascadeOrchestrator

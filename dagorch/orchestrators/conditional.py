@@ -9,7 +9,7 @@ from dagorch.errors import DefinitionError, RunError, did_you_mean
 from dagorch.models.config import OrchestratorConfig
 from dagorch.nodes.choice import YES_OR_NO
 from dagorch.nodes.function import Context
-from dagorch.orchestrators.base import BaseOrchestrator
+from dagorch.orchestrators.builtin import BuiltinOrchestrator
 from dagorch.orchestrators.handlers import (
     AnyHandler,
     Handler,
@@ -26,7 +26,7 @@ from dagorch.patterns.steps import Step
 __all__ = ["ConditionalOrchestrator"]
 
 
-class ConditionalOrchestrator(BaseOrchestrator):
+class ConditionalOrchestrator(BuiltinOrchestrator):
     """
     Run the one branch that a condition picks; the result is the output of its last step.
 
@@ -102,7 +102,7 @@ class ConditionalOrchestrator(BaseOrchestrator):
         primary = self.config.primary_model or ""
         branches = {
             label: [
-                Step(name, instruction=step)
+                self._step(name, full_context, step)
                 if isinstance(step, str)
                 else Step(name, step_function(step, name, full_context, self.provider))
                 for name, step in steps.items()

@@ -18,7 +18,7 @@ from dagorch.orchestrators.metered import MeteredProvider, bound_to_node
 from dagorch.orchestrators.workflow import AgentInfo, Workflow, with_usage
 from dagorch.patterns.subtasks import node_ids, subtask_graph
 
-__all__ = ["CustomGraph", "ThreeMethods"]
+__all__ = ["CustomGraph", "ThreeMethods", "call_method", "perform_subtask", "validated_plan"]
 
 
 class ThreeMethods(Protocol):
@@ -72,9 +72,9 @@ class CustomGraph:
 
     async def _decompose(self, task: str, run: Context[Any]) -> list[SubTask]:
         with bound_to_node(self._provider, run):
-            returned = await _awaited(self._methods.decompose_task(task, dict(self._context)))
+            returned = await call_method(self._methods.decompose_task, task, dict(self._context))
         try:
-            plan = _validated_plan(returned)
+            plan = validated_plan(returned)
             subtask_graph(plan, self._function_of).compile()
         except DefinitionError as error:
             invalid = ExpansionError(f"decompose_task returned an invalid plan: {error}")
@@ -96,26 +96,7 @@ class CustomGraph:
     def _function_of(self, subtask: SubTask) -> Callable[..., Awaitable[AgentResult]]:
         async def execute(run: Context[Any], results: dict[str, AgentResult]) -> AgentResult:
             context = {**self._context, "results": dict(results)}
-            with bound_to_node(self._provider, run):
-                result = await _awaited(self._methods.execute_subtask(subtask, context))
-            if not isinstance(result, AgentResult):
-                raise OutputTypeError(
-                    f"execute_subtask returned a {type(result).__name__} for {subtask.id!r}: "
-                    f"{result!r:.80}; return AgentResult({subtask.id!r}, content)",
-                    path=run.path,
-                )
-            if result.subtask_id != subtask.id:
-                raise OutputTypeError(
-                    f"execute_subtask returned the result of {result.subtask_id!r} for "
-                    f"{subtask.id!r}; return AgentResult({subtask.id!r}, content)",
-                    path=run.path,
-                )
-            result = with_usage(result, run.usage)
-            if isinstance(run.deps, Workflow):
-                run.deps.recorded[run.path] = result
-            if result.status in (TaskStatus.FAILED, TaskStatus.CANCELLED):
-                raise _reported_failure(result)
-            return result
+            return await perform_subtask(self._methods, self._provider, subtask, context, run)
 
         return execute
 
@@ -124,14 +105,47 @@ class CustomGraph:
         by_id = {result.subtask_id: result for result in completed}
         context = {**self._context, "results": by_id}
         with bound_to_node(self._provider, run):
-            return await _awaited(self._methods.synthesize_results(completed, context))
+            return await call_method(self._methods.synthesize_results, completed, context)
 
 
-async def _awaited(outcome: Any) -> Any:
+async def perform_subtask(
+    methods: ThreeMethods,
+    provider: MeteredProvider,
+    subtask: SubTask,
+    context: dict[str, Any],
+    run: Context[Any],
+) -> AgentResult:
+    """Call `execute_subtask` for a node run, and check and record what it returns."""
+    with bound_to_node(provider, run):
+        result = await call_method(methods.execute_subtask, subtask, context)
+    if not isinstance(result, AgentResult):
+        raise OutputTypeError(
+            f"execute_subtask returned a {type(result).__name__} for {subtask.id!r}: "
+            f"{result!r:.80}; return AgentResult({subtask.id!r}, content)",
+            path=run.path,
+        )
+    if result.subtask_id != subtask.id:
+        raise OutputTypeError(
+            f"execute_subtask returned the result of {result.subtask_id!r} for "
+            f"{subtask.id!r}; return AgentResult({subtask.id!r}, content)",
+            path=run.path,
+        )
+    result = with_usage(result, run.usage)
+    if isinstance(run.deps, Workflow):
+        run.deps.recorded[run.path] = result
+    if result.status in (TaskStatus.FAILED, TaskStatus.CANCELLED):
+        raise _reported_failure(result)
+    return result
+
+
+async def call_method(method: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a user's method, which may be async."""
+    outcome = method(*arguments)
     return await outcome if inspect.isawaitable(outcome) else outcome
 
 
-def _validated_plan(plan: Any) -> list[SubTask]:
+def validated_plan(plan: Any) -> list[SubTask]:
+    """Return a plan as a list; raise `DefinitionError` if it is not one of subtasks."""
     if isinstance(plan, str | bytes | Mapping | BaseModel) or not hasattr(plan, "__iter__"):
         raise DefinitionError(f"it is a {type(plan).__name__}, not a list of SubTask")
     listed = list(plan)

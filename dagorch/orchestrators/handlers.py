@@ -181,12 +181,13 @@ def steps_of(
     handlers: Mapping[str, Handler],
     context: Mapping[str, Any],
     provider: MeteredProvider,
+    without_handler: Callable[[str, Mapping[str, Any]], Step],
 ) -> list[Step]:
-    """Return the steps of a pattern; a step without a handler is done by a model."""
+    """Return the steps of a pattern; `without_handler` makes a step that has no handler."""
     return [
         Step(name, step_function(handlers[name], name, context, provider))
         if name in handlers
-        else Step(name)
+        else without_handler(name, context)
         for name in names
     ]
 

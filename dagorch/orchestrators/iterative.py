@@ -11,7 +11,7 @@ from dagorch.ids import NodePath
 from dagorch.models.config import OrchestratorConfig
 from dagorch.models.result import Result
 from dagorch.nodes.function import Context
-from dagorch.orchestrators.base import BaseOrchestrator
+from dagorch.orchestrators.builtin import BuiltinOrchestrator
 from dagorch.orchestrators.handlers import (
     AnyHandler,
     Handler,
@@ -33,7 +33,7 @@ MAX_ITERATIONS: Final = 10_000
 _DEFAULT_STEP: Final = "improve"
 
 
-class IterativeOrchestrator(BaseOrchestrator):
+class IterativeOrchestrator(BuiltinOrchestrator):
     """
     Repeat a pass of steps until it converges; each pass reads the one before.
 
@@ -120,7 +120,7 @@ class IterativeOrchestrator(BaseOrchestrator):
     def _workflow(self, task: str, context: Mapping[str, Any]) -> Workflow:
         primary = self.config.primary_model or ""
         full_context = {**context, "task": task}
-        steps = steps_of(self._steps, self._handlers, full_context, self.provider)
+        steps = steps_of(self._steps, self._handlers, full_context, self.provider, self._step)
         graph = iterative_graph(
             steps,
             self._check(),

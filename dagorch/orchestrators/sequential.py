@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from dagorch.errors import DefinitionError, Problem
 from dagorch.models.config import OrchestratorConfig
-from dagorch.orchestrators.base import BaseOrchestrator
+from dagorch.orchestrators.builtin import BuiltinOrchestrator
 from dagorch.orchestrators.handlers import AnyHandler, handlers_by_step, steps_of
 from dagorch.orchestrators.model_lookup import model_settings
 from dagorch.orchestrators.workflow import AgentInfo, Workflow
@@ -16,7 +16,7 @@ from dagorch.patterns.sequential import sequential_graph
 __all__ = ["SequentialOrchestrator"]
 
 
-class SequentialOrchestrator(BaseOrchestrator):
+class SequentialOrchestrator(BuiltinOrchestrator):
     """
     Run steps in order; each reads the outputs of all earlier ones.
 
@@ -83,7 +83,7 @@ class SequentialOrchestrator(BaseOrchestrator):
         names = list(self.config.steps or ())
         primary = self.config.primary_model or ""
         full_context = {**context, "task": task}
-        steps = steps_of(names, self._handlers, full_context, self.provider)
+        steps = steps_of(names, self._handlers, full_context, self.provider, self._step)
         settings = model_settings(self._router, primary, context)
         graph = sequential_graph(steps, task, settings, self._policy)
         ids = [node.id for node in graph]

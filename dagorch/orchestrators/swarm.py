@@ -10,7 +10,7 @@ from dagorch.models.config import DreamSwarmConfig, OrchestratorConfig
 from dagorch.models.finding import Finding
 from dagorch.models.result import Result
 from dagorch.models.task import AgentResult, AgentType, TaskStatus
-from dagorch.orchestrators.base import BaseOrchestrator
+from dagorch.orchestrators.builtin import BuiltinOrchestrator
 from dagorch.orchestrators.model_lookup import model_name, token_limits
 from dagorch.orchestrators.search import SearchWorkflow, search_function
 from dagorch.orchestrators.workflow import AgentInfo, Workflow
@@ -23,7 +23,7 @@ from dagorch.sources.registry import SOURCES, get_source
 __all__ = ["DreamSwarmOrchestrator", "SwarmOrchestrator"]
 
 
-class DreamSwarmOrchestrator(BaseOrchestrator):
+class DreamSwarmOrchestrator(BuiltinOrchestrator):
     """
     Search several domains, let agents read and cite the findings, and synthesise an answer.
 
@@ -65,6 +65,9 @@ class DreamSwarmOrchestrator(BaseOrchestrator):
 
     config_class: ClassVar[type[OrchestratorConfig]] = DreamSwarmConfig
 
+    missing_steps: ClassVar[Mapping[str, str]] = {
+        "decompose_task": "its agents are dealt the domains of the config"
+    }
     config: DreamSwarmConfig
 
     def __init__(
@@ -114,9 +117,17 @@ class DreamSwarmOrchestrator(BaseOrchestrator):
         domains = list(sources)
         limits = token_limits(self._router, model, context)
         swarm = Swarm(config.num_agents, domains, config.findings_per_agent, model, limits)
-        graph = swarm_graph(
-            swarm, lambda name: search_function(name, sources[name]), task, self._policy
+        overrides = self._node_overrides(
+            {**context, "task": task},
+            lambda _id, inputs: (
+                f"Answer from the findings: {task}",
+                {"found": inputs["found"].render(limits.read_bytes)},
+            ),
         )
+        graph = swarm_graph(
+            swarm, lambda name: search_function(name, sources[name]), task, self._policy, overrides
+        )
+        synthesizes = overrides.synthesize is not None
         ids = node_ids(domains)
         shown_model = model_name(self._router, model)
         agents = {
@@ -149,8 +160,8 @@ class DreamSwarmOrchestrator(BaseOrchestrator):
             task,
             graph,
             planning_path="",
-            synthesis_path="synthesis",
-            answer_path="answer",
+            synthesis_path="synthesize" if synthesizes else "synthesis",
+            answer_path="synthesize" if synthesizes else "answer",
             agents=agents,
             metadata=metadata,
             adjust=adjust,

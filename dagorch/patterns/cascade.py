@@ -12,11 +12,12 @@ from dagorch.models.policy import DEFAULT_POLICY, Policy
 from dagorch.models.ref import Ref
 from dagorch.nodes.llm import LLM
 from dagorch.patterns import cascade_prompts as prompts
+from dagorch.patterns.overrides import NO_OVERRIDES, Overrides, add_synthesis, deal
 from dagorch.patterns.partition import join_texts, partition
 from dagorch.patterns.planner import PlannerLLM, QuestionLLM, Questions, questions_of_plan
 from dagorch.patterns.token_limits import LARGE, TokenLimits
 
-__all__ = ["Cascade", "Tier", "cascade_graph"]
+__all__ = ["Cascade", "Tier", "cascade_graph", "planner_node"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,12 @@ class Cascade:
     caminas: Tier = field(default_factory=Tier)
 
 
-def cascade_graph(cascade: Cascade, task: str, policy: Policy = DEFAULT_POLICY) -> Graph:
+def cascade_graph(
+    cascade: Cascade,
+    task: str,
+    policy: Policy = DEFAULT_POLICY,
+    overrides: Overrides = NO_OVERRIDES,
+) -> Graph:
     """
     Build the graph of a Dream Cascade; its value is the text of the answer.
 
@@ -54,6 +60,7 @@ def cascade_graph(cascade: Cascade, task: str, policy: Policy = DEFAULT_POLICY) 
         cascade: The tiers.
         task: The task; the default of the graph's input `task`.
         policy: The policy of every LLM node.
+        overrides: What a subclass does itself.
 
     Example:
         >>> graph = cascade_graph(Cascade(belters=Tier(2), drummers=Tier(1)), "Why is it blue?")
@@ -66,10 +73,28 @@ def cascade_graph(cascade: Cascade, task: str, policy: Policy = DEFAULT_POLICY) 
     belters, drummers, caminas = cascade.belters, cascade.drummers, cascade.caminas
     agent_policy = replace(policy, on_error="continue")
 
-    plan = graph.add(_planner(cascade.planner, belters.count, policy), count=belters.count)
-    questions = graph.function(questions_of_plan, id="questions", plan=plan, count=belters.count)
+    agents: dict[str, Ref[Any]] = {}
+
+    def add_agent(node: LLM[str], **inputs: Ref[Any]) -> Ref[Any]:
+        if overrides.execute is None:
+            agents[node.id] = graph.add(node, **inputs)
+        else:
+            function = overrides.execute(node.id)
+            agents[node.id] = graph.function(
+                function, id=node.id, policy=agent_policy, inputs=dict(inputs)
+            )
+        return agents[node.id]
+
+    if overrides.decompose is None:
+        plan = graph.add(planner_node(cascade.planner, belters.count, policy), count=belters.count)
+        questions = graph.function(
+            questions_of_plan, id="questions", plan=plan, count=belters.count
+        )
+    else:
+        own_plan = graph.function(overrides.decompose, id="decompose", policy=policy)
+        questions = graph.function(deal, id="questions", plan=own_plan, count=belters.count)
     searches = [
-        graph.add(
+        add_agent(
             QuestionLLM(
                 f"belter_{i + 1}", index=i, policy=agent_policy, **belters.options(prompts.SEARCH)
             ),
@@ -80,7 +105,7 @@ def cascade_graph(cascade: Cascade, task: str, policy: Policy = DEFAULT_POLICY) 
     shares = [[searches[i] for i in share] for share in partition(belters.count, drummers.count)]
     findings = _merge_shares(graph, "findings", shares, drummers)
     analyses = [
-        graph.add(
+        add_agent(
             LLM(f"drummer_{i + 1}", policy=agent_policy, **drummers.options(prompts.ANALYSE)),
             findings=findings[i % len(findings)],
         )
@@ -88,7 +113,7 @@ def cascade_graph(cascade: Cascade, task: str, policy: Policy = DEFAULT_POLICY) 
     ]
     (notes,) = _merge_shares(graph, "analyses", [analyses], caminas)
     answers = [
-        graph.add(
+        add_agent(
             LLM(
                 f"camina_{i + 1}",
                 policy=agent_policy,
@@ -98,7 +123,9 @@ def cascade_graph(cascade: Cascade, task: str, policy: Policy = DEFAULT_POLICY) 
         )
         for i in range(caminas.count)
     ]
-    if len(answers) > 1:
+    if overrides.synthesize is not None:
+        answers = [add_synthesis(graph, overrides.synthesize, agents, policy)]
+    elif len(answers) > 1:
         (reports,) = _merge_shares(graph, "reports", [answers], cascade.planner)
         options = cascade.planner.options(prompts.MERGE, is_answer=True)
         answers = [graph.add(LLM("merge", policy=policy, **options), reports=reports)]
@@ -106,7 +133,8 @@ def cascade_graph(cascade: Cascade, task: str, policy: Policy = DEFAULT_POLICY) 
     return graph
 
 
-def _planner(tier: Tier, count: int, policy: Policy) -> PlannerLLM:
+def planner_node(tier: Tier, count: int, policy: Policy = DEFAULT_POLICY) -> PlannerLLM:
+    """Return the node that plans the questions."""
     exact = tier.limits.exact_plan
     options = tier.options(prompts.DECOMPOSE)
     options["max_tokens"] = min(max(tier.limits.write_tokens, 50 * count), 3_000)

@@ -9,8 +9,10 @@ from typing import Any
 
 from dagorch.graph.graph import Graph
 from dagorch.models.policy import DEFAULT_POLICY, Policy
+from dagorch.models.ref import Ref
 from dagorch.nodes.llm import LLM
 from dagorch.patterns import swarm_prompts as prompts
+from dagorch.patterns.overrides import NO_OVERRIDES, Overrides, add_synthesis
 from dagorch.patterns.subtasks import node_ids
 from dagorch.patterns.swarm_records import (
     answer_text,
@@ -71,6 +73,7 @@ def swarm_graph(
     search: Callable[[str], Callable[..., Any]],
     task: str,
     policy: Policy = DEFAULT_POLICY,
+    overrides: Overrides = NO_OVERRIDES,
 ) -> Graph:
     """
     Build the graph of a Dream Swarm; its value is the text of the answer.
@@ -84,6 +87,7 @@ def swarm_graph(
             `limit` and returns a `SearchResult`.
         task: The task; the default of the graph's input `task`.
         policy: The policy of every node that calls a model or searches.
+        overrides: What a subclass does itself.
 
     Example:
         >>> graph = swarm_graph(Swarm(2, ["a"]), lambda domain: lambda task, limit: None, "Why?")
@@ -106,6 +110,7 @@ def swarm_graph(
         for domain, id in ids.items()
     }
     reports = []
+    agents: dict[str, Ref[Any]] = {}
     for n, own in enumerate(assigned, 1):
         parts = {domain: [readers[domain].index(n - 1), len(readers[domain])] for domain in own}
         found = graph.merge(
@@ -122,8 +127,19 @@ def swarm_graph(
             policy=agent_policy,
             **swarm.limits.options(prompts.READ, swarm.model),
         )
-        reply = graph.add(agent, found=found, after=any_found["yes"])
+        if overrides.execute is None:
+            reply: Ref[Any] = graph.add(agent, found=found, after=any_found["yes"])
+        else:
+            function = overrides.execute(agent.id)
+            reply = graph.function(
+                function, id=agent.id, policy=agent_policy, inputs={"found": found},
+                after=any_found["yes"],
+            )  # fmt: skip
+        agents[agent.id] = reply
         reports.append(graph.merge(f"report_{n}", [found, reply], reducer=make_report))
+    if overrides.synthesize is not None:
+        graph.output(add_synthesis(graph, overrides.synthesize, agents, policy))
+        return graph
     notes = graph.merge("notes", reports, reducer=merge_reports, tolerate_failures=True)
     synthesis = ReaderLLM(
         "synthesis",

@@ -87,8 +87,12 @@ class FunctionCalls:
                 return from_thread.run(self._call_of_thread, attempt, request, token=token)
             return self._call_on_the_loop(attempt, request)
 
-        def usage() -> Usage:
-            details = attempt.frame.node_details.get(attempt.index)
+        def usage(node: str) -> Usage:
+            frame = attempt.frame
+            index = attempt.index
+            if node:
+                index = next(i for i, other in enumerate(frame.plan.nodes) if other.id == node)
+            details = frame.node_details.get(index)
             return details.usage if details is not None else NOTHING_USED
 
         return Context(
