@@ -10,8 +10,8 @@ import os
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from queue import SimpleQueue
 from threading import Lock, Thread
 from types import TracebackType
@@ -79,6 +79,11 @@ class Display(AbstractContextManager["Display"]):
 
     def close(self) -> None:
         """Finish the output."""
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Show nothing inside the block, so that a person can be asked."""
+        yield
 
 
 class SilentDisplay(Display):
@@ -178,6 +183,14 @@ class LiveDisplay(Display):
     def close(self) -> None:
         self._next_frame = float("inf")
         self._live.stop()
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        self._live.stop()
+        try:
+            yield
+        finally:
+            self._live.start()
 
     def _render(self) -> _Frame:
         now = time.monotonic()

@@ -15,6 +15,7 @@ from typing import Any, Final
 import anyio
 
 from dagorch.cli.display import Display
+from dagorch.cli.questions import Questions
 from dagorch.cli.stop_signals import RunStop
 from dagorch.errors import RunError
 from dagorch.models.events import Event
@@ -44,11 +45,18 @@ def execute(
     display: Display,
     listeners: Sequence[Callable[[Event], Any]],
     stop: RunStop,
+    questions: Questions | None = None,
 ) -> Outcome:
     """Run a workflow and show it, until its end or a signal; close the provider afterwards."""
     outcome = Outcome()
+    if questions is not None:
+        listeners = [*listeners, questions]
 
     async def main() -> None:
+        asking = None
+        if questions is not None:
+            serving = questions.serve(orchestrator.answer, orchestrator.cancel, display)
+            asking = asyncio.create_task(serving)
         with _woken_by_signals(), _stopped_by(stop, orchestrator, display):
             try:
                 outcome.result = await orchestrator.execute_prepared(
@@ -58,6 +66,8 @@ def execute(
                 outcome.error = error
                 outcome.result = error.partial_results
             finally:
+                if asking is not None:
+                    asking.cancel()
                 with anyio.CancelScope(shield=True):
                     await provider.aclose()
 

@@ -43,6 +43,7 @@ sequential: steps one after another; each reads the ones before.
 conditional: the answer to a question selects one of two branches.
 iterative: improve an answer until it is good enough.
 FILE: a graph in a .yaml or .json file; set its inputs with --input.
+A graph that asks a person asks in the terminal, or takes --answer.
 MODULE:NAME: your own Graph or orchestrator, or a function that returns one.
 \b
 Examples:
@@ -59,6 +60,7 @@ Examples:
     --true-branch "List causes" --true-branch Advise --false-branch Reply
   dagorch run iterative "Explain DNS" --until "Is it simple enough?"
   dagorch run compare.yaml "Tea or coffee?" --input tone=formal
+  dagorch run compare.yaml "Tea or coffee?" --answer approve=yes
   dagorch run my_project.flows:compare "Tea or coffee?"
   dagorch run cascade "Why is the sky blue?" --picture run.svg
   dagorch run cascade "Why is the sky blue?" --report run.html

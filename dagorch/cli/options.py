@@ -111,6 +111,11 @@ class RunOptions:
     inputs: list[str] | None = _option(
         "An input of a graph; repeatable.", "--input", metavar="NAME=VALUE"
     )
+    answers: list[str] | None = _option(
+        "The answer to a question of a graph; repeatable. [default: ask in the terminal]",
+        "--answer",
+        metavar="NAME=VALUE",
+    )
     allow: list[str] | None = _option(_ALLOW_HELP, metavar="MODULE")
     out: Path | None = _option(
         "Save the result: to a .md, .html, .pdf, .docx or .json file, or everything to a folder."

@@ -17,6 +17,7 @@ from dagorch.cli.options import RunOptions
 from dagorch.cli.output import Destination, RunPicture, Written
 from dagorch.cli.patterns import make_orchestrator
 from dagorch.cli.provider_selection import select_provider
+from dagorch.cli.questions import Questions
 from dagorch.cli.run_report import RunReports
 from dagorch.cli.stop_signals import Interrupted, RunStop
 from dagorch.cli.streams import note, print_err, print_out
@@ -55,6 +56,7 @@ def run_workflow(
     check_task(title)  # before the provider, which may need a key
     provider, origin = _connect_provider(orchestrator, options, settings.get("fallback_model"))
     workflow = orchestrator.prepare_workflow(title)
+    questions = Questions(workflow.graph, options.answers or ())
     outputs = _Outputs(options)
     silent = options.quiet or options.as_json
     if not silent:
@@ -68,7 +70,7 @@ def run_workflow(
     listeners = [*outputs.reports.listeners, *trace_listeners()]
     stop = RunStop(lambda: note("interrupted: saving; press Ctrl-C again to leave at once"))
     with stop.handling_signals():
-        outcome = execute(orchestrator, workflow, provider, display, listeners, stop)
+        outcome = execute(orchestrator, workflow, provider, display, listeners, stop, questions)
         return _finish(title, options, outcome, outputs, stop)
 
 

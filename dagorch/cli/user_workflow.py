@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
-from dagorch.cli.loading import all_nodes, load_workflow
+from dagorch.cli.loading import load_workflow
 from dagorch.cli.options import check_text, option_name
 from dagorch.errors import DagorchWarning, DefinitionError, did_you_mean
 from dagorch.graph.graph import NO_DEFAULT, Graph
@@ -34,7 +34,7 @@ class GraphOrchestrator(BaseOrchestrator):
         has_task: Whether there is a task. If not, `inputs` must have all that the graph needs.
 
     Raises:
-        DefinitionError: The graph does not compile, asks a person, or lacks an input.
+        DefinitionError: The graph does not compile, or lacks an input.
     """
 
     unused_fields: ClassVar[frozenset[str]] = frozenset()
@@ -52,11 +52,6 @@ class GraphOrchestrator(BaseOrchestrator):
         self._graph = graph
         self._inputs = dict(inputs or {})
         self._task_input = _input_for_task(graph, self._inputs) if has_task else None
-        if asking := [node.id for node in all_nodes(graph) if node.kind == "ask"]:
-            raise DefinitionError(
-                f"graph {graph.name!r} asks a person at {', '.join(asking)}, and the command "
-                "line cannot answer; run it from Python with graph.start(...)"
-            )
         known = {self._task_input, *self._inputs}
         missing = [
             name

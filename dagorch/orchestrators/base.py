@@ -234,6 +234,18 @@ class BaseOrchestrator:
         for run in self._running:
             run.cancel(reason)
 
+    def answer(self, path: str, value: Any) -> None:
+        """
+        Answer a question that a running workflow asks, by the path of its node run.
+
+        Raises:
+            DefinitionError: No such question waits, or the answer has the wrong type.
+        """
+        asking = [run for run in self._running if path in run.questions]
+        if not asking:
+            raise DefinitionError(f"no question {path!r} is waiting for an answer")
+        asking[0].answer(path, value)
+
     def use(self, provider: Any, model: str | None = None) -> None:
         """
         Replace the default provider.

@@ -1,0 +1,174 @@
+"""Questions that a graph asks a person: answered by `--answer`, else at the terminal."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from typing import Any, Final
+
+from pydantic import TypeAdapter
+
+from dagorch.cli.display import Display
+from dagorch.cli.loading import all_nodes
+from dagorch.cli.options import check_text
+from dagorch.cli.streams import print_err
+from dagorch.errors import DefinitionError, did_you_mean
+from dagorch.graph.graph import Graph
+from dagorch.ids import NodePath
+from dagorch.models.clean import clean
+from dagorch.models.events import Event, EventType
+from dagorch.nodes.ask import Ask
+from dagorch.nodes.types import type_name, value_check
+
+__all__ = ["Questions"]
+
+_WORDS: Final = {"yes": True, "y": True, "no": False, "n": False}
+_MAX_LINE_BYTES: Final = 65_536
+
+
+class Questions:
+    """
+    The questions of one run, and an event listener that hears of them.
+
+    Args:
+        graph: The graph that asks.
+        answers: Each `name=value`; the name is that of a question's node, or its whole path.
+        has_terminal: Whether there is a person to ask; None looks.
+
+    Raises:
+        DefinitionError: An answer has another form or type, or fits no question; or a question of
+            the graph has neither an answer nor a person.
+    """
+
+    def __init__(
+        self, graph: Graph, answers: Iterable[str] = (), has_terminal: bool | None = None
+    ) -> None:
+        self._has_terminal = _is_terminal() if has_terminal is None else has_terminal
+        self._nodes = {node.id: node for node in all_nodes(graph) if isinstance(node, Ask)}
+        self._answers = dict(map(self._parse, answers))
+        self._parked: asyncio.Queue[Event] = asyncio.Queue()
+        answered = {NodePath(name).node_id for name in self._answers}
+        missing = [id for id in self._nodes if id not in answered]
+        if missing and not self._has_terminal:
+            raise DefinitionError(
+                f"graph {graph.name!r} asks a person at {', '.join(missing)}; give "
+                f"--answer {missing[0]}=VALUE, or run it in a terminal"
+            )
+
+    def __call__(self, event: Event) -> None:
+        if event.type is EventType.NODE_PARKED:
+            self._parked.put_nowait(event)
+
+    async def serve(
+        self,
+        answer: Callable[[str, Any], None],
+        cancel: Callable[[str], None],
+        display: Display,
+    ) -> None:
+        """
+        Answer each question of the run, until this task is cancelled.
+
+        Args:
+            answer: Takes the path of a question and the answer; raises if that has another type.
+            cancel: Stops the run for a reason.
+            display: Stands still while a person is asked.
+        """
+        while True:
+            event = await self._parked.get()
+            id = NodePath(event.path).node_id
+            text = self._answers.get(event.path, self._answers.get(id))
+            if text is not None:
+                problem = self._try(answer, event.path, text)
+            elif self._has_terminal:
+                with display.paused():
+                    problem = await self._ask(answer, event)
+            else:
+                problem = f"question {event.path!r} has no answer; give --answer {id}=VALUE"
+            if problem:
+                cancel(problem)
+
+    async def _ask(self, answer: Callable[[str, Any], None], event: Event) -> str:
+        """Ask the person until an answer fits; return why there is none."""
+        print_err(f"{event.path}: {clean(str(event.data.get('question', '')))}")
+        while True:
+            print_err("> ", end="")
+            line = await _read_line()
+            if line is None:
+                return f"question {event.path!r} has no answer: the input ended"
+            problem = self._try(answer, event.path, line)
+            if not problem:
+                return ""
+            print_err(problem)
+
+    def _try(self, answer: Callable[[str, Any], None], path: str, text: str) -> str:
+        """Give the first reading of a text that fits; return what is wrong if none does."""
+        problem = ""
+        node = self._nodes.get(NodePath(path).node_id)
+        for value in _readings(text, Any if node is None else node.output):
+            try:
+                answer(path, value)
+            except DefinitionError as error:
+                problem = problem or str(error)
+            else:
+                return ""
+        return problem
+
+    def _parse(self, text: str) -> tuple[str, str]:
+        check_text("--answer", text)
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise DefinitionError(f"--answer {text!r} does not have the form name=value")
+        node = self._nodes.get(NodePath(name).node_id)
+        if node is None:
+            asked = ", ".join(self._nodes)
+            hint = did_you_mean(name, self._nodes) or (f"; it asks {asked}" if asked else "")
+            raise DefinitionError(f"--answer {name}: the graph asks no such question{hint}")
+        check = value_check(node.output)
+        if check is not None and not any(map(check, _readings(value, node.output))):
+            raise DefinitionError(
+                f"--answer {name}: the question wants {type_name(node.output)}, not {value!r:.60}"
+            )
+        return name, value
+
+
+def _readings(text: str, output: Any) -> Iterator[Any]:
+    """Yield what a text may mean: itself, JSON, yes or no, or the fields of a class as JSON."""
+    yield text
+    with suppress(ValueError):
+        yield json.loads(text)
+    if text.strip().lower() in _WORDS:
+        yield _WORDS[text.strip().lower()]
+    with suppress(Exception):  # whatever a class of the user's raises, the text is not one
+        yield TypeAdapter(output).validate_json(text)
+
+
+def _is_terminal() -> bool:
+    # Windows cannot wait for a terminal beside other work.
+    return sys.platform != "win32" and all(
+        stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr)
+    )
+
+
+async def _read_line() -> str | None:
+    """Read a line of the terminal; None at its end. A thread could not be cancelled."""
+    loop = asyncio.get_running_loop()
+    ready: asyncio.Future[bytes] = loop.create_future()
+    number = sys.stdin.fileno()
+
+    def read() -> None:
+        if not ready.done():
+            try:
+                ready.set_result(os.read(number, _MAX_LINE_BYTES))
+            except OSError:  # the terminal is gone
+                ready.set_result(b"")
+
+    loop.add_reader(number, read)
+    try:
+        data = await ready
+    finally:
+        loop.remove_reader(number)
+    return data.decode("utf-8", "replace").strip() if data else None
