@@ -105,6 +105,7 @@ class Attempts:
                 observer.complete(response)
                 response = with_usage(prepared.provider, prepared.request, response)
                 usage = response.usage
+                observer.warn_if_cut(response)
                 value = node.parse(response)
             else:
                 inputs = attempt.inputs

@@ -145,6 +145,7 @@ class FunctionCalls:
             observer.complete(response)
             response = with_usage(provider, request, response)
             usage = response.usage
+            observer.warn_if_cut(response)
             return response
         finally:
             if usage is None:  # cancelled while in flight
@@ -219,6 +220,7 @@ class FunctionCalls:
             observer.complete(response)
             response = with_usage(provider, request, response)
             usage = response.usage
+            observer.warn_if_cut(response)
         except Exception as error:
             usage = failure_usage(provider, request, error)
             self._refusals.record(provider, request, error)

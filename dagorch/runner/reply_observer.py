@@ -83,6 +83,12 @@ class ReplyObserver(ReplyListener):
     def complete(self, response: LLMResponse) -> None:
         """Report the rate limits of a response that its beginning did not have."""
         self._ticket.response = response
+        if not self.answered or (response.rate_limits is not None and not self._has_rates):
+            self.answered = True
+            self._report(response.rate_limits)
+
+    def warn_if_cut(self, response: LLMResponse) -> None:
+        """Warn of a reply that was cut off at its share; it is billed by now."""
         prepared = self._ticket.prepared
         if prepared is not None and prepared.is_shortened and response.finish_reason == "length":
             path = self._ticket.path
@@ -92,9 +98,6 @@ class ReplyObserver(ReplyListener):
                 BudgetWarning,
                 stacklevel=2,
             )
-        if not self.answered or (response.rate_limits is not None and not self._has_rates):
-            self.answered = True
-            self._report(response.rate_limits)
 
     def failed(self, error: BaseException) -> None:
         """Report the rate limits of a failure, and the pause that the service asks for."""

@@ -145,20 +145,36 @@ class RequestPreparer:
         prepared = self._version(provider, request, node)
         if prepared.worst and request.max_tokens is None:
             prepared.shorter = tuple(
-                self._version(provider, replace(request, max_tokens=limit), node, shortened=True)
+                self._shortened(prepared, limit)
                 for limit in shorter_limits(prepared.request.max_tokens)
             )
         return prepared
 
-    def _version(
-        self, provider: Provider, request: LLMRequest, node: Node[Any], *, shortened: bool = False
-    ) -> Prepared:
+    def _shortened(self, prepared: Prepared, limit: int) -> Prepared:
+        """Return an exchange with a shorter reply."""
+        request, worst = self._with_bound(
+            prepared.provider, replace(prepared.request, max_tokens=limit)
+        )
+        demand = prepared.demand
+        if demand.output_tokens:
+            demand = replace(demand, output_tokens=min(demand.output_tokens, limit))
+        return Prepared(
+            request,
+            prepared.provider,
+            prepared.resource,
+            worst,
+            demand,
+            prepared.source,
+            is_shortened=True,
+        )
+
+    def _version(self, provider: Provider, request: LLMRequest, node: Node[Any]) -> Prepared:
         worst = NO_AMOUNT
         if self._money or self._tokens:
             request, worst = self._with_bound(provider, request)
         resource, demand = shared().limits.resource_and_demand(provider, request, node)
         source = provider.name, request.model or provider.default_model
-        return Prepared(request, provider, resource, worst, demand, source, is_shortened=shortened)
+        return Prepared(request, provider, resource, worst, demand, source)
 
     def _with_bound(self, provider: Provider, request: LLMRequest) -> tuple[LLMRequest, Amount]:
         """Limit the size of the response; return the request and the most that it can use up."""

@@ -12,10 +12,12 @@ from dagorch import (
     DefinitionError,
     OrchestratorConfig,
     OrchestratorResult,
+    ProviderFactory,
     SubTask,
 )
 from dagorch.testing import ScriptedProvider, run_virtual
 from tests.conformance.doubles import HI, Plain, by_tier, cascade, once, talking
+from tests.servers import ModelServer
 
 PRICE = 0.0001
 
@@ -134,6 +136,20 @@ def test_a_dollar_is_enough_for_calls_without_max_tokens(backend) -> None:
     assert len(provider.requests) == 17
     assert provider.peak == o.config.max_parallel, "in parallel"
     assert result.total_cost <= 1
+
+
+async def test_the_bound_is_sent_to_the_service() -> None:
+    with ModelServer() as server:
+        provider = ProviderFactory.get_provider(
+            "xai", model="grok-3", api_key="xai-of-nobody", base_url=server.url
+        )
+        o = Open(once(max_cost=1.00), provider, plan=[SubTask(str(n), "x") for n in range(8)])
+        result = await o.execute_workflow("Why?")
+    sent = [request.json["max_tokens"] for request in server.requests]
+    assert result.status == "completed"
+    assert len(sent) == 9
+    assert sent[0] == 8_192, "the longest of which eight fit into a dollar"
+    assert all(256 <= limit <= 131_072 for limit in sent)
 
 
 # -- a ceiling that ends in an answer ---------------------------------------------------------

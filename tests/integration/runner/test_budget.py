@@ -7,7 +7,17 @@ from typing import Any
 
 import pytest
 
-from dagorch import LLM, BudgetExceededError, Context, DefinitionError, Event, Graph, Policy, Retry
+from dagorch import (
+    LLM,
+    BudgetExceededError,
+    Context,
+    DefinitionError,
+    Event,
+    Graph,
+    Policy,
+    Retry,
+    RunError,
+)
 from dagorch.errors import (
     BudgetWarning,
     OverloadedError,
@@ -157,6 +167,15 @@ async def test_a_reply_that_was_cut_at_its_share_is_warned_of() -> None:
     with pytest.warns(BudgetWarning, match="node 'ask': the reply was cut off at 256 tokens"):
         await graph.run(provider=provider, max_cost=most(256, provider))
     await asking("own", max_tokens=200).run(provider=provider, max_cost=100)  # the user's own
+
+
+async def test_a_cut_reply_is_billed_where_warnings_are_errors() -> None:
+    provider = ScriptedProvider("word " * 300, price_per_token=CENT, output_limit=LIMIT)
+    with pytest.raises(RunError, match="was cut off at 256 tokens") as caught:
+        await asking("ask", policy=Policy(retry=Retry(attempts=1))).run(
+            provider=provider, max_cost=most(256, provider)
+        )
+    assert caught.value.partial_results.cost_usd == 257 * CENT
 
 
 # -- tokens -----------------------------------------------------------------------------------

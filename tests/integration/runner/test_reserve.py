@@ -208,3 +208,16 @@ def test_a_file_has_it_too() -> None:
     node = next(node for node in parse_graph(text) if node.id == "synthesis")
     assert node.policy.reserve
     assert node.policy.reserve_input_tokens == 300
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"reserve": 5_000}, "reserve=5000 must be True or False"),
+        ({"reserve_input_tokens": 0}, "reserve_input_tokens=0 must be a whole number"),
+        ({"reserve_input_tokens": 1.5}, "reserve_input_tokens=1.5 must be a whole number"),
+    ],
+)
+def test_a_wrong_reserve_is_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(DefinitionError, match=message):
+        Policy(**options)

@@ -132,3 +132,46 @@ def test_nested_runs_stop_as_a_whole() -> None:
     assert hand.core.finished
     assert isinstance(hand.core.outcome_error, BudgetExceededError)
     assert hand.state("body") is State.CANCELLED
+
+
+def test_what_is_set_aside_is_for_its_owner_alone() -> None:
+    budget = Budget(Decimal("1.00"))
+    budget.set_aside = own = usd("0.60")
+    assert budget.fits(usd("0.40"))
+    assert not budget.fits(usd("0.41"))
+    assert budget.never_fits(usd("0.41"))
+    assert budget.fits(usd("1.00"), own)
+    assert not budget.fits(usd("1.01"), own)
+    assert "$0.60 set aside" in budget.explain(usd("0.41"))
+    assert budget.reserve(usd("0.70"), own)
+    assert (budget.reserved, budget.set_aside) == (usd("0.70"), Amount())
+    budget.give_back(usd("0.70"), own)
+    assert (budget.reserved, budget.set_aside, budget.holders) == (Amount(), own, 0)
+
+
+def test_an_amount_may_have_to_fit_several_times() -> None:
+    budget = Budget(Decimal("1.00"), 100)
+    assert budget.fits(Amount(Decimal("0.25"), 25), times=4)
+    assert not budget.fits(Amount(Decimal("0.25"), 26), times=4)
+    assert not budget.fits(Amount(Decimal("0.26"), 25), times=4)
+    budget.settle(Amount(), cost("9.00"))
+    assert budget.fits(Amount()), "nothing fits even beyond a soft ceiling"
+
+
+def test_nothing_is_paid_after_the_first_refusal_but_what_is_set_aside() -> None:
+    graph = Graph("finish")
+    for name in ("a", "b", "kept"):
+        graph.add(LLM(name, prompt="Hello"))
+    hand = ByHand(
+        graph, price="0.50", max_cost=Decimal("0.90"), finishes=True, set_aside={2: usd("0.50")}
+    ).start()
+    assert hand.state("a") is State.SKIPPED
+    assert hand.state("b") is State.SKIPPED
+    assert list(hand.running) == ["kept"]
+    hand.fail("kept", usage=cost("0.10")).wait(60)
+    budget = hand.core.dispatcher.budget
+    assert (budget.spent.cost_usd, budget.set_aside) == (Decimal("0.10"), Amount())
+    assert list(hand.running) == ["kept"], "0.40 were set aside still, and 0.40 are free"
+    hand.succeed("kept", "done", cost("0.50"))
+    assert budget.spent.cost_usd == Decimal("0.60")
+    assert hand.core.finished
