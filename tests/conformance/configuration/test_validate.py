@@ -23,6 +23,7 @@ BAD: dict[str, list[Any]] = {
     "max_retries": [-1, 1.5, "3", None, False],
     "timeout_seconds": [0, -5, "60", float("nan"), float("inf"), True],
     "enable_streaming": ["yes", 1, None],
+    "stream_engine_events": ["yes", 1, None],
     "enable_cost_tracking": ["yes", 1, None],
     "enable_document_generation": ["yes", 1, None],
     "output_formats": [[], ["pfd"], ["md", "markdown"], [None], {"pdf": 1}, None],
