@@ -82,7 +82,7 @@ class PatternOptions:
 class RunLimits:
     """The options that bound a run, for every pattern; None is the config's default."""
 
-    max_parallel: int | None = _option("Steps that run at the same time. [default: 8]")
+    max_parallel: int | None = _option("Steps that run at the same time. [default: 16]")
     timeout_seconds: float | None = _option(
         "Seconds for each step with its retries. [default: 300]", "--timeout"
     )

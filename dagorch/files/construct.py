@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from dagorch.errors import DefinitionError, Problem
 from dagorch.files.fields import ERRORS, PLAIN_LLM_FIELDS, PLAIN_POLICY_FIELDS
@@ -29,7 +29,6 @@ from dagorch.models.ref import Ref
 from dagorch.nodes.ask import Ask
 from dagorch.nodes.base import Node
 from dagorch.nodes.branch import Branch
-from dagorch.nodes.choice import Choice
 from dagorch.nodes.conditions import TESTS, Condition, Label, pick
 from dagorch.nodes.container import Loop, Map, Subgraph
 from dagorch.nodes.function import Function
@@ -239,11 +238,7 @@ class GraphConstruction:
             fields["tools"] = tuple(self._function(tool) for tool in tree["tools"].value)
         fields["output"] = self._output(tree, None)
         if "choices" in tree:
-            choices = tree.get("choices")
-            labels = choices if isinstance(choices, dict) else {word: word for word in choices}
-            words: Any = tuple(labels)
-            fields |= {"labels": tuple(labels.items()), "output": Literal[words]}
-            return Choice(id, policy=policy, **fields)
+            fields["choices"] = tree.get("choices")
         if "class" not in tree:
             return LLM(id, policy=policy, **fields)
         if (stand_ins := self._stand_ins_for(tree.get("class"))) is not None:

@@ -29,7 +29,6 @@ from dagorch.models.ref import Ref
 from dagorch.nodes.ask import Ask
 from dagorch.nodes.base import Node
 from dagorch.nodes.branch import Branch
-from dagorch.nodes.choice import Choice
 from dagorch.nodes.conditions import Condition, Label, pick
 from dagorch.nodes.container import Loop, Map, Subgraph
 from dagorch.nodes.function import Function
@@ -249,16 +248,15 @@ class _Writer:
             value = getattr(node, name)
             if value != defaults[name]:
                 data[name] = self._convert(node, name, plain, value)
-        words = _choices(node)
-        if words is not None:
-            data["choices"] = words
+        if node.choices:
+            data["choices"] = _choices(node)
         elif node.output is not None:
             data |= self._output(node, node.output)
         if node.tools:
             data["tools"] = [
                 self._convert(node, "a tool", function_data, tool) for tool in node.tools
             ]
-        if type(node) is not LLM and words is None:
+        if type(node) is not LLM:
             data["class"] = self._convert(node, "its class", reference_to, type(node))
             own = {
                 f.name: self._convert(node, f.name, plain, getattr(node, f.name))
@@ -398,15 +396,9 @@ def _parameter_fields(data: Mapping[str, Any]) -> Mapping[str, str]:
 
 
 def _choices(node: LLM[Any]) -> Any:
-    """Return the `choices` of a decision, or None if `choices` cannot express it."""
-    words: Any = tuple(word for word, _ in getattr(node, "labels", ()))
-    decides: Any = Literal[words] if words else None
-    if type(node) is not Choice or decides is None or node.output != decides:
-        return None
-    labels = dict(node.labels)
-    if len(labels) != len(node.labels):
-        return None
-    return list(words) if all(word == label for word, label in labels.items()) else labels
+    """Return the `choices` of a node: words, or words with their labels."""
+    labels = dict(node.choices)
+    return list(labels) if all(word == label for word, label in labels.items()) else labels
 
 
 def _order(after: Sequence[Any]) -> dict[str, Any]:

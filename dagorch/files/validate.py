@@ -189,7 +189,7 @@ class _Validation:
         for key in tree.keys if kind is KINDS["llm"] else ():
             if key == "with" and "class" not in tree:
                 self.report("'with' needs 'class' beside it", tree.keys[key], id)
-            if key == "choices" and ("output" in tree or "class" in tree):
+            if key == "choices" and "output" in tree:
                 self.report(
                     "'choices' already define the output; remove one of them", tree.keys[key], id
                 )

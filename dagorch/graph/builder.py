@@ -13,6 +13,7 @@ from dagorch.models.several import several
 from dagorch.nodes.ask import Ask
 from dagorch.nodes.base import Node
 from dagorch.nodes.branch import Branch
+from dagorch.nodes.conditions import pick
 from dagorch.nodes.container import Loop, Map, OnItemError, Subgraph
 from dagorch.nodes.function import Function
 from dagorch.nodes.merge import Merge, Wait
@@ -221,6 +222,25 @@ class BuilderMethods(Definition):
         node = Map(id or inner.name, inner, item_input, max_parallel, on_item_error, policy=policy)
         bound = {node.parameter: over}
         return self.add(node, after=after, after_end=after_end, **bound, **bindings)
+
+    def pick(
+        self,
+        id: str,
+        source: Ref[Any],
+        field: str,
+        *,
+        after: Any = (),
+        after_end: Any = (),
+        policy: Policy = DEFAULT_POLICY,
+    ) -> Ref[Any]:
+        """
+        Add a node that takes a field of a value; `a.b` is a field of a field.
+
+        Fields are the keys of mappings, and the declared fields of pydantic models and
+        dataclasses.
+        """
+        bound = {"value": source, "field": field}
+        return self.insert(Function(id, pick, policy=policy), bound, after, after_end, ())
 
     def _body(self, body: Node[Any] | Definition) -> Definition:
         """Return a body as a graph; a single node gets the defaults of this one."""

@@ -19,6 +19,7 @@ from dagorch.models.unawaited import unawaited
 from dagorch.nodes.ask import Ask
 from dagorch.nodes.base import Kind, Node
 from dagorch.nodes.branch import Branch
+from dagorch.nodes.conditions import pick
 from dagorch.nodes.container import Loop, Map, items_problem
 from dagorch.nodes.fields import field_type, get_field
 from dagorch.nodes.function import Function, context_parameter
@@ -81,6 +82,8 @@ def _check_nodes(
         with found:
             if isinstance(node, Function):
                 _check_function(node, found)
+                if node.fn is pick:
+                    _check_pick(graph, entry, found)
             if parameters or entry.bindings:
                 _check_bindings(graph, entry, parameters, found)
             if start != stop:
@@ -451,19 +454,32 @@ def _check_template(
     """Check that inputs whose types are known have the fields that a template takes of them."""
     for part in node.template_parts():
         name, _, field = part.partition(".")
-        if not field:
-            continue
         source = (entry.bindings or {}).get(name, Ref(graph, name))
-        try:
-            while field and isinstance(source, Collection) and source.kind is dict:
-                key, _, field = field.partition(".")
-                source = get_field(dict(zip(source.keys, source.items, strict=True)), key)
-            if isinstance(source, Ref | Collection):
-                field_type(_type_of(graph, source), field)
-            else:
-                get_field(source, field)
-        except LookupError as error:
-            found.append(f"node {node.id!r}: the template has '{{{part}}}', but {error.args[0]}")
+        if field and (missing := _missing_field(graph, source, field)):
+            found.append(f"node {node.id!r}: the template has '{{{part}}}', but {missing}")
+
+
+def _check_pick(graph: Definition, entry: Entry, found: _Problems) -> None:
+    """Check that a value whose type is known has the field that is picked."""
+    bound = entry.bindings or {}
+    source, field = bound.get("value"), bound.get("field")
+    if isinstance(field, str) and (missing := _missing_field(graph, source, field)):
+        found.append(f"node {entry.node.id!r} picks {field!r}, but {missing}")
+
+
+def _missing_field(graph: Definition, source: Any, field: str) -> str:
+    """Return why a bound value certainly has no such field; empty if it may have it."""
+    try:
+        while field and isinstance(source, Collection) and source.kind is dict:
+            key, _, field = field.partition(".")
+            source = get_field(dict(zip(source.keys, source.items, strict=True)), key)
+        if isinstance(source, Ref | Collection):
+            field_type(_type_of(graph, source), field)
+        else:
+            get_field(source, field)
+    except LookupError as error:
+        return str(error.args[0])
+    return ""
 
 
 def _check_parameter(node: Loop | Map, what: str, found: _Problems) -> None:

@@ -162,7 +162,7 @@ class OrchestratorConfig(StrictModel):
     """The folder of the documents, created if missing. Existing files are never overwritten."""
     parallel_execution: Annotated[Flag, _FLAG] = True
     """False runs one step at a time."""
-    max_parallel: Annotated[Whole, _whole(1)] = 8
+    max_parallel: Annotated[Whole, _whole(1)] = 16
     """The most steps that run at the same time."""
     max_cost: Annotated[SkipValidation[float | None], _or_none(_DOLLARS, "no ceiling")] = None
     """The ceiling of a workflow in dollars."""

@@ -4,59 +4,66 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final
 
-from dagorch.errors import InvalidOutputError
-from dagorch.models.llm import LLMResponse
-from dagorch.models.policy import Policy
-from dagorch.nodes.llm import LLM
+from dagorch.errors import DefinitionError, InvalidOutputError
+from dagorch.models.several import several
 
-__all__ = ["YES_OR_NO", "Choice", "choice_node"]
+__all__ = ["YES_OR_NO", "Choices", "chosen_label", "make_choices"]
+
+Choices = tuple[tuple[str, str], ...]
+"""The words that a reply may have, each with its label, which is the node's value."""
 
 YES_OR_NO: Final = (("yes", "true"), ("no", "false"))
 
 
-@dataclass(frozen=True, slots=True)
-class Choice(LLM[Any]):
+def make_choices(choices: Any, owner: str) -> Choices:
     """
-    An LLM step whose value is the label of the word that the model chose.
+    Return words with their labels; a word without one is its own label.
 
-    A reply that is not JSON is accepted if it begins with one of the words, or has only one.
+    Args:
+        choices: A list of words, or a mapping or pairs of word to label.
+        owner: The node, for the message.
+
+    Raises:
+        DefinitionError: A word is not a text or is empty, or two differ in case only.
+    """
+    listed = choices.items() if isinstance(choices, Mapping) else several(choices, owner)
+    pairs = tuple([word if isinstance(word, tuple) else (word, word) for word in listed])
+    if not all(
+        len(pair) == 2 and all(isinstance(text, str) and text.strip() for text in pair)
+        for pair in pairs
+    ):
+        raise DefinitionError(
+            f"{owner}={choices!r:.60} must be a list of words, or a mapping of word to label"
+        )
+    if len({word.casefold() for word, _ in pairs}) != len(pairs):
+        raise DefinitionError(f"{owner}={choices!r:.60} has a word twice; case does not count")
+    return pairs
+
+
+def chosen_label(reply: str, choices: Choices, node: str) -> str:
+    """
+    Return the label of the word in a reply: it is the reply, begins it, or is its only one.
+
+    Raises:
+        InvalidOutputError: There is no such word, or several.
 
     Example:
-        >>> node = Choice("ask", prompt="Is it?", labels=(("yes", "true"), ("no", "false")))
-        >>> node.parse(LLMResponse("**No**, it is not.", "m"))
+        >>> chosen_label("**No**, it is not.", YES_OR_NO, "ask")
         'false'
     """
-
-    labels: tuple[tuple[str, str], ...] = field(default=(), kw_only=True)
-    """The words that a reply may have, each with its label."""
-
-    def parse(self, response: LLMResponse) -> Any:
-        """Return the label of a reply; raise `InvalidOutputError` for no word, or several."""
-        words = {word.casefold(): label for word, label in self.labels}
-        try:
-            return words[str(LLM.parse(self, response)).casefold()]
-        except (InvalidOutputError, KeyError):
-            text = response.content.casefold()
-            longest_first = sorted(words, key=len, reverse=True)  # `code review` before `code`
-            pattern = "|".join(map(re.escape, longest_first))
-            found = re.findall(rf"(?<!\w)(?:{pattern})(?!\w)", text)
-            opening = re.match(rf"\W*({pattern})(?!\w)", text)
-            if opening is None and len(set(found)) != 1:
-                listed = ", ".join(word for word, _ in self.labels)
-                raise InvalidOutputError(
-                    f"the reply to LLM node {self.id!r} is not one of these words: {listed}",
-                    reply=response.content,
-                ) from None
-            return words[opening[1] if opening else found[0]]
-
-
-def choice_node(
-    id: str, labels: tuple[tuple[str, str], ...], options: Mapping[str, Any], policy: Policy
-) -> tuple[Choice, str]:
-    """Return a node that chooses between words, and the words as its prompt lists them."""
-    words = tuple(word for word, _ in labels)
-    output: Any = Literal[words]
-    return Choice(id, labels=labels, output=output, policy=policy, **options), ", ".join(words)
+    words = {word.casefold(): label for word, label in choices}
+    text = reply.casefold()
+    if text in words:
+        return words[text]
+    longest_first = sorted(words, key=len, reverse=True)  # `code review` before `code`
+    pattern = "|".join(map(re.escape, longest_first))
+    found = re.findall(rf"(?<!\w)(?:{pattern})(?!\w)", text)
+    opening = re.match(rf"\W*({pattern})(?!\w)", text)
+    if opening is None and len(set(found)) != 1:
+        listed = ", ".join(word for word, _ in choices)
+        raise InvalidOutputError(
+            f"the reply to LLM node {node!r} is not one of these words: {listed}", reply=reply
+        )
+    return words[opening[1] if opening else found[0]]

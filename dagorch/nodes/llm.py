@@ -10,7 +10,7 @@ import functools
 import json
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, cast
 
 from typing_extensions import TypeVar
 
@@ -20,6 +20,7 @@ from dagorch.models.policy import DEFAULT_POLICY, Policy, Retry
 from dagorch.models.several import several
 from dagorch.models.suggest import suggest_options
 from dagorch.nodes.base import Kind, Node
+from dagorch.nodes.choice import Choices, chosen_label, make_choices
 from dagorch.nodes.signature import ParameterSpec
 from dagorch.nodes.template import Template
 from dagorch.nodes.types import type_name
@@ -58,6 +59,9 @@ class LLM(Node[T], Generic[T]):
         tools: Functions that the model may call; the node is then a loop of calls.
         max_tool_rounds: Bound on the rounds of that loop.
         extra: Service-specific fields, sent unchanged.
+        choices: The words of which the reply is one, as a list, or as a mapping of word to label.
+            The value is the label; a word of a list is its own. A reply that is not JSON will do
+            if it begins with one of the words, or has only one. It takes the place of `output`.
 
     Example:
         >>> node = LLM("greet", prompt="Say hello to {name} in {language}.")
@@ -83,6 +87,7 @@ class LLM(Node[T], Generic[T]):
     tools: tuple[Callable[..., Any], ...] = ()
     max_tool_rounds: int = 8
     extra: Mapping[str, Any] | None = None
+    choices: Choices = ()
 
     if TYPE_CHECKING:  # the fields are what the constructor makes of its arguments
 
@@ -103,6 +108,7 @@ class LLM(Node[T], Generic[T]):
             tools: Callable[..., Any] | Iterable[Callable[..., Any]] = (),
             max_tool_rounds: int = 8,
             extra: Mapping[str, Any] | None = None,
+            choices: Mapping[str, str] | Iterable[str] | Choices = (),
             *,
             policy: Policy = DEFAULT_POLICY,
         ) -> None: ...
@@ -123,6 +129,9 @@ class LLM(Node[T], Generic[T]):
         object.__setattr__(self, "messages", messages_of(self.messages, owner))
         object.__setattr__(self, "tools", several(self.tools, f"{owner}: tools", Callable))
         object.__setattr__(self, "stop", several(self.stop, f"{owner}: stop"))
+        object.__setattr__(self, "choices", make_choices(self.choices, f"{owner}: choices"))
+        if self.choices and self.output is not None:
+            raise DefinitionError(f"{owner}: choices define the output; leave output= out")
         for turn in self._turns():
             try:
                 Template(turn.content)
@@ -145,12 +154,21 @@ class LLM(Node[T], Generic[T]):
             yield from Template(turn.content).parts
 
     def output_type(self) -> Any:
+        if self.choices:
+            return Literal[tuple(dict.fromkeys(label for _, label in self.choices))]
         return str if self.output is None else self.output
+
+    @property
+    def _reply_type(self) -> Any:
+        """The type that a reply is parsed into; None for text."""
+        if self.choices:
+            return Literal[tuple(word for word, _ in self.choices)]
+        return None if self.output is str else self.output
 
     def check_output(self) -> None:
         """Raise `DefinitionError` if the output type has no JSON Schema."""
-        if self.output not in (None, str):
-            _schema(cast("Hashable", self.output))
+        if self._reply_type is not None:
+            _schema(cast("Hashable", self._reply_type))
 
     @property
     def retry(self) -> Retry:
@@ -201,8 +219,8 @@ class LLM(Node[T], Generic[T]):
             temperature=self.temperature,
             stop=self.stop,
             json_schema=None
-            if self.output in (None, str)
-            else _schema(cast("Hashable", self.output))[0],
+            if self._reply_type is None
+            else _schema(cast("Hashable", self._reply_type))[0],
             schema_name=self.id if self.id.isidentifier() else "output",
             extra=self.extra or {},
         )
@@ -214,9 +232,15 @@ class LLM(Node[T], Generic[T]):
         Raises:
             InvalidOutputError: The reply is not JSON of the declared type; the message says where.
         """
-        if self.output in (None, str):
+        if self._reply_type is None:
             return response.content
-        return parse_json(self.output, response, self.id)
+        if not self.choices:
+            return parse_json(self.output, response, self.id)
+        try:
+            reply = str(parse_json(self._reply_type, response, self.id))
+        except InvalidOutputError:
+            reply = response.content
+        return chosen_label(reply, self.choices, self.id)
 
 
 def messages_of(turns: Any, owner: str) -> tuple[Message, ...]:

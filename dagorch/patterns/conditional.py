@@ -9,7 +9,7 @@ from typing import Any
 from dagorch.graph.graph import Graph
 from dagorch.models.policy import DEFAULT_POLICY, Policy
 from dagorch.models.ref import Ref
-from dagorch.nodes.choice import choice_node
+from dagorch.nodes.llm import LLM
 from dagorch.patterns import step_prompts as prompts
 from dagorch.patterns.steps import DEFAULT_SETTINGS, ModelSettings, Step, add_steps
 
@@ -63,7 +63,9 @@ def conditional_graph(
         label = graph.function(decision.function, id=decision.id, policy=decision.policy)
     else:
         options = settings.options(prompts.DECIDE)
-        node, words = choice_node(decision.id, decision.labels, options, decision.policy)
+        choices = decision.labels
+        node = LLM(decision.id, choices=choices, policy=decision.policy, **options)
+        words = ", ".join(word for word, _ in choices)
         label = graph.add(node, question=decision.question, choices=words)
     branch = graph.branch("branch", _identity, tuple(branches), label=label)
     refs = {

@@ -9,7 +9,8 @@ from dagorch.errors import RunError
 from dagorch.graph.graph import Graph
 from dagorch.models.policy import DEFAULT_POLICY, Policy
 from dagorch.models.ref import Ref
-from dagorch.nodes.choice import YES_OR_NO, choice_node
+from dagorch.nodes.choice import YES_OR_NO
+from dagorch.nodes.llm import LLM
 from dagorch.patterns import step_prompts as prompts
 from dagorch.patterns.judge import JudgeLLM
 from dagorch.patterns.loop_state import PREVIOUS, VERDICT, Pass
@@ -63,8 +64,9 @@ def iterative_graph(
     refs = add_steps(body, steps, settings, policy, results=results, prompt=prompts.IMPROVE)
     results |= zip((step.name for step in steps), refs, strict=True)
     if question:
-        judge, words = choice_node(VERDICT, YES_OR_NO, settings.options(prompts.JUDGE), policy)
-        results[VERDICT] = body.add(judge, answer=refs[-1], question=question, choices=words)
+        options = settings.options(prompts.JUDGE)
+        judge = LLM(VERDICT, choices=YES_OR_NO, policy=policy, **options)
+        results[VERDICT] = body.add(judge, answer=refs[-1], question=question, choices="yes, no")
     checked = body.function(check, id=check_id, policy=check_policy, results=results)
     if judged_check is not None:
         judging = Graph("judging")

@@ -14,7 +14,6 @@ from dagorch import LLM, Graph, Policy, Ref, Retry
 from dagorch.graph.graph import NO_DEFAULT
 from dagorch.models.policy import NO_FALLBACK
 from dagorch.nodes import Ask, Branch, Function, Loop, Map, Subgraph
-from dagorch.nodes.choice import Choice
 from dagorch.nodes.conditions import Condition, Label, pick
 from dagorch.nodes.reducers import REDUCERS
 from dagorch.nodes.schema import schema_type
@@ -167,9 +166,8 @@ def _llm(spec: NodeSpec, chance: int, text: str, policy: Policy) -> Any:
     if chance % 7 == 0:
         more = {"extra": {"a": [1, 2.5, None, {"b": "no"}]}, "provider": "p"}
     if chance % 5 == 0:
-        words: Any = Literal[("yes", "no")]
-        labels = (("yes", "true"), ("no", "false" if chance % 2 else "no"))
-        return Choice(spec.id, prompt=text, labels=labels, output=words, policy=policy, **more)
+        labels = {"yes": "true", "no": "false" if chance % 2 else "no"}
+        return LLM(spec.id, prompt=text, choices=labels, policy=policy, **more)
     if chance % 5 == 1:
         turns: Any = [{"role": "user", "content": text}, {"role": "assistant", "content": "ok"}]
         return LLM(spec.id, messages=turns, policy=policy, **more)

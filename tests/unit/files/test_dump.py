@@ -23,7 +23,6 @@ from dagorch.files.fields import KINDS, POLICY
 from dagorch.models.llm import Message, ToolCall
 from dagorch.nodes import Ask, Branch, Function, Loop, Map, Merge, Subgraph
 from dagorch.nodes.base import Node
-from dagorch.nodes.choice import Choice
 from dagorch.nodes.conditions import Condition, Label, pick
 from dagorch.nodes.schema import schema_type
 from tests.unit.files import own
@@ -114,10 +113,11 @@ WRITABLE: list[tuple[str, Node[Any], dict[str, Any]]] = [
     ("own class, bare", own.Polite("a", prompt="p"), {}),
     (
         "decision",
-        Choice("a", prompt="p", labels=(("y", "t"), ("n", "f")), output=Literal["y", "n"]),  # type: ignore[arg-type]
+        LLM("a", prompt="p", choices={"y": "t", "n": "f"}),
         {},
     ),
-    ("decision of a kind", Choice("a", prompt="p", labels=(("y", "t"),), output=str), {}),
+    ("words", LLM("a", prompt="p", choices=["y", "n"]), {}),
+    ("decision of a class", own.Polite("a", prompt="p", choices=["y", "n"]), {}),
     ("tuple", Function("a", own.both), {"values": (1, (2, None))}),
     ("tools", LLM("a", prompt="p", tools=(own.look_up,)), {}),
     ("static", Function("a", own.Report.named), {"title": "t"}),

@@ -125,8 +125,8 @@ def test_outputs_by_schema_choices_and_a_custom_class() -> None:
         """)
     nodes: dict[str, Any] = {node.id: node for node in graph}
     assert schema_of(nodes["a"].output) == {"type": "array", "items": {"type": "integer"}}
-    assert nodes["b"].labels == (("yes", "yes"), ("no", "no"))
-    assert nodes["c"].labels == (("yes", "true"), ("no", "false"))
+    assert nodes["b"].choices == (("yes", "yes"), ("no", "no"))
+    assert nodes["c"].choices == (("yes", "true"), ("no", "false"))
     assert nodes["d"] == own.Polite("d", prompt="x", words=("please",))
 
 

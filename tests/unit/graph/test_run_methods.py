@@ -11,7 +11,7 @@ from typing import Any, get_overloads
 
 import pytest
 
-from dagorch import LLM, DefinitionError, Graph, Policy
+from dagorch import LLM, DefinitionError, Graph, OrchestratorConfig, Policy
 from dagorch.graph.run_methods import BoundRunMethod
 from dagorch.models.run_options import RUN_OPTIONS, RunOptions
 from dagorch.testing import ScriptedProvider, run_virtual
@@ -176,3 +176,7 @@ def test_every_option_is_described() -> None:
 
     for name in RUN_OPTIONS:
         assert f"        {name}: " in (RunMethods.__doc__ or "")
+
+
+def test_a_run_has_one_default_of_max_parallel() -> None:
+    assert OrchestratorConfig().max_parallel == RunOptions().max_parallel

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from dagorch import DefinitionError, Graph, Policy
 from dagorch.errors import InvalidOutputError
 from dagorch.models.llm import LLMResponse
-from dagorch.nodes.choice import Choice
+from dagorch.nodes.llm import LLM
 from dagorch.patterns.conditional import Decision, conditional_graph
 from dagorch.patterns.iterative import iterative_graph
 from dagorch.patterns.loop_state import Pass, model_results
@@ -108,7 +108,7 @@ LABELS = (("code", "code"), ("code review", "review"), ("other", "other"))
     ],
 )
 def test_the_label_of_a_reply(reply: str, label: str | None) -> None:
-    node = Choice("which", prompt="Which?", labels=LABELS)
+    node = LLM("which", prompt="Which?", choices=LABELS)
     response = LLMResponse(reply, "m")
     if label is None:
         with pytest.raises(InvalidOutputError, match="code, code review, other"):
