@@ -141,6 +141,9 @@ def _yaml(text: str) -> Iterator[Event]:
         mark = error.problem_mark or error.context_mark
         position = Position(1, 1) if mark is None else Position(mark.line + 1, mark.column + 1)
         reason = ", ".join(part for part in (error.context, error.problem) if part)
+        lines = text.splitlines()
+        if mark is not None and mark.line < len(lines) and lines[mark.line].startswith("\t"):
+            reason = "the line is indented with a tab; use spaces"
         raise Malformed(f"not YAML: {reason}", position) from None
 
 

@@ -11,6 +11,7 @@ Written = tuple[CodeType | str, int]
 """The code that ran and the offset of its instruction; or the place as text, and 0."""
 
 _PACKAGE = __file__[: -len("graph/caller.py")]
+_EVENT_LOOPS = frozenset({"anyio", "asyncio", "trio"})
 
 
 def find_caller() -> Written:
@@ -23,7 +24,9 @@ def find_caller() -> Written:
     frame: FrameType | None = sys._getframe(2)  # the direct caller is in this package
     while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         frame = frame.f_back
-    return (frame.f_code, frame.f_lasti) if frame is not None else ("", 0)
+    if frame is None or frame.f_globals.get("__name__", "").partition(".")[0] in _EVENT_LOOPS:
+        return "", 0  # built by this package during a run
+    return frame.f_code, frame.f_lasti
 
 
 def location(code: CodeType | str, offset: int) -> str:

@@ -186,13 +186,23 @@ def _check_bindings(
             if not isinstance(bindings[name], Ref):
                 _check_constant(graph, node, spec, bindings[name], found)
         elif spec.required and not graph.binds_by_name(name, id):
-            known = did_you_mean(
-                name, [*graph.inputs, *(other for other in graph.entries if other != id)]
-            )
             found.append(
                 f"input {name!r} of node {id!r} is not bound: no input or node of that "
-                f"name{known or ''}" + ("" if known else f"; bind it with {name}=...")
+                f"name{_binding_hint(graph, node, name)}"
             )
+
+
+def _binding_hint(graph: Definition, node: Node[Any], name: str) -> str:
+    """Return what to do about a parameter that nothing feeds."""
+    if isinstance(node, Function) and name == "self":
+        return "; pass the method of an object, not of its class"
+    if isinstance(node, Function) and name in node.signature.unresolved:
+        note = getattr(node.fn, "__annotations__", {}).get(name)
+        return f"; its annotation {note!r:.60} is not defined where the function is"
+    if isinstance(node, Function) and name in ("context", "ctx"):
+        return "; annotate it as Context, or bind it with " + f"{name}=..."
+    names = [*graph.inputs, *(other for other in graph.entries if other != node.id)]
+    return did_you_mean(name, names) or f"; bind it with {name}=..."
 
 
 def _check_constant(
@@ -362,7 +372,8 @@ def _sequence_of_items(node: Map) -> Any:
 
 def _check_items(node: Map, source: str, produced: Any, found: _Problems) -> None:
     wanted = _sequence_of_items(node)
-    if produced is str or (can_flow(produced, Mapping) and not can_flow(Mapping, produced)):
+    origin = get_origin(produced) or produced
+    if produced is str or (isinstance(origin, type) and issubclass(origin, Mapping)):
         found.append(
             f"map {node.id!r} runs over {source!r}, which gives {type_name(produced)}, "
             "not a sequence"
@@ -424,8 +435,6 @@ def _check_kind(graph: Definition, entry: Entry, found: _Problems) -> None:
     elif isinstance(node, Loop):
         if node.max_iterations is None:
             found.append(f"loop {id!r} has no bound; pass max_iterations=")
-        elif node.max_iterations < 1:
-            found.append(f"loop {id!r}: max_iterations={node.max_iterations} must be at least 1")
         _check_parameter(node, "state", found)
         wanted = {spec.name: spec.annotation for spec in node.body.parameters()}.get(
             node.parameter, Any

@@ -11,18 +11,26 @@ from dagorch.errors import DefinitionError, did_you_mean
 from dagorch.models.llm import LLMRequest, Message, Role, ToolCall, ToolSpec
 from dagorch.models.several import several
 
-__all__ = ["MessagesLike", "build_request", "parse_messages", "plain_calls", "plain_messages"]
+__all__ = [
+    "ROLES",
+    "MessagesLike",
+    "build_request",
+    "parse_messages",
+    "plain_calls",
+    "plain_messages",
+]
 
 MessagesLike: TypeAlias = Sequence[Mapping[str, Any] | Message]
 """A conversation as users pass it."""
 
-_ROLES: dict[str, Role] = {
+ROLES: dict[str, Role] = {
     "system": "system",
     "developer": "system",  # OpenAI's newer name for `system`
     "user": "user",
     "assistant": "assistant",
     "tool": "tool",
 }
+"""The roles that users write, and what they become."""
 _KEYS = ("role", "content", "tool_calls", "tool_call_id", "is_error")
 _OPTIONS = tuple(f.name for f in fields(LLMRequest) if f.name not in ("messages", "model"))
 
@@ -120,12 +128,12 @@ def _message(raw: object, where: str) -> Message:
                 f"known: {', '.join(_KEYS)}"
             )
     if "role" not in present:
-        raise DefinitionError(f"{where} has no 'role'; set it to one of {', '.join(_ROLES)}")
-    role = _ROLES.get(present["role"]) if isinstance(present["role"], str) else None
+        raise DefinitionError(f"{where} has no 'role'; set it to one of {', '.join(ROLES)}")
+    role = ROLES.get(present["role"]) if isinstance(present["role"], str) else None
     if role is None:
         raise DefinitionError(
-            f"{where} has role {present['role']!r}{did_you_mean(str(present['role']), _ROLES)}; "
-            f"known: {', '.join(_ROLES)}"
+            f"{where} has role {present['role']!r}{did_you_mean(str(present['role']), ROLES)}; "
+            f"known: {', '.join(ROLES)}"
         )
     calls = tuple(
         _tool_call(call, f"{where}.tool_calls[{i}]")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Generic, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, TypeVar
 
 from dagorch.errors import DefinitionError
 from dagorch.models.several import several
@@ -11,6 +11,9 @@ __all__ = ["REF_MARK", "BranchRef", "Ref"]
 
 REF_MARK: Final = "<dagorch.Ref "
 """The beginning of a ref's `repr`, by which text that was made from one is found."""
+
+_BRANCH = "decide with graph.branch(...), or in a function node"
+_INSIDE = "do it in a function node; for each item use graph.map(...)"
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -38,6 +41,24 @@ class Ref(Generic[T_co]):
 
     def __hash__(self) -> int:
         return hash((id(self.graph), self.id, self.labels))
+
+    def __bool__(self) -> bool:
+        raise DefinitionError(self._no_value("to test with 'if'", _BRANCH))
+
+    if not TYPE_CHECKING:  # type checkers refuse both as they are
+
+        def __getitem__(self, key: Any) -> Any:
+            """Refuse `ref[0]`, and a Python loop over a ref, which begins with it."""
+            use = f"to take [{key!r:.60}] of, or to loop over"
+            raise DefinitionError(self._no_value(use, _INSIDE))
+
+        def __getattr__(self, name: str) -> Any:
+            if name.startswith("__") or name in Ref.__slots__:
+                raise AttributeError(name)  # a protocol of Python, or a ref that is being copied
+            raise AttributeError(self._no_value(f"to take {name!r} of", _INSIDE))
+
+    def _no_value(self, use: str, advice: str) -> str:
+        return f"{self!r} has no value {use} before the run; {advice}"
 
     def __repr__(self) -> str:
         labels = "".join(f"[{label!r}]" for label in sorted(self.labels))

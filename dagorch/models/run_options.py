@@ -12,6 +12,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from dagorch.errors import did_you_mean
+from dagorch.models.arity import takes
 from dagorch.models.bounds import count_problem, seconds_problem
 from dagorch.models.events import Event
 
@@ -77,14 +78,11 @@ class RunOptions:
             found += [count_problem(f"limits[{k!r}]", bound) for k, bound in self.limits.items()]
         else:
             found.append(f"limits={self.limits!r:.60} is not a mapping of resource to bound")
-        if not isinstance(self.on_event, Iterable | None) and not callable(self.on_event):
-            found.append(f"on_event={self.on_event!r:.60} cannot be called with an event")
-        else:
-            found += [
-                f"on_event: {listener!r:.60} cannot be called with an event"
-                for listener in self.listeners
-                if not callable(listener)
-            ]
+        found += [
+            f"on_event: {listener!r:.60} cannot be called with an event; pass a function of one"
+            for listener in self.listeners
+            if not callable(listener) or not takes(listener, 1)
+        ]
         return [problem for problem in found if problem]
 
     def _cost_problem(self) -> str | None:
@@ -122,9 +120,11 @@ class RunOptions:
     @property
     def listeners(self) -> tuple[Listener, ...]:
         """`on_event` as a tuple: no callable, one, or several."""
-        if callable(self.on_event):
-            return (self.on_event,)
-        return () if self.on_event is None else tuple(self.on_event)
+        if self.on_event is None:
+            return ()
+        if isinstance(self.on_event, Iterable) and not isinstance(self.on_event, str):
+            return (self.on_event,) if callable(self.on_event) else tuple(self.on_event)
+        return (self.on_event,)
 
 
 RUN_OPTIONS: Final = frozenset(RunOptions.__dataclass_fields__)

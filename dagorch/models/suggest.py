@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from typing import Any, TypeVar
 
 from dagorch.errors import DefinitionError, did_you_mean
@@ -13,6 +13,7 @@ __all__ = ["suggest_options"]
 
 C = TypeVar("C", bound=type)
 
+_MISSING = re.compile(r"missing \d+ required (?:positional|keyword-only) arguments?: (.+)")
 _UNEXPECTED = re.compile(r"unexpected keyword argument '(\w+)'")
 
 
@@ -20,6 +21,8 @@ def suggest_options(cls: C) -> C:
     """Make a dataclass report an unknown option with the nearest known one."""
     create: Callable[..., None] = cls.__init__  # type: ignore[misc]  # off the class on purpose
     known = [option.name for option in fields(cls) if option.init]
+    policy = next((option.default for option in fields(cls) if option.name == "policy"), None)
+    of_policy = [option.name for option in fields(policy)] if is_dataclass(policy) else []
 
     def __init__(self: Any, *args: Any, **options: Any) -> None:  # noqa: N807  becomes cls's
         try:
@@ -27,15 +30,16 @@ def suggest_options(cls: C) -> C:
         except TypeError as error:
             found = _UNEXPECTED.search(str(error))
             if found is None:
-                if "missing" in str(error) and "required" in str(error):
-                    names = str(error).split(") ", 1)[-1].partition(" ")[2]
-                    raise DefinitionError(f"{cls.__name__}(...) is {names or error}") from None
+                missing = _MISSING.search(str(error))
+                if missing is not None:
+                    raise DefinitionError(f"{cls.__name__}(...) needs {missing[1]}") from None
                 raise
             name = found[1]
-            raise DefinitionError(
-                f"{cls.__name__} has no option {name!r}"
-                + (did_you_mean(name, known) or f"; it has {', '.join(known)}")
-            ) from None
+            if name in of_policy:
+                hint = f"; it is an option of Policy: policy=Policy({name}=...)"
+            else:
+                hint = did_you_mean(name, known) or f"; it has {', '.join(known)}"
+            raise DefinitionError(f"{cls.__name__} has no option {name!r}{hint}") from None
 
     __init__.__wrapped__ = create  # type: ignore[attr-defined]
     __init__.__doc__ = create.__doc__

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from dagorch.errors import DefinitionError
 from dagorch.models.suggest import suggest_options
 from dagorch.nodes.base import Kind, Node
 from dagorch.nodes.signature import ParameterSpec
@@ -33,6 +34,13 @@ class Ask(Node[Any]):
 
     question: str
     output: Any = str
+
+    def __post_init__(self) -> None:
+        Node.__post_init__(self)
+        try:
+            Template(self.question)
+        except DefinitionError as error:
+            raise DefinitionError(f"ask {self.id!r}: {error}") from None
 
     @property
     def template(self) -> Template:

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal, Protocol
 
 from dagorch.errors import DefinitionError
 from dagorch.models.arity import takes
+from dagorch.models.bounds import count_problem
 from dagorch.models.suggest import suggest_options
 from dagorch.nodes.base import Kind, Node
 from dagorch.nodes.signature import ParameterSpec, function_name, signature_of
@@ -53,6 +54,14 @@ def items_problem(value: object) -> str | None:
     return None if isinstance(value, Iterable) else "is not a sequence"
 
 
+def _check_body(node: Node[Any], body: object) -> None:
+    if not hasattr(body, "entries"):
+        raise DefinitionError(
+            f"{node.kind.value} {node.id!r}: the body {body!r:.60} is not a graph; add the node or "
+            "function to a Graph, and pass that"
+        )
+
+
 @suggest_options
 @dataclass(frozen=True, slots=True)
 class Subgraph(Node[Any]):
@@ -61,6 +70,10 @@ class Subgraph(Node[Any]):
     kind: ClassVar[Kind] = Kind.SUBGRAPH
 
     body: Body
+
+    def __post_init__(self) -> None:
+        Node.__post_init__(self)
+        _check_body(self, self.body)
 
     def parameters(self) -> tuple[ParameterSpec, ...]:
         return self.body.parameters()
@@ -95,6 +108,11 @@ class Loop(Node[Any]):
 
     def __post_init__(self) -> None:
         Node.__post_init__(self)
+        _check_body(self, self.body)
+        if self.max_iterations is not None:
+            problem = count_problem("max_iterations", self.max_iterations)
+            if problem:
+                raise DefinitionError(f"loop {self.id!r}: {problem}")
         if self.until is not None and not callable(self.until):
             raise DefinitionError(f"loop {self.id!r}: until={self.until!r} is not callable")
         if self.until is not None and not takes(self.until, 1):
@@ -146,13 +164,11 @@ class Map(Node[list[Any]]):
 
     def __post_init__(self) -> None:
         Node.__post_init__(self)
-        if self.max_parallel is not None and (
-            not isinstance(self.max_parallel, int) or self.max_parallel < 1
-        ):
-            raise DefinitionError(
-                f"map {self.id!r}: max_parallel={self.max_parallel!r} must be a whole number of "
-                "at least 1"
-            )
+        _check_body(self, self.body)
+        if self.max_parallel is not None:
+            problem = count_problem("max_parallel", self.max_parallel)
+            if problem:
+                raise DefinitionError(f"map {self.id!r}: {problem}")
         if self.on_item_error not in ("fail", "skip", "collect"):
             raise DefinitionError(
                 f"map {self.id!r}: on_item_error={self.on_item_error!r} is not 'fail', 'skip' or "

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, cast
 
 from typing_extensions import TypeVar
 
-from dagorch.errors import DefinitionError, InvalidOutputError
+from dagorch.errors import DefinitionError, InvalidOutputError, did_you_mean
+from dagorch.models.bounds import count_problem
 from dagorch.models.llm import LLMRequest, LLMResponse, Message
+from dagorch.models.messages import ROLES
 from dagorch.models.policy import DEFAULT_POLICY, Policy, Retry
 from dagorch.models.several import several
 from dagorch.models.suggest import suggest_options
@@ -119,13 +121,10 @@ class LLM(Node[T], Generic[T]):
             raise DefinitionError(
                 f"LLM node {self.id!r} needs either a prompt or messages, and not both"
             )
-        if self.max_tokens is not None and self.max_tokens < 1:
-            raise DefinitionError(
-                f"LLM node {self.id!r}: max_tokens={self.max_tokens} must be at least 1"
-            )
-        if self.max_tool_rounds < 1:
-            raise DefinitionError(f"LLM node {self.id!r}: max_tool_rounds must be at least 1")
         owner = f"LLM node {self.id!r}"
+        problem = self._option_problem()
+        if problem:
+            raise DefinitionError(f"{owner}: {problem}")
         object.__setattr__(self, "messages", messages_of(self.messages, owner))
         object.__setattr__(self, "tools", several(self.tools, f"{owner}: tools", Callable))
         object.__setattr__(self, "stop", several(self.stop, f"{owner}: stop"))
@@ -137,6 +136,22 @@ class LLM(Node[T], Generic[T]):
                 Template(turn.content)
             except DefinitionError as error:
                 raise DefinitionError(f"LLM node {self.id!r}: {error}") from None
+
+    def _option_problem(self) -> str | None:
+        """Return what is wrong with the first option that cannot be used, or None."""
+        for name in ("model", "provider", "history", "images"):
+            value = getattr(self, name)
+            if not isinstance(value, str | None):
+                return f"{name}={value!r:.60} must be a name, as text"
+        if not isinstance(self.temperature, int | float | None):
+            return f"temperature={self.temperature!r:.60} must be a number"
+        if not isinstance(self.extra, Mapping | None):
+            return f"extra={self.extra!r:.60} must be a dict of the service's fields"
+        if not isinstance(self.stop, str) and any(not isinstance(text, str) for text in self.stop):
+            return f"stop={self.stop!r:.60} must be texts"
+        return (
+            self.max_tokens is not None and count_problem("max_tokens", self.max_tokens)
+        ) or count_problem("max_tool_rounds", self.max_tool_rounds)
 
     def _turns(self) -> tuple[Message, ...]:
         system = (Message("system", self.system),) if self.system is not None else ()
@@ -167,8 +182,12 @@ class LLM(Node[T], Generic[T]):
 
     def check_output(self) -> None:
         """Raise `DefinitionError` if the output type has no JSON Schema."""
-        if self._reply_type is not None:
-            _schema(cast("Hashable", self._reply_type))
+        output = self._reply_type
+        if output is None:
+            return
+        if isinstance(output, str) or not isinstance(output, Hashable):
+            raise DefinitionError(f"output={output!r:.60} is not a type; pass a type, not a value")
+        _schema(output)
 
     @property
     def retry(self) -> Retry:
@@ -186,6 +205,12 @@ class LLM(Node[T], Generic[T]):
         if self.images is not None:
             last = turns[-1]
             images = several(inputs[self.images], f"images of LLM node {self.id!r}")
+            for url in images:
+                if not isinstance(url, str):
+                    raise DefinitionError(
+                        f"images of LLM node {self.id!r}: {url!r:.60} is not the URL of an image, "
+                        "as text"
+                    )
             turns[-1] = replace(last, images=last.images + images)
         return tuple(turns)
 
@@ -259,7 +284,11 @@ def messages_of(turns: Any, owner: str) -> tuple[Message, ...]:
         if isinstance(turn, Message):
             read.append(turn)
         elif isinstance(turn, Mapping) and isinstance(turn.get("role"), str) and "content" in turn:
-            read.append(Message(turn["role"], str(turn["content"])))
+            role = ROLES.get(turn["role"])
+            if role is None:
+                hint = did_you_mean(turn["role"], ROLES) or f"; use one of {', '.join(ROLES)}"
+                raise DefinitionError(f"{owner}: message {place} has role {turn['role']!r}{hint}")
+            read.append(Message(role, str(turn["content"])))
         else:
             raise DefinitionError(
                 f"{owner}: message {place} is {turn!r:.80}; pass a Message or a dict with "

@@ -82,7 +82,9 @@ class Toolbox:
         for tool in llm.tools:
             spec = tool_spec(tool)
             if spec.name in self.handlers:
-                raise DefinitionError(f"LLM node {llm.id!r}: two of its tools have the same name")
+                raise DefinitionError(
+                    f"LLM node {llm.id!r}: two of its tools have the same name, {spec.name!r}"
+                )
             specs.append(spec)
             self.handlers[spec.name] = tool
         self.specs = tuple(specs)
@@ -180,6 +182,8 @@ def tool_spec(tool: Callable[..., Any]) -> ToolSpec:
     """
     from pydantic import TypeAdapter
 
+    if not callable(tool):
+        raise DefinitionError(f"tool {tool!r:.60} is not callable; pass a function")
     signature = signature_of(tool)
     name = getattr(tool, "__name__", "")
     if not name.isidentifier():

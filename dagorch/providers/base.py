@@ -190,8 +190,15 @@ class BaseProvider(CompletionMethods):
         max_concurrency: int | None = None,
         limits: Limits | None = None,
     ) -> None:
-        if max_concurrency is not None and max_concurrency < 1:
-            raise DefinitionError(f"max_concurrency is {max_concurrency}; pass at least 1, or None")
+        if max_concurrency is not None and (
+            not isinstance(max_concurrency, int) or max_concurrency < 1
+        ):
+            raise DefinitionError(
+                f"max_concurrency is {max_concurrency!r}; pass a whole number of at least 1, or "
+                "None"
+            )
+        if limits is not None and not isinstance(limits, Limits):
+            raise DefinitionError(f"limits is a {type(limits).__name__}; pass Limits(...), or None")
         self.name = name
         self.default_model = default_model
         self.max_concurrency = max_concurrency

@@ -8,7 +8,9 @@ from functools import partial
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from dagorch.errors import BudgetExceededError, InvariantError, ItemError, RunError
+from dagorch.graph.definition import Definition
 from dagorch.graph.plan import ATTEMPT_KINDS, Plan
+from dagorch.ids import NodePath
 from dagorch.models.result import NodeRun, Result, RunStatus
 from dagorch.models.usage import NOTHING_USED, Bill
 from dagorch.models.user_objects import error_text
@@ -23,6 +25,7 @@ __all__ = ["engine_error", "result_of", "run_error"]
 
 V = TypeVar("V")
 _COMPLETED = int(State.COMPLETED)
+_NO_BODY = Definition()
 
 
 class _Lazy(Mapping[str, V], Generic[V]):
@@ -151,6 +154,8 @@ def run_error(core: Core, result: Result) -> RunError | None:
         partial_results=result,
     )
     error.__cause__ = cause
+    if place := _place_of(result.graph, path):
+        error.add_note(f"node {path!r} was added at {place}")
     return error
 
 
@@ -166,6 +171,18 @@ def engine_error(core: Core, graph: Any, error: Exception) -> InvariantError:
     with suppress(Exception):
         failure.partial_results = result_of(core, graph, 0)
     return failure
+
+
+def _place_of(graph: Definition, path: str) -> str:
+    """Return the line that added a node; of a node made at run time, that of its container."""
+    place, definition = "", graph
+    for id in NodePath(path).in_plan.split("/"):
+        entry = definition.entries.get(id)
+        if entry is None:
+            break
+        place = entry.where
+        definition = getattr(entry.node, "body", None) or _NO_BODY
+    return place
 
 
 def _trail(core: Core, index: int, cause: BaseException) -> Iterator[tuple[str, tuple[str, ...]]]:

@@ -6,6 +6,7 @@ This module knows no service. A router that does is passed in ready-made.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -71,7 +72,8 @@ class StaticRouter:
         """Return the provider of that name, and the model unchanged."""
         found = self._provider_named(provider)
         if found is None:
-            suggestion = did_you_mean(provider, self._by_name)
+            known = [*self._by_name] or [self._default.name] if self._default else []
+            suggestion = did_you_mean(provider, known) or f"; there are: {', '.join(known)}"
             raise DefinitionError(f"no provider is named {provider!r}{suggestion}")
         return found, model
 
@@ -93,9 +95,28 @@ def _check(provider: Any, name: str) -> None:
         for attribute in ("name", "exchange", "worst_case_usd")
         if not hasattr(provider, attribute)
     ]
-    if missing:
+    if isinstance(provider, type):
         raise DefinitionError(
-            f"{name}: {type(provider).__name__} is not a provider: it has no "
-            f"{' or '.join(missing)}; dagorch.providers.adapt(...) makes a provider of any object "
-            "with complete or acomplete"
+            f"{name}: the class {provider.__name__} is not a provider; pass an instance"
         )
+    if missing:
+        raise DefinitionError(f"{name}: {_describe(provider, ' or '.join(missing))}")
+
+
+def _describe(provider: Any, missing: str) -> str:
+    """Return why an object is not a provider, and how to get one."""
+    if isinstance(provider, str):
+        return (
+            f"the text {provider!r:.60} is not a provider; pass ProviderFactory.get_provider(...)"
+        )
+    if isinstance(provider, list | tuple):
+        return f"a {type(provider).__name__} is not a provider; pass several as {{name: provider}}"
+    if inspect.iscoroutine(provider):
+        provider.close()
+        return f"the coroutine of {provider.__qualname__!r} is not a provider; await it"
+    if inspect.isroutine(provider):
+        return f"the function {provider.__name__!r} is not a provider; pass what it returns"
+    return (
+        f"{type(provider).__name__} is not a provider: it has no {missing}; "
+        "dagorch.providers.adapt(...) makes a provider of any object with complete or acomplete"
+    )

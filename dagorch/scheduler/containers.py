@@ -23,8 +23,9 @@ from dagorch.scheduler.states import State
 
 __all__ = [
     "OPEN_ITEMS", "STOPPED", "End", "OpenFrame", "OpenMap", "Step", "StopWith", "close",
-    "frame_outcome", "is_service_wide", "map_ended", "missing_output_error", "next_item",
-    "open_body", "open_container", "open_map", "too_many_node_runs", "until_evaluated",
+    "frame_outcome", "is_service_wide", "map_ended", "missing_output_error",
+    "next_item", "open_body", "open_container", "open_map", "too_many_node_runs",
+    "until_evaluated",
 ]  # fmt: skip
 
 _COMPLETED: Final = int(State.COMPLETED)

@@ -87,7 +87,7 @@ TEXTS: dict[str, tuple[str, str, str]] = {
     "NUL": ("nodes:\n  a\0: {prompt: x}\n", "the character U+0000 is not allowed", "2:4"),
     "escape code": (_node("prompt: \x1b[2J"), "the character U+001B is not allowed", "2:15"),
     "no YAML": ("nodes: [a\n", "not YAML: while parsing a flow sequence", "2:1"),
-    "a tab": ("nodes:\n\ta: 1\n", "not YAML: while scanning for the next token", "2:1"),
+    "a tab": ("nodes:\n\ta: 1\n", "not YAML: the line is indented with a tab; use spaces", "2:1"),
     "no JSON": ('{"nodes": {"a": 1,}}', "not JSON: ", "1:"),
     "half a text": ('{"nodes": "' + '\\"' * 400_000, "not JSON: Unterminated string", "1:11"),
     "nothing": ("", "the file is empty", "1:1"),
