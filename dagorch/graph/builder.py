@@ -218,7 +218,7 @@ class BuilderMethods(Definition):
             policy: The policy of the map as a whole; the nodes inside have their own.
             bindings: The body's other inputs, the same for each item.
         """
-        inner = self._body(body)
+        inner = self._body(body, {*bindings, item_input or ""})
         node = Map(id or inner.name, inner, item_input, max_parallel, on_item_error, policy=policy)
         bound = {node.parameter: over}
         return self.add(node, after=after, after_end=after_end, **bound, **bindings)
@@ -242,9 +242,10 @@ class BuilderMethods(Definition):
         bound = {"value": source, "field": field}
         return self.insert(Function(id, pick, policy=policy), bound, after, after_end, ())
 
-    def _body(self, body: Node[Any] | Definition) -> Definition:
+    def _body(self, body: Node[Any] | Definition, bound: Collection[str]) -> Definition:
         """Return a body as a graph; a single node gets the defaults of this one."""
-        return body_of(self.defaults.apply(body) if isinstance(body, Node) else body, self.new)
+        node = self.defaults.apply(body) if isinstance(body, Node) else body
+        return body_of(node, self.new, bound)
 
     def subgraph(
         self,

@@ -55,12 +55,9 @@ class LoopRun:
     """The passes of a loop."""
 
     history: tuple[Any, ...]
-    """The state after each pass."""
+    """The state after each pass; empty with `retain="outputs"`."""
     converged: bool
-
-    @property
-    def iterations(self) -> int:
-        return len(self.history)
+    iterations: int
 
 
 class Result:
@@ -98,7 +95,7 @@ class Result:
         values: Mapping[str, Any],
         inner_values: Mapping[str, Any],
         node_runs: Mapping[str, NodeRun],
-        loops: Mapping[str, tuple[tuple[Any, ...], bool]],
+        loops: Mapping[str, tuple[tuple[Any, ...], bool, int]],
         expansions: Mapping[str, Any],
         usage: Usage,
         duration_seconds: float,

@@ -48,7 +48,10 @@ def run_sync(graph: Graph, arguments: RunArguments) -> Result:
         )
     session = Session(graph, arguments)
     faster = {"use_uvloop": True} if find_spec("uvloop") else {}
-    return anyio.run(session.run, backend_options=faster)
+    try:
+        return anyio.run(session.run, backend_options=faster)
+    except RunError as error:  # without the frames of the event loop
+        raise error.with_traceback(None) from error.__cause__
 
 
 class RunHandle:

@@ -14,6 +14,7 @@ from dagorch.ids import NodePath
 from dagorch.models.result import NodeRun, Result, RunStatus
 from dagorch.models.usage import NOTHING_USED, Bill
 from dagorch.models.user_objects import error_text
+from dagorch.runner.tracebacks import begin_at_user_code
 from dagorch.scheduler.closed_frames import unpack
 from dagorch.scheduler.containers import missing_output_error
 from dagorch.scheduler.core import Core
@@ -153,6 +154,7 @@ def run_error(core: Core, result: Result) -> RunError | None:
         story=[line for _, lines in trail for line in lines],
         partial_results=result,
     )
+    begin_at_user_code(cause)
     error.__cause__ = cause
     if place := _place_of(result.graph, path):
         error.add_note(f"node {path!r} was added at {place}")
@@ -272,10 +274,14 @@ def _expansions(core: Core) -> dict[str, Plan]:
     }
 
 
-def _loops(core: Core) -> dict[str, tuple[tuple[Any, ...], bool]]:
-    """Of each loop that completed, by path: the state after each pass, and if it converged."""
+def _loops(core: Core) -> dict[str, tuple[tuple[Any, ...], bool, int]]:
+    """Of each loop that completed, by path: its states, if it converged, and its passes."""
     return {
-        path: (group.history, group.converged)
+        path: (
+            tuple(state for state in group.history if state is not MISSING),
+            group.converged,
+            len(group.history),
+        )
         for path, _, _, group in _all_groups(core)
         if group.history is not None
     }
@@ -337,7 +343,8 @@ def _node_run(
     if started >= 0 and plan.kinds[index] in ATTEMPT_KINDS:
         failures = details.failures if details else 0
         is_own = state == State.COMPLETED and not (details and details.recovered_from)
-        attempts = max(failures + is_own, 1)
+        was_cut_short = details is not None and details.was_cut_short
+        attempts = max(failures + is_own + was_cut_short, 1)
     bills = details.bills if details is not None else ()
     return NodeRun(
         path=path,

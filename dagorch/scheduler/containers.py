@@ -146,6 +146,8 @@ def _pass_ended(frame: Frame, index: int, state: Any) -> Step:
     container, node = frame.containers[index], frame.plan.nodes[index]
     assert isinstance(node, Loop)
     container.iteration += 1
+    if frame.readers is not None and container.history:  # values are released after their use
+        container.history[-1] = MISSING
     container.history.append(state)
     if node.until is not None:
         return Evaluate(frame, index, Purpose.UNTIL, node.until, {}, state)
@@ -159,12 +161,16 @@ def until_evaluated(frame: Frame, index: int, *, is_done: bool) -> Step:
     assert node.max_iterations is not None
     if not is_done and container.iteration < node.max_iterations:
         return _next_pass(container, container.history[-1])
-    return _loop_ended(container, is_done=is_done)
+    return _loop_ended(frame, index, is_done=is_done)
 
 
-def _loop_ended(container: Container, *, is_done: bool) -> End:
+def _loop_ended(frame: Frame, index: int, *, is_done: bool) -> End:
+    container = frame.containers[index]
+    state = container.history[-1]
+    if frame.readers is not None:
+        container.history[-1] = MISSING
     container.group.history, container.group.converged = tuple(container.history), is_done
-    return End(State.COMPLETED, container.history[-1])
+    return End(State.COMPLETED, state)
 
 
 # -- maps -------------------------------------------------------------------------------------
@@ -265,7 +271,7 @@ def close(frame: Frame) -> Step:
     if kind == LOOP and outcome.state == _COMPLETED:
         return _pass_ended(parent, index, outcome.value)
     if kind == LOOP and refusal is not None and container.iteration:
-        return _loop_ended(container, is_done=False)
+        return _loop_ended(parent, index, is_done=False)
     if refusal is not None:
         parent.details(index).error = refusal
     return outcome

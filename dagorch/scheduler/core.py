@@ -907,7 +907,7 @@ class Core:
         if self._end_attempt(s):
             frame, index = attempt.frame, attempt.index
             if attempt.cancelling and attempt.stop_error is None:
-                self.move(frame, index, State.CANCELLED)
+                self._cut_short(attempt)
             elif attempt.is_final and attempt.stop_error is not None:  # too late to open anything
                 self.fail(frame, index, attempt.stop_error)
             else:
@@ -923,7 +923,14 @@ class Core:
             if attempt.stop_error is not None:
                 self._attempt_failed(attempt, attempt.stop_error)
             else:
-                self.move(attempt.frame, attempt.index, State.CANCELLED)
+                self._cut_short(attempt)
+
+    def _cut_short(self, attempt: StartAttempt) -> None:
+        """End a node run as cancelled with its attempt."""
+        frame, index = attempt.frame, attempt.index
+        if index in frame.node_details:
+            frame.node_details[index].was_cut_short = True
+        self.move(frame, index, State.CANCELLED)
 
     def _attempt_failed(self, attempt: StartAttempt, error: BaseException) -> None:
         """Retry a node run later, or let it fail."""

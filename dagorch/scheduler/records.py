@@ -320,11 +320,14 @@ class NodeDetails:
     __slots__ = (
         "bills", "error", "failures", "model", "model_failures", "picked_labels",
         "prepared", "recovered_from", "set_aside", "story_lines", "timer", "usage",
+        "was_cut_short",
     )  # fmt: skip
 
     def __init__(self) -> None:
         self.failures = 0
         """Attempts that failed."""
+        self.was_cut_short = False
+        """Whether a last attempt was cancelled."""
         self.model = 0
         """The model to ask: 0 is the node's own, then come its fallback models."""
         self.model_failures = 0

@@ -88,3 +88,32 @@ async def test_an_unknown_retain_is_refused() -> None:
     graph, _, _ = chain()
     with pytest.raises(DefinitionError, match="neither 'all' nor 'outputs'"):
         await graph.run(retain="none")
+
+
+@pytest.mark.parametrize(("retain", "states"), [("all", 3), ("outputs", 0)])
+async def test_states_of_a_loop_are_freed(retain: str, states: int) -> None:
+    made: list[weakref.ref[Big]] = []
+    alive: list[int] = []
+
+    async def step(state: Any) -> Big:
+        value = Big()
+        made.append(weakref.ref(value))
+        return value
+
+    async def last(loop: Big) -> int:
+        return 1
+
+    async def after(last: int) -> None:
+        gc.collect()
+        alive.append(sum(ref() is not None for ref in made))
+
+    body = Graph("body")
+    body.function(step, state=body.input("state"))
+    graph = Graph("loop")
+    graph.loop("loop", body, max_iterations=3, state=0)
+    graph.function(last)
+    graph.function(after)
+    result = await graph.run(retain=retain)
+    assert alive == [states]
+    run = result.loop("loop")
+    assert (run.iterations, run.converged, len(run.history)) == (3, False, states)

@@ -386,3 +386,23 @@ def test_a_node_that_waits_for_its_retry_does_not_hold_a_slot(virtual: Any) -> N
     result = virtual(run)
     assert result.duration_seconds == pytest.approx(30.0)
     assert result.get("works").ended_seconds == pytest.approx(10.0)
+
+
+@pytest.mark.parametrize(("seconds", "attempts"), [(0.5, 1), (1.5, 1), (11.5, 2)])
+def test_an_attempt_that_was_cancelled_counts(virtual: Any, seconds: float, attempts: int) -> None:
+    """The first attempt takes 1 s, the wait after it 10 s."""
+
+    graph = Graph("cancelled")
+    slow = failing(1, RateLimitedError("slow down", retry_after_seconds=10.0), seconds=1)
+    graph.function(slow, id="work", policy=Policy(retry=Retry(attempts=3)))
+
+    async def run() -> Any:
+        async with graph.start() as handle:
+            await anyio.sleep(seconds)
+            handle.cancel("enough")
+            with pytest.raises(RunError) as caught:
+                await handle.result()
+        return caught.value.partial_results.get("work")
+
+    run_of_work = virtual(run)
+    assert (run_of_work.end, run_of_work.attempts) == ("cancelled", attempts)

@@ -345,3 +345,13 @@ async def test_a_run_whose_last_node_is_skipped_ends_once() -> None:
     left = graph.function(big, after=way["big"])
     result = await graph.run(number=1, max_parallel=1)
     assert result.get(left).end == "skipped"
+
+
+async def test_a_map_over_a_function_binds_its_optional_parameters() -> None:
+    def scaled(number: int, factor: int = 1, offset: int = 0) -> int:
+        return number * factor + offset
+
+    graph = Graph("map")
+    factor = graph.input("times", int)
+    graph.map(Function("scaled", scaled), over=[1, 2], factor=factor)
+    assert (await graph.run(times=10)).output == [10, 20]
