@@ -28,7 +28,8 @@ class Template:
     A prompt with named inputs: `{name}` is a field, `{{` and `}}` are literal braces.
 
     `{name.title}` is a part of an input: a key of a mapping, or a declared field of a pydantic
-    model or a dataclass. Nothing else is accepted: `{}`, `{0}`, `{a[0]}`, `{a!r}`, `{a:>10}` and a
+    model or a dataclass. None is refused as the value of a field, unless the field is written
+    `{name?}`: then its place stays empty. Nothing else is accepted: `{}`, `{0}`, `{a[0]}`, `{a!r}`, `{a:>10}` and a
     lone brace are refused when the template is made. Values are inserted as text and never
     interpreted, so no value can reach another attribute, a format directive or another value.
     Templates are equal if their texts are. They can be hashed and pickled.
@@ -58,6 +59,8 @@ class Template:
     _pieces: tuple[str, ...] = field(init=False, repr=False, compare=False)
     """Literal text, and an input or a part of one at each index in `_holes`."""
     _holes: tuple[int, ...] = field(init=False, repr=False, compare=False)
+    _not_none: frozenset[str] = field(init=False, repr=False, compare=False)
+    """The parts that are written without a question mark."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.text, str):
@@ -68,10 +71,14 @@ class Template:
                 "input, '{draft}', and bind it: draft=ref"
             )
         pieces, holes = _parse(self.text)
+        written = [pieces[hole] for hole in holes]
+        for hole in holes:
+            pieces[hole] = pieces[hole].removesuffix("?")
         parts = tuple(dict.fromkeys(pieces[hole] for hole in holes))
         names = tuple(dict.fromkeys(part.partition(".")[0] for part in parts))
         object.__setattr__(self, "parts", parts)
         object.__setattr__(self, "fields", names)
+        object.__setattr__(self, "_not_none", frozenset(written).intersection(parts))
         object.__setattr__(self, "_pieces", tuple(pieces))
         object.__setattr__(self, "_holes", tuple(holes))
 
@@ -84,7 +91,7 @@ class Template:
 
         Raises:
             DefinitionError: Fields have no value; the message names them all. Or a value has no
-                such part.
+                such part, or is None.
 
         Cost: each field is converted to text once, however often it appears.
 
@@ -98,7 +105,14 @@ class Template:
             raise DefinitionError(
                 f"the template has no value for {', '.join(map(repr, missing))}{hint}"
             )
-        texts = {part: as_text(_part_of(values, part)) for part in self.parts}
+        found = {part: _part_of(values, part) for part in self.parts}
+        for part in self._not_none:
+            if found[part] is None:
+                raise DefinitionError(
+                    f"the value of '{{{part}}}' is None; write '{{{part}?}}' in the template if "
+                    "its place may stay empty"
+                )
+        texts = {part: as_text(value) for part, value in found.items()}
         pieces = list(self._pieces)
         for hole in self._holes:
             pieces[hole] = texts[pieces[hole]]
@@ -189,7 +203,7 @@ def _parse(text: str) -> tuple[list[str], list[int]]:
         literal = text[end : token.start()]
         if piece in ("{{", "}}"):
             pieces.append(literal + piece[0])
-        elif name is not None and all(map(str.isidentifier, name.split("."))):
+        elif name is not None and all(map(str.isidentifier, name.removesuffix("?").split("."))):
             pieces.append(literal)
             holes.append(len(pieces))
             pieces.append(name)

@@ -46,17 +46,19 @@ def test_a_text_is_either_refused_or_means_what_str_format_means(text: str) -> N
         return
     template = Template(text)
     values = dict.fromkeys(template.fields, "{x}")
-    assert template.render(values) == text.format_map(values)
+    optional = {f"{name}?": value for name, value in values.items()}
+    assert template.render(values) == text.format_map(values | optional)
 
 
 def is_template(text: str) -> bool:
-    """Whether `str.format` knows the text, and every field of it is a bare name."""
+    """Whether `str.format` knows the text, and every field of it is a bare name, or one with `?`."""
     try:
         parsed = [piece[1:] for piece in string.Formatter().parse(text) if piece[1] is not None]
     except ValueError:
         return False
-    if not all(name.isidentifier() and (spec, kind) == ("", None) for name, spec, kind in parsed):
-        return False
+    for name, spec, kind in parsed:
+        if not (name.removesuffix("?").isidentifier() and (spec, kind) == ("", None)):
+            return False
     # The parser forgets a colon without a format behind it.
     return not any(f"{{{name}:}}" in text.replace("{{", "") for name, _, _ in parsed)
 

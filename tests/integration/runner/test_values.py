@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import anyio
 import anyio.lowlevel
 import pytest
 
-from dagorch import Context, Graph, Policy, Retry
+from dagorch import LLM, Context, Graph, Policy, Retry
 from dagorch.errors import DefinitionError, NodeEndError, OutputTypeError, RunError
 from dagorch.nodes import Function
+from dagorch.providers import ScriptedProvider
 
 
 def sums() -> Graph:
@@ -355,3 +357,16 @@ async def test_a_map_over_a_function_binds_its_optional_parameters() -> None:
     factor = graph.input("times", int)
     graph.map(Function("scaled", scaled), over=[1, 2], factor=factor)
     assert (await graph.run(times=10)).output == [10, 20]
+
+
+def test_none_in_a_prompt_fails_the_node_before_it_is_sent(virtual: Any) -> None:
+    graph = Graph("none")
+    graph.add(LLM("ask", prompt="About {topic}"), topic=graph.function(lambda: None, id="topic"))
+    provider = ScriptedProvider("x")
+
+    async def run() -> None:
+        await graph.run(provider=provider)
+
+    with pytest.raises(RunError, match=r"node 'ask' failed: .*'\{topic\}' is None; write"):
+        virtual(run)
+    assert not provider.requests

@@ -118,6 +118,29 @@ def test_a_template_must_be_text() -> None:
         Template(3)  # type: ignore[arg-type]
 
 
+def test_none_is_refused_unless_the_field_says_that_it_may_be() -> None:
+    with pytest.raises(DefinitionError) as caught:
+        Template("Dear {name}").render({"name": None})
+    assert str(caught.value) == (
+        "the value of '{name}' is None; write '{name?}' in the template if its place may stay empty"
+    )
+    template = Template("Dear {name?}{doc.title?}!")
+    assert template.fields == ("name", "doc")
+    assert template.render({"name": None, "doc": {"title": None}}) == "Dear !"
+    assert template.render({"name": "Ada", "doc": {"title": " B"}}) == "Dear Ada B!"
+    with pytest.raises(DefinitionError, match="is None"):
+        Template("{name?} {name}").render({"name": None})
+    with pytest.raises(DefinitionError, match=r"'\{doc.title\}' is None"):
+        Template("{doc.title}").render({"doc": {"title": None}})
+    assert Template("{names}").render({"names": []}) == ""
+
+
+@pytest.mark.parametrize("text", ["{?}", "{a??}", "{a ?}", "{a?.b}", "{?a}"])
+def test_a_question_mark_elsewhere_is_refused(text: str) -> None:
+    with pytest.raises(DefinitionError, match="is not an input"):
+        Template(text)
+
+
 def test_missing_values_are_all_named() -> None:
     with pytest.raises(DefinitionError) as caught:
         Template("{sumary} {title} {style}").render({"summary": "x", "style": "y"})
@@ -176,7 +199,7 @@ def test_templates_are_values() -> None:
 )
 def test_values_are_written_for_a_reader(value: object, text: str) -> None:
     assert as_text(value) == text
-    assert Template("{value}").render({"value": value}) == text
+    assert Template("{value?}").render({"value": value}) == text
 
 
 def test_models_in_a_list_are_written_by_the_names_of_their_fields() -> None:
