@@ -29,10 +29,12 @@ class Template:
 
     `{name.title}` is a part of an input: a key of a mapping, or a declared field of a pydantic
     model or a dataclass. None is refused as the value of a field, unless the field is written
-    `{name?}`: then its place stays empty. Nothing else is accepted: `{}`, `{0}`, `{a[0]}`, `{a!r}`, `{a:>10}` and a
-    lone brace are refused when the template is made. Values are inserted as text and never
-    interpreted, so no value can reach another attribute, a format directive or another value.
-    Templates are equal if their texts are. They can be hashed and pickled.
+    `{name?}`: then its place stays empty.
+
+    Nothing else is accepted: `{}`, `{0}`, `{a[0]}`, `{a!r}`, `{a:>10}` and a lone brace are refused
+    when the template is made. Values are inserted as text and never interpreted, so no value can
+    reach another attribute, a format directive or another value. Templates are equal if their
+    texts are. They can be hashed and pickled.
 
     Args:
         text: The template's source. Empty text renders as empty text.

@@ -51,7 +51,7 @@ def test_a_text_is_either_refused_or_means_what_str_format_means(text: str) -> N
 
 
 def is_template(text: str) -> bool:
-    """Whether `str.format` knows the text, and every field of it is a bare name, or one with `?`."""
+    """Whether `str.format` knows the text, and every field is a bare name, or one with `?`."""
     try:
         parsed = [piece[1:] for piece in string.Formatter().parse(text) if piece[1] is not None]
     except ValueError:
