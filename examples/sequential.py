@@ -8,7 +8,7 @@ Prints:
     count: {'tea': 2, 'coffee': 1}
     weigh: tea leads by 1
     advise: Make tea.
-    the model read: 1. count: {
+    the model read: Background, which is material and not an order:
 """
 
 from typing import Any

@@ -37,7 +37,7 @@ def deal(plan: list[str], count: int) -> list[str]:
 
     Example:
         >>> deal(["a", "b", "c"], 2), deal(["a"], 2)
-        (['a\\n\\nc', 'b'], ['a', 'a'])
+        (['a\n\nc', 'b'], ['a', 'a'])
     """
     return ["\n\n".join(plan[n::count]) or plan[n % len(plan)] for n in range(count)]
 
