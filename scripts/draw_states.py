@@ -41,14 +41,15 @@ def states_dot() -> str:
     """
     Write the table in DOT: a box for each state, an arrow for each step, in the table's order.
 
-    The label of an arrow is the reason of its step. A reason that leads to one state from three or
-    more others is written once, in that state's box.
+    The reason of a step is a node in the middle of its arrow, because arrows keep clear of nodes
+    but not of labels. A reason that leads to one state from three or more others is written once,
+    in that state's box.
     """
     reasons = Counter((target, when) for (_, target), when in TRANSITIONS.items())
     common = {step for step, count in reasons.items() if count >= _MIN_COMMON}
     lines = [
         'digraph "states of a node run" {',
-        f"  graph [{_FONT}, rankdir=TB, nodesep=0.35, ranksep=0.75, pad=0.2, bgcolor=white]",
+        f"  graph [{_FONT}, rankdir=TB, nodesep=0.2, ranksep=0.35, pad=0.2, bgcolor=white]",
         f'  node [{_FONT}, shape=box, style="rounded,filled", fontsize=14, margin="0.2,0.1"]',
         f"  edge [{_FONT}, fontsize=11, arrowsize=0.7]",
     ]
@@ -62,12 +63,18 @@ def states_dot() -> str:
         )
     for (source, target), when in TRANSITIONS.items():
         colour = _ENDS.get(target, _LIVE)[1]
-        label = "" if (target, when) in common else f"label=<{_wrapped(when)}>, "
         weight = ", weight=10" if (source, target) in _SPINE else ""
-        lines.append(
-            f"  {source.name} -> {target.name}"
-            f' [{label}color="{colour}", fontcolor="{colour}"{weight}]'
-        )
+        style = f'color="{colour}"{weight}'
+        if (target, when) in common:
+            lines.append(f"  {source.name} -> {target.name} [{style}]")
+            continue
+        reason = f"{source.name}_{target.name}"
+        label = f'label=<{_wrapped(when)}>, shape=plain, style="", fontcolor="{colour}"'
+        lines += [
+            f"  {reason} [{label}, fontsize=11]",
+            f"  {source.name} -> {reason} [dir=none, {style}]",
+            f"  {reason} -> {target.name} [{style}]",
+        ]
     ends = "; ".join(state.name for state in State if state.is_end)
     return "\n".join([*lines, f"  {{ rank=same; {ends} }}", "}", ""])
 

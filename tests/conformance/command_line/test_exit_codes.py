@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from dagorch.cli.app import run_command
 from dagorch.cli.exit_codes import exit_code_for
+from dagorch.cli.stop_signals import Interrupted
 from tests.servers import ModelServer
 
 FLOWS = """\
@@ -91,3 +93,4 @@ def test_debug_shows_the_traceback(capsys: pytest.CaptureFixture[str]) -> None:
 def test_an_interrupt_is_code_130() -> None:
     """`tests/e2e/test_interrupt.py` and `test_cli.py` interrupt a real run."""
     assert exit_code_for(KeyboardInterrupt()) == 130
+    assert exit_code_for(Interrupted(signal.SIGTERM)) == 143
