@@ -7,12 +7,14 @@ dagorch's own patterns.
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final, Self
 
 from dagorch.errors import DagorchWarning, DefinitionError, Problem, RunError
 from dagorch.graph.graph import Graph
+from dagorch.models.arity import takes
 from dagorch.models.config import OrchestratorConfig
 from dagorch.models.orchestration import OrchestratorResult, StreamEvent
 from dagorch.models.policy import Policy, Retry
@@ -95,6 +97,11 @@ class BaseOrchestrator:
                 Problem(f"there is no {name}; define async def {name}{signature}")
                 for name, signature in _METHODS.items()
                 if getattr(cls, name) is getattr(BaseOrchestrator, name)
+            ]
+            missing += [
+                Problem(f"{name} must take {signature.partition(' ->')[0]}")
+                for name, signature in _METHODS.items()
+                if inspect.isfunction(getattr(cls, name)) and not takes(getattr(cls, name), 3)
             ]
             if missing:
                 raise DefinitionError(missing, subject=f"orchestrator {cls.__name__}")
@@ -195,6 +202,12 @@ class BaseOrchestrator:
         config = self.config
         await prepare_documents(config)
         listeners: list[Listener] = []
+        callback = self.stream_callback
+        if callback is not None and not (callable(callback) and takes(callback, 1)):
+            raise DefinitionError(
+                f"stream_callback={callback!r:.60} cannot be called with one event; set a function "
+                "of one"
+            )
         if self.stream_callback is not None and config.enable_streaming:
             listeners.append(
                 Stream(self.stream_callback, workflow, engine_events=config.stream_engine_events)

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Final
 
 from dagorch.errors import DefinitionError
 from dagorch.ids import NodePath
+from dagorch.models.arity import takes
 from dagorch.models.config import OrchestratorConfig
 from dagorch.models.result import Result
 from dagorch.nodes.function import Context
@@ -101,6 +102,11 @@ class IterativeOrchestrator(BuiltinOrchestrator):
             raise DefinitionError(
                 f"convergence_fn={convergence_fn!r:.60} is not callable; "
                 "pass a function of the result of a pass, or a question"
+            )
+        if callable(convergence_fn) and not takes(convergence_fn, 1):
+            raise DefinitionError(
+                f"convergence_fn, {function_name(convergence_fn)}, must take one argument, the "
+                "result of a pass"
             )
         self.max_iterations = max_iterations
         self._convergence = None if isinstance(convergence_fn, str) else convergence_fn

@@ -7,6 +7,7 @@ from dagorch import (
     BaseOrchestrator,
     ConditionalOrchestrator,
     Graph,
+    IterativeOrchestrator,
     OrchestratorConfig,
     SequentialOrchestrator,
 )
@@ -185,3 +186,50 @@ class Base(BaseOrchestrator):
 
     async def synthesize_results(self, agent_results, context=None):
         raise NotImplementedError
+
+
+@refused(
+    "convergence_fn, lambda of arity.py",
+    "convergence_fn",
+    "must take one argument, the result of a pass",
+)
+async def a_convergence_function_of_two(provider):
+    await IterativeOrchestrator(
+        None, provider, convergence_fn=lambda results, n: n > 2
+    ).execute_workflow("x")
+
+
+@refused(
+    "convergence_fn, lambda of arity.py",
+    "convergence_fn",
+    "must take one argument, the result of a pass",
+)
+async def a_convergence_function_of_nothing(provider):
+    await IterativeOrchestrator(None, provider, convergence_fn=lambda: True).execute_workflow("x")
+
+
+@refused("execute_subtask", "orchestrator Own", "must take (self, subtask, context=None)")
+async def execute_subtask_without_a_context(provider):
+    class Own(Base):
+        async def execute_subtask(self, subtask):
+            return subtask
+
+    await Own(None, provider).execute_workflow("x")  # here
+
+
+@refused("decompose_task", "orchestrator Own", "(self, task, context=None)")
+async def decompose_task_without_a_task(provider):
+    class Own(Base):
+        async def decompose_task(self):
+            return []
+
+    await Own(None, provider).execute_workflow("x")  # here
+
+
+@refused("synthesize_results", "orchestrator Own", "(self, agent_results, context=None)")
+async def synthesize_results_of_three(provider):
+    class Own(Base):
+        async def synthesize_results(self, task, agent_results, context):
+            return {}
+
+    await Own(None, provider).execute_workflow("x")  # here

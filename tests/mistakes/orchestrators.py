@@ -427,3 +427,22 @@ async def another_name_of_the_content(provider):
 @refused("no provider", "", "pass provider=")
 async def an_orchestrator_without_a_provider(provider):
     await SequentialOrchestrator(STEPS).execute_workflow("Tea?")  # here
+
+
+@refused("is True, which is not callable", "condition=", "pass a function")
+async def a_condition_that_was_decided(provider):
+    ConditionalOrchestrator(None, provider, condition=True, true_branch="Y", false_branch="N")
+
+
+@refused("stream_callback=<function", "", "a function of one")
+async def a_callback_of_two(provider):
+    steps = SequentialOrchestrator(STEPS, provider)
+    steps.stream_callback = lambda kind, event: None
+    await steps.execute_workflow("Tea?")  # here
+
+
+@refused("stream_callback='print'", "one event", "a function of one")
+async def a_callback_by_its_name(provider):
+    steps = SequentialOrchestrator(STEPS, provider)
+    steps.stream_callback = "print"
+    await steps.execute_workflow("Tea?")
