@@ -195,6 +195,11 @@ def _as_json(value: Any) -> str:
         return str(value)
 
 
+def _is_part(name: str) -> bool:
+    """Tell whether text in braces names an input, or a field of one."""
+    return all(map(str.isidentifier, name.split("."))) and ".__" not in name
+
+
 def _parse(text: str) -> tuple[list[str], list[int]]:
     """Split a template into pieces, and return them with the indices of the fields."""
     pieces: list[str] = []
@@ -205,7 +210,7 @@ def _parse(text: str) -> tuple[list[str], list[int]]:
         literal = text[end : token.start()]
         if piece in ("{{", "}}"):
             pieces.append(literal + piece[0])
-        elif name is not None and all(map(str.isidentifier, name.removesuffix("?").split("."))):
+        elif name is not None and _is_part(name.removesuffix("?")):
             pieces.append(literal)
             holes.append(len(pieces))
             pieces.append(name)
@@ -230,6 +235,8 @@ def _error_text(text: str, start: int, piece: str, inner: str | None) -> str:
         advice = "an input has a name, as in '{topic}'"
     elif inner.strip().isdigit():
         advice = "inputs have names, not numbers, as in '{topic}'"
+    elif name and rest == "." and "__" in inner:
+        advice = f"only keys and declared fields can be taken, as in '{{{name[1]}.title}}'"
     elif name and rest == ".":
         advice = f"a field of an input is written without spaces, as in '{{{name[1]}.title}}'"
     elif name and rest == "[":

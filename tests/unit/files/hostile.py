@@ -116,10 +116,10 @@ TEXTS: dict[str, tuple[str, str, str]] = {
     "an id that is a path": ("nodes: {a/b: {prompt: x}}", "contains '/'", "1:9"),
     "cycle": ("nodes:\n  a: {prompt: '{b}'}\n  b: {prompt: '{a}'}\n", "a -> b -> a", "2:"),
     "unknown input": (_node("prompt: 'Hi {nobody}'"), "'nobody' of node 'a' is not bound", "2:15"),
-    "attribute": (_node('prompt: "{a.__class__}"'), "values are inserted whole", "2:15"),
+    "attribute": (_node('prompt: "{a.__class__}"'), "only keys and declared fields", "2:15"),
     "attribute in a message": (
         "nodes:\n  a:\n    messages:\n      - {role: user, content: '{x[0]}'}\n",
-        "values are inserted whole",
+        "no item can be taken",
         "4:31",
     ),
     "format": (_node('prompt: "{a!r:>999999999}"'), "without directives", "2:15"),

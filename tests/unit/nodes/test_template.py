@@ -83,6 +83,8 @@ def test_names_may_be_in_any_script() -> None:
         ("{a..b}", "a field of an input is written without spaces"),
         ("{a.0}", "a field of an input is written without spaces"),
         ("{a.b()}", "a field of an input is written without spaces"),
+        ("{a.__class__}", "only keys and declared fields can be taken, as in '{a.title}'"),
+        ("{a.b.__init__}", "only keys and declared fields can be taken"),
         ("{.b}", "only '{name}' is"),
         ("{a[0]}", "no item can be taken; pass it as an input, or write '{a}'"),
         ("{a.b[0]}", "a field of an input is written without spaces"),
