@@ -49,7 +49,7 @@ async def test_the_ceiling_is_checked_after_each_call_and_warned_of_once() -> No
 @pytest.mark.filterwarnings("ignore::dagorch.errors.BudgetWarning")
 async def test_it_can_finish_with_what_is_free() -> None:
     graph = chain(9)
-    graph.function(lambda: "free", id="free", after="n0")
+    graph.function(lambda: "free", id="free")
     result = await graph.run(provider=Own(), max_cost=1, on_budget="finish")
     assert result.over_budget == ("n3",)
     assert result["free"] == "free"
