@@ -17,6 +17,7 @@ Two things depend on what the rules leave open:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from dagorch.errors import NodeTimeoutError, QuorumError, RunError
@@ -26,6 +27,12 @@ from tests.property.spec import GraphSpec, NodeSpec
 from tests.property.world import World
 
 __all__ = ["NotAllowedError", "Reference"]
+
+
+def items_of(value: Any) -> list[Any]:
+    if isinstance(value, str | bytes | Mapping):
+        raise TypeError("neither a text nor a mapping is a sequence of items")
+    return list(value)
 
 
 class Reference(Attempts):
@@ -260,7 +267,7 @@ class Reference(Attempts):
                 self.begin_map(run, items)
             else:
                 self.evaluate(
-                    run, "items", lambda: list(items), lambda found: self.begin_map(run, found)
+                    run, "items", lambda: items_of(items), lambda found: self.begin_map(run, found)
                 )
         else:
             self.open_box(run, run.box)

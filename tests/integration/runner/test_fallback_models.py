@@ -142,6 +142,5 @@ def test_a_node_without_attempts_takes_no_fallback_models() -> None:
         graph.compile()
 
 
-def test_fallback_models_as_one_string_are_refused() -> None:
-    with pytest.raises(DefinitionError, match=r"pass a tuple of names, \('second',\)"):
-        asking(fallback_models="second")
+def test_one_fallback_model_is_one_model() -> None:
+    assert Policy(fallback_models="second").fallback_models == ("second",)

@@ -98,7 +98,7 @@ async def test_every_problem_of_a_call_is_listed_at_once_with_suggestions() -> N
     assert "did you mean 'max_parallel'?" in text
     assert "input 'left' is missing; pass left=..." in text
     assert "input 'right' takes int, not str: 'x'" in text
-    assert "drain_seconds=-1 must be at least 0" in text
+    assert "drain_seconds=-1 must be a number of seconds of at least 0" in text
 
 
 @pytest.mark.parametrize(
