@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from dagorch.models.finding import Finding
     from dagorch.models.orchestration import OrchestratorResult, StreamEvent
     from dagorch.models.policy import Policy, Retry
+    from dagorch.models.question import Question
     from dagorch.models.ref import Ref
     from dagorch.models.task import AgentResult, AgentType, SubTask, TaskStatus
     from dagorch.models.tracking import CostTracker, ProgressTracker, calculate_progress
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from dagorch.orchestrators.sequential import SequentialOrchestrator
     from dagorch.orchestrators.swarm import DreamSwarmOrchestrator, SwarmOrchestrator
     from dagorch.providers.factory import ProviderFactory
+    from dagorch.runner.host import RunHost
     from dagorch.runner.retry_decorator import retry_async
 
 __all__ = [
@@ -58,9 +60,10 @@ __all__ = [
     "CostTracker", "DagorchError", "DefinitionError", "DreamCascadeConfig",
     "DreamCascadeOrchestrator", "DreamSwarmConfig", "DreamSwarmOrchestrator", "Event", "EventType",
     "Finding", "Graph", "IterativeOrchestrator", "OrchestratorConfig", "OrchestratorResult",
-    "Policy", "ProgressTracker", "ProviderFactory", "Ref", "Retry", "RunError",
-    "SequentialOrchestrator", "StreamEvent", "SubTask", "SwarmConfig", "SwarmOrchestrator",
-    "TaskStatus", "calculate_progress", "format_cost", "format_duration", "retry_async",
+    "Policy", "ProgressTracker", "ProviderFactory", "Question", "Ref", "Retry", "RunError",
+    "RunHost", "SequentialOrchestrator", "StreamEvent", "SubTask", "SwarmConfig",
+    "SwarmOrchestrator", "TaskStatus", "calculate_progress", "format_cost", "format_duration",
+    "retry_async",
 ]  # fmt: skip
 
 __version__ = "0.1.0"
@@ -78,6 +81,7 @@ __getattr__, __dir__ = lazy_exports(
         "dagorch.models.finding": "Finding",
         "dagorch.models.orchestration": "OrchestratorResult StreamEvent",
         "dagorch.models.policy": "Policy Retry",
+        "dagorch.models.question": "Question",
         "dagorch.models.ref": "Ref",
         "dagorch.models.task": "AgentResult AgentType SubTask TaskStatus",
         "dagorch.models.tracking": "CostTracker ProgressTracker calculate_progress",
@@ -90,6 +94,7 @@ __getattr__, __dir__ = lazy_exports(
         "dagorch.orchestrators.sequential": "SequentialOrchestrator",
         "dagorch.orchestrators.swarm": "DreamSwarmOrchestrator SwarmOrchestrator",
         "dagorch.providers.factory": "ProviderFactory",
+        "dagorch.runner.host": "RunHost",
         "dagorch.runner.retry_decorator": "retry_async",
     },
     submodules=(

@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
-from collections.abc import AsyncIterator
+from collections.abc import Callable
 from importlib.util import find_spec
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import anyio
+from anyio.abc import TaskGroup
 from anyio.lowlevel import checkpoint, current_token
 
 from dagorch.errors import DefinitionError, RunError, did_you_mean
 from dagorch.graph.graph import Graph
 from dagorch.models.events import Event
+from dagorch.models.question import Question
 from dagorch.models.result import Result
 from dagorch.models.run_options import RunArguments
 from dagorch.models.usage import Usage
@@ -23,12 +25,15 @@ from dagorch.models.user_objects import passes, short_repr
 from dagorch.nodes.types import type_name, value_check
 from dagorch.runner.cancellation import single_error
 from dagorch.runner.event_delivery import EventQueue
+from dagorch.runner.loop_caller import LoopCaller
 from dagorch.runner.loop_state import shared
 from dagorch.runner.session import Session
 from dagorch.scheduler import stimuli
 from dagorch.scheduler.states import State
 
-__all__ = ["RunHandle", "RunStream", "run", "run_sync"]
+__all__ = ["RunEvents", "RunHandle", "RunStream", "leave_group", "run", "run_sync"]
+
+T = TypeVar("T")
 
 
 async def run(graph: Graph, arguments: RunArguments) -> Result:
@@ -58,6 +63,9 @@ class RunHandle:
     """
     A run beside other work; made by `Graph.start`, an async context manager.
 
+    `cancel`, `answer`, `questions` and the other attributes may be used from any thread; `events`
+    and `result` on the run's event loop.
+
     Example:
         >>> from dagorch import Graph
         >>> graph = Graph("one")
@@ -74,22 +82,25 @@ class RunHandle:
 
     def __init__(self, graph: Graph, arguments: RunArguments) -> None:
         self._session = Session(graph, arguments)
+        self._session.keep_events()
+        self._loop: LoopCaller | None = None
         self._finished: anyio.Event | None = None
         self._result: Result | None = None
         self._error: BaseException | None = None
-        self._interrupt: BaseException | None = None
+        self.interrupt: BaseException | None = None
+        """A `KeyboardInterrupt` or `SystemExit` of user code."""
         self._group: Any = None
         self._result_read = False
         self._highest = 0.0
 
     async def __aenter__(self) -> Self:
-        self._finished = anyio.Event()
-        self._group = anyio.create_task_group()
-        await self._group.__aenter__()
-        self._group.start_soon(self._run)
+        self.prepare()
+        group = anyio.create_task_group()
+        await group.__aenter__()
+        self.begin(group)
         try:
-            while self._session.runner is None and not self._finished.is_set():
-                await checkpoint()  # until there is a run to cancel
+            while not self.status and not self.ended:
+                await checkpoint()
         except BaseException as error:
             await self.__aexit__(type(error), error, error.__traceback__)
             raise
@@ -103,18 +114,38 @@ class RunHandle:
     ) -> bool | None:
         if error is not None:
             self.cancel("the block was left by an error")
-        try:
-            swallowed = await self._group.__aexit__(kind, error, trace)
-        except BaseExceptionGroup as group:
-            single = self._interrupt or single_error(group)
-            if single is error:
-                return False  # raised again as it is, with its cause
-            raise single from single.__cause__
-        if self._interrupt is not None and error is not self._interrupt:
-            raise self._interrupt
+        swallowed = await leave_group(self._group, error, lambda: self.interrupt)
         if error is None and self._error is not None and not self._result_read:
             raise self._error
-        return bool(swallowed)
+        return swallowed
+
+    def prepare(self) -> None:
+        """
+        Give the run its id, on the event loop that it will run on.
+
+        Raises:
+            DefinitionError: The run has begun already.
+        """
+        if self._loop is not None:
+            raise DefinitionError("a run handle runs once; make another with graph.start(...)")
+        self._loop = LoopCaller()
+        self._finished = anyio.Event()
+        self._session.begin()
+
+    def begin(self, group: TaskGroup) -> None:
+        """Run in a task of a group, which an interrupt of user code cancels."""
+        self._group = group
+        group.start_soon(self._run)
+
+    @property
+    def ended(self) -> bool:
+        """Whether the run has ended."""
+        return self._finished is not None and self._finished.is_set()
+
+    @property
+    def unread_error(self) -> BaseException | None:
+        """The error of a run that has ended, unless `result()` has raised it."""
+        return None if self._result_read else self._error
 
     async def _run(self) -> None:
         assert self._finished is not None
@@ -124,7 +155,7 @@ class RunHandle:
             self._error = error
         except (KeyboardInterrupt, SystemExit) as error:
             # Raised by the task that owns the run: raised here, it would stop asyncio's loop.
-            self._error = self._interrupt = error
+            self._error = self.interrupt = error
             self._group.cancel_scope.cancel()
         except BaseException:
             self._error = RunError("the run was cancelled from outside")
@@ -140,6 +171,9 @@ class RunHandle:
     @property
     def status(self) -> dict[str, str]:
         """The current state of each node run of the graph, by id."""
+        return self._on_loop(self._status)
+
+    def _status(self) -> dict[str, str]:
         core = self._session.core
         if core is None or core.root is None:
             return {}
@@ -161,37 +195,59 @@ class RunHandle:
 
     def cancel(self, reason: str = "cancelled by its handle") -> None:
         """Stop the run; `result()` then raises a `RunError` with the values that had completed."""
-        if self._session.runner is not None:
-            self._session.runner.cancel(reason)
+
+        def cancel() -> None:
+            if self._session.runner is not None:
+                self._session.runner.cancel(reason)
+
+        self._on_loop(cancel)
 
     @property
-    def questions(self) -> tuple[str, ...]:
-        """The paths of the questions that wait for an answer now."""
-        core = self._session.core
-        return tuple(core.parked()) if core is not None else ()
+    def questions(self) -> tuple[Question, ...]:
+        """The questions that wait for an answer now."""
+        return self._on_loop(self._questions)
 
-    def answer(self, path: str, value: Any) -> None:
+    def _questions(self) -> tuple[Question, ...]:
+        core = self._session.core
+        parked = core.parked() if core is not None else {}
+        return tuple(
+            Question(
+                path, frame.node_details[index].question, frame.plan.nodes[index].output_type()
+            )
+            for path, (frame, index) in parked.items()
+        )
+
+    def answer(self, question: Question | str, value: Any) -> None:
         """
-        Answer a parked question.
+        Answer an open question.
+
+        Args:
+            question: The question, or its path.
+            value: The answer, of the question's `answer_type`.
 
         Raises:
-            DefinitionError: No question of that path is waiting, or the answer has the wrong type.
+            DefinitionError: No such question is waiting, or the answer has the wrong type.
         """
-        core, runner = self._session.core, self._session.runner
-        parked = core.parked() if core is not None else {}
-        if runner is None or path not in parked:
+        path = question if isinstance(question, str) else question.path
+        self._on_loop(lambda: self._answer(path, value))
+
+    def _answer(self, path: str, value: Any) -> None:
+        runner = self._session.runner
+        waiting = {question.path: question for question in self._questions()}
+        if runner is None or path not in waiting:
             raise DefinitionError(
-                f"no question {path!r} is waiting for an answer{did_you_mean(path, parked)}"
+                f"no question {path!r} is waiting for an answer{did_you_mean(path, waiting)}"
             )
-        frame, index = parked[path]
-        node: Any = frame.plan.nodes[index]
-        check = value_check(node.output)
-        if not passes(check, value):
+        wanted = waiting[path].answer_type
+        if not passes(value_check(wanted), value):
             raise DefinitionError(
-                f"question {path!r} wants {type_name(node.output)}, not {type_name(type(value))}: "
+                f"question {path!r} wants {type_name(wanted)}, not {type_name(type(value))}: "
                 f"{short_repr(value, 60)}"
             )
         runner.feed(stimuli.Answered(path, value, shared().clock()))
+
+    def _on_loop(self, function: Callable[[], T]) -> T:
+        return function() if self._loop is None else self._loop.call(function)
 
     async def result(self) -> Result:
         """
@@ -209,14 +265,77 @@ class RunHandle:
         assert self._result is not None
         return self._result
 
-    async def events(self) -> AsyncIterator[Event]:
-        """Yield the run's events from here on; the last is the run's end."""
-        queue = self._session.subscribe()
-        try:
-            while (event := await queue.get()) is not None:
-                yield event
-        finally:
-            self._session.unsubscribe(queue)
+    def events(self, after: int = 0) -> RunEvents:
+        """
+        Iterate over the run's events, from the first or from a number on, to the run's end.
+
+        The last 10,000 events are kept for readers that come late or come back. A reader that was
+        cut off goes on with `events(after=...)`: the number of the last event that it has seen,
+        which is the `id` that `dagorch.exporters.to_sse` writes. A gap in the numbers means that
+        events were no longer there.
+
+        Args:
+            after: The number of the last event that the reader has.
+        """
+        return RunEvents(self._session, after)
+
+
+class RunEvents:
+    """The events of a run, for one reader; made by `RunHandle.events`."""
+
+    def __init__(self, session: Session, after: int) -> None:
+        self._session = session
+        self._queue = session.subscribe(after)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Event:
+        event = await self._queue.get()
+        if event is None:
+            self._close()
+            raise StopAsyncIteration
+        return event
+
+    async def aclose(self) -> None:
+        """Read no more."""
+        self._close()
+
+    def _close(self) -> None:
+        self._session.unsubscribe(self._queue)
+        self._queue.close()
+
+    def __del__(self) -> None:  # a reader that leaves its loop early need not close anything
+        self._session.unsubscribe(self._queue)
+
+
+async def leave_group(
+    group: TaskGroup, error: BaseException | None, interrupt: Callable[[], BaseException | None]
+) -> bool:
+    """
+    Leave a task group by hand: wait for its tasks, and raise one error instead of a group.
+
+    Args:
+        group: The group.
+        error: What leaves the block; None: nothing.
+        interrupt: Returns what a task has cancelled the group for, to be raised instead.
+
+    Returns:
+        What `__aexit__` returns.
+    """
+    try:
+        swallowed = await group.__aexit__(
+            None if error is None else type(error), error, getattr(error, "__traceback__", None)
+        )
+    except BaseExceptionGroup as several:
+        single = interrupt() or single_error(several)
+        if single is error:
+            return False  # raised again as it is, with its cause
+        raise single from single.__cause__
+    cause = interrupt()
+    if cause is not None and error is not cause:
+        raise cause
+    return bool(swallowed)
 
 
 class _Host:

@@ -81,6 +81,7 @@ class Runner:
         self._timer_moved: anyio.Event | None = None
         self.broken: Exception | None = None
         """An error of the engine itself."""
+        self._cancelled_early: str | None = None
         self._interrupt: BaseException | None = None
         """A `KeyboardInterrupt` or `SystemExit` of user code: the run's last word."""
         attempts.bind(self, shared.clock, core)
@@ -99,6 +100,8 @@ class Runner:
                 self._group = group
                 try:
                     core.handle(stimuli.RunStarted(inputs, self._clock()))
+                    if self._cancelled_early is not None:
+                        self.cancel(self._cancelled_early)
                     await self._work()
                 finally:
                     # trio closes the group before this task resumes, and another run may wake
@@ -136,7 +139,10 @@ class Runner:
         return self._core.request_resend(ticket, self._clock())
 
     def cancel(self, reason: str) -> None:
-        """Stop the run."""
+        """Stop the run, at once or as soon as it has begun."""
+        if self._core.root is None:
+            self._cancelled_early = reason
+            return
         self.feed(stimuli.RunCancelled(reason, self._clock()))
 
     def resource_freed(self) -> None:

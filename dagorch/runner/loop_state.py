@@ -70,12 +70,12 @@ class LoopState:
 
             is_real = type(trio.lowlevel.current_clock()).__name__ == "SystemClock"
             own_clock: Callable[[], float] = trio.current_time
-            self._schedule: Schedule = trio.lowlevel.current_trio_token().run_sync_soon
-            self.slice = Slice(self._schedule)
+            self.schedule: Schedule = trio.lowlevel.current_trio_token().run_sync_soon
+            self.slice = Slice(self.schedule)
         else:
             is_real = type(loop).time is asyncio.BaseEventLoop.time or _is_uvloop(loop)
             own_clock = loop.time
-            self._schedule = loop.call_soon_threadsafe
+            self.schedule = loop.call_soon_threadsafe
             self.slice = Slice(loop.call_soon)
         # Loops that share limits must agree on the time.
         self.clock = time.monotonic if is_real else own_clock
@@ -99,7 +99,7 @@ class LoopState:
         Returns:
             Its id, the wanted one if that is free.
         """
-        run = self.limits.enter(wanted, self._schedule, freed)
+        run = self.limits.enter(wanted, self.schedule, freed)
         self.count += 1
         self._watchdog.enter()
         return run
@@ -112,7 +112,7 @@ class LoopState:
 
     def wake(self, run: str) -> None:
         """Tell a run that a resource was freed, if it still runs, on whatever loop."""
-        self.limits.wake(run, self._schedule)
+        self.limits.wake(run, self.schedule)
 
     @property
     def admission(self) -> Admission:

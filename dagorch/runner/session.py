@@ -7,7 +7,9 @@ The doors are in `api.py`.
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Iterator
+from contextvars import copy_context
 
 import anyio
 from anyio.lowlevel import checkpoint
@@ -25,7 +27,7 @@ from dagorch.models.well_formed import HALF_A_CHARACTER, is_well_formed
 from dagorch.nodes.types import type_name, value_check
 from dagorch.runner.attempts import Attempts
 from dagorch.runner.cancellation import single_error
-from dagorch.runner.event_delivery import EventQueue, Listener
+from dagorch.runner.event_delivery import QUEUE_LENGTH, EventQueue, Listener
 from dagorch.runner.loop import Runner
 from dagorch.runner.loop_state import shared
 from dagorch.runner.outcome import engine_error, result_of, run_error
@@ -55,6 +57,8 @@ class Session:
         self._check(arguments)
         self.listeners = [Listener(callback) for callback in self.options.listeners]
         self.streams: list[EventQueue] = []
+        self._log: deque[Event] | None = None
+        """The last events, for readers that come late; None: none are kept."""
         self.core: Core | None = None
         self.runner: Runner | None = None
 
@@ -120,15 +124,28 @@ class Session:
             listener.queue.put(event)
         for queue in self.streams:
             queue.put(event)
+        if self._log is not None:
+            self._log.append(event)
 
-    def subscribe(self) -> EventQueue:
-        """Return a queue of the events from here on."""
+    def keep_events(self) -> None:
+        """Keep the last events from the run's start on, so that `subscribe` can begin with them."""
+        self._log = deque(maxlen=QUEUE_LENGTH)
+
+    def subscribe(self, after: int = 0) -> EventQueue:
+        """
+        Return a queue of the events after a number, as far as they are kept, and of those to come.
+
+        Those that are no longer kept count as dropped.
+        """
         queue = EventQueue()
+        kept = [event for event in self._log or () if event.number > after]
+        if kept:
+            queue.dropped = kept[0].number - after - 1
+        for event in kept:
+            queue.put(event)
         self.streams.append(queue)
-        if self.core is not None:
-            self.core.observe()
-            if self.core.finished:
-                queue.close()
+        if self.core is not None and self.core.finished:
+            queue.close()
         return queue
 
     def unsubscribe(self, queue: EventQueue) -> None:
@@ -138,11 +155,43 @@ class Session:
 
     async def run(self) -> Result:
         """Run to the end, deliver the events, and return the result or raise."""
-        options = self.options
-        observed = bool(self.listeners or self.streams)
-        common = shared()
+        self.begin()
+        core, runner, common = self.core, self.runner, shared()
+        assert core is not None
+        assert runner is not None
+        router = self.providers.router
+        router.enter()
+        try:
+            if self.listeners:
+                await self._run_with_listeners(runner)
+            else:
+                await self._run_alone(runner)
+        except Exception as error:  # not of a node: those are in the core
+            raise engine_error(core, self.graph, error) from error.__cause__
+        finally:
+            self.runner = None
+            common.leave(core.run_id)
+            await router.leave()
+        result = result_of(core, self.graph, self.dropped)
+        failure = run_error(core, result)
+        if core.cancelled is not None:
+            await checkpoint()  # raises if the cancellation came from outside
+        if failure is not None:
+            raise failure
+        return result
+
+    def begin(self) -> None:
+        """Give the run its id, core and runner; `run` follows, on the same event loop."""
+        if self.core is not None:
+            return
+        options, common = self.options, shared()
+        observed = bool(self.listeners or self.streams) or self._log is not None
         seed = common.chance.getrandbits(64) if options.seed is None else options.seed
-        run_id = common.enter(new_run_id(seed, time.time()), self._resource_freed)
+        # Other runs call this, on whatever loop they are: in this run's context, not in theirs.
+        context = copy_context()
+        run_id = common.enter(
+            new_run_id(seed, time.time()), lambda: context.copy().run(self._resource_freed)
+        )
         core = self.core = Core(
             self.plan,
             run_id=run_id,
@@ -161,26 +210,6 @@ class Session:
         )
         attempts = Attempts(self.providers, common, self.preparer, options.deps)
         self.runner = Runner(core, attempts, common, self._emit)
-        router = self.providers.router
-        router.enter()
-        try:
-            if self.listeners:
-                await self._run_with_listeners(self.runner)
-            else:
-                await self._run_alone(self.runner)
-        except Exception as error:  # not of a node: those are in the core
-            raise engine_error(core, self.graph, error) from error.__cause__
-        finally:
-            self.runner = None
-            common.leave(run_id)
-            await router.leave()
-        result = result_of(core, self.graph, self.dropped)
-        failure = run_error(core, result)
-        if core.cancelled is not None:
-            await checkpoint()  # raises if the cancellation came from outside
-        if failure is not None:
-            raise failure
-        return result
 
     def _resource_freed(self) -> None:
         if self.runner is not None:

@@ -251,12 +251,6 @@ class Core:
         self.now = now
         return ticket.permit is None or self.dispatcher.admission.charge_resend(ticket.permit, now)
 
-    def observe(self) -> None:
-        """Make events from here on."""
-        self.observed = True
-        for frame in self.frames.values():
-            frame.needs_slow_path = True
-
     @property
     def has_work(self) -> bool:
         """Whether `next()` may give a command."""
@@ -596,6 +590,7 @@ class Core:
                 frame.details(index).prepared = value
                 self.dispatcher.enqueue(frame, index)
             case Purpose.QUESTION:
+                frame.details(index).question = value
                 self.move(frame, index, State.PARKED)
                 self._start_node_timer(frame, index)
                 if self.observed:

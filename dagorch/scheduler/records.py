@@ -319,7 +319,7 @@ class NodeDetails:
 
     __slots__ = (
         "bills", "error", "failures", "model", "model_failures", "picked_labels",
-        "prepared", "recovered_from", "set_aside", "story_lines", "timer", "usage",
+        "prepared", "question", "recovered_from", "set_aside", "story_lines", "timer", "usage",
         "was_cut_short",
     )  # fmt: skip
 
@@ -342,6 +342,8 @@ class NodeDetails:
         """Why it failed, or why its last attempt did; of one skipped, the budget's refusal."""
         self.recovered_from: BaseException | None = None
         self.picked_labels: tuple[str, ...] = ()
+        self.question = ""
+        """Of an ask node: the question, once it is asked."""
         self.prepared: Prepared | None = None
         self.set_aside: Amount = NO_AMOUNT
         """What is set aside for its next attempt; see `Policy.reserve`."""

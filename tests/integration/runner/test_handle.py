@@ -9,7 +9,7 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
-from dagorch import LLM, Context, Event, EventType, Graph, Policy, RunError
+from dagorch import LLM, Context, Event, EventType, Graph, Policy, Question, RunError
 from dagorch.errors import DefinitionError
 from dagorch.models.events import RUN_ENDS
 from dagorch.testing import ScriptedProvider, assert_ends
@@ -166,7 +166,7 @@ def test_an_error_in_the_block_cancels_the_run_and_is_raised_unchanged(virtual: 
     assert (watched.done, watched.cancelled, watched.active) == (1, 1, 0)
 
 
-def test_events_of_a_handle_from_here_on(virtual: Any) -> None:
+def test_events_of_a_handle_from_the_first_on(virtual: Any) -> None:
     graph = Graph("talk")
 
     @graph.function
@@ -180,10 +180,11 @@ def test_events_of_a_handle_from_here_on(virtual: Any) -> None:
         async with graph.start(provider=ScriptedProvider("one two")) as handle:
             events = [event async for event in handle.events()]
             late = [event async for event in handle.events()]
-            assert late == []
+            assert [event.type for event in late] == [event.type for event in events]
             return events, await handle.result()
 
     events, result = virtual(run)
+    assert events[0].type is EventType.RUN_STARTED
     assert events[-1].type is EventType.RUN_COMPLETED
     text = "".join(event.data["text"] for event in events if event.type is EventType.NODE_TOKENS)
     assert text == "one two" == result.output
@@ -244,9 +245,14 @@ def test_a_question_waits_until_it_is_answered(virtual: Any) -> None:
                 handle.answer("titel", "x")
             with pytest.raises(DefinitionError, match="wants bool, not str: 'yes'"):
                 handle.answer("all[0]/sure", "yes")
-            assert set(handle.questions) == {"title", "all[0]/sure", "all[1]/sure"}
-            handle.answer("title", "Owls")
-            assert "title" not in handle.questions
+            assert set(handle.questions) == {
+                Question("title", "A title for owls?", str),
+                Question("all[0]/sure", "Really a?", bool),
+                Question("all[1]/sure", "Really b?", bool),
+            }
+            title = next(question for question in handle.questions if question.path == "title")
+            handle.answer(title, "Owls")
+            assert title not in handle.questions
             with pytest.raises(DefinitionError, match="is waiting"):
                 handle.answer("title", "Twice")
             handle.answer("all[1]/sure", value=False)
