@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import functools
 import os
 import threading
 from collections.abc import Callable
@@ -49,12 +50,13 @@ class Job:
     """One call in a thread."""
 
     __slots__ = (
-        "_call_soon", "call", "context", "done", "error", "finished", "loop_is_free", "on_end",
-        "value",
+        "_call_soon", "_callers_context", "call", "context", "done", "error", "finished",
+        "loop_is_free", "on_end", "value",
     )  # fmt: skip
 
     def __init__(self, call: Callable[[], Any], loop_is_free: threading.Event | None) -> None:
         self.call = call
+        self._callers_context = contextvars.copy_context()
         self.context = contextvars.copy_context()
         if sniffio is not None:  # no event loop runs in the thread; the function may start one
             self.context.run(sniffio.current_async_library_cvar.set, None)
@@ -82,7 +84,8 @@ class Job:
         self.done = True
         release_loop()
         with contextlib.suppress(RuntimeError):  # the loop is closed, and its tasks with it
-            self._call_soon(self._ended)
+            # In the caller's context: the thread's does not say which event loop runs.
+            self._call_soon(functools.partial(self._callers_context.run, self._ended))
 
     def _ended(self) -> None:
         self.finished.set()
