@@ -254,7 +254,7 @@ class BaseOrchestrator:
         Raises:
             DefinitionError: No such question waits, or the answer has the wrong type.
         """
-        asking = [run for run in self._running if path in run.questions]
+        asking = [run for run in self._running if any(q.path == path for q in run.questions)]
         if not asking:
             raise DefinitionError(f"no question {path!r} is waiting for an answer")
         asking[0].answer(path, value)
