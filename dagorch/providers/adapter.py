@@ -115,7 +115,7 @@ class AdaptedProvider(BaseProvider):
         method = self._method()
         function: Callable[..., Any] = getattr(self._inner, method)
         call = self._bind(request, method, function)
-        if inspect.iscoroutinefunction(function):
+        if inspect.iscoroutinefunction(function) and not _is_sync_mock(function):
             reply = await call()
         else:
             # In a list, because trio refuses a thread function that returns a coroutine.
@@ -231,6 +231,11 @@ def _is_mock(value: object) -> bool:
     """Return whether a value comes from `unittest.mock`, which is imported if there is any."""
     mock = sys.modules.get("unittest.mock")
     return mock is not None and isinstance(value, mock.NonCallableMock)
+
+
+def _is_sync_mock(value: object) -> bool:
+    """Return whether a mock is not async; `inspect` takes the ones of `create_autospec` for it."""
+    return _is_mock(value) and not isinstance(value, sys.modules["unittest.mock"].AsyncMock)
 
 
 def _is_invented(value: Any) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
-from unittest.mock import AsyncMock, MagicMock, Mock
+from unittest.mock import AsyncMock, MagicMock, Mock, create_autospec
 
 import pytest
 
@@ -46,7 +46,18 @@ def awaited(kind: type[Mock], reply: Any) -> Any:
     return provider
 
 
+class Synchronous:
+    def complete(self, messages: list[dict[str, str]], **options: Any) -> Any: ...
+
+
+def specified(reply: Any) -> Any:
+    provider = create_autospec(Synchronous, instance=True)
+    provider.complete.return_value = reply
+    return provider
+
+
 PROVIDERS: dict[str, Callable[[Any], Any]] = {
+    "create_autospec": specified,
     "Mock.complete": lambda reply: returning(Mock, "complete", reply),
     "MagicMock.complete": lambda reply: returning(MagicMock, "complete", reply),
     "AsyncMock.complete": lambda reply: returning(AsyncMock, "complete", reply),
