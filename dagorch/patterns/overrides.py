@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -43,15 +43,19 @@ def deal(plan: list[str], count: int) -> list[str]:
 
 
 def add_synthesis(
-    graph: Graph, function: Callable[..., Any], agents: Mapping[str, Ref[Any]], policy: Policy
+    graph: Graph,
+    function: Callable[..., Any],
+    agents: Mapping[str, Ref[Any]],
+    policy: Policy,
+    after: Sequence[Ref[Any]] = (),
 ) -> Ref[Any]:
-    """Add the node that synthesises the results of all agents that completed."""
+    """Add the node that synthesises the results of all agents that completed, after other nodes."""
     pairs = [
         graph.merge(f"{id} result", [ref], reducer=partial(_pair, id), tolerate_failures=True)
         for id, ref in agents.items()
     ]
     results = graph.merge("results", pairs, reducer="list", tolerate_failures=True)
-    return graph.function(function, id="synthesize", policy=policy, results=results)
+    return graph.function(function, id="synthesize", policy=policy, after=after, results=results)
 
 
 def _pair(id: str, values: list[Any]) -> tuple[str, Any]:

@@ -137,10 +137,11 @@ def swarm_graph(
             )  # fmt: skip
         agents[agent.id] = reply
         reports.append(graph.merge(f"report_{n}", [found, reply], reducer=make_report))
-    if overrides.synthesize is not None:
-        graph.output(add_synthesis(graph, overrides.synthesize, agents, policy))
-        return graph
     notes = graph.merge("notes", reports, reducer=merge_reports, tolerate_failures=True)
+    if overrides.synthesize is not None:
+        # The notes fail if nothing was found; otherwise the synthesis would be skipped.
+        graph.output(add_synthesis(graph, overrides.synthesize, agents, policy, [notes]))
+        return graph
     synthesis = ReaderLLM(
         "synthesis",
         rendered="notes",

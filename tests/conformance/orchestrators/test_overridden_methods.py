@@ -84,6 +84,21 @@ async def test_execute_and_synthesize_of_a_swarm() -> None:
     assert not provider.requests
 
 
+async def test_an_overridden_synthesis_does_not_hide_that_nothing_was_found() -> None:
+    class Empty:
+        async def search(self, query: str, limit: int) -> list[Any]:
+            return []
+
+    class Own(DreamSwarmOrchestrator):
+        async def synthesize_results(self, agent_results, context=None):
+            return "an answer"
+
+    config = DreamSwarmConfig(num_agents=2, domains=["shelf"], max_retries=0)
+    o = Own(config, talking(citing), sources={"shelf": Empty()})
+    with pytest.raises(RunError, match="nothing was found"):
+        await o.execute_workflow("Why?")
+
+
 class Shouting:
     async def execute_subtask(self, subtask: SubTask, context: Any = None) -> AgentResult:
         base = await super().execute_subtask(subtask, context)  # type: ignore[misc]
