@@ -180,6 +180,11 @@ def _check_bindings(
             what = unawaited(source)
             if what:
                 found.append(f"input {name!r} of node {id!r} is {what}")
+            if isinstance(source, Node):
+                found.append(
+                    f"input {name!r} of node {id!r} is bound to the node {source.id!r} itself; "
+                    "bind the ref that graph.add(...) returns"
+                )
     for spec in parameters:
         name = spec.name
         if bindings is not None and name in bindings:

@@ -54,6 +54,9 @@ def build_request(
     for name, one in (("stop", str), ("tools", ToolSpec)):
         if name in request_fields:
             request_fields[name] = several(request_fields[name] or (), name, one)
+    for text in request_fields.get("stop", ()):
+        if not isinstance(text, str):
+            raise DefinitionError(f"stop contains {text!r:.60}; pass texts")
     if request_fields.get("extra") is None:
         request_fields.pop("extra", None)
     for tool in request_fields.get("tools", ()):

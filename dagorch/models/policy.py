@@ -16,6 +16,7 @@ from dagorch.models.bounds import count_problem, seconds_problem
 from dagorch.models.ref import Ref
 from dagorch.models.several import several
 from dagorch.models.suggest import suggest_options
+from dagorch.models.unawaited import unawaited
 from dagorch.models.user_objects import error_flag
 
 __all__ = ["DEFAULT_POLICY", "NO_FALLBACK", "ErrorPolicy", "Policy", "Retry"]
@@ -241,6 +242,11 @@ class Policy:
                 f"fallback={self.fallback!r} is a ref; pass a value, or a node, which gets the "
                 "inputs of the failed one"
             )
+        if what := unawaited(self.fallback):
+            raise DefinitionError(f"fallback= is {what}")
+        if isinstance(self.fallback, type):
+            name = self.fallback.__name__
+            raise DefinitionError(f"fallback={name} is a class; pass an instance: {name}(...)")
         if isinstance(self.fallback, FunctionType | MethodType):
             name = self.fallback.__name__
             raise DefinitionError(

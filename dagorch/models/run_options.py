@@ -86,6 +86,10 @@ class RunOptions:
         return [problem for problem in found if problem]
 
     def _cost_problem(self) -> str | None:
+        if isinstance(self.max_cost, str):
+            return (
+                f"max_cost={self.max_cost!r:.60} is text; pass dollars as a number: max_cost=1.00"
+            )
         try:
             if self.ceiling is None or (self.ceiling >= 0 and self.ceiling.is_finite()):
                 return None

@@ -19,6 +19,8 @@ __all__ = ["Template", "as_text"]
 
 _TOKEN = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 _LEADING_NAME = re.compile(r"\s*([^\W\d]\w*)\s*")
+_BARE = re.compile(r"<.* at 0x[0-9a-fA-F]+>", re.DOTALL)
+"""The repr of an object that has only an address: a generator, a function, a bare object."""
 _ESCAPE = "a literal brace is written '{{' or '}}'"
 
 
@@ -93,7 +95,7 @@ class Template:
 
         Raises:
             DefinitionError: Fields have no value; the message names them all. Or a value has no
-                such part, or is None.
+                such part, is None, or has no text but its address.
 
         Cost: each field is converted to text once, however often it appears.
 
@@ -115,6 +117,13 @@ class Template:
                     "its place may stay empty"
                 )
         texts = {part: as_text(value) for part, value in found.items()}
+        for part, text in texts.items():
+            if text.startswith("<") and not isinstance(found[part], str) and _BARE.fullmatch(text):
+                raise DefinitionError(
+                    f"the value of '{{{part}}}' is a {type(found[part]).__name__} without a text "
+                    f"of its own: {truncate(text, 60)!r}; pass text, data, or an object with "
+                    "__str__"
+                )
         pieces = list(self._pieces)
         for hole in self._holes:
             pieces[hole] = texts[pieces[hole]]

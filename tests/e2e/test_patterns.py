@@ -44,11 +44,12 @@ def test_each_pattern_ends_with_answer_table_and_picture(
     ElementTree.parse(tmp_path / "kept/graph.svg")
 
 
-def test_a_failed_step_is_code_1_and_finished_results_are_printed(tmp_path: Path) -> None:
+def test_a_failed_step_is_code_1_and_finished_results_are_on_standard_error(tmp_path: Path) -> None:
     bad = reply(400, {"error": {"message": "too hard"}})
     with ModelServer(by_prompt({"step of the task: find": answer("Nectar.")}, bad)) as server:
         where = ("--base-url", server.url, "--model", "m", "--steps", "find,tell")
         ended = dagorch("run", "sequential", "What about bees?", *where, cwd=tmp_path)
     assert ended.code == 1
-    assert "-- find --\nNectar.\n" in ended.out
+    assert ended.out == ""
+    assert "-- find --\nNectar.\n" in ended.err
     assert ended.err.strip().splitlines()[-1].startswith("dagorch: error: node 'tell' failed: Bad")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dagorch import LLM, AgentResult, BaseOrchestrator, Context, Graph, SubTask
+from dagorch import LLM, AgentResult, BaseOrchestrator, Context, Graph, Policy, SubTask
 from dagorch.nodes import Function
 from tests.mistakes.matrix import fails, refused, run
 
@@ -256,3 +256,30 @@ async def a_plan_that_is_yielded(provider):
             yield SubTask("tea", task)
 
     await Yielding(None, provider).execute_workflow("Tea?")
+
+
+@fails("view", "generator", "pass text, data")
+async def a_generator_as_a_function(provider):
+    def facts():
+        yield "tea"
+
+    graph = Graph("flow")
+    graph.function(facts)
+    graph.add(LLM("view", prompt="Weigh {facts}"))
+    await graph.run(provider=provider)
+
+
+@fails("view", "generator", "pass text, data")
+async def a_generator_as_a_value(provider):
+    async def facts():
+        return (word for word in ["tea", "coffee"])
+
+    graph = Graph("flow")
+    graph.function(facts)
+    graph.add(LLM("view", prompt="Weigh {facts}"))
+    await graph.run(provider=provider)
+
+
+@refused("fallback", "coroutine", "await")
+async def a_fallback_that_was_not_awaited(provider):
+    await run(provider, LLM("view", prompt="Tea?", policy=Policy(fallback=fetch())))  # here

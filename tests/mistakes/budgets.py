@@ -138,3 +138,8 @@ async def a_flag_as_a_ceiling_of_a_config(provider):
 async def a_cheaper_model_of_a_config_without_a_ceiling(provider):
     config = OrchestratorConfig(steps=["count"], downgrade="small")
     await SequentialOrchestrator(config, provider).execute_workflow("x")
+
+
+@refused("max_cost='1.00'", "graph 'flow'", "pass dollars as a number: max_cost=1.00")
+async def a_ceiling_as_text(provider):
+    await run(provider, ASK, max_cost="1.00")  # here

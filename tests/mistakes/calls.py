@@ -141,3 +141,8 @@ async def an_answer_of_a_tool_without_its_call(provider):
 @refused("messages[0] is a str", "", "pass a dict or a Message")
 async def a_list_of_texts_as_messages(provider):
     await provider.acomplete(["Tea?"])  # here
+
+
+@refused("stop", "", "texts")
+async def a_stop_that_is_not_text(provider):
+    await provider.acomplete(TEA, stop=[3])  # here

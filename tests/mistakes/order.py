@@ -289,3 +289,12 @@ async def two_subtasks_of_one_id(provider):
 @fails("decompose", "the plan has no subtasks", "return at least one")
 async def a_plan_of_nothing(provider):
     await Own(provider, []).execute_workflow("Tea?")
+
+
+@refused("node", "node 'report'", "ref")
+async def a_node_in_place_of_its_value(provider):
+    view = LLM("view", prompt="Tea?")
+    graph = Graph("flow")
+    graph.add(view)
+    graph.add(LLM("report", prompt="On {text}"), text=view)  # here
+    await graph.run(provider=provider)

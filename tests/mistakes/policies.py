@@ -227,3 +227,8 @@ async def an_attempt_timeout_of_a_map(provider):
     policy = Policy(attempt_timeout_seconds=3)
     graph.map(LLM("view", prompt="On {item}"), over=["tea"], policy=policy)  # here
     await graph.run(provider=provider)
+
+
+@refused("fallback=", "LLM", "instance")
+async def a_class_as_a_fallback(provider):
+    await run(provider, LLM("view", prompt="Tea?", policy=Policy(fallback=LLM)))  # here
