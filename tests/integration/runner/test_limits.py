@@ -201,7 +201,7 @@ def test_a_node_waits_for_budget_that_another_has_reserved(virtual: Any) -> None
     request = LLMRequest((), max_tokens=20)
     assert provider.worst_case_usd(request) is not None
     # The ceiling fits one worst case at a time, and the actual cost of all calls.
-    result = virtual(partial(graph.run, provider=provider, max_cost="0.2"))
+    result = virtual(partial(graph.run, provider=provider, max_cost=0.2))
     assert provider.peak < 4
     assert result.status == "completed"
     assert result.usage.calls == 4
@@ -252,7 +252,7 @@ def test_free_nodes_overtake_nodes_that_wait_for_budget(virtual: Any) -> None:
     graph = talk(4, max_tokens=20, policy=Policy(priority=9))
     counter = Counter(0)
     graph.function(counter.work, id="free")
-    result = virtual(partial(graph.run, provider=provider, max_cost="0.2"))
+    result = virtual(partial(graph.run, provider=provider, max_cost=0.2))
     assert result.get("free").ended_seconds == 0
 
 

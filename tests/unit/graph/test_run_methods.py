@@ -132,7 +132,7 @@ def test_right_values_are_accepted() -> None:
     graph.run_sync(
         max_cost=Decimal("0.5"), on_event=None, limits={"db": 1}, drain_seconds=0, retain="outputs"
     )
-    graph.run_sync(max_cost="0.50", on_event=[print], limits={"db": 1}, deps=object())
+    graph.run_sync(max_cost=0.50, on_event=[print], limits={"db": 1}, deps=object())
 
 
 # A protocol has no implementation, by which `get_overloads` finds them.
