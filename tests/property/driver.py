@@ -93,7 +93,8 @@ class Driver:
     ) -> None:
         self.world = world
         self.specs: dict[str, NodeSpec] = {node.id: node for node in spec.everything()}
-        self.plan = build(spec, world).compile()
+        self.graph = build(spec, world)
+        self.plan = self.graph.compile()
         self.core = Core(
             self.plan,
             max_parallel=parallel,

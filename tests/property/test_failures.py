@@ -64,7 +64,7 @@ def test_what_finished_before_a_failure_is_what_the_clean_run_finished_by_then(s
         assert {path: seen.ends.get(path) for path in before} == before
         started = [a for a in clean.started if a.time < when]
         assert seen.started[: len(started)] == started
-        error = run_error(driver.core, result_of(driver.core, None, 0))
+        error = run_error(driver.core, result_of(driver.core, driver.graph, 0))
         if error is not None:
             assert error.partial_results is not None
             assert_holds_all_that_finished(driver, seen, error.partial_results, before)
@@ -99,7 +99,7 @@ def test_what_does_not_depend_on_a_node_that_may_fail_is_as_in_the_clean_run(see
     for victim in attempting(clean):
         top = victim.partition("/")[0].partition("[")[0]
         driver, seen = run(spec, seed, victim, 1000)
-        result = result_of(driver.core, None, 0)
+        result = result_of(driver.core, driver.graph, 0)
         for node in spec.nodes:
             if node.id not in downstream(spec, top):
                 assert seen.ends[node.id] == clean.ends[node.id]
