@@ -176,8 +176,8 @@ class Definition:
                 one of them is skipped, so is the node; if one fails, the node is blocked.
                 `branch["label"]` runs the node only if that label is picked.
             after_end: A ref or several that must end first, however they end. For cleaning up and
-                reporting: give those nodes `Policy(on_error="continue")`, because a failure
-                with "fail" ends the graph at once. Nothing starts once the run is cancelled.
+                reporting: the node runs though the failure of another one stops the graph. It
+                does not if the run is cancelled, out of time or over its ceiling.
             bindings: Per parameter a ref, a constant, or a list, tuple or dict with refs in it,
                 which arrives as one value, in its order. The engine never copies or changes a
                 constant.

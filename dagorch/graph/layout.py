@@ -13,7 +13,7 @@ from dagorch.graph import plan as kinds
 from dagorch.graph.definition import NO_DEFAULT
 from dagorch.graph.edges import EdgeTable, constants
 from dagorch.graph.order import Order
-from dagorch.graph.plan import CollectionBinder, Plan
+from dagorch.graph.plan import CollectionBinder, EdgeRule, Plan
 from dagorch.models.policy import DEFAULT_POLICY
 from dagorch.nodes.base import Kind, Node
 from dagorch.nodes.function import Function, context_parameter
@@ -36,6 +36,7 @@ _CODES = {
     Kind.ASK: kinds.ASK,
 }
 _NO_BINDER: tuple[tuple[str, int], ...] = ()
+_NO_NODES: frozenset[int] = frozenset()
 
 
 def lay_out(
@@ -90,6 +91,10 @@ def _lay_edges(plan: Plan, table: EdgeTable, order: Order) -> None:
     plan.edge_source, plan.edge_target = order.sources, order.targets
     plan.in_start, plan.in_degree, plan.out_edges = order.starts, order.in_degree, order.out_edges
     plan.edge_rules = bytes([table.rules[place] for place in order.places])
+    plan.cleanups = _NO_NODES
+    if EdgeRule.ANY_END in plan.edge_rules:
+        rules = zip(plan.edge_target, plan.edge_rules, strict=True)
+        plan.cleanups = frozenset(target for target, rule in rules if rule == EdgeRule.ANY_END)
     plan.labels = {}
     if table.labels:
         for edge, place in enumerate(order.places):
@@ -156,7 +161,7 @@ def _lay_nodes(plan: Plan, graph: Definition, table: EdgeTable) -> None:
         inner.update((id(deeper), deeper) for deeper in body.inner)
     plan.inner = tuple(inner.values())
     plan.flat = not inner and not columns.expands
-    plan.cancels_as_unit = plan.flat and columns.cancels_as_unit
+    plan.cancels_as_unit = plan.flat and columns.cancels_as_unit and not plan.cleanups
     pairs = zip(plan.kinds, plan.needs_policy, strict=True)
     plan.slot_only = bytes([code <= kinds.SYNC and not needs for code, needs in pairs])
     inside = {name: user for body in plan.inner for name, user in body.resources.items()}

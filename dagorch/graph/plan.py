@@ -66,6 +66,7 @@ class Plan:
         "bodies",
         "cancels_as_unit",
         "checks",
+        "cleanups",
         "collections",
         "constants",
         "contexts",
@@ -123,6 +124,8 @@ class Plan:
     edge_target: list[int]
     edge_rules: bytes
     """Per edge, its `EdgeRule`."""
+    cleanups: frozenset[int]
+    """The nodes that wait for an end of any kind, which run though another node failed."""
     labels: dict[int, frozenset[str]]
     """By edge, for edges from a branch: the labels on which they are live."""
     unconditional: bytes

@@ -47,7 +47,7 @@ def decide_retry(
     details, fallbacks = frame.details(index), node.policy.fallback_models
     retry = getattr(node, "retry", None) or node.policy.retry
     delay, model = None, None
-    if retry is not None and not frame.stopping and not attempt.is_final:
+    if retry is not None and not frame.is_stopping(index) and not attempt.is_final:
         delay = next_delay(retry, details.model_failures, error, rng())
         if delay is not None and _is_too_late(frame, index, now + delay, run_deadline):
             delay = None

@@ -336,7 +336,7 @@ class Core:
         """Judge the node runs without edges into them."""
         roots = frame.plan.roots
         for position in range(start, len(roots)):
-            if frame.stopping:
+            if frame.stopping:  # no root waits for the end of another node
                 return
             if self.allowance <= 0:
                 self.agenda.appendleft((Core.begin_frame, frame, position))
@@ -355,13 +355,15 @@ class Core:
             and frame.closed_edges is None
         )
         for position in range(start, len(out_edges)):
-            if frame.stopping:  # what still waits is cancelled, not judged
+            if frame.stopping and not frame.cleaning:  # what waits is cancelled, not judged
                 return
             if self.allowance <= 0:
                 self.agenda.appendleft((Core.resolve_out_edges, frame, index, position))
                 return
             edge = out_edges[position]
             target = targets[edge]
+            if frame.stopping and frame.is_stopping(target):
+                continue
             if only_counts:
                 left = pending[target] - 1
                 pending[target] = left
@@ -389,19 +391,29 @@ class Core:
             self.cancel(frame, index)
             self._close_inputs(frame, index)
 
-    def stop(self, frame: Frame, error: BaseException | None) -> None:
-        """Stop a frame: nothing starts in it any more, and all that has not ended is cancelled."""
+    def stop(self, frame: Frame, error: BaseException | None, *, cleaning: bool = False) -> None:
+        """
+        Stop a frame: nothing starts in it any more, and all that has not ended is cancelled.
+
+        If it is `cleaning`, this spares the nodes that wait for an end of others. A later stop
+        without it ends them, too.
+        """
         if not frame.stopping:
             frame.stopping = frame.needs_slow_path = True
+            frame.cleaning = cleaning and bool(frame.plan.cleanups)
             frame.stop_error = error
-            self.agenda.append((Core.cancel_from, frame, 0))
+        elif frame.cleaning and not cleaning:
+            frame.cleaning = False
+        else:
+            return
+        self.agenda.append((Core.cancel_from, frame, 0))
 
     def cancel_from(self, frame: Frame, start: int) -> None:
         for index in range(start, frame.plan.size):
             if self.allowance <= 0:
                 self.agenda.appendleft((Core.cancel_from, frame, index))
                 return
-            if frame.state[index] < _COMPLETED:
+            if frame.state[index] < _COMPLETED and frame.is_stopping(index):
                 self.cancel(frame, index)
 
     def stop_run(self, error: BaseException) -> None:
@@ -473,7 +485,7 @@ class Core:
             frame.containers.pop(index, None)
         if frame.readers is not None:
             frame.release_inputs(index)
-        if not frame.stopping and plan.out_edges[index]:
+        if plan.out_edges[index] and (not frame.stopping or frame.cleaning):
             if to is _COMPLETED and plan.unconditional[index] and not self.agenda:
                 self.resolve_out_edges(frame, index)
             else:
@@ -534,7 +546,7 @@ class Core:
         details.error = error
         stops_run = containers.is_service_wide(error)
         has_fallback = policy.fallback is not NO_FALLBACK and not stops_run
-        if has_fallback and not frame.stopping and not is_recovering:
+        if has_fallback and not frame.is_stopping(index) and not is_recovering:
             plan = frame.plan.fallbacks.get(index)
             if plan is not None:
                 inputs = frame.plan.fallback_defaults[index] | frame.inputs_of(index)
@@ -545,7 +557,7 @@ class Core:
             return
         self.move(frame, index, State.FAILED)
         if (stops_run or policy.on_error == "fail") and not frame.stopping:
-            self.stop(frame, error)
+            self.stop(frame, error, cleaning=True)
 
     def cancel(self, frame: Frame, index: int) -> None:
         """Make an unended node run end. A running attempt keeps its slot until it has stopped."""
@@ -655,7 +667,7 @@ class Core:
 
     def open_container(self, frame: Frame, index: int) -> None:
         """Open a loop, map or subgraph that has become ready, unless it was cancelled since."""
-        if frame.stopping or frame.state[index] != _READY:
+        if frame.is_stopping(index) or frame.state[index] != _READY:
             return
         self.move(frame, index, _OPEN)
         step = containers.open_container(frame, index)
@@ -777,7 +789,7 @@ class Core:
 
     def on_run_cancelled(self, s: stimuli.RunCancelled) -> None:
         root = self.root
-        if root is not None and not root.stopping and not self.finished:
+        if root is not None and (not root.stopping or root.cleaning) and not self.finished:
             self.cancelled = s.reason
             self.stop(root, None)
 

@@ -128,7 +128,7 @@ def _check_waiting(
     }
     for index in range(frame.plan.size):
         now, key = frame.state[index], (frame.serial, index)
-        if now == State.READY and not frame.stopping:
+        if now == State.READY and not frame.is_stopping(index):
             is_found = key in queued or index in frame.evaluations or index in opening
             _must(is_found, "ready, but nothing will start it", core, frame, index)
         elif now == State.DELAYED:

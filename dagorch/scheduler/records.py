@@ -473,11 +473,11 @@ class Frame:
     """One activation of a plan inside a run; its node runs are flat arrays."""
 
     __slots__ = (
-        "_prefix", "closed_edges", "closed_frames", "containers", "control_counts", "edge_counts",
-        "evaluations", "group", "label", "minus_priority", "needs_slow_path", "node_details",
-        "open_out_edges", "parent", "parent_index", "pending", "plan", "priority", "readers",
-        "running", "serial", "state", "stop_error", "stopping", "tail", "times", "unended",
-        "values",
+        "_prefix", "cleaning", "closed_edges", "closed_frames", "containers", "control_counts",
+        "edge_counts", "evaluations", "group", "label", "minus_priority", "needs_slow_path",
+        "node_details", "open_out_edges", "parent", "parent_index", "pending", "plan", "priority",
+        "readers", "running", "serial", "state", "stop_error", "stopping", "tail", "times",
+        "unended", "values",
     )  # fmt: skip
 
     def __init__(
@@ -509,6 +509,8 @@ class Frame:
         """Ready, first start, end: three a node run, in seconds of the run's clock; -1 is never."""
         self.unended = size
         self.stopping = False
+        self.cleaning = False
+        """Whether it stops because a node failed, and first runs the plan's `cleanups`."""
         self.stop_error: BaseException | None = None
         self.needs_slow_path = False
         """Set when it stops, edges are closed, values are released, or there is a listener."""
@@ -531,6 +533,10 @@ class Frame:
         self.readers: list[int] | None = None
         """Per value, how many node runs will still read it; None if values are kept."""
         self._prefix: str | None = None
+
+    def is_stopping(self, index: int) -> bool:
+        """Return whether a node run may not start any more, since its frame stops."""
+        return self.stopping and not (self.cleaning and index in self.plan.cleanups)
 
     @property
     def completed_values(self) -> dict[int, Any]:

@@ -83,7 +83,7 @@ class Reference(Attempts):
             changed = False
             for frame in list(self.frames):
                 for run in frame.runs.values():
-                    if run.state == "pending" and not frame.stopping:
+                    if run.state == "pending" and not frame.stops(run):
                         changed |= self.judge(run)
                     if not frame.stopping and run.end is None and not run.abandoned:
                         changed |= self.abandon(run)

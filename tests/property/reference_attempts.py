@@ -275,7 +275,7 @@ class Attempts:
         spec, frame = run.spec, run.frame
         recovering = run.box is not None and run.box.recovering is not None
         run.ticket += 1
-        if spec.fallback is not None and not recovering and not frame.stopping:
+        if spec.fallback is not None and not recovering and not frame.stops(run):
             if isinstance(spec.fallback, GraphSpec):
                 self.open_box(run, Box(spec.fallback, run.inputs, "graph", error))
             else:
@@ -284,7 +284,7 @@ class Attempts:
         run.error = error
         self.finish(run, "failed")
         if spec.on_error == "fail" and not frame.stopping:
-            self.stop(frame, error)
+            self.stop(frame, error, cleaning=True)
 
     def cancel(self, run: Run) -> None:
         run.unwanted_since = self.now
@@ -295,13 +295,15 @@ class Attempts:
         else:
             self.finish(run, "cancelled")
 
-    def stop(self, frame: Frame, error: BaseException | None) -> None:
-        if frame.stopping:
+    def stop(self, frame: Frame, error: BaseException | None, *, cleaning: bool = False) -> None:
+        if frame.stopping and not (frame.cleaning and not cleaning):
             return
-        frame.stopping, frame.error = True, error
+        if not frame.stopping:
+            frame.stopping, frame.error = True, error
+        frame.cleaning = cleaning
         frame.instants.add(self.now)
         for run in frame.runs.values():
-            if run.end is None:
+            if run.end is None and frame.stops(run):
                 self.cancel(run)
 
     def stop_box(self, run: Run, error: BaseException | None) -> None:

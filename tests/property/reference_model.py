@@ -112,6 +112,8 @@ class Frame:
         self.owner = owner
         self.label = label
         self.stopping = False
+        self.cleaning = False
+        """Whether nodes with `after_end` run although it stops."""
         self.error: BaseException | None = None
         self.closed = False
         self.instants: set[float] = set()
@@ -141,6 +143,9 @@ class Frame:
                 owner.frame.priority if owner.spec.priority is None else owner.spec.priority
             )
             self.tail = owner.frame.tail + length(owner) - weight(owner.spec)
+
+    def stops(self, run: Run) -> bool:
+        return self.stopping and not (self.cleaning and bool(run.spec.after_end))
 
 
 def weight(spec: NodeSpec) -> float:

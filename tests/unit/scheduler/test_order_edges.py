@@ -97,18 +97,62 @@ def test_after_end_does_not_run_before_the_end() -> None:
     assert sorted(hand.running) == ["first"]
 
 
-def test_after_end_does_not_run_when_the_run_is_cancelled_or_stops() -> None:
-    for policy in (CONTINUE, Policy()):
-        graph = Graph("stops")
-        first = graph.function(work, id="first", policy=policy)
-        graph.function(work, id="clean", after_end=first)
-        hand = ByHand(graph).start()
-        if policy is CONTINUE:
-            hand.tell(stimuli.RunCancelled("enough", hand.now)).stopped("first")
-        else:
-            hand.fail("first")
-        assert hand.state("clean") is State.CANCELLED
-        assert hand.core.finished
+def cleaned() -> Graph:
+    """Give a node that fails its graph, one beside it, one to come, and one to clean up."""
+    graph = Graph("cleaned")
+    first = graph.function(work, id="first")
+    beside = graph.function(work, id="beside")
+    late = graph.function(work, id="late", after=first)
+    graph.function(work, id="clean", after_end=[beside, late])
+    graph.function(work, id="report", after=Ref(graph, "clean"))
+    return graph
+
+
+def test_after_end_runs_when_a_failure_stops_the_graph() -> None:
+    hand = ByHand(cleaned()).start().fail("first")
+    assert hand.cancelling == ["beside"]
+    assert hand.state("late") is State.CANCELLED
+    assert "clean" not in hand.running  # its other source has not ended
+    hand.stopped("beside")
+    assert sorted(hand.running) == ["clean"]
+    hand.succeed("clean")
+    assert hand.state("clean") is State.COMPLETED
+    assert hand.state("report") is State.CANCELLED
+    assert hand.core.finished
+    assert hand.core.outcome_error is not None
+
+
+def test_a_failure_while_cleaning_up_does_not_replace_the_first() -> None:
+    hand = ByHand(cleaned()).start().fail("first").stopped("beside")
+    first = hand.core.root.stop_error
+    hand.fail("clean")
+    assert hand.state("clean") is State.FAILED
+    assert hand.core.outcome_error is first
+
+
+def test_a_node_with_after_end_and_a_broken_input_is_blocked_when_the_graph_stops() -> None:
+    graph = Graph("both")
+    first = graph.function(work, id="first")
+    graph.function(takes, id="clean", other=first, after_end=graph.function(work, id="beside"))
+    hand = ByHand(graph).start().fail("first").stopped("beside")
+    assert hand.state("clean") is State.BLOCKED
+    assert hand.core.finished
+
+
+def test_after_end_does_not_run_when_the_run_is_cancelled() -> None:
+    hand = ByHand(cleaned()).start()
+    hand.tell(stimuli.RunCancelled("enough", hand.now)).stopped("first").stopped("beside")
+    assert hand.state("clean") is State.CANCELLED
+    assert hand.core.finished
+
+
+def test_cancelling_ends_the_cleaning_up() -> None:
+    hand = ByHand(cleaned()).start().fail("first").stopped("beside")
+    hand.tell(stimuli.RunCancelled("enough", hand.now))
+    assert hand.cancelling == ["clean"]
+    hand.stopped("clean")
+    assert hand.state("clean") is State.CANCELLED
+    assert hand.core.finished
 
 
 def test_a_label_gates_a_node_that_also_waits_for_an_end() -> None:
