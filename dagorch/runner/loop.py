@@ -10,6 +10,7 @@ exists per node. What an attempt does is in `attempts.py`.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextvars import copy_context
 from typing import Any, Final, NoReturn
 
 import anyio
@@ -22,6 +23,7 @@ from dagorch.models.user_objects import with_class
 from dagorch.runner.attempts import Attempts
 from dagorch.runner.cancellation import interrupt_in, is_foreign_cancellation
 from dagorch.runner.loop_state import LoopState
+from dagorch.runner.worker_context import fresh_context, in_own_context
 from dagorch.scheduler import stimuli
 from dagorch.scheduler.commands import (
     CONTINUE,
@@ -71,6 +73,8 @@ class Runner:
         self._shared = shared
         self._emit = emit
         self._clock = shared.clock
+        self._context = copy_context()
+        """The context variables that every attempt sees: the caller's, as the run begins."""
         self._group: TaskGroup | None = None
         self._idle: list[anyio.Event] = []
         """One per worker that waits for something to do."""
@@ -102,7 +106,7 @@ class Runner:
                     core.handle(stimuli.RunStarted(inputs, self._clock()))
                     if self._cancelled_early is not None:
                         self.cancel(self._cancelled_early)
-                    await self._work()
+                    await self._run_worker()
                 finally:
                     # trio closes the group before this task resumes, and another run may wake
                     # this one in between: a task that is started then raises in that run.
@@ -164,7 +168,7 @@ class Runner:
             self._idle.pop().set()
         elif self._group is not None:
             self._worker_called = True
-            self._group.start_soon(self._work)
+            self._group.start_soon(self._run_worker)
 
     def _drain(self) -> None:
         """After a cancellation from outside every task has ended: report it all to the core."""
@@ -178,6 +182,9 @@ class Runner:
                 self._run_command(command)
 
     # -- workers ----------------------------------------------------------------------------
+
+    async def _run_worker(self) -> None:
+        await in_own_context(self._work(), self._context)
 
     async def _work(self) -> None:
         """Be a worker until the run is over. One whose attempt was cancelled begins anew."""
@@ -213,6 +220,8 @@ class Runner:
         next(path)
         advance = path.send
         turn = -1
+        context_of_run = self._context
+        context = await fresh_context()
         while True:
             command = core.next()
             if type(command) is StartAttempt:
@@ -226,6 +235,12 @@ class Runner:
                         self._call_worker()
                     plan, index, inputs = attempt.frame.plan, attempt.index, attempt.inputs
                     function = plan.functions[index]
+                    try:
+                        stale = context != context_of_run
+                    except Exception:  # of a value that cannot be compared
+                        stale = True
+                    if stale:  # an earlier attempt set a context variable
+                        context = await fresh_context()
                     try:
                         if function is None:
                             stimulus = await self._attempts.perform(attempt)
@@ -308,7 +323,8 @@ class Runner:
         if type(command) is Emit:
             self._emit(command.event)
         elif type(command) is Evaluate:
-            self._core.handle(self._attempts.evaluate(command))
+            evaluate = self._attempts.evaluate
+            self._core.handle(self._context.copy().run(evaluate, command))
         elif type(command) is CancelAttempt:
             attempt = command.attempt
             if attempt.worker is not None and attempt.is_running:

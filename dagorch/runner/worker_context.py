@@ -1,0 +1,52 @@
+"""
+A worker's contexts: every attempt sees the context variables of the run.
+
+What an attempt sets is visible to the tasks and threads that it starts, and to nothing else of the
+run. Running each attempt in a task of its own would cost more than a plain step takes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Generator
+from contextvars import Context
+from types import coroutine
+from typing import Any, Final
+
+__all__ = ["fresh_context", "in_own_context"]
+
+_FRESH: Final = object()
+"""What a worker yields to ask for a new context; it never reaches the event loop."""
+
+
+@coroutine
+def in_own_context(
+    worker: Coroutine[Any, Any, None], context_of_run: Context
+) -> Generator[Any, Any, None]:
+    """
+    Run a worker's coroutine in copies of the run's context, in the task that awaits this.
+
+    Costs nothing between two suspensions of the worker.
+    """
+    context = context_of_run.copy()
+    step: Callable[[Any], Any] = worker.send
+    argument: Any = None
+    while True:
+        try:
+            request = context.run(step, argument)
+        except StopIteration:
+            return
+        step = worker.send
+        if request is _FRESH:
+            context = argument = context_of_run.copy()
+            continue
+        try:
+            argument = yield request
+        except BaseException as error:  # a cancellation, say: it belongs to the worker
+            step, argument = worker.throw, error
+
+
+@coroutine
+def fresh_context() -> Generator[Any, Any, Context]:
+    """Continue in a new copy of the run's context, and return it; only within a worker."""
+    context: Context = yield _FRESH
+    return context
