@@ -141,8 +141,7 @@ class GraphConstruction:
                 policy=node.policy,
             )
         else:
-            bindings = self._bindings(graph, node, tree)
-            graph.add(node, after=after, after_end=after_end, **bindings)
+            graph.insert(node, self._bindings(graph, node, tree), after, after_end)
 
     def _bindings(self, graph: Graph, node: Node[Any], tree: Tree) -> dict[str, Any]:
         inputs, values = tree.get("inputs", {}), tree.get("values", {})

@@ -183,9 +183,6 @@ class _Validation:
         self._fields(tree, own, f"node {id!r}", id)
         if "branch" in tree:
             self._branch(tree, id)
-        for name in ("after", "after_end"):
-            if any(key in tree and name in tree[key] for key in ("inputs", "values")):
-                self.report(f"the input {name!r} cannot be bound; rename it", tree.position, id)
         for key in tree.keys if kind is KINDS["llm"] else ():
             if key == "with" and "class" not in tree:
                 self.report("'with' needs 'class' beside it", tree.keys[key], id)

@@ -223,11 +223,6 @@ TEXTS: dict[str, tuple[str, str, str]] = {
         "input 'y' is bound twice",
         "3:",
     ),
-    "an input called after": (
-        "inputs: [x]\n" + _node("prompt: '{after}', inputs: {after: x}"),
-        "the input 'after' cannot be bound",
-        "3:6",
-    ),
 }
 
 # Each makes the loader search for the nearest of many names, which must be bounded.

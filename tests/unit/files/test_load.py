@@ -393,3 +393,17 @@ def test_the_example_runs() -> None:
     praise = {"kind": "praise", "urgency": 0, "asks": []}
     provider = ScriptedProvider({"Say what kind": praise, "Thank them": "Thank you!"})
     assert graph.run_sync(ticket="Well done", provider=provider).output == "Thank you!"
+
+
+@pytest.mark.parametrize("name", ["after", "after_end"])
+def test_an_input_of_a_node_may_have_the_name_of_an_option(name: str) -> None:
+    graph = parse(f"""
+        inputs: {{topic: str}}
+        nodes:
+          first: {{prompt: "One"}}
+          second: {{prompt: "{{{name}}}", inputs: {{{name}: topic}}, after: first}}
+    """)
+    provider = ScriptedProvider("Yes.")
+    graph.run_sync(topic="bees", provider=provider)
+    assert [request.messages[0].content for request in provider.requests] == ["One", "bees"]
+    assert parse(dump_graph(graph)).fingerprint == graph.fingerprint
