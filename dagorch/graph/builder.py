@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol, TypeVar, overload
 from dagorch.errors import DefinitionError
 from dagorch.graph.definition import NO_DEFAULT, Definition
 from dagorch.models.policy import DEFAULT_POLICY, Policy
-from dagorch.models.ref import BranchRef, Ref
+from dagorch.models.ref import BranchRef, Ref, Refs
 from dagorch.models.several import several
 from dagorch.nodes.ask import Ask
 from dagorch.nodes.base import Node
@@ -42,27 +42,27 @@ class BuilderMethods(Definition):
     @overload
     def function(
         self, fn: Callable[..., Any], /, *, expand: Literal[True], id: str | None = None,
-        after: Any = (), after_end: Any = (), policy: Policy = DEFAULT_POLICY, **bindings: Any,
+        after: Refs = (), after_end: Refs = (), policy: Policy = DEFAULT_POLICY, **bindings: Any,
     ) -> Ref[Any]: ...  # fmt: skip
 
     @overload
     def function(
-        self, fn: Callable[..., Awaitable[T]], /, *, id: str | None = None, after: Any = (),
-        after_end: Any = (),
+        self, fn: Callable[..., Awaitable[T]], /, *, id: str | None = None, after: Refs = (),
+        after_end: Refs = (),
         policy: Policy = DEFAULT_POLICY, expand: bool = False, **bindings: Any,
     ) -> Ref[T]: ...  # fmt: skip
 
     @overload
     def function(
-        self, fn: Callable[..., T], /, *, id: str | None = None, after: Any = (),
-        after_end: Any = (),
+        self, fn: Callable[..., T], /, *, id: str | None = None, after: Refs = (),
+        after_end: Refs = (),
         policy: Policy = DEFAULT_POLICY, expand: bool = False, **bindings: Any,
     ) -> Ref[T]: ...  # fmt: skip
 
     @overload
     def function(
-        self, fn: None = None, /, *, id: str | None = None, after: Any = (),
-        after_end: Any = (),
+        self, fn: None = None, /, *, id: str | None = None, after: Refs = (),
+        after_end: Refs = (),
         policy: Policy = DEFAULT_POLICY, expand: bool = False, **bindings: Any,
     ) -> _Adds: ...  # fmt: skip
 
@@ -72,8 +72,8 @@ class BuilderMethods(Definition):
         /,
         *,
         id: str | None = None,
-        after: Any = (),
-        after_end: Any = (),
+        after: Refs = (),
+        after_end: Refs = (),
         policy: Policy = DEFAULT_POLICY,
         expand: bool = False,
         **bindings: Any,
@@ -112,8 +112,8 @@ class BuilderMethods(Definition):
         select: Callable[..., Any],
         labels: str | Iterable[str] = ("true", "false"),
         *,
-        after: Any = (),
-        after_end: Any = (),
+        after: Refs = (),
+        after_end: Refs = (),
         policy: Policy = DEFAULT_POLICY,
         **bindings: Any,
     ) -> BranchRef[str]:
@@ -134,8 +134,8 @@ class BuilderMethods(Definition):
         reducer: str | Reducer = "list",
         wait: Wait = "all",
         tolerate_failures: bool = False,
-        after: Any = (),
-        after_end: Any = (),
+        after: Refs = (),
+        after_end: Refs = (),
         policy: Policy = DEFAULT_POLICY,
     ) -> Ref[Any]:
         """
@@ -160,8 +160,8 @@ class BuilderMethods(Definition):
         max_iterations: int | None = None,
         until: Callable[[Any], Any] | None = None,
         state_input: str | None = None,
-        after: Any = (),
-        after_end: Any = (),
+        after: Refs = (),
+        after_end: Refs = (),
         policy: Policy = DEFAULT_POLICY,
         **bindings: Any,
     ) -> Ref[Any]:
@@ -176,16 +176,16 @@ class BuilderMethods(Definition):
     @overload
     def map(
         self, body: Node[T], *, over: Any, id: str | None = None, item_input: str | None = None,
-        max_parallel: int | None = None, on_item_error: OnItemError = "fail", after: Any = (),
-        after_end: Any = (),
+        max_parallel: int | None = None, on_item_error: OnItemError = "fail", after: Refs = (),
+        after_end: Refs = (),
         policy: Policy = DEFAULT_POLICY, **bindings: Any,
     ) -> Ref[list[T]]: ...  # fmt: skip
 
     @overload
     def map(
         self, body: Definition, *, over: Any, id: str | None = None, item_input: str | None = None,
-        max_parallel: int | None = None, on_item_error: OnItemError = "fail", after: Any = (),
-        after_end: Any = (),
+        max_parallel: int | None = None, on_item_error: OnItemError = "fail", after: Refs = (),
+        after_end: Refs = (),
         policy: Policy = DEFAULT_POLICY, **bindings: Any,
     ) -> Ref[list[Any]]: ...  # fmt: skip
 
@@ -198,8 +198,8 @@ class BuilderMethods(Definition):
         item_input: str | None = None,
         max_parallel: int | None = None,
         on_item_error: OnItemError = "fail",
-        after: Any = (),
-        after_end: Any = (),
+        after: Refs = (),
+        after_end: Refs = (),
         policy: Policy = DEFAULT_POLICY,
         **bindings: Any,
     ) -> Ref[list[Any]]:
@@ -229,8 +229,8 @@ class BuilderMethods(Definition):
         source: Ref[Any],
         field: str,
         *,
-        after: Any = (),
-        after_end: Any = (),
+        after: Refs = (),
+        after_end: Refs = (),
         policy: Policy = DEFAULT_POLICY,
     ) -> Ref[Any]:
         """
@@ -252,8 +252,8 @@ class BuilderMethods(Definition):
         body: Definition,
         *,
         id: str | None = None,
-        after: Any = (),
-        after_end: Any = (),
+        after: Refs = (),
+        after_end: Refs = (),
         policy: Policy = DEFAULT_POLICY,
         **bindings: Any,
     ) -> Ref[Any]:
@@ -263,21 +263,21 @@ class BuilderMethods(Definition):
 
     @overload
     def ask(
-        self, id: str, question: str, *, output: type[T], after: Any = (),
-        after_end: Any = (),
+        self, id: str, question: str, *, output: type[T], after: Refs = (),
+        after_end: Refs = (),
         policy: Policy = DEFAULT_POLICY, **bindings: Any,
     ) -> Ref[T]: ...  # fmt: skip
 
     @overload
     def ask(
-        self, id: str, question: str, *, output: Any, after: Any = (),
-        after_end: Any = (),
+        self, id: str, question: str, *, output: Any, after: Refs = (),
+        after_end: Refs = (),
         policy: Policy = DEFAULT_POLICY, **bindings: Any,
     ) -> Ref[Any]: ...  # fmt: skip
 
     @overload
     def ask(
-        self, id: str, question: str, *, after: Any = (), after_end: Any = (),
+        self, id: str, question: str, *, after: Refs = (), after_end: Refs = (),
         policy: Policy = DEFAULT_POLICY, **bindings: Any,
     ) -> Ref[str]: ...  # fmt: skip
 
@@ -287,8 +287,8 @@ class BuilderMethods(Definition):
         question: str,
         *,
         output: Any = str,
-        after: Any = (),
-        after_end: Any = (),
+        after: Refs = (),
+        after_end: Refs = (),
         policy: Policy = DEFAULT_POLICY,
         **bindings: Any,
     ) -> Ref[Any]:

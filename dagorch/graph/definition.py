@@ -14,7 +14,7 @@ from dagorch.errors import DefinitionError, Problem
 from dagorch.graph.caller import find_caller, location
 from dagorch.graph.collection import collect, refs_in
 from dagorch.graph.defaults import NO_DEFAULTS, Defaults
-from dagorch.models.ref import BranchRef, Ref
+from dagorch.models.ref import BranchRef, Ref, Refs
 from dagorch.models.several import several
 from dagorch.nodes.base import Node, check_id
 from dagorch.nodes.branch import Branch
@@ -165,7 +165,7 @@ class Definition:
         return Ref(self, name)
 
     def add(
-        self, node: Node[T], /, *, after: Any = (), after_end: Any = (), **bindings: Any
+        self, node: Node[T], /, *, after: Refs = (), after_end: Refs = (), **bindings: Any
     ) -> Ref[T]:
         """
         Add a node.
@@ -191,8 +191,8 @@ class Definition:
         self,
         node: Node[T],
         bindings: dict[str, Any],
-        after: Any,
-        after_end: Any,
+        after: Refs,
+        after_end: Refs,
         sources: tuple[Any, ...] = (),
     ) -> Ref[T]:
         """
@@ -237,7 +237,7 @@ class Definition:
         self._entries[id] = entry
         return BranchRef(self, id) if isinstance(node, Branch) else Ref(self, id)
 
-    def _order(self, node: Node[Any], option: str, after: Any) -> tuple[Any, ...]:
+    def _order(self, node: Node[Any], option: str, after: Refs) -> tuple[Any, ...]:
         """
         Return `after` or `after_end` as a tuple in which a plain ref of this graph is its id.
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, TypeVar
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, TypeAlias, TypeVar
 
 from dagorch.errors import DefinitionError
 from dagorch.models.several import several
 
-__all__ = ["REF_MARK", "BranchRef", "Ref"]
+__all__ = ["REF_MARK", "BranchRef", "Ref", "Refs"]
 
 REF_MARK: Final = "<dagorch.Ref "
 """The beginning of a ref's `repr`, by which text that was made from one is found."""
@@ -90,3 +91,7 @@ class BranchRef(Ref[T_co]):
 
     def __getitem__(self, labels: str | tuple[str, ...]) -> Ref[T_co]:
         return Ref(self.graph, self.id, frozenset(several(labels, f"ref {self.id!r}: label")))
+
+
+Refs: TypeAlias = Ref[Any] | Iterable[Ref[Any]]
+"""One ref, or several."""

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from dagorch.graph.graph import Graph
 from dagorch.models.policy import Policy
-from dagorch.models.ref import Ref
+from dagorch.models.ref import Ref, Refs
 from dagorch.nodes.function import Function
 from dagorch.nodes.llm import LLM
 from dagorch.nodes.signature import ParameterSpec
@@ -81,7 +81,7 @@ def add_steps(
     policy: Policy,
     *,
     results: Mapping[str, Ref[Any]] | None = None,
-    after: Any = (),
+    after: Refs = (),
     prompt: str = prompts.LAST,
 ) -> list[Ref[Any]]:
     """

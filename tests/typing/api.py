@@ -234,6 +234,9 @@ def one_or_several(graph: Graph, branch: Ref[str]) -> None:
     graph.merge("all", [branch, branch])
     graph.merge("one", branch)
     graph.merge("ids", ["a", "b"])  # type: ignore[list-item]
+    graph.function(fetch, after=branch, after_end=[branch])
+    graph.function(fetch, after="a")  # type: ignore[arg-type]
+    graph.ask("sure", "Sure?", after_end=["a"])  # type: ignore[list-item]
     Policy(retry="3")  # type: ignore[arg-type]
     Policy(retries=3)  # type: ignore[call-arg]
     Policy(resources=3)  # type: ignore[arg-type]
