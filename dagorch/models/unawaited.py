@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterator
+from itertools import islice
 from types import AsyncGeneratorType
 from typing import Any, Final
 
@@ -9,37 +12,53 @@ __all__ = ["SCALARS", "unawaited"]
 
 SCALARS: Final = frozenset({bool, bytes, float, int, str, type(None)})
 """Types whose values need no look at all."""
+_CONTAINERS: Final = frozenset({dict, list, tuple})
 
 
 def unawaited(value: object) -> str:
     """
-    Describe a value that is a coroutine, another awaitable, an async generator, or a list of such.
+    Describe a value that is a coroutine, another awaitable or an async generator, or holds one.
 
-    Coroutines are closed, so that Python does not warn of them as well.
+    Lists, tuples and dicts are looked into at any depth, up to 32 values. Coroutines are closed,
+    so that Python does not warn of them as well.
 
     Returns:
-        What the value is and what to do; empty if it is an ordinary value. Of a list or tuple,
-        only the first item is looked at.
+        What the value is and what to do; empty if it is an ordinary value.
 
     Example:
         >>> async def fetch(): ...
         >>> unawaited(fetch())
         "the coroutine of 'fetch'; await it"
-        >>> unawaited([fetch(), fetch()])
-        "a list that begins with the coroutine of 'fetch'; await it, and every other item"
+        >>> unawaited({"pages": [fetch(), fetch()]})
+        "a dict with the coroutine of 'fetch'; await it"
         >>> unawaited("text")
         ''
     """
-    if type(value) in SCALARS:
+    kind = type(value)
+    if kind in SCALARS:
         return ""
-    if type(value) is not list and type(value) is not tuple:  # a subclass has its own methods
+    if kind not in _CONTAINERS:  # a subclass has its own methods
         return _describe(value)
-    what = _describe(value[0]) if value else ""
-    if not what:
+    found = next(filter(None, map(_describe, _held_by(value, 32))), "")
+    if not found:
         return ""
-    for item in value[1:]:
+    for item in _held_by(value, 100_000):  # close the others
         _describe(item)
-    return f"a {type(value).__name__} that begins with {what}, and every other item"
+    return f"a {kind.__name__} with {found}"
+
+
+def _held_by(value: Any, limit: int) -> Iterator[object]:
+    """Yield the values in a container, and in those in it, the nearest ones first."""
+    containers = deque([value])
+    while containers and limit > 0:
+        container = containers.popleft()
+        values = container.values() if type(container) is dict else container
+        for item in islice(values, limit):
+            limit -= 1
+            if type(item) in _CONTAINERS:
+                containers.append(item)
+            elif type(item) not in SCALARS:
+                yield item
 
 
 def _describe(value: object) -> str:

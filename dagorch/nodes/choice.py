@@ -26,10 +26,13 @@ def make_choices(choices: Any, owner: str) -> Choices:
         owner: The node, for the message.
 
     Raises:
-        DefinitionError: A word is not a text or is empty, or two differ in case only.
+        DefinitionError: There is no word, one is not a text or is empty, or two differ in case
+            only. An empty tuple is the default: any reply will do.
     """
     listed = choices.items() if isinstance(choices, Mapping) else several(choices, owner)
     pairs = tuple([word if isinstance(word, tuple) else (word, word) for word in listed])
+    if not pairs and choices != ():
+        raise DefinitionError(f"{owner}={choices!r} has no word; leave it out to take any reply")
     if not all(
         len(pair) == 2 and all(isinstance(text, str) and text.strip() for text in pair)
         for pair in pairs

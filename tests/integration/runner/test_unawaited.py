@@ -44,6 +44,10 @@ async def gives_an_awaitable() -> Any:
     return Later()
 
 
+async def forgets_a_dict() -> Any:
+    return {"count": 1, "pages": [[fetch(1)], fetch(2)]}
+
+
 def forgets_in_a_thread() -> Any:
     return (fetch(1),)
 
@@ -58,8 +62,9 @@ async def failure(graph: Graph, **options: Any) -> RunError:
     ("fn", "what"),
     [
         (forgets, "the coroutine of 'fetch'; await it"),
-        (forgets_a_list, "a list that begins with the coroutine of 'fetch'; await it"),
-        (forgets_in_a_thread, "a tuple that begins with the coroutine of 'fetch'; await it"),
+        (forgets_a_list, "a list with the coroutine of 'fetch'; await it"),
+        (forgets_a_dict, "a dict with the coroutine of 'fetch'; await it"),
+        (forgets_in_a_thread, "a tuple with the coroutine of 'fetch'; await it"),
         (forgets_to_collect, "the async generator of 'pages'; await its items with 'async for'"),
         (gives_an_awaitable, "a Later, which is awaitable; await it"),
     ],

@@ -65,6 +65,8 @@ def test_a_reply_that_is_none_of_the_words_is_asked_again() -> None:
         ({"choices": ["yes", 3]}, "choices=.* must be a list of words"),
         ({"choices": ["yes", ""]}, "choices=.* must be a list of words"),
         ({"choices": {"yes": 1}}, "choices=.* must be a list of words"),
+        ({"choices": []}, r"choices=\[\] has no word"),
+        ({"choices": {}}, r"choices=\{\} has no word"),
         ({"choices": 3}, "choices=3 must be one value or a list"),
         ({"choices": ["Yes", "yes"]}, "has a word twice; case does not count"),
         ({"choices": ["yes"], "output": Report}, "choices define the output; leave output= out"),
