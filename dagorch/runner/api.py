@@ -26,9 +26,7 @@ from dagorch.nodes.types import type_name, value_check
 from dagorch.runner.cancellation import single_error
 from dagorch.runner.event_delivery import EventQueue
 from dagorch.runner.loop_caller import LoopCaller
-from dagorch.runner.loop_state import shared
 from dagorch.runner.session import Session
-from dagorch.scheduler import stimuli
 from dagorch.scheduler.states import State
 
 __all__ = ["RunEvents", "RunHandle", "RunStream", "leave_group", "run", "run_sync"]
@@ -244,7 +242,7 @@ class RunHandle:
                 f"question {path!r} wants {type_name(wanted)}, not {type_name(type(value))}: "
                 f"{short_repr(value, 60)}"
             )
-        runner.feed(stimuli.Answered(path, value, shared().clock()))
+        runner.answer(path, value)
 
     def _on_loop(self, function: Callable[[], T]) -> T:
         return function() if self._loop is None else self._loop.call(function)

@@ -9,7 +9,7 @@ exists per node. What an attempt does is in `attempts.py`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextvars import copy_context
 from typing import Any, Final, NoReturn
 
@@ -23,6 +23,7 @@ from dagorch.models.user_objects import with_class
 from dagorch.runner.attempts import Attempts
 from dagorch.runner.cancellation import interrupt_in, is_foreign_cancellation
 from dagorch.runner.loop_state import LoopState
+from dagorch.runner.threads import name_event_loop
 from dagorch.runner.worker_context import fresh_context, in_own_context
 from dagorch.scheduler import stimuli
 from dagorch.scheduler.commands import (
@@ -75,6 +76,7 @@ class Runner:
         self._clock = shared.clock
         self._context = copy_context()
         """The context variables that every attempt sees: the caller's, as the run begins."""
+        self._context.run(name_event_loop)
         self._group: TaskGroup | None = None
         self._idle: list[anyio.Event] = []
         """One per worker that waits for something to do."""
@@ -149,6 +151,10 @@ class Runner:
             return
         self.feed(stimuli.RunCancelled(reason, self._clock()))
 
+    def answer(self, path: str, value: Any) -> None:
+        """Answer the open question of a node run."""
+        self.feed(stimuli.Answered(path, value, self._clock()))
+
     def resource_freed(self) -> None:
         """Ask again for what the run waits for."""
         self.feed(stimuli.ResourceFreed(self._clock()))
@@ -168,7 +174,12 @@ class Runner:
             self._idle.pop().set()
         elif self._group is not None:
             self._worker_called = True
-            self._group.start_soon(self._run_worker)
+            self._start(self._run_worker)
+
+    def _start(self, function: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Start a task; a plain callback of the loop, which belongs to no task, may do it too."""
+        if self._group is not None:
+            _ = self._context.copy().run(self._group.start_soon, function)
 
     def _drain(self) -> None:
         """After a cancellation from outside every task has ended: report it all to the core."""
@@ -356,7 +367,7 @@ class Runner:
             self._timer_moved.set()
         if not self._timer_runs and self._group is not None:
             self._timer_runs = True
-            self._group.start_soon(self._timer)
+            self._start(self._timer)
 
     async def _timer(self) -> None:
         """Wait for the earliest of the core's timers; there is one such task per run."""

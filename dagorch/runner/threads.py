@@ -6,6 +6,7 @@ A few threads are kept for reuse. A thread that hangs never keeps the process al
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import contextvars
 import functools
@@ -23,7 +24,7 @@ try:
 except ModuleNotFoundError:  # newer versions of anyio do without it
     sniffio = None  # type: ignore[assignment]  # the name stands for an optional module
 
-__all__ = ["Job", "release_loop", "run_in_thread"]
+__all__ = ["Job", "name_event_loop", "release_loop", "run_in_thread"]
 
 _IDLE_SECONDS: Final = 5.0
 _idle: list[SimpleQueue[Job]] = []
@@ -44,6 +45,18 @@ if hasattr(os, "register_at_fork"):
 
 def _nothing() -> None:
     """Nobody waits for the end of a function whose caller was not cancelled."""
+
+
+def name_event_loop() -> None:
+    """
+    Name a running asyncio loop in the current context.
+
+    Without the name, sniffio finds the loop only inside a task, not in a plain callback.
+    """
+    if sniffio is not None:
+        with contextlib.suppress(RuntimeError):  # trio names itself
+            asyncio.get_running_loop()
+            sniffio.current_async_library_cvar.set("asyncio")
 
 
 class Job:

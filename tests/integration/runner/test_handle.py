@@ -14,6 +14,7 @@ from dagorch.errors import DefinitionError
 from dagorch.models.events import RUN_ENDS
 from dagorch.testing import ScriptedProvider, assert_ends
 from tests.integration.runner.naps import Watched, boom
+from tests.servers import WAIT_SECONDS
 
 
 def test_a_handle_runs_beside_other_work(virtual: Any) -> None:
@@ -126,6 +127,45 @@ def test_a_node_can_cancel_its_own_run(virtual: Any) -> None:
                 await handle.result()
 
     virtual(run)
+
+
+def test_a_plain_callback_of_the_loop_and_a_thread_can_cancel() -> None:
+    graph = Graph("sleeper")
+
+    @graph.function
+    async def sleeps() -> None:
+        await anyio.sleep_forever()
+
+    async def run(through_thread: bool) -> list[dict[str, Any]]:
+        loop = asyncio.get_running_loop()
+        problems: list[dict[str, Any]] = []
+        loop.set_exception_handler(lambda _, problem: problems.append(problem))
+        async with graph.start() as handle:
+            if through_thread:
+                await asyncio.to_thread(handle.cancel, "from a thread")
+            else:
+                loop.call_soon(handle.cancel, "from a callback")
+            with anyio.fail_after(WAIT_SECONDS), pytest.raises(RunError, match="from a"):
+                await handle.result()
+        return problems
+
+    for through_thread in (False, True):
+        assert asyncio.run(run(through_thread)) == []
+
+
+def test_a_plain_callback_of_the_loop_can_answer() -> None:
+    graph = Graph("asks")
+    graph.ask("name", "Who?")
+
+    async def run() -> object:
+        async with graph.start() as handle:
+            while not handle.questions:
+                await checkpoint()
+            asyncio.get_running_loop().call_soon(handle.answer, "name", "Ada")
+            with anyio.fail_after(WAIT_SECONDS):
+                return (await handle.result()).output
+
+    assert asyncio.run(run()) == "Ada"
 
 
 def test_the_first_reason_for_stopping_is_the_one_raised(virtual: Any) -> None:
