@@ -15,9 +15,9 @@ import anyio
 from anyio.lowlevel import current_token
 
 from dagorch.errors import DefinitionError, did_you_mean
+from dagorch.models.misspelled import intended_name
 from dagorch.ports import Provider
 from dagorch.providers.adapter import adapt
-from dagorch.providers.misspelled import intended_name
 from dagorch.providers.registry import (
     PROVIDER_NAMES,
     SERVICES,

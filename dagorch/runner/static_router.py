@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dagorch.errors import DefinitionError, did_you_mean
+from dagorch.models.misspelled import intended_name
 from dagorch.ports import Provider, Router
 
 __all__ = ["StaticRouter", "as_router"]
@@ -36,7 +37,8 @@ class StaticRouter:
     A router over the user's own providers. It neither creates nor closes any of them.
 
     One provider answers for every model. With several, `model` goes to the provider of that
-    name, `name:model` to the provider called `name`, and everything else to the first.
+    name, `name:model` to the provider called `name`, and everything else to the first. A model that
+    is one letter off a name is refused.
 
     Args:
         providers: A provider, a mapping of name to provider, or None.
@@ -64,6 +66,12 @@ class StaticRouter:
             return provider, rest
         if home:
             return self.named(home, model)
+        intended = intended_name(model, self._by_name) if self._by_name and model else None
+        if intended is not None:
+            raise DefinitionError(
+                f"no provider is named {model!r}; did you mean {intended!r}? "
+                f"'{intended}:{model}' sends it all the same"
+            )
         if self._default is None:
             raise DefinitionError("no provider to call a model with; pass run(..., provider=...)")
         return self._default, model

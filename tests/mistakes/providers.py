@@ -127,6 +127,11 @@ async def a_router_without_a_default(provider):
     await run(Router(), ASK)
 
 
+@refused("'smalll'", "node 'ask'", "did you mean 'small'")
+async def a_misspelt_model_of_a_mapping(provider):
+    await run({"small": provider}, LLM("ask", prompt="Tea?", model="smalll"))
+
+
 @refused("base_url", "'api.example.com/v1'", "https://")
 async def an_address_without_a_scheme(provider):
     await run(ProviderFactory.get_provider("vllm", base_url="api.example.com/v1"), ASK)  # here

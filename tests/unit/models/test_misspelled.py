@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from dagorch import DefinitionError, DreamCascadeConfig, DreamCascadeOrchestrator, ProviderFactory
+from dagorch.models.misspelled import intended_name
 from dagorch.providers import Router
-from dagorch.providers.misspelled import intended_name
 
 KNOWN = ["grok-3", "grok-3-mini", "gpt-4o", "gpt-4", "gpt-4o-mini", "claude-3-5-sonnet"]
 
