@@ -144,6 +144,9 @@ class _Walk:
             if source is not None:
                 if _took_part(source.run):
                     return source
+                stopper = self._stopper(source)
+                if stopper is not None:
+                    return stopper
                 place = source  # skipped or blocked, so it waited for another one
                 continue
             parent, container = place.frame.parent, place.frame.container
@@ -159,6 +162,19 @@ class _Walk:
                 # A fallback or an expansion opens only after work of the owner itself.
                 self._found.append((owner.run.path, opened, ready))
             place = owner
+
+    def _stopper(self, place: _Place) -> _Place | None:
+        """The failure that stopped a frame, and so ended a node run that had not started."""
+        if place.run.end != "cancelled":
+            return None
+        at, frame = place.run.ended_seconds, place.frame
+        runs = [self._runs.get(frame.path(index)) for index in range(frame.plan.size)]
+        failed = [
+            index
+            for index, run in enumerate(runs)
+            if run is not None and run.end == "failed" and run.ended_seconds == at
+        ]
+        return self._latest(frame, failed, at)
 
     def _last_predecessor(self, place: _Place, at: float) -> _Place | None:
         """The predecessor that ended last, no later than at a moment."""
