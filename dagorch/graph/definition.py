@@ -15,7 +15,6 @@ from dagorch.graph.caller import find_caller, location
 from dagorch.graph.collection import collect, refs_in
 from dagorch.graph.defaults import NO_DEFAULTS, Defaults
 from dagorch.models.ref import BranchRef, Ref, Refs
-from dagorch.models.several import several
 from dagorch.nodes.base import Node, check_id
 from dagorch.nodes.branch import Branch
 from dagorch.nodes.signature import ParameterSpec
@@ -245,7 +244,9 @@ class Definition:
         """
         if after == ():
             return ()
-        refs = several(after, f"{node.kind.value} {node.id!r}: {option}", (Ref, str))
+        refs: tuple[Any, ...] = (after,)
+        if isinstance(after, Iterable) and not isinstance(after, Ref | str | Mapping):
+            refs = tuple(after)
         for ref in refs:
             if not isinstance(ref, Ref):
                 raise DefinitionError(

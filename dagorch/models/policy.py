@@ -56,6 +56,10 @@ def _names(policy: Policy, option: str) -> None:
     object.__setattr__(policy, option, names)
 
 
+RESERVE_INPUT_TOKENS: Final = 16_384
+"""The longest prompt that `Policy.reserve` covers by default."""
+
+
 @suggest_options
 @dataclass(frozen=True, slots=True)
 class Retry:
@@ -174,7 +178,7 @@ class Policy:
     does not, the reply gets shorter, or the call is refused. For LLM nodes without tools and
     functions with a `Context`, in the graph that is run itself.
     """
-    reserve_input_tokens: int = 16_384
+    reserve_input_tokens: int = RESERVE_INPUT_TOKENS
     """The prompt that `reserve` covers; each byte counts as a token, as in every worst case."""
     version: str | None = None
     """Replaces the source of the function in the key of a stored outcome."""
@@ -194,7 +198,7 @@ class Policy:
             resources: str | Iterable[str] = (),
             keep: bool = False,
             reserve: bool = False,
-            reserve_input_tokens: int = 16_384,
+            reserve_input_tokens: int = RESERVE_INPUT_TOKENS,
             version: str | None = None,
         ) -> None: ...
 
@@ -226,6 +230,8 @@ class Policy:
             if not isinstance(getattr(self, name), bool):
                 raise DefinitionError(f"{name}={getattr(self, name)!r:.60} must be True or False")
         _check(count_problem("reserve_input_tokens", self.reserve_input_tokens))
+        if not self.reserve and self.reserve_input_tokens != RESERVE_INPUT_TOKENS:
+            raise DefinitionError("reserve_input_tokens= does nothing without reserve=True")
         if self.version is not None and not isinstance(self.version, str):
             raise DefinitionError(f"version={self.version!r:.60} must be a text")
         self._check_fallback()

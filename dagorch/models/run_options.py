@@ -158,6 +158,14 @@ class RunArguments(NamedTuple):
             return {k: v for k, v in self.keywords.items() if k not in RUN_OPTIONS}
         return dict(self.mapping) if isinstance(self.mapping, Mapping) else {}
 
+    def missing(self, name: str) -> str:
+        """Return the message for an input that was not passed, with how to pass it."""
+        if self.mapping is not None:
+            how = f"put {name!r} into the mapping"
+        else:
+            how = f"pass run({{{name!r}: ...}})" if name in RUN_OPTIONS else f"pass {name}=..."
+        return f"input {name!r} is missing; {how}"
+
     def problems(self, declared: Iterable[str]) -> list[str]:
         """
         Return a message for each name that is unknown or could mean two things.

@@ -54,7 +54,7 @@ class Handler:
         if not callable(self.function):
             raise DefinitionError(
                 f"{self.option} is {self.function!r:.60}, which is not callable; "
-                "pass a function of (step, context)"
+                "pass a function of the context, or of (step, context)"
             )
         parameters = _parameters(self.function)
         if parameters is not None and not _fits(parameters):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from dagorch.errors import DefinitionError
 from dagorch.http.connections import is_loopback, probe
@@ -94,6 +94,7 @@ class ProviderFactory:
             >>> ProviderFactory.get_provider("xai", api_key="...", model="grok-3-mini")
             <OpenAIProvider 'xai' model='grok-3-mini' at https://api.x.ai/v1>
         """
+        _check_texts(name=name, model=model, api_key=api_key, base_url=base_url)
         if name == "local":
             return _local_provider(model)
         if name == "scripted":
@@ -159,6 +160,17 @@ def _missing_for_service(service: Service) -> str:
 
 def _key_from_environment(service: Service) -> str:
     return next((key for env in service.key_env if (key := os.environ.get(env, "").strip())), "")
+
+
+def _check_texts(name: Any, **options: Any) -> None:
+    """Refuse an argument that is not a text, without repeating a key."""
+    if not isinstance(name, str):
+        raise DefinitionError(
+            f"the name of a provider is a text such as 'openai', not {name!r:.60}"
+        )
+    for option, value in options.items():
+        if value is not None and not isinstance(value, str):
+            raise DefinitionError(f"{name}: {option}= must be a text, not {type(value).__name__}")
 
 
 def _local_provider(model: str | None) -> LocalProvider:

@@ -88,6 +88,8 @@ class RunHost(Mapping[str, RunHandle]):
         Raises:
             DefinitionError: The host is not open, or the run has begun already.
         """
+        if not isinstance(run, RunHandle):
+            raise DefinitionError(f"{run!r:.60} is not a run; pass what graph.start(...) returned")
         if self._loop is None:
             raise DefinitionError("the host is not open; use 'async with RunHost() as host'")
         return self._loop.call(lambda: self._add(run))

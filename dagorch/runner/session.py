@@ -20,7 +20,7 @@ from dagorch.graph.plan import Plan
 from dagorch.ids import new_run_id
 from dagorch.models.events import Event
 from dagorch.models.result import Result
-from dagorch.models.run_options import RUN_OPTIONS, RunArguments
+from dagorch.models.run_options import RunArguments
 from dagorch.models.unawaited import unawaited
 from dagorch.models.user_objects import passes, short_repr
 from dagorch.models.well_formed import HALF_A_CHARACTER, is_well_formed
@@ -65,7 +65,7 @@ class Session:
     def _check(self, arguments: RunArguments) -> None:
         wrong_options = self.options.problems()
         problems = arguments.problems(self.graph.inputs) + wrong_options
-        problems += self._input_problems()
+        problems += self._input_problems(arguments)
         if not wrong_options:
             problems += self._bound_problems()
         if problems:
@@ -77,13 +77,12 @@ class Session:
         ceilings = Budget(self.options.ceiling, self.options.max_tokens)
         self.set_aside = self.preparer.set_aside(self.plan, ceilings)
 
-    def _input_problems(self) -> Iterator[str]:
+    def _input_problems(self, arguments: RunArguments) -> Iterator[str]:
         for spec in self.graph.inputs.values():
             name = spec.name
             if name not in self.inputs:
                 if spec.default is NO_DEFAULT:
-                    how = f"run({{{name!r}: ...}})" if name in RUN_OPTIONS else f"{name}=..."
-                    yield f"input {name!r} is missing; pass {how}"
+                    yield arguments.missing(name)
                 continue
             value = self.inputs[name]
             what = unawaited(value)

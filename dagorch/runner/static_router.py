@@ -81,7 +81,8 @@ class StaticRouter:
         found = self._provider_named(provider)
         if found is None:
             known = [*self._by_name] or [self._default.name] if self._default else []
-            suggestion = did_you_mean(provider, known) or f"; there are: {', '.join(known)}"
+            there_are = f"there are: {', '.join(known)}" if known else "pass run(..., provider=...)"
+            suggestion = did_you_mean(provider, known) or f"; {there_are}"
             raise DefinitionError(f"no provider is named {provider!r}{suggestion}")
         return found, model
 

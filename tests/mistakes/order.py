@@ -109,7 +109,11 @@ async def a_graph_without_nodes(provider):
     await Graph("flow").run(provider=provider)
 
 
-@refused("after=3 must be one value or a list of values", "llm 'log'", "a list")
+@refused(
+    "after=3 is not a ref",
+    "llm 'log'",
+    "pass what graph.add(...) or the decorated function returned",
+)
 async def a_number_in_after(provider):
     graph = Graph("flow")
     graph.add(LLM("log", prompt="Say done"), after=3)  # here

@@ -6,7 +6,7 @@ import os
 from unittest import mock
 
 import dagorch.providers
-from dagorch import LLM, ProviderFactory
+from dagorch import LLM, Graph, ProviderFactory
 from dagorch.providers import Limits, Router
 from dagorch.testing import ScriptedProvider
 from tests.mistakes.matrix import fails, refused, run
@@ -25,6 +25,13 @@ def without_keys(**keys: str):
 @refused("no provider", "node 'ask'", "pass run(..., provider=...)")
 async def no_provider(provider):
     await run(None, ASK)
+
+
+@refused("no provider is named 'mine'", "node 'ask'", "pass run(..., provider=...)")
+async def a_default_provider_that_the_run_does_not_have(provider):
+    graph = Graph("flow", provider="mine")
+    graph.add(LLM("ask", prompt="Tea?"))
+    await graph.run()
 
 
 @refused("the provider is the class ScriptedProvider", "provider", "pass an instance")

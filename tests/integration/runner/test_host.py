@@ -291,3 +291,12 @@ def test_the_sync_node_of_a_run_may_answer_its_question(virtual: Any) -> None:
             return await run.result()
 
     assert virtual(main)["answer"] == "answered"
+
+
+def test_what_is_not_a_run_is_refused(virtual: Any) -> None:
+    async def main() -> None:
+        async with RunHost() as host:
+            with pytest.raises(DefinitionError, match=r"3 is not a run; pass what graph.start"):
+                host.add(3)  # type: ignore[arg-type]  # that is the mistake
+
+    virtual(main)

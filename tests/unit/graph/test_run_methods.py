@@ -79,7 +79,8 @@ WRONG_CALLS: list[tuple[str, Callable[[Graph], Any]]] = [
     ("the graph has no input 3", lambda g: g.run_sync({3: 1, "topic": 1})),
     ("inputs are passed by keyword, or as one mapping", lambda g: g.run_sync("tea")),
     ("run.True.: inputs are passed", lambda g: g.run_sync(True)),
-    ("input 'topic' is missing; pass topic=", lambda g: g.run_sync({})),
+    ("input 'topic' is missing; put 'topic' into the mapping", lambda g: g.run_sync({})),
+    ("input 'topic' is missing; pass topic=", lambda g: g.run_sync()),
 ]  # fmt: skip
 
 

@@ -229,8 +229,11 @@ def test_a_graph_that_contains_itself() -> None:
         (lambda: Map("x", body(), max_parallel="X"), "map 'x': max_parallel='X' must be a whole"),
         (lambda: Map("x", body(), max_parallel=0), "map 'x': max_parallel=0 must be a whole"),
         (lambda: Graph("g").input("self"), "graph 'g': no input can be named 'self'"),
-        (lambda: Graph().function(number, after=None), "function 'number': after=None must be one"),
-        (lambda: Graph().merge("x", [], after=5), "merge 'x': after=5 must be one value"),
+        (
+            lambda: Graph().function(number, after=None),
+            "function 'number': after=None is not a ref",
+        ),
+        (lambda: Graph().merge("x", [], after=5), "merge 'x': after=5 is not a ref"),
     ],
 )
 def test_a_wrong_option_is_refused_where_it_is_written(

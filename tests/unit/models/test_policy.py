@@ -62,6 +62,7 @@ WRONG_POLICIES: list[tuple[dict[str, Any], str]] = [
     ({"keep": "yes"}, "keep='yes' must be True or False"),
     ({"reserve": 1}, "reserve=1 must be True or False"),
     ({"reserve_input_tokens": -1}, "reserve_input_tokens=-1 must be a whole number"),
+    ({"reserve_input_tokens": 5}, "reserve_input_tokens= does nothing without reserve=True"),
     ({"version": 2}, "version=2 must be a text"),
     ({"fallback": 1, "on_error": "continue"}, "has no effect with a fallback"),
     ({"fallback": substitute}, r"fallback=substitute is a function; .* Function\('substitute'"),

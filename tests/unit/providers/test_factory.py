@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -85,6 +86,22 @@ def test_a_custom_address_needs_no_key_and_keeps_prices_and_names() -> None:
     assert provider._prices.cost_usd("claude-3.5", 1_000, 0) is not None
     assert not provider._aliases
     assert create("anthropic", api_key="k")._aliases == MODEL_ALIASES
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"name": None}, "the name of a provider is a text such as 'openai', not None"),
+        ({"name": "openai", "api_key": 12345678}, "openai: api_key= must be a text, not int"),
+        ({"name": "openai", "base_url": 3}, "openai: base_url= must be a text, not int"),
+        ({"name": "local", "model": 3}, "local: model= must be a text, not int"),
+    ],
+)
+def test_what_is_not_a_text_is_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(DefinitionError) as raised:
+        ProviderFactory.get_provider(**options)
+    assert message in str(raised.value)
+    assert "12345678" not in str(raised.value)
 
 
 def test_an_unknown_name_gets_a_suggestion() -> None:
