@@ -60,8 +60,8 @@ def table_text(
     if len(found) > MAX_ROWS:
         text += f"... and {plural(len(found) - MAX_ROWS, 'more node run')}\n"
     if run.item_errors:
-        text = f"{plural(len(run.item_errors), 'item')} failed, and their maps continued"
-        console.print(Text(text), style="red")
+        items = plural(len(run.item_errors), "item")
+        text += render(console, Text(f"{items} failed, and their maps continued", "red"))
     for path, node_run in run.node_runs.items():
         if node_run.end == "failed" and path != raised_at:
             line = Text(one_line(f"{path}: {node_run.reason}"), "red")

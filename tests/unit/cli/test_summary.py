@@ -6,8 +6,9 @@ import io
 
 from rich.console import Console
 
-from dagorch import RunError
+from dagorch import Graph, RunError
 from dagorch.cli.summary import agent_results_text, answer_text, table_text
+from dagorch.nodes import Function
 from tests.unit.cli.outcomes import failure, outcome
 
 CONSOLE = Console(file=io.StringIO(), width=80, highlight=False)
@@ -49,3 +50,17 @@ async def test_a_run_without_an_answer_gives_the_agents_results() -> None:
     text = agent_results_text(CONSOLE, await failure())
     assert text.count("found it") == 3
     assert "-- belter_1 --\n" in text
+
+
+async def test_items_that_failed_are_counted_below_the_table() -> None:
+    def half(item: int) -> int:
+        if item % 2:
+            raise ValueError("odd")
+        return item
+
+    graph = Graph()
+    graph.map(Function("half", half), over=[1, 2, 3], id="each", on_item_error="skip")
+    result = (await outcome()).model_copy(update={"run": await graph.run()})
+    lines = table_text(CONSOLE, result).splitlines()
+    assert lines[0].startswith("node")
+    assert "2 items failed, and their maps continued" in lines
