@@ -10,9 +10,7 @@ import functools
 import json
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, cast
-
-from typing_extensions import TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar, cast
 
 from dagorch.errors import DefinitionError, InvalidOutputError, did_you_mean
 from dagorch.models.bounds import count_problem
@@ -29,7 +27,12 @@ from dagorch.nodes.types import type_name
 
 __all__ = ["LLM", "LLM_RETRY", "messages_of"]
 
-T = TypeVar("T", default=str)
+if TYPE_CHECKING:
+    import typing_extensions
+
+    T = typing_extensions.TypeVar("T", default=str)
+else:  # the import of `typing_extensions` would be a fifth of that of `Graph`
+    T = TypeVar("T")
 
 LLM_RETRY = Retry()
 """The retry policy of LLM nodes that have none of their own."""
