@@ -25,6 +25,7 @@ __all__ = [
     "check_text",
     "expand_options",
     "option_name",
+    "parse_assignment",
     "set_options",
 ]
 
@@ -164,6 +165,20 @@ def check_text(option: str, text: str) -> None:
     """
     if not is_well_formed(text):
         raise DefinitionError(f"{option} {one_line(well_formed(text))!r:.60} is not valid UTF-8")
+
+
+def parse_assignment(option: str, text: str) -> tuple[str, str]:
+    """
+    Split `name=value`, the value of an option.
+
+    Raises:
+        DefinitionError: It has another form, or is not valid UTF-8.
+    """
+    check_text(option, text)
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise DefinitionError(f"{option} {text!r} does not have the form name=value")
+    return name, value
 
 
 def option_name(field_name: str) -> str:

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 
 from dagorch.cli.display import Display
 from dagorch.cli.loading import all_nodes
-from dagorch.cli.options import check_text
+from dagorch.cli.options import parse_assignment
 from dagorch.cli.streams import print_err
 from dagorch.errors import DefinitionError, did_you_mean
 from dagorch.graph.graph import Graph
@@ -32,16 +32,16 @@ _MAX_LINE_BYTES: Final = 65_536
 
 class Questions:
     """
-    The questions of one run, and an event listener that hears of them.
+    The questions of one run, and the event listener that receives them.
 
     Args:
         graph: The graph that asks.
         answers: Each `name=value`; the name is that of a question's node, or its whole path.
-        has_terminal: Whether there is a person to ask; None looks.
+        has_terminal: Whether a person can be asked; None checks the standard streams.
 
     Raises:
-        DefinitionError: An answer has another form or type, or fits no question; or a question of
-            the graph has neither an answer nor a person.
+        DefinitionError: An answer has another form or type, or belongs to no question. Or a
+            question has no answer, and there is no terminal.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Questions:
         Args:
             answer: Takes the path of a question and the answer; raises if that has another type.
             cancel: Stops the run for a reason.
-            display: Stands still while a person is asked.
+            display: Pauses while a person is asked.
         """
         while True:
             event = await self._parked.get()
@@ -105,7 +105,7 @@ class Questions:
             print_err(problem)
 
     def _try(self, answer: Callable[[str, Any], None], path: str, text: str) -> str:
-        """Give the first reading of a text that fits; return what is wrong if none does."""
+        """Answer with the first reading of a text that fits; return the error if none does."""
         problem = ""
         node = self._nodes.get(NodePath(path).node_id)
         for value in _readings(text, Any if node is None else node.output):
@@ -118,10 +118,7 @@ class Questions:
         return problem
 
     def _parse(self, text: str) -> tuple[str, str]:
-        check_text("--answer", text)
-        name, equals, value = text.partition("=")
-        if not equals:
-            raise DefinitionError(f"--answer {text!r} does not have the form name=value")
+        name, value = parse_assignment("--answer", text)
         node = self._nodes.get(NodePath(name).node_id)
         if node is None:
             asked = ", ".join(self._nodes)
@@ -136,13 +133,13 @@ class Questions:
 
 
 def _readings(text: str, output: Any) -> Iterator[Any]:
-    """Yield what a text may mean: itself, JSON, yes or no, or the fields of a class as JSON."""
+    """Yield the values that a text may stand for: itself, JSON, yes or no, or a class as JSON."""
     yield text
     with suppress(ValueError):
         yield json.loads(text)
     if text.strip().lower() in _WORDS:
         yield _WORDS[text.strip().lower()]
-    with suppress(Exception):  # whatever a class of the user's raises, the text is not one
+    with suppress(Exception):  # a user's class may raise anything; then the text does not fit
         yield TypeAdapter(output).validate_json(text)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 from dagorch.cli.loading import load_workflow
-from dagorch.cli.options import check_text, option_name
+from dagorch.cli.options import option_name, parse_assignment
 from dagorch.errors import DagorchWarning, DefinitionError, did_you_mean
 from dagorch.graph.graph import NO_DEFAULT, Graph
 from dagorch.models.config import OrchestratorConfig
@@ -136,10 +136,7 @@ def _parse_input(graph: Graph, text: str) -> tuple[str, Any]:
     Raises:
         DefinitionError: It has another form, or the graph has no such input.
     """
-    check_text("--input", text)
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise DefinitionError(f"--input {text!r} does not have the form name=value")
+    name, value = parse_assignment("--input", text)
     if name not in graph.inputs:
         hint = did_you_mean(name, graph.inputs) or (
             f"; its inputs are {', '.join(graph.inputs)}" if graph.inputs else "; it has no inputs"
