@@ -99,7 +99,7 @@ class _Writer:
         self.problems: list[Problem] = []
         self.nodes = 0
         self.defaults = NO_DEFAULTS
-        """What a reader gives to the nodes that are being written."""
+        """The defaults that apply to the nodes that are being written."""
 
     def graph(self, graph: Graph, depth: int, name: str | None = None) -> dict[str, Any]:
         """Return the data of a graph, without its name if that equals the default `name`."""
@@ -196,7 +196,7 @@ class _Writer:
         return self._short(node, data | used | self._policy(node, depth))
 
     def _short(self, node: Node[Any], data: dict[str, Any]) -> dict[str, Any]:
-        """Return a node's data without what a reader takes from the graph's defaults."""
+        """Return a node's data without the options that equal the graph's defaults."""
         implied = self.defaults.implied(node)
         return {name: value for name, value in data.items() if name not in implied}
 
@@ -334,12 +334,14 @@ class _Writer:
     def _body(self, body: Any, id: str, depth: int) -> dict[str, Any]:
         entries = list(body.entries.values())
         if len(entries) == 1 and body.name == id == entries[0].node.id and not body.outputs:
-            alone = body_of(entries[0].node, Graph)
-            has_order = entries[0].after or entries[0].after_end
             node = entries[0].node
-            same = list(alone.inputs) == list(body.inputs) and not has_order
-            same = same and self.defaults.apply(node) is node
-            if same and alone.fingerprint == body.fingerprint:
+            alone = body_of(node, Graph)
+            if (
+                not (entries[0].after or entries[0].after_end)
+                and list(alone.inputs) == list(body.inputs)
+                and self.defaults.apply(node) is node
+                and alone.fingerprint == body.fingerprint
+            ):
                 data = self._short(node, self._alone(node, depth))
                 if not NEVER_ALONE.intersection(data):
                     return data

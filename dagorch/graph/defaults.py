@@ -1,26 +1,26 @@
-"""Defaults that a graph gives to its nodes: a retry, a timeout, the name of a provider."""
+"""The defaults of a graph's nodes: a retry, a timeout, the name of a provider."""
 
 from __future__ import annotations
 
 import copy
 from dataclasses import dataclass, replace
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeGuard, TypeVar
 
 from dagorch.errors import DefinitionError
 from dagorch.models.policy import Policy, Retry
-from dagorch.nodes.base import Kind, Node
+from dagorch.nodes.base import ATTEMPTING_KINDS, Node
 from dagorch.nodes.llm import LLM
 
 __all__ = ["NO_DEFAULTS", "Defaults", "make_defaults"]
 
 N = TypeVar("N", bound=Node[Any])
 
-_ATTEMPTING_KINDS: Final = frozenset({Kind.FUNCTION, Kind.LLM})
+_POLICY_OPTIONS: Final = ("retry", "timeout_seconds")
 
 
 @dataclass(frozen=True, slots=True)
 class Defaults:
-    """What functions and LLM nodes get that do not say it themselves."""
+    """Options for functions and LLM nodes that do not set them."""
 
     retry: Retry | None = None
     timeout_seconds: float | None = None
@@ -28,18 +28,16 @@ class Defaults:
     """Of LLM nodes: the name of one of the run's providers."""
 
     def apply(self, node: N) -> N:
-        """Return the node, or a copy of it with what it does not say itself."""
-        if node.kind not in _ATTEMPTING_KINDS:
+        """Return the node, or a copy with the defaults of the options that it does not set."""
+        if node.kind not in ATTEMPTING_KINDS:
             return node
-        changes: dict[str, Any] = {}
-        policy = node.policy
-        if policy.retry is None and self.retry is not None:
-            policy = replace(policy, retry=self.retry)
-        if policy.timeout_seconds is None and self.timeout_seconds is not None:
-            policy = replace(policy, timeout_seconds=self.timeout_seconds)
-        if policy is not node.policy:
-            changes["policy"] = policy
-        if self.provider and isinstance(node, LLM) and not node.provider and ":" not in node.model:
+        options = {
+            name: getattr(self, name)
+            for name in _POLICY_OPTIONS
+            if getattr(node.policy, name) is None and getattr(self, name) is not None
+        }
+        changes: dict[str, Any] = {"policy": replace(node.policy, **options)} if options else {}
+        if self._may_name_provider(node) and not node.provider:
             changes["provider"] = self.provider
         if not changes:
             return node
@@ -49,18 +47,21 @@ class Defaults:
         return changed
 
     def implied(self, node: Node[Any]) -> frozenset[str]:
-        """Return the options that a node need not say, because it has those of the graph."""
-        if node.kind not in _ATTEMPTING_KINDS:
+        """Return the options of a node that equal the defaults, so a file can omit them."""
+        if node.kind not in ATTEMPTING_KINDS:
             return frozenset()
         found = {
             name
-            for name in ("retry", "timeout_seconds")
+            for name in _POLICY_OPTIONS
             if getattr(self, name) is not None and getattr(self, name) == getattr(node.policy, name)
         }
-        is_named = isinstance(node, LLM) and ":" not in node.model
-        if self.provider and is_named and getattr(node, "provider", "") == self.provider:
+        if self._may_name_provider(node) and node.provider == self.provider:
             found.add("provider")
         return frozenset(found)
+
+    def _may_name_provider(self, node: Node[Any]) -> TypeGuard[LLM[Any]]:
+        """Return whether a provider is set, for nodes whose model does not name its own."""
+        return bool(self.provider) and isinstance(node, LLM) and ":" not in node.model
 
 
 NO_DEFAULTS: Final = Defaults()

@@ -117,7 +117,7 @@ class Definition:
         name: The graph's name, for titles, logs and file names.
         depth: Levels of graphs inside graphs, this one included.
         plan: The compiled plan; None if the graph was changed since, or never compiled.
-        defaults: What nodes get that do not say it themselves.
+        defaults: Options for nodes that do not set them.
     """
 
     __slots__ = (

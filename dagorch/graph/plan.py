@@ -34,7 +34,7 @@ ATTEMPT_KINDS: Final = frozenset((ASYNC, SYNC, LLM_CALL))
 
 
 class EdgeRule(IntEnum):
-    """What the end of an edge's source means for its target. See `scheduler/edges.py`."""
+    """The effect of the end of an edge's source on its target. See `scheduler/edges.py`."""
 
     OPTIONAL = 0
     """The target does without a dead edge: its parameter keeps the default, a merge the rest."""

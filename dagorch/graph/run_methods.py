@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from dagorch.ports import Provider, Router
     from dagorch.runner.api import RunHandle, RunStream
 
-__all__ = ["RunMethod", "RunMethods"]
+__all__ = ["BoundRunMethod", "RunMethods"]
 
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)

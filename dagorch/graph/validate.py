@@ -17,7 +17,7 @@ from dagorch.models.policy import DEFAULT_POLICY
 from dagorch.models.ref import Ref
 from dagorch.models.unawaited import unawaited
 from dagorch.nodes.ask import Ask
-from dagorch.nodes.base import Kind, Node
+from dagorch.nodes.base import ATTEMPTING_KINDS, Kind, Node
 from dagorch.nodes.branch import Branch
 from dagorch.nodes.conditions import pick
 from dagorch.nodes.container import Loop, Map, items_problem
@@ -38,7 +38,6 @@ __all__ = ["MAX_PROBLEMS", "check", "cycle_problem"]
 
 MAX_PROBLEMS = 50
 """Problems that are reported of one graph; each of them searches for the nearest name."""
-_ATTEMPTING_KINDS = frozenset({Kind.FUNCTION, Kind.LLM})
 _IDLE_OPTIONS = {
     Kind.BRANCH: ("timeout_seconds", "priority"),
     Kind.MERGE: ("timeout_seconds", "priority"),
@@ -149,8 +148,7 @@ def cycle_problem(graph: Definition, cycle: tuple[str, ...]) -> Problem:
 
 
 def _check_function(node: Function, found: _Problems) -> None:
-    problem = node.signature.problem
-    if problem:
+    if problem := node.signature.problem:
         found.append(f"function node {node.id!r}: {problem}")
     code = getattr(node.fn, "__code__", None)
     if code is not None and code.co_flags & CO_ASYNC_GENERATOR:
@@ -177,8 +175,7 @@ def _check_bindings(
                 )
                 found.append(f"node {id!r} has no input {name!r}{known}")
             _check_ref(graph, id, name, source, found)
-            what = unawaited(source)
-            if what:
+            if what := unawaited(source):
                 found.append(f"input {name!r} of node {id!r} is {what}")
             if isinstance(source, Node):
                 found.append(
@@ -205,7 +202,7 @@ def _binding_hint(graph: Definition, node: Node[Any], name: str) -> str:
         note = getattr(node.fn, "__annotations__", {}).get(name)
         return f"; its annotation {note!r:.60} is not defined where the function is"
     if isinstance(node, Function) and name in ("context", "ctx"):
-        return "; annotate it as Context, or bind it with " + f"{name}=..."
+        return f"; annotate it as Context, or bind it with {name}=..."
     names = [*graph.inputs, *(other for other in graph.entries if other != node.id)]
     return did_you_mean(name, names) or f"; bind it with {name}=..."
 
@@ -263,7 +260,7 @@ def _check_collection(
 
 
 def _type_of(graph: Definition, item: Any) -> Any:
-    """Return the type of what a collection's item gives; `Any` if it is not known or mixed."""
+    """Return the type of a bound value; `Any` if it is not known or mixed."""
     if isinstance(item, Ref):
         if item.id in graph.inputs:
             return graph.inputs[item.id].annotation
@@ -432,8 +429,7 @@ def _check_kind(graph: Definition, entry: Entry, found: _Problems) -> None:
     node = entry.node
     id = node.id
     if isinstance(node, Branch):
-        problem = signature_of(node.select).problem
-        if problem:
+        if problem := signature_of(node.select).problem:
             found.append(f"branch {id!r}: its select: {problem}")
     elif isinstance(node, Merge):
         _check_merge(graph, entry, node, found)
@@ -510,13 +506,12 @@ def _check_parameter(node: Loop | Map, what: str, found: _Problems) -> None:
 
 def _check_policy(entry: Entry, fallback: Definition | None, found: _Problems) -> None:
     node, policy = entry.node, entry.node.policy
-    if node.kind not in _ATTEMPTING_KINDS:
+    if node.kind not in ATTEMPTING_KINDS:
         for name in ("retry", "fallback_models", "attempt_timeout_seconds", "resources"):
             if getattr(policy, name):
                 found.append(
                     f"{node.kind.value} {node.id!r} makes no attempts, so {name}= would do "
-                    "nothing; "
-                    "set it on the nodes inside"
+                    "nothing; set it on the nodes inside"
                 )
     if (
         policy.fallback_models
@@ -533,7 +528,7 @@ def _check_policy(entry: Entry, fallback: Definition | None, found: _Problems) -
             "nothing; set it on LLM nodes"
         )
     if policy.reserve and (
-        node.kind not in _ATTEMPTING_KINDS
+        node.kind not in ATTEMPTING_KINDS
         or (isinstance(node, LLM) and node.tools)
         or (isinstance(node, Function) and context_parameter(node.signature) is None)
     ):

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Final, Generic, TypeVar
 
 from dagorch.errors import DefinitionError
 from dagorch.ids import RESERVED_CHARACTERS
 from dagorch.models.policy import DEFAULT_POLICY, Policy
 from dagorch.nodes.signature import ParameterSpec
 
-__all__ = ["Kind", "Node"]
+__all__ = ["ATTEMPTING_KINDS", "Kind", "Node"]
 
 T = TypeVar("T")
 
@@ -31,6 +31,10 @@ class Kind(StrEnum):
     MAP = "map"
     SUBGRAPH = "subgraph"
     ASK = "ask"
+
+
+ATTEMPTING_KINDS: Final = frozenset({Kind.FUNCTION, Kind.LLM})
+"""The kinds whose node runs make attempts."""
 
 
 @dataclass(frozen=True, slots=True)
