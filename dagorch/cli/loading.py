@@ -58,7 +58,7 @@ def taskless_graph(orchestrator: BaseOrchestrator) -> Graph:
 
 
 def stand_ins_here() -> StandIns:
-    """Return what stands for modules that are not imported, of Python and the current folder."""
+    """Return stand-ins for modules of `sys.path` and the current folder."""
     return StandIns([*sys.path, str(Path.cwd())])
 
 
@@ -73,7 +73,7 @@ def load_workflow(
             an orchestrator, or a function or class that returns one when called without
             arguments.
         modules: The modules whose functions a file may use.
-        stand_ins: Stand for other modules that a file names; the graph cannot run.
+        stand_ins: Makes stand-ins for other modules that a file names; the graph cannot run.
 
     Raises:
         DefinitionError: The file has a problem, the module cannot be imported, or the name is

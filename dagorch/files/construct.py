@@ -48,7 +48,7 @@ class GraphConstruction:
     Args:
         file: The file's name, for places.
         modules: The modules that may be imported.
-        stand_ins: Makes stand-ins for what is in other modules; None if nothing is.
+        stand_ins: Makes stand-ins for names in other modules; None if those are refused.
 
     Attributes:
         problems: What is wrong with single nodes and inputs.
@@ -334,7 +334,7 @@ class GraphConstruction:
         return partial(function, **settings) if settings else function
 
     def _stand_ins_for(self, reference: str) -> StandIns | None:
-        """Return what makes a stand-in for a name; None if it is imported."""
+        """Return the maker of a name's stand-in; None if the name is imported."""
         module = reference.partition(":")[0]
         return None if is_allowed(module, self.modules) else self.stand_ins
 

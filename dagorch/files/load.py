@@ -44,7 +44,7 @@ def load_graph(
         path: The file, of at most 2,000,000 bytes, 100,000 values and 10,000 nodes.
         modules: The modules whose functions and types the file may name. A package includes
             its modules.
-        stand_ins: Stand for what other modules have. The graph can be drawn, but not run.
+        stand_ins: Makes stand-ins for names in other modules. The graph can be drawn, not run.
 
     Raises:
         DefinitionError: The file cannot be read or is not valid. `.problems` lists every

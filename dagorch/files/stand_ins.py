@@ -26,7 +26,7 @@ _Definition = ast.FunctionDef | ast.AsyncFunctionDef
 
 class StandIns:
     """
-    Makes stand-ins, and records for what.
+    Makes stand-ins, and records the names that have one.
 
     Args:
         folders: Where modules are searched for, as in `sys.path`.
@@ -43,12 +43,12 @@ class StandIns:
         self.unread: set[str] = set()
 
     def annotation(self, reference: str) -> Any:
-        """Return what stands for a class: any type matches it."""
+        """Return the stand-in of a class: any type matches it."""
         self.names.add(reference)
         return Any
 
     def error(self, reference: str) -> type[Exception]:
-        """Return what stands for an exception class."""
+        """Return the stand-in of an exception class."""
         self.names.add(reference)
         return Exception
 
@@ -79,22 +79,17 @@ class StandIns:
         return stand_in
 
     def _definition(self, reference: str) -> _Definition | None:
-        """Find the `def` of a function; None if it is imported, computed, or a class."""
+        """
+        Find the `def` of a function; None if it is imported, computed, a class or a method.
+
+        A method is bound in ways that its definition alone does not show.
+        """
         module, _, name = reference.partition(":")
         tree = self._parse(module)
-        found: Any = tree
-        for part in name.split("."):
-            inner = getattr(found, "body", None) if found is not None else None
-            found = next(
-                (
-                    statement
-                    for statement in reversed(inner if isinstance(inner, list) else [])
-                    if isinstance(statement, (_Definition, ast.ClassDef)) and statement.name == part
-                ),
-                None,
-            )
-        # A method is bound in ways that its definition alone does not show.
-        return found if isinstance(found, _Definition) and "." not in name else None
+        for statement in reversed(tree.body if tree is not None else []):
+            if isinstance(statement, (_Definition, ast.ClassDef)) and statement.name == name:
+                return None if isinstance(statement, ast.ClassDef) else statement
+        return None
 
     def _parse(self, module: str) -> ast.Module | None:
         *packages, name = module.split(".")
