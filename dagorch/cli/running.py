@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +43,7 @@ def run_workflow(
 
     Args:
         target: A pattern, a graph file, or `module:name`.
-        task: None for a graph whose inputs say it all.
+        task: None for a graph that takes its inputs from options alone.
         settings: The options of the pattern and the limits that the user set, by field name.
         options: The other options.
 
@@ -89,23 +88,16 @@ class _Outputs:
     def write(
         self, task: str, result: OrchestratorResult, error: BaseException | None
     ) -> tuple[dict[Path, str], list[RunError]]:
-        """Write the files; return them, with what they are, and what failed."""
-        saved: dict[Path, str] = {}
-        errors: list[RunError] = []
-        steps: list[tuple[str, Callable[[], Written]]] = []
+        """Write the files; return the label of each one, and the errors of the others."""
+        written: list[tuple[str, Written]] = []
         if self.destination is not None:
-            write = partial(
-                self.destination.write, task, result, "" if error is None else f"{error}"
-            )
-            steps.append(("saved", write))
+            failure = "" if error is None else f"{error}"
+            written.append(("saved", self.destination.write(task, result, failure)))
         if self.picture is not None:
-            steps.append(("picture of the run", partial(self.picture.write, result)))
-        steps.append(("report of the run", partial(self.reports.write, task, result, error)))
-        for what, write_files in steps:
-            written = write_files()
-            saved |= dict.fromkeys(written.paths, what)
-            errors += written.errors
-        return saved, errors
+            written.append(("picture of the run", self.picture.write(result)))
+        written.append(("report of the run", self.reports.write(task, result, error)))
+        saved = {path: label for label, files in written for path in files.paths}
+        return saved, [failed for _, files in written for failed in files.errors]
 
 
 def _make_orchestrator(

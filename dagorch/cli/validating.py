@@ -43,7 +43,6 @@ def validate_file(file: str | None, modules: Iterable[str]) -> None:
     nodes = plural(counts.total(), "node")
     inputs = f"; inputs: {', '.join(graph.inputs)}" if graph.inputs else ""
     print_out(one_line(f"ok: {file}: {nodes} ({kinds}){inputs}"))
-
     if stand_ins.names:
         homes = {name.partition(":")[0] for name in stand_ins.names}
         allow = " ".join(f"--allow {home}" for home in sorted(homes))
@@ -54,7 +53,7 @@ def validate_file(file: str | None, modules: Iterable[str]) -> None:
             )
         )
     if stand_ins.unread:
-        print_out(one_line(f"not even the parameters of: {_listed(stand_ins.unread)}"))
+        print_out(one_line(f"the parameters of {_listed(stand_ins.unread)} could not be read"))
 
 
 def _listed(names: Iterable[str]) -> str:
