@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from types import CodeType, FrameType
 
-__all__ = ["Written", "find_caller", "location"]
+__all__ = ["Written", "find_caller", "location", "user_stack_level"]
 
 Written = tuple[CodeType | str, int]
 """The code that ran and the offset of its instruction; or the place as text, and 0."""
@@ -27,6 +27,15 @@ def find_caller() -> Written:
     if frame is None or frame.f_globals.get("__name__", "").partition(".")[0] in _EVENT_LOOPS:
         return "", 0  # built by this package during a run
     return frame.f_code, frame.f_lasti
+
+
+def user_stack_level() -> int:
+    """Return the `stacklevel` of the closest line outside of this package, for the caller."""
+    frame: FrameType | None = sys._getframe(1)
+    level = 1
+    while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def location(code: CodeType | str, offset: int) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final, Self
 
 from dagorch.errors import DagorchWarning, DefinitionError, Problem, RunError
+from dagorch.graph.caller import user_stack_level
 from dagorch.graph.graph import Graph
 from dagorch.models.arity import takes
 from dagorch.models.config import OrchestratorConfig
@@ -25,7 +26,6 @@ from dagorch.models.well_formed import HALF_A_CHARACTER, is_well_formed
 from dagorch.orchestrators.custom import CustomGraph
 from dagorch.orchestrators.documents import prepare_documents, write_documents_of
 from dagorch.orchestrators.metered import MeteredProvider
-from dagorch.orchestrators.stack_level import user_stack_level
 from dagorch.orchestrators.stream import Stream
 from dagorch.orchestrators.workflow import Workflow, without_costs
 from dagorch.providers.adapter import adapt
@@ -61,8 +61,8 @@ class BaseOrchestrator:
         providers: Further providers by name, for models of other services.
 
     Attributes:
-        stream_callback: Called with each `StreamEvent`, which are those of the workflow; async or
-            sync. `stream_engine_events=True` of the config adds the events of the engine.
+        stream_callback: Called with each `StreamEvent` of the workflow; async or sync.
+            `stream_engine_events=True` of the config adds the events of the engine.
         on_event: One or several listeners, called with each event of the engine.
 
     Raises:
@@ -208,10 +208,8 @@ class BaseOrchestrator:
                 f"stream_callback={callback!r:.60} cannot be called with one event; set a function "
                 "of one"
             )
-        if self.stream_callback is not None and config.enable_streaming:
-            listeners.append(
-                Stream(self.stream_callback, workflow, engine_events=config.stream_engine_events)
-            )
+        if callback is not None and config.enable_streaming:
+            listeners.append(Stream(callback, workflow, engine_events=config.stream_engine_events))
         if (others := on_event or self.on_event) is not None:
             listeners += (others,) if callable(others) else others
         handle = workflow.graph.start(

@@ -9,8 +9,8 @@ from typing import Any
 from pydantic_core import to_jsonable_python
 
 from dagorch.errors import DagorchWarning
+from dagorch.graph.caller import user_stack_level
 from dagorch.models.task import to_text
-from dagorch.orchestrators.stack_level import user_stack_level
 from dagorch.patterns.steps import ModelSettings
 from dagorch.patterns.token_limits import LARGE, SMALL, TokenLimits
 from dagorch.providers.router import Router

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from functools import partial
 
 import pytest
 
@@ -84,6 +85,12 @@ async def _context(o: Plain) -> dict[str, object]:
 
 
 BRANCHES = {"condition": "Is it?", "true_branch": "Do.", "false_branch": "Do not."}
+
+
+def test_code_without_a_module_name_is_warned() -> None:
+    with pytest.warns(DagorchWarning, match="does not use steps of its config") as caught:
+        exec("make()", {"make": partial(ConditionalOrchestrator, once(steps=["a"]), **BRANCHES)})
+    assert [warning.filename for warning in caught] == ["<string>"]
 
 
 @pytest.mark.parametrize(
