@@ -26,7 +26,14 @@ from dagorch.orchestrators.model_lookup import model_settings
 from dagorch.orchestrators.workflow import AgentInfo, Workflow
 from dagorch.patterns.iterative import iterative_graph
 from dagorch.patterns.judge import ReadResults, with_judgement
-from dagorch.patterns.loop_state import PREVIOUS, VERDICT, Pass, check_model_pass, model_results
+from dagorch.patterns.loop_state import (
+    PREVIOUS,
+    VERDICT,
+    Pass,
+    check_model_pass,
+    iteration_of,
+    model_results,
+)
 
 __all__ = ["IterativeOrchestrator"]
 
@@ -166,14 +173,8 @@ class IterativeOrchestrator(BuiltinOrchestrator):
     def _check(self) -> Callable[..., Any]:
         """Return the node function that makes a `Pass` from the outputs of the steps."""
         last_step, converged = self._steps[-1], self._convergence
-        if self._has_judge:
-            return self._check_of_model()
-        by_model = last_step not in self._handlers
-        if by_model:
-            return check_model_pass
-
-        def iteration(results: Mapping[str, Any]) -> int:
-            return (results[PREVIOUS] or Pass()).iteration + 1
+        if last_step not in self._handlers:
+            return check_model_pass if converged is None else self._check_of_model(converged)
 
         def call(results: Mapping[str, Any]) -> Any:
             if converged is None:
@@ -181,51 +182,34 @@ class IterativeOrchestrator(BuiltinOrchestrator):
             return converged(results[last_step])
 
         def finish(_run: Context[Any], results: Mapping[str, Any], outcome: Any) -> Pass:
-            return Pass(iteration(results), results[last_step], converged=bool(outcome))
+            return Pass(iteration_of(results), results[last_step], converged=bool(outcome))
 
         is_async = converged is None or Handler(converged, "").is_async
         return node_function(call, self.provider, is_async=is_async, finish=finish)
 
-    @property
-    def _has_judge(self) -> bool:
-        """Whether a judge provides the fields that a pass by a model does not have."""
-        return self._convergence is not None and self._steps[-1] not in self._handlers
-
-    def _check_of_model(self) -> Callable[..., Any]:
-        """Return the node function that makes a `Pass`, perhaps with missing fields, of a reply."""
-        converged, last_step = self._convergence, self._steps[-1]
-        assert converged is not None
-
-        def iteration(results: Mapping[str, Any]) -> int:
-            return (results[PREVIOUS] or Pass()).iteration + 1
+    def _check_of_model(self, converged: Callable[..., Any]) -> Callable[..., Any]:
+        """Return the node function that makes a `Pass` from a model's reply."""
+        last_step = self._steps[-1]
 
         def call(results: Mapping[str, Any]) -> Any:
-            fields = model_results(results[last_step], iteration(results))
-            return _assess(converged, ReadResults(fields))
+            iteration = iteration_of(results)
+            fields = ReadResults(model_results(results[last_step], iteration))
+            return _assess(converged, fields, iteration)
 
-        def finish(_run: Context[Any], results: Mapping[str, Any], outcome: Any) -> Pass:
-            fields, value = outcome
-            return _assessed(iteration(results), fields, value)
-
-        is_async = Handler(converged, "").is_async
-        return node_function(call, self.provider, is_async=is_async, finish=finish)
+        return node_function(call, self.provider, is_async=Handler(converged, "").is_async)
 
     def _judged_check(self) -> Callable[..., Any] | None:
-        """Return the node function that calls the convergence function with a judge's fields."""
+        """Return the node function that checks a pass with a judge's fields; None without one."""
         converged = self._convergence
-        if converged is None or not self._has_judge:
+        if converged is None or self._steps[-1] in self._handlers:
             return None
 
         def call(results: Mapping[str, Any]) -> Any:
-            return _assess(converged, with_judgement(results["checked"], results["judgement"]))
+            checked, judgement = results["checked"], results["judgement"]
+            fields, reason = with_judgement(checked, judgement), judgement.get("reason", "")
+            return _assess(converged, fields, checked.iteration, str(reason))
 
-        def finish(_run: Context[Any], results: Mapping[str, Any], outcome: Any) -> Pass:
-            reason = str(results["judgement"].get("reason", ""))
-            judged, value = outcome
-            return _assessed(results["checked"].iteration, judged, value, reason)
-
-        is_async = Handler(converged, "").is_async
-        return node_function(call, self.provider, is_async=is_async, finish=finish)
+        return node_function(call, self.provider, is_async=Handler(converged, "").is_async)
 
     def _metadata(self, result: Result) -> dict[str, Any]:
         last = result.values.get("passes")
@@ -241,31 +225,34 @@ class IterativeOrchestrator(BuiltinOrchestrator):
         }
 
 
-def _assess(function: Callable[[Any], Any], results: ReadResults) -> Any:
+def _assess(
+    function: Callable[[Any], Any], results: ReadResults, iteration: int, reason: str = ""
+) -> Any:
     """
-    Call a convergence function; return the results and its value, or an awaitable of both.
+    Call a convergence function; return the `Pass`, or an awaitable of it.
 
-    If it has read a missing field, its error is the consequence, and the value is False.
+    An error of a function that has read a missing field is ignored: the judge is asked for the
+    field, and the function is called again.
     """
+
+    def assessed(outcome: Any) -> Pass:
+        missing = results.missing
+        converged = bool(outcome) and not missing
+        return Pass(iteration, dict(results), converged=converged, missing=missing, reason=reason)
+
+    async def awaited(outcome: Any) -> Pass:
+        try:
+            value = await outcome
+        except Exception:
+            if not results.missing:
+                raise
+            value = False
+        return assessed(value)
+
     try:
         outcome = function(results)
     except Exception:
-        if results.missing:
-            return results, False
-        raise
-    return _assess_awaited(outcome, results) if inspect.isawaitable(outcome) else (results, outcome)
-
-
-async def _assess_awaited(outcome: Any, results: ReadResults) -> tuple[ReadResults, Any]:
-    try:
-        return results, await outcome
-    except Exception:
-        if results.missing:
-            return results, False
-        raise
-
-
-def _assessed(iteration: int, results: ReadResults, outcome: Any, reason: str = "") -> Pass:
-    missing = results.missing
-    converged = bool(outcome) and not missing
-    return Pass(iteration, dict(results), converged=converged, missing=missing, reason=reason)
+        if not results.missing:
+            raise
+        outcome = False
+    return awaited(outcome) if inspect.isawaitable(outcome) else assessed(outcome)

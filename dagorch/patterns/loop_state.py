@@ -10,8 +10,8 @@ from dagorch.nodes.function import Context
 from dagorch.nodes.template import as_text
 
 __all__ = [
-    "PREVIOUS", "VERDICT", "OutputRecorder", "Pass", "check_model_pass", "json_fields",
-    "model_results",    "record_outputs",
+    "PREVIOUS", "VERDICT", "OutputRecorder", "Pass", "check_model_pass", "iteration_of",
+    "json_fields", "model_results", "record_outputs",
 ]  # fmt: skip
 
 PREVIOUS: Final = "previous answer"
@@ -24,7 +24,7 @@ class Pass:
     """
     The outcome of one pass, which is the state of the loop.
 
-    As text, its results, and why they were not enough.
+    As text, it is its results and the reason of the judge.
     """
 
     __slots__ = ("converged", "iteration", "missing", "reason", "results")
@@ -45,7 +45,7 @@ class Pass:
         self.missing = tuple(missing)
         """The fields that the convergence function reads and the results do not have."""
         self.reason = reason
-        """Why the judge thinks that it is not enough, or is; empty if no judge was asked."""
+        """The reason of the judge; empty if no judge was asked."""
 
     @property
     def text(self) -> str:
@@ -75,12 +75,16 @@ def record_outputs(run: Context[Any], outputs: Mapping[str, Any]) -> None:
         run.deps.record_outputs(run.path, outputs)
 
 
+def iteration_of(results: Mapping[str, Any]) -> int:
+    """Return the number of the running pass, from the results that its nodes read."""
+    return (results[PREVIOUS] or Pass()).iteration + 1
+
+
 def check_model_pass(run: Context[Any], results: dict[str, Any]) -> Pass:
     """Make a `Pass` of a model's reply; it has converged if the verdict, if any, is `true`."""
     record_outputs(run, results)
     steps = dict(results)
-    verdict, previous = steps.pop(VERDICT, ""), steps[PREVIOUS]
-    iteration = 1 if previous is None else previous.iteration + 1
+    verdict, iteration = steps.pop(VERDICT, ""), iteration_of(results)
     reply = list(steps.values())[-1]
     return Pass(iteration, model_results(reply, iteration), converged=verdict == "true")
 
