@@ -1,4 +1,4 @@
-"""The three methods on dagorch's own patterns: callable, and open to a subclass."""
+"""The three methods of the built-in patterns, which a user may call or override."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Self
 
 from dagorch.errors import DefinitionError, Problem
+from dagorch.models.llm import LLMRequest, LLMResponse
 from dagorch.models.task import AgentResult, SubTask
 from dagorch.nodes.function import Context
 from dagorch.nodes.template import as_text
@@ -16,24 +17,24 @@ from dagorch.orchestrators.model_lookup import token_limits
 from dagorch.orchestrators.workflow import Workflow, with_usage
 from dagorch.patterns import cascade_prompts, step_prompts
 from dagorch.patterns.overrides import Overrides
-from dagorch.patterns.partition import join_texts
-from dagorch.patterns.steps import Step
+from dagorch.patterns.steps import Step, StepLLM
+from dagorch.patterns.token_limits import TokenLimits
 
 __all__ = ["BuiltinOrchestrator"]
 
 
 class BuiltinOrchestrator(BaseOrchestrator):
     """
-    The base of dagorch's own patterns, whose steps are nodes of a graph.
+    The base of the built-in patterns, whose steps are nodes of a graph.
 
-    A subclass may override the methods in `missing_steps`; they then do these steps.
+    A subclass may override a method that is not in `missing_steps`; the nodes then call it.
     """
 
     missing_steps: ClassVar[Mapping[str, str]] = {
         "decompose_task": "its steps are options of its constructor or config",
         "synthesize_results": "its result is the output of its last step",
     }
-    """Why the pattern has no step for a method; a method that is not here has one."""
+    """The methods that the pattern has no step for, and the reason."""
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -89,7 +90,7 @@ class BuiltinOrchestrator(BaseOrchestrator):
         known = context or {}
         results = {result.subtask_id: result for result in agent_results}
         task = known.get("task", "What do the notes say?")
-        prompt = cascade_prompts.SYNTHESISE.replace("Notes:\n{analyses}\n\n", "{told}")
+        prompt = cascade_prompts.SYNTHESISE_RESULTS
         return (await self._ask("synthesis", prompt, known, results, task=task)).content
 
     async def _ask(
@@ -98,17 +99,21 @@ class BuiltinOrchestrator(BaseOrchestrator):
         prompt: str,
         context: Mapping[str, Any],
         results: Mapping[str, Any],
-        **fields: str,
+        **inputs: str,
     ) -> AgentResult:
-        own = {name: x for name, x in context.items() if name not in ("task", "results")}
-        limits = token_limits(self._router, self.config.primary_model or "", own)
-        texts = [as_text(x.content if isinstance(x, AgentResult) else x) for x in results.values()]
-        told = f"{join_texts(texts, limits.read_bytes)}\n\n" if texts else ""
-        content = limits.material + prompt.format(told=told, **fields)
-        response = await self.provider.acomplete(
-            [{"role": "user", "content": content}], max_tokens=limits.write_tokens
-        )
+        limits = self._limits(context)
+        node = StepLLM("step", read_bytes=limits.read_bytes, **limits.options(prompt))
+        values = {k: x.content if isinstance(x, AgentResult) else x for k, x in results.items()}
+        response = await self._exchange(node.request({"results": values, **inputs}))
         return with_usage(AgentResult(id, response.content), response.usage)
+
+    def _limits(self, context: Mapping[str, Any]) -> TokenLimits:
+        """Return the limits of the primary model for a method's context."""
+        own = {name: x for name, x in context.items() if name not in ("task", "results")}
+        return token_limits(self._router, self.config.primary_model or "", own)
+
+    async def _exchange(self, request: LLMRequest) -> LLMResponse:
+        return await self.provider.exchange(request, lambda _text: None)
 
     # -- overridden methods as nodes ----------------------------------------------------------
 

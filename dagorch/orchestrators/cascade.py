@@ -55,12 +55,8 @@ class DreamCascadeOrchestrator(BuiltinOrchestrator):
     ) -> list[SubTask]:
         """Ask the model for `belter_count` questions; missing ones are derived from the task."""
         count = self.config.belter_count
-        own = {name: value for name, value in (context or {}).items() if name != "task"}
-        limits = token_limits(self._router, self.config.primary_model or "", own)
-        planner = planner_node(Tier(1, "", limits), count)
-        response = await self.provider.exchange(
-            planner.request({"task": task, "count": count}), lambda _text: None
-        )
+        planner = planner_node(Tier(1, "", self._limits(context or {})), count)
+        response = await self._exchange(planner.request({"task": task, "count": count}))
         try:
             plan = planner.parse(response)
         except InvalidOutputError:
@@ -85,10 +81,11 @@ class DreamCascadeOrchestrator(BuiltinOrchestrator):
             AgentType.DRUMMER: config.drummer_count,
             AgentType.CAMINA: config.camina_count,
         }
-        tiers = {
-            role: Tier(counts[role], model, token_limits(self._router, model, context))
-            for role, model in models.items()
+        limits = {
+            model: token_limits(self._router, model, context)
+            for model in dict.fromkeys(models.values())
         }
+        tiers = {role: Tier(counts[role], model, limits[model]) for role, model in models.items()}
         overrides = self._node_overrides({**context, "task": task}, _described)
         graph = cascade_graph(Cascade(*tiers.values()), task, self._policy, overrides)
         agents = dict(self._agents(counts, models))

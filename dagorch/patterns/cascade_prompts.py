@@ -1,5 +1,5 @@
 """
-The words of a Dream Cascade: what each tier is told. No text of a run, no model's name.
+The words of a Dream Cascade: the prompt of each tier. No text of a run, no model's name.
 
 They are short and end with the order, for a model of 135 million parameters reads them, too: it
 follows what it read last, and with a system message of ours it talked about itself instead.
@@ -7,7 +7,7 @@ follows what it read last, and with a system message of ours it talked about its
 
 from __future__ import annotations
 
-__all__ = ["ANALYSE", "DECOMPOSE", "MERGE", "SEARCH", "SYNTHESISE"]
+__all__ = ["ANALYSE", "DECOMPOSE", "MERGE", "SEARCH", "SYNTHESISE", "SYNTHESISE_RESULTS"]
 
 DECOMPOSE = """\
 Task: {task}
@@ -27,11 +27,12 @@ ANALYSE = """\
 
 Based on the text above, answer: {task} Explain the main points and how they are connected."""
 
-SYNTHESISE = """\
-Notes:
-{analyses}
-
+_ANSWER = """\
 Write a detailed answer of three paragraphs or more to this question, using the notes: {task}"""
+
+SYNTHESISE = "Notes:\n{analyses}\n\n" + _ANSWER
+
+SYNTHESISE_RESULTS = "{results}" + _ANSWER
 
 MERGE = """\
 Drafts:

@@ -10,18 +10,18 @@ from __future__ import annotations
 __all__ = ["DECIDE", "IMPROVE", "JUDGE", "LAST", "SCORE", "STEP"]
 
 STEP = """\
-{told}Task: {task}
+{results}Task: {task}
 
 Do this one step of the task: {step}. Write down all that it gives, in a paragraph or two."""
 
 LAST = """\
-{told}Task: {task}
+{results}Task: {task}
 
 Do the last step of the task: {step}. Write the complete answer to the task, in detail, with what \
 is known from above."""
 
 IMPROVE = """\
-{told}Task: {task}
+{results}Task: {task}
 
 Write a complete answer to the task in detail, better than any answer above: correct what is wrong \
 there and add what is missing."""

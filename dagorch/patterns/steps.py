@@ -54,15 +54,15 @@ class StepLLM(LLM[str]):
     """
     An LLM node that reads `results`, a dict of earlier outputs by step name.
 
-    They replace `{told}` in its prompt, cut to fit; empty outputs are left out.
+    They are written in its prompt as text, cut to fit; empty outputs are left out.
     """
 
     read_bytes: int = field(default=LARGE.read_bytes, kw_only=True)
 
     def parameters(self) -> tuple[ParameterSpec, ...]:
-        """Return the inputs of the prompt, with `results` in place of `told`."""
+        """Return the inputs of the prompt, of which `results` is a dict."""
         return tuple(
-            ParameterSpec("results", dict[str, Any]) if spec.name == "told" else spec
+            ParameterSpec("results", dict[str, Any]) if spec.name == "results" else spec
             for spec in LLM.parameters(self)
         )
 
@@ -70,8 +70,8 @@ class StepLLM(LLM[str]):
         """Return the first messages, with the earlier outputs filled in."""
         texts = {name: as_text(value) for name, value in inputs["results"].items()}
         paragraphs = [f"{name}: {text}" for name, text in texts.items() if text.strip()]
-        told = f"{join_texts(paragraphs, self.read_bytes)}\n\n" if paragraphs else ""
-        return LLM.opening(self, {**inputs, "told": told})
+        text = f"{join_texts(paragraphs, self.read_bytes)}\n\n" if paragraphs else ""
+        return LLM.opening(self, {**inputs, "results": text})
 
 
 def add_steps(
@@ -94,7 +94,7 @@ def add_steps(
         policy: The policy of every step.
         results: Further values that all steps read, by name.
         after: What the first step waits for.
-        prompt: The prompt of a last step done by a model, with `{task}`, `{told}` and `{step}`.
+        prompt: The prompt of a last step done by a model, with `{task}`, `{results}` and `{step}`.
 
     Example:
         >>> graph = Graph("essay")

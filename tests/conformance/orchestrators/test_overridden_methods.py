@@ -19,6 +19,7 @@ from dagorch import (
     SequentialOrchestrator,
     SubTask,
 )
+from dagorch.patterns.token_limits import SMALL
 from tests.conformance.doubles import by_tier, once, talking
 from tests.conformance.swarms import citing, shelves
 
@@ -179,7 +180,24 @@ async def test_calling_them(kind: str) -> None:
     assert "said by" in done.content
     text = await o.synthesize_results([done, AgentResult("x", "more")], {"task": "Why?"})
     assert "said by" in text
-    assert "more" in provider.requests[-1].messages[-1].content
+    prompt = provider.requests[-1].messages[-1].content
+    assert "more" in prompt
+    assert prompt.endswith("question, using the notes: Why?")
+    assert "{" not in prompt
+
+
+async def test_called_methods_ask_a_small_model_as_its_nodes_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    provider = talking("bees")
+    o = SequentialOrchestrator(once(steps=["a"]), provider)
+    await o.execute_workflow("Why?")
+    monkeypatch.setattr("dagorch.orchestrators.model_lookup.LARGE", SMALL)
+    await o.execute_workflow("Why?")
+    await o.execute_subtask(SubTask("a", "a"), {"task": "Why?"})
+    large, node, called = provider.requests
+    assert (called.temperature, called.extra) == (node.temperature, node.extra)
+    assert called.temperature != large.temperature
 
 
 async def test_an_agent_that_fails_is_left_out_of_the_synthesis() -> None:
