@@ -12,7 +12,7 @@ from dagorch.models.policy import DEFAULT_POLICY, Policy
 from dagorch.models.ref import Ref
 from dagorch.nodes.llm import LLM
 from dagorch.patterns import cascade_prompts as prompts
-from dagorch.patterns.overrides import NO_OVERRIDES, Overrides, add_synthesis, deal
+from dagorch.patterns.overrides import NO_OVERRIDES, Overrides, add_agent, add_synthesis, distribute
 from dagorch.patterns.partition import join_texts, partition
 from dagorch.patterns.planner import PlannerLLM, QuestionLLM, Questions, questions_of_plan
 from dagorch.patterns.token_limits import LARGE, TokenLimits
@@ -60,7 +60,7 @@ def cascade_graph(
         cascade: The tiers.
         task: The task; the default of the graph's input `task`.
         policy: The policy of every LLM node.
-        overrides: What a subclass does itself.
+        overrides: The overridden methods of a subclass.
 
     Example:
         >>> graph = cascade_graph(Cascade(belters=Tier(2), drummers=Tier(1)), "Why is it blue?")
@@ -73,17 +73,7 @@ def cascade_graph(
     belters, drummers, caminas = cascade.belters, cascade.drummers, cascade.caminas
     agent_policy = replace(policy, on_error="continue")
 
-    agents: dict[str, Ref[Any]] = {}
-
-    def add_agent(node: LLM[str], **inputs: Ref[Any]) -> Ref[Any]:
-        if overrides.execute is None:
-            agents[node.id] = graph.add(node, **inputs)
-        else:
-            function = overrides.execute(node.id)
-            agents[node.id] = graph.function(
-                function, id=node.id, policy=agent_policy, inputs=dict(inputs)
-            )
-        return agents[node.id]
+    add = partial(add_agent, graph, overrides)
 
     if overrides.decompose is None:
         plan = graph.add(planner_node(cascade.planner, belters.count, policy), count=belters.count)
@@ -92,9 +82,9 @@ def cascade_graph(
         )
     else:
         own_plan = graph.function(overrides.decompose, id="decompose", policy=policy)
-        questions = graph.function(deal, id="questions", plan=own_plan, count=belters.count)
+        questions = graph.function(distribute, id="questions", plan=own_plan, count=belters.count)
     searches = [
-        add_agent(
+        add(
             QuestionLLM(
                 f"belter_{i + 1}", index=i, policy=agent_policy, **belters.options(prompts.SEARCH)
             ),
@@ -105,7 +95,7 @@ def cascade_graph(
     shares = [[searches[i] for i in share] for share in partition(belters.count, drummers.count)]
     findings = _merge_shares(graph, "findings", shares, drummers)
     analyses = [
-        add_agent(
+        add(
             LLM(f"drummer_{i + 1}", policy=agent_policy, **drummers.options(prompts.ANALYSE)),
             findings=findings[i % len(findings)],
         )
@@ -113,7 +103,7 @@ def cascade_graph(
     ]
     (notes,) = _merge_shares(graph, "analyses", [analyses], caminas)
     answers = [
-        add_agent(
+        add(
             LLM(
                 f"camina_{i + 1}",
                 policy=agent_policy,
@@ -124,7 +114,9 @@ def cascade_graph(
         for i in range(caminas.count)
     ]
     if overrides.synthesize is not None:
-        answers = [add_synthesis(graph, overrides.synthesize, agents, policy)]
+        answers = [
+            add_synthesis(graph, overrides.synthesize, searches + analyses + answers, policy)
+        ]
     elif len(answers) > 1:
         (reports,) = _merge_shares(graph, "reports", [answers], cascade.planner)
         options = cascade.planner.options(prompts.MERGE, is_answer=True)

@@ -1,17 +1,18 @@
-"""What a subclass of a built-in pattern does itself, and how its results reach its synthesis."""
+"""Nodes that call the methods that a subclass of a built-in pattern overrides."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
 from dagorch.graph.graph import Graph
 from dagorch.models.policy import Policy
-from dagorch.models.ref import Ref
+from dagorch.models.ref import Ref, Refs
+from dagorch.nodes.llm import LLM
 
-__all__ = ["NO_OVERRIDES", "Overrides", "add_synthesis", "deal"]
+__all__ = ["NO_OVERRIDES", "Overrides", "add_agent", "add_synthesis", "distribute"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,30 +30,42 @@ class Overrides:
 NO_OVERRIDES: Final = Overrides()
 
 
-def deal(plan: list[str], count: int) -> list[str]:
+def distribute(plan: list[str], count: int) -> list[str]:
     r"""
-    Deal the subtasks of a plan to `count` agents, so that none is left out.
+    Distribute the subtasks of a plan round robin over `count` agents.
 
-    With fewer subtasks than agents they are dealt again.
+    With fewer subtasks than agents, several agents get the same one.
 
     Example:
-        >>> deal(["a", "b", "c"], 2), deal(["a"], 2)
+        >>> distribute(["a", "b", "c"], 2), distribute(["a"], 2)
         (['a\n\nc', 'b'], ['a', 'a'])
     """
     return ["\n\n".join(plan[n::count]) or plan[n % len(plan)] for n in range(count)]
 
 
+def add_agent(
+    graph: Graph, overrides: Overrides, node: LLM[str], *, after: Refs = (), **inputs: Ref[Any]
+) -> Ref[Any]:
+    """Add an agent's node, or the function in its place if its method is overridden."""
+    if overrides.execute is None:
+        return graph.add(node, after=after, **inputs)
+    function = overrides.execute(node.id)
+    return graph.function(function, id=node.id, policy=node.policy, after=after, inputs=inputs)
+
+
 def add_synthesis(
     graph: Graph,
     function: Callable[..., Any],
-    agents: Mapping[str, Ref[Any]],
+    agents: Sequence[Ref[Any]],
     policy: Policy,
-    after: Sequence[Ref[Any]] = (),
+    after: Refs = (),
 ) -> Ref[Any]:
     """Add the node that synthesises the results of all agents that completed, after other nodes."""
     pairs = [
-        graph.merge(f"{id} result", [ref], reducer=partial(_pair, id), tolerate_failures=True)
-        for id, ref in agents.items()
+        graph.merge(
+            f"{ref.id} result", [ref], reducer=partial(_pair, ref.id), tolerate_failures=True
+        )
+        for ref in agents
     ]
     results = graph.merge("results", pairs, reducer="list", tolerate_failures=True)
     return graph.function(function, id="synthesize", policy=policy, after=after, results=results)

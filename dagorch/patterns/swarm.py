@@ -12,7 +12,7 @@ from dagorch.models.policy import DEFAULT_POLICY, Policy
 from dagorch.models.ref import Ref
 from dagorch.nodes.llm import LLM
 from dagorch.patterns import swarm_prompts as prompts
-from dagorch.patterns.overrides import NO_OVERRIDES, Overrides, add_synthesis
+from dagorch.patterns.overrides import NO_OVERRIDES, Overrides, add_agent, add_synthesis
 from dagorch.patterns.subtasks import node_ids
 from dagorch.patterns.swarm_records import (
     answer_text,
@@ -87,7 +87,7 @@ def swarm_graph(
             `limit` and returns a `SearchResult`.
         task: The task; the default of the graph's input `task`.
         policy: The policy of every node that calls a model or searches.
-        overrides: What a subclass does itself.
+        overrides: The overridden methods of a subclass.
 
     Example:
         >>> graph = swarm_graph(Swarm(2, ["a"]), lambda domain: lambda task, limit: None, "Why?")
@@ -110,7 +110,7 @@ def swarm_graph(
         for domain, id in ids.items()
     }
     reports = []
-    agents: dict[str, Ref[Any]] = {}
+    agents: list[Ref[Any]] = []
     for n, own in enumerate(assigned, 1):
         parts = {domain: [readers[domain].index(n - 1), len(readers[domain])] for domain in own}
         found = graph.merge(
@@ -127,15 +127,8 @@ def swarm_graph(
             policy=agent_policy,
             **swarm.limits.options(prompts.READ, swarm.model),
         )
-        if overrides.execute is None:
-            reply: Ref[Any] = graph.add(agent, found=found, after=any_found["yes"])
-        else:
-            function = overrides.execute(agent.id)
-            reply = graph.function(
-                function, id=agent.id, policy=agent_policy, inputs={"found": found},
-                after=any_found["yes"],
-            )  # fmt: skip
-        agents[agent.id] = reply
+        reply = add_agent(graph, overrides, agent, found=found, after=any_found["yes"])
+        agents.append(reply)
         reports.append(graph.merge(f"report_{n}", [found, reply], reducer=make_report))
     notes = graph.merge("notes", reports, reducer=merge_reports, tolerate_failures=True)
     if overrides.synthesize is not None:
