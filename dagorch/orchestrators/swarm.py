@@ -66,7 +66,7 @@ class DreamSwarmOrchestrator(BuiltinOrchestrator):
     config_class: ClassVar[type[OrchestratorConfig]] = DreamSwarmConfig
 
     missing_steps: ClassVar[Mapping[str, str]] = {
-        "decompose_task": "its agents are dealt the domains of the config"
+        "decompose_task": "its agents share the domains of the config"
     }
     config: DreamSwarmConfig
 

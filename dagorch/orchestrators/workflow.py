@@ -184,14 +184,14 @@ def without_costs(outcome: OrchestratorResult) -> OrchestratorResult:
 
 
 def _budget_metadata(result: Result) -> dict[str, Any]:
-    """Say why, and which node runs, the budget left out; nothing if it covered all."""
+    """Return the budget error and the node runs over budget; empty if there are none."""
     if result.budget_error is None:
         return {}
     return {"budget_error": str(result.budget_error), "over_budget": list(result.over_budget)}
 
 
 def _item_metadata(result: Result) -> dict[str, Any]:
-    """Say which items failed that their maps continued without; nothing if there are none."""
+    """Return the failed items that their maps continued without; empty if there are none."""
     if not result.item_errors:
         return {}
     return {"failed_items": {path: str(error) for path, error in result.item_errors.items()}}

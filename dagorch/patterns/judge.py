@@ -73,7 +73,7 @@ class ReadResults(dict[str, Any]):
 
 @dataclass(frozen=True, slots=True)
 class JudgeLLM(LLM[Any]):
-    """An LLM node that reads the `Pass` in `checked`, and returns the fields that it misses."""
+    """An LLM node that reads the `Pass` in `checked`, and returns its missing fields."""
 
     def parameters(self) -> tuple[ParameterSpec, ...]:
         """Return the inputs of the prompt, with `checked` in place of the answer and the fields."""

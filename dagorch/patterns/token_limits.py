@@ -1,4 +1,4 @@
-"""What a model writes and reads in one step; the same for every pattern."""
+"""How much a model writes and reads in one step; the same for every pattern."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ class TokenLimits:
 
     @property
     def material_bytes(self) -> int:
-        """The most bytes of material: half of what is read."""
+        """The most bytes of material: half of `read_bytes`."""
         return self.read_bytes // 2
 
     def with_material(self, material: str) -> TokenLimits:
-        """Return these limits with material, cut to fit; it leaves less to read."""
+        """Return these limits with material, cut to fit; `read_bytes` shrinks by its size."""
         if not material:
             return self
         text = truncate_at_sentence(material, self.material_bytes, in_bytes=True)

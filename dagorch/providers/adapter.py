@@ -40,7 +40,7 @@ def adapt(provider: object) -> Provider:
     worker thread.
 
     Without a method `worst_case_usd` the object must report its costs under `max_cost`, which is
-    then checked after each call. Of a `unittest.mock` object only what was configured counts.
+    then checked after each call. Unconfigured attributes of a `unittest.mock` object are ignored.
 
     Raises:
         DefinitionError: It has neither method.
@@ -69,13 +69,12 @@ class AdaptedProvider(BaseProvider):
 
     def __init__(self, inner: object) -> None:
         name, default_model, model, max_concurrency, limits = (
-            _set_value(inner, name)
+            _configured_value(inner, name)
             for name in ("name", "default_model", "model", "max_concurrency", "limits")
         )
-        models = [name for name in (default_model, model) if isinstance(name, str)]
         super().__init__(
             name if isinstance(name, str) and name else type(inner).__name__.lower(),
-            next(filter(None, models), ""),
+            next((m for m in (default_model, model) if m and isinstance(m, str)), ""),
             max_concurrency if type(max_concurrency) is int else None,
             limits if isinstance(limits, Limits) else None,
         )
@@ -88,13 +87,13 @@ class AdaptedProvider(BaseProvider):
 
     @property
     def reports_costs(self) -> bool:
-        """Whether its costs are known only after a call: it has no `worst_case_usd`."""
-        return not callable(_set_value(self._inner, "worst_case_usd"))
+        """Whether its costs are known only after a call, because it has no `worst_case_usd`."""
+        return not callable(_configured_value(self._inner, "worst_case_usd"))
 
     def _method(self) -> str:
-        """Return the name of the method to call; that of a mock may be configured late."""
+        """Return the name of the method to call; a mock may be configured after `adapt`."""
         for name in _METHODS:
-            if callable(_set_value(self._inner, name)):
+            if callable(_configured_value(self._inner, name)):
                 return name
         kind = type(self._inner).__name__
         raise DefinitionError(
@@ -141,12 +140,12 @@ class AdaptedProvider(BaseProvider):
 
     def worst_case_usd(self, request: LLMRequest) -> Decimal | None:
         """Ask the object if it has this method; else None."""
-        method = _set_value(self._inner, "worst_case_usd")
+        method = _configured_value(self._inner, "worst_case_usd")
         return _number(method(request)) if callable(method) else None
 
     async def aclose(self) -> None:
         """Close the object if it has this method."""
-        close = _set_value(self._inner, "aclose")
+        close = _configured_value(self._inner, "aclose")
         closing = close() if callable(close) else None
         if inspect.isawaitable(closing):
             await closing
@@ -228,18 +227,18 @@ class AdaptedProvider(BaseProvider):
 
 
 def _is_mock(value: object) -> bool:
-    """Return whether a value comes from `unittest.mock`, which is imported if there is any."""
+    """Return whether a value is a mock; there is none until `unittest.mock` is imported."""
     mock = sys.modules.get("unittest.mock")
     return mock is not None and isinstance(value, mock.NonCallableMock)
 
 
 def _is_sync_mock(value: object) -> bool:
-    """Return whether a mock is not async; `inspect` takes the ones of `create_autospec` for it."""
+    """Return whether this is a sync mock; `inspect` calls one of `create_autospec` async."""
     return _is_mock(value) and not isinstance(value, sys.modules["unittest.mock"].AsyncMock)
 
 
-def _is_invented(value: Any) -> bool:
-    """Return whether a mock made up a value: nobody configured what it returns."""
+def _is_unconfigured(value: Any) -> bool:
+    """Return whether a value is a mock without a configured return value."""
     if not _is_mock(value):
         return False
     default = sys.modules["unittest.mock"].DEFAULT
@@ -249,10 +248,10 @@ def _is_invented(value: Any) -> bool:
     return returns_nothing and wraps_nothing and value.side_effect is None
 
 
-def _set_value(value: object, name: str) -> Any:
-    """Return an attribute, or None if there is none or a mock made it up."""
+def _configured_value(value: object, name: str) -> Any:
+    """Return an attribute; None if it is missing or an unconfigured mock."""
     found = getattr(value, name, None)
-    return None if _is_invented(found) else found
+    return None if _is_unconfigured(found) else found
 
 
 def _field(value: Any, name: str) -> Any:

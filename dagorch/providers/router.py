@@ -78,8 +78,8 @@ class Router:
         self.default: Provider | None = None if default is None else adapt(default)
         self._named = {name: adapt(provider) for name, provider in (providers or {}).items()}
         self._created: dict[_Target, Provider] = {}
-        self._spelled_well: set[tuple[str, str]] = set()
-        """Services and models whose names were checked."""
+        self._checked_names: set[tuple[str, str]] = set()
+        """Pairs of service and model whose spelling was checked."""
         # A router may be used on several event loops at once, each in its own thread.
         self._lock = threading.Lock()
         self._active_runs: WeakKeyDictionary[object, int] = WeakKeyDictionary()
@@ -143,7 +143,7 @@ class Router:
     def _check_spelling(self, provider: Provider, model: str) -> None:
         """Refuse a model that is one letter off one in the service's price list."""
         key = provider.name, model
-        if key in self._spelled_well:
+        if key in self._checked_names:
             return
         service = SERVICES.get(provider.name)
         address = getattr(provider, "base_url", None)
@@ -157,7 +157,7 @@ class Router:
                     f"{provider.name} has no model {model!r}; did you mean {intended!r}? To send "
                     f"{model!r} all the same, write '{provider.name}:{model}'"
                 )
-        self._spelled_well.add(key)
+        self._checked_names.add(key)
 
     def named(self, provider: str, model: str = "") -> tuple[Provider, str]:
         """
