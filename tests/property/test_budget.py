@@ -106,14 +106,13 @@ def random_graph(chance: random.Random) -> Graph:
 
     def llm(id: str, *, may_reserve: bool = False) -> LLM[str]:
         model, reserve = chance.choice(("", *MODELS)), may_reserve and chance.random() < 0.1
+        covered = {"reserve": True, "reserve_input_tokens": chance.choice((20, 200))}
         return LLM(
             id,
             prompt="words " * chance.randrange(1, 30),
             model=model,
             max_tokens=chance.choice((None, chance.randrange(1, 40))),
-            policy=replace(
-                policy(), reserve=reserve, reserve_input_tokens=chance.choice((20, 200))
-            ),
+            policy=replace(policy(), **covered if reserve else {}),
         )
 
     async def calls(context: Context[Any]) -> int:

@@ -176,7 +176,7 @@ def test_every_option_is_described() -> None:
     from dagorch.graph.run_methods import RunMethods
 
     for name in RUN_OPTIONS:
-        assert f"        {name}: " in (RunMethods.__doc__ or "")
+        assert f"\n    {name}: " in (inspect.getdoc(RunMethods) or "")
 
 
 def test_a_run_has_one_default_of_max_parallel() -> None:
