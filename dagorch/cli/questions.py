@@ -135,7 +135,7 @@ class Questions:
 def _readings(text: str, output: Any) -> Iterator[Any]:
     """Yield the values that a text may stand for: itself, JSON, yes or no, or a class as JSON."""
     yield text
-    with suppress(ValueError):
+    with suppress(ValueError):  # not JSON
         yield json.loads(text)
     if text.strip().lower() in _WORDS:
         yield _WORDS[text.strip().lower()]

@@ -96,7 +96,7 @@ def note(text: str) -> None:
 
 def _silence(stream: TextIO) -> None:
     """Send a stream to nowhere: what it still holds cannot fail when Python exits."""
-    with suppress(OSError, ValueError), _null() as null:
+    with suppress(OSError, ValueError), _null() as null:  # a stream may have no file
         os.dup2(null.fileno(), stream.fileno())
 
 

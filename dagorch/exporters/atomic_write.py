@@ -107,7 +107,7 @@ def _create_beside(target: Path) -> tuple[Path, int]:
 def _copy_permissions(old: os.stat_result, file: Path) -> None:
     new = file.stat()
     if (new.st_uid, new.st_gid) != (old.st_uid, old.st_gid):
-        with suppress(PermissionError):
+        with suppress(PermissionError):  # only root may give a file away
             os.chown(file, old.st_uid, old.st_gid)
     file.chmod(stat.S_IMODE(old.st_mode))
 

@@ -72,6 +72,6 @@ async def close_response(response: httpx.Response, chunks: AsyncIterator[bytes])
 
     with anyio.CancelScope(shield=True):
         await response.aclose()
-        with suppress(httpx.HTTPError, httpx.StreamError):
+        with suppress(httpx.HTTPError, httpx.StreamError):  # it was closed
             async for _ in chunks:
                 pass

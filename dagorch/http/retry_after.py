@@ -38,7 +38,7 @@ def retry_after_seconds(headers: Mapping[str, str], now: float) -> float | None:
         value = headers.get(name, "").strip()
         if NUMBER.fullmatch(value):
             return float(value) * unit
-    with suppress(ValueError):
+    with suppress(ValueError):  # not a date
         return max(0.0, parsedate_to_datetime(value).timestamp() - now)
     return None
 

@@ -158,7 +158,7 @@ class Files:
                 file = Path(here, name)
                 if file.suffix.lower() not in SUFFIXES or name.startswith("."):
                     continue
-                with suppress(OSError):
+                with suppress(OSError):  # removed in the meantime
                     if file.is_symlink() and top not in file.resolve().parents:
                         continue
                     status = file.stat()

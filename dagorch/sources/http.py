@@ -266,7 +266,7 @@ def _pause_seconds(headers: Mapping[str, str], now: float) -> float | None:
 
 def _excerpt(body: bytes) -> str:
     text = body[:4_000].decode(errors="replace")
-    with suppress(ValueError, AttributeError):
+    with suppress(ValueError, AttributeError):  # not JSON, or not an object
         data = json.loads(body)
         text = str(data.get("message") or data.get("error") or text)
     return " ".join(plain_text(text).split())[:200]
