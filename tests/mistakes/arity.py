@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dagorch import (
     LLM,
-    BaseOrchestrator,
     ConditionalOrchestrator,
     Graph,
     IterativeOrchestrator,
@@ -12,14 +11,7 @@ from dagorch import (
     SequentialOrchestrator,
 )
 from dagorch.nodes import Function
-from tests.mistakes.matrix import refused, run
-
-
-def step_graph() -> Graph:
-    step = Graph("step")
-    step.input("state", str)
-    step.add(LLM("improve", prompt="Improve {state}"))
-    return step
+from tests.mistakes.matrix import Own, refused, run, step_graph
 
 
 @refused("until", "loop 'refine'", "one")
@@ -177,17 +169,6 @@ async def a_condition_of_nothing(provider):
     ).execute_workflow("x")
 
 
-class Base(BaseOrchestrator):
-    async def decompose_task(self, task, context=None):
-        raise NotImplementedError
-
-    async def execute_subtask(self, subtask, context=None):
-        raise NotImplementedError
-
-    async def synthesize_results(self, agent_results, context=None):
-        raise NotImplementedError
-
-
 @refused(
     "convergence_fn, lambda of arity.py",
     "convergence_fn",
@@ -208,28 +189,28 @@ async def a_convergence_function_of_nothing(provider):
     await IterativeOrchestrator(None, provider, convergence_fn=lambda: True).execute_workflow("x")
 
 
-@refused("execute_subtask", "orchestrator Own", "must take (self, subtask, context=None)")
+@refused("execute_subtask", "orchestrator Wrong", "must take (self, subtask, context=None)")
 async def execute_subtask_without_a_context(provider):
-    class Own(Base):
+    class Wrong(Own):
         async def execute_subtask(self, subtask):
             return subtask
 
-    await Own(None, provider).execute_workflow("x")  # here
+    await Wrong(provider).execute_workflow("x")  # here
 
 
-@refused("decompose_task", "orchestrator Own", "(self, task, context=None)")
+@refused("decompose_task", "orchestrator Wrong", "(self, task, context=None)")
 async def decompose_task_without_a_task(provider):
-    class Own(Base):
+    class Wrong(Own):
         async def decompose_task(self):
             return []
 
-    await Own(None, provider).execute_workflow("x")  # here
+    await Wrong(provider).execute_workflow("x")  # here
 
 
-@refused("synthesize_results", "orchestrator Own", "(self, agent_results, context=None)")
+@refused("synthesize_results", "orchestrator Wrong", "(self, agent_results, context=None)")
 async def synthesize_results_of_three(provider):
-    class Own(Base):
+    class Wrong(Own):
         async def synthesize_results(self, task, agent_results, context):
             return {}
 
-    await Own(None, provider).execute_workflow("x")  # here
+    await Wrong(provider).execute_workflow("x")  # here

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from dagorch import LLM, AgentResult, BaseOrchestrator, Context, Graph, Policy, SubTask
+from dagorch import LLM, AgentResult, Context, Graph, Policy, SubTask
 from dagorch.nodes import Function
-from tests.mistakes.matrix import fails, refused, run
+from tests.mistakes.matrix import Own, fails, refused, run, step_graph
 
 
 async def fetch() -> str:
     return "tea"
-
-
-def step_graph() -> Graph:
-    step = Graph("step")
-    step.input("state", str)
-    step.add(LLM("improve", prompt="Improve {state}"))
-    return step
 
 
 @refused("the reducer is async", "merge 'all'", "add a function node")
@@ -219,24 +212,13 @@ async def a_function_that_was_called(provider):
     await run(provider, Function("fetch", fetch()))  # here
 
 
-class Own(BaseOrchestrator):
-    async def decompose_task(self, task, context=None):
-        return [SubTask("tea", task)]
-
-    async def execute_subtask(self, subtask, context=None):
-        return AgentResult(subtask.id, "fine")
-
-    async def synthesize_results(self, agent_results, context=None):
-        return {"answer": agent_results[0].content}
-
-
 @fails("subtasks/tea", "coroutine", "await")
 async def an_agent_result_that_was_not_awaited(provider):
     class Forgetful(Own):
         async def execute_subtask(self, subtask, context=None):
             return AgentResult(subtask.id, fetch())
 
-    await Forgetful(None, provider).execute_workflow("Tea?")
+    await Forgetful(provider).execute_workflow("Tea?")
 
 
 @fails("subtasks/tea", "'coroutine' object has no attribute 'content'", "await")
@@ -246,7 +228,7 @@ async def a_call_of_an_orchestrator_that_was_not_awaited(provider):
             reply = self.provider.acomplete([{"role": "user", "content": "Tea?"}])
             return AgentResult(subtask.id, reply.content)  # here
 
-    await Forgetful(None, provider).execute_workflow("Tea?")
+    await Forgetful(provider).execute_workflow("Tea?")
 
 
 @fails("decompose", "async_generator", "list of SubTask")
@@ -255,7 +237,7 @@ async def a_plan_that_is_yielded(provider):
         async def decompose_task(self, task, context=None):
             yield SubTask("tea", task)
 
-    await Yielding(None, provider).execute_workflow("Tea?")
+    await Yielding(provider).execute_workflow("Tea?")
 
 
 @fails("view", "generator", "pass text, data")

@@ -4,16 +4,9 @@ from __future__ import annotations
 
 from dagorch import LLM, Graph
 from dagorch.nodes import Loop, Map
-from tests.mistakes.matrix import fails, refused, run
+from tests.mistakes.matrix import fails, refused, run, step_graph
 
 VIEW = LLM("view", prompt="On {item}")
-
-
-def step_graph(annotation=str) -> Graph:
-    step = Graph("step")
-    step.input("state", annotation)
-    step.add(LLM("improve", prompt="Improve {state}"))
-    return step
 
 
 @refused("over='topics' is text", "map 'view'", "pass a ref, or a list of texts")

@@ -10,21 +10,46 @@ from __future__ import annotations
 
 import inspect
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Literal
 
 import anyio
 
-from dagorch import DagorchError, DefinitionError, Graph, RunError
+from dagorch import (
+    LLM,
+    AgentResult,
+    BaseOrchestrator,
+    DagorchError,
+    DefinitionError,
+    Graph,
+    OrchestratorConfig,
+    RunError,
+    SubTask,
+)
 from dagorch.files import parse_graph
 from dagorch.nodes.base import Node
 
-__all__ = ["Mistake", "fails", "mistakes_in", "refused", "refused_file", "run"]
+__all__ = [
+    "ASK",
+    "ONE_TRY",
+    "Mistake",
+    "Own",
+    "fails",
+    "mistakes_in",
+    "refused",
+    "refused_file",
+    "run",
+    "step_graph",
+]  # fmt: skip
 
 MARK = "# here"
 FILE = "flow.yaml"
+
+ASK = LLM("ask", prompt="Tea?")
+ONE_TRY = OrchestratorConfig(max_retries=0)
+PLAN = (SubTask("tea", "Tea?"), SubTask("sum", "Sum up", dependencies=["tea"]))
 
 
 @dataclass(frozen=True)
@@ -123,6 +148,34 @@ async def run(provider: Any, *nodes: Node[Any], **options: Any) -> object:
     for node in nodes:
         graph.add(node)
     return await graph.run(provider=provider, **options)
+
+
+def step_graph(annotation: Any = str) -> Graph:
+    """Return the body of a loop; its input is `state`."""
+    step = Graph("step")
+    step.input("state", annotation)
+    step.add(LLM("improve", prompt="Improve {state}"))
+    return step
+
+
+class Own(BaseOrchestrator):
+    """A user's orchestrator without a mistake."""
+
+    def __init__(self, provider: Any, plan: Sequence[SubTask] = PLAN) -> None:
+        super().__init__(ONE_TRY, provider)
+        self.plan = list(plan)
+
+    async def decompose_task(self, task: str, context: Any = None) -> Any:
+        return self.plan
+
+    async def execute_subtask(self, subtask: SubTask, context: Any = None) -> Any:
+        reply = await self.provider.acomplete([{"role": "user", "content": subtask.description}])
+        return AgentResult(subtask.id, reply.content)
+
+    async def synthesize_results(
+        self, agent_results: list[AgentResult], context: Any = None
+    ) -> Any:
+        return agent_results[-1].content
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

@@ -7,7 +7,7 @@ import networkx
 from dagorch import LLM, Graph, Policy
 from dagorch.nodes import Function
 from dagorch.testing import ScriptedProvider
-from tests.mistakes.matrix import fails, refused, run
+from tests.mistakes.matrix import fails, refused, run, step_graph
 
 
 def facts(name: str) -> str:
@@ -254,11 +254,8 @@ async def an_id_as_the_output(provider):
 
 @refused("the body 'step' has no input 'stat'", "loop 'refine'", "did you mean 'state'?")
 async def a_misspelt_state_input(provider):
-    step = Graph("step")
-    step.input("state", str)
-    step.add(LLM("improve", prompt="Improve {state}"))
     graph = Graph("flow")
-    graph.loop("refine", step, state="tea", max_iterations=2, state_input="stat")  # here
+    graph.loop("refine", step_graph(), state="tea", max_iterations=2, state_input="stat")  # here
     await graph.run(provider=provider)
 
 

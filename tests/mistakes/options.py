@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dagorch import LLM, Graph, Policy
 from dagorch.nodes import Function
-from tests.mistakes.matrix import refused, run
-
-ASK = LLM("ask", prompt="Tea?")
+from tests.mistakes.matrix import ASK, refused, run
 
 
 @refused("'max_paralel'", "graph 'flow'", "did you mean 'max_parallel'?")

@@ -15,10 +15,9 @@ from dagorch import (
     SequentialOrchestrator,
     SubTask,
 )
-from tests.mistakes.matrix import fails, refused
+from tests.mistakes.matrix import ONE_TRY, Own, fails, refused
 
 STEPS = OrchestratorConfig(steps=["first", "count"], max_retries=0)
-ONE_TRY = OrchestratorConfig(max_retries=0)
 
 
 async def sequence(provider, config=STEPS, **handlers) -> object:
@@ -299,129 +298,114 @@ async def a_missing_method(provider):
     Own(None, provider)
 
 
-@refused("there is no execute_subtask", "orchestrator Own", "define async def execute_subtask")
+@refused("there is no execute_subtask", "orchestrator Wrong", "define async def execute_subtask")
 async def a_misspelt_method(provider):
-    class Own(Base):
+    class Wrong(Own):
         execute_subtask = BaseOrchestrator.execute_subtask
 
         async def excute_subtask(self, subtask, context=None):
             return AgentResult(subtask.id, "")
 
-    Own(None, provider)
-
-
-class Base(BaseOrchestrator):
-    def __init__(self, provider, config=ONE_TRY):
-        super().__init__(config, provider)
-
-    async def decompose_task(self, task, context=None):
-        return [SubTask("tea", "Tea?"), SubTask("sum", "Sum up", dependencies=["tea"])]
-
-    async def execute_subtask(self, subtask, context=None):
-        reply = await self.provider.acomplete([{"role": "user", "content": subtask.description}])
-        return AgentResult(subtask.id, reply.content)
-
-    async def synthesize_results(self, agent_results, context=None):
-        return agent_results[-1].content
+    Wrong(provider)
 
 
 @fails("decompose", "it is a str, not a list of SubTask", "list of SubTask")
 async def a_text_as_the_plan(provider):
-    class Own(Base):
+    class Wrong(Own):
         async def decompose_task(self, task, context=None):
             return "tea"
 
-    await Own(provider).execute_workflow("Tea?")
+    await Wrong(provider).execute_workflow("Tea?")
 
 
 @fails("decompose", "it is a NoneType, not a list of SubTask", "list of SubTask")
 async def a_plan_that_is_not_returned(provider):
-    class Own(Base):
+    class Wrong(Own):
         async def decompose_task(self, task, context=None):
             [SubTask("tea", task)]
 
-    await Own(provider).execute_workflow("Tea?")
+    await Wrong(provider).execute_workflow("Tea?")
 
 
 @fails("decompose", "it contains 'tea', which is not a SubTask", "SubTask")
 async def a_plan_of_texts(provider):
-    class Own(Base):
+    class Wrong(Own):
         async def decompose_task(self, task, context=None):
             return ["tea", "coffee"]
 
-    await Own(provider).execute_workflow("Tea?")
+    await Wrong(provider).execute_workflow("Tea?")
 
 
 @fails("decompose", "SubTask needs 'description'", "pass description=...")
 async def a_subtask_without_a_description(provider):
-    class Own(Base):
+    class Wrong(Own):
         async def decompose_task(self, task, context=None):
             return [SubTask("tea")]  # here
 
-    await Own(provider).execute_workflow("Tea?")
+    await Wrong(provider).execute_workflow("Tea?")
 
 
 @fails("decompose", "SubTask has no field 'depends_on'", "did you mean 'dependencies'?")
 async def a_field_of_a_subtask_of_another_library(provider):
-    class Own(Base):
+    class Wrong(Own):
         async def decompose_task(self, task, context=None):
             return [SubTask("tea", "Tea?", depends_on=["x"])]  # here
 
-    await Own(provider).execute_workflow("Tea?")
+    await Wrong(provider).execute_workflow("Tea?")
 
 
 @fails("subtasks/tea", "execute_subtask returned a str for 'tea'", "return AgentResult('tea'")
 async def a_text_as_an_agent_result(provider):
-    class Own(Base):
+    class Wrong(Own):
         async def execute_subtask(self, subtask, context=None):
             return "fine"
 
-    await Own(provider).execute_workflow("Tea?")
+    await Wrong(provider).execute_workflow("Tea?")
 
 
 @fails("subtasks/tea", "execute_subtask returned a NoneType", "return AgentResult('tea'")
 async def an_agent_result_that_is_not_returned(provider):
-    class Own(Base):
+    class Wrong(Own):
         async def execute_subtask(self, subtask, context=None):
             AgentResult(subtask.id, "fine")
 
-    await Own(provider).execute_workflow("Tea?")
+    await Wrong(provider).execute_workflow("Tea?")
 
 
 @fails("subtasks/tea", "'zzz'", "AgentResult('tea'")
 async def an_agent_result_of_another_subtask(provider):
-    class Own(Base):
+    class Wrong(Own):
         async def execute_subtask(self, subtask, context=None):
             return AgentResult("zzz", "fine")
 
-    await Own(provider).execute_workflow("Tea?")
+    await Wrong(provider).execute_workflow("Tea?")
 
 
 @fails("subtasks/tea", "KeyError: 'sum'", "KeyError")
 async def the_result_of_a_later_subtask(provider):
-    class Own(Base):
+    class Wrong(Own):
         async def execute_subtask(self, subtask, context=None):
             return AgentResult(subtask.id, context["results"]["sum"].content)  # here
 
-    await Own(provider).execute_workflow("Tea?")
+    await Wrong(provider).execute_workflow("Tea?")
 
 
 @fails("subtasks/tea", "AgentResult: status='done'", "'completed'")
 async def an_unknown_status(provider):
-    class Own(Base):
+    class Wrong(Own):
         async def execute_subtask(self, subtask, context=None):
             return AgentResult(subtask.id, "fine", status="done")  # here
 
-    await Own(provider).execute_workflow("Tea?")
+    await Wrong(provider).execute_workflow("Tea?")
 
 
 @fails("synthesize", "'AgentResult' object has no attribute 'result'", "AttributeError")
 async def another_name_of_the_content(provider):
-    class Own(Base):
+    class Wrong(Own):
         async def synthesize_results(self, agent_results, context=None):
             return agent_results[0].result  # here
 
-    await Own(provider).execute_workflow("Tea?")
+    await Wrong(provider).execute_workflow("Tea?")
 
 
 @refused("no provider", "", "pass provider=")

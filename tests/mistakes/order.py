@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dagorch import LLM, AgentResult, BaseOrchestrator, Graph, SubTask
-from tests.mistakes.matrix import fails, refused
+from dagorch import LLM, Graph, SubTask
+from tests.mistakes.matrix import Own, fails, refused, step_graph
 
 
 @refused("a -> b -> a form a cycle", "graph 'flow'", "graph.loop(...)")
@@ -207,11 +207,8 @@ async def labels_that_are_not_texts(provider):
 
 @refused("has no bound", "loop 'refine'", "pass max_iterations=")
 async def a_loop_without_a_bound(provider):
-    step = Graph("step")
-    step.input("state", str)
-    step.add(LLM("improve", prompt="Improve {state}"))
     graph = Graph("flow")
-    graph.loop("refine", step, state="", until=lambda state: len(state) > 10)  # here
+    graph.loop("refine", step_graph(), state="", until=lambda state: len(state) > 10)  # here
     await graph.run(provider=provider)
 
 
@@ -250,22 +247,6 @@ async def a_condition_on_a_ref_while_building(provider):
     if way:  # here
         graph.add(LLM("go", prompt="Go"))
     await graph.run(provider=provider)
-
-
-class Own(BaseOrchestrator):
-    def __init__(self, provider, plan):
-        super().__init__(None, provider)
-        self.plan = plan
-
-    async def decompose_task(self, task, context=None):
-        return self.plan
-
-    async def execute_subtask(self, subtask, context=None):
-        reply = await self.provider.acomplete([{"role": "user", "content": subtask.description}])
-        return AgentResult(subtask.id, reply.content)
-
-    async def synthesize_results(self, agent_results, context=None):
-        return agent_results[-1].content
 
 
 @fails("decompose", "'tae'", "did you mean 'tea'?")

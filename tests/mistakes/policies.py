@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dagorch import LLM, Graph, Policy, Retry
 from dagorch.nodes import Function
-from tests.mistakes.matrix import refused, run
+from tests.mistakes.matrix import refused, run, step_graph
 
 
 def tea() -> str:
@@ -197,11 +197,9 @@ async def a_retry_of_a_branch(provider):
 
 @refused("retry= would do nothing", "loop 'refine'", "set it on the nodes inside")
 async def a_retry_of_a_loop(provider):
-    step = Graph("step")
-    step.input("state", str)
-    step.add(LLM("improve", prompt="Improve {state}"))
     graph = Graph("flow")
-    graph.loop("refine", step, state="", max_iterations=2, policy=Policy(retry=Retry()))  # here
+    policy = Policy(retry=Retry())
+    graph.loop("refine", step_graph(), state="", max_iterations=2, policy=policy)  # here
     await graph.run(provider=provider)
 
 

@@ -9,9 +9,7 @@ import dagorch.providers
 from dagorch import LLM, Graph, ProviderFactory
 from dagorch.providers import Limits, Router
 from dagorch.testing import ScriptedProvider
-from tests.mistakes.matrix import fails, refused, run
-
-ASK = LLM("ask", prompt="Tea?")
+from tests.mistakes.matrix import ASK, fails, refused, run
 
 
 def without_keys(**keys: str):
