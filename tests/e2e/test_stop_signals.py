@@ -17,6 +17,8 @@ from tests.e2e.test_cli import environment
 
 LIMIT_SECONDS = 60.0
 
+# Both programs below sleep in a child process, which the test ends with a signal.
+
 FLOWS = """
 import time
 import anyio

@@ -31,6 +31,7 @@ from dagorch.models.messages import build_request
 from dagorch.models.usage import Usage
 from dagorch.providers import adapt
 from dagorch.testing import ScriptedProvider, run_virtual
+from tests.integration.runner.ceilings import worst_case
 
 CENT = Decimal("0.01")
 HI = [{"role": "user", "content": "Hi"}]
@@ -65,13 +66,6 @@ def dear(**options: Any) -> ScriptedProvider:
     return Dear("a few words", **options)
 
 
-def worst(provider: ScriptedProvider, model: str = "") -> Decimal:
-    """Return the worst-case cost of the prompt "Hi" with three words of answer."""
-    found = provider.worst_case_usd(LLMRequest(build_request(HI, model, {}).messages, model, 3))
-    assert found is not None
-    return found
-
-
 PAID = 4 * CENT
 """The actual cost: one word of prompt, three of answer."""
 
@@ -102,18 +96,10 @@ LIMIT = 50_000
 """The model's own limit of a reply, in words."""
 
 
-def most(tokens: int, provider: ScriptedProvider) -> Decimal:
-    found = provider.worst_case_usd(
-        LLMRequest(build_request(HI, "", {}).messages, "", max_tokens=tokens)
-    )
-    assert found is not None
-    return found
-
-
 async def test_a_reply_is_bounded_by_its_share_and_the_calls_run_in_parallel() -> None:
     provider = ScriptedProvider("ok", price_per_token=CENT, output_limit=LIMIT)
     graph = asking(*(f"n{place}" for place in range(4)))
-    await graph.run(provider=provider, max_cost=4 * most(1_500, provider))
+    await graph.run(provider=provider, max_cost=4 * worst_case(provider, 1_500))
     assert [request.max_tokens for request in provider.requests][:1] == [1_024]
     assert all((request.max_tokens or 0) >= 1_024 for request in provider.requests)
 
@@ -124,7 +110,7 @@ def test_a_share_counts_at_most_max_parallel(backend: Any) -> None:
     graph = asking(*(f"n{place}" for place in range(20)))
 
     async def main() -> None:
-        await graph.run(provider=provider, max_cost=2 * most(1_500, provider), max_parallel=2)
+        await graph.run(provider=provider, max_cost=2 * worst_case(provider, 1_500), max_parallel=2)
 
     run_virtual(main, backend=backend)
     assert provider.requests[0].max_tokens == 1_024
@@ -144,7 +130,7 @@ def test_the_functions_that_may_call_share_too(backend: Any) -> None:
         graph.function(ask, id=f"n{place}")
 
     async def main() -> None:
-        await graph.run(provider=provider, max_cost=8 * most(600, provider), max_parallel=8)
+        await graph.run(provider=provider, max_cost=8 * worst_case(provider, 600), max_parallel=8)
 
     run_virtual(main, backend=backend)
     assert provider.peak == 8
@@ -153,7 +139,7 @@ def test_the_functions_that_may_call_share_too(backend: Any) -> None:
 
 async def test_below_the_shortest_reply_a_call_is_refused() -> None:
     provider = ScriptedProvider("ok", price_per_token=CENT, output_limit=LIMIT)
-    ceiling = most(256, provider)
+    ceiling = worst_case(provider, 256)
     await asking("ask").run(provider=provider, max_cost=ceiling)
     assert provider.requests[0].max_tokens == 256
     with pytest.raises(BudgetExceededError, match=f"could cost up to \\${ceiling}, but of"):
@@ -165,7 +151,7 @@ async def test_a_reply_that_was_cut_at_its_share_is_warned_of() -> None:
     provider = ScriptedProvider("word " * 300, price_per_token=CENT, output_limit=LIMIT)
     graph = asking("ask")
     with pytest.warns(BudgetWarning, match="node 'ask': the reply was cut off at 256 tokens"):
-        await graph.run(provider=provider, max_cost=most(256, provider))
+        await graph.run(provider=provider, max_cost=worst_case(provider, 256))
     await asking("own", max_tokens=200).run(provider=provider, max_cost=100)  # the user's own
 
 
@@ -173,7 +159,7 @@ async def test_a_cut_reply_is_billed_where_warnings_are_errors() -> None:
     provider = ScriptedProvider("word " * 300, price_per_token=CENT, output_limit=LIMIT)
     with pytest.raises(RunError, match="was cut off at 256 tokens") as caught:
         await asking("ask", policy=Policy(retry=Retry(attempts=1))).run(
-            provider=provider, max_cost=most(256, provider)
+            provider=provider, max_cost=worst_case(provider, 256)
         )
     assert caught.value.partial_results.cost_usd == 257 * CENT
 
@@ -213,7 +199,7 @@ async def test_a_cheaper_model_is_asked_before_a_ceiling_stops_the_run() -> None
     provider = dear()
     graph = asking("first", "second", after=True, max_tokens=3)
     result = await graph.run(
-        provider=provider, max_cost=worst(provider), downgrade="small", on_event=events.append
+        provider=provider, max_cost=worst_case(provider), downgrade="small", on_event=events.append
     )
     assert [request.model for request in provider.requests] == ["", "small"]
     assert list(result.usage_by_model) == ["scripted:scripted", "scripted:small"]
@@ -230,7 +216,9 @@ async def test_a_functions_calls_use_the_cheaper_model_too() -> None:
     graph = Graph("calls")
     graph.function(ask)
     provider = dear()
-    await graph.run(provider=provider, max_cost=worst(provider), downgrade={"scripted": "small"})
+    await graph.run(
+        provider=provider, max_cost=worst_case(provider), downgrade={"scripted": "small"}
+    )
     assert [request.model for request in provider.requests] == ["", "small", "small", "small"]
 
 
@@ -239,14 +227,14 @@ async def test_the_run_stops_if_the_cheaper_model_does_not_fit_either() -> None:
     graph = asking("first", "second", after=True, max_tokens=3)
     downgrade = {"scripted:scripted": "other"}
     with pytest.raises(BudgetExceededError, match="second"):
-        await graph.run(provider=provider, max_cost=worst(provider), downgrade=downgrade)
+        await graph.run(provider=provider, max_cost=worst_case(provider), downgrade=downgrade)
     assert len(provider.requests) == 1
 
 
 async def test_a_call_waits_for_reserved_budget_before_it_is_downgraded() -> None:
     provider = dear()
     graph = asking("one", "two", max_tokens=3)
-    await graph.run(provider=provider, max_cost=worst(provider) + PAID, downgrade="small")
+    await graph.run(provider=provider, max_cost=worst_case(provider) + PAID, downgrade="small")
     assert [request.model for request in provider.requests] == ["", ""]
 
 
@@ -254,7 +242,7 @@ async def test_a_cheaper_model_may_be_another_services() -> None:
     large, small = dear(name="large"), ScriptedProvider("ok", name="small")
     graph = asking("first", "second", after=True, max_tokens=3)
     providers = {"large": large, "small": small}
-    await graph.run(provider=providers, max_cost=worst(large), downgrade="small:tiny")
+    await graph.run(provider=providers, max_cost=worst_case(large), downgrade="small:tiny")
     assert [request.model for request in small.requests] == ["tiny"]
 
 

@@ -12,9 +12,9 @@ import pytest
 from dagorch import LLM, BudgetExceededError, Context, DefinitionError, Event, Graph, Policy, Retry
 from dagorch.errors import OverloadedError
 from dagorch.models.llm import LLMRequest
-from dagorch.models.messages import build_request
 from dagorch.nodes import Function
 from dagorch.testing import ScriptedProvider
+from tests.integration.runner.ceilings import worst_case
 
 CENT = Decimal("0.01")
 HI = [{"role": "user", "content": "Hi"}]
@@ -27,9 +27,7 @@ def service(**options: Any) -> ScriptedProvider:
 
 
 def worst(tokens: int = 3) -> Decimal:
-    found = service().worst_case_usd(LLMRequest(build_request(HI, "", {}).messages, "", tokens))
-    assert found is not None
-    return found
+    return worst_case(service(), tokens)
 
 
 def ask(id: str, **options: Any) -> LLM[str]:

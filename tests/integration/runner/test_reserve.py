@@ -10,9 +10,10 @@ import pytest
 from dagorch import LLM, BudgetExceededError, Context, DefinitionError, Graph, Policy, Ref, Retry
 from dagorch.errors import OverloadedError
 from dagorch.files import dump_graph, parse_graph
-from dagorch.models.llm import LLMRequest, Message
+from dagorch.models.llm import LLMRequest
 from dagorch.nodes import Function
 from dagorch.testing import ScriptedProvider
+from tests.integration.runner.ceilings import worst_case
 
 CENT = Decimal("0.01")
 HI = [{"role": "user", "content": "Hi"}]
@@ -24,9 +25,7 @@ def service(script: Any = "a few words", **options: Any) -> ScriptedProvider:
 
 
 def worst(size: int, reply: int = 3) -> Decimal:
-    found = service().worst_case_usd(LLMRequest((Message("user", "x" * size),), max_tokens=reply))
-    assert found is not None
-    return found
+    return worst_case(service(), reply, prompt="x" * size)
 
 
 CALL = worst(2)

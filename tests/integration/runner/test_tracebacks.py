@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from dagorch import Graph, RunError
+from dagorch import LLM, Graph, Policy, Retry, RunError
+from dagorch.errors import OverloadedError
+from dagorch.testing import ScriptedProvider
 
 
 def files_of(error: BaseException | None) -> list[str]:
@@ -56,13 +58,13 @@ def test_run_sync_shows_no_event_loop() -> None:
     assert "asyncio" not in text
 
 
-def test_an_error_of_the_engine_keeps_its_traceback(virtual: Any) -> None:
-    async def gives_text() -> int:
-        return "text"  # type: ignore[return-value]
+def test_an_error_without_a_line_of_the_user_keeps_its_traceback(virtual: Any) -> None:
+    graph = Graph("asks")
+    graph.add(LLM("ask", prompt="Hi", policy=Policy(retry=Retry(attempts=1))))
 
     async def run() -> RunError:
         with pytest.raises(RunError) as caught:
-            await graph_with(gives_text).run()
+            await graph.run(provider=ScriptedProvider([OverloadedError("busy", status=503)]))
         return caught.value
 
-    assert virtual(run).__cause__ is not None
+    assert files_of(virtual(run).__cause__)[-1] == "scripted.py"

@@ -111,7 +111,6 @@ def test_a_person_is_asked_until_the_answer_fits(
 ) -> None:
     os.write(terminal, b"many\n")
     graph = asking(int, "How \x1b[31mmany?")
-
     os.write(terminal, b"3\n")
     outcome = run(graph, Questions(graph, has_terminal=True))
     assert answer_of(outcome) == 3
