@@ -9,11 +9,11 @@ from dagorch.errors import DefinitionError, RunError, did_you_mean
 from dagorch.models.config import OrchestratorConfig
 from dagorch.nodes.choice import YES_OR_NO
 from dagorch.nodes.function import Context
+from dagorch.nodes.signature import function_name
 from dagorch.orchestrators.builtin import BuiltinOrchestrator
 from dagorch.orchestrators.handlers import (
     AnyHandler,
     Handler,
-    function_name,
     node_function,
     retry_only_dagorch_errors,
     step_function,

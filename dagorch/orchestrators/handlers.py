@@ -22,7 +22,7 @@ from dagorch.patterns.loop_state import PREVIOUS, Pass, record_outputs
 from dagorch.patterns.steps import Step
 
 __all__ = [
-    "AnyHandler", "Handler", "function_name", "handlers_by_step", "node_function",
+    "AnyHandler", "Handler", "handlers_by_step", "node_function",
     "retry_only_dagorch_errors", "step_function", "steps_of",
 ]  # fmt: skip
 

@@ -12,11 +12,11 @@ from dagorch.models.arity import takes
 from dagorch.models.config import OrchestratorConfig
 from dagorch.models.result import Result
 from dagorch.nodes.function import Context
+from dagorch.nodes.signature import function_name
 from dagorch.orchestrators.builtin import BuiltinOrchestrator
 from dagorch.orchestrators.handlers import (
     AnyHandler,
     Handler,
-    function_name,
     handlers_by_step,
     node_function,
     retry_only_dagorch_errors,

@@ -15,7 +15,7 @@ from dagorch.patterns.steps import ModelSettings
 from dagorch.patterns.token_limits import LARGE, SMALL, TokenLimits
 from dagorch.providers.router import Router
 
-__all__ = ["context_text", "model_name", "model_settings", "token_limits"]
+__all__ = ["model_name", "model_settings", "token_limits"]
 
 
 def model_settings(router: Router, model: str, context: Mapping[str, Any]) -> ModelSettings:
@@ -38,7 +38,7 @@ def token_limits(router: Router, model: str, context: Mapping[str, Any]) -> Toke
     """
     found = router.route(model)
     limits = SMALL if found is not None and found.provider == "local" else LARGE
-    text = context_text(context)
+    text = _context_text(context)
     if (size := len(text.encode())) > limits.material_bytes:
         warnings.warn(
             f"the context has {size:,} bytes; prompts contain its first {limits.material_bytes:,}",
@@ -48,14 +48,14 @@ def token_limits(router: Router, model: str, context: Mapping[str, Any]) -> Toke
     return limits.with_material(text)
 
 
-def context_text(context: Mapping[str, Any]) -> str:
+def _context_text(context: Mapping[str, Any]) -> str:
     r"""
     Write a caller's context for a prompt: a line or more per entry.
 
     Functions, open connections and other objects that are not data are left out.
 
     Example:
-        >>> context_text({"audience": "nurses", "depth": 2, "db": object()})
+        >>> _context_text({"audience": "nurses", "depth": 2, "db": object()})
         'audience: nurses\ndepth: 2'
     """
     texts = {name: _text_of(value) for name, value in context.items()}

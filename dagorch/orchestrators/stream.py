@@ -162,7 +162,7 @@ class Stream:
         return StreamEvent(
             event_type=kind,
             message=message,
-            progress=math.floor(event.progress * 10) / 10,
+            progress=math.floor(event.progress * 10) / 10,  # 99.96 is not 100
             task_id=event.run_id,
             timestamp=self._began + timedelta(seconds=event.seconds),
             data=dict(data),
