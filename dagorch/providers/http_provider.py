@@ -107,6 +107,8 @@ class HttpProvider(BaseProvider):
         self._aliases = dict(aliases or {})
         self._timeouts = timeouts or Timeouts()
         self._clients = PerLoop(self._new_client)
+        self._last_input: tuple[LLMRequest, int] | None = None
+        """The last request whose input was measured, without images and limit, and its bytes."""
 
     @property
     def base_url(self) -> str:
@@ -292,19 +294,27 @@ class HttpProvider(BaseProvider):
         """
         Return upper bounds on input and output tokens; None if the output has no bound.
 
-        A token is at least one byte of the request body. Each image has a bound of its own,
-        whatever the size of its `data:` URL.
+        A token is at least one byte of the request body without its output limit. Each image has a
+        bound of its own, whatever the size of its `data:` URL.
         """
         model = request.model or self.default_model
-        text_only = tuple(replace(message, images=()) for message in request.messages)
-        body = self._body(replace(request, messages=text_only), model)
-        answers, max_output = self.DIALECT.bounds(body)
+        messages = tuple(replace(message, images=()) for message in request.messages)
+        text_only = replace(request, messages=messages)
+        answers, max_output = self.DIALECT.bounds(self._body(text_only, model))
         if max_output is None:
             max_output = self.max_output_tokens(model)
         images = sum(len(message.images) for message in request.messages)
-        tokens = len(encode_json(body)) + images * self.DIALECT.max_image_tokens
+        tokens = self._input_bytes(text_only, model) + images * self.DIALECT.max_image_tokens
         tokens += _MAX_HIDDEN_PROMPT_TOKENS if request.tools or request.json_schema else 0
         return tokens, None if max_output is None else answers * max_output
+
+    def _input_bytes(self, request: LLMRequest, model: str) -> int:
+        """Return the bytes of a request's body; the engine asks for many output limits in a row."""
+        request = replace(request, max_tokens=None)
+        last = self._last_input  # read once: other threads use the provider too
+        if last is None or last[0] != request:
+            last = self._last_input = request, len(encode_json(self._body(request, model)))
+        return last[1]
 
     def max_output_tokens(self, model: str = "") -> int | None:
         return self._prices.output_limit(model or self.default_model)

@@ -20,6 +20,7 @@ from dagorch.providers import (
 )
 from dagorch.providers.prices import PriceTable, known_output_limit
 from dagorch.providers.registry import SERVICES
+from dagorch.providers.wire import encode_json
 
 MILLION = 1_000_000
 
@@ -158,6 +159,24 @@ def test_the_worst_case_counts_a_byte_as_a_token_and_every_token_allowed() -> No
     assert short > 5 * 10
 
 
+def test_the_input_is_encoded_once_for_several_output_limits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    encoded: list[Any] = []
+
+    def encode(body: Any) -> bytes:
+        encoded.append(body)
+        return encode_json(body)
+
+    monkeypatch.setattr("dagorch.providers.http_provider.encode_json", encode)
+    provider = priced_provider()
+    for text in ("bees", "wasps"):
+        bounds = [provider.bounds(request(text, max_tokens=limit)) for limit in (None, 512, 256)]
+        assert len({tokens for tokens, _ in bounds}) == 1
+        assert [reply for _, reply in bounds] == [16_384, 512, 256]
+    assert len(encoded) == 2
+
+
 def test_the_worst_case_counts_an_image_by_its_bound_and_not_by_its_bytes() -> None:
     provider = priced_provider("m", prices={"m": (1_000_000, 0)})
 
@@ -183,8 +202,7 @@ def test_without_max_tokens_the_models_limit_counts() -> None:
     assert provider.max_output_tokens() == 16_384
     unbounded, bounded = (provider.worst_case_usd(request(max_tokens=n)) for n in (None, 16_384))
     assert unbounded is not None
-    assert bounded is not None
-    assert bounded - unbounded == len(',"max_tokens":16384') * Decimal("0.00000015")
+    assert unbounded == bounded
     assert priced_provider("m", prices={"m": (1, 1)}).worst_case_usd(request()) is None
 
 
