@@ -65,8 +65,8 @@ class LLM(Node[T], Generic[T]):
         max_tool_rounds: Bound on the rounds of that loop.
         extra: Service-specific fields, sent unchanged.
         choices: The words of which the reply is one, as a list, or as a mapping of word to label.
-            The value is the label; a word of a list is its own. A reply that is not JSON will do
-            if it begins with one of the words, or has only one. It takes the place of `output`.
+            The value is the label; a word of a list is its own label. A reply that is not JSON is
+            accepted if it begins with a word, or contains only one. Replaces `output`.
 
     Example:
         >>> node = LLM("greet", prompt="Say hello to {name} in {language}.")
@@ -94,7 +94,7 @@ class LLM(Node[T], Generic[T]):
     extra: Mapping[str, Any] | None = None
     choices: Choices = ()
 
-    if TYPE_CHECKING:  # the fields are what the constructor makes of its arguments
+    if TYPE_CHECKING:  # the constructor accepts more types than the fields have
 
         def __init__(
             self,
@@ -125,12 +125,12 @@ class LLM(Node[T], Generic[T]):
                 f"LLM node {self.id!r} needs either a prompt or messages, and not both"
             )
         owner = f"LLM node {self.id!r}"
+        object.__setattr__(self, "stop", several(self.stop, f"{owner}: stop"))
         problem = self._option_problem()
         if problem:
             raise DefinitionError(f"{owner}: {problem}")
         object.__setattr__(self, "messages", messages_of(self.messages, owner))
         object.__setattr__(self, "tools", several(self.tools, f"{owner}: tools", Callable))
-        object.__setattr__(self, "stop", several(self.stop, f"{owner}: stop"))
         object.__setattr__(self, "choices", make_choices(self.choices, f"{owner}: choices"))
         if self.choices and self.output is not None:
             raise DefinitionError(f"{owner}: choices define the output; leave output= out")
@@ -138,7 +138,7 @@ class LLM(Node[T], Generic[T]):
             try:
                 Template(turn.content)
             except DefinitionError as error:
-                raise DefinitionError(f"LLM node {self.id!r}: {error}") from None
+                raise DefinitionError(f"{owner}: {error}") from None
 
     def _option_problem(self) -> str | None:
         """Return what is wrong with the first option that cannot be used, or None."""
@@ -150,7 +150,7 @@ class LLM(Node[T], Generic[T]):
             return f"temperature={self.temperature!r:.60} must be a number"
         if not isinstance(self.extra, Mapping | None):
             return f"extra={self.extra!r:.60} must be a dict of the service's fields"
-        if not isinstance(self.stop, str) and any(not isinstance(text, str) for text in self.stop):
+        if not all(isinstance(text, str) for text in self.stop):
             return f"stop={self.stop!r:.60} must be texts"
         return (
             self.max_tokens is not None and count_problem("max_tokens", self.max_tokens)

@@ -26,6 +26,7 @@ HELLO = Message("user", "Hello")
 ONE_FOR_SEVERAL: list[tuple[Any, Any]] = [
     (LLM("x", prompt="?", stop="END").stop, ("END",)),
     (LLM("x", prompt="?", stop=["END", "STOP"]).stop, ("END", "STOP")),
+    (LLM("x", prompt="?", stop=iter(["END", "STOP"])).stop, ("END", "STOP")),
     (LLM("x", prompt="?", tools=tool).tools, (tool,)),
     (LLM("x", prompt="?", tools=[tool]).tools, (tool,)),
     (LLM("x", messages=HELLO).messages, (HELLO,)),
@@ -80,3 +81,9 @@ def test_one_module_is_one_module(tmp_path: Any) -> None:
 def test_neither_one_nor_several_is_refused(value: Any) -> None:
     with pytest.raises(DefinitionError, match=r"thing=.* must be one value or a list of values"):
         several(value, "thing")
+
+
+@pytest.mark.parametrize("stop", [5, ["END", 5]])
+def test_a_stop_that_is_not_text_is_refused(stop: Any) -> None:
+    with pytest.raises(DefinitionError, match="LLM node 'x': stop="):
+        LLM("x", prompt="?", stop=stop)
