@@ -1,5 +1,5 @@
 """
-Errors that every call to a service would meet: sent once, then raised here without a request.
+Service-wide errors, such as a rejected key: after the first, calls fail without a request.
 
 A wrong key is not tried by one agent after the other. The first call of an account goes ahead of
 the others, until the service accepts it or refuses it for all.
@@ -8,7 +8,7 @@ the others, until the service accepts it or refuses it for all.
 from __future__ import annotations
 
 import copy
-from typing import Any, Final
+from typing import Final
 
 import anyio
 
@@ -17,6 +17,7 @@ from dagorch.models.llm import LLMRequest, LLMResponse
 from dagorch.ports import Provider
 from dagorch.runner.loop_state import LoopState
 from dagorch.runner.reply_observer import ReplyObserver
+from dagorch.runner.service_limits import account_of
 
 __all__ = ["Refusals"]
 
@@ -54,9 +55,8 @@ class Refusals:
             ProviderError: The service failed, or its earlier refusal holds for this call too.
         """
         self.check(provider, request)
-        account: Any = getattr(provider, "account", None)
-        known = not isinstance(account, str) or account in self._shared.accepted_accounts
-        if known or is_hedge:
+        account = account_of(provider)
+        if not account or account in self._shared.accepted_accounts or is_hedge:
             return await self._exchange(provider, request, observer)
         first = self._first.get(account)
         if first is not None:
@@ -99,7 +99,7 @@ class Refusals:
                 raise error
 
     def record(self, provider: Provider, request: LLMRequest, error: Exception) -> None:
-        """Remember an error if every call would meet it: a rejected key, or an unknown model."""
+        """Remember an error if it is service-wide, such as a rejected key or an unknown model."""
         if isinstance(error, ProviderError) and error.service_wide:
             every_model = isinstance(error, AuthenticationError)
             model = "" if every_model else request.model or provider.default_model

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, cast
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from dagorch.ids import RunId
@@ -26,7 +26,7 @@ from dagorch.nodes.base import Node
 from dagorch.ports import HasAccount, Provider, RateLimited
 from dagorch.scheduler.admission import Admission, Permit, Refusal, Resource
 
-__all__ = ["Schedule", "ServiceLimits", "forget_limits", "limits_of_process"]
+__all__ = ["Schedule", "ServiceLimits", "account_of", "forget_limits", "limits_of_process"]
 
 Schedule = Callable[[Callable[[], object]], object]
 """Calls a function on an event loop, from any thread."""
@@ -103,7 +103,7 @@ class _LockedAdmission(Admission):
 
 class ServiceLimits:
     """
-    What the runs of one or several event loops may take of the services that they call.
+    The admission of the runs of one or several event loops to the services that they call.
 
     Every method may be called from any thread. The loops have one clock, `time.monotonic`, unless
     there is one loop only.
@@ -123,10 +123,11 @@ class ServiceLimits:
 
     def enter(self, wanted: RunId, schedule: Schedule, freed: Callable[[], None]) -> RunId:
         """
-        Register a run, whose `freed` is called when a resource was freed.
+        Register a run; its `freed` is called when a resource was freed.
 
         Returns:
-            The wanted id, or a similar one if a run has it: two of one seed in one millisecond.
+            The wanted id, or a similar one if another run has it: with equal seeds, two runs that
+                begin in the same millisecond.
         """
         with self._lock:
             run = wanted if wanted not in self._runs else RunId(f"{wanted}-{len(self._runs)}")
@@ -139,7 +140,7 @@ class ServiceLimits:
             del self._runs[run]
 
     def wake(self, run: str, schedule: Schedule) -> None:
-        """Tell a run that a resource was freed, if it still runs; `schedule` is the caller's."""
+        """Report a freed resource to a run, if it has not ended; `schedule` is the caller's."""
         with self._lock:
             known = self._runs.get(run)
         if known is None:
@@ -157,7 +158,10 @@ class ServiceLimits:
         """Return what an exchange holds, a model within its service, and its demand."""
         with self._lock:
             service = self._service(provider)
-        demand = provider.demand(request) if service.is_paced else Demand.of(request)  # type: ignore[attr-defined]
+        if service.is_paced:
+            demand = cast("RateLimited", provider).demand(request)
+        else:
+            demand = Demand.of(request)
         demand = replace(demand, patience_seconds=_patience(node))
         model = request.model or provider.default_model
         with self._lock:
@@ -186,14 +190,20 @@ class ServiceLimits:
         none keeps to those of another, and to its own bound on concurrency. Providers that state
         different limits divide the account between them.
         """
-        account = provider.account if isinstance(provider, HasAccount) else None
-        if not (isinstance(account, str) and account):  # a mock may return anything
+        account = account_of(provider)
+        if not account:
             self._made += 1
             return _Service(provider, str(self._made))
         service = _Service(provider, "", account)
         if service.states_limits:
             self._accounts[service.account] = service
         return service
+
+
+def account_of(provider: Provider) -> str:
+    """Return the account that a provider names; empty if it names none."""
+    account = provider.account if isinstance(provider, HasAccount) else None
+    return account if isinstance(account, str) else ""  # a mock may return anything
 
 
 def _patience(node: Node[Any]) -> float:
@@ -278,7 +288,7 @@ def limits_of_process() -> ServiceLimits:
 
 
 def forget_limits() -> None:
-    """Forget what runs hold and what services said: for tests, and for a forked process."""
+    """Forget permits and reported limits: for tests, and for a forked process."""
     global _of_process
     _of_process = ServiceLimits()
 

@@ -16,6 +16,7 @@ from dagorch.errors import (
     PermissionDeniedError,
 )
 from dagorch.models.llm import LLMRequest
+from dagorch.runner.loop_state import shared
 from dagorch.testing import ScriptedProvider
 
 KINDS = [AuthenticationError, PermissionDeniedError, NotFoundError]
@@ -152,3 +153,13 @@ async def test_the_others_follow_when_the_first_is_accepted_or_has_failed_alone(
     provider = Streaming("yes")
     result = await graph.run(provider=provider)
     assert len(result.values) == (3 if ending == "text" else 2)
+
+
+async def test_an_empty_account_is_none() -> None:
+    class Nameless(ScriptedProvider):
+        account = ""
+
+    graph = Graph("g")
+    ask(graph)
+    await graph.run(provider=Nameless(lambda request: "well"))
+    assert not shared().accepted_accounts
