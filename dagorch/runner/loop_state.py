@@ -80,7 +80,7 @@ class LoopState:
         # Loops that share limits must agree on the time.
         self.clock = time.monotonic if is_real else own_clock
         self.limits = limits_of_process() if is_real else ServiceLimits()
-        self._watchdog = Watchdog()
+        self._watchdog = Watchdog(self.schedule)
         self.count = 0
         """The number of running runs."""
         self.threads_at_work = 0
@@ -111,7 +111,7 @@ class LoopState:
         self._watchdog.leave()
 
     def wake(self, run: str) -> None:
-        """Tell a run that a resource was freed, if it still runs, on whatever loop."""
+        """Report to a run on any loop that a resource was freed, if the run has not ended."""
         self.limits.wake(run, self.schedule)
 
     @property

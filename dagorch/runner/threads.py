@@ -17,7 +17,8 @@ from queue import Empty, SimpleQueue
 from typing import Any, Final
 
 import anyio
-from anyio.lowlevel import current_token
+
+from dagorch.runner.loop_state import shared
 
 try:
     import sniffio
@@ -63,7 +64,7 @@ class Job:
     """One call in a thread."""
 
     __slots__ = (
-        "_call_soon", "_callers_context", "call", "context", "done", "error", "finished",
+        "_callers_context", "_schedule", "call", "context", "done", "error", "finished",
         "loop_is_free", "on_end", "value",
     )  # fmt: skip
 
@@ -73,10 +74,7 @@ class Job:
         self.context = contextvars.copy_context()
         if sniffio is not None:  # no event loop runs in the thread; the function may start one
             self.context.run(sniffio.current_async_library_cvar.set, None)
-        native = current_token().native_token
-        self._call_soon: Callable[[Callable[[], object]], object] = getattr(
-            native, "call_soon_threadsafe", None
-        ) or getattr(native, "run_sync_soon")  # noqa: B009  asyncio's name, or trio's
+        self._schedule = shared().schedule
         self.finished = anyio.Event()
         self.on_end: Callable[[], None] = _nothing
         """Called on the event loop when the function has returned."""
@@ -98,7 +96,7 @@ class Job:
         release_loop()
         with contextlib.suppress(RuntimeError):  # the loop is closed, and its tasks with it
             # In the caller's context: the thread's does not say which event loop runs.
-            self._call_soon(functools.partial(self._callers_context.run, self._ended))
+            self._schedule(functools.partial(self._callers_context.run, self._ended))
 
     def _ended(self) -> None:
         self.finished.set()

@@ -11,13 +11,11 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable
 from types import FrameType
 from typing import Any, Final
 
-from anyio.lowlevel import current_token
-
 from dagorch.errors import BlockingCallWarning
+from dagorch.runner.service_limits import Schedule
 
 __all__ = ["BLOCKED_SECONDS", "Watchdog"]
 
@@ -47,17 +45,17 @@ class Watchdog:
     It reads the stack of the loop's thread now and then. Finding it twice inside the same attempt,
     it asks the loop for a sign of life; only if none comes is the node holding the loop up. So
     being watched costs the loop nothing.
+
+    Args:
+        schedule: Calls a function on the loop.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, schedule: Schedule) -> None:
         self._runs = 0
         self._warned: set[str] = set()
         self._thread: threading.Thread | None = None
         self._loop_thread = threading.get_ident()
-        native = current_token().native_token
-        self._soon: Callable[[Callable[[], object]], object] = getattr(
-            native, "call_soon_threadsafe", None
-        ) or getattr(native, "run_sync_soon")  # noqa: B009  asyncio's name, or trio's
+        self._schedule = schedule
 
     def enter(self) -> None:
         """A run begins; called on the loop's thread."""
@@ -83,7 +81,7 @@ class Watchdog:
                 continue
             alive = threading.Event()
             try:
-                self._soon(alive.set)
+                self._schedule(alive.set)
             except RuntimeError:  # the loop has gone
                 return
             if not alive.wait(_POLL_SECONDS) and self._inside() == suspect:
