@@ -283,6 +283,8 @@ class Dispatcher:
         if self.over_budget is not None and not own:
             return None
         if prepared.shorter:
+            if self.budget.fits(prepared.worst, own, self.max_parallel):
+                return prepared  # whatever the count is, which costs a pass over the queue
             count = self._payable_count
             for version in (prepared, *prepared.shorter):
                 if self.budget.fits(version.worst, own, count):
@@ -518,7 +520,7 @@ def _own(call: Call) -> Amount:
 
 
 def _may_pay(item: Item) -> bool:
-    """Return whether a ready node run asks a model, or is a function that may do so."""
+    """Return whether a ready node run makes a paid call, or is a function that may make one."""
     frame, index = item[4], item[3]
     details = frame.node_details.get(index)
     prepared = details.prepared if details is not None else None
