@@ -14,7 +14,7 @@ def several(value: Any, option: str, one: Any = str) -> tuple[Any, ...]:
     """
     Return the values of an option that takes several, as a tuple.
 
-    A text is one value, and never the sequence of its letters.
+    A text is one value, not the sequence of its letters.
 
     Args:
         value: One value, or an iterable of values.
@@ -22,7 +22,7 @@ def several(value: Any, option: str, one: Any = str) -> tuple[Any, ...]:
         one: The type, or the types, of one value, as `isinstance` takes them.
 
     Raises:
-        DefinitionError: It is neither.
+        DefinitionError: The value is neither.
 
     Example:
         >>> several("END", "stop"), several(["END", "STOP"], "stop")
@@ -36,5 +36,5 @@ def several(value: Any, option: str, one: Any = str) -> tuple[Any, ...]:
 
 
 def listed(value: Any) -> Any:
-    """Return a text as a list of that text, and anything else unchanged, to be validated later."""
-    return list(several(value, "")) if isinstance(value, str) else value
+    """Return a text as a list of that text; return any other value unchanged, unchecked."""
+    return [value] if isinstance(value, str) else value

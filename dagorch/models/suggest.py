@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import fields, is_dataclass
+from functools import wraps
 from typing import Any, TypeVar
 
 from dagorch.errors import DefinitionError, did_you_mean
@@ -14,34 +14,31 @@ __all__ = ["suggest_options"]
 C = TypeVar("C", bound=type)
 
 _MISSING = re.compile(r"missing \d+ required (?:positional|keyword-only) arguments?: (.+)")
-_UNEXPECTED = re.compile(r"unexpected keyword argument '(\w+)'")
 
 
 def suggest_options(cls: C) -> C:
     """Make a dataclass report an unknown option with the nearest known one."""
-    create: Callable[..., None] = cls.__init__  # type: ignore[misc]  # off the class on purpose
+    create: Any = vars(cls)["__init__"]
     known = [option.name for option in fields(cls) if option.init]
     policy = next((option.default for option in fields(cls) if option.name == "policy"), None)
     of_policy = [option.name for option in fields(policy)] if is_dataclass(policy) else []
 
+    @wraps(create)
     def __init__(self: Any, *args: Any, **options: Any) -> None:  # noqa: N807  becomes cls's
         try:
             create(self, *args, **options)
         except TypeError as error:
-            found = _UNEXPECTED.search(str(error))
-            if found is None:
+            name = next((option for option in options if option not in known), None)
+            if name is None:
                 missing = _MISSING.search(str(error))
                 if missing is not None:
                     raise DefinitionError(f"{cls.__name__}(...) needs {missing[1]}") from None
                 raise
-            name = found[1]
             if name in of_policy:
                 hint = f"; it is an option of Policy: policy=Policy({name}=...)"
             else:
                 hint = did_you_mean(name, known) or f"; it has {', '.join(known)}"
             raise DefinitionError(f"{cls.__name__} has no option {name!r}{hint}") from None
 
-    __init__.__wrapped__ = create  # type: ignore[attr-defined]
-    __init__.__doc__ = create.__doc__
-    cls.__init__ = __init__  # type: ignore[misc]
+    cls.__init__ = __init__  # type: ignore[misc]  # mypy refuses every such assignment
     return cls

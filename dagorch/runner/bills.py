@@ -6,7 +6,6 @@ Pure functions: an upper bound before the call, the usage to bill after it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
 from typing import Final
@@ -34,21 +33,22 @@ def with_output_limit(provider: Provider, request: LLMRequest) -> LLMRequest:
     return replace(request, max_tokens=provider.max_output_tokens(request.model))
 
 
-def shorter_limits(limit: int | None) -> Iterator[int]:
+def shorter_limits(limit: int | None) -> list[int]:
     """
-    Yield the limits that a reply may get as its share of a budget, from long to short.
+    Return the limits that a reply may get as its share of a budget, from long to short.
 
-    They are the powers of two below the model's own limit, down to `MIN_REPLY_TOKENS`.
+    They double from `MIN_REPLY_TOKENS` on, below the model's own limit.
 
     Example:
-        >>> list(shorter_limits(3000))
+        >>> shorter_limits(3000)
         [2048, 1024, 512, 256]
     """
-    if limit is not None:
-        shorter = 1 << (limit - 1).bit_length() - 1 if limit > 1 else 0
-        while shorter >= MIN_REPLY_TOKENS:
-            yield shorter
-            shorter //= 2
+    limits: list[int] = []
+    shorter = MIN_REPLY_TOKENS
+    while limit is not None and shorter < limit:
+        limits.insert(0, shorter)
+        shorter *= 2
+    return limits
 
 
 def worst_case(provider: Provider, request: LLMRequest, *, money: bool, tokens: bool) -> Amount:

@@ -10,6 +10,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from dagorch.errors import DefinitionError
+from dagorch.models.bounds import count_problem
 from dagorch.models.log import logger
 from dagorch.runner.api import RunHandle, leave_group
 from dagorch.runner.loop_caller import LoopCaller
@@ -45,8 +46,9 @@ class RunHost(Mapping[str, RunHandle]):
     """
 
     def __init__(self, keep: int = 100) -> None:
-        if not isinstance(keep, int) or keep < 0:
-            raise DefinitionError(f"keep={keep!r:.60} must be a whole number of at least 0")
+        problem = count_problem("keep", keep, 0)
+        if problem:
+            raise DefinitionError(problem)
         self._keep = keep
         self._runs: dict[str, RunHandle] = {}
         self._loop: LoopCaller | None = None
