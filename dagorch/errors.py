@@ -255,13 +255,13 @@ class QuorumError(RunError):
 
 class ItemError(RunError):
     """
-    Why an item of a map failed; with `on_item_error="collect"`, the result has it in that place.
+    Describes a failed item of a map. With `on_item_error="collect"` it takes the item's place.
 
     Attributes:
-        index: The item's, from 0.
-        path: Of the item: `each[3]`.
-        error: What ended it; also the `__cause__`.
-        cost_usd: What its node runs cost.
+        index: The position of the item, from 0.
+        path: The path of the item, such as `each[3]`.
+        error: The error that ended the item; also the `__cause__`.
+        cost_usd: The cost of its node runs.
     """
 
     def __init__(

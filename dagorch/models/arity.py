@@ -11,7 +11,7 @@ __all__ = ["takes"]
 
 def takes(function: Callable[..., Any], count: int) -> bool:
     """
-    Return whether a function can be called with so many arguments by position.
+    Return whether a function can be called with `count` positional arguments.
 
     A callable without a readable signature, such as some built-ins, is assumed to take them.
 

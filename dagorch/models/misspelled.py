@@ -1,5 +1,5 @@
 """
-Finds a model's name that is a slip of the keyboard, before a call is paid for or refused.
+Finds a misspelled model name before a call is paid for or refused.
 
 Only letters inside a word count. Other digits and suffixes are versions that the price list may
 not have yet, such as `grok-3-mini-2` or `gpt-4o-2024-11-20`.
@@ -46,7 +46,7 @@ def _is_slip(words: list[str], known: list[str]) -> bool:
 
 
 def _one_edit(word: str, other: str) -> bool:
-    """Tell whether one letter was inserted, dropped or replaced, or two neighbours swapped."""
+    """Return whether one letter was inserted, dropped or replaced, or two neighbours swapped."""
     start = 0
     while start < min(len(word), len(other)) and word[start] == other[start]:
         start += 1

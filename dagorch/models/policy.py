@@ -85,7 +85,7 @@ class Retry:
     max_delay_seconds: float = 60.0
     on: tuple[type[BaseException], ...] = (Exception,)
 
-    if TYPE_CHECKING:  # the fields are what the constructor makes of its arguments
+    if TYPE_CHECKING:  # the constructor accepts more types than the fields have
 
         def __init__(
             self,
@@ -183,7 +183,7 @@ class Policy:
     version: str | None = None
     """Replaces the source of the function in the key of a stored outcome."""
 
-    if TYPE_CHECKING:  # the fields are what the constructor makes of its arguments
+    if TYPE_CHECKING:  # the constructor accepts more types than the fields have
 
         def __init__(
             self,

@@ -11,7 +11,7 @@ from dagorch.models.several import several
 __all__ = ["REF_MARK", "BranchRef", "Ref", "Refs"]
 
 REF_MARK: Final = "<dagorch.Ref "
-"""The beginning of a ref's `repr`, by which text that was made from one is found."""
+"""The beginning of a ref's `repr`; templates refuse text that contains it."""
 
 _BRANCH = "decide with graph.branch(...), or in a function node"
 _INSIDE = "do it in a function node; for each item use graph.map(...)"
@@ -94,4 +94,4 @@ class BranchRef(Ref[T_co]):
 
 
 Refs: TypeAlias = Ref[Any] | Iterable[Ref[Any]]
-"""One ref, or several."""
+"""A ref, or an iterable of refs."""

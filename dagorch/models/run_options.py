@@ -24,7 +24,7 @@ Downgrade: TypeAlias = str | Mapping[str, str] | None
 """One cheaper model for every model, or a cheaper model by `model` or `service:model`."""
 
 OnBudget: TypeAlias = Literal["stop", "finish"]
-"""What a run does when the next call does not fit: it ends, or goes on without paying."""
+"""If the next call does not fit: `stop` ends the run, `finish` skips paid calls."""
 
 Listener: TypeAlias = Callable[[Event], Any]
 """A function or a callable object that takes an event, sync or async."""
@@ -123,7 +123,7 @@ class RunOptions:
 
     @property
     def listeners(self) -> tuple[Listener, ...]:
-        """`on_event` as a tuple: no callable, one, or several."""
+        """`on_event` as a tuple."""
         if self.on_event is None:
             return ()
         if isinstance(self.on_event, Iterable) and not isinstance(self.on_event, str):

@@ -1,4 +1,4 @@
-"""Values that should have been awaited: they are found where a value enters the engine."""
+"""Finds values that should have been awaited, where a value enters the engine."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def unawaited(value: object) -> str:
     so that Python does not warn of them as well.
 
     Returns:
-        What the value is and what to do; empty if it is an ordinary value.
+        A description and the remedy; empty for an ordinary value.
 
     Example:
         >>> async def fetch(): ...

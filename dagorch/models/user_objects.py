@@ -1,4 +1,4 @@
-"""Read objects of the user's, any method of which may raise, without an error of our own."""
+"""Safe reads of user objects, whose methods may raise any error."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def error_flag(error: BaseException, name: str, *, default: bool) -> bool:
     """
     try:
         return bool(getattr(error, name, default))
-    except Exception:
+    except Exception:  # a property or a __bool__ of the user's; the error itself is reported
         return default
 
 
 def passes(check: Callable[[Any], bool] | None, value: Any) -> bool:
     """
-    Return whether a value passes a check; a check that raises is not passed, no check is.
+    Return whether a value passes a check. False if the check raises, True without a check.
 
     Example:
         >>> passes(str.isdigit, "12"), passes(str.isdigit, 12), passes(None, 12)
@@ -49,13 +49,13 @@ def passes(check: Callable[[Any], bool] | None, value: Any) -> bool:
     """
     try:
         return check is None or check(value)
-    except Exception:
+    except Exception:  # the caller reports the value as wrong
         return False
 
 
 def with_class(error: Exception) -> Exception:
     """
-    Return an error that `isinstance` can be asked about: itself, unless its `__class__` raises.
+    Return the error, or a `RunError` around it if its `__class__` raises in `isinstance`.
 
     Example:
         >>> with_class(ValueError("no such place"))

@@ -10,7 +10,7 @@ HALF_A_CHARACTER: Final = (
     "has half a character (a lone surrogate), which cannot be sent; decode its bytes with "
     "errors='replace'"
 )
-"""What is wrong with a text that is not well formed, and what to do."""
+"""The message for a text that is not well formed."""
 
 
 def is_well_formed(text: str) -> bool:

@@ -26,8 +26,8 @@ def make_choices(choices: Any, owner: str) -> Choices:
         owner: The node, for the message.
 
     Raises:
-        DefinitionError: There is no word, one is not a text or is empty, or two differ in case
-            only. An empty tuple is the default: any reply will do.
+        DefinitionError: No word is listed, a word is empty or not a text, or two words differ only
+            in case. An empty tuple is the default: every reply is accepted.
     """
     listed = choices.items() if isinstance(choices, Mapping) else several(choices, owner)
     pairs = tuple([word if isinstance(word, tuple) else (word, word) for word in listed])
@@ -50,7 +50,7 @@ def chosen_label(reply: str, choices: Choices, node: str) -> str:
     Return the label of the word in a reply: it is the reply, begins it, or is its only one.
 
     Raises:
-        InvalidOutputError: There is no such word, or several.
+        InvalidOutputError: No word, or more than one, fits.
 
     Example:
         >>> chosen_label("**No**, it is not.", YES_OR_NO, "ask")

@@ -56,7 +56,7 @@ class Context(Generic[D]):
 
     @property
     def usage(self) -> Usage:
-        """What the calls of this node run have used so far, those of failed attempts included."""
+        """The usage of this node run's calls so far, including those of failed attempts."""
         return self._usage("")
 
     def usage_of(self, node: str) -> Usage:

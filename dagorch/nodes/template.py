@@ -205,7 +205,7 @@ def _as_json(value: Any) -> str:
 
 
 def _is_part(name: str) -> bool:
-    """Tell whether text in braces names an input, or a field of one."""
+    """Return whether text in braces names an input or a field of an input."""
     return all(map(str.isidentifier, name.split("."))) and ".__" not in name
 
 

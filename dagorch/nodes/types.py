@@ -130,7 +130,7 @@ def bare_type(t: Any) -> Any:
 
 
 def is_union(t: Any) -> bool:
-    """Tell whether an annotation is a union."""
+    """Return whether an annotation is a union."""
     return get_origin(t) in (Union, types.UnionType)
 
 

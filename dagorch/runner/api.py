@@ -315,11 +315,11 @@ async def leave_group(
 
     Args:
         group: The group.
-        error: What leaves the block; None: nothing.
-        interrupt: Returns what a task has cancelled the group for, to be raised instead.
+        error: The error that leaves the block, or None.
+        interrupt: Returns the interrupt for which a task cancelled the group, to be raised instead.
 
     Returns:
-        What `__aexit__` returns.
+        The value for `__aexit__` to return.
     """
     try:
         swallowed = await group.__aexit__(

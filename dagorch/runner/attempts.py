@@ -142,7 +142,7 @@ class Attempts:
             ) from error
 
     def wrong_type(self, attempt: StartAttempt, value: Any) -> Stimulus:
-        """Return the stimulus of an attempt whose function returned what it must not return."""
+        """Return the stimulus of an attempt whose function returned a wrong value."""
         node: Any = attempt.frame.plan.nodes[attempt.index]
         what = unawaited(value)
         if what:
@@ -223,10 +223,10 @@ class Attempts:
             elif ticket.purpose is Purpose.SELECT:
                 assert ticket.function is not None
                 branch: Any = ticket.frame.plan.nodes[ticket.index]
-                value = labels_of(branch, _awaited_before(ticket.function(**ticket.inputs)))
+                value = labels_of(branch, _sync_value(ticket.function(**ticket.inputs)))
             else:
                 assert ticket.function is not None
-                value = _awaited_before(ticket.function(ticket.argument))
+                value = _sync_value(ticket.function(ticket.argument))
                 if ticket.purpose is Purpose.UNTIL:
                     value = bool(value)
         except Exception as error:
@@ -252,8 +252,8 @@ class Attempts:
         return self._preparer.prepare(provider, request, node)
 
 
-def _awaited_before(value: Any) -> Any:
-    """Return the value of a function that the core asked for, unless it had to be awaited."""
+def _sync_value(value: Any) -> Any:
+    """Return the value of a function that must be sync; raise if it must be awaited."""
     what = unawaited(value)
     if what:
         raise OutputTypeError(f"it returned {what}; this function must be sync")

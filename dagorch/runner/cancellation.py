@@ -1,4 +1,4 @@
-"""What a `BaseException` in user code means: a cancellation, whose it is, or an interrupt."""
+"""Classifies a `BaseException` of user code: own or foreign cancellation, or interrupt."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ class Runner:
         """An error of the engine itself."""
         self._cancelled_early: str | None = None
         self._interrupt: BaseException | None = None
-        """A `KeyboardInterrupt` or `SystemExit` of user code: the run's last word."""
+        """A `KeyboardInterrupt` or `SystemExit` of user code, raised when the run ends."""
         attempts.bind(self, shared.clock, core)
 
     async def run(self, inputs: dict[str, Any]) -> None:

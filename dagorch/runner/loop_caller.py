@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 class LoopCaller:
-    """Belongs to the event loop that it is made on."""
+    """Calls functions on the event loop that was running when it was made."""
 
     def __init__(self) -> None:
         self._thread = threading.get_ident()

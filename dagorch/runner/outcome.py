@@ -170,7 +170,9 @@ def engine_error(core: Core, graph: Any, error: Exception) -> InvariantError:
             "dagorch"
         )
         failure.__cause__ = error
-    with suppress(Exception):
+    with suppress(
+        Exception
+    ):  # the core is broken; without partial results the error still says why
         failure.partial_results = result_of(core, graph, 0)
     return failure
 

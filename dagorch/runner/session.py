@@ -186,7 +186,7 @@ class Session:
         options, common = self.options, shared()
         observed = bool(self.listeners or self.streams) or self._log is not None
         seed = common.chance.getrandbits(64) if options.seed is None else options.seed
-        # Other runs call this, on whatever loop they are: in this run's context, not in theirs.
+        # Other runs call this, from any loop; it must use this run's context, not theirs.
         context = copy_context()
         run_id = common.enter(
             new_run_id(seed, time.time()), lambda: context.copy().run(self._resource_freed)

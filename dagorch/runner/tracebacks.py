@@ -14,9 +14,9 @@ _ENGINE: Final = frozenset(
 
 def begin_at_user_code(error: BaseException) -> None:
     """
-    Cut what precedes the first line of the user's from an error's traceback.
+    Cut the frames before the first frame of user code from an error's traceback.
 
-    A traceback without such a line, of an error of dagorch's own, stays as it is.
+    The traceback of dagorch's own error has no such frame, and is not changed.
     """
     traceback: TracebackType | None = error.__traceback__
     while traceback is not None:

@@ -1,8 +1,8 @@
 """
 A worker's contexts: every attempt sees the context variables of the run.
 
-What an attempt sets is visible to the tasks and threads that it starts, and to nothing else of the
-run. Running each attempt in a task of its own would cost more than a plain step takes.
+A variable that an attempt sets is visible only to the tasks and threads that it starts. A task for
+each attempt would cost more than a plain step takes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, Final
 __all__ = ["fresh_context", "in_own_context"]
 
 _FRESH: Final = object()
-"""What a worker yields to ask for a new context; it never reaches the event loop."""
+"""A worker yields this to request a new context; it never reaches the event loop."""
 
 
 @coroutine

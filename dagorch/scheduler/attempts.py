@@ -64,9 +64,9 @@ def decide_retry(
 
 def refusal_in(error: BaseException) -> BudgetExceededError | None:
     """
-    Return the refusal of a function's own call, if it ended with nothing else.
+    Return the budget's refusal of a function's own call; None for any other error.
 
-    The refusal of a run inside the function has that run's partial results.
+    The refusal of a run inside the function does not count; it has that run's partial results.
     """
     if isinstance(error, BaseExceptionGroup):
         refusals = [refusal_in(inner) for inner in error.exceptions]

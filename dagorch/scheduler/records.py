@@ -118,7 +118,7 @@ class StartAttempt:
     """What it holds of the resources."""
     reserved: Amount | None = None
     set_aside: Amount = NO_AMOUNT
-    """What had been set aside for it; its node run gets back what it did not use."""
+    """The amount that was set aside for it; its node run gets the unused part back."""
     cancelling: bool = False
     stop_error: BaseException | None = None
     """Why it was asked to stop, if that is a failure (a timeout); None if it was cancelled."""
@@ -189,7 +189,7 @@ class Call:
         self.reserved: Amount | None = None
         """What is reserved for it; None until it is granted."""
         self.set_aside: Amount = NO_AMOUNT
-        """What had been set aside for it; its node run gets back what it did not use."""
+        """The amount that was set aside for it; its node run gets the unused part back."""
         self.sent_at = 0.0
         self.response: LLMResponse | str | None = None
         """The response, or the error text; None until the call ends, or if it was cancelled."""
@@ -339,20 +339,20 @@ class NodeDetails:
         self.bills: list[tuple[int, int, Usage]] = []
         """Per exchange: the attempt, the number of the model in `Core.models`, and the usage."""
         self.error: BaseException | None = None
-        """Why it failed, or why its last attempt did; of one skipped, the budget's refusal."""
+        """The error of the node run or its last attempt; of a skipped one, the budget's refusal."""
         self.recovered_from: BaseException | None = None
         self.picked_labels: tuple[str, ...] = ()
         self.question = ""
         """Of an ask node: the question, once it is asked."""
         self.prepared: Prepared | None = None
         self.set_aside: Amount = NO_AMOUNT
-        """What is set aside for its next attempt; see `Policy.reserve`."""
+        """The amount set aside for its next attempt; see `Policy.reserve`."""
         self.timer: Timer | None = None
         """Its own deadline."""
 
     @property
     def refusal(self) -> BudgetExceededError | None:
-        """Of a node run that was skipped: why the budget did not cover it, if that is why."""
+        """The budget's refusal for which the node run was skipped, if any."""
         return self.error if isinstance(self.error, BudgetExceededError) else None
 
 
@@ -384,7 +384,7 @@ class FrameGroup:
     def __init__(self, plan: Plan, suffix: str | None) -> None:
         self.plan = plan
         self.suffix = suffix
-        """What their paths carry after the node's id; None: a number, as in `refine[2]/...`."""
+        """The part of their paths after the node's id; None: a number, as in `refine[2]/...`."""
         self.frames: list[ClosedFrame | None] = []
         """By label; None while a frame with a higher label has closed first."""
         self.history: tuple[Any, ...] | None = None
@@ -412,13 +412,13 @@ class FrameGroup:
             self.values[frame.label or 0] = values
 
     def frames_with_suffix(self) -> Iterator[tuple[str, ClosedFrame]]:
-        """Yield each closed frame with what its path carries after the node's id."""
+        """Yield each closed frame with its suffix."""
         for label, closed in enumerate(self.frames):
             if closed is not None:
                 yield self.suffix_of(label), closed
 
     def suffix_of(self, label: int | None) -> str:
-        """Return what follows the node's id in a frame's path: `[2]`, `[fallback]` or nothing."""
+        """Return the part of a frame's path after the node's id: `[2]`, `[fallback]` or empty."""
         return f"[{label}]" if self.suffix is None else self.suffix
 
 
@@ -443,7 +443,7 @@ class Container:
         self.recovering: BaseException | None = None
         """The error that its frame, a fallback, recovers from."""
         self.over_budget: BudgetExceededError | None = None
-        """Why the output of one of its frames was skipped, if that is the budget."""
+        """The budget's refusal for which the output of one of its frames was skipped, if any."""
         self.parameter = ""
         """The body's input that a loop's state or a map's item is bound to."""
         self.iteration = 0
