@@ -6,7 +6,7 @@ What an option does is up to the runner and the scheduler.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
@@ -126,9 +126,9 @@ class RunOptions:
         """`on_event` as a tuple."""
         if self.on_event is None:
             return ()
-        if isinstance(self.on_event, Iterable) and not isinstance(self.on_event, str):
-            return (self.on_event,) if callable(self.on_event) else tuple(self.on_event)
-        return (self.on_event,)
+        if callable(self.on_event) or not isinstance(self.on_event, Collection):
+            return (self.on_event,)
+        return (self.on_event,) if isinstance(self.on_event, str) else tuple(self.on_event)
 
 
 RUN_OPTIONS: Final = frozenset(RunOptions.__dataclass_fields__)

@@ -20,7 +20,7 @@ from dagorch.errors import (
 )
 from dagorch.graph.graph import Graph
 from dagorch.graph.plan import ASYNC, LLM_CALL, Plan
-from dagorch.models.unawaited import SCALARS, unawaited
+from dagorch.models.unawaited import unawaited
 from dagorch.models.usage import NOTHING_USED, Usage
 from dagorch.models.user_objects import short_repr, with_class
 from dagorch.nodes.ask import Ask
@@ -120,7 +120,7 @@ class Attempts:
                     value = await self._in_thread(attempt, functools.partial(node.fn, **inputs))
                     if inspect.isawaitable(value):  # a lambda around a coroutine function, say
                         value = await value
-                if type(value) not in SCALARS and unawaited(value):
+                if unawaited(value):
                     return self.wrong_type(attempt, value)
                 if node.expand:
                     expansion = _expansion(node, value, self._core.limits)

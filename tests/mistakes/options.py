@@ -97,6 +97,11 @@ async def a_listener_by_its_name(provider):
     await run(provider, ASK, on_event="print")  # here
 
 
+@refused("on_event: <list_iterator", "graph 'flow'", "pass a function of one")
+async def an_iterator_of_listeners(provider):
+    await run(provider, ASK, on_event=iter([print]))  # here
+
+
 @refused("on_event: 3 cannot be called with an event", "graph 'flow'", "pass a function of one")
 async def a_number_among_the_listeners(provider):
     await run(provider, ASK, on_event=[3])  # here
