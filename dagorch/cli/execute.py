@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 import anyio
 
@@ -25,9 +25,6 @@ from dagorch.orchestrators.workflow import Workflow
 from dagorch.ports import Provider
 
 __all__ = ["Outcome", "execute"]
-
-_CANCEL_AGAIN_SECONDS: Final = 0.1
-"""A run that has not begun when it is cancelled is cancelled again."""
 
 
 @dataclass(slots=True)
@@ -100,16 +97,10 @@ def _woken_by_signals() -> Iterator[None]:
 def _stopped_by(stop: RunStop, orchestrator: BaseOrchestrator, display: Display) -> Iterator[None]:
     """Cancel the workflow when a signal comes, or has come."""
     loop = asyncio.get_running_loop()
-    tasks = []
-
-    async def cancel() -> None:
-        while True:
-            orchestrator.cancel("interrupted")
-            await asyncio.sleep(_CANCEL_AGAIN_SECONDS)
 
     def on_signal() -> None:
         display.note("interrupted: stopping; press Ctrl-C again to leave at once")
-        tasks.append(loop.create_task(cancel()))
+        orchestrator.cancel("interrupted")
 
     # A signal may arrive inside any step of the loop, so the loop itself cancels.
     previous = stop.on_signal
@@ -120,5 +111,3 @@ def _stopped_by(stop: RunStop, orchestrator: BaseOrchestrator, display: Display)
         yield
     finally:
         stop.on_signal = previous
-        for task in tasks:
-            task.cancel()

@@ -200,7 +200,6 @@ class BaseOrchestrator:
         for model in workflow.models:
             self._router.find(model)
         config = self.config
-        await prepare_documents(config)
         listeners: list[Listener] = []
         callback = self.stream_callback
         if callback is not None and not (callable(callback) and takes(callback, 1)):
@@ -225,6 +224,7 @@ class BaseOrchestrator:
         )
         self._running.add(handle)
         try:
+            await prepare_documents(config)
             async with handle as run:
                 result = await run.result()
         except RunError as error:

@@ -89,6 +89,7 @@ class RunHandle:
         """A `KeyboardInterrupt` or `SystemExit` of user code."""
         self._group: Any = None
         self._result_read = False
+        self._cancelled_early: str | None = None
         self._highest = 0.0
 
     async def __aenter__(self) -> Self:
@@ -129,6 +130,8 @@ class RunHandle:
         self._loop = LoopCaller()
         self._finished = anyio.Event()
         self._session.begin()
+        if self._cancelled_early is not None:
+            self.cancel(self._cancelled_early)
 
     def begin(self, group: TaskGroup) -> None:
         """Run in a task of a group, which an interrupt of user code cancels."""
@@ -192,11 +195,17 @@ class RunHandle:
         return self._highest
 
     def cancel(self, reason: str = "cancelled by its handle") -> None:
-        """Stop the run; `result()` then raises a `RunError` with the values that had completed."""
+        """
+        Stop the run, at once or as soon as it has begun.
+
+        `result()` then raises a `RunError` with the values that had completed.
+        """
 
         def cancel() -> None:
             if self._session.runner is not None:
                 self._session.runner.cancel(reason)
+            elif self._session.core is None:
+                self._cancelled_early = reason
 
         self._on_loop(cancel)
 

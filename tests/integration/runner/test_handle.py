@@ -93,6 +93,21 @@ def test_a_handle_cancels_at_once_even_before_the_first_node(virtual: Any) -> No
     assert {run.end for run in result.node_runs.values()} == {"cancelled"}
 
 
+def test_a_handle_that_was_cancelled_before_it_began_runs_nothing(virtual: Any) -> None:
+    watched = Watched()
+
+    async def run() -> Any:
+        handle = watched.graph.start()
+        handle.cancel("too late")
+        async with handle:
+            with pytest.raises(RunError, match="the run was cancelled: too late") as caught:
+                await handle.result()
+            return caught.value.partial_results
+
+    assert virtual(run).status == "cancelled"
+    assert watched.done == 0
+
+
 def test_a_handle_cancels_in_the_middle_and_keeps_what_had_finished(virtual: Any) -> None:
     watched = Watched()
 
