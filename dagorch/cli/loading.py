@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dagorch import files
+from dagorch.cli.folder_modules import import_from_folder
 from dagorch.errors import DefinitionError, did_you_mean
 from dagorch.files.stand_ins import StandIns
 from dagorch.graph.graph import NO_DEFAULT, Graph
@@ -79,20 +80,18 @@ def load_workflow(
         DefinitionError: The file has a problem, the module cannot be imported, or the name is
             missing or something else. An exception of the user's code is its cause.
     """
-    folder = str(Path.cwd())
     modules = tuple(modules)
     if target.lower().endswith(files.ENDINGS):
-        # At the end, so that no file of the folder, which may be a stranger's, hides a library.
-        if modules and folder not in sys.path:
-            sys.path.append(folder)
+        import_from_folder(modules)
         return files.load_graph(target, modules=modules, stand_ins=stand_ins)
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
     if modules:
         raise DefinitionError(f"--allow {modules[0]} is for graph files, not for {target!r}")
     module_name, _, name = target.partition(":")
     if not module_name or not name:
         raise DefinitionError(f"{target!r} does not have the form module:name")
+    folder = str(Path.cwd())
+    if folder not in sys.path:  # at the end, so that no file of the folder hides a library
+        sys.path.append(folder)
     found = _attribute(target, _import(module_name), name)
     if callable(found) and not isinstance(found, Graph | BaseOrchestrator):
         try:
@@ -119,9 +118,17 @@ def _attribute(target: str, module: Any, name: str) -> Any:
     for part in name.split("."):
         if not hasattr(found, part):
             public = [known for known in dir(found) if not known.startswith("_")]
-            raise DefinitionError(f"{target}: there is no {part!r}{did_you_mean(part, public)}")
+            raise DefinitionError(
+                f"{target}: there is no {part!r}{_place(module)}{did_you_mean(part, public)}"
+            )
         found = getattr(found, part)
     return found
+
+
+def _place(module: Any) -> str:
+    """Name the file that was imported, because a library's module comes before the folder's."""
+    file = getattr(module, "__file__", None)
+    return f" in {file}" if file else ""
 
 
 def _describe(error: BaseException) -> str:

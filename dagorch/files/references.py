@@ -88,6 +88,7 @@ def import_reference(reference: str, modules: Iterable[str]) -> Any:
     except (Exception, SystemExit) as error:
         raise DefinitionError(
             f"module {module!r} cannot be imported: {type(error).__name__}: {error}"
+            f"{_allow_hint(error)}"
         ) from error
     for part in name.split("."):
         if not hasattr(value, part):
@@ -167,6 +168,13 @@ def function_data(function: Any) -> Any:
         raise DefinitionError("it is a partial with positional arguments; pass them by name")
     settings = {name: plain(value) for name, value in function.keywords.items()}
     return {"function": reference_to(function.func), "with": settings}
+
+
+def _allow_hint(error: BaseException) -> str:
+    """Say how a module of the current folder is found that an allowed one imports."""
+    if not isinstance(error, ModuleNotFoundError) or not error.name:
+        return ""
+    return f"; if it is in the current folder, the command line needs --allow {error.name}"
 
 
 def _unwrap_node(value: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import statistics
 import subprocess
 import sys
 from collections.abc import Callable
@@ -247,22 +248,72 @@ def test_a_pattern_written_as_a_file_is_the_same_graph(
         assert not list(Draft202012Validator(json_schema()).iter_errors(data))
 
 
-@pytest.mark.parametrize("more", [(), ("--allow", "own")])
-def test_no_file_of_the_folder_hides_a_library(tmp_path: Path, more: tuple[str, ...]) -> None:
-    # A stranger's folder may have a `yaml.py` beside its graph; a process of its own, for here
-    # the libraries are imported already.
-    (tmp_path / "greeting.yaml").write_text(GREETING)
-    for library in ("yaml", "pydantic", "typer", "rich", "networkx", "graphlib"):
-        (tmp_path / f"{library}.py").write_text("raise SystemExit('the stranger runs')")
-    code = (
-        "import sys; sys.path.remove(''); from dagorch.cli.app import run_command; "
-        "sys.exit(run_command(sys.argv[1:]))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, "validate", "greeting.yaml", *more],
-        cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
+STRANGERS = (
+    "yaml", "pydantic", "typer", "rich", "networkx", "graphlib", "brotli", "brotlicffi", "h2",
+    "socksio", "zstandard", "trio", "uvloop", "sniffio", "xllamacpp",
+)  # fmt: skip
+"""Libraries, most of them optional: dagorch or a library of its tries to import them."""
+
+
+def command_among_strangers(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run `python -m dagorch` in a folder in which each file ends the program when imported."""
+    for library in STRANGERS:
+        (folder / f"{library}.py").write_text("raise SystemExit('the stranger runs')")
+    return subprocess.run(
+        [sys.executable, "-m", "dagorch", *arguments],
+        cwd=folder, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("more", [(), ("--allow", "own"), ("--allow", "statistics")])
+def test_no_file_of_the_folder_hides_a_library(tmp_path: Path, more: tuple[str, ...]) -> None:
+    (tmp_path / "greeting.yaml").write_text(GREETING)
+    done = command_among_strangers(tmp_path, "validate", "greeting.yaml", *more)
     assert (done.returncode, done.stdout[:3]) == (0, "ok:"), done.stderr
+
+
+def test_only_allowed_modules_of_the_folder_are_imported(tmp_path: Path) -> None:
+    # httpx looks for brotli, zstandard, h2 and socksio.
+    own = "import httpx; httpx.create_ssl_context()\ndef total(numbers): return sum(numbers)\n"
+    (tmp_path / "own.py").write_text(own)
+    (tmp_path / "adding.yaml").write_text(ADDING % "own")
+    done = command_among_strangers(
+        tmp_path, "run", "adding.yaml", "--allow", "own", "--input", "numbers=[1,2]",
+        "--provider", "scripted",
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, "3\n"), done.stderr
+
+
+def test_an_allowed_module_needs_leave_for_its_neighbours(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "adding_own.py").write_text("from adding_helper import total\n")
+    (tmp_path / "adding_helper.py").write_text("def total(numbers): return sum(numbers)\n")
+    (tmp_path / "adding.yaml").write_text(ADDING % "adding_helper")
+    arguments = ("run", "adding.yaml", "--input", "numbers=[1, 2]", "--provider", "scripted")
+    (tmp_path / "importing.yaml").write_text(ADDING % "adding_own")
+    code, _, err = command("run", "importing.yaml", *arguments[2:], "--allow", "adding_own")
+    assert code == 2
+    assert "No module named 'adding_helper'; if it is in the current folder" in err
+    assert "needs --allow adding_helper" in err
+    assert command(*arguments, "--allow", "adding_helper")[:2] == (0, "3\n")
+
+
+def test_a_package_of_the_folder_is_allowed_by_one_of_its_modules(
+    command: Command, tmp_path: Path
+) -> None:
+    package = tmp_path / "adding_package"
+    package.mkdir()
+    (package / "steps.py").write_text("def total(numbers): return sum(numbers)\n")
+    (tmp_path / "adding.yaml").write_text(ADDING % "adding_package.steps")
+    arguments = ("run", "adding.yaml", "--input", "numbers=[1, 2]", "--provider", "scripted")
+    assert command(*arguments, "--allow", "adding_package.steps")[:2] == (0, "3\n")
+
+
+def test_module_name_looks_in_the_folder_last(tmp_path: Path) -> None:
+    (tmp_path / "flows.py").write_text("from dagorch import Graph\ngraph = Graph('mine')\n")
+    (tmp_path / "statistics.py").write_text("raise SystemExit('the folder comes first')")
+    done = command_among_strangers(tmp_path, "show", "statistics:graph")
+    assert done.returncode == 2
+    assert f"there is no 'graph' in {statistics.__file__}" in done.stderr
 
 
 def test_a_file_is_drawn_and_shown(command: Command, tmp_path: Path) -> None:
