@@ -6,12 +6,12 @@ import inspect
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 from dagorch.models.events import CONTENT_FIELDS, NODE_ENDS, RUN_ENDS, Event, EventType
 from dagorch.models.orchestration import StreamEvent
 from dagorch.orchestrators.workflow import AgentInfo, Workflow
-from dagorch.runner.loop_state import shared
 from dagorch.runner.threads import run_in_thread
 
 __all__ = ["Stream"]
@@ -70,23 +70,14 @@ class Stream:
                 if self._is_async:
                     await self._callback(stream_event)
                 else:
-                    outcome = await self._in_thread(stream_event)
+                    call = partial(self._callback, stream_event)
+                    outcome = await run_in_thread(call, _abandon)
                     if inspect.isawaitable(outcome):
                         await outcome
             except Exception as error:
                 failure = failure or error
         if failure is not None:
             raise failure
-
-    async def _in_thread(self, stream_event: StreamEvent) -> Any:
-        of_loop = shared()
-        of_loop.threads_at_work += 1
-        try:
-            return await run_in_thread(
-                lambda: self._callback(stream_event), _abandon, of_loop.thread_wait_seconds
-            )
-        finally:
-            of_loop.threads_at_work -= 1
 
     def __repr__(self) -> str:
         return f"<Stream to {self._callback!r}>"

@@ -184,15 +184,17 @@ class Attempts:
             await earlier.finished.wait()  # a node run must not run twice at once
             del self._abandoned[key]
         jobs: list[Job] = []
-        self.calls.open(attempt)
-        self._shared.threads_at_work += 1
+
+        def on_start(job: Job) -> None:
+            jobs.append(job)
+            self.calls.open(attempt, job)
+
         try:
-            return await run_in_thread(call, jobs.append, self._shared.thread_wait_seconds)
+            return await run_in_thread(call, on_start)
         finally:
-            await self.calls.close(attempt, jobs[0] if jobs else None)
+            self.calls.close(attempt)
             if jobs and not jobs[0].done:
                 self._abandon(attempt, key, jobs[0])
-            self._shared.threads_at_work -= 1
 
     def _abandon(self, attempt: StartAttempt, key: tuple[int, int], job: Job) -> None:
         self._abandoned[key] = job

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from anyio.lowlevel import RunVar
+from anyio.lowlevel import RunVar, current_token
 
 from dagorch.ids import RunId
 from dagorch.runner.service_limits import Schedule, ServiceLimits, limits_of_process
@@ -77,6 +77,8 @@ class LoopState:
             own_clock = loop.time
             self.schedule = loop.call_soon_threadsafe
             self.slice = Slice(loop.call_soon)
+        self.token = current_token()
+        """Lets a thread call the event loop."""
         # Loops that share limits must agree on the time.
         self.clock = time.monotonic if is_real else own_clock
         self.limits = limits_of_process() if is_real else ServiceLimits()

@@ -7,7 +7,7 @@ import threading
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
 import anyio
 from anyio import from_thread
@@ -34,9 +34,6 @@ from dagorch.scheduler.records import Call, StartAttempt
 
 __all__ = ["FunctionCalls"]
 
-_GRACE_SECONDS: Final = 0.1
-"""How long a thread may take to notice that its call was cancelled, before it is abandoned."""
-
 OnText = Callable[[str], None]
 
 
@@ -62,8 +59,8 @@ class FunctionCalls:
         self._shared = shared
         self._preparer = preparer
         self._refusals = refusals
-        self._of_threads: dict[StartAttempt, dict[anyio.CancelScope, anyio.Event]] = {}
-        """Per attempt in a thread: the scope of each open call, and an event for its end."""
+        self._jobs: dict[StartAttempt, Job] = {}
+        """Of the attempts in threads."""
         self._warned: set[str] = set()
 
     def bind(self, access: CoreAccess, clock: Callable[[], float], core: Core) -> None:
@@ -74,7 +71,7 @@ class FunctionCalls:
 
     def context(self, attempt: StartAttempt, deps: Any) -> Context[Any]:
         """Return the `Context` of an attempt's function."""
-        token = current_token()
+        token = self._shared.token
 
         async def exchange(request: LLMRequest, on_text: OnText | None = None) -> LLMResponse:
             return await self._call(attempt, request, on_text)
@@ -154,45 +151,28 @@ class FunctionCalls:
 
     # -- from a thread ----------------------------------------------------------------------
 
-    def open(self, attempt: StartAttempt) -> None:
+    def open(self, attempt: StartAttempt, job: Job) -> None:
         """Allow calls from the thread of an attempt."""
-        self._of_threads[attempt] = {}
+        self._jobs[attempt] = job
 
-    async def close(self, attempt: StartAttempt, job: Job | None) -> None:
-        """
-        Cancel the open calls of an attempt that is over, and allow no more.
-
-        Most threads then end by themselves.
-        """
-        calls = self._of_threads.pop(attempt)
-        if not calls:
-            return
-        with anyio.CancelScope(shield=True):
-            for scope, ended in list(calls.items()):
-                scope.cancel()
-                await ended.wait()
-        if job is not None:
-            with anyio.move_on_after(_GRACE_SECONDS, shield=True):
-                await job.finished.wait()
+    def close(self, attempt: StartAttempt) -> None:
+        """Allow no more calls from the thread of an attempt; its job cancels the open ones."""
+        self._jobs.pop(attempt, None)
 
     async def _call_of_thread(self, attempt: StartAttempt, request: LLMRequest) -> LLMResponse:
-        """Make a thread's call, in its own scope: the task belongs to no task group."""
-        calls = self._of_threads.get(attempt)
-        if calls is None:
+        """Make a thread's call; the task belongs to no task group."""
+        job = self._jobs.get(attempt)
+        if job is None:
             if not _at_work(attempt):
                 raise run_has_ended(attempt)
-            calls = {}  # a thread that an async function started and awaits
-        scope = anyio.CancelScope()
-        calls[scope] = ended = anyio.Event()
-        self._shared.threads_at_work -= 1  # the thread waits for the loop, not the loop for it
+            # Of a thread that an async function started and awaits.
+            return await self._call(attempt, request, None)
         try:
-            with scope:
-                return await self._call(attempt, request, None)
-            raise run_has_ended(attempt)
-        finally:
-            self._shared.threads_at_work += 1
-            del calls[scope]
-            ended.set()
+            return await job.serve(self._call, (attempt, request, None))
+        except anyio.get_cancelled_exc_class():
+            if not job.closed:
+                raise  # by the event loop, which ends
+            raise run_has_ended(attempt) from None
 
     # -- from the event loop itself ---------------------------------------------------------
 

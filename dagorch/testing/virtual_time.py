@@ -41,9 +41,9 @@ def run_virtual(
     thread (a sync node, `anyio.to_thread`, the loop's executor) takes no time either. A sync
     node holds up the event loop while it computes, so nodes end in the same order each time.
 
-    A thread that waits for the clock (for a lock that only a timer releases, or through
-    `anyio.from_thread.run`) would wait forever. If nothing happens for `stall_seconds` of real
-    time, the clock jumps although threads are at work.
+    A thread that waits for the clock (for a lock that only a timer releases, or in another
+    thread than a sync node's through `anyio.from_thread.run`) would wait forever. If nothing
+    happens for `stall_seconds` of real time, the clock jumps although threads are at work.
 
     Args:
         async_fn: The function to run.

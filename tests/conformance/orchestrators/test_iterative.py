@@ -159,6 +159,14 @@ async def test_a_convergence_fn_that_raises_is_named_and_results_are_kept() -> N
     ]
 
 
+async def test_a_lambda_around_an_async_condition_is_awaited() -> None:
+    async def value(it: bool) -> bool:
+        return it
+
+    o = IterativeOrchestrator(once(), talking("x"), convergence_fn=lambda results: value(True))
+    assert (await o.execute_workflow("Better!")).metadata["iterations"] == 1
+
+
 async def test_a_sync_condition_does_not_run_on_the_loop() -> None:
     def calling(results: Any) -> bool:
         return anyio.from_thread.run(value, True)
@@ -166,7 +174,7 @@ async def test_a_sync_condition_does_not_run_on_the_loop() -> None:
     async def value(it: bool) -> bool:
         return it
 
-    o = IterativeOrchestrator(once(), talking("x"), convergence_fn=lambda results: value(True))
+    o = IterativeOrchestrator(once(), talking("x"), convergence_fn=calling)
     assert (await o.execute_workflow("Better!")).metadata["iterations"] == 1
 
 
