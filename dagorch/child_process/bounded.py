@@ -181,7 +181,7 @@ def _exit_reason(code: int) -> str:
 
 def _cancellation_check() -> Callable[[], None]:
     """Return a function that raises when the task that this anyio worker serves is cancelled."""
-    if "anyio.to_thread" in sys.modules:
+    if "anyio" in sys.modules:
         from anyio.from_thread import check_cancelled
 
         try:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from dagorch.models.events import CONTENT_FIELDS, NODE_ENDS, RUN_ENDS, Event, EventType
 from dagorch.models.orchestration import StreamEvent
 from dagorch.orchestrators.workflow import AgentInfo, Workflow
-from dagorch.runner.threads import run_in_thread
+from dagorch.worker_threads import run_in_thread
 
 __all__ = ["Stream"]
 
@@ -70,8 +70,7 @@ class Stream:
                 if self._is_async:
                     await self._callback(stream_event)
                 else:
-                    call = partial(self._callback, stream_event)
-                    outcome = await run_in_thread(call, _abandon)
+                    outcome = await run_in_thread(partial(self._callback, stream_event))
                     if inspect.isawaitable(outcome):
                         await outcome
             except Exception as error:
@@ -174,7 +173,3 @@ def _agent_data(agent: AgentInfo) -> dict[str, Any]:
         "agent_type": str(agent.role),
         "description": agent.description,
     }
-
-
-def _abandon(_job: object) -> None:
-    """Leave a callback that hangs alone: its thread is a daemon."""

@@ -14,8 +14,6 @@ from functools import partial
 from numbers import Real
 from typing import Any, Final
 
-import anyio
-
 from dagorch.errors import DefinitionError, MalformedReplyError
 from dagorch.models.limits import Limits
 from dagorch.models.llm import LLMRequest, LLMResponse, Message
@@ -23,6 +21,7 @@ from dagorch.models.usage import Usage
 from dagorch.ports import Provider, ReplyListener
 from dagorch.providers.base import BaseProvider
 from dagorch.providers.openai_wire import request_body
+from dagorch.worker_threads import run_in_thread
 
 __all__ = ["AdaptedProvider", "adapt"]
 
@@ -117,8 +116,7 @@ class AdaptedProvider(BaseProvider):
         if inspect.iscoroutinefunction(function) and not _is_sync_mock(function):
             reply = await call()
         else:
-            # In a list, because trio refuses a thread function that returns a coroutine.
-            (reply,) = await anyio.to_thread.run_sync(lambda: [call()], abandon_on_cancel=True)
+            reply = await run_in_thread(call)
             if inspect.isawaitable(reply):
                 reply = await reply
         response = self._to_response(reply, request, method)

@@ -25,6 +25,7 @@ from dagorch.providers.http_reply import (
     TransportError,
     TransportProblem,
 )
+from dagorch.worker_threads import run_in_thread
 
 if TYPE_CHECKING:
     import httpx
@@ -164,9 +165,7 @@ class HttpClient:
 
         async with self._prepare_lock:
             if not self._prepared:
-                # A limiter of its own, because users' functions may fill the loop's default one.
-                limiter = anyio.CapacityLimiter(1)
-                await anyio.to_thread.run_sync(prepare, abandon_on_cancel=True, limiter=limiter)
+                await run_in_thread(prepare)
                 self._prepared = True
 
     @asynccontextmanager

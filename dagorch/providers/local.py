@@ -29,6 +29,7 @@ from dagorch.providers.local_model import (
     find_model,
     install_command,
 )
+from dagorch.worker_threads import run_in_thread
 
 __all__ = ["LocalProvider", "missing_for_local"]
 
@@ -114,7 +115,7 @@ class LocalProvider(BaseProvider):
         client = self._client
         if client is None:
             # Loading in a thread lets a cancelled call return at once; the next finds the model.
-            client = await anyio.to_thread.run_sync(self._load, abandon_on_cancel=True)
+            client = await run_in_thread(self._load)
         bounded = replace(request, max_tokens=request.max_tokens or _DEFAULT_MAX_TOKENS)
         return await client.exchange(bounded, on_text)
 
@@ -159,4 +160,4 @@ class LocalProvider(BaseProvider):
             server = local_server.release(self._settings, self)
             if server is not None:
                 with anyio.CancelScope(shield=True):
-                    await anyio.to_thread.run_sync(server.stop)
+                    await run_in_thread(server.stop)

@@ -35,11 +35,11 @@ from dagorch.runner.providers import Providers
 from dagorch.runner.refusals import Refusals
 from dagorch.runner.reply_observer import ReplyObserver
 from dagorch.runner.request_preparation import RequestPreparer
-from dagorch.runner.threads import Job, run_in_thread
 from dagorch.scheduler import stimuli
 from dagorch.scheduler.core import Core
 from dagorch.scheduler.records import Evaluate, ModelChoice, Prepared, Purpose, StartAttempt
 from dagorch.scheduler.stimuli import Stimulus
+from dagorch.worker_threads import Job, run_in_thread
 
 __all__ = ["Attempts"]
 

@@ -23,7 +23,6 @@ from dagorch.models.user_objects import with_class
 from dagorch.runner.attempts import Attempts
 from dagorch.runner.cancellation import interrupt_in, is_foreign_cancellation
 from dagorch.runner.loop_state import LoopState
-from dagorch.runner.threads import name_event_loop
 from dagorch.runner.worker_context import fresh_context, in_own_context
 from dagorch.scheduler import stimuli
 from dagorch.scheduler.commands import (
@@ -42,6 +41,7 @@ from dagorch.scheduler.commands import (
 from dagorch.scheduler.core import Core
 from dagorch.scheduler.fast_path import fast_path
 from dagorch.scheduler.records import Call
+from dagorch.worker_threads import name_event_loop
 
 __all__ = ["Runner"]
 

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from dagorch.errors import DefinitionError
 from dagorch.runner.loop_state import shared
-from dagorch.runner.threads import release_loop
+from dagorch.worker_threads import release_loop
 
 __all__ = ["LoopCaller"]
 

@@ -8,12 +8,13 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from anyio.lowlevel import RunVar, current_token
+from anyio.lowlevel import RunVar
 
 from dagorch.ids import RunId
 from dagorch.runner.service_limits import Schedule, ServiceLimits, limits_of_process
 from dagorch.runner.watchdog import Watchdog
 from dagorch.scheduler.admission import Admission
+from dagorch.worker_threads import threads_of_loop
 
 __all__ = ["SLICE_SECONDS", "LoopState", "Slice", "shared"]
 
@@ -63,6 +64,7 @@ class LoopState:
     """The shared state of one event loop, made by its first run."""
 
     def __init__(self) -> None:
+        self.schedule: Schedule = threads_of_loop().schedule
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
@@ -70,25 +72,17 @@ class LoopState:
 
             is_real = type(trio.lowlevel.current_clock()).__name__ == "SystemClock"
             own_clock: Callable[[], float] = trio.current_time
-            self.schedule: Schedule = trio.lowlevel.current_trio_token().run_sync_soon
             self.slice = Slice(self.schedule)
         else:
             is_real = type(loop).time is asyncio.BaseEventLoop.time or _is_uvloop(loop)
             own_clock = loop.time
-            self.schedule = loop.call_soon_threadsafe
             self.slice = Slice(loop.call_soon)
-        self.token = current_token()
-        """Lets a thread call the event loop."""
         # Loops that share limits must agree on the time.
         self.clock = time.monotonic if is_real else own_clock
         self.limits = limits_of_process() if is_real else ServiceLimits()
         self._watchdog = Watchdog(self.schedule)
         self.count = 0
         """The number of running runs."""
-        self.threads_at_work = 0
-        """Sync functions that run in a thread right now; virtual time does not jump meanwhile."""
-        self.thread_wait_seconds = 0.0
-        """How long the loop blocks for a sync function; virtual time only, for a fixed order."""
         self.accepted_accounts: set[str] = set()
         """Accounts of services that have accepted a call."""
         self.chance = random.Random()

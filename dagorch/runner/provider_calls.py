@@ -26,11 +26,11 @@ from dagorch.runner.providers import Providers
 from dagorch.runner.refusals import Refusals
 from dagorch.runner.reply_observer import ReplyObserver
 from dagorch.runner.request_preparation import RequestPreparer
-from dagorch.runner.threads import Job, release_loop
 from dagorch.scheduler import stimuli
 from dagorch.scheduler.commands import GrantCall, RefuseCall, Waiting
 from dagorch.scheduler.core import Core
 from dagorch.scheduler.records import Call, StartAttempt
+from dagorch.worker_threads import Job, release_loop
 
 __all__ = ["FunctionCalls"]
 
@@ -71,7 +71,7 @@ class FunctionCalls:
 
     def context(self, attempt: StartAttempt, deps: Any) -> Context[Any]:
         """Return the `Context` of an attempt's function."""
-        token = self._shared.token
+        token = current_token()
 
         async def exchange(request: LLMRequest, on_text: OnText | None = None) -> LLMResponse:
             return await self._call(attempt, request, on_text)

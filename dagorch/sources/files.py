@@ -8,15 +8,15 @@ import warnings
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-
-import anyio
 
 from dagorch.errors import DagorchWarning, DefinitionError, SourceRefusedError
 from dagorch.models.finding import Finding, Found
 from dagorch.sources.documents import SUFFIXES, can_read_pdf, passages, read_document
 from dagorch.sources.index import Index
 from dagorch.sources.text import iso_date, keywords
+from dagorch.worker_threads import run_in_thread
 
 __all__ = ["Files"]
 
@@ -83,9 +83,7 @@ class Files:
         Raises:
             SourceRefusedError: The folder has no documents, or the index cannot be written.
         """
-        return await anyio.to_thread.run_sync(
-            self._search, query, limit, limiter=anyio.CapacityLimiter(1), abandon_on_cancel=True
-        )
+        return await run_in_thread(partial(self._search, query, limit))
 
     def _search(self, query: str, limit: int) -> Found:
         with self._lock:

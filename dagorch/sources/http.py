@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -33,6 +33,7 @@ from dagorch.http.retry_after import retry_after_seconds
 from dagorch.http.secret import Secret
 from dagorch.http.throttle import Throttle
 from dagorch.sources.html import plain_text
+from dagorch.worker_threads import run_in_thread
 
 if TYPE_CHECKING:
     import httpx
@@ -138,7 +139,7 @@ class ServiceClient:
                 retry_after_seconds=paused,
             )
         # Importing httpx and reading the certificates would block the event loop.
-        tls = await anyio.to_thread.run_sync(_prepare, self.base_url.startswith("https:"))
+        tls = await run_in_thread(partial(_prepare, self.base_url.startswith("https:")))
         with anyio.move_on_after(self._timeout_seconds):
             return await self._get(tls, path, parameters, {"accept": accept, **(headers or {})})
         raise self._error(

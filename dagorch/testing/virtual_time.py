@@ -15,6 +15,7 @@ from anyio.to_thread import current_default_thread_limiter
 
 from dagorch.errors import DefinitionError
 from dagorch.runner.loop_state import shared
+from dagorch.worker_threads import threads_of_loop
 
 __all__ = ["Backend", "run_virtual"]
 
@@ -74,9 +75,8 @@ def run_virtual(
         )
 
     async def main() -> T:
-        state = shared()
-        state.chance = random.Random(seed)
-        state.thread_wait_seconds = stall_seconds
+        shared().chance = random.Random(seed)
+        threads_of_loop().wait_seconds = stall_seconds
         return await async_fn(*args)
 
     if backend == "trio":
@@ -88,7 +88,7 @@ def run_virtual(
 
 def _threads_at_work() -> bool:
     """Return whether a thread works for this event loop."""
-    return shared().threads_at_work > 0 or current_default_thread_limiter().borrowed_tokens > 0
+    return threads_of_loop().at_work > 0 or current_default_thread_limiter().borrowed_tokens > 0
 
 
 class _JumpingSelector(selectors.DefaultSelector):

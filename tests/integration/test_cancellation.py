@@ -17,6 +17,7 @@ from dagorch import LLM, Context, Event, Graph, Policy, Retry, RunError
 from dagorch.models.events import RUN_ENDS
 from dagorch.runner.loop_state import shared
 from dagorch.testing import ScriptedProvider, run_virtual
+from dagorch.worker_threads import threads_of_loop
 from tests.integration.random_worlds import Boom, World
 
 QUICK: Final = 100
@@ -59,7 +60,7 @@ async def settle(world: World, before: set[Any], patience: float = 0) -> None:
     common = shared()
     assert common.admission.at_rest, f"resources held: {common.admission._queues}"
     assert common.count == 0, "a run is still known"
-    assert common.threads_at_work == 0
+    assert threads_of_loop().at_work == 0
 
 
 def check_core(world: World, core: Any) -> None:
@@ -376,7 +377,7 @@ def test_only_a_thread_may_outlive_a_cancelled_run() -> None:
         with anyio.move_on_after(0.05):
             await graph.run()
         assert not tasks() - before
-        assert shared().threads_at_work == 0
+        assert threads_of_loop().at_work == 0
 
     with pytest.warns(UserWarning, match="a thread cannot be killed"):
         run_virtual(main, stall_seconds=0.05)

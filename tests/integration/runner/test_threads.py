@@ -18,8 +18,8 @@ import pytest
 
 from dagorch import Context, Event, EventType, Graph, Policy, Retry, RunError
 from dagorch.errors import DagorchWarning
-from dagorch.runner.loop_state import shared
 from dagorch.testing import ScriptedProvider, assert_ends
+from dagorch.worker_threads import threads_of_loop
 
 
 async def test_sync_functions_run_in_parallel_and_not_on_the_loop() -> None:
@@ -179,7 +179,7 @@ async def test_a_thread_that_is_cancelled_is_abandoned_with_a_warning() -> None:
         result = await graph.run()
     assert result["hangs"] == "gave up"
     assert not done.is_set()
-    assert shared().threads_at_work == 0
+    assert threads_of_loop().at_work == 0
     go_on.set()
     assert await anyio.to_thread.run_sync(done.wait, 20)
 
@@ -260,7 +260,7 @@ async def test_no_retry_starts_while_the_old_thread_runs() -> None:
 
     @graph.function
     async def opens() -> None:
-        while shared().threads_at_work:  # noqa: ASYNC110  there is no event to wait for
+        while threads_of_loop().at_work:  # noqa: ASYNC110  there is no event to wait for
             await anyio.sleep(0.005)
         await anyio.sleep(0.02)
         assert at_once == [1]

@@ -1,7 +1,8 @@
 """
 Sync functions in daemon threads, which may use `anyio.from_thread`.
 
-A few threads are kept for reuse. A thread that hangs never keeps the process alive.
+A few threads are kept for reuse. A thread that hangs never keeps the process alive; those of
+`anyio.to_thread` do on asyncio.
 """
 
 from __future__ import annotations
@@ -19,9 +20,7 @@ from typing import Any, Final, TypeVar, TypeVarTuple, Unpack
 import anyio
 from anyio import from_thread
 from anyio.abc import AsyncBackend
-from anyio.lowlevel import checkpoint
-
-from dagorch.runner.loop_state import LoopState, shared
+from anyio.lowlevel import RunVar, checkpoint, current_token
 
 try:
     import sniffio
@@ -34,7 +33,9 @@ try:
 except ImportError:  # `anyio.from_thread` then says that the thread is not one of anyio's
     claim_worker_thread = contextlib.nullcontext  # type: ignore[assignment]  # takes its place
 
-__all__ = ["Job", "name_event_loop", "release_loop", "run_in_thread"]
+__all__ = [
+    "Job", "LoopThreads", "name_event_loop", "release_loop", "run_in_thread", "threads_of_loop",
+]  # fmt: skip
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -74,27 +75,67 @@ def name_event_loop() -> None:
             sniffio.current_async_library_cvar.set("asyncio")
 
 
+class LoopThreads:
+    """
+    What the threads that work for one event loop share.
+
+    Attributes:
+        schedule: Calls a function on the loop, from any thread.
+        token: The loop for `anyio.from_thread`.
+        at_work: Sync functions that run in a thread right now; virtual time does not jump then.
+        wait_seconds: How long the loop blocks for a sync function; virtual time only, for a
+            fixed order.
+    """
+
+    def __init__(self) -> None:
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            import trio
+
+            trio_token = trio.lowlevel.current_trio_token()
+            self.schedule: Callable[[Callable[[], object]], object] = trio_token.run_sync_soon
+        else:
+            self.schedule = loop.call_soon_threadsafe
+        self.token = current_token()
+        self.at_work = 0
+        self.wait_seconds = 0.0
+
+
+_OF_LOOP: RunVar[LoopThreads] = RunVar("dagorch_threads")
+
+
+def threads_of_loop() -> LoopThreads:
+    """Return what the threads of the running event loop share."""
+    try:
+        return _OF_LOOP.get()
+    except LookupError:
+        made = LoopThreads()
+        _OF_LOOP.set(made)
+        return made
+
+
 class Job:
     """One call in a thread."""
 
     __slots__ = (
-        "_callers_context", "_loop_calls", "_shared", "call", "closed", "context", "done", "error",
+        "_callers_context", "_loop_calls", "_of_loop", "call", "closed", "context", "done", "error",
         "finished", "loop_is_free", "on_end", "value",
     )  # fmt: skip
 
-    def __init__(self, call: Callable[[], Any], of_loop: LoopState) -> None:
+    def __init__(self, call: Callable[[], Any], of_loop: LoopThreads) -> None:
         self.call = call
         self._callers_context = contextvars.copy_context()
         self.context = contextvars.copy_context()
         if sniffio is not None:  # no event loop runs in the thread; the function may start one
             self.context.run(sniffio.current_async_library_cvar.set, None)
-        self._shared = of_loop
+        self._of_loop = of_loop
         self._loop_calls: dict[anyio.CancelScope, anyio.Event] = {}
         """Per function that the loop runs for the thread: its scope, and an event for its end."""
         self.finished = anyio.Event()
         self.on_end: Callable[[], None] = _nothing
         """Called on the event loop when the function has returned."""
-        self.loop_is_free = threading.Event() if of_loop.thread_wait_seconds else None
+        self.loop_is_free = threading.Event() if of_loop.wait_seconds else None
         """Set when the function returns or needs the loop; None if the loop does not block."""
         self.done = False
         """Set when the function has returned, even if its caller was cancelled."""
@@ -114,7 +155,7 @@ class Job:
         release_loop()
         with contextlib.suppress(RuntimeError):  # the loop is closed, and its tasks with it
             # In the caller's context: the thread's does not say which event loop runs.
-            self._shared.schedule(functools.partial(self._callers_context.run, self._ended))
+            self._of_loop.schedule(functools.partial(self._callers_context.run, self._ended))
 
     def _ended(self) -> None:
         self.finished.set()
@@ -128,7 +169,7 @@ class Job:
         """
         try:
             if self.loop_is_free is not None:
-                self.loop_is_free.wait(self._shared.thread_wait_seconds)
+                self.loop_is_free.wait(self._of_loop.wait_seconds)
             if not self.done:
                 await self.finished.wait()
         finally:
@@ -153,17 +194,17 @@ class Job:
     ) -> T:
         """Await an async function on the event loop; called in the thread."""
         release_loop()
-        return from_thread.run(self.serve, function, args, token=self._shared.token)
+        return from_thread.run(self.serve, function, args, token=self._of_loop.token)
 
     def run_sync(self, function: Callable[[Unpack[Ts]], T], args: tuple[*Ts]) -> T:
         """Call a function on the event loop; called in the thread."""
         release_loop()
-        return from_thread.run_sync(function, *args, token=self._shared.token)
+        return from_thread.run_sync(function, *args, token=self._of_loop.token)
 
     def check_cancelled(self) -> None:
         """Raise the cancellation of the caller, if it was cancelled; called in the thread."""
         if self.closed:
-            raise from_thread.run(_cancellation, token=self._shared.token)
+            raise from_thread.run(_cancellation, token=self._of_loop.token)
 
     async def serve(
         self, function: Callable[[Unpack[Ts]], Coroutine[Any, Any, T]], args: tuple[*Ts]
@@ -178,13 +219,13 @@ class Job:
             raise await _cancellation()
         scope = anyio.CancelScope()  # its task belongs to no task group
         self._loop_calls[scope] = ended = anyio.Event()
-        self._shared.threads_at_work -= 1  # the thread waits for the loop, not the loop for it
+        self._of_loop.at_work -= 1  # the thread waits for the loop, not the loop for it
         try:
             with scope:
                 return await function(*args)
             raise await _cancellation()
         finally:
-            self._shared.threads_at_work += 1
+            self._of_loop.at_work += 1
             del self._loop_calls[scope]
             ended.set()
 
@@ -226,9 +267,11 @@ class _JobBackend(AsyncBackend):
         _current.job.check_cancelled()
 
 
-async def run_in_thread(call: Callable[[], Any], on_start: Callable[[Job], None]) -> Any:
+async def run_in_thread(
+    call: Callable[[], T], on_start: Callable[[Job], None] = lambda _job: None
+) -> T:
     """
-    Call a sync function in a daemon thread.
+    Call a sync function in a daemon thread, which is left alone if the caller is cancelled.
 
     On virtual time the event loop blocks until the function has returned or needs the loop, to
     give threads a fixed order.
@@ -240,7 +283,7 @@ async def run_in_thread(call: Callable[[], Any], on_start: Callable[[Job], None]
     Raises:
         BaseException: The error that the function raised.
     """
-    of_loop = shared()
+    of_loop = threads_of_loop()
     job = Job(call, of_loop)
     on_start(job)
     with _lock:
@@ -249,14 +292,15 @@ async def run_in_thread(call: Callable[[], Any], on_start: Callable[[Job], None]
         queue = SimpleQueue()
         threading.Thread(target=_work, args=(queue,), name="dagorch-worker", daemon=True).start()
     queue.put(job)
-    of_loop.threads_at_work += 1
+    of_loop.at_work += 1
     try:
         await job.wait()
     finally:
-        of_loop.threads_at_work -= 1
+        of_loop.at_work -= 1
     if job.error is not None:
         raise job.error
-    return job.value
+    value: T = job.value
+    return value
 
 
 def release_loop() -> None:
