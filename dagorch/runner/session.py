@@ -59,6 +59,8 @@ class Session:
         self.streams: list[EventQueue] = []
         self._log: deque[Event] | None = None
         """The last events, for readers that come late; None: none are kept."""
+        self._delivered = False
+        """Whether every event is out. The core finishes earlier: its last events are commands."""
         self.core: Core | None = None
         self.runner: Runner | None = None
 
@@ -143,7 +145,7 @@ class Session:
         for event in kept:
             queue.put(event)
         self.streams.append(queue)
-        if self.core is not None and self.core.finished:
+        if self._delivered:
             queue.close()
         return queue
 
@@ -221,6 +223,7 @@ class Session:
             single = single_error(group)
             raise single from single.__cause__
         finally:
+            self._delivered = True
             for queue in self.streams:
                 queue.close()
 

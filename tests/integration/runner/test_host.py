@@ -139,6 +139,27 @@ async def test_a_reader_that_was_cut_off_goes_on_after_its_last_event(anyio_back
     assert ids == list(range(1, last + 1))
 
 
+@pytest.mark.parametrize("end", [EventType.RUN_COMPLETED, EventType.RUN_CANCELLED])
+async def test_a_reader_that_comes_back_while_the_run_ends_sees_the_end(
+    anyio_backend: str, end: EventType
+) -> None:
+    graph = Graph("asking")
+    graph.ask("sure", "Really?", output=bool)
+    async with RunHost() as host:
+        run = host.add(graph.start())
+        async for event in run.events():
+            if event.type is EventType.NODE_PARKED:
+                break
+        if end is EventType.RUN_COMPLETED:
+            run.answer("sure", True)
+        else:
+            run.cancel()
+        rest = [later async for later in run.events(after=event.number)]
+    assert rest[0].number == event.number + 1
+    assert rest[-1].type is end
+    assert [later async for later in run.events(after=rest[-1].number)] == []
+
+
 def test_only_the_last_events_are_kept_and_the_gap_shows(virtual: Any) -> None:
     graph = Graph("wide")
 
