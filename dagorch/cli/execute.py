@@ -1,4 +1,4 @@
-"""Runs one workflow to its end; the first Ctrl-C or SIGTERM stops it in order."""
+"""Runs one workflow to its end; the first signal to stop ends it in order."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -44,7 +44,12 @@ def execute(
     stop: RunStop,
     questions: Questions | None = None,
 ) -> Outcome:
-    """Run a workflow and show it, until its end or a signal; close the provider afterwards."""
+    """
+    Run a workflow and show it, until its end or a signal; close the provider afterwards.
+
+    What the workflow's own code prints goes to standard error: the answer alone belongs on
+    standard output.
+    """
     outcome = Outcome()
     if questions is not None:
         listeners = [*listeners, questions]
@@ -52,8 +57,7 @@ def execute(
     async def main() -> None:
         asking = None
         if questions is not None:
-            serving = questions.serve(orchestrator.answer, orchestrator.cancel, display)
-            asking = asyncio.create_task(serving)
+            asking = asyncio.create_task(questions.serve(orchestrator, display))
         with _woken_by_signals(), _stopped_by(stop, orchestrator, display):
             try:
                 outcome.result = await orchestrator.execute_prepared(
@@ -68,7 +72,7 @@ def execute(
                 with anyio.CancelScope(shield=True):
                     await provider.aclose()
 
-    with display:
+    with redirect_stdout(sys.stderr), display:
         asyncio.run(main())
     return outcome
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields, is_dataclass
 from functools import wraps
 from inspect import Parameter, Signature, signature
@@ -25,7 +25,7 @@ __all__ = [
     "check_text",
     "expand_options",
     "option_name",
-    "parse_assignment",
+    "parse_assignments",
     "set_options",
 ]
 
@@ -167,18 +167,27 @@ def check_text(option: str, text: str) -> None:
         raise DefinitionError(f"{option} {one_line(well_formed(text))!r:.60} is not valid UTF-8")
 
 
-def parse_assignment(option: str, text: str) -> tuple[str, str]:
+def parse_assignments(option: str, texts: Iterable[str]) -> dict[str, str]:
     """
-    Split `name=value`, the value of an option.
+    Split each `name=value` of a repeatable option.
 
     Raises:
-        DefinitionError: It has another form, or is not valid UTF-8.
+        DefinitionError: One has another form or is not valid UTF-8, or two have the same name.
+
+    Example:
+        >>> parse_assignments("--input", ["tone=dry", "sum=1+1=2"])
+        {'tone': 'dry', 'sum': '1+1=2'}
     """
-    check_text(option, text)
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise DefinitionError(f"{option} {text!r} does not have the form name=value")
-    return name, value
+    values: dict[str, str] = {}
+    for text in texts:
+        check_text(option, text)
+        name, equals, value = text.partition("=")
+        if not (equals and name):
+            raise DefinitionError(f"{option} {text!r} does not have the form name=value")
+        if name in values:
+            raise DefinitionError(f"{option} {name} is given twice; give it once")
+        values[name] = value
+    return values
 
 
 def option_name(field_name: str) -> str:

@@ -10,19 +10,21 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import Any, Final
 
+import anyio
 from pydantic import TypeAdapter
 
 from dagorch.cli.display import Display
 from dagorch.cli.loading import all_nodes
-from dagorch.cli.options import parse_assignment
+from dagorch.cli.options import parse_assignments
 from dagorch.cli.streams import print_err
 from dagorch.errors import DefinitionError, did_you_mean
 from dagorch.graph.graph import Graph
 from dagorch.ids import NodePath
 from dagorch.models.clean import clean
-from dagorch.models.events import Event, EventType
+from dagorch.models.events import NODE_ENDS, Event, EventType
 from dagorch.nodes.ask import Ask
 from dagorch.nodes.types import type_name, value_check
+from dagorch.orchestrators import BaseOrchestrator
 
 __all__ = ["Questions"]
 
@@ -49,8 +51,11 @@ class Questions:
     ) -> None:
         self._has_terminal = _is_terminal() if has_terminal is None else has_terminal
         self._nodes = {node.id: node for node in all_nodes(graph) if isinstance(node, Ask)}
-        self._answers = dict(map(self._parse, answers))
+        self._answers = parse_assignments("--answer", answers)
+        for name, value in self._answers.items():
+            self._check(name, value)
         self._parked: asyncio.Queue[Event] = asyncio.Queue()
+        self._ended: dict[str, asyncio.Event] = {}
         answered = {NodePath(name).node_id for name in self._answers}
         missing = [id for id in self._nodes if id not in answered]
         if missing and not self._has_terminal:
@@ -61,45 +66,51 @@ class Questions:
 
     def __call__(self, event: Event) -> None:
         if event.type is EventType.NODE_PARKED:
+            self._ended[event.path] = asyncio.Event()
             self._parked.put_nowait(event)
+        elif event.type in NODE_ENDS and event.path in self._ended:
+            self._ended[event.path].set()
 
-    async def serve(
-        self,
-        answer: Callable[[str, Any], None],
-        cancel: Callable[[str], None],
-        display: Display,
-    ) -> None:
+    async def serve(self, orchestrator: BaseOrchestrator, display: Display) -> None:
         """
-        Answer each question of the run, until this task is cancelled.
+        Answer each question of the running workflow, until this task is cancelled.
+
+        A question that waits no longer needs no answer: its deadline has passed, or a quorum has
+        been reached without it.
 
         Args:
-            answer: Takes the path of a question and the answer; raises if that has another type.
-            cancel: Stops the run for a reason.
+            orchestrator: Runs the workflow; it is cancelled if a question has no answer.
             display: Pauses while a person is asked.
         """
         while True:
             event = await self._parked.get()
             id = NodePath(event.path).node_id
             text = self._answers.get(event.path, self._answers.get(id))
-            if text is not None:
-                problem = self._try(answer, event.path, text)
+            if not orchestrator.is_asking(event.path):
+                problem = ""
+            elif text is not None:
+                problem = self._try(orchestrator.answer, event.path, text)
             elif self._has_terminal:
                 with display.paused():
-                    problem = await self._ask(answer, event)
+                    problem = await self._ask(orchestrator, event)
             else:
                 problem = f"question {event.path!r} has no answer; give --answer {id}=VALUE"
             if problem:
-                cancel(problem)
+                orchestrator.cancel(problem)
 
-    async def _ask(self, answer: Callable[[str, Any], None], event: Event) -> str:
-        """Ask the person until an answer fits; return why there is none."""
-        print_err(f"{event.path}: {clean(str(event.data.get('question', '')))}")
+    async def _ask(self, orchestrator: BaseOrchestrator, event: Event) -> str:
+        """Ask the person until an answer fits or the question ends; return why there is none."""
+        path, ended = event.path, self._ended[event.path]
+        print_err(f"{path}: {clean(str(event.data.get('question', '')))}")
         while True:
             print_err("> ", end="")
-            line = await _read_line()
+            line = await _read_line(ended)
+            if ended.is_set() or not orchestrator.is_asking(path):
+                print_err(f"\nquestion {path!r} no longer waits for an answer")
+                return ""
             if line is None:
-                return f"question {event.path!r} has no answer: the input ended"
-            problem = self._try(answer, event.path, line)
+                return f"question {path!r} has no answer: the input ended"
+            problem = _problem_of(line) or self._try(orchestrator.answer, path, line)
             if not problem:
                 return ""
             print_err(problem)
@@ -117,8 +128,8 @@ class Questions:
                 return ""
         return problem
 
-    def _parse(self, text: str) -> tuple[str, str]:
-        name, value = parse_assignment("--answer", text)
+    def _check(self, name: str, value: str) -> None:
+        """Check an answer of `--answer`; the name is that of a question or the path of one."""
         node = self._nodes.get(NodePath(name).node_id)
         if node is None:
             asked = ", ".join(self._nodes)
@@ -129,7 +140,6 @@ class Questions:
             raise DefinitionError(
                 f"--answer {name}: the question wants {type_name(node.output)}, not {value!r:.60}"
             )
-        return name, value
 
 
 def _readings(text: str, output: Any) -> Iterator[Any]:
@@ -150,8 +160,23 @@ def _is_terminal() -> bool:
     )
 
 
-async def _read_line() -> str | None:
-    """Read a line of the terminal; None at its end. A thread could not be cancelled."""
+def _problem_of(line: str) -> str:
+    """Return why a typed line cannot be an answer; the terminal does not edit a line."""
+    if clean(line) == line and "\ufffd" not in line:
+        return ""
+    return "the answer has control characters, as of an arrow key, or is not UTF-8; type it again"
+
+
+async def _read_line(ended: asyncio.Event) -> str | None:
+    """
+    Read a line of the terminal, which a thread could not be cancelled from doing.
+
+    Args:
+        ended: When it is set, the line is not needed any more.
+
+    Returns:
+        The line, or None at the end of the input, or if it is not needed.
+    """
     loop = asyncio.get_running_loop()
     ready: asyncio.Future[bytes] = loop.create_future()
     number = sys.stdin.fileno()
@@ -163,9 +188,18 @@ async def _read_line() -> str | None:
             except OSError:  # the terminal is gone
                 ready.set_result(b"")
 
+    data = b""
     loop.add_reader(number, read)
     try:
-        data = await ready
+        async with anyio.create_task_group() as group:
+            group.start_soon(_cancel_at, ended, group.cancel_scope)
+            data = await ready
+            group.cancel_scope.cancel()
     finally:
         loop.remove_reader(number)
     return data.decode("utf-8", "replace").strip() if data else None
+
+
+async def _cancel_at(ended: asyncio.Event, scope: anyio.CancelScope) -> None:
+    await ended.wait()
+    scope.cancel()

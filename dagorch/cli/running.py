@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -50,11 +52,13 @@ def run_workflow(
     Raises:
         DefinitionError: Something is wrong; nothing was paid for.
     """
-    orchestrator = _make_orchestrator(target, task, settings, options)
+    with redirect_stdout(sys.stderr):  # standard output is for the answer
+        orchestrator = _make_orchestrator(target, task, settings, options)
     title = task if task is not None else " ".join(options.inputs or ()) or target
     check_task(title)  # before the provider, which may need a key
     provider, origin = _connect_provider(orchestrator, options, settings.get("fallback_model"))
-    workflow = orchestrator.prepare_workflow(title)
+    with redirect_stdout(sys.stderr):
+        workflow = orchestrator.prepare_workflow(title)
     questions = Questions(workflow.graph, options.answers or ())
     outputs = _Outputs(options)
     silent = options.quiet or options.as_json
@@ -188,7 +192,7 @@ def _print_result(options: RunOptions, result: OrchestratorResult) -> None:
     """Print the answer, or the whole result, on standard output: nothing else goes there."""
     if options.as_json:
         print_out(result.model_dump_json(indent=2))
-    elif result.result is not None:
+    elif result.result is not None or result.status == TaskStatus.COMPLETED:
         print_out(answer_text(Console(highlight=False), result))
     else:
         print_err(agent_results_text(Console(stderr=True, highlight=False), result), end="")

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 from dagorch.cli.loading import load_workflow
-from dagorch.cli.options import option_name, parse_assignment
+from dagorch.cli.options import option_name, parse_assignments
 from dagorch.errors import DagorchWarning, DefinitionError, did_you_mean
 from dagorch.graph.graph import NO_DEFAULT, Graph
 from dagorch.models.config import OrchestratorConfig
@@ -121,7 +121,7 @@ def load_orchestrator(
             f"{', '.join(refused)} cannot be used with {kind} {target}; set them in its code"
         )
     if isinstance(found, Graph):
-        values = dict(_parse_input(found, text) for text in inputs)
+        values = _parse_inputs(found, parse_assignments("--input", inputs))
         return GraphOrchestrator(found, OrchestratorConfig(**settings), values, has_task=has_task)
     if text := next(iter(inputs), ""):
         raise DefinitionError(f"--input {text} is for graphs; {target} is an orchestrator")
@@ -129,20 +129,22 @@ def load_orchestrator(
     return found
 
 
-def _parse_input(graph: Graph, text: str) -> tuple[str, Any]:
+def _parse_inputs(graph: Graph, texts: Mapping[str, str]) -> dict[str, Any]:
     """
-    Parse `name=value` for a graph.
+    Parse the inputs of a graph, by name.
 
     Raises:
-        DefinitionError: It has another form, or the graph has no such input.
+        DefinitionError: The graph has no such input.
     """
-    name, value = parse_assignment("--input", text)
-    if name not in graph.inputs:
-        hint = did_you_mean(name, graph.inputs) or (
-            f"; its inputs are {', '.join(graph.inputs)}" if graph.inputs else "; it has no inputs"
-        )
-        raise DefinitionError(f"graph {graph.name!r} has no input {name!r}{hint}")
-    return name, _parse_value(graph, name, value)
+    for name in texts:
+        if name not in graph.inputs:
+            hint = did_you_mean(name, graph.inputs) or (
+                f"; its inputs are {', '.join(graph.inputs)}"
+                if graph.inputs
+                else "; it has no inputs"
+            )
+            raise DefinitionError(f"graph {graph.name!r} has no input {name!r}{hint}")
+    return {name: _parse_value(graph, name, text) for name, text in texts.items()}
 
 
 def _parse_value(graph: Graph, name: str, text: str) -> Any:
@@ -167,6 +169,11 @@ def _input_for_task(graph: Graph, values: Mapping[str, Any]) -> str | None:
     if not graph.inputs:
         warnings.warn(f"graph {graph.name!r} takes no task", DagorchWarning, stacklevel=2)
         return None
+    if not open_inputs:
+        raise DefinitionError(
+            f"--input sets every input of graph {graph.name!r}; leave out the task, or the --input "
+            "for it"
+        )
     raise DefinitionError(
         f"graph {graph.name!r} has the inputs {', '.join(graph.inputs)}; set each with --input "
         "name=value, or give the name 'task' to the one for the task"

@@ -245,6 +245,10 @@ class BaseOrchestrator:
         for run in self._running:
             run.cancel(reason)
 
+    def is_asking(self, path: str) -> bool:
+        """Tell whether a running workflow waits for the answer to a question, by its path."""
+        return bool(self._asking(path))
+
     def answer(self, path: str, value: Any) -> None:
         """
         Answer a question that a running workflow asks, by the path of its node run.
@@ -252,10 +256,13 @@ class BaseOrchestrator:
         Raises:
             DefinitionError: No such question waits, or the answer has the wrong type.
         """
-        asking = [run for run in self._running if any(q.path == path for q in run.questions)]
+        asking = self._asking(path)
         if not asking:
             raise DefinitionError(f"no question {path!r} is waiting for an answer")
         asking[0].answer(path, value)
+
+    def _asking(self, path: str) -> list[RunHandle]:
+        return [run for run in self._running if any(q.path == path for q in run.questions)]
 
     def use(self, provider: Any, model: str | None = None) -> None:
         """

@@ -12,6 +12,7 @@ from dagorch.cli.app import run_command
 from dagorch.cli.exit_codes import ExitCode
 from dagorch.cli.options import option_name
 from dagorch.cli.patterns import PATTERNS as PATTERN_TABLE
+from dagorch.models.clean import clean
 from dagorch.models.orchestration import OrchestratorResult
 from dagorch.orchestrators import BaseOrchestrator
 from dagorch.providers import SERVICES
@@ -162,6 +163,12 @@ def test_version_and_help(command: Command) -> None:
     assert command()[0] == ExitCode.USAGE
 
 
+@pytest.mark.parametrize("arguments", [[], ["run"], ["graph"], ["show"], ["validate"], ["new"]])
+def test_help_has_no_control_characters(command: Command, arguments: list[str]) -> None:
+    _, out, _ = command(*arguments, "--help")
+    assert clean(out) == out
+
+
 def test_providers_lists_what_is_ready_and_what_is_missing(
     command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -234,6 +241,19 @@ def test_quiet_prints_only_the_answer(command: Command, tmp_path: Path) -> None:
     assert "node runs" not in out
     assert "Why?" in out
     assert not list(tmp_path.iterdir())
+
+
+def test_what_a_workflow_prints_goes_to_standard_error(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "noisy_flow.py").write_text(
+        "from dagorch import Graph\n"
+        "print('imported')\n"
+        "graph = Graph('noisy')\n"
+        "@graph.function\n"
+        "def nothing() -> None:\n"
+        "    print('called')\n"
+    )
+    code, out, err = command("run", "noisy_flow:graph", "--provider", "scripted", "-q")
+    assert (code, out, err) == (0, "null\n", "imported\ncalled\n")
 
 
 def test_counts_are_honoured(command: Command) -> None:

@@ -7,10 +7,11 @@ import pty
 from collections.abc import Iterator
 from typing import Literal
 
+import anyio
 import pytest
 from pydantic import BaseModel
 
-from dagorch import DefinitionError, Graph
+from dagorch import DefinitionError, Graph, Policy
 from dagorch.cli.display import SilentDisplay
 from dagorch.cli.execute import Outcome, execute
 from dagorch.cli.questions import Questions
@@ -70,6 +71,8 @@ def test_an_answer_beforehand_is_read_as_its_type(output: object, text: str, val
         (["whcih=1"], "the graph asks no such question; did you mean 'which'"),
         (["which=tea"], "--answer which: the question wants int, not 'tea'"),
         (["which=\udce9"], "is not valid UTF-8"),
+        (["which=1", "which=2"], "--answer which is given twice; give it once"),
+        (["=1"], "--answer '=1' does not have the form name=value"),
     ],
 )
 def test_what_cannot_be_answered_is_refused_before_the_run(
@@ -124,3 +127,60 @@ def test_the_end_of_the_input_stops_the_run(terminal: int) -> None:
     graph = asking(int)
     outcome = run(graph, Questions(graph, has_terminal=True))
     assert "question 'which' has no answer: the input ended" in str(outcome.error)
+
+
+def quorum(output: object = bool) -> Graph:
+    """Ask two questions, of which one answer is enough; then take a moment."""
+    graph = Graph("quorum")
+    asked = [graph.add(Ask(id, f"{id}?", output)) for id in ("which", "other")]
+    enough = graph.merge("enough", asked, wait="any", reducer="first")
+
+    async def later(enough: object) -> object:
+        await anyio.sleep(0.1)
+        return enough
+
+    graph.function(later, enough=enough)
+    return graph
+
+
+def test_a_question_that_a_quorum_made_needless_needs_no_answer() -> None:
+    graph = quorum()
+    answers = ["which=yes", "other=no"]
+    assert answer_of(run(graph, Questions(graph, answers, has_terminal=False))) is True
+
+
+def test_a_person_is_not_asked_for_what_a_quorum_made_needless(
+    terminal: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    os.write(terminal, b"yes\n")
+    graph = quorum()
+    assert answer_of(run(graph, Questions(graph, has_terminal=True))) is True
+    assert "no question" not in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("terminal")
+def test_asking_ends_with_the_deadline_of_the_question(capsys: pytest.CaptureFixture[str]) -> None:
+    graph = Graph("late")
+    policy = Policy(timeout_seconds=0.05, fallback="nobody")
+    late = graph.add(Ask("which", "Which?", str, policy=policy))
+
+    async def later(which: str) -> str:
+        await anyio.sleep(0.1)
+        return which
+
+    graph.function(later, which=late)
+    assert answer_of(run(graph, Questions(graph, has_terminal=True))) == "nobody"
+    assert capsys.readouterr().err == (
+        "which: Which?\n> \nquestion 'which' no longer waits for an answer\n"
+    )
+
+
+@pytest.mark.parametrize("typed", [b"te\x1b[Da\n", b"t\xffa\n"])
+def test_what_the_terminal_does_not_edit_is_typed_again(
+    terminal: int, capsys: pytest.CaptureFixture[str], typed: bytes
+) -> None:
+    os.write(terminal, typed)
+    os.write(terminal, b"tea\n")
+    graph = asking(str)
+    assert answer_of(run(graph, Questions(graph, has_terminal=True))) == "tea"
+    assert "the answer has control characters, as of an arrow key" in capsys.readouterr().err
