@@ -41,17 +41,25 @@ def run_command(arguments: Sequence[str]) -> int:
         warnings.showwarning = _show_warning
         try:
             prepare_streams()
-            code = int(app(list(arguments), prog_name="dagorch", standalone_mode=False) or 0)
+            code = _invoke(arguments)
             print_out(end="")  # what Typer printed is written
             return code
-        except typer.Abort as error:  # how Typer reports a KeyboardInterrupt
-            return print_error(error.__cause__ or KeyboardInterrupt(), debug=False)
         except (Exception, KeyboardInterrupt) as error:
             usage_message = getattr(error, "format_message", None)  # of Typer's own errors
             if usage_message is None:
                 return print_error(error, debug="--debug" in arguments)
             print_err(f"dagorch: error: {usage_message()}\nTry 'dagorch --help'.")
             return ExitCode.USAGE
+
+
+def _invoke(arguments: Sequence[str]) -> int:
+    # Typer's own `app(...)` would turn an interrupt into exit code 130, whatever the signal.
+    command = typer.main.get_command(app)
+    try:
+        with command.make_context("dagorch", list(arguments)) as context:
+            return int(command.invoke(context) or 0)
+    except typer.Exit as error:
+        return error.exit_code
 
 
 def _show_warning(

@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager, contextmanager
 from queue import SimpleQueue
 from threading import Lock, Thread
 from types import TracebackType
-from typing import Final, Self, TextIO
+from typing import Any, Final, Self, TextIO
 
 from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderableType, RenderResult
 from rich.control import Control
@@ -32,6 +32,7 @@ from dagorch.cli.layout import (
     format_lines,
 )
 from dagorch.cli.run_view import RunView
+from dagorch.cli.streams import LossyStream
 from dagorch.exporters.pictures.text_width import cell_len
 from dagorch.graph.forecast import Forecast, Forecaster
 from dagorch.graph.plan import Plan
@@ -274,7 +275,8 @@ def display_for(plan: Callable[[], Plan], title: str, max_parallel: int, *, quie
     """
     if quiet:
         return SilentDisplay()
-    console = Console(stderr=True, highlight=False)
+    stream: Any = LossyStream(sys.stderr)
+    console = Console(file=stream, highlight=False)
     if console.is_terminal and not console.is_dumb_terminal and not os.environ.get("CI"):
         return LiveDisplay(console, plan(), title, max_parallel)
     return PlainDisplay(sys.stderr)

@@ -20,6 +20,7 @@ class ExitCode(IntEnum):
     USAGE = 2
     PARTIAL = 3
     BUDGET = 4
+    HUNG_UP = 129
     INTERRUPTED = 130
     TERMINATED = 143
 

@@ -13,21 +13,26 @@ Multi-agent LLM workflows as graphs: run them, draw them, see what they can run 
 \b
 Without a key, on a small model inside this process:
   dagorch run cascade "How do bees find their way home?" --provider local
+
 \b
 With a key set, such as OPENAI_API_KEY, and everything saved to a folder:
   dagorch run cascade "How do bees find their way home?" --out bees
+
 \b
 Draw what would run; this needs no provider and no network:
   dagorch graph cascade -o cascade.svg
 Or print it here as text:
   dagorch show cascade
+
 \b
 Check a graph file, run it, and write a report of the run:
   dagorch validate compare.yaml
   dagorch run compare.yaml "Tea or coffee?" --report run.html
+
 \b
 Start a project with a workflow of your own, and its test:
   dagorch new orchestrator second-opinion
+
 \b
 Exit codes: 0 completed, 1 failed, 2 wrong usage, 3 some agents failed,
 4 the budget was reached, 130 stopped by Ctrl-C, 143 by SIGTERM.
@@ -45,6 +50,7 @@ iterative: improve an answer until it is good enough.
 FILE: a graph in a .yaml or .json file; set its inputs with --input.
 A graph that asks a person asks in the terminal, or takes --answer.
 MODULE:NAME: your own Graph or orchestrator, or a function that returns one.
+
 \b
 Examples:
   dagorch run cascade "Why is the sky blue?"
@@ -64,6 +70,7 @@ Examples:
   dagorch run my_project.flows:compare "Tea or coffee?"
   dagorch run cascade "Why is the sky blue?" --picture run.svg
   dagorch run cascade "Why is the sky blue?" --report run.html
+
 \b
 The answer alone goes to standard output; all else goes to standard error.
 No file is written unless --out, --picture or --report asks for it.
@@ -80,6 +87,7 @@ FILE is a graph in a .yaml or .json file; -o can write one as well.
 MODULE:NAME is a Graph, an orchestrator, or a function that returns one.
 Loops and maps are drawn as frames. Parts that only a run determines are
 drawn as placeholders. Nothing runs.
+
 \b
 Examples:
   dagorch graph cascade -o cascade.svg
@@ -95,6 +103,7 @@ Check a graph file and report every problem in it.
 Each problem has a file, a line and a column. Nothing runs. Modules that the
 file names are imported only if --allow permits them; of the others, the
 parameters of functions are read from their source.
+
 \b
 Examples:
   dagorch validate compare.yaml
@@ -109,6 +118,7 @@ Each node has one line, below the nodes that it waits for: a mark for its
 kind, its name, what it is, and its inputs. The edges run down on the left.
 The bodies of loops and maps are indented below their node.
 It takes the arguments of 'dagorch graph'. Nothing runs.
+
 \b
 Examples:
   dagorch show cascade

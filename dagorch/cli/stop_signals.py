@@ -1,5 +1,5 @@
 """
-Ctrl-C (SIGINT) and SIGTERM: the first one stops the command in order, the next one at once.
+Ctrl-C (SIGINT), SIGTERM and SIGHUP: the first stops the command in order, the next one at once.
 
 It is loaded before everything else, so it imports nothing that takes time.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -15,7 +16,8 @@ from typing import Any
 
 __all__ = ["Interrupted", "RunStop", "leave_on_signals", "raise_on_signals"]
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_HANGUPS = (signal.SIGHUP,) if sys.platform != "win32" else ()  # the terminal was closed
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, *_HANGUPS)
 _SHOW_CURSOR = b"\x1b[?25h"
 
 
@@ -24,7 +26,8 @@ class Interrupted(KeyboardInterrupt):
     A signal stopped the command.
 
     Attributes:
-        code: The exit code, as shells report a signal: 130 for Ctrl-C, 143 for SIGTERM.
+        code: The exit code, as shells report a signal: 130 for Ctrl-C, 143 for SIGTERM, 129
+            for SIGHUP.
     """
 
     def __init__(self, number: int = signal.SIGINT) -> None:
@@ -54,7 +57,7 @@ class RunStop:
     Attributes:
         number: The signal that came; 0 if none has.
         on_signal: Called with no arguments at the first signal, inside any step of the program.
-            The second signal ends the process.
+            The second signal ends the process, unless it is SIGHUP.
     """
 
     def __init__(self, on_signal: Callable[[], object]) -> None:
@@ -73,6 +76,8 @@ class RunStop:
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         leave_on_signals()
+        for hangup in _HANGUPS:  # a terminal that is closed sends it twice
+            signal.signal(hangup, signal.SIG_IGN)
         self.number = number
         self.on_signal()
 

@@ -6,7 +6,7 @@ import io
 import os
 import sys
 from contextlib import suppress
-from typing import IO, TYPE_CHECKING, TextIO
+from typing import IO, TYPE_CHECKING, Any, TextIO
 
 from dagorch.errors import DefinitionError, RunError
 from dagorch.models.clean import one_line
@@ -14,7 +14,7 @@ from dagorch.models.clean import one_line
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-__all__ = ["note", "prepare_streams", "print_err", "print_out", "render"]
+__all__ = ["LossyStream", "note", "prepare_streams", "print_err", "print_out", "render"]
 
 
 def prepare_streams() -> None:
@@ -57,6 +57,36 @@ def print_err(text: str, end: str = "\n") -> None:
         print(text, end=end, file=sys.stderr, flush=True)
     except OSError:
         _silence(sys.stderr)
+
+
+class LossyStream:
+    """
+    A stream that drops what it cannot write: the terminal of a live display may be closed.
+
+    Args:
+        stream: The stream. After the first error it is sent to nowhere.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write text, or drop it."""
+        try:
+            return self._stream.write(text)
+        except OSError:
+            _silence(self._stream)
+            return len(text)
+
+    def flush(self) -> None:
+        """Write what is buffered, or drop it."""
+        try:
+            self._stream.flush()
+        except OSError:
+            _silence(self._stream)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 def render(console: Console, *renderables: RenderableType, soft_wrap: bool = False) -> str:

@@ -160,3 +160,35 @@ def test_one_ctrl_c_ends_the_imports(tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=LIMIT_SECONDS)
     assert (process.returncode, err) == (130, "dagorch: interrupted\n")
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
+def test_a_signal_while_a_workflow_is_loaded_has_its_exit_code(
+    tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    (tmp_path / "slow.py").write_text("import time\nprint('ready', flush=True)\ntime.sleep(600)\n")
+    process = start("-m", "dagorch", "graph", "slow:graph", cwd=tmp_path)
+    assert process.stdout
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(number)
+    _, err = process.communicate(timeout=LIMIT_SECONDS)
+    assert (process.returncode, err) == (code, "dagorch: interrupted\n")
+
+
+def test_a_terminal_that_is_closed_during_a_run_keeps_what_has_finished(flows: Path) -> None:
+    ours, theirs = pty.openpty()
+    arguments = ("run", "flows:graph", "--provider", "scripted", "--out", "kept.json")
+    process = start("-m", "dagorch", *arguments, cwd=flows, err=theirs)
+    os.close(theirs)
+    written = b""
+    while b"first" not in written or b"last" not in written:
+        written += os.read(ours, 65_536)
+    os.close(ours)
+    for _ in range(2):  # from the shell, and from the system
+        process.send_signal(signal.SIGHUP)
+    process.communicate(timeout=LIMIT_SECONDS)
+    assert process.returncode == 129
+    kept = OrchestratorResult.model_validate_json((flows / "kept.json").read_text())
+    assert kept.agent_results[0].content == "found it"
