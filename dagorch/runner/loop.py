@@ -23,7 +23,11 @@ from dagorch.models.user_objects import with_class
 from dagorch.runner.attempts import Attempts
 from dagorch.runner.cancellation import interrupt_in, is_foreign_cancellation
 from dagorch.runner.loop_state import LoopState
-from dagorch.runner.worker_context import fresh_context, in_own_context
+from dagorch.runner.worker_context import (
+    equality_shows_changes,
+    fresh_context,
+    in_own_context,
+)
 from dagorch.scheduler import stimuli
 from dagorch.scheduler.commands import (
     CONTINUE,
@@ -77,6 +81,7 @@ class Runner:
         self._context = copy_context()
         """The context variables that every attempt sees: the caller's, as the run begins."""
         self._context.run(name_event_loop)
+        self._always_renews = not equality_shows_changes(self._context)
         self._group: TaskGroup | None = None
         self._idle: list[anyio.Event] = []
         """One per worker that waits for something to do."""
@@ -231,7 +236,7 @@ class Runner:
         next(path)
         advance = path.send
         turn = -1
-        context_of_run = self._context
+        context_of_run, always_renews = self._context, self._always_renews
         context = await fresh_context()
         while True:
             command = core.next()
@@ -247,7 +252,7 @@ class Runner:
                     plan, index, inputs = attempt.frame.plan, attempt.index, attempt.inputs
                     function = plan.functions[index]
                     try:
-                        stale = context != context_of_run
+                        stale = always_renews or context != context_of_run
                     except Exception:  # of a value that cannot be compared
                         stale = True
                     if stale:  # an earlier attempt set a context variable

@@ -162,6 +162,28 @@ async def test_a_value_that_cannot_be_compared_does_not_leak() -> None:
     assert variable.get() is mine
 
 
+@pytest.mark.parametrize(("mine", "equal"), [(["a"], ["a"]), ({"a": 1}, {"a": 1}), (True, 1)])
+@pytest.mark.parametrize("waits", [False, True])
+async def test_an_equal_value_in_place_of_the_callers_does_not_leak(
+    mine: Any, equal: Any, waits: bool
+) -> None:
+    variable.set(mine)
+
+    async def set_an_equal_one() -> bool:
+        if waits:
+            await checkpoint()
+        seen = variable.get() is mine
+        variable.set(equal)
+        return seen
+
+    graph = Graph("equal")
+    first = graph.function(set_an_equal_one, id="first")
+    last = graph.function(set_an_equal_one, id="last", after=first)
+    result = await graph.run()
+    assert (result[first], result[last]) == (True, True)
+    assert variable.get() is mine
+
+
 async def test_a_cancelled_attempt_leaves_nothing_and_is_cancelled_where_it_waits() -> None:
     caught = []
 
