@@ -10,7 +10,15 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
-from dagorch.errors import DefinitionError, ProviderError
+from dagorch.errors import (
+    AuthenticationError,
+    BadRequestError,
+    DefinitionError,
+    NotFoundError,
+    PermissionDeniedError,
+    ProviderError,
+    RateLimitedError,
+)
 from dagorch.models.llm import LLMRequest, LLMResponse
 from dagorch.models.usage import Amount, Usage
 from dagorch.ports import Provider, ReportsCosts, TokenBounded
@@ -24,6 +32,10 @@ __all__ = [
 MIN_REPLY_TOKENS: Final = 256
 """The shortest limit of a reply that sets none; a call without money for that is refused."""
 _FREE: Final = Usage(calls=1)
+_REFUSALS: Final = (
+    AuthenticationError, BadRequestError, NotFoundError, PermissionDeniedError, RateLimitedError
+)  # fmt: skip
+"""Errors that are a refusal by their kind, with or without a status."""
 
 
 def with_output_limit(provider: Provider, request: LLMRequest) -> LLMRequest:
@@ -130,13 +142,17 @@ def failure_usage(provider: Provider, request: LLMRequest, error: Exception) -> 
     """
     Compute the usage of a failed call.
 
-    A refusal with an error status is free, and so is a request that was never sent. A response
-    that broke off costs what the service counted, or else the worst case.
+    A refusal is free, and so is a request that was never sent. A response that broke off costs
+    what the service counted, or else the worst case.
     """
     if not isinstance(error, ProviderError):
         return _FREE
     if isinstance(error.usage, Usage):
         return replace(error.usage, calls=1)
-    if not error.answer_begun and ((error.status or 0) >= 400 or not error.sent):
+    if error.status is None:
+        refused = isinstance(error, _REFUSALS)
+    else:
+        refused = error.status >= 400
+    if not error.answer_begun and (refused or not error.sent):
         return _FREE
     return worst_case_usage(provider, request)

@@ -2,7 +2,7 @@
 Service-wide errors, such as a rejected key: after the first, calls fail without a request.
 
 A wrong key is not tried by one agent after the other. The first call of an account goes ahead of
-the others, until the service accepts it or refuses it for all.
+the others for a moment, until the service accepts it or refuses it for all.
 """
 
 from __future__ import annotations
@@ -22,7 +22,11 @@ from dagorch.runner.service_limits import account_of
 __all__ = ["Refusals"]
 
 _PATIENCE_SECONDS: Final = 1.0
-"""How long other calls wait for the first: a wrong key is refused in less, answers take longer."""
+"""
+How long other calls wait for the first: a wrong key is refused in less, answers take longer.
+
+Without a bound, every branch would wait for the first call's whole answer; see ADR 0040.
+"""
 
 
 class Refusals:

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from dagorch import format_cost, format_duration
+from dagorch import DefinitionError, format_cost, format_duration
 
 
 @pytest.mark.parametrize(
@@ -19,6 +19,14 @@ from dagorch import format_cost, format_duration
 )  # fmt: skip
 def test_durations_as_text(seconds: float, text: str) -> None:
     assert format_duration(seconds) == text
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_what_is_not_finite_is_refused(value: float) -> None:
+    with pytest.raises(DefinitionError, match=f"seconds={value} must be a finite number"):
+        format_duration(value)
+    with pytest.raises(DefinitionError, match=f"usd={value} must be a finite number of dollars"):
+        format_cost(value)
 
 
 @pytest.mark.parametrize(

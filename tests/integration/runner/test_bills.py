@@ -5,6 +5,8 @@ from __future__ import annotations
 import pickle
 from decimal import Decimal
 
+import pytest
+
 from dagorch import (
     LLM,
     Context,
@@ -15,9 +17,14 @@ from dagorch import (
     Retry,
     SequentialOrchestrator,
 )
-from dagorch.errors import OverloadedError
+from dagorch.errors import (
+    BadRequestError,
+    OverloadedError,
+    ProviderTimeoutError,
+    RateLimitedError,
+)
 from dagorch.models.events import Event
-from dagorch.models.llm import LLMResponse
+from dagorch.models.llm import LLMRequest, LLMResponse
 from dagorch.models.usage import NOTHING_USED, Usage
 from dagorch.nodes import Function
 from dagorch.testing import ScriptedProvider
@@ -40,6 +47,32 @@ async def test_every_attempt_is_billed_even_if_it_fails() -> None:
         ("scripted", "big", 2, Decimal("0.02")),
     ]
     assert result.get(asked).usage == bills[0].usage + bills[1].usage == result.usage
+
+
+@pytest.mark.parametrize(
+    ("error", "cost"),
+    [
+        (BadRequestError("no"), 0),
+        (RateLimitedError("later"), 0),
+        (BadRequestError("broke off", answer_begun=True), 1),
+        (BadRequestError("in the body", status=200), 1),
+        (ProviderTimeoutError("no reply"), 1),
+        (ValueError("of the user's code"), 0),
+    ],
+)
+async def test_a_refusal_without_a_status_is_free(error: Exception, cost: int) -> None:
+    class Priced(ScriptedProvider):
+        def worst_case_usd(self, request: LLMRequest) -> Decimal:
+            return Decimal(1)
+
+    def reply(request: LLMRequest) -> str:
+        raise error
+
+    graph = Graph("refused")
+    graph.add(LLM("ask", prompt="Well?", policy=Policy(retry=1, fallback="none")))
+    result = await graph.run(provider=Priced(reply))
+    assert result.output == "none"
+    assert result.usage.cost_usd == cost
 
 
 async def test_a_functions_calls_are_billed_one_by_one_and_by_model() -> None:
