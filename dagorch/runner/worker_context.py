@@ -18,6 +18,9 @@ _FRESH: Final = object()
 """A worker yields this to request a new context; it never reaches the event loop."""
 
 
+_COMPARES_IDENTITY: Final[Any] = object.__eq__
+
+
 @coroutine
 def in_own_context(
     worker: Coroutine[Any, Any, None], context_of_run: Context
@@ -53,7 +56,7 @@ def equality_shows_changes(context: Context) -> bool:
     every attempt then needs a new copy, which costs a plain step a sixth more.
     """
     return all(
-        type(value) is str or type(value).__eq__ is object.__eq__ for value in context.values()
+        type(value) is str or type(value).__eq__ is _COMPARES_IDENTITY for value in context.values()
     )
 
 
