@@ -32,13 +32,14 @@ from dagorch.providers.adapter import adapt
 from dagorch.providers.router import Router
 from dagorch.runner.api import RunHandle
 
-__all__ = ["BaseOrchestrator", "check_task"]
+__all__ = ["METHODS", "BaseOrchestrator", "check_task"]
 
-_METHODS: Final = {
+METHODS: Final = {
     "decompose_task": "(self, task, context=None) -> list[SubTask]",
     "execute_subtask": "(self, subtask, context=None) -> AgentResult",
     "synthesize_results": "(self, agent_results, context=None) -> dict",
 }
+"""The methods of an orchestrator, with their signatures."""
 
 
 class BaseOrchestrator:
@@ -95,12 +96,12 @@ class BaseOrchestrator:
         if cls._workflow is BaseOrchestrator._workflow:
             missing = [
                 Problem(f"there is no {name}; define async def {name}{signature}")
-                for name, signature in _METHODS.items()
+                for name, signature in METHODS.items()
                 if getattr(cls, name) is getattr(BaseOrchestrator, name)
             ]
             missing += [
                 Problem(f"{name} must take {signature.partition(' ->')[0]}")
-                for name, signature in _METHODS.items()
+                for name, signature in METHODS.items()
                 if inspect.isfunction(getattr(cls, name)) and not takes(getattr(cls, name), 3)
             ]
             if missing:

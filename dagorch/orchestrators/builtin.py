@@ -10,7 +10,7 @@ from dagorch.models.llm import LLMRequest, LLMResponse
 from dagorch.models.task import AgentResult, SubTask
 from dagorch.nodes.function import Context
 from dagorch.nodes.template import as_text
-from dagorch.orchestrators.base import BaseOrchestrator
+from dagorch.orchestrators.base import METHODS, BaseOrchestrator
 from dagorch.orchestrators.custom import call_method, perform_subtask, validated_plan
 from dagorch.orchestrators.metered import bound_to_node
 from dagorch.orchestrators.model_lookup import token_limits
@@ -27,7 +27,8 @@ class BuiltinOrchestrator(BaseOrchestrator):
     """
     The base of the built-in patterns, whose steps are nodes of a graph.
 
-    A subclass may override a method that is not in `missing_steps`; the nodes then call it.
+    A subclass may override a method that is not in `missing_steps`; the nodes then call it. So do
+    a test that patches a method of the class, and a method that is set on one orchestrator.
     """
 
     missing_steps: ClassVar[Mapping[str, str]] = {
@@ -40,25 +41,38 @@ class BuiltinOrchestrator(BaseOrchestrator):
         super().__init_subclass__(**options)
         if "_workflow" in vars(cls):
             cls._pattern = cls
+            cls._pattern_methods = {name: getattr(cls, name) for name in METHODS}
 
     _pattern: ClassVar[type[BuiltinOrchestrator]]
+    _pattern_methods: ClassVar[Mapping[str, Callable[..., Any]]]
+    """The pattern's own methods, as defined; a test may patch those of the class."""
 
     def __new__(cls, *args: Any, **options: Any) -> Self:
+        o = super().__new__(cls, *args, **options)
+        o._check_overrides()
+        return o
+
+    def _check_overrides(self) -> None:
         problems = [
             Problem(
-                f"{cls._pattern.__name__} has no step {name}: {reason}; remove the method, or "
+                f"{self._pattern.__name__} has no step {name}: {reason}; remove the method, or "
                 "subclass BaseOrchestrator"
             )
-            for name, reason in cls.missing_steps.items()
-            if cls._overrides(name)
+            for name, reason in self.missing_steps.items()
+            if self._overrides(name)
         ]
         if problems:
-            raise DefinitionError(problems, subject=f"orchestrator {cls.__name__}")
-        return super().__new__(cls, *args, **options)
+            raise DefinitionError(problems, subject=f"orchestrator {type(self).__name__}")
 
-    @classmethod
-    def _overrides(cls, name: str) -> bool:
-        return getattr(cls, name) is not getattr(cls._pattern, name)
+    def _overrides(self, name: str) -> bool:
+        """Return whether a subclass, a patch of the class or this object replaces a method."""
+        own = self._pattern_methods[name]
+        return name in vars(self) or getattr(type(self), name) is not own
+
+    def prepare_workflow(self, task: str, context: Mapping[str, Any] | None = None) -> Workflow:
+        """Build the workflow of a task, after a check of methods that were set on this object."""
+        self._check_overrides()
+        return super().prepare_workflow(task, context)
 
     # -- the methods of a pattern -------------------------------------------------------------
 
