@@ -28,7 +28,6 @@ from dagorch.orchestrators.documents import prepare_documents, write_documents_o
 from dagorch.orchestrators.metered import MeteredProvider
 from dagorch.orchestrators.stream import Stream
 from dagorch.orchestrators.workflow import Workflow, without_costs
-from dagorch.providers.adapter import adapt
 from dagorch.providers.router import Router
 from dagorch.runner.api import RunHandle
 
@@ -171,6 +170,7 @@ class BaseOrchestrator:
         task: str,
         context: Mapping[str, Any] | None = None,
         *,
+        stream_callback: Callable[[StreamEvent], Any] | None = None,
         on_event: Listeners = None,
     ) -> OrchestratorResult:
         """
@@ -179,6 +179,7 @@ class BaseOrchestrator:
         Args:
             task: The task.
             context: Passed to every step.
+            stream_callback: Called with each `StreamEvent`; None is the attribute.
             on_event: One or several listeners, called with each event of the engine; None is
                 the attribute `on_event`.
 
@@ -188,10 +189,18 @@ class BaseOrchestrator:
             RunError: Something failed. In both cases `partial_results` is an
                 `OrchestratorResult` of the part that finished.
         """
-        return await self.execute_prepared(self.prepare_workflow(task, context), on_event=on_event)
+        return await self.execute_prepared(
+            self.prepare_workflow(task, context),
+            stream_callback=stream_callback,
+            on_event=on_event,
+        )
 
     async def execute_prepared(
-        self, workflow: Workflow, *, on_event: Listeners = None
+        self,
+        workflow: Workflow,
+        *,
+        stream_callback: Callable[[StreamEvent], Any] | None = None,
+        on_event: Listeners = None,
     ) -> OrchestratorResult:
         """
         Run a workflow of `prepare_workflow`, like `execute_workflow`.
@@ -202,7 +211,7 @@ class BaseOrchestrator:
             self._router.find(model)
         config = self.config
         listeners: list[Listener] = []
-        callback = self.stream_callback
+        callback = self.stream_callback if stream_callback is None else stream_callback
         if callback is not None and not (callable(callback) and takes(callback, 1)):
             raise DefinitionError(
                 f"stream_callback={callback!r:.60} cannot be called with one event; set a function "
@@ -270,13 +279,33 @@ class BaseOrchestrator:
         Replace the default provider.
 
         Args:
-            provider: A provider of dagorch, or any object with `complete` or `acomplete`.
+            provider: A provider of dagorch, any object with `complete` or `acomplete`, or a
+                `Router`.
             model: The model of calls that do not name one; None keeps it.
         """
-        self._router.default = adapt(provider)
         if model is not None:
             self.config = self.config.model_copy(update={"primary_model": model})
-        self.provider = MeteredProvider(self._router, self.config.primary_model or "")
+        self.provider = provider
+
+    @property
+    def provider(self) -> MeteredProvider:
+        """
+        The provider for calls in the methods, which the run reserves, limits and bills.
+
+        An object that is assigned becomes the default provider, as with `use`.
+        """
+        return vars(self)["provider"]  # type: ignore[no-any-return]
+
+    @provider.setter
+    def provider(self, provider: Any) -> None:
+        if isinstance(provider, MeteredProvider):  # kept in `vars`, where a patch restores it
+            self._router = provider.router
+        else:
+            self._router = (
+                provider if isinstance(provider, Router) else self._router.with_default(provider)
+            )
+            provider = MeteredProvider(self._router, self.config.primary_model or "")
+        vars(self)["provider"] = provider
 
     @property
     def has_provider(self) -> bool:

@@ -56,7 +56,7 @@ class MeteredProvider(CompletionMethods):
     """
 
     def __init__(self, router: Router, model: str = "") -> None:
-        self._router = router
+        self.router = router
         self._model = model
 
     @property
@@ -67,7 +67,7 @@ class MeteredProvider(CompletionMethods):
     @property
     def default_model(self) -> str:
         """The model of calls that do not name one."""
-        provider, model = self._router.find(self._model)
+        provider, model = self.router.find(self._model)
         return model or provider.default_model
 
     @property
@@ -87,7 +87,7 @@ class MeteredProvider(CompletionMethods):
 
     def max_output_tokens(self, model: str = "") -> int | None:
         """Return the most tokens in one response of a model, or None if unknown."""
-        provider, model = self._router.find(model or self._model)
+        provider, model = self.router.find(model or self._model)
         return provider.max_output_tokens(model) if isinstance(provider, TokenBounded) else None
 
     async def exchange(self, request: LLMRequest, on_text: Callable[[str], None]) -> LLMResponse:
@@ -111,14 +111,14 @@ class MeteredProvider(CompletionMethods):
     async def aclose(self) -> None:
         """Close the connections of this event loop; the provider stays usable."""
         await self._default().aclose()
-        await self._router.aclose()
+        await self.router.aclose()
 
     def _default(self) -> Provider:
         """Return the provider of calls that do not name a model."""
-        return self._router.find(self._model)[0]
+        return self.router.find(self._model)[0]
 
     def _resolve(self, request: LLMRequest) -> tuple[Provider, LLMRequest]:
-        provider, model = self._router.find(request.model)
+        provider, model = self.router.find(request.model)
         return provider, replace(request, model=model)
 
     def _with_model(self, request: LLMRequest) -> LLMRequest:
@@ -131,4 +131,4 @@ class MeteredProvider(CompletionMethods):
         return binding.context if binding is not None else None
 
     def __repr__(self) -> str:
-        return f"<MeteredProvider of {self._router!r}>"
+        return f"<MeteredProvider of {self.router!r}>"

@@ -85,6 +85,10 @@ class Router:
         self._active_runs: WeakKeyDictionary[object, int] = WeakKeyDictionary()
         """By event loop."""
 
+    def with_default(self, default: object | None) -> Router:
+        """Return a router with another default provider, and the same providers by name."""
+        return Router(default, self._named)
+
     # -- finding ------------------------------------------------------------------------------
 
     def route(self, model: str = "") -> Route | None:

@@ -170,3 +170,14 @@ async def test_enable_streaming_switches_the_events_of_a_cascade() -> None:
         o.stream_callback = events.append
         await o.execute_workflow("Why?")
         assert bool(events) is streaming
+
+
+async def test_a_callback_for_one_workflow() -> None:
+    always, once_only = Kinds(), Kinds()
+    o = Plain(once(), plan=PLAN)
+    o.stream_callback = always.method
+    await o.execute_workflow("Why?", stream_callback=once_only)
+    assert once_only.events[-1].event_type == "task_completed"
+    assert always.events == []
+    await o.execute_workflow("Why?")
+    assert len(always.events) == len(once_only.events)
