@@ -27,9 +27,11 @@ __all__: list[str] = []
 _SUBMODULES: Final = {
     "orchestration": (
         "base", "base_orchestrator", "beltalowda", "beltalowda_orchestrator", "cascade",
-        "conditional", "config", "core", "cost", "costs", "dream_cascade", "dream_swarm", "errors",
-        "events", "exceptions", "iterative", "models", "orchestrators", "patterns", "progress",
-        "results", "sequential", "streaming", "swarm", "swarm_orchestrator", "tasks", "types",
+        "conditional", "conditional_orchestrator", "config", "core", "cost", "costs",
+        "dream_cascade", "dream_cascade_orchestrator", "dream_swarm", "dream_swarm_orchestrator",
+        "errors", "events", "exceptions", "iterative", "iterative_orchestrator", "models",
+        "orchestrators", "patterns", "progress", "results", "sequential",
+        "sequential_orchestrator", "streaming", "swarm", "swarm_orchestrator", "tasks", "types",
         "utils",
     ),
     "llm_providers": ("base", "factory", "provider_factory", "providers"),

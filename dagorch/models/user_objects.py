@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
 from dagorch.errors import RunError
 from dagorch.models.truncate import truncate
 
-__all__ = ["error_flag", "error_text", "passes", "short_repr", "with_class"]
+__all__ = ["error_flag", "error_text", "is_mock", "passes", "short_repr", "with_class"]
 
 
 def error_text(error: BaseException) -> str:
@@ -51,6 +52,12 @@ def passes(check: Callable[[Any], bool] | None, value: Any) -> bool:
         return check is None or check(value)
     except Exception:  # the caller reports the value as wrong
         return False
+
+
+def is_mock(value: object) -> bool:
+    """Return whether a value is a mock; there is none until `unittest.mock` is imported."""
+    mock = sys.modules.get("unittest.mock")
+    return mock is not None and isinstance(value, mock.NonCallableMock)
 
 
 def with_class(error: Exception) -> Exception:

@@ -90,7 +90,11 @@ class ConditionalOrchestrator(BuiltinOrchestrator):
                 f"{self._option}= is missing; pass a function of the context, or a question"
             )
         self._question = decider.strip() if isinstance(decider, str) else ""
-        self._condition = None if isinstance(decider, str) else Handler(decider, f"{self._option}=")
+        self._condition = (
+            None
+            if isinstance(decider, str)
+            else Handler(decider, f"{self._option}=", has_step=False)
+        )
         self._branches = (
             _validated_branches(branches, "branches[{!r}]")
             if by_label

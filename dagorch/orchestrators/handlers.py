@@ -14,6 +14,7 @@ from typing import Any, Final, TypeAlias
 
 from dagorch.errors import DagorchError, DefinitionError, Problem, did_you_mean
 from dagorch.models.policy import Policy
+from dagorch.models.user_objects import is_mock
 from dagorch.nodes.function import Context
 from dagorch.nodes.llm import LLM_RETRY
 from dagorch.nodes.signature import function_name, signature_of
@@ -45,10 +46,12 @@ class Handler:
     Args:
         function: Takes a step's name and the context, or with one parameter only the context.
         option: The option it was passed as, for errors.
+        has_step: Whether a function of `*args` gets the step's name. A condition does not.
     """
 
     function: Callable[..., Any]
     option: str
+    has_step: bool = True
 
     def __post_init__(self) -> None:
         if not callable(self.function):
@@ -72,7 +75,7 @@ class Handler:
     def call(self, step: str, context: dict[str, Any]) -> Any:
         """Call it with the parameters that it takes."""
         parameters = _parameters(self.function)
-        if parameters is not None and _takes_only_context(parameters):
+        if parameters is not None and _takes_only_context(parameters, has_step=self.has_step):
             return self.function(context)
         return self.function(step, context)
 
@@ -203,16 +206,23 @@ def retry_only_dagorch_errors(policy: Policy) -> Policy:
 
 
 def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter] | None:
-    """Return the parameters of a function; None for a builtin that does not declare them."""
+    """
+    Return the parameters of a function; None for a builtin that does not declare them.
+
+    A mock has those of its `side_effect`, if this is a function.
+    """
+    effect = getattr(function, "side_effect", None) if is_mock(function) else None
+    if inspect.isroutine(effect):
+        function = effect
     try:
         return list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):
         return None
 
 
-def _takes_only_context(parameters: Sequence[inspect.Parameter]) -> bool:
+def _takes_only_context(parameters: Sequence[inspect.Parameter], *, has_step: bool) -> bool:
     if any(parameter.kind is inspect.Parameter.VAR_POSITIONAL for parameter in parameters):
-        return False
+        return not has_step
     positional = [parameter for parameter in parameters if parameter.kind in _POSITIONAL]
     # `lambda context, limit=3: ...` takes only the context; `def h(step, context=None)` takes both.
     return len(positional) == 1 or (

@@ -18,6 +18,7 @@ from dagorch.errors import DefinitionError, MalformedReplyError
 from dagorch.models.limits import Limits
 from dagorch.models.llm import LLMRequest, LLMResponse, Message
 from dagorch.models.usage import Usage
+from dagorch.models.user_objects import is_mock
 from dagorch.ports import Provider, ReplyListener
 from dagorch.providers.base import BaseProvider
 from dagorch.providers.openai_wire import request_body
@@ -51,11 +52,11 @@ def adapt(provider: object) -> Provider:
         >>> adapt(Parrot()).name
         'parrot'
     """
-    if not _is_mock(provider) and isinstance(provider, Provider):
+    if not is_mock(provider) and isinstance(provider, Provider):
         return provider
     if isinstance(provider, type):
         raise DefinitionError(f"the provider is the class {provider.__name__}; pass an instance")
-    if _is_mock(provider) or any(callable(getattr(provider, name, None)) for name in _METHODS):
+    if is_mock(provider) or any(callable(getattr(provider, name, None)) for name in _METHODS):
         return AdaptedProvider(provider)
     raise DefinitionError(
         f"a {type(provider).__name__} cannot be a provider: "
@@ -108,17 +109,21 @@ class AdaptedProvider(BaseProvider):
 
         Raises:
             DefinitionError: The request has tools, but the method has no parameter for them.
-            MalformedReplyError: The method returned no content, or under `max_cost` no cost.
+            MalformedReplyError: The method returned no content, or under `max_cost` no cost, or it
+                has no more replies.
         """
         method = self._method()
         function: Callable[..., Any] = getattr(self._inner, method)
         call = self._bind(request, method, function)
         if inspect.iscoroutinefunction(function) and not _is_sync_mock(function):
-            reply = await call()
+            reply = call()
         else:
-            reply = await run_in_thread(call)
-            if inspect.isawaitable(reply):
+            reply = await run_in_thread(partial(self._call_in_thread, call, method))
+        if inspect.isawaitable(reply):
+            try:
                 reply = await reply
+            except StopAsyncIteration as ended:
+                raise self._no_more_replies(method) from ended
         response = self._to_response(reply, request, method)
         if isinstance(on_text, ReplyListener) and on_text.needs_cost and _cost_of(reply) is None:
             error = MalformedReplyError(
@@ -135,6 +140,22 @@ class AdaptedProvider(BaseProvider):
         if response.content:
             on_text(response.content)
         return response
+
+    def _call_in_thread(self, call: Callable[[], Any], method: str) -> Any:
+        try:
+            return call()
+        except StopIteration as ended:  # a coroutine cannot raise it
+            raise self._no_more_replies(method) from ended
+
+    def _no_more_replies(self, method: str) -> MalformedReplyError:
+        """Return the error of an object with a list of replies, such as a mock's `side_effect`."""
+        error = MalformedReplyError(
+            f"{self.name}: {method}() has no more replies; give it one for each call, "
+            "retries included",
+            service=self.name,
+        )
+        error.retryable = False
+        return error
 
     def worst_case_usd(self, request: LLMRequest) -> Decimal | None:
         """Ask the object if it has this method; else None."""
@@ -224,20 +245,14 @@ class AdaptedProvider(BaseProvider):
 # -- reading a user's object ------------------------------------------------------------------
 
 
-def _is_mock(value: object) -> bool:
-    """Return whether a value is a mock; there is none until `unittest.mock` is imported."""
-    mock = sys.modules.get("unittest.mock")
-    return mock is not None and isinstance(value, mock.NonCallableMock)
-
-
 def _is_sync_mock(value: object) -> bool:
     """Return whether this is a sync mock; `inspect` calls one of `create_autospec` async."""
-    return _is_mock(value) and not isinstance(value, sys.modules["unittest.mock"].AsyncMock)
+    return is_mock(value) and not isinstance(value, sys.modules["unittest.mock"].AsyncMock)
 
 
 def _is_unconfigured(value: Any) -> bool:
     """Return whether a value is a mock without a configured return value."""
-    if not _is_mock(value):
+    if not is_mock(value):
         return False
     default = sys.modules["unittest.mock"].DEFAULT
     # Reading the public `return_value` would configure it.

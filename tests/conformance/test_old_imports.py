@@ -24,6 +24,11 @@ from orchestration.streaming import StreamEvent as E
 from orchestration.config import DreamCascadeConfig as C
 from orchestration.base import BaseOrchestrator as B
 from llm_providers.factory import ProviderFactory as F
+from orchestration.sequential_orchestrator import SequentialOrchestrator as Q
+from orchestration.conditional_orchestrator import ConditionalOrchestrator as D
+from orchestration.iterative_orchestrator import IterativeOrchestrator as I
+from orchestration.dream_cascade_orchestrator import DreamCascadeOrchestrator as W
+from orchestration.dream_swarm_orchestrator import DreamSwarmOrchestrator as Z
 import orchestration.orchestrators
 import dagorch
 assert S is SubTask is dagorch.SubTask and F is ProviderFactory is dagorch.ProviderFactory
