@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, field_serializer, field_validator
 from pydantic_core import to_jsonable_python
 
+from dagorch.errors import DefinitionError
 from dagorch.models.several import listed
 from dagorch.models.strict import StrictModel
 from dagorch.models.unawaited import unawaited
 
-__all__ = ["AgentResult", "AgentType", "SubTask", "TaskStatus", "plain", "to_text"]
+__all__ = [
+    "AgentResult", "AgentType", "SubTask", "TaskStatus", "as_agent_result", "plain", "to_text",
+]  # fmt: skip
 
 
 class TaskStatus(StrEnum):
@@ -169,3 +173,24 @@ class AgentResult(StrictModel):
     @field_serializer("content", "metadata", when_used="json")
     def _plain(self, value: Any) -> Any:
         return plain(value)
+
+
+def as_agent_result(value: Any) -> AgentResult:
+    """
+    Return an agent's result, or make one of a dict of its fields.
+
+    Raises:
+        DefinitionError: It is neither, or a field is wrong.
+
+    Example:
+        >>> as_agent_result({"subtask_id": "facts", "content": "Bees dance."}).content
+        'Bees dance.'
+    """
+    if isinstance(value, AgentResult):
+        return value
+    if isinstance(value, Mapping):
+        return AgentResult(**value)
+    raise DefinitionError(
+        f"{value!r:.60} is not an AgentResult; pass AgentResult(subtask_id, content), or a dict of "
+        "its fields"
+    )

@@ -25,7 +25,7 @@ from dagorch.nodes.signature import ParameterSpec
 from dagorch.nodes.template import Template
 from dagorch.nodes.types import type_name
 
-__all__ = ["LLM", "LLM_RETRY", "messages_of"]
+__all__ = ["LLM", "LLM_RETRY", "messages_of", "parse_json"]
 
 if TYPE_CHECKING:
     import typing_extensions

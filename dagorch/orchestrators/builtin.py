@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self
 
 from dagorch.errors import DefinitionError, Problem
 from dagorch.models.llm import LLMRequest, LLMResponse
-from dagorch.models.task import AgentResult, SubTask
+from dagorch.models.task import AgentResult, SubTask, as_agent_result
 from dagorch.nodes.function import Context
 from dagorch.nodes.template import as_text
 from dagorch.orchestrators.base import METHODS, BaseOrchestrator
@@ -102,7 +102,7 @@ class BuiltinOrchestrator(BaseOrchestrator):
     ) -> Any:
         """Let the model write an answer from results; returns its text."""
         known = context or {}
-        results = {result.subtask_id: result for result in agent_results}
+        results = {result.subtask_id: result for result in map(as_agent_result, agent_results)}
         task = known.get("task", "What do the notes say?")
         prompt = cascade_prompts.SYNTHESISE_RESULTS
         return (await self._ask("synthesis", prompt, known, results, task=task)).content

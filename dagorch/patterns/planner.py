@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
 
@@ -11,7 +12,7 @@ from pydantic import BaseModel, WithJsonSchema
 
 from dagorch.errors import InvalidOutputError
 from dagorch.models.llm import LLMRequest, LLMResponse
-from dagorch.nodes.llm import LLM
+from dagorch.nodes.llm import LLM, parse_json
 from dagorch.nodes.signature import ParameterSpec
 from dagorch.patterns.questions import MAX_CHARACTERS, exact_questions, is_question
 
@@ -50,10 +51,13 @@ class PlannerLLM(LLM[Any]):
         return replace(request, json_schema=schema)
 
     def parse(self, response: LLMResponse) -> Any:
-        """Parse the reply; if it is not valid JSON, take the questions in its lines or quotes."""
+        """Parse the reply: `Questions`, a JSON list, or the questions in its lines or quotes."""
         try:
             return LLM.parse(self, response)
         except InvalidOutputError:
+            with suppress(InvalidOutputError):
+                if listed := parse_json(list[Any], response, self.id):
+                    return listed
             found = [text for text in re.split(r'["\n]', response.content) if is_question(text)]
             if not found:
                 raise

@@ -186,6 +186,17 @@ async def test_calling_them(kind: str) -> None:
     assert "{" not in prompt
 
 
+async def test_a_synthesis_of_dicts() -> None:
+    provider = talking("both")
+    o = DreamCascadeOrchestrator(CONFIG, provider)
+    assert await o.synthesize_results([{"subtask_id": "a", "content": "Bees dance."}]) == "both"
+    assert "Bees dance." in provider.requests[-1].messages[-1].content
+    with pytest.raises(DefinitionError, match="AgentResult needs 'subtask_id'"):
+        await o.synthesize_results([{"content": "Bees dance."}])
+    with pytest.raises(DefinitionError, match="'Bees dance.' is not an AgentResult"):
+        await o.synthesize_results(["Bees dance."])
+
+
 async def test_called_methods_ask_a_small_model_as_its_nodes_do(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -68,3 +68,13 @@ async def test_a_reply_without_a_plan_is_retried_and_then_ignored() -> None:
     assert sum(request.json_schema is not None for request in provider.requests) == 2
     assert result.get("decompose").recovered_from is not None
     assert result["questions"][0] == "Why?"
+
+
+@pytest.mark.parametrize("fence", ["{}", "```json\n{}\n```", "Here you are: {}"])
+async def test_a_plain_list_is_a_plan(fence: str) -> None:
+    reply = fence.format('["History of tea", {"topic": "Price of coffee"}]')
+    provider = ScriptedProvider([reply, *["ok"] * 4])
+    cascade = Cascade(belters=Tier(2), drummers=Tier(1))
+    result = await cascade_graph(cascade, "Tea?").run(provider=provider)
+    assert result["questions"] == ["History of tea", "Price of coffee"]
+    assert result.get("decompose").attempts == 1
