@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any, Final
 
 __all__ = ["NOTHING_USED", "NO_AMOUNT", "Amount", "Bill", "Usage"]
 
 _ZERO = Decimal(0)
+_COUNTS: Final = frozenset(
+    {"input_tokens", "output_tokens", "total_tokens", "prompt_tokens", "completion_tokens",
+     "cached_tokens", "reasoning_tokens"}
+)  # fmt: skip
+"""What can be read as from a dict."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,10 +21,14 @@ class Usage:
     """
     Tokens and dollars; `+` adds two, and `Usage()` is zero.
 
+    The counts can also be read as from a dict of OpenAI's API, with its names.
+
     Example:
         >>> total = Usage(10, 5, Decimal("0.002")) + Usage(1, 1, Decimal("0.001"))
         >>> total.total_tokens, total.cost_usd
         (17, Decimal('0.003'))
+        >>> total["prompt_tokens"], total.get("audio_tokens", 0)
+        (11, 0)
     """
 
     input_tokens: int = 0
@@ -36,6 +46,28 @@ class Usage:
     @property
     def total_tokens(self) -> int:
         return self.input_tokens + self.output_tokens
+
+    @property
+    def prompt_tokens(self) -> int:
+        """The input tokens, under the name of OpenAI's API."""
+        return self.input_tokens
+
+    @property
+    def completion_tokens(self) -> int:
+        """The output tokens, under the name of OpenAI's API."""
+        return self.output_tokens
+
+    def __contains__(self, name: object) -> bool:
+        return name in _COUNTS
+
+    def __getitem__(self, name: str) -> int:
+        if name in _COUNTS:
+            return int(getattr(self, name))
+        raise KeyError(name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return a count by its name, or the default if there is no such count."""
+        return getattr(self, name) if name in _COUNTS else default
 
     @property
     def parts(self) -> dict[str, int]:

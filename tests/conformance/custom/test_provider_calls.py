@@ -31,6 +31,13 @@ class Asking(Plain):
 def check(reply: Any) -> None:
     assert reply.content == "two words"
     assert (reply.usage.input_tokens, reply.usage.output_tokens) == (1, 2)
+    assert (reply.usage.prompt_tokens, reply.usage.completion_tokens) == (1, 2)
+    assert reply.usage["total_tokens"] == reply.usage.total_tokens == 3
+    assert (reply.usage.get("prompt_tokens", 0), reply.usage.get("audio_tokens", 0)) == (1, 0)
+    assert "total_tokens" in reply.usage
+    assert "audio_tokens" not in reply.usage
+    with pytest.raises(KeyError):
+        reply.usage["audio_tokens"]
     assert reply.model == "m"
     assert reply.cost == pytest.approx(1.5)
     assert isinstance(reply.cost, float)
