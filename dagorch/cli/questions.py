@@ -143,14 +143,18 @@ class Questions:
 
 
 def _readings(text: str, output: Any) -> Iterator[Any]:
-    """Yield the values that a text may stand for: itself, JSON, yes or no, or a class as JSON."""
+    """Yield the values that a text may stand for: itself, yes or no, or JSON of the type."""
     yield text
-    with suppress(ValueError):  # not JSON
-        yield json.loads(text)
     if text.strip().lower() in _WORDS:
         yield _WORDS[text.strip().lower()]
+    try:
+        adapter: TypeAdapter[Any] = TypeAdapter(output)
+    except Exception:  # pydantic cannot check this type
+        with suppress(ValueError):  # not JSON
+            yield json.loads(text)
+        return
     with suppress(Exception):  # a user's class may raise anything; then the text does not fit
-        yield TypeAdapter(output).validate_json(text)
+        yield adapter.validate_json(text)
 
 
 def _is_terminal() -> bool:

@@ -53,6 +53,9 @@ def answer_of(outcome: Outcome) -> object:
         (bool, "yes", True),
         (bool, "false", False),
         (list[str], '["a"]', ["a"]),
+        (dict[str, int], '{"a": 1}', {"a": 1}),
+        (tuple[str, int], '["a", 1]', ("a", 1)),
+        (float, "3", 3.0),
         (Literal["tea", "coffee"], "tea", "tea"),
         (Choice, '{"name": "tea"}', Choice(name="tea")),
         (str, "a=b", "a=b"),
@@ -80,6 +83,11 @@ def test_what_cannot_be_answered_is_refused_before_the_run(
 ) -> None:
     with pytest.raises(DefinitionError, match=message):
         Questions(asking(int), answers, has_terminal=False)
+
+
+def test_the_items_of_an_answer_are_checked_too() -> None:
+    with pytest.raises(DefinitionError, match=r"the question wants list\[str\], not"):
+        Questions(asking(list[str]), ['which=["a", 1]'], has_terminal=False)
 
 
 def test_an_answer_goes_to_each_question_of_its_name_or_to_one_path() -> None:
