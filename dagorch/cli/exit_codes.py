@@ -44,7 +44,7 @@ def print_error(error: BaseException, *, debug: bool) -> ExitCode:
     """Print an error on standard error and return its exit code; `debug` adds the traceback."""
     if debug:
         # Without local variables: they may hold keys.
-        print_err("".join(traceback.format_exception(error)), end="")
+        print_err(clean("".join(traceback.format_exception(error))), end="")
     if isinstance(error, KeyboardInterrupt):
         text = "interrupted"
     elif isinstance(error, InvariantError) or not isinstance(error, DagorchError):

@@ -14,7 +14,7 @@ from dagorch.cli.display import display_for
 from dagorch.cli.execute import Outcome, execute
 from dagorch.cli.exit_codes import ExitCode, exit_code_for, print_error
 from dagorch.cli.loading import is_user_workflow
-from dagorch.cli.options import RunOptions
+from dagorch.cli.options import RunOptions, check_text
 from dagorch.cli.output import Destination, RunPicture, Written
 from dagorch.cli.patterns import make_orchestrator
 from dagorch.cli.provider_selection import select_provider
@@ -130,6 +130,8 @@ def _connect_provider(
 ) -> tuple[Provider, str]:
     """Give the orchestrator its provider; return that and a text about its origin."""
     selectors = (options.provider, options.model, options.base_url)
+    for option, text in zip(("--provider", "--model", "--base-url"), selectors, strict=True):
+        check_text(option, text or "")
     if orchestrator.has_provider and not any(selectors):
         provider: Provider = orchestrator.provider
         return provider, f"{provider.name} (the provider it was made with)"

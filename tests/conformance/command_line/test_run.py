@@ -11,6 +11,7 @@ from dagorch.cli.app import run_command
 from dagorch.cli.provider_selection import select_provider
 from dagorch.models.orchestration import OrchestratorResult
 from dagorch.providers import SERVICES
+from tests.servers import ModelServer, answer
 
 RUN = ["run", "cascade", "Why is the sky blue?", "--provider", "scripted"]
 COUNTS = ["--belter-count", "5", "--drummer-count", "3", "--camina-count", "2"]
@@ -38,6 +39,16 @@ def test_counts_and_limits_are_honoured_and_json_is_the_only_output(
     tiers = [sum(name.startswith(tier) for name in names) for tier in ("belter", "drummer")]
     assert tiers == [5, 3]
     assert err == ""
+
+
+def test_base_url_and_model_name_the_server_that_is_asked(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with ModelServer(answer("from the server")) as server:
+        where = ["--base-url", server.url, "--model", "m", "--quiet"]
+        assert run_command(["run", "cascade", "Why?", *COUNTS, *where]) == 0
+    assert capsys.readouterr() == ("from the server\n", "")
+    assert {request.json["model"] for request in server.requests} == {"m"}
 
 
 def test_quiet_prints_only_the_answer(capsys: pytest.CaptureFixture[str]) -> None:

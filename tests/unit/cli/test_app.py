@@ -51,6 +51,7 @@ def command(
             ["run", "sequential", "x", "--steps", "a,\udce9"],
             "--steps 'a,\ufffd' is not valid UTF-8",
         ),
+        (["run", "cascade", "x", "--model", "m\udce9"], "--model 'm\ufffd' is not valid UTF-8"),
         (["run", "cascade", "x", "--modle", "m"], "No such option: --modle"),
         (["run", "cascade", "x", "--belter-count", "many"], "Invalid value for '--belter-count'"),
         (["run", "cascade", "x", "--belter-count", "0"], "belter_count=0 must be a whole number"),
@@ -149,6 +150,14 @@ def test_debug_shows_the_traceback(command: Command) -> None:
     assert code == ExitCode.USAGE
     assert "Traceback" in err
     assert err.splitlines()[-1].startswith("dagorch: error: module 'no_such_module'")
+
+
+def test_a_traceback_has_no_control_sequences(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "red_flow.py").write_text("raise ValueError('\x1b[31mred')\n")
+    code, _, err = command("graph", "red_flow:graph", "--debug")
+    assert code == ExitCode.USAGE
+    assert "Traceback" in err
+    assert "\x1b" not in err
 
 
 def test_version_and_help(command: Command) -> None:
