@@ -40,7 +40,8 @@ def adapt(provider: object) -> Provider:
     worker thread.
 
     Without a method `worst_case_usd` the object must report its costs under `max_cost`, which is
-    then checked after each call. Unconfigured attributes of a `unittest.mock` object are ignored.
+    then checked after each call. Unconfigured attributes of a `unittest.mock` object are ignored,
+    and its calls are free unless it reports a cost.
 
     Raises:
         DefinitionError: It has neither method.
@@ -125,7 +126,8 @@ class AdaptedProvider(BaseProvider):
             except StopAsyncIteration as ended:
                 raise self._no_more_replies(method) from ended
         response = self._to_response(reply, request, method)
-        if isinstance(on_text, ReplyListener) and on_text.needs_cost and _cost_of(reply) is None:
+        needs_cost = isinstance(on_text, ReplyListener) and on_text.needs_cost
+        if needs_cost and _cost_of(reply) is None and not _is_free(self._inner):
             error = MalformedReplyError(
                 f"{self.name}: {method}() reported no cost, so max_cost cannot be kept; return an "
                 "object with a cost in dollars, give the provider a worst_case_usd(request), or "
@@ -248,6 +250,11 @@ class AdaptedProvider(BaseProvider):
 def _is_sync_mock(value: object) -> bool:
     """Return whether this is a sync mock; `inspect` calls one of `create_autospec` async."""
     return is_mock(value) and not isinstance(value, sys.modules["unittest.mock"].AsyncMock)
+
+
+def _is_free(value: object) -> bool:
+    """Return whether this is a mock that wraps nothing, whose calls cost what it reports, or 0."""
+    return is_mock(value) and getattr(value, "_mock_wraps", None) is None
 
 
 def _is_unconfigured(value: Any) -> bool:

@@ -147,6 +147,16 @@ async def test_costs_of_a_mock_are_kept_under_a_ceiling(kind: Make, method: str)
     assert getattr(provider, method).call_count == 4
 
 
+@pytest.mark.filterwarnings("ignore:max_cost is soft")
+async def test_a_mock_without_a_cost_is_free_under_a_ceiling(provider: Any) -> None:
+    o = Asking(OrchestratorConfig(max_cost=1.00), provider, plan=[SubTask("a", "x")])
+    result = await o.execute_workflow("Why?")
+    assert (result.status, result.total_cost) == ("completed", 0)
+    graph = Graph("two")
+    graph.add(LLM("b", prompt="{a}"), a=graph.add(LLM("a", prompt="Hi")))
+    assert (await graph.run(provider=provider, max_cost=1.00)).cost_usd == 0
+
+
 async def test_a_mock_may_be_configured_late_and_may_raise(kind: Make, method: str) -> None:
     provider = kind()
     o = Asking(OrchestratorConfig(**once()), provider, plan=[SubTask("a", "x")])
