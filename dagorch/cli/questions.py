@@ -106,6 +106,7 @@ class Questions:
             print_err("> ", end="")
             line = await _read_line(ended)
             if ended.is_set() or not orchestrator.is_asking(path):
+                _discard_typed_text()  # it is not the answer to the next question
                 print_err(f"\nquestion {path!r} no longer waits for an answer")
                 return ""
             if line is None:
@@ -169,6 +170,13 @@ def _problem_of(line: str) -> str:
     if clean(line) == line and "\ufffd" not in line:
         return ""
     return "the answer has control characters, as of an arrow key, or is not UTF-8; type it again"
+
+
+def _discard_typed_text() -> None:
+    import termios  # not on Windows, where no person is asked
+
+    with suppress(termios.error):  # the terminal is gone
+        termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
 
 
 async def _read_line(ended: asyncio.Event) -> str | None:

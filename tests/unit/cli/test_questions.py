@@ -183,6 +183,20 @@ def test_asking_ends_with_the_deadline_of_the_question(capsys: pytest.CaptureFix
     )
 
 
+def test_what_was_typed_for_an_ended_question_is_not_the_next_answer(terminal: int) -> None:
+    graph = Graph("two")
+    policy = Policy(timeout_seconds=0.05, fallback="nobody")
+    late = graph.add(Ask("which", "Which?", str, policy=policy))
+
+    async def type_no(which: str) -> None:
+        await anyio.sleep(0.2)
+        os.write(terminal, b"no\n")
+
+    graph.add(Ask("sure", "Sure?", bool), after=graph.function(type_no, which=late))
+    os.write(terminal, b"ye")
+    assert answer_of(run(graph, Questions(graph, has_terminal=True))) is False
+
+
 @pytest.mark.parametrize("typed", [b"te\x1b[Da\n", b"t\xffa\n"])
 def test_what_the_terminal_does_not_edit_is_typed_again(
     terminal: int, capsys: pytest.CaptureFixture[str], typed: bytes
