@@ -18,7 +18,10 @@ from dagorch.orchestrators.metered import MeteredProvider, bound_to_node
 from dagorch.orchestrators.workflow import AgentInfo, Workflow, with_usage
 from dagorch.patterns.subtasks import node_ids, subtask_graph
 
-__all__ = ["CustomGraph", "ThreeMethods", "call_method", "perform_subtask", "validated_plan"]
+__all__ = [
+    "CustomGraph", "ThreeMethods", "call_method", "check_reported", "perform_subtask",
+    "validated_plan",
+]  # fmt: skip
 
 
 class ThreeMethods(Protocol):
@@ -133,8 +136,7 @@ async def perform_subtask(
     result = with_usage(result, run.usage)
     if isinstance(run.deps, Workflow):
         run.deps.recorded[run.path] = result
-    if result.status in (TaskStatus.FAILED, TaskStatus.CANCELLED):
-        raise _reported_failure(result)
+    check_reported(result)
     return result
 
 
@@ -155,9 +157,11 @@ def validated_plan(plan: Any) -> list[SubTask]:
     return listed
 
 
-def _reported_failure(result: AgentResult) -> RunError:
-    """Make an error of a failure that the user's code reported; it is not retried."""
+def check_reported(result: AgentResult) -> None:
+    """Raise an error if the user's code reported a failure; it is not retried."""
+    if result.status not in (TaskStatus.FAILED, TaskStatus.CANCELLED):
+        return
     reason = result.metadata.get("error") or result.content or "no reason was reported"
     error = RunError(f"subtask {result.subtask_id!r} reports {result.status}: {reason!s:.200}")
     error.retryable = False
-    return error
+    raise error

@@ -14,10 +14,12 @@ from typing import Any, Final, TypeAlias
 
 from dagorch.errors import DagorchError, DefinitionError, Problem, did_you_mean
 from dagorch.models.policy import Policy
+from dagorch.models.task import AgentResult
 from dagorch.models.user_objects import is_mock
 from dagorch.nodes.function import Context
 from dagorch.nodes.llm import LLM_RETRY
 from dagorch.nodes.signature import function_name, signature_of
+from dagorch.orchestrators.custom import check_reported
 from dagorch.orchestrators.metered import MeteredProvider, bound_to_node
 from dagorch.patterns.loop_state import PREVIOUS, Pass, record_outputs
 from dagorch.patterns.steps import Step
@@ -174,6 +176,8 @@ def step_function(
 
     def finish(run: Context[Any], _results: Results, outcome: Any) -> Any:
         record_outputs(run, {step: outcome})
+        if isinstance(outcome, AgentResult):
+            check_reported(outcome)
         return outcome
 
     return node_function(call, provider, is_async=handler.is_async, finish=finish)

@@ -71,7 +71,7 @@ class Workflow:
             step_path = f"{frame}/{self.step_node_ids[name]}"
             if step_path in self.agents:
                 id = self.agents[step_path].id
-                self.recorded[step_path] = AgentResult(subtask_id=id, content=outputs[name])
+                self.recorded[step_path] = _result_of(id, outputs[name])
 
     def outcome(self, result: Result, failure: BaseException | None = None) -> OrchestratorResult:
         """Return the outcome of a run, or of the part that finished before a failure."""
@@ -143,7 +143,7 @@ class Workflow:
         agent = self.recorded.get(path)
         if agent is None:
             content = result[path] if path in result else ""  # noqa: SIM401 - not a dict
-            agent = AgentResult(subtask_id=info.id, content=content)
+            agent = _result_of(info.id, content)
         metadata = {
             **info.metadata,
             "seconds": round(run.duration_seconds, 6),
@@ -159,6 +159,13 @@ class Workflow:
                 "metadata": {**metadata, **agent.metadata},
             }
         )
+
+
+def _result_of(id: str, output: Any) -> AgentResult:
+    """Return the result of a step: the output itself if a handler returns an `AgentResult`."""
+    if isinstance(output, AgentResult):
+        return output.model_copy(update={"subtask_id": id})
+    return AgentResult(subtask_id=id, content=output)
 
 
 def with_usage(agent: AgentResult, usage: Usage) -> AgentResult:

@@ -10,7 +10,13 @@ from typing import Any
 import anyio
 import pytest
 
-from dagorch import SequentialOrchestrator
+from dagorch import (
+    AgentResult,
+    IterativeOrchestrator,
+    RunError,
+    SequentialOrchestrator,
+    TaskStatus,
+)
 from tests.conformance.doubles import HI, once, talking
 
 
@@ -152,3 +158,19 @@ async def test_provider_calls_of_a_handler_are_metered(how: str) -> None:
     assert result.result == "one two three"
     assert result.total_cost == pytest.approx(0.04)
     assert result.agent_results[0].tokens_used == 4
+
+
+@pytest.mark.parametrize("pattern", [SequentialOrchestrator, IterativeOrchestrator])
+async def test_a_handler_may_return_an_agent_result(pattern: Any) -> None:
+    own = AgentResult("mine", "A text", tokens_used=9, cost=0.5)
+    o = pattern(once(steps=["a"]), step_handlers={"a": lambda context: own})
+    result = await o.execute_workflow("Why?")
+    agent = result.agent_results[0]
+    assert (agent.content, agent.tokens_used, agent.cost) == ("A text", 9, 0.5)
+    assert agent.subtask_id.startswith("a")
+    assert result.total_cost == 0.5 * len(result.agent_results)
+    own.status = TaskStatus.FAILED
+    with pytest.raises(
+        RunError, match=r"node '.*a' failed: RunError: subtask 'mine' reports failed"
+    ):
+        await o.execute_workflow("Why?")
