@@ -21,6 +21,7 @@ from dagorch.files.type_names import read_type
 from dagorch.files.validate import fallback_form, is_graph, kind_of
 from dagorch.graph.builder import body_of
 from dagorch.graph.defaults import NO_DEFAULTS, Defaults
+from dagorch.graph.definition import default_problem
 from dagorch.graph.graph import NO_DEFAULT, Graph
 from dagorch.graph.validate import MAX_PROBLEMS
 from dagorch.models.llm import Message
@@ -78,7 +79,7 @@ class GraphConstruction:
             )
         except DefinitionError as error:
             self.problems.append(Problem(str(error), name, self.place(tree.position)))
-            graph = Graph(tree.get("name", name))
+            graph = Graph(name)
         self._add_inputs(graph, tree)
         nodes = tree["nodes"]
         for id, inner in nodes.value.items():
@@ -119,7 +120,13 @@ class GraphConstruction:
                     annotation = self._type(fields["type"].plain())
                 except DefinitionError as error:
                     self.problems.append(Problem(str(error), name, place))
-            default = fields["default"].plain() if "default" in fields else NO_DEFAULT
+            default: Any = NO_DEFAULT
+            if "default" in fields:
+                default = fields["default"].plain()
+                if problem := default_problem(name, annotation, default):
+                    place = self.place(fields["default"].position)
+                    self.problems.append(Problem(problem, name, place))
+                    annotation = Any
             graph.input(name, annotation, default)
 
     def _add(self, graph: Graph, id: str, tree: Tree) -> None:

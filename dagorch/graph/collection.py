@@ -24,6 +24,7 @@ from typing import Any
 
 from dagorch.errors import DefinitionError
 from dagorch.models.ref import REF_MARK, Ref
+from dagorch.nodes.base import Node
 
 __all__ = ["MAX_DEPTH", "Collection", "collect", "refs_in"]
 
@@ -141,7 +142,8 @@ def collect(value: Any) -> Any:
     Raises:
         DefinitionError: A ref is a dict's key, is in a container without an order or of another
             class, or is nested more than `MAX_DEPTH` deep. Or an iterator is bound, which the
-            first run would use up, or a text that was made from a ref.
+            first run would use up, or a text that was made from a ref, or a node itself is in
+            the container.
 
     Cost: O(items), nested ones included.
     """
@@ -188,11 +190,13 @@ def _holds_refs(value: Any) -> bool:
         else:
             items = (*holder, *holder.values()) if isinstance(holder, Mapping) else holder
         kinds = set(map(type, items))  # in C: a constant of 100,000 texts takes 3 ms
-        if any(issubclass(kind, Ref) for kind in kinds):
-            return True
         if is_container:
             for kind in kinds:
                 _refuse_iterator(kind)
+                if issubclass(kind, Node):
+                    _refuse_node(next(item for item in items if type(item) is kind))
+        if any(issubclass(kind, Ref) for kind in kinds):
+            return True
         searched = tuple(filter(_is_searched, kinds))
         if searched:
             for item in items:
@@ -231,3 +235,9 @@ def _refuse_iterator(kind: type) -> None:
         raise DefinitionError(
             f"a {kind.__name__} is empty after the first run; pass its items in a list or a dict"
         )
+
+
+def _refuse_node(node: Node[Any]) -> None:
+    raise DefinitionError(
+        f"the node {node.id!r} itself is in it; bind the ref that graph.add(...) returns"
+    )

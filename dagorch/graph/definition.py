@@ -15,14 +15,16 @@ from dagorch.graph.caller import find_caller, location
 from dagorch.graph.collection import collect, refs_in
 from dagorch.graph.defaults import NO_DEFAULTS, Defaults
 from dagorch.models.ref import BranchRef, Ref, Refs
+from dagorch.models.user_objects import passes, short_repr
 from dagorch.nodes.base import Node, check_id
 from dagorch.nodes.branch import Branch
 from dagorch.nodes.signature import ParameterSpec
+from dagorch.nodes.types import type_name, value_check
 
 if TYPE_CHECKING:
     from dagorch.graph.plan import Plan
 
-__all__ = ["NO_DEFAULT", "Definition", "Entry", "Input"]
+__all__ = ["NO_DEFAULT", "Definition", "Entry", "Input", "default_problem"]
 
 T = TypeVar("T")
 
@@ -50,6 +52,22 @@ class Input:
         self.name = name
         self.annotation = annotation
         self.default = default
+
+
+def default_problem(name: str, annotation: Any, default: Any) -> str:
+    """
+    Return what is wrong with an input's default; empty if its type accepts it, or if it is None.
+
+    Example:
+        >>> default_problem("depth", int, "3")
+        "input 'depth' takes int, but its default is a str: '3'; change one of them"
+    """
+    if default is NO_DEFAULT or default is None or passes(value_check(annotation), default):
+        return ""
+    return (
+        f"input {name!r} takes {type_name(annotation)}, but its default is a "
+        f"{type_name(type(default))}: {short_repr(default, 60)}; change one of them"
+    )
 
 
 class Entry:
@@ -125,6 +143,11 @@ class Definition:
     )  # fmt: skip
 
     def __init__(self, name: str = "graph", defaults: Defaults = NO_DEFAULTS) -> None:
+        if not isinstance(name, str) or not name.strip():
+            raise DefinitionError(
+                f"the name of a graph must be a text that is not empty, not {name!r:.60}; leave it "
+                "out, or pass one such as 'report'"
+            )
         self.name = name
         self.defaults = defaults
         self.depth = 1
@@ -151,7 +174,7 @@ class Definition:
         Args:
             name: The keyword of `run(...)`, and the name of the parameters that take it.
             annotation: Its type, checked against the parameters it feeds.
-            default: The value of runs that leave the input out.
+            default: The value of runs that leave the input out; of that type, or None.
         """
         check_id(name)
         if name == "self":  # the one keyword that no method of a graph can take
@@ -160,6 +183,8 @@ class Definition:
         if name in self._inputs or name in self._entries:
             place = location(*find_caller())
             self._problems.append(Problem(f"the name {name!r} is used twice", name, place))
+        if problem := default_problem(name, annotation, default):
+            self._problems.append(Problem(problem, name, location(*find_caller())))
         self._inputs[name] = Input(name, annotation, default)
         return Ref(self, name)
 

@@ -62,5 +62,6 @@ def _problems(kind: str, names: list[str], error: ValidationError) -> list[Probl
             found[field] = f"{kind} needs {field!r}; pass {field}=..."
         else:
             place = ".".join(str(part) for part in details["loc"])
-            found[field] = f"{kind}: {place}={details['input']!r:.60}: {details['msg']}"
+            what = details["msg"].removeprefix("Value error, ")
+            found[field] = f"{kind}: {place}={details['input']!r:.60}: {what}"
     return [Problem(text) for text in found.values()]

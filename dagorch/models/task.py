@@ -96,7 +96,7 @@ class SubTask(StrictModel):
     """
 
     id: str
-    """Unique in the plan."""
+    """Unique in the plan, and not blank."""
     description: str
     agent_type: Role = AgentType.ANALYST
     priority: int = 1
@@ -117,6 +117,13 @@ class SubTask(StrictModel):
             dependencies: str | list[str] = ...,
             metadata: dict[str, Any] = ...,
         ) -> None: ...
+
+    @field_validator("id", "agent_type")
+    @classmethod
+    def _not_blank(cls, value: str) -> str:
+        if not value.strip():
+            raise ValueError("it is empty; pass a text such as 'researcher'")
+        return value
 
     @field_validator("dependencies", mode="before")
     @classmethod

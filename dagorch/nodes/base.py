@@ -43,7 +43,7 @@ class Node(Generic[T]):
     A typed step of a graph. It is immutable, so one node can be in several graphs.
 
     Raises:
-        DefinitionError: The id is empty or has a character that paths use (`/ [ ]`), or the
+        DefinitionError: The id is blank or has a character that paths use (`/ [ ]`), or the
             policy is not a `Policy`.
     """
 
@@ -76,7 +76,7 @@ class Node(Generic[T]):
 
 def check_id(id: object) -> None:
     """Raise `DefinitionError` if an id cannot be part of a path such as `refine[2]/critic`."""
-    if not isinstance(id, str) or not id:
+    if not isinstance(id, str) or not id.strip():
         raise DefinitionError(f"an id must be a string that is not empty, not {id!r}")
     # The quick test accepts most ids: an identifier has no forbidden character.
     if not id.isidentifier() and RESERVED_CHARACTERS.search(id):

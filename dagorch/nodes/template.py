@@ -14,13 +14,12 @@ from dagorch.errors import DefinitionError, did_you_mean
 from dagorch.models.ref import REF_MARK
 from dagorch.models.truncate import truncate
 from dagorch.nodes.fields import get_field
+from dagorch.nodes.textless import textless
 
 __all__ = ["Template", "as_text"]
 
 _TOKEN = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 _LEADING_NAME = re.compile(r"\s*([^\W\d]\w*)\s*")
-_BARE = re.compile(r"<.* at 0x[0-9a-fA-F]+>", re.DOTALL)
-"""The repr of an object that has only an address: a generator, a function, a bare object."""
 _ESCAPE = "a literal brace is written '{{' or '}}'"
 
 
@@ -95,7 +94,7 @@ class Template:
 
         Raises:
             DefinitionError: Fields have no value; the message names them all. Or a value has no
-                such part, is None, or has no text but its address.
+                such part, is None, or is or holds an object without a text of its own.
 
         Cost: each field is converted to text once, however often it appears.
 
@@ -116,14 +115,10 @@ class Template:
                     f"the value of '{{{part}}}' is None; write '{{{part}?}}' in the template if "
                     "its place may stay empty"
                 )
-        texts = {part: as_text(value) for part, value in found.items()}
-        for part, text in texts.items():
-            if text.startswith("<") and not isinstance(found[part], str) and _BARE.fullmatch(text):
-                raise DefinitionError(
-                    f"the value of '{{{part}}}' is a {type(found[part]).__name__} without a text "
-                    f"of its own: {truncate(text, 60)!r}; pass text, data, or an object with "
-                    "__str__"
-                )
+        texts = {
+            part: value if type(value) is str else as_text(value, f"the value of '{{{part}}}'")
+            for part, value in found.items()
+        }
         pieces = list(self._pieces)
         for hole in self._holes:
             pieces[hole] = texts[pieces[hole]]
@@ -138,7 +133,7 @@ def _part_of(values: Mapping[str, object], part: str) -> object:
         raise DefinitionError(f"the template has '{{{part}}}', but {error.args[0]}") from None
 
 
-def as_text(value: object) -> str:
+def as_text(value: object, place: str = "the value") -> str:
     r"""
     Convert a value to the text that a model reads.
 
@@ -151,8 +146,13 @@ def as_text(value: object) -> str:
 
     A set is sorted by the texts of its items, so that equal values give equal prompts.
 
+    Args:
+        value: The value.
+        place: What the value is, for the message of an error.
+
     Raises:
-        Exception: Whatever the value's own `__str__` raises, and nothing else.
+        DefinitionError: The value is or holds an object without a text of its own.
+        Exception: Whatever the value's own `__str__` raises.
 
     Example:
         >>> as_text(["tea", "coffee"])
@@ -172,6 +172,10 @@ def as_text(value: object) -> str:
         return value
     if value is None:
         return ""
+    if what := textless(value):
+        raise DefinitionError(
+            f"{place} is {what}; pass text, data, or an object with a __str__ of its own"
+        )
     if isinstance(value, set | frozenset):
         value = sorted(value, key=str)
     if isinstance(value, list | tuple | deque):

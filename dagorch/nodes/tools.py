@@ -15,6 +15,7 @@ from dagorch.models.user_objects import error_text
 from dagorch.nodes.base import Kind, Node
 from dagorch.nodes.llm import LLM
 from dagorch.nodes.signature import ParameterSpec, signature_of
+from dagorch.nodes.textless import textless
 from dagorch.nodes.types import type_name
 
 __all__ = ["CallWithTools", "Conversation", "Toolbox", "has_answer", "tool_spec"]
@@ -145,6 +146,11 @@ def _tool_message(call: ToolCall, value: Any) -> Message:
     what = unawaited(value)
     if what:  # a mistake in the code, which no model can repair
         raise OutputTypeError(f"tool {call.name!r} returned {what}")
+    if what := textless(value):
+        raise OutputTypeError(
+            f"tool {call.name!r} returned {what}; return text, data, or an object with a __str__ "
+            "of its own"
+        )
     try:
         text = value if isinstance(value, str) else json.dumps(value, default=str)
     except Exception as error:

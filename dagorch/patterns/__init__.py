@@ -6,6 +6,7 @@ Each name is imported at its first use.
 
 from __future__ import annotations
 
+from pkgutil import iter_modules
 from typing import TYPE_CHECKING
 
 from dagorch.lazy_exports import lazy_exports
@@ -41,8 +42,5 @@ __getattr__, __dir__ = lazy_exports(
         "dagorch.patterns.subtasks": "subtask_graph",
         "dagorch.patterns.swarm": "Swarm swarm_graph",
     },
-    submodules=(
-        "cascade citations conditional findings iterative loop_state partition planner questions "
-        "sequential steps subtasks swarm token_limits"
-    ),
+    submodules=" ".join(module.name for module in iter_modules(__path__)),
 )

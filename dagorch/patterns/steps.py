@@ -68,7 +68,10 @@ class StepLLM(LLM[str]):
 
     def opening(self, inputs: Mapping[str, Any]) -> tuple[Any, ...]:
         """Return the first messages, with the earlier outputs filled in."""
-        texts = {name: as_text(value) for name, value in inputs["results"].items()}
+        texts = {
+            name: as_text(value, f"the result of {name!r}")
+            for name, value in inputs["results"].items()
+        }
         paragraphs = [f"{name}: {text}" for name, text in texts.items() if text.strip()]
         text = f"{join_texts(paragraphs, self.read_bytes)}\n\n" if paragraphs else ""
         return LLM.opening(self, {**inputs, "results": text})

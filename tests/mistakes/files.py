@@ -38,6 +38,40 @@ nodes:
 """,
     "a graph has no field 'input'", "did you mean 'inputs'?",
 )  # fmt: skip
+a_default_of_another_type = refused_file(
+    """
+inputs:
+  depth:
+    type: int
+    default: three # here
+nodes:
+  view: {prompt: "Tea, {depth} times"}
+""",
+    "input 'depth' takes int, but its default is a str: 'three'", "change one of them",
+)  # fmt: skip
+a_default_of_a_nested_graph = refused_file(
+    """
+inputs: [topics]
+nodes:
+  views:
+    over: topics
+    map:
+      inputs:
+        item: str
+        tags: {type: "list[str]", default: tea} # here
+      nodes:
+        view: {prompt: "On {item}, {tags}"}
+""",
+    "input 'tags' takes list[str], but its default is a str: 'tea'", "change one of them",
+)  # fmt: skip
+a_blank_name_of_the_graph = refused_file(
+    """
+name: " " # here
+nodes:
+  view: {prompt: Tea?}
+""",
+    "the name of a graph must be a text that is not empty", "leave it out",
+)  # fmt: skip
 no_nodes = refused_file(
     """
 name: flow # here

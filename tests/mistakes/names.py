@@ -325,3 +325,22 @@ async def a_misspelt_provider_of_a_node(provider):
 async def a_misspelt_provider_of_the_run(provider):
     both = {"fast": provider, "slow": ScriptedProvider(name="slow")}
     await run(both, LLM("view", prompt="Views on tea", provider="fsat"))  # here
+
+
+@refused("an id must be a string that is not empty, not ' '", "' '", "not empty")
+async def a_blank_id(provider):
+    await run(provider, LLM(" ", prompt="Tea?"))  # here
+
+
+@refused("the name of a graph must be a text that is not empty, not ''", "graph", "leave it out")
+async def an_empty_name_of_a_graph(provider):
+    graph = Graph("")  # here
+    graph.add(LLM("view", prompt="Tea?"))
+    await graph.run(provider=provider)
+
+
+@refused("the name of a graph must be a text that is not empty, not 3", "graph", "leave it out")
+async def a_graph_with_a_number_as_name(provider):
+    graph = Graph(3)  # here
+    graph.add(LLM("view", prompt="Tea?"))
+    await graph.run(provider=provider)

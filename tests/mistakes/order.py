@@ -266,6 +266,15 @@ async def a_subtask_after_itself(provider):
     await Own(provider, [SubTask("a", "A", dependencies=["a"])]).execute_workflow("Tea?")
 
 
+@fails("decompose", "SubTask: id=''", "pass a text such as 'researcher'")
+async def a_subtask_without_an_id(provider):
+    class Wrong(Own):
+        async def decompose_task(self, task, context=None):
+            return [SubTask("", task)]  # here
+
+    await Wrong(provider).execute_workflow("Tea?")
+
+
 @fails("decompose", "two subtasks have the id 'a'", "id")
 async def two_subtasks_of_one_id(provider):
     await Own(provider, [SubTask("a", "A"), SubTask("a", "B")]).execute_workflow("Tea?")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from io import BytesIO, TextIOWrapper
 
-from dagorch import LLM, Graph
-from dagorch.models.llm import Message
-from tests.mistakes.matrix import fails, refused, run
+from dagorch import LLM, Graph, OrchestratorConfig, SequentialOrchestrator
+from dagorch.models.llm import LLMResponse, Message, ToolCall
+from dagorch.providers.scripted import ScriptedProvider
+from tests.mistakes.matrix import ASK, fails, refused, run, step_graph
 
 
 @refused("'{}' is not an input", "LLM node 'view'", "an input has a name, as in '{topic}'")
@@ -120,7 +122,15 @@ async def a_misspelt_role(provider):
 
 @dataclass
 class Doc:
-    title: str
+    title: object
+
+
+class Teapot:
+    def title(self) -> str:
+        return "Tea"
+
+
+ONE_NODE = step_graph()
 
 
 @refused("'titel'", "node 'view'", "did you mean 'title'?")
@@ -145,6 +155,116 @@ async def a_misspelt_key_of_a_dict(provider):
     graph.input("doc")
     graph.add(LLM("view", prompt="On {doc.titel}"))
     await graph.run(provider=provider, doc={"title": "Tea"})
+
+
+@fails("view", "the value of '{facts}' is None", "write '{facts?}'")
+async def nothing_in_a_prompt(provider):
+    graph = Graph("flow")
+    graph.input("facts")
+    graph.add(LLM("view", prompt="On {facts}"))
+    await graph.run(provider=provider, facts=None)
+
+
+@fails("view", "the value of '{facts}' is a Graph without a text", "pass text, data, or an object")
+async def a_graph_in_a_prompt(provider):
+    graph = Graph("flow")
+    graph.function(lambda: ONE_NODE, id="facts")
+    graph.add(LLM("view", prompt="On {facts}"))
+    await graph.run(provider=provider)
+
+
+@fails(
+    "view", "'{facts}' is a list that holds a LLM without a text", "pass text, data, or an object"
+)
+async def a_node_among_the_values_of_a_prompt(provider):
+    graph = Graph("flow")
+    graph.function(lambda: [ASK], id="facts")
+    graph.add(LLM("view", prompt="On {facts}"))
+    await graph.run(provider=provider)
+
+
+@fails("view", "'{service}' is a ScriptedProvider without a text", "pass text, data, or an object")
+async def a_provider_in_a_prompt(provider):
+    graph = Graph("flow")
+    graph.input("service")
+    graph.add(LLM("view", prompt="Ask {service}"))
+    await graph.run(provider=provider, service=provider)
+
+
+@fails("view", "'{doc}' is a type without a text", "pass text, data, or an object")
+async def a_class_in_a_prompt(provider):
+    graph = Graph("flow")
+    graph.input("doc")
+    graph.add(LLM("view", prompt="On {doc}"))
+    await graph.run(provider=provider, doc=Doc)
+
+
+@fails("view", "'{doc.title}' is a method without a text", "pass text, data, or an object")
+async def a_method_without_its_call_in_a_prompt(provider):
+    graph = Graph("flow")
+    graph.input("doc")
+    graph.add(LLM("view", prompt="On {doc.title}"))
+    await graph.run(provider=provider, doc={"title": Teapot().title})
+
+
+@fails(
+    "view",
+    "'{doc}' is a Doc that holds a function without a text",
+    "pass text, data, or an object",
+)
+async def a_function_in_a_dataclass_in_a_prompt(provider):
+    graph = Graph("flow")
+    graph.input("doc")
+    graph.add(LLM("view", prompt="On {doc}"))
+    await graph.run(provider=provider, doc=Doc(lambda: "Tea"))
+
+
+@fails("view", "'{lines}' is a generator without a text", "pass text, data, or an object")
+async def a_generator_in_a_prompt(provider):
+    graph = Graph("flow")
+    graph.function(lambda: (line for line in ["Tea"]), id="lines")
+    graph.add(LLM("view", prompt="On {lines}"))
+    await graph.run(provider=provider)
+
+
+@fails("view", "'{pot}' is a Teapot without a text", "an object with a __str__ of its own")
+async def an_object_without_a_text_in_a_prompt(provider):
+    graph = Graph("flow")
+    graph.input("pot")
+    graph.add(LLM("view", prompt="On {pot}"))
+    await graph.run(provider=provider, pot=Teapot())
+
+
+@fails("view", "'{page}' is a TextIOWrapper without a text", "pass text, data, or an object")
+async def an_open_file_in_a_prompt(provider):
+    graph = Graph("flow")
+    graph.input("page")
+    graph.add(LLM("view", prompt="On {page}"))
+    await graph.run(provider=provider, page=TextIOWrapper(BytesIO(b"Tea")))
+
+
+@fails(
+    "second",
+    "the result of 'first' is a builtin_function_or_method without a text",
+    "pass text, data, or an object",
+)
+async def a_step_that_returns_a_function(provider):
+    handlers = {"first": lambda step, context: "tea".upper}
+    config = OrchestratorConfig(steps=["first", "second"], max_retries=0)
+    await SequentialOrchestrator(config, provider, step_handlers=handlers).execute_workflow("Tea?")
+
+
+@fails(
+    "view/rounds[0]/tools[0]/tool",
+    "tool 'pot' returned a Teapot without a text",
+    "return text, data, or an object",
+)
+async def a_tool_that_returns_a_bare_object(provider):
+    def pot() -> object:
+        return Teapot()
+
+    asks = LLMResponse("", "m", tool_calls=(ToolCall("1", "pot", "{}"),))
+    await run(ScriptedProvider([asks, "done"]), LLM("view", prompt="Tea?", tools=[pot]))
 
 
 @fails("view", "history of LLM node 'view': messages='Tea?'", "a list of values")

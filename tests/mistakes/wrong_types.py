@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from dagorch import LLM, Context, Graph
 from dagorch.nodes import Function
-from tests.mistakes.matrix import fails, refused, run
+from tests.mistakes.matrix import ASK, fails, refused, run
 
 
 def count(text: str) -> int:
@@ -257,6 +257,40 @@ async def an_annotation_that_does_not_exist(provider):
 
     graph = Graph("flow")
     graph.function(count)  # here
+    await graph.run(provider=provider)
+
+
+@fails("view", "the value of '{facts}' is None", "write '{facts?}'")
+async def a_forgotten_return_without_annotation(provider):
+    async def facts():
+        "tea".upper()
+
+    graph = Graph("flow")
+    graph.function(facts)
+    graph.add(LLM("view", prompt="On {facts}"))
+    await graph.run(provider=provider)
+
+
+@refused("takes int, but its default is a str: '3'", "input 'number'", "change one of them")
+async def a_default_of_an_input_as_text(provider):
+    graph = Graph("flow")
+    graph.input("number", int, "3")  # here
+    graph.add(LLM("view", prompt="Tea, {number} times"))
+    await graph.run(provider=provider)
+
+
+@refused("the node 'ask' itself is in it", "input 'texts' of node 'join'", "bind the ref")
+async def a_node_in_a_list_of_refs(provider):
+    graph = Graph("flow")
+    view = graph.add(LLM("view", prompt="Tea?"))
+    graph.function(join, texts=[view, ASK])  # here
+    await graph.run(provider=provider)
+
+
+@refused("the node 'ask' itself is in it", "input 'parts' of node 'size'", "bind the ref")
+async def a_node_in_a_dict(provider):
+    graph = Graph("flow")
+    graph.function(lambda parts: len(parts), id="size", parts={"tea": (ASK,)})  # here
     await graph.run(provider=provider)
 
 

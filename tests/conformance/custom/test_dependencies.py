@@ -61,7 +61,7 @@ async def test_a_subtask_starts_after_its_dependencies_end() -> None:
         ([task("a", "b"), task("b", "c"), task("c", "a")], CycleError, "a -> "),
         ([task("a", "a")], CycleError, "a -> a"),
         ([task("a"), task("a")], DefinitionError, "two subtasks have the id 'a'"),
-        ([task("")], DefinitionError, "has no id"),
+        ([task("a").model_copy(update={"id": ""})], DefinitionError, "has no id"),
         ([], DefinitionError, "at least one"),
         (["a"], DefinitionError, "'a', which is not a SubTask"),
         (None, DefinitionError, "a NoneType, not a list"),
@@ -78,6 +78,14 @@ async def test_a_wrong_plan_fails_before_anything_runs(
     chain = _causes(caught.value)
     assert any(isinstance(error, cause) for error in chain)
     assert caught.value.partial_results.status == "failed"
+
+
+@pytest.mark.parametrize("id", ["", " ", "\n"])
+def test_a_blank_id_or_role_is_refused_when_the_subtask_is_made(id: str) -> None:
+    with pytest.raises(DefinitionError, match=r"SubTask: id=.*: it is empty; pass a text"):
+        task(id)
+    with pytest.raises(DefinitionError, match=r"SubTask: agent_type=.*: it is empty; pass a text"):
+        SubTask("a", "A", agent_type=id)
 
 
 async def test_a_planner_with_a_wrong_plan_is_retried_immediately() -> None:

@@ -178,7 +178,6 @@ def test_templates_are_values() -> None:
         (True, "True"),
         (0.1, "0.1"),
         (Teapot(), "short and {stout}"),
-        (Source, str(Source)),
         ([], ""),
         (["a", "b"], "1. a\n\n2. b"),
         (("a",), "1. a"),

@@ -29,7 +29,14 @@ def nothing(results: Any) -> Any:
     """Do nothing."""
 
 
-@given(st.lists(st.text("ab/[] ", min_size=1, max_size=3), unique=True, min_size=1, max_size=6))
+@given(
+    st.lists(
+        st.text("ab/[] ", min_size=1, max_size=3).filter(str.strip),
+        unique=True,
+        min_size=1,
+        max_size=6,
+    )
+)
 def test_each_step_reads_all_before_it_with_any_names(names: list[str]) -> None:
     steps = [Step(name, nothing if n % 2 else None) for n, name in enumerate(names)]
     graph = sequential_graph(steps, "Why?")
