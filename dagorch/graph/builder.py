@@ -144,7 +144,7 @@ class BuilderMethods(Definition):
         See `Merge` for the options.
         """
         node = Merge(id, reducer, wait, tolerate_failures, policy=policy)
-        refs = several(sources, f"merge {id!r}: sources", (Ref, str))
+        refs = several(sources, f"merge {id!r}: sources", (Ref, str), ordered=True)
         for ref in refs:
             if not isinstance(ref, Ref):
                 raise DefinitionError(
@@ -218,7 +218,7 @@ class BuilderMethods(Definition):
             policy: The policy of the map as a whole; the nodes inside have their own.
             bindings: The body's other inputs, the same for each item.
         """
-        inner = self._body(body, {*bindings, item_input or ""})
+        inner = self._body(body, [*bindings, item_input or ""])
         node = Map(id or inner.name, inner, item_input, max_parallel, on_item_error, policy=policy)
         bound = {node.parameter: over}
         return self.add(node, after=after, after_end=after_end, **bound, **bindings)

@@ -19,7 +19,7 @@ from dagorch.models.user_objects import passes, short_repr
 from dagorch.nodes.base import Node, check_id
 from dagorch.nodes.branch import Branch
 from dagorch.nodes.signature import ParameterSpec
-from dagorch.nodes.types import type_name, value_check
+from dagorch.nodes.types import is_plain_value, type_name, value_check
 
 if TYPE_CHECKING:
     from dagorch.graph.plan import Plan
@@ -56,12 +56,16 @@ class Input:
 
 def default_problem(name: str, annotation: Any, default: Any) -> str:
     """
-    Return what is wrong with an input's default; empty if its type accepts it, or if it is None.
+    Return what is wrong with an input's type or default; empty if nothing is.
+
+    The type must accept the default. None is a default of any type.
 
     Example:
         >>> default_problem("depth", int, "3")
         "input 'depth' takes int, but its default is a str: '3'; change one of them"
     """
+    if is_plain_value(annotation):
+        return f"input {name!r}: {annotation!r:.60} is not a type; a default is passed as default="
     if default is NO_DEFAULT or default is None or passes(value_check(annotation), default):
         return ""
     return (

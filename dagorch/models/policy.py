@@ -6,9 +6,9 @@ Only options; `scheduler/` decides.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from types import FunctionType, MethodType
+from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from dagorch.errors import DefinitionError
@@ -50,8 +50,8 @@ def _is_exception_class(kind: object) -> bool:
 
 def _names(policy: Policy, option: str) -> None:
     """Make an option a tuple of names."""
-    names = several(getattr(policy, option), option)
-    if not all(isinstance(name, str) and name for name in names):
+    names = several(getattr(policy, option), option, ordered=option == "fallback_models")
+    if not all(isinstance(name, str) and name.strip() for name in names):
         raise DefinitionError(f"{option}={names!r:.60} must be a name or a list of names")
     object.__setattr__(policy, option, names)
 
@@ -253,7 +253,12 @@ class Policy:
         if isinstance(self.fallback, type):
             name = self.fallback.__name__
             raise DefinitionError(f"fallback={name} is a class; pass an instance: {name}(...)")
-        if isinstance(self.fallback, FunctionType | MethodType):
+        if isinstance(self.fallback, Iterator):
+            raise DefinitionError(
+                f"fallback={self.fallback!r:.60} is empty after its first use; pass a list of its "
+                "items"
+            )
+        if isinstance(self.fallback, FunctionType | MethodType | BuiltinFunctionType):
             name = self.fallback.__name__
             raise DefinitionError(
                 f"fallback={name} is a function; as a node that is called, pass "

@@ -98,7 +98,7 @@ class RunOptions:
         return f"max_cost={self.max_cost!r} must be dollars of at least 0"
 
     def _downgrade_problem(self) -> str | None:
-        if not isinstance(self.downgrade, str | Mapping | None):
+        if not isinstance(self.downgrade, str | Mapping | None) or self.downgrade == "":
             return f"downgrade={self.downgrade!r:.60} is neither a model nor a mapping of models"
         if self.downgrade and not self.has_ceiling:
             return "downgrade= does nothing without a ceiling; give max_cost or max_tokens"

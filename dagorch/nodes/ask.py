@@ -14,6 +14,7 @@ from dagorch.models.suggest import suggest_options
 from dagorch.nodes.base import Kind, Node
 from dagorch.nodes.signature import ParameterSpec
 from dagorch.nodes.template import Template
+from dagorch.nodes.types import is_plain_value
 
 __all__ = ["Ask"]
 
@@ -41,6 +42,12 @@ class Ask(Node[Any]):
             Template(self.question)
         except DefinitionError as error:
             raise DefinitionError(f"ask {self.id!r}: {error}") from None
+
+        if isinstance(self.output, str) or is_plain_value(self.output):
+            raise DefinitionError(
+                f"ask {self.id!r}: output={self.output!r:.60} is not a type; pass a type, not a "
+                "value"
+            )
 
     @property
     def template(self) -> Template:

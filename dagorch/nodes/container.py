@@ -54,6 +54,15 @@ def items_problem(value: object) -> str | None:
     return None if isinstance(value, Iterable) else "is not a sequence"
 
 
+def _check_input_name(node: Node[Any], option: str) -> None:
+    name = getattr(node, option)
+    if not isinstance(name, str | None):
+        raise DefinitionError(
+            f"{node.kind.value} {node.id!r}: {option}={name!r:.60} must be the name of an input of "
+            "the body, as text"
+        )
+
+
 def _check_body(node: Node[Any], body: object) -> None:
     if not hasattr(body, "entries"):
         raise DefinitionError(
@@ -109,6 +118,7 @@ class Loop(Node[Any]):
     def __post_init__(self) -> None:
         Node.__post_init__(self)
         _check_body(self, self.body)
+        _check_input_name(self, "state_input")
         if self.max_iterations is not None:
             problem = count_problem("max_iterations", self.max_iterations)
             if problem:
@@ -165,6 +175,7 @@ class Map(Node[list[Any]]):
     def __post_init__(self) -> None:
         Node.__post_init__(self)
         _check_body(self, self.body)
+        _check_input_name(self, "item_input")
         if self.max_parallel is not None:
             problem = count_problem("max_parallel", self.max_parallel)
             if problem:

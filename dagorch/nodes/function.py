@@ -126,6 +126,10 @@ class Function(Node[Any]):
         fn = self.fn
         if not callable(fn):
             raise DefinitionError(f"function node {self.id!r}: {fn!r:.60} is not callable")
+        if not isinstance(self.expand, bool):
+            raise DefinitionError(
+                f"function node {self.id!r}: expand={self.expand!r:.60} must be True or False"
+            )
         object.__setattr__(self, "_signature", signature_of(fn))
 
     @property

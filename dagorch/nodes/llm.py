@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar, cast
@@ -146,12 +147,18 @@ class LLM(Node[T], Generic[T]):
             value = getattr(self, name)
             if not isinstance(value, str | None):
                 return f"{name}={value!r:.60} must be a name, as text"
-        if not isinstance(self.temperature, int | float | None):
-            return f"temperature={self.temperature!r:.60} must be a number"
+        for name in ("model", "provider"):
+            if getattr(self, name) is None:
+                return f"{name}=None must be a name, as text; leave it out for the run's own"
+        heat = self.temperature
+        if heat is not None and (
+            isinstance(heat, bool) or not isinstance(heat, int | float) or not 0 <= heat < math.inf
+        ):
+            return f"temperature={heat!r:.60} must be a number of at least 0"
         if not isinstance(self.extra, Mapping | None):
             return f"extra={self.extra!r:.60} must be a dict of the service's fields"
-        if not all(isinstance(text, str) for text in self.stop):
-            return f"stop={self.stop!r:.60} must be texts"
+        if not all(isinstance(text, str) and text for text in self.stop):
+            return f"stop={self.stop!r:.60} must be texts that are not empty"
         return (
             self.max_tokens is not None and count_problem("max_tokens", self.max_tokens)
         ) or count_problem("max_tool_rounds", self.max_tool_rounds)

@@ -67,6 +67,11 @@ class Merge(Node[Any]):
                 f"merge {self.id!r}: wait={self.wait!r} is not 'all', 'any' or a number of at "
                 "least 1"
             )
+        if not isinstance(self.tolerate_failures, bool):
+            raise DefinitionError(
+                f"merge {self.id!r}: tolerate_failures={self.tolerate_failures!r:.60} must be True "
+                "or False"
+            )
         if self.tolerate_failures and self.wait != "all":
             raise DefinitionError(
                 f"merge {self.id!r}: tolerate_failures goes with wait='all'; a quorum tolerates "

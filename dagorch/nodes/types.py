@@ -21,11 +21,13 @@ from dagorch.models.truncate import truncate
 __all__ = [
     "bare_type",
     "can_flow",
+    "is_plain_value",
     "is_union",
     "type_name",
     "value_check",
 ]
 
+_PLAIN_VALUES = (bool, int, float, complex, bytes, list, tuple, set, frozenset, dict)
 Check = Callable[[object], bool]
 
 # A type nested deeper than this, or an alias that names itself, counts as unknown.
@@ -106,6 +108,17 @@ def value_check(t: Any) -> Check | None:
         return _cached_check(t)
     except TypeError:
         return _check(t)
+
+
+def is_plain_value(t: Any) -> bool:
+    """
+    Return whether an annotation is a value in the place of a type.
+
+    Example:
+        >>> is_plain_value(3), is_plain_value([]), is_plain_value(int), is_plain_value("Later")
+        (True, True, False, False)
+    """
+    return isinstance(t, _PLAIN_VALUES)
 
 
 def bare_type(t: Any) -> Any:

@@ -143,3 +143,8 @@ async def a_cheaper_model_of_a_config_without_a_ceiling(provider):
 @refused("max_cost='1.00'", "graph 'flow'", "pass dollars as a number: max_cost=1.00")
 async def a_ceiling_as_text(provider):
     await run(provider, ASK, max_cost="1.00")  # here
+
+
+@refused("downgrade=''", "graph 'flow'", "a model")
+async def an_empty_cheaper_model(provider):
+    await run(provider, LLM("view", prompt="Tea?"), max_cost=1, downgrade="")

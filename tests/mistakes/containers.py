@@ -313,3 +313,41 @@ async def a_map_of_which_every_item_fails(provider):
     graph = Graph("flow")
     graph.map(Function("view", broken), over=[1, 2, 3], max_parallel=1)
     await graph.run(provider=provider)
+
+
+@refused("item_input=3 must be the name", "map 'view'", "as text")
+async def a_number_as_the_input_of_a_map(provider):
+    graph = Graph("flow")
+    graph.map(LLM("view", prompt="On {item}"), over=["tea"], item_input=3)  # here
+    await graph.run(provider=provider)
+
+
+@refused("item_input=['item'] must be the name", "map 'view'", "as text")
+async def a_list_as_the_input_of_a_map(provider):
+    graph = Graph("flow")
+    graph.map(LLM("view", prompt="On {item}"), over=["tea"], item_input=["item"])  # here
+    await graph.run(provider=provider)
+
+
+@refused("state_input=['state'] must be the name", "loop 'improve'", "as text")
+async def a_list_as_the_input_of_a_loop(provider):
+    graph = Graph("flow")
+    body = step_graph()
+    graph.loop("improve", body, max_iterations=2, state_input=["state"], state="tea")  # here
+    await graph.run(provider=provider)
+
+
+@refused("tolerate_failures='no' must be True or False", "merge 'both'", "True or False")
+async def a_flag_of_a_merge_by_a_word(provider):
+    graph = Graph("flow")
+    view = graph.add(LLM("view", prompt="Tea?"))
+    graph.merge("both", [view], tolerate_failures="no")  # here
+    await graph.run(provider=provider)
+
+
+@refused("is a set, which has no order", "merge 'both'", "pass a list")
+async def a_set_of_sources_of_a_merge(provider):
+    graph = Graph("flow")
+    views = {graph.add(LLM(id, prompt="Tea?")) for id in ("one", "two")}
+    graph.merge("both", views)  # here
+    await graph.run(provider=provider)

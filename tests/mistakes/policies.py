@@ -230,3 +230,21 @@ async def an_attempt_timeout_of_a_map(provider):
 @refused("fallback=", "LLM", "instance")
 async def a_class_as_a_fallback(provider):
     await run(provider, LLM("view", prompt="Tea?", policy=Policy(fallback=LLM)))  # here
+
+
+@refused("is a set, which has no order", "fallback_models", "pass a list")
+async def a_set_of_fallback_models(provider):
+    policy = Policy(fallback_models={"grok-3", "gpt-4"})  # here
+    await run(provider, LLM("view", prompt="Tea?", policy=policy))
+
+
+@refused("is empty after its first use", "fallback", "pass a list")
+async def an_iterator_as_a_fallback(provider):
+    policy = Policy(fallback=iter(["tea"]))  # here
+    await run(provider, LLM("view", prompt="Tea?", policy=policy))
+
+
+@refused("fallback=len is a function", "fallback", "Function('len', len)")
+async def a_builtin_function_as_a_fallback(provider):
+    policy = Policy(fallback=len)  # here
+    await run(provider, LLM("view", prompt="Tea?", policy=policy))

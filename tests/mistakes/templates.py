@@ -324,3 +324,28 @@ async def extra_as_text(provider):
 @refused("max_tool_rounds=0 must be a whole number", "LLM node 'view'", "at least 1")
 async def no_rounds_of_tools(provider):
     await run(provider, LLM("view", prompt="Tea?", max_tool_rounds=0))  # here
+
+
+@refused("temperature=nan", "LLM node 'view'", "a number of at least 0")
+async def a_temperature_that_is_no_number(provider):
+    await run(provider, LLM("view", prompt="Tea?", temperature=float("nan")))  # here
+
+
+@refused("temperature=-1", "LLM node 'view'", "a number of at least 0")
+async def a_negative_temperature(provider):
+    await run(provider, LLM("view", prompt="Tea?", temperature=-1))  # here
+
+
+@refused("temperature=True", "LLM node 'view'", "a number of at least 0")
+async def a_flag_as_temperature(provider):
+    await run(provider, LLM("view", prompt="Tea?", temperature=True))  # here
+
+
+@refused("stop=('',)", "LLM node 'view'", "texts that are not empty")
+async def an_empty_stop(provider):
+    await run(provider, LLM("view", prompt="Tea?", stop=""))  # here
+
+
+@refused("model=None must be a name", "LLM node 'view'", "leave it out")
+async def none_as_a_model(provider):
+    await run(provider, LLM("view", prompt="Tea?", model=None))  # here

@@ -324,3 +324,24 @@ async def deps_that_were_not_passed(provider):
     graph = Graph("flow")
     graph.function(deps)
     await graph.run(provider=provider)
+
+
+@refused("input 'number': 3 is not a type", "input 'number'", "default=")
+async def a_default_in_the_place_of_a_type(provider):
+    graph = Graph("flow")
+    graph.input("number", 3)  # here
+    graph.add(LLM("view", prompt="Tea, {number} times"))
+    await graph.run(provider=provider)
+
+
+@refused("output=['yes', 'no'] is not a type", "ask 'sure'", "pass a type")
+async def answers_in_the_place_of_a_type(provider):
+    graph = Graph("flow")
+    graph.add(LLM("view", prompt="Tea?"))
+    graph.ask("sure", "Sure?", output=["yes", "no"])  # here
+    await graph.run(provider=provider)
+
+
+@refused("expand='no' must be True or False", "function node 'plan'", "True or False")
+async def a_flag_of_an_expansion_by_a_word(provider):
+    await run(provider, Function("plan", lambda: "tea", expand="no"))  # here

@@ -15,6 +15,7 @@ from dagorch import AgentResult, AgentType, OrchestratorResult, StreamEvent, Sub
 from tests.conformance.doubles import by_tier, cascade, talking
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=20)
+NAMES = TEXTS.filter(str.strip)
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers() | NUMBERS | TEXTS,
@@ -30,7 +31,8 @@ AGENTS = st.builds(
 MODELS = st.one_of(
     AGENTS,
     st.builds(
-        SubTask, id=TEXTS, description=TEXTS, agent_type=ROLES, priority=st.integers(),
+        SubTask, id=NAMES, description=TEXTS, agent_type=st.sampled_from(AgentType) | NAMES,
+        priority=st.integers(),
         dependencies=st.lists(TEXTS, max_size=3),
     ),
     st.builds(
