@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from numbers import Real
 
-__all__ = ["count_problem", "seconds_problem"]
+__all__ = ["count_problem", "seconds_problem", "temperature_problem"]
 
 
 def count_problem(name: str, value: object, least: int = 1) -> str | None:
@@ -42,3 +42,18 @@ def seconds_problem(name: str, value: object, *, zero: bool = False) -> str | No
             return None
     wanted = "of at least 0" if zero else "above 0; leave it out for no limit"
     return f"{name}={value!r:.60} must be a number of seconds {wanted}"
+
+
+def temperature_problem(value: object) -> str | None:
+    """
+    Return what is wrong with a temperature, or None; None is the service's own.
+
+    Example:
+        >>> temperature_problem("low")
+        "temperature='low' must be a number of at least 0"
+    """
+    if value is None or (
+        isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
+    ):
+        return None
+    return f"temperature={value!r:.60} must be a number of at least 0"

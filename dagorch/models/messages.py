@@ -8,6 +8,7 @@ from dataclasses import fields
 from typing import Any, TypeAlias
 
 from dagorch.errors import DefinitionError, did_you_mean
+from dagorch.models.bounds import count_problem, temperature_problem
 from dagorch.models.llm import LLMRequest, Message, Role, ToolCall, ToolSpec
 from dagorch.models.several import several
 
@@ -54,18 +55,29 @@ def build_request(
     for name, one in (("stop", str), ("tools", ToolSpec)):
         if name in request_fields:
             request_fields[name] = several(request_fields[name] or (), name, one)
-    for text in request_fields.get("stop", ()):
-        if not isinstance(text, str):
-            raise DefinitionError(f"stop contains {text!r:.60}; pass texts")
     if request_fields.get("extra") is None:
         request_fields.pop("extra", None)
-    for tool in request_fields.get("tools", ()):
-        if not isinstance(tool, ToolSpec):
-            raise DefinitionError(f"tools contains a {type(tool).__name__}; pass ToolSpec objects")
-    max_tokens = request_fields.get("max_tokens")
-    if max_tokens is not None and (not isinstance(max_tokens, int) or max_tokens < 1):
-        raise DefinitionError(f"max_tokens={max_tokens!r} must be a whole number of at least 1")
+    if problem := _option_problem(model, request_fields):
+        raise DefinitionError(problem)
     return LLMRequest(messages=parse_messages(messages), model=model or "", **request_fields)
+
+
+def _option_problem(model: object, options: Mapping[str, Any]) -> str | None:
+    """Return what is wrong with the first option of a call that cannot be sent, or None."""
+    if not isinstance(model, str | None):
+        return f"model={model!r:.60} must be a name, as text, or None"
+    for text in options.get("stop", ()):
+        if not isinstance(text, str) or not text:
+            return f"stop contains {text!r:.60}; pass texts that are not empty"
+    if not isinstance(options.get("extra", {}), Mapping):
+        return f"extra={options['extra']!r:.60} must be a dict of the service's fields"
+    for tool in options.get("tools", ()):
+        if not isinstance(tool, ToolSpec):
+            return f"tools contains a {type(tool).__name__}; pass ToolSpec objects"
+    max_tokens = options.get("max_tokens")
+    if max_tokens is not None and (problem := count_problem("max_tokens", max_tokens)):
+        return problem
+    return temperature_problem(options.get("temperature"))
 
 
 def parse_messages(messages: MessagesLike) -> tuple[Message, ...]:

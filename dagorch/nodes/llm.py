@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import functools
 import json
-import math
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar, cast
 
 from dagorch.errors import DefinitionError, InvalidOutputError, did_you_mean
-from dagorch.models.bounds import count_problem
+from dagorch.models.bounds import count_problem, temperature_problem
 from dagorch.models.llm import LLMRequest, LLMResponse, Message
 from dagorch.models.messages import ROLES
 from dagorch.models.policy import DEFAULT_POLICY, Policy, Retry
@@ -150,11 +149,8 @@ class LLM(Node[T], Generic[T]):
         for name in ("model", "provider"):
             if getattr(self, name) is None:
                 return f"{name}=None must be a name, as text; leave it out for the run's own"
-        heat = self.temperature
-        if heat is not None and (
-            isinstance(heat, bool) or not isinstance(heat, int | float) or not 0 <= heat < math.inf
-        ):
-            return f"temperature={heat!r:.60} must be a number of at least 0"
+        if problem := temperature_problem(self.temperature):
+            return problem
         if not isinstance(self.extra, Mapping | None):
             return f"extra={self.extra!r:.60} must be a dict of the service's fields"
         if not all(isinstance(text, str) and text for text in self.stop):

@@ -146,3 +146,35 @@ async def a_list_of_texts_as_messages(provider):
 @refused("stop", "", "texts")
 async def a_stop_that_is_not_text(provider):
     await provider.acomplete(TEA, stop=[3])  # here
+
+
+@fails("ask", "temperature='low'", "a number of at least 0")
+async def a_temperature_of_a_call_by_a_word(provider):
+    async def ask(context: Context) -> str:
+        return (await context.acomplete(TEA, temperature="low")).content  # here
+
+    await flow(ask).run(provider=provider)
+
+
+@fails("ask", "max_tokens=True must be a whole number", "at least 1")
+async def a_flag_as_the_bound_of_a_call(provider):
+    async def ask(context: Context) -> str:
+        return (await context.acomplete(TEA, max_tokens=True)).content  # here
+
+    await flow(ask).run(provider=provider)
+
+
+@fails("ask", "stop contains ''", "texts that are not empty")
+async def an_empty_stop_of_a_call(provider):
+    async def ask(context: Context) -> str:
+        return (await context.acomplete(TEA, stop=[""])).content  # here
+
+    await flow(ask).run(provider=provider)
+
+
+@fails("ask", "model=['grok-3'] must be a name", "as text")
+async def a_list_of_models_of_a_call(provider):
+    async def ask(context: Context) -> str:
+        return (await context.acomplete(TEA, model=["grok-3"])).content  # here
+
+    await flow(ask).run(provider=provider)
