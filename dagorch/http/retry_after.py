@@ -12,10 +12,11 @@ from typing import Final
 
 __all__ = ["NUMBER", "retry_after_seconds", "seconds_until"]
 
-NUMBER: Final = re.compile(r"\d+(?:\.\d+)?")
+NUMBER: Final = re.compile(r"\d{1,15}(?:\.\d{1,9})?", re.ASCII)
+"""A number that a header may hold: finite, and no longer than any real one."""
 _UNITS: Final = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0, "ms": 0.001, "us": 1e-6}
-_DURATION_PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|us|d|h|m|s)")
-_DURATION: Final = re.compile(rf"(?:{_DURATION_PART.pattern})+")
+_DURATION_PART: Final = re.compile(rf"({NUMBER.pattern})(ms|us|d|h|m|s)", re.ASCII)
+_DURATION: Final = re.compile(rf"(?:{_DURATION_PART.pattern}){{1,6}}", re.ASCII)
 _MIN_EPOCH_SECONDS: Final = 1e9
 """A larger plain number is a Unix timestamp; as a duration it would be thirty years."""
 
@@ -38,7 +39,7 @@ def retry_after_seconds(headers: Mapping[str, str], now: float) -> float | None:
         value = headers.get(name, "").strip()
         if NUMBER.fullmatch(value):
             return float(value) * unit
-    with suppress(ValueError):  # not a date
+    with suppress(ValueError, OverflowError):  # not a date
         return max(0.0, parsedate_to_datetime(value).timestamp() - now)
     return None
 

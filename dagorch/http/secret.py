@@ -6,15 +6,15 @@ import functools
 import hashlib
 import logging
 import secrets
-from typing import Final
+from typing import Final, NoReturn, Self
 from weakref import WeakSet
+
+from dagorch.http.scrub import remove_secrets
 
 __all__ = ["Secret"]
 
 _HTTP_LOGGERS: Final = ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.proxy")
 """They log addresses and response headers, in which a service may echo a key."""
-_MIN_LOG_FILTER_LENGTH: Final = 8
-"""A shorter value is a placeholder; it may occur in logs for other reasons."""
 
 
 class Secret:
@@ -55,21 +55,25 @@ class Secret:
 
     def scrub(self, text: str) -> str:
         """
-        Replace the key in `text` with asterisks.
+        Replace the key in `text` with asterisks; see `remove_secrets`.
 
         Example:
-            >>> Secret("sk-123").scrub("the key sk-123 expired")
+            >>> Secret("sk-12345").scrub("the key sk-12345 expired")
             'the key *** expired'
         """
-        for hidden in (self._value, *self._also):
-            if hidden:
-                text = text.replace(hidden, "***")
-        return text
+        return remove_secrets(text, (self._value, *self._also))
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a secret cannot be pickled, because the bytes would show its key")
 
     def hide_in_logs(self) -> None:
         """Scrub the key from what httpx and httpcore log, from now on and at every level."""
-        if max(map(len, (self._value, *self._also))) < _MIN_LOG_FILTER_LENGTH:
-            return
         _HIDDEN.add(self)
         for name in _HTTP_LOGGERS:
             logging.getLogger(name).addFilter(_scrub_record)  # adding it again has no effect

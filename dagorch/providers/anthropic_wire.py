@@ -6,13 +6,13 @@ import re
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
+from dagorch.http.foreign import token_count
 from dagorch.models.llm import FinishReason, LLMRequest, Message, Thought
 from dagorch.providers.anthropic_schema import to_anthropic_schema
 from dagorch.providers.dialect import Dialect, OnText, PartialToolCall, ReplyParser
 from dagorch.providers.wire import (
     alternating_turns,
     as_text,
-    as_token_count,
     merge_fields,
     parse_arguments,
     parse_data_url,
@@ -148,6 +148,7 @@ class AnthropicReplyParser(ReplyParser):
         match event.get("type"):
             case "message_start":
                 self._start_message(event["message"])
+                self.has_usage = False  # the output is not counted yet
             case "content_block_start":
                 self._start_block(event["index"], event["content_block"])
             case "content_block_delta":
@@ -156,9 +157,7 @@ class AnthropicReplyParser(ReplyParser):
                 # llama.cpp begins with this event when the first token has no text.
                 self.has_answer = True
                 self._finish_message(event["delta"])
-                usage = event.get("usage") or {}
-                self._update_usage(usage)
-                self.has_usage = "output_tokens" in usage and "input_tokens" in self._usage
+                self._read_usage(event.get("usage"))
             case "message_stop":
                 self.done = True
             case "message":
@@ -166,7 +165,6 @@ class AnthropicReplyParser(ReplyParser):
                 for index, block in enumerate(event["content"]):
                     self._start_block(index, block)
                 self._finish_message(event)
-                self.has_usage = "usage" in event
             case _:
                 pass  # `ping`, and events that the service announces it may add
 
@@ -174,7 +172,7 @@ class AnthropicReplyParser(ReplyParser):
         self.has_answer = True
         self.id = as_text(message.get("id"))
         self.model = as_text(message.get("model"))
-        self._update_usage(message.get("usage") or {})
+        self._read_usage(message.get("usage"))
 
     def _start_block(self, index: int, block: Mapping[str, Any]) -> None:
         match block["type"]:
@@ -217,22 +215,24 @@ class AnthropicReplyParser(ReplyParser):
         explanation = details.get("explanation") or details.get("category")
         self.finish_details = as_text(explanation) or self.finish_details
 
-    def _update_usage(self, usage: Mapping[str, Any]) -> None:
+    def _parse_usage(self, usage: Mapping[str, Any]) -> None:
         """Store the latest total of each count; a count that is missing keeps its value."""
         self._usage |= {name: count for name, count in usage.items() if count is not None}
 
         def total(name: str) -> int:
-            return as_token_count(self._usage.get(name))
+            return token_count(self._usage.get(name))
 
         self.cached_tokens = total("cache_read_input_tokens")
         self.cache_written_tokens = total("cache_creation_input_tokens")
         written = self._usage.get("cache_creation") or {}
-        self.cache_written_1h_tokens = as_token_count(written.get("ephemeral_1h_input_tokens"))
+        self.cache_written_1h_tokens = token_count(written.get("ephemeral_1h_input_tokens"))
         # The service's `input_tokens` exclude tokens read from or written to a cache.
         self.input_tokens = total("input_tokens") + self.cached_tokens + self.cache_written_tokens
         self.output_tokens = total("output_tokens")
         details = self._usage.get("output_tokens_details") or {}
-        self.reasoning_tokens = as_token_count(details.get("thinking_tokens"))
+        self.reasoning_tokens = token_count(details.get("thinking_tokens"))
+        if usage.get("output_tokens") is None or "input_tokens" not in self._usage:
+            raise ValueError("a count is missing")
 
     @property
     def thoughts(self) -> tuple[Thought, ...]:

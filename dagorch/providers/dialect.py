@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from secrets import token_hex
 from typing import Any, ClassVar
 
+from dagorch.http.foreign import parse_json
 from dagorch.models.llm import FinishReason, LLMRequest, Thought, ToolCall
-from dagorch.providers.wire import WireError, as_text, parse_json
+from dagorch.providers.wire import WireError, as_text
 
 __all__ = ["Dialect", "PartialToolCall", "ReplyParser"]
 
@@ -77,7 +78,7 @@ class ReplyParser(ABC):
         has_answer: The service began an answer, even an empty one.
         model: The service's name for the model.
         id: The service's id of the answer, or empty.
-        has_usage: The token counts cover the complete answer.
+        has_usage: The token counts cover the complete answer, and are numbers of tokens.
         input_tokens: The complete prompt, cached tokens included.
         output_tokens: All generated tokens, hidden reasoning included.
         finish: The service's finish reason; empty until there is one.
@@ -133,6 +134,18 @@ class ReplyParser(ABC):
     @abstractmethod
     def _parse_event(self, event: dict[str, Any]) -> None:
         """Parse one event; an exception of Python's own means that its shape is unexpected."""
+
+    def _read_usage(self, usage: Any) -> None:
+        """Store the counts so far. An answer is not lost because its counts make no sense."""
+        try:
+            self._parse_usage(usage)
+            self.has_usage = True
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+            self.has_usage = False
+
+    @abstractmethod
+    def _parse_usage(self, usage: Any) -> None:
+        """Store counts; an exception of Python's own means that one of them cannot be true."""
 
     def _add_text(self, text: Any) -> None:
         if piece := as_text(text):

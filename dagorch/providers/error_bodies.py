@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from dagorch.http.foreign import parse_json
 from dagorch.http.retry_after import seconds_until
 
 __all__ = ["ErrorBody", "parse_error", "parse_error_body"]
@@ -64,7 +65,7 @@ def parse_error_body(body: bytes) -> ErrorBody:
     """Parse the body of an error reply."""
     text = body.decode("utf-8", "replace").strip()
     try:
-        parsed = json.loads(text)
+        parsed = parse_json(text)
     except (ValueError, RecursionError):
         if title := re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL):
             return ErrorBody(f"an HTML page, {html.unescape(title[1]).strip()!r}")

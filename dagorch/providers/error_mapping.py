@@ -65,6 +65,11 @@ _TRANSPORT_MESSAGES: Final[Mapping[TransportProblem, str]] = {
     "chunk_timeout": (
         "silent for {timeouts.between_chunks_seconds:g} s in the middle of the reply; try again"
     ),
+    "total_timeout": (
+        "the reply was not complete after {timeouts.total_seconds:g} s; pass "
+        "timeouts=Timeouts(total_seconds=...) to the provider to wait longer"
+    ),
+    "too_large": "the reply is larger than {detail}; does {address} speak {dialect}?",
     "other": "the exchange with {address} failed: {detail}",
 }
 
@@ -90,6 +95,7 @@ class ErrorMapper:
             address=self.address,
             detail=failure.detail or "unknown reason",
             timeouts=self.timeouts,
+            dialect=self.dialect,
         )
         is_timeout = failure.problem.endswith("timeout")
         return self._error(

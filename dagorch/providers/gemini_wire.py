@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 from urllib.parse import quote, urlsplit
 
+from dagorch.http.foreign import token_count
 from dagorch.models.llm import FinishReason, LLMRequest, Message
 from dagorch.providers.dialect import Dialect, PartialToolCall, ReplyParser
 from dagorch.providers.wire import (
     alternating_turns,
     as_text,
-    as_token_count,
     merge_fields,
     parse_arguments,
     parse_data_url,
@@ -139,7 +139,7 @@ class GeminiReplyParser(ReplyParser):
         self.id = as_text(event.get("responseId")) or self.id
         self.model = as_text(event.get("modelVersion")) or self.model
         if usage := event.get("usageMetadata"):
-            self._parse_usage(usage)
+            self._read_usage(usage)
         feedback = event.get("promptFeedback") or {}
         if reason := feedback.get("blockReason"):
             self.has_answer = True
@@ -170,7 +170,7 @@ class GeminiReplyParser(ReplyParser):
         """Store the totals so far; the last chunk has the final ones."""
 
         def total(name: str) -> int:
-            return as_token_count(usage.get(name))
+            return token_count(usage.get(name))
 
         self.input_tokens = total("promptTokenCount") + total("toolUsePromptTokenCount")
         self.reasoning_tokens = total("thoughtsTokenCount")
@@ -179,7 +179,6 @@ class GeminiReplyParser(ReplyParser):
             total("totalTokenCount") - self.input_tokens,
         )
         self.cached_tokens = total("cachedContentTokenCount")
-        self.has_usage = True
 
 
 def _path(model: str) -> str:
@@ -190,7 +189,8 @@ def _path(model: str) -> str:
 
 def _bounds(body: Mapping[str, Any]) -> tuple[int, int | None]:
     config = body.get("generationConfig") or {}
-    return int(config.get("candidateCount") or 1), config.get("maxOutputTokens")
+    answers = config.get("candidateCount")
+    return answers if isinstance(answers, int) else 1, config.get("maxOutputTokens")
 
 
 GEMINI: Final = Dialect(

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import unquote, urlsplit
 
 from dagorch.errors import DefinitionError, ProviderError
+from dagorch.http.inflate import InflateError
 from dagorch.http.secret import Secret
 from dagorch.models.limits import Limits
 from dagorch.models.llm import LLMRequest, LLMResponse, Message
@@ -162,8 +163,8 @@ class HttpProvider(BaseProvider):
         """
         Send the request once and return the complete response.
 
-        If the service sends no usage, it is 0 tokens, marked `estimated`. A model without a
-        known price costs 0.
+        Usage that is missing or cannot be true is 0 tokens, marked `estimated`; the engine bills
+        the worst case instead. A model without a known price costs 0.
 
         Raises:
             DefinitionError: Neither the request nor the provider names a model.
@@ -198,7 +199,8 @@ class HttpProvider(BaseProvider):
         listener = on_text
         if not isinstance(listener, ReplyListener):
             listener = ReplyListener(on_text, lambda _rates: None)
-        parser = self.DIALECT.reply_parser(on_text)
+        # A service may echo the key; in several pieces it is found in the complete text only.
+        parser = self.DIALECT.reply_parser(lambda text: on_text(self._key.scrub(text)))
         headers: Mapping[str, str] = {}
         reported: Mapping[str, Any] | str | None = None
         try:
@@ -208,13 +210,15 @@ class HttpProvider(BaseProvider):
                     error_body = await reply.read(_MAX_ERROR_BYTES)
                     return errors.from_status(reply.status, headers, error_body)
                 listener.reply_began(rate_limits(headers, time.time()))
-                streams = "event-stream" in headers.get("content-type", "")
+                streams = "event-stream" in headers.get("content-type", "").lower()
                 reported = await (_read_stream if streams else _read_whole)(reply, parser)
         except TransportError as failure:
             if not parser.is_complete:  # else only the connection's end failed
                 error = errors.from_transport(failure, begun=parser.has_answer)
                 error.__cause__ = failure.__cause__
                 return error
+        except InflateError as failure:
+            return errors.malformed(str(failure), "", headers, begun=parser.has_answer)
         except WireError as failure:
             return errors.malformed(failure.found, failure.text, headers, begun=parser.has_answer)
         if reported is not None:
@@ -230,8 +234,9 @@ class HttpProvider(BaseProvider):
         if not parser.has_answer:
             return errors.malformed("no answer in it", "", headers)
         usage = self._usage(model, parser)
-        counted = usage if parser.has_usage else None
-        content, calls, finish = parser.content, parser.tool_calls, parser.finish_reason
+        counted = None if usage.estimated else usage
+        content, calls = self._key.scrub(parser.content), parser.tool_calls
+        finish = parser.finish_reason
         if not content and not calls:
             if finish == "refused":
                 reason = parser.finish_details or parser.finish
@@ -253,8 +258,11 @@ class HttpProvider(BaseProvider):
         )
 
     def _usage(self, model: str, parser: ReplyParser) -> Usage:
+        wrote = bool(parser.content or parser.calls)
+        if not parser.has_usage or not parser.input_tokens or parser.output_tokens < wrote:
+            return Usage(estimated=True, calls=1)
         cost: Decimal | None = None
-        for name in (model, parser.model) if parser.has_usage else ():
+        for name in (model, parser.model):
             if cost is None and name:
                 cost = self._prices.cost_usd(
                     name,
@@ -268,7 +276,6 @@ class HttpProvider(BaseProvider):
             parser.input_tokens,
             parser.output_tokens,
             cost or Decimal(0),
-            estimated=not parser.has_usage,
             calls=1,
             cached_tokens=parser.cached_tokens,
             reasoning_tokens=parser.reasoning_tokens,
@@ -383,6 +390,8 @@ async def _read_stream(reply: HttpReply, parser: ReplyParser) -> Mapping[str, An
     def is_finished(events: list[str]) -> bool:
         nonlocal error
         for data in events:
+            if parser.done:
+                break  # what follows the end is not part of the answer
             if (error := parser.feed(data)) is not None:
                 return True
         return parser.done

@@ -10,22 +10,29 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from time import monotonic
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import anyio
+import anyio.lowlevel
 
 from dagorch.http.connections import close_response
+from dagorch.http.inflate import Inflater
 
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["HttpReply", "IdleTimeouts", "Timeouts", "TransportError", "TransportProblem"]
+__all__ = [
+    "MAX_REPLY_BYTES", "HttpReply", "IdleTimeouts", "Timeouts", "TransportError",
+    "TransportProblem",
+]  # fmt: skip
 
 TransportProblem = Literal[
     "refused", "unresolved", "insecure", "connect_timeout", "first_byte_timeout", "chunk_timeout",
-    "closed", "other",
+    "total_timeout", "too_large", "closed", "other",
 ]  # fmt: skip
 """How an HTTP exchange can fail without an HTTP status."""
+MAX_REPLY_BYTES: Final = 64_000_000
+"""Of one reply: 300 for each of 200,000 tokens."""
 _RESET_FRACTION = 0.05
 """A chunk resets the timer only if more than this part of the timeout has passed."""
 _DRAIN_SECONDS = 1.0
@@ -35,14 +42,16 @@ _DRAIN_SECONDS = 1.0
 @dataclass(frozen=True, slots=True)
 class Timeouts:
     """
-    How long a service may be silent in each phase; the engine's timeouts bound the whole call.
+    How long a service may be silent in each phase, and take in all.
 
-    The first byte may take minutes, because reasoning models think before they answer.
+    The first byte may take minutes, because reasoning models think before they answer. A service
+    that keeps the connection alive is not silent; only the total bounds it.
     """
 
     connect_seconds: float = 10.0
     first_byte_seconds: float = 300.0
     between_chunks_seconds: float = 120.0
+    total_seconds: float = 3600.0
 
 
 class TransportError(Exception):
@@ -74,6 +83,7 @@ class IdleTimeouts:
         self._scope = scope
         self._timeouts = timeouts
         self._next_reset = 0.0
+        self._end = anyio.current_time() + timeouts.total_seconds
         self.problem: TransportProblem = "first_byte_timeout"
 
     def await_first_byte(self) -> None:
@@ -94,7 +104,10 @@ class IdleTimeouts:
         self._set(_DRAIN_SECONDS)
 
     def _set(self, seconds: float) -> None:
-        self._scope.deadline = anyio.current_time() + seconds
+        deadline = anyio.current_time() + seconds
+        if deadline > self._end:
+            deadline, self.problem = self._end, "total_timeout"
+        self._scope.deadline = deadline
 
 
 class HttpReply:
@@ -117,19 +130,30 @@ class HttpReply:
         self._response = response
         self._idle_timeouts = idle_timeouts
         self._ended = False
-        self._chunks: AsyncIterator[bytes]
-        if "content-encoding" in self.headers:
-            self._chunks = response.aiter_bytes()
-        else:  # the same bytes, through two generators fewer
-            self._chunks = aiter(response.stream)  # type: ignore[arg-type]
+        # The bytes of `response.aiter_raw()`, through two generators fewer.
+        self._chunks: AsyncIterator[bytes] = aiter(response.stream)  # type: ignore[arg-type]
 
     async def feed(self, consume: Callable[[bytes], bool]) -> None:
-        """Pass each chunk to `consume` as it arrives, until that returns True."""
-        chunk_received = self._idle_timeouts.chunk_received
+        """
+        Pass each chunk to `consume` as it arrives, until that returns True.
+
+        Raises:
+            InflateError: The body is compressed, and cannot be decoded.
+            TransportError: It is too large.
+        """
+        encoding = self.headers.get("content-encoding", "")
+        inflater = Inflater(encoding) if encoding else None  # the service ignored our request
+        left = MAX_REPLY_BYTES
         async for chunk in self._chunks:
-            chunk_received()
-            if consume(chunk):
-                return
+            self._idle_timeouts.chunk_received()
+            for piece in (chunk,) if inflater is None else inflater.feed(chunk):
+                left -= len(piece)
+                if left < 0:
+                    raise TransportError("too_large", f"{MAX_REPLY_BYTES:,} bytes")
+                if consume(piece):
+                    return
+                if inflater is not None:
+                    await anyio.lowlevel.checkpoint()
         self._ended = True
 
     async def read(self, limit: int) -> bytes:

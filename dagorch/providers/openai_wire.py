@@ -6,9 +6,10 @@ import re
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
+from dagorch.http.foreign import token_count
 from dagorch.models.llm import FinishReason, LLMRequest, Message, Thought
 from dagorch.providers.dialect import Dialect, OnText, PartialToolCall, ReplyParser
-from dagorch.providers.wire import as_text, as_token_count, rewrite_schema, subschemas
+from dagorch.providers.wire import as_text, rewrite_schema, subschemas
 
 __all__ = ["OPENAI", "OpenAIReplyParser", "request_body"]
 
@@ -141,7 +142,7 @@ class OpenAIReplyParser(ReplyParser):
         if (value := event.get("model")) != self.model:
             self.model = as_text(value) or self.model
         if usage := event.get("usage"):
-            self._parse_usage(usage)
+            self._read_usage(usage)
         for choice in event.get("choices") or ():
             if choice.get("index", 0) != 0:
                 continue  # `n` in `extra` asks for more answers, but a response holds one
@@ -164,19 +165,18 @@ class OpenAIReplyParser(ReplyParser):
                 call.arguments += as_text(function.get("arguments"))
 
     def _parse_usage(self, usage: Mapping[str, Any]) -> None:
-        self.input_tokens = as_token_count(usage.get("prompt_tokens"))
+        self.input_tokens = token_count(usage.get("prompt_tokens"))
         # Some services leave hidden reasoning out of completion_tokens, but bill it and include
         # it in the total.
         self.output_tokens = max(
-            as_token_count(usage.get("completion_tokens")),
-            as_token_count(usage.get("total_tokens")) - self.input_tokens,
+            token_count(usage.get("completion_tokens")),
+            token_count(usage.get("total_tokens")) - self.input_tokens,
         )
         cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens")
         # The other name is DeepSeek's.
-        self.cached_tokens = as_token_count(cached or usage.get("prompt_cache_hit_tokens"))
+        self.cached_tokens = token_count(cached or usage.get("prompt_cache_hit_tokens"))
         reasoning = (usage.get("completion_tokens_details") or {}).get("reasoning_tokens")
-        self.reasoning_tokens = as_token_count(reasoning)
-        self.has_usage = True
+        self.reasoning_tokens = token_count(reasoning)
 
     @property
     def content(self) -> str:
@@ -197,7 +197,10 @@ class OpenAIReplyParser(ReplyParser):
 
 
 def _bounds(body: Mapping[str, Any]) -> tuple[int, int | None]:
-    return int(body.get("n") or 1), body.get("max_completion_tokens", body.get("max_tokens"))
+    answers = body.get("n")
+    return answers if isinstance(answers, int) else 1, body.get(
+        "max_completion_tokens", body.get("max_tokens")
+    )
 
 
 OPENAI: Final = Dialect(

@@ -24,8 +24,12 @@ class SSEDecoder:
 
     def __init__(self) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        self._partial_line = ""
+        self._begun = False
+        self._partial_line: list[str] = []
+        """In pieces, because joining it for each of a million small chunks would take hours."""
+        self._partial_size = 0
         self._data: list[str] = []
+        self._data_size = 0
 
     def feed(self, chunk: bytes) -> list[str]:
         """
@@ -34,30 +38,48 @@ class SSEDecoder:
         Raises:
             WireError: An event exceeds four million characters.
         """
-        text = self._partial_line + self._decoder.decode(chunk)
+        text = self._decoder.decode(chunk)
+        if not self._begun and text:
+            self._begun = True
+            text = text.removeprefix("\ufeff")  # a byte order mark, which the standard allows
+        if self._partial_line:
+            is_complete = "\n" in text or "\r" in text or self._partial_line[-1].endswith("\r")
+            self._partial_line.append(text)
+            if not is_complete:
+                self._partial_size += len(text)
+                self._check_size()
+                return []
+            text = "".join(self._partial_line)
         # The first case is the usual one, and several times as fast.
         lines = text.split("\n") if "\r" not in text else _LINE_END.split(text)
-        self._partial_line = lines.pop()
+        rest = lines.pop()
+        self._partial_line, self._partial_size = [rest] if rest else [], len(rest)
         events = self._read_lines(lines)
-        if len(self._partial_line) + sum(map(len, self._data)) > _MAX_EVENT_CHARS:
-            raise WireError("an event of more than four million characters")
+        self._check_size()
         return events
 
     def flush(self) -> list[str]:
         """Return the data of a last event that lacks its blank line."""
-        return self._read_lines([self._partial_line.rstrip("\r"), ""])
+        return self._read_lines(["".join(self._partial_line).rstrip("\r"), ""])
+
+    def _check_size(self) -> None:
+        if self._partial_size + self._data_size > _MAX_EVENT_CHARS:
+            raise WireError("an event of more than four million characters")
 
     def _read_lines(self, lines: list[str]) -> list[str]:
         events = []
         for line in lines:
             if line.startswith("data: "):
                 self._data.append(line[6:])
+                self._data_size += len(line)
             elif not line:
                 if self._data:
                     events.append("\n".join(self._data))
                     self._data = []
+                    self._data_size = 0
             # Some servers omit the space after the colon. Some name the field of a failure
             # `error`, as llama.cpp did for years.
             elif (name := line.partition(":")[0]) in ("data", "error"):
                 self._data.append(line[len(name) + 1 :].removeprefix(" "))
+                self._data_size += len(line)
         return events

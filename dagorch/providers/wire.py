@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
-from pydantic_core import from_json
-
 from dagorch.errors import DefinitionError
 from dagorch.models.llm import Message, ToolCall
 
@@ -17,12 +15,10 @@ __all__ = [
     "WireError",
     "alternating_turns",
     "as_text",
-    "as_token_count",
     "encode_json",
     "merge_fields",
     "parse_arguments",
     "parse_data_url",
-    "parse_json",
     "rewrite_schema",
     "schema_instruction",
     "subschemas",
@@ -87,29 +83,6 @@ def as_text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError(f"expected text, got a {type(value).__name__}")
     return value
-
-
-def as_token_count(value: Any) -> int:
-    """
-    Return a received number of tokens; None and negative numbers are 0.
-
-    Raises:
-        ArithmeticError, TypeError, ValueError: It is not a number.
-    """
-    return 0 if value is None else max(0, int(value))
-
-
-def parse_json(text: str) -> Any:
-    """
-    Parse JSON with the fastest parser available, as each reply has hundreds of small pieces.
-
-    Raises:
-        RecursionError, ValueError: It is not JSON, or too deeply nested.
-    """
-    try:
-        return from_json(text)
-    except ValueError:
-        return json.loads(text)  # accepts half a surrogate pair: a stream may split an emoji
 
 
 def encode_json(body: Mapping[str, Any]) -> bytes:

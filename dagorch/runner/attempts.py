@@ -99,11 +99,11 @@ class Attempts:
                         prepared.provider, prepared.request, observer, is_hedge=attempt.is_hedge
                     )
                 except Exception as error:
-                    usage = failure_usage(prepared.provider, prepared.request, error)
+                    usage = failure_usage(prepared, error)
                     observer.failed(error)
                     raise
                 observer.complete(response)
-                response = with_usage(prepared.provider, prepared.request, response)
+                response = with_usage(prepared, response)
                 usage = response.usage
                 observer.warn_if_cut(response)
                 value = node.parse(response)
@@ -161,7 +161,7 @@ class Attempts:
         prepared = attempt.prepared
         if prepared is not None:
             try:
-                usage = worst_case_usage(prepared.provider, prepared.request)
+                usage = worst_case_usage(prepared)
             except Exception:  # of a provider of the user's; the cancellation goes on
                 usage = Usage(cost_usd=prepared.worst.cost_usd, estimated=True, calls=1)
         return stimuli.AttemptCancelled(attempt, self._clock(), usage)

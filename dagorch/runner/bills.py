@@ -23,6 +23,7 @@ from dagorch.models.llm import LLMRequest, LLMResponse
 from dagorch.models.usage import Amount, Usage
 from dagorch.ports import Provider, ReportsCosts, TokenBounded
 from dagorch.scheduler.budget import LEAST_COST
+from dagorch.scheduler.records import Prepared
 
 __all__ = [
     "MIN_REPLY_TOKENS", "failure_usage", "reports_costs", "shorter_limits", "with_output_limit",
@@ -109,15 +110,15 @@ def _token_bounds(provider: Provider, request: LLMRequest) -> tuple[int, int | N
     return provider.bounds(request) if isinstance(provider, TokenBounded) else (0, None)
 
 
-def worst_case_usage(provider: Provider, request: LLMRequest, received_text: str = "") -> Usage:
+def worst_case_usage(prepared: Prepared, received_text: str = "") -> Usage:
     """
     Estimate the usage of a call whose usage never arrived: its worst case.
 
     Args:
-        provider: The provider that answered, or was about to.
-        request: The request as sent.
+        prepared: The exchange, as sent.
         received_text: The part of the response that arrived. It counts if the output is unbounded.
     """
+    provider, request = prepared.provider, prepared.request
     input_tokens, output_tokens = _token_bounds(provider, request)
     return Usage(
         input_tokens,
@@ -128,17 +129,25 @@ def worst_case_usage(provider: Provider, request: LLMRequest, received_text: str
     )
 
 
-def with_usage(provider: Provider, request: LLMRequest, response: LLMResponse) -> LLMResponse:
+def with_usage(prepared: Prepared, response: LLMResponse) -> LLMResponse:
     """Return the response with its usage: the service's count, or else the worst case."""
     usage = response.usage
-    if usage.estimated and not usage.total_tokens and not usage.cost_usd:
-        usage = worst_case_usage(provider, request, response.content)
+    is_missing = usage.estimated and not usage.total_tokens and not usage.cost_usd
+    if is_missing or _exceeds_reservation(prepared, usage):
+        usage = worst_case_usage(prepared, response.content)
     elif usage.calls != 1:
         usage = replace(usage, calls=1)
     return response if usage is response.usage else replace(response, usage=usage)
 
 
-def failure_usage(provider: Provider, request: LLMRequest, error: Exception) -> Usage:
+def _exceeds_reservation(prepared: Prepared, usage: Usage) -> bool:
+    """Return whether a service counts more than it can have used, by what is reserved for it."""
+    worst = prepared.worst
+    costs_more = 0 < worst.cost_usd < usage.cost_usd and not reports_costs(prepared.provider)
+    return costs_more or 0 < worst.tokens < usage.total_tokens
+
+
+def failure_usage(prepared: Prepared, error: Exception) -> Usage:
     """
     Compute the usage of a failed call.
 
@@ -147,7 +156,7 @@ def failure_usage(provider: Provider, request: LLMRequest, error: Exception) -> 
     """
     if not isinstance(error, ProviderError):
         return _FREE
-    if isinstance(error.usage, Usage):
+    if isinstance(error.usage, Usage) and not _exceeds_reservation(prepared, error.usage):
         return replace(error.usage, calls=1)
     if error.status is None:
         refused = isinstance(error, _REFUSALS)
@@ -155,4 +164,4 @@ def failure_usage(provider: Provider, request: LLMRequest, error: Exception) -> 
         refused = error.status >= 400
     if not error.answer_begun and (refused or not error.sent):
         return _FREE
-    return worst_case_usage(provider, request)
+    return worst_case_usage(prepared)

@@ -136,17 +136,17 @@ class FunctionCalls:
             try:
                 response: LLMResponse = await self._refusals.exchange(provider, request, observer)
             except Exception as error:
-                usage = failure_usage(provider, request, error)
+                usage = failure_usage(call.prepared, error)
                 observer.failed(error)
                 raise
             observer.complete(response)
-            response = with_usage(provider, request, response)
+            response = with_usage(call.prepared, response)
             usage = response.usage
             observer.warn_if_cut(response)
             return response
         finally:
             if usage is None:  # cancelled while in flight
-                usage = worst_case_usage(call.prepared.provider, call.prepared.request)
+                usage = worst_case_usage(call.prepared)
             self._access.feed(stimuli.CallEnded(call, usage, self._clock()))
 
     # -- from a thread ----------------------------------------------------------------------
@@ -192,17 +192,17 @@ class FunctionCalls:
         if isinstance(answer, RefuseCall):
             raise answer.error
         provider, request = call.prepared.provider, call.prepared.request
-        usage = worst_case_usage(provider, request)
+        usage = worst_case_usage(call.prepared)
         observer = ReplyObserver(call, _ignore, self._access, self._clock)
         try:
             self._refusals.check(provider, request)
             response = _elsewhere(provider, request, needs_cost=observer.needs_cost)
             observer.complete(response)
-            response = with_usage(provider, request, response)
+            response = with_usage(call.prepared, response)
             usage = response.usage
             observer.warn_if_cut(response)
         except Exception as error:
-            usage = failure_usage(provider, request, error)
+            usage = failure_usage(call.prepared, error)
             self._refusals.record(provider, request, error)
             observer.failed(error)
             raise

@@ -6,7 +6,6 @@ The only module of the package that knows httpx; it imports httpx when it first 
 
 from __future__ import annotations
 
-import json
 import re
 import ssl
 import time
@@ -28,7 +27,10 @@ from dagorch.errors import (
     SourceReplyError,
     SourceUnavailableError,
 )
+from dagorch.http.addresses import public_addresses
 from dagorch.http.connections import close_response, is_loopback, tls_context
+from dagorch.http.foreign import parse_json
+from dagorch.http.inflate import InflateError, Inflater
 from dagorch.http.retry_after import retry_after_seconds
 from dagorch.http.secret import Secret
 from dagorch.http.throttle import Throttle
@@ -42,6 +44,7 @@ __all__ = ["Reply", "ServiceClient"]
 
 MAX_BYTES: Final = 8_000_000
 _MAX_REDIRECTS: Final = 5
+_PORTS: Final = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,7 @@ class Reply:
             SourceReplyError: It is not JSON.
         """
         try:
-            return json.loads(self.body, strict=False)
+            return parse_json(self.body)
         except (ValueError, RecursionError) as error:
             raise self.malformed(f"something that is not JSON ({error})") from None
 
@@ -156,23 +159,28 @@ class ServiceClient:
     ) -> Reply:
         import httpx
 
+        url = httpx.URL(self.base_url + path, params=parameters)
         try:
-            async with (
-                httpx.AsyncClient(
-                    auth=self._sign,
-                    headers={"user-agent": self._user_agent, **headers},
-                    timeout=self._timeout_seconds,
-                    verify=tls,
-                    follow_redirects=True,
-                    max_redirects=_MAX_REDIRECTS,
-                    trust_env=not is_loopback(self.base_url),
-                ) as client,
-                client.stream("GET", self.base_url + path, params=parameters) as response,
-            ):
-                body = await self._read(response)
-                if response.is_success:
-                    return Reply(self.source, self.base_url, body)
-                raise self._refusal(response.status_code, response.headers, body)
+            async with httpx.AsyncClient(
+                headers={"user-agent": self._user_agent, "accept-encoding": "gzip", **headers},
+                timeout=self._timeout_seconds,
+                verify=tls,
+                trust_env=not is_loopback(self.base_url),
+            ) as client:
+                for _ in range(_MAX_REDIRECTS + 1):
+                    request = await self._request(client, url)
+                    response = await client.send(request, stream=True)
+                    body = await self._read(response)
+                    if not response.has_redirect_location:
+                        break
+                    url = url.join(response.headers["location"])
+                else:
+                    raise self._error(
+                        SourceReplyError, f"{self.base_url} redirected {_MAX_REDIRECTS + 1} times"
+                    )
+            if response.is_success:
+                return Reply(self.source, self.base_url, body)
+            raise self._refusal(response.status_code, response.headers, body)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             reason = self._token.scrub(str(error)) or type(error).__name__
         raise self._error(
@@ -180,24 +188,54 @@ class ServiceClient:
             f"no exchange with {self.base_url}: {reason}; check the address and the network",
         )
 
-    def _sign(self, request: httpx.Request) -> httpx.Request:
-        if self._token:
-            request.headers["authorization"] = f"Bearer {self._token.reveal()}"
+    async def _request(self, client: httpx.AsyncClient, url: httpx.URL) -> httpx.Request:
+        """
+        Build the request for the service itself, or for where it redirects us to.
+
+        Another address gets no token, and must be of the public internet: a redirect to this
+        machine or to the local network would read what the service itself cannot reach.
+
+        Raises:
+            httpx.TransportError: It is not public, or cannot be resolved.
+        """
+        import httpx
+
+        request = client.build_request("GET", url)
+        own = httpx.URL(self.base_url)
+        if (url.scheme, url.host, url.port) == (own.scheme, own.host, own.port):
+            if self._token:
+                request.headers["authorization"] = f"Bearer {self._token.reveal()}"
+            return request
+        if url.scheme not in ("http", "https"):
+            raise httpx.UnsupportedProtocol(f"a redirect to {url.scheme}:")
+        host = url.raw_host.decode("ascii")
+        try:
+            addresses = await public_addresses(host, url.port or _PORTS[url.scheme])
+        except OSError as error:
+            raise httpx.ConnectError(f"a redirect to {url.host}: {error}") from error
+        request.url = url.copy_with(host=addresses[0])
+        request.extensions["sni_hostname"] = host
         return request
 
     async def _read(self, response: httpx.Response) -> bytes:
         """Read the body, up to the size limit."""
         body = bytearray()
-        chunks = response.aiter_bytes()
+        chunks = response.aiter_raw()
         try:
+            inflater = Inflater(response.headers.get("content-encoding", ""))
             async for chunk in chunks:
-                body += chunk
-                if len(body) > self._max_bytes:
-                    raise self._error(
-                        SourceReplyError,
-                        f"{self.base_url} sent more than {self._max_bytes:,} bytes",
-                        response.status_code,
-                    )
+                for piece in inflater.feed(chunk):
+                    body += piece
+                    if len(body) > self._max_bytes:
+                        raise self._error(
+                            SourceReplyError,
+                            f"{self.base_url} sent more than {self._max_bytes:,} bytes",
+                            response.status_code,
+                        )
+        except InflateError as error:
+            raise self._error(
+                SourceReplyError, f"{self.base_url} sent {error}", response.status_code
+            ) from None
         finally:
             await close_response(response, chunks)
         return bytes(body)
@@ -267,7 +305,7 @@ def _pause_seconds(headers: Mapping[str, str], now: float) -> float | None:
 
 def _excerpt(body: bytes) -> str:
     text = body[:4_000].decode(errors="replace")
-    with suppress(ValueError, AttributeError):  # not JSON, or not an object
-        data = json.loads(body)
+    with suppress(ValueError, RecursionError, AttributeError):  # no JSON, or no object
+        data = parse_json(body)
         text = str(data.get("message") or data.get("error") or text)
     return " ".join(plain_text(text).split())[:200]

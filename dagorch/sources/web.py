@@ -129,7 +129,14 @@ class WebSource(ABC):
     def _finding_or_none(self, record: Any) -> Finding | None:
         try:
             return self.to_finding(record)
-        except (KeyError, IndexError, TypeError, ValueError, AttributeError, DefinitionError):
+        except (
+            ArithmeticError,
+            AttributeError,
+            DefinitionError,
+            LookupError,
+            TypeError,
+            ValueError,
+        ):
             return None  # not as documented, or a blank title
 
     def queries(self, words: list[str]) -> Iterator[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import builtins
 import difflib
 import json
-import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
@@ -16,6 +15,7 @@ from pydantic import TypeAdapter
 
 from dagorch import errors
 from dagorch.errors import DefinitionError, ProviderError
+from dagorch.http.scrub import Scrubber
 from dagorch.models.llm import LLMRequest, LLMResponse
 from dagorch.models.rates import RateLimits
 from dagorch.models.usage import Usage
@@ -26,14 +26,6 @@ __all__ = ["RecordingProvider", "ReplayProvider"]
 
 _REQUEST: Final = TypeAdapter(LLMRequest)
 _RESPONSE: Final = TypeAdapter(LLMResponse)
-_HIDDEN: Final = "***"
-_SECRET_NAME: Final = re.compile(
-    r"authorization|api[-_]?key|token$|secret|password|cookie", re.IGNORECASE
-)
-_KEY: Final = re.compile(
-    r"\b(?:sk|pk|rk|xai|gsk|hf|pplx|key)[-_][A-Za-z0-9_-]{16,}"
-    r"|\bAIza[A-Za-z0-9_-]{20,}|\bBearer\s+[A-Za-z0-9._~+/=-]{8,}"
-)
 _PLAIN_ATTRIBUTES: Final = (
     "service",
     "model",
@@ -49,31 +41,10 @@ _MODEL_ATTRIBUTES: Final[Mapping[str, TypeAdapter[Any]]] = {
 """The attributes of an error that are models."""
 
 
-class _Scrubber:
-    """Removes keys from plain JSON: known secrets, text that looks like a key, and key fields."""
-
-    def __init__(self, secrets: Iterable[str]) -> None:
-        self._secrets = [secret for secret in secrets if secret]
-
-    def __call__(self, value: Any, name: str = "") -> Any:
-        if isinstance(value, Mapping):
-            return {key: self(inner, key) for key, inner in value.items()}
-        if isinstance(value, list):
-            return [self(inner, name) for inner in value]
-        if not isinstance(value, str):
-            return value
-        if _SECRET_NAME.search(name):
-            return _HIDDEN
-        for secret in self._secrets:
-            value = value.replace(secret, _HIDDEN)
-        return _KEY.sub(_HIDDEN, value)
-
-    def request(self, request: LLMRequest) -> dict[str, Any]:
-        """Return a request as plain JSON without keys, to be recorded and compared."""
-        plain: dict[str, Any] = self(
-            _REQUEST.dump_python(request, mode="json", exclude_defaults=True)
-        )
-        return plain
+def _plain(request: LLMRequest, scrub: Scrubber) -> dict[str, Any]:
+    """Return a request as plain JSON without keys, to be recorded and compared."""
+    plain: dict[str, Any] = scrub(_REQUEST.dump_python(request, mode="json", exclude_defaults=True))
+    return plain
 
 
 class RecordingProvider(BaseProvider):
@@ -106,7 +77,7 @@ class RecordingProvider(BaseProvider):
         super().__init__(inner.name, inner.default_model, inner.max_concurrency, limits)
         self._inner = inner
         self._path = Path(path)
-        self._scrub = _Scrubber(secrets)
+        self._scrub = Scrubber(secrets)
         head = {
             "name": inner.name,
             "default_model": inner.default_model,
@@ -131,7 +102,7 @@ class RecordingProvider(BaseProvider):
     def _write(self, request: LLMRequest, outcome: dict[str, Any]) -> None:
         worst = self._inner.worst_case_usd(request)
         line = {
-            "request": self._scrub.request(request),
+            "request": _plain(request, self._scrub),
             "worst_case_usd": None if worst is None else str(worst),
             "max_output_tokens": self.max_output_tokens(request.model),
             **self._scrub(outcome),
@@ -184,7 +155,7 @@ class ReplayProvider(BaseProvider):
             raise DefinitionError(
                 f"{str(path)!r} is not a recording of RecordingProvider"
             ) from error
-        self._scrub = _Scrubber(secrets)
+        self._scrub = Scrubber(secrets)
         self._recorded: dict[str, list[tuple[int, dict[str, Any]]]] = defaultdict(list)
         for number, (key, line) in enumerate(exchanges, start=2):
             self._recorded[key].append((number, line))
@@ -237,7 +208,7 @@ class ReplayProvider(BaseProvider):
 
     def _key(self, request: LLMRequest) -> str:
         """Return the key of a request in the recording."""
-        plain = self._scrub.request(request)
+        plain = _plain(request, self._scrub)
         key = _canonical(plain)
         shared = _canonical(_without_limit(plain))
         return shared if key not in self._recorded and shared in self._recorded else key

@@ -30,6 +30,7 @@ from dagorch.exporters.report.record import (
     RunRecord,
 )
 from dagorch.exporters.rows import agent_roles
+from dagorch.http.scrub import Scrubber, scrub_text
 from dagorch.ids import RunId, started_at
 from dagorch.models.events import CONTENT_FIELDS, Event, EventType
 from dagorch.models.orchestration import OrchestratorResult
@@ -49,6 +50,7 @@ MAX_TEXT: Final = 2_000_000
 """Characters of a prompt or a reply; more than any model reads."""
 _MAX_IMAGE_ADDRESS: Final = 200
 
+_SCRUB: Final = Scrubber()
 _COUNTS: Final = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens")
 
 
@@ -287,7 +289,9 @@ def _valid(text: str) -> str:
 
 
 def _text(text: str, max_length: int | None = None) -> str:
-    return truncate_with_count(_valid(text), MAX_TEXT if max_length is None else max_length)
+    return truncate_with_count(
+        scrub_text(_valid(text)), MAX_TEXT if max_length is None else max_length
+    )
 
 
 def _error(error: BaseException | None, max_length: int) -> str:
@@ -299,7 +303,7 @@ def _error(error: BaseException | None, max_length: int) -> str:
 def _json_value(value: Any) -> tuple[JsonValue, int]:
     """Convert a value to JSON; of a long one keep the start, and count the omitted characters."""
     try:
-        text = _valid(json.dumps(plain(value), ensure_ascii=False))
+        text = _valid(json.dumps(_SCRUB(plain(value)), ensure_ascii=False))
     except Exception as error:  # a class of the user's may raise anything
         return _text(
             f"<{type(value).__name__} that has no JSON form: {error_text(error)}>", MAX_VALUE

@@ -57,6 +57,7 @@ def handlers_of(service: FakeService) -> dict[str, Handler]:
         for status in (302, 400, 401, 402, 403, 404, 408, 413, 429, 500, 503, 529)
     }
     return handlers | {
+        "an echo": service.answers(f"your key is {MARKER}"),
         "plain words": reply(500, message.encode(), **ECHO),
         "a key cut by the excerpt": reply(500, f"{'x' * 290}{MARKER}".encode(), **ECHO),
         "a page": reply(403, f"<title>{MARKER}</title>".encode(), **ECHO),

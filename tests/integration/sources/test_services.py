@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import time
 import traceback
+import tracemalloc
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -17,6 +19,7 @@ from dagorch.errors import (
     SourceReplyError,
     SourceUnavailableError,
 )
+from dagorch.http import addresses
 from dagorch.sources import Arxiv, Crossref, GitHub, HackerNews, News, Wikipedia
 from tests import services
 from tests.servers import Connection, ModelServer, Request, closed_port, reply
@@ -127,6 +130,79 @@ async def test_a_reply_without_end_is_cut_off() -> None:
         with pytest.raises(SourceReplyError, match="more than 8,000,000 bytes"):
             await HackerNews(server.url, delay_seconds=0).search(QUESTION, 5)
         server.wait_until(lambda s: s.open == 0)
+
+
+async def test_a_compressed_reply_is_bounded_after_decoding() -> None:
+    bomb = gzip.compress(b" " * 100_000_000)
+    with ModelServer(reply(200, bomb, content_encoding="gzip")) as server:
+        source = HackerNews(server.url, delay_seconds=0)
+        tracemalloc.start()
+        try:
+            with pytest.raises(SourceReplyError, match="more than 8,000,000 bytes"):
+                await source.search(QUESTION, 5)
+            assert tracemalloc.get_traced_memory()[1] < 40_000_000
+        finally:
+            tracemalloc.stop()
+
+
+async def test_a_compressed_reply_is_read() -> None:
+    hits = gzip.compress(b'{"hits": [{"objectID": "1", "title": "Bees"}], "page": 0, "nbPages": 1}')
+    with ModelServer(reply(200, hits, content_encoding="gzip")) as server:
+        found = await HackerNews(server.url, delay_seconds=0).search(QUESTION, 5)
+    assert [finding.title for finding in found] == ["Bees"]
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "http://127.0.0.1:{port}/private", "http://localhost:{port}/private",
+        "http://[::1]:{port}/private", "http://[::ffff:127.0.0.1]:{port}/private",
+        "http://2130706433:{port}/private", "http://0.0.0.0:{port}/private",
+        "//127.0.0.1:{port}/private", "http://169.254.169.254/latest/meta-data",
+        "http://10.0.0.1/", "http://[fd00::1]/", "http://[64:ff9b::7f00:1]/", "file:///etc/passwd",
+    ],
+)  # fmt: skip
+async def test_a_redirect_to_this_machine_or_the_local_network_is_refused(target: str) -> None:
+    with ModelServer(reply(200, b"the secret")) as private:
+        away = reply(302, b"", location=target.format(port=private.port))
+        with ModelServer(away) as server, pytest.raises(SourceUnavailableError) as caught:
+            await HackerNews(server.url, delay_seconds=0).search(QUESTION, 5)
+        assert not private.requests
+    assert "secret" not in "".join(traceback.format_exception(caught.value))
+    assert "redirect" in str(caught.value)
+
+
+async def test_a_redirect_within_the_service_is_followed() -> None:
+    hits = {"hits": [{"objectID": "1", "title": "Bees"}], "page": 0, "nbPages": 1}
+    with ModelServer(reply(301, b"", location="/moved"), reply(200, hits)) as server:
+        found = await HackerNews(server.url, delay_seconds=0).search(QUESTION, 5)
+    assert [finding.title for finding in found] == ["Bees"]
+    assert server.requests[1].path == "/moved"
+
+
+async def test_a_circle_of_redirects_ends() -> None:
+    with ModelServer(reply(302, b"", location="/round")) as server:
+        source = HackerNews(server.url, delay_seconds=0)
+        with pytest.raises(SourceReplyError, match="redirected 6 times"):
+            await source.search(QUESTION, 5)
+    assert len(server.requests) == 6
+
+
+async def test_a_redirect_gets_the_address_that_was_checked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever answers a second look-up with another address gains nothing."""
+    monkeypatch.setattr(addresses, "is_public", lambda _address: True)
+    hits = {"hits": [{"objectID": "1", "title": "Bees"}], "page": 0, "nbPages": 1}
+    with ModelServer(reply(200, hits)) as other:
+        away = reply(302, b"", location=f"http://localhost:{other.port}/x")
+        with ModelServer(away) as server:
+            source = GitHub(server.url, token="tkn-0123456789", delay_seconds=0)
+            with pytest.raises(SourceReplyError, match="without a list of items"):
+                await source.search(QUESTION, 5)
+    assert "authorization" in server.requests[0].headers
+    assert "authorization" not in other.requests[0].headers
+    assert other.requests[0].headers["host"] == f"localhost:{other.port}"
 
 
 def test_an_invalid_address_is_an_error_at_once() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import gc
 import json
 import logging
+import pickle
 
 import pytest
 
@@ -38,9 +40,17 @@ def test_a_short_placeholder_is_not_hidden(caplog: pytest.LogCaptureFixture) -> 
 
 
 def test_a_secret_does_not_show_its_key() -> None:
-    one = Secret(MARKER, "other")
+    one = Secret(MARKER, "the other")
     assert not [text for text in (repr(one), str(one), f"{one}") if MARKER[:20] in text]
-    assert one.scrub(f"{MARKER} and another") == "*** and an***"
+    assert one.scrub(f"{MARKER} and the other") == "*** and ***"
     assert not Secret()
     assert Secret().scrub("as it was") == "as it was"
     assert json.dumps(repr(Secret()))
+
+
+def test_a_secret_is_copied_but_not_pickled() -> None:
+    one = Secret(MARKER)
+    assert copy.copy(one) is one
+    assert copy.deepcopy([one])[0] is one
+    with pytest.raises(TypeError, match="cannot be pickled"):
+        pickle.dumps(one)

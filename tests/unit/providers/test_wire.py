@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from dagorch.errors import DefinitionError
@@ -11,7 +9,6 @@ from dagorch.providers.wire import (
     merge_fields,
     parse_arguments,
     parse_data_url,
-    parse_json,
 )
 
 
@@ -58,23 +55,3 @@ def test_merging_changes_neither_side() -> None:
 def test_bytes_are_utf8_and_survive_half_a_surrogate() -> None:
     assert encode_json({"a": "ü"}) == '{"a":"ü"}'.encode()
     assert encode_json({"a": "\ud800"})
-
-
-@pytest.mark.parametrize(
-    ("text", "value"),
-    [
-        ('{"a": [1, 2.5, null, true]}', {"a": [1, 2.5, None, True]}),
-        ('"half an emoji: \\ud83d"', "half an emoji: \ud83d"),
-        ("123456789012345678901234567890", 123456789012345678901234567890),
-        (" [] ", []),
-        ('{"a": 1, "a": 2}', {"a": 2}),
-    ],
-)
-def test_json_is_parsed_as_python_parses_it(text: str, value: object) -> None:
-    assert parse_json(text) == value == json.loads(text)
-
-
-@pytest.mark.parametrize("text", ["", "{", "{'a': 1}", "[1] 2", "nul"])
-def test_text_that_is_not_json_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=":"):
-        parse_json(text)

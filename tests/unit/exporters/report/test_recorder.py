@@ -101,6 +101,22 @@ def test_tool_calls() -> None:
     assert segments_of(node(record, "ask")) == ()  # a container
 
 
+def test_keys_in_prompts_replies_and_values_are_removed() -> None:
+    key, login = "ghp_0123456789abcdefghij", "https://me:hunter2@example.org"
+    graph = Graph("keys")
+    ask = graph.add(LLM("ask", prompt=f"I am {login}, my key is {key}."))
+
+    @graph.function
+    def headers(reply: str = ask) -> dict[str, object]:
+        return {"reply": reply, "nested": [{"Authorization": {"value": "hunter2"}}]}
+
+    graph.output(headers)
+    text = recorded(graph, provider=ScriptedProvider(f"Keep {key} safe.")).model_dump_json()
+    assert key not in text
+    assert "hunter2" not in text
+    assert "Keep *** safe." in text
+
+
 def test_cached_and_reasoning_tokens() -> None:
     usage = Usage(9, 8, Decimal("0.1"), calls=1, cached_tokens=7, reasoning_tokens=6)
     record = recorded(asking(), provider=ScriptedProvider([LLMResponse("Yes.", "m", usage)]))
