@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Annotated, TextIO
 
@@ -33,6 +34,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+_get_command = cache(typer.main.get_command)  # which takes longer than most commands
 
 
 def run_command(arguments: Sequence[str]) -> int:
@@ -54,7 +56,7 @@ def run_command(arguments: Sequence[str]) -> int:
 
 def _invoke(arguments: Sequence[str]) -> int:
     # Typer's own `app(...)` would turn an interrupt into exit code 130, whatever the signal.
-    command = typer.main.get_command(app)
+    command = _get_command(app)
     try:
         with command.make_context("dagorch", list(arguments)) as context:
             return int(command.invoke(context) or 0)

@@ -130,7 +130,7 @@ SCALARS = (
         max_size=4,
     )
 )
-@settings(max_examples=60)
+@settings(max_examples=2 * settings.default.max_examples)
 def test_any_plain_data_survives_yaml(data: Any) -> None:
     tree = parse_text(yaml_text(data))
     assert tree is not None

@@ -86,7 +86,7 @@ def test_the_file_is_valid_at_first() -> None:
 
 
 @given(st.randoms(use_true_random=False))
-@settings(max_examples=80)
+@settings(max_examples=2 * settings.default.max_examples)
 def test_it_is_refused_without_a_crash(chance: random.Random) -> None:
     attempt(chance)
 

@@ -13,7 +13,7 @@ from dagorch.errors import DefinitionError, InvariantError
 from dagorch.testing import run_virtual
 from tests.property.hostile import hostile_error_types, hostile_types
 
-few = settings(max_examples=30)
+few = settings(max_examples=20)
 PAID: Final = "what was paid for"
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
 from dagorch.models.llm import FinishReason, LLMResponse, Message
-from tests.conformance.providers.sdk_types import ENDS, EVENTS
 from tests.fake_services import FAKE_SERVICES, FakeService, FunctionCall
 from tests.servers import ModelServer, stream
 
@@ -35,10 +35,19 @@ CASES: Mapping[str, Case] = {
 }
 
 
+def events_of(
+    service: FakeService, texts: Sequence[str], calls: Sequence[FunctionCall], finish: FinishReason
+) -> list[dict[str, Any]]:
+    # Here, because the SDKs take seconds to import, which every worker would spend.
+    from tests.conformance.providers.sdk_types import ENDS, EVENTS
+
+    return list(EVENTS[service.name](texts, calls, ENDS[service.name][finish], COUNTS))
+
+
 @pytest.mark.parametrize("service", FAKE_SERVICES, ids=lambda service: service.name)
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 async def test_a_reply_of_the_sdk_types_is_parsed(service: FakeService, case: Case) -> None:
-    events = EVENTS[service.name](case.texts, case.calls, ENDS[service.name][case.finish], COUNTS)
+    events = events_of(service, case.texts, case.calls, case.finish)
     texts: list[str] = []
     with ModelServer(stream(*events, done=service.done)) as server:
         async with service.provider(server) as provider, provider.stream(HI) as pieces:
@@ -59,7 +68,7 @@ async def test_a_reply_of_the_sdk_types_is_parsed(service: FakeService, case: Ca
 
 @pytest.mark.parametrize("service", FAKE_SERVICES, ids=lambda service: service.name)
 async def test_signed_thoughts_are_sent_back_unchanged(service: FakeService) -> None:
-    events = list(EVENTS[service.name]((), TWO, ENDS[service.name]["tool_calls"], COUNTS))
+    events = events_of(service, (), TWO, "tool_calls")
     if service.name == "anthropic":
         thinking = {"type": "thinking", "thinking": "", "signature": ""}
         events[1:1] = [

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -16,7 +17,14 @@ from dagorch.providers.anthropic_wire import ANTHROPIC
 from dagorch.providers.dialect import Dialect
 from dagorch.providers.gemini_wire import GEMINI
 from dagorch.providers.openai_wire import OPENAI
-from tests.conformance.providers.sdk_types import check_request
+
+
+def check_request(dialect: str, body: Mapping[str, Any]) -> None:
+    # Here, because the SDKs take seconds to import, which every worker would spend.
+    from tests.conformance.providers.sdk_types import check_request
+
+    check_request(dialect, body)
+
 
 DIALECTS = {"openai": OPENAI, "anthropic": ANTHROPIC, "gemini": GEMINI}
 MODELS = {

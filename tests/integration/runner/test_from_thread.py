@@ -190,7 +190,7 @@ async def test_run_sync_in_a_thread_that_timed_out_still_cleans_up() -> None:
     assert await Waiting(call).outcome_after_timeout() == threading.get_ident()
 
 
-async def test_the_loop_is_gone_when_an_abandoned_thread_calls_it(anyio_backend: str) -> None:
+async def test_the_loop_is_gone_when_an_abandoned_thread_calls_it(anyio_backend_name: str) -> None:
     waiting = Waiting(functools.partial(anyio.from_thread.run, doubled, 1))
 
     async def main() -> None:
@@ -200,7 +200,7 @@ async def test_the_loop_is_gone_when_an_abandoned_thread_calls_it(anyio_backend:
             await graph.run()
 
     def in_another_loop() -> None:
-        anyio.run(main, backend=anyio_backend)
+        anyio.run(main, backend=anyio_backend_name)
 
     await anyio.to_thread.run_sync(in_another_loop)
     await waiting.finish()

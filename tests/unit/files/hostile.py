@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 __all__ = ["HOSTILE", "Hostile"]
 
@@ -37,11 +37,19 @@ def _many(count: int) -> str:
     return "nodes:\n" + "".join(f"  n{i}: {{prompt: x}}\n" for i in range(count))
 
 
-def _similar_names(count: int) -> list[str]:
-    """Return names that are as expensive to compare as possible."""
+def _shuffled(count: int) -> list[str]:
     rng = random.Random(1)
     letters = list("abcdefghi" * 4)
     return ["n" + "".join(rng.sample(letters, len(letters))) for _ in range(count)]
+
+
+_SHUFFLED: Final = _shuffled(18_000)
+
+
+def _similar_names(count: int) -> list[str]:
+    """Return names that are as expensive to compare as possible."""
+    assert count <= len(_SHUFFLED)
+    return _SHUFFLED[:count]
 
 
 def _unknown_names(count: int, write: Callable[[str, str], str]) -> str:
