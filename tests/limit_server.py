@@ -209,7 +209,9 @@ class LimitedService:
         if self._says in ("seconds", "headers"):
             headers["retry_after"] = _milliseconds(wait)
         elif self._says == "date":
-            headers["retry_after"] = formatdate(math.ceil(time.time() + wait), usegmt=True)
+            # Until the window is empty: several callers return at the same date.
+            *_, empty = self._left(now)
+            headers["retry_after"] = formatdate(math.ceil(time.time() + empty), usegmt=True)
         await reply(429, {"error": {"message": "too many requests"}}, **headers)(
             request, connection
         )
