@@ -40,12 +40,17 @@ def run(spec: GraphSpec, seed: int, victim: str, slots: int) -> tuple[Driver, Dr
     return driver, driver.run(INPUTS)
 
 
+def seeds(quick: int, full: int) -> list[Any]:
+    """Return `full` seeds, of which the first `quick` run by default."""
+    return [*range(quick), *(pytest.param(n, marks=pytest.mark.full) for n in range(quick, full))]
+
+
 def attempting(clean: Driven) -> list[str]:
     """Return the node runs that made an attempt and completed."""
     return sorted({a.path for a in clean.started if clean.ends[a.path].end == "completed"})
 
 
-@pytest.mark.parametrize("seed", range(80))
+@pytest.mark.parametrize("seed", seeds(40, 80))
 def test_what_finished_before_a_failure_is_what_the_clean_run_finished_by_then(seed: int) -> None:
     slots = random.Random(seed).choice((1, 2, 4, 1000))
     spec = generate(random.Random(seed), calm=True, size=10)
@@ -87,7 +92,7 @@ def assert_holds_all_that_finished(
     assert partial.usage == driver.core.usage
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", seeds(30, 60))
 def test_what_does_not_depend_on_a_node_that_may_fail_is_as_in_the_clean_run(seed: int) -> None:
     spec = generate(random.Random(seed), calm=True, size=10, depth=2)
     for node in spec.everything():

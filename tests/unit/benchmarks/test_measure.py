@@ -96,6 +96,7 @@ def test_the_heap_is_frozen_only_inside_the_block() -> None:
     with frozen_heap():
         assert gc.get_freeze_count() > 0
     assert gc.get_freeze_count() == 0
+    gc.freeze()  # as tests/conftest.py left it
 
 
 def test_collector_pauses_are_recorded_inside_the_block() -> None:
