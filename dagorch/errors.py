@@ -204,6 +204,11 @@ class RunError(DagorchError):
             `OrchestratorResult` of an orchestrator, None of a single call.
     """
 
+    # For a subclass of a user's whose `__init__` does not call this one.
+    path = ""
+    story: tuple[str, ...] = ()
+    partial_results: Any = None
+
     def __init__(
         self,
         message: str,
@@ -303,6 +308,14 @@ class ProviderError(RunError):
 
     retryable = False
     service_wide = False
+    # For a subclass of a user's whose `__init__` does not call this one.
+    service = model = request_id = ""
+    status: int | None = None
+    retry_after_seconds: float | None = None
+    rate_limits: Any = None
+    sent = True
+    answer_begun = False
+    usage: Any = None
 
     def __init__(
         self,

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal, InvalidOperation
+from numbers import Real
 from typing import Any, Final
 
 from pydantic_core import from_json
 
-__all__ = ["parse_json", "token_count"]
+__all__ = ["bounded_number", "parse_json", "token_count"]
 
-_MAX_TOKENS: Final = 1_000_000_000
-"""A thousand times the largest context window."""
+_MAX_NUMBER: Final = 1_000_000_000
+"""Of dollars, and of tokens: a thousand times the largest context window."""
 _MAX_DEPTH: Final = 200
 """As pydantic's parser has it."""
 
@@ -33,9 +35,28 @@ def token_count(value: Any) -> int:
     if value is None:
         return 0
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not 0 <= value <= _MAX_TOKENS or value != int(value):
+    if not is_number or not 0 <= value <= _MAX_NUMBER or value != int(value):
         raise ValueError(f"not a number of tokens: {value!r:.40}")
     return int(value)
+
+
+def bounded_number(value: Any) -> Decimal | None:
+    """
+    Return a received number of dollars, tokens or seconds; None if it cannot be one.
+
+    Example:
+        >>> bounded_number(0.25), bounded_number("0.25"), bounded_number(-1)
+        (Decimal('0.25'), Decimal('0.25'), None)
+        >>> bounded_number(float("nan")), bounded_number("1e999999")
+        (None, None)
+    """
+    if not isinstance(value, Real | Decimal | str) or isinstance(value, bool):
+        return None
+    try:
+        number = Decimal(str(value))
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() and 0 <= number <= _MAX_NUMBER else None
 
 
 def parse_json(text: str | bytes) -> Any:

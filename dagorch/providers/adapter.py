@@ -9,12 +9,12 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable, Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from functools import partial
-from numbers import Real
 from typing import Any, Final
 
 from dagorch.errors import DefinitionError, MalformedReplyError
+from dagorch.http.foreign import bounded_number
 from dagorch.models.limits import Limits
 from dagorch.models.llm import LLMRequest, LLMResponse, Message
 from dagorch.models.usage import Usage
@@ -162,7 +162,7 @@ class AdaptedProvider(BaseProvider):
     def worst_case_usd(self, request: LLMRequest) -> Decimal | None:
         """Ask the object if it has this method; else None."""
         method = _configured_value(self._inner, "worst_case_usd")
-        return _number(method(request)) if callable(method) else None
+        return bounded_number(method(request)) if callable(method) else None
 
     async def aclose(self) -> None:
         """Close the object if it has this method."""
@@ -278,26 +278,15 @@ def _field(value: Any, name: str) -> Any:
     return value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
 
 
-def _number(value: Any) -> Decimal | None:
-    """Return a number of at least 0, or None for everything else."""
-    if not isinstance(value, Real | Decimal | str) or isinstance(value, bool):
-        return None
-    try:
-        number = Decimal(str(value))
-    except InvalidOperation:
-        return None
-    return number if number.is_finite() and number >= 0 else None
-
-
 def _cost_of(reply: Any) -> Decimal | None:
     """Return the dollars that a reply reports, or None."""
     if isinstance(reply, LLMResponse):
-        return reply.usage.cost_usd
-    cost = _number(_field(reply, "cost"))
-    return _number(_field(_field(reply, "usage"), "cost_usd")) if cost is None else cost
+        return bounded_number(_field(reply.usage, "cost_usd"))
+    cost = bounded_number(_field(reply, "cost"))
+    return bounded_number(_field(_field(reply, "usage"), "cost_usd")) if cost is None else cost
 
 
 def _token_count(usage: Any, *names: str) -> int | None:
     """Return the first token count that is set under one of its usual names."""
-    counts = (_number(_field(usage, name)) for name in names)
+    counts = (bounded_number(_field(usage, name)) for name in names)
     return next((int(count) for count in counts if count is not None), None)

@@ -21,7 +21,7 @@ from dagorch.errors import (
 from dagorch.graph.graph import Graph
 from dagorch.graph.plan import ASYNC, LLM_CALL, Plan
 from dagorch.models.unawaited import unawaited
-from dagorch.models.usage import NOTHING_USED, Usage
+from dagorch.models.usage import NOTHING_USED
 from dagorch.models.user_objects import short_repr, with_class
 from dagorch.nodes.ask import Ask
 from dagorch.nodes.branch import labels_of
@@ -98,12 +98,12 @@ class Attempts:
                     response = await self._refusals.exchange(
                         prepared.provider, prepared.request, observer, is_hedge=attempt.is_hedge
                     )
+                    response = with_usage(prepared, response)
                 except Exception as error:
                     usage = failure_usage(prepared, error)
                     observer.failed(error)
                     raise
                 observer.complete(response)
-                response = with_usage(prepared, response)
                 usage = response.usage
                 observer.warn_if_cut(response)
                 value = node.parse(response)
@@ -160,10 +160,7 @@ class Attempts:
         usage = NOTHING_USED
         prepared = attempt.prepared
         if prepared is not None:
-            try:
-                usage = worst_case_usage(prepared)
-            except Exception:  # of a provider of the user's; the cancellation goes on
-                usage = Usage(cost_usd=prepared.worst.cost_usd, estimated=True, calls=1)
+            usage = worst_case_usage(prepared)
         return stimuli.AttemptCancelled(attempt, self._clock(), usage)
 
     def foreign_cancellation(self, attempt: StartAttempt, error: BaseException) -> Stimulus:

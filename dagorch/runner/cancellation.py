@@ -14,11 +14,15 @@ def is_foreign_cancellation(error: BaseException) -> bool:
     """
     Return whether a cancellation was meant for something that a node awaits, not for this task.
 
-    On asyncio, awaiting a cancelled task and being cancelled raise the same error; trio
-    distinguishes the two.
+    On asyncio, awaiting a cancelled task and being cancelled raise the same error. On trio, an
+    error of asyncio's is never this task's cancellation.
     """
+    if isinstance(error, BaseExceptionGroup):
+        return all(isinstance(e, Exception) or is_foreign_cancellation(e) for e in error.exceptions)
     if not isinstance(error, asyncio.CancelledError):
         return False
+    if not issubclass(asyncio.CancelledError, anyio.get_cancelled_exc_class()):
+        return True
     task = asyncio.current_task()
     own = task is None or task.cancelling() > 0
     return not own and anyio.current_effective_deadline() != float("-inf")

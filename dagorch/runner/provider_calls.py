@@ -134,13 +134,13 @@ class FunctionCalls:
                 call, _both(self.on_text(attempt), on_text), self._access, self._clock
             )
             try:
-                response: LLMResponse = await self._refusals.exchange(provider, request, observer)
+                response = await self._refusals.exchange(provider, request, observer)
+                response = with_usage(call.prepared, response)
             except Exception as error:
                 usage = failure_usage(call.prepared, error)
                 observer.failed(error)
                 raise
             observer.complete(response)
-            response = with_usage(call.prepared, response)
             usage = response.usage
             observer.warn_if_cut(response)
             return response
@@ -197,8 +197,8 @@ class FunctionCalls:
         try:
             self._refusals.check(provider, request)
             response = _elsewhere(provider, request, needs_cost=observer.needs_cost)
-            observer.complete(response)
             response = with_usage(call.prepared, response)
+            observer.complete(response)
             usage = response.usage
             observer.warn_if_cut(response)
         except Exception as error:

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable
 
 from dagorch.errors import BudgetWarning, OverloadedError, ProviderError, RateLimitedError
+from dagorch.http.foreign import bounded_number
 from dagorch.models.llm import LLMResponse
 from dagorch.models.rates import RateLimits
 from dagorch.ports import ReplyListener
@@ -106,7 +107,8 @@ class ReplyObserver(ReplyListener):
             return
         pause = None
         if isinstance(error, RateLimitedError | OverloadedError):
-            pause = error.retry_after_seconds
+            wait = bounded_number(error.retry_after_seconds)
+            pause = None if wait is None else float(wait)
         rates = error.rate_limits if isinstance(error.rate_limits, RateLimits) else None
         # 529 is Anthropic's status for overloaded.
         refused = isinstance(error, RateLimitedError) or error.status in (503, 529)

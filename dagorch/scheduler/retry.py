@@ -35,7 +35,7 @@ def next_delay(
     if isinstance(error, ProviderError | SourceError):
         wait = error.retry_after_seconds
         if isinstance(wait, int | float):  # an error of a user's provider may have anything
-            return wait if wait <= retry.max_delay_seconds else None
+            return max(wait, 0.0) if wait <= retry.max_delay_seconds else None
     if error_flag(error, "retry_at_once", default=False):
         return 0.0
     return rng.uniform(0.0, retry.ceiling_seconds(failures))
