@@ -62,6 +62,7 @@ class Plan:
     """
 
     __slots__ = (
+        "_numbers",
         "binders",
         "bodies",
         "cancels_as_unit",
@@ -106,6 +107,8 @@ class Plan:
         "weights",
     )  # fmt: skip
 
+    _numbers: dict[str, int]
+    """The number of each node by id; made when it is first asked for."""
     name: str
     size: int
     """Number of nodes."""
@@ -218,7 +221,15 @@ class Plan:
 
     def index(self, id: str) -> int:
         """Return the number of a node. Raises `KeyError` if no node has that id."""
-        for number, node in enumerate(self.nodes):
-            if node.id == id:
-                return number
-        raise KeyError(id)
+        return self._numbers_by_id()[id]
+
+    def __contains__(self, id: object) -> bool:
+        """Return whether a node has that id."""
+        return id in self._numbers_by_id()
+
+    def _numbers_by_id(self) -> dict[str, int]:
+        try:
+            return self._numbers
+        except AttributeError:
+            self._numbers = {node.id: number for number, node in enumerate(self.nodes)}
+            return self._numbers

@@ -71,6 +71,7 @@ class Result:
     __slots__ = (
         "_inner_values",
         "_loops",
+        "_usage_by_model",
         "_values",
         "budget_error",
         "dropped_events",
@@ -98,6 +99,7 @@ class Result:
         loops: Mapping[str, tuple[tuple[Any, ...], bool, int]],
         expansions: Mapping[str, Any],
         usage: Usage,
+        usage_by_model: Mapping[str, Usage],
         duration_seconds: float,
         dropped_events: int = 0,
         budget_error: BudgetExceededError | None = None,
@@ -116,6 +118,7 @@ class Result:
         self.expansions = expansions
         """The plan of each graph that a node run returned, by the path of that node run."""
         self.usage = usage
+        self._usage_by_model = usage_by_model
         self.duration_seconds = duration_seconds
         self.dropped_events = dropped_events
         """Events that slow listeners missed."""
@@ -137,6 +140,7 @@ class Result:
             "loops": dict(self._loops),
             "expansions": {},
             "usage": self.usage,
+            "usage_by_model": self.usage_by_model,
             "duration_seconds": self.duration_seconds,
             "dropped_events": self.dropped_events,
             "budget_error": self.budget_error,
@@ -163,6 +167,9 @@ class Result:
         for name in Result.__slots__:
             setattr(copy, name, getattr(self, name))
         copy.usage = _without_cost(self.usage)
+        copy._usage_by_model = {
+            name: _without_cost(usage) for name, usage in self._usage_by_model.items()
+        }
         copy.node_runs = {
             path: replace(
                 run,
@@ -176,12 +183,7 @@ class Result:
     @property
     def usage_by_model(self) -> dict[str, Usage]:
         """The usage of each model by `service:model`, in order of first use; the sum is `usage`."""
-        sums: dict[str, Usage] = {}
-        for run in self.node_runs.values():
-            for bill in run.bills:
-                name = f"{bill.service}:{bill.model}"
-                sums[name] = sums.get(name, NOTHING_USED) + bill.usage
-        return sums
+        return dict(self._usage_by_model)
 
     @overload
     def __getitem__(self, ref: Ref[T]) -> T: ...

@@ -12,7 +12,7 @@ from dagorch.graph.definition import Definition
 from dagorch.graph.plan import ATTEMPT_KINDS, Plan
 from dagorch.ids import NodePath
 from dagorch.models.result import NodeRun, Result, RunStatus
-from dagorch.models.usage import NOTHING_USED, Bill
+from dagorch.models.usage import NOTHING_USED, Bill, Usage
 from dagorch.models.user_objects import error_text
 from dagorch.runner.tracebacks import begin_at_user_code
 from dagorch.scheduler.closed_frames import unpack
@@ -57,6 +57,84 @@ class _Lazy(Mapping[str, V], Generic[V]):
         return repr(self._all())
 
 
+class _Values(Mapping[str, Any]):
+    """The values of the nodes at the top of a run, by id."""
+
+    __slots__ = ("_root",)
+
+    def __init__(self, root: Frame) -> None:
+        self._root = root
+
+    def __getitem__(self, id: str) -> Any:
+        index = self._root.plan.index(id)
+        if not self._has(index):
+            raise KeyError(id)
+        return self._root.values[index]
+
+    def __iter__(self) -> Iterator[str]:
+        return (node.id for index, node in enumerate(self._root.plan.nodes) if self._has(index))
+
+    def __len__(self) -> int:
+        return sum(map(self._has, range(self._root.plan.size)))
+
+    def _has(self, index: int) -> bool:
+        return self._root.state[index] == _COMPLETED and self._root.values[index] is not RELEASED
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
+
+
+class _NodeRuns(Mapping[str, NodeRun]):
+    """
+    The node runs of a run by path: those at the top, then frame by frame those inside.
+
+    A record is made when it is asked for, and kept. One inside a container is found with all
+    others.
+    """
+
+    __slots__ = ("_core", "_inner", "_models", "_records", "_top")
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._records = _root_view(core).records
+        self._models = list(core.models)
+        self._top: dict[str, NodeRun] = {}
+        self._inner: _Lazy[NodeRun] = _Lazy(self._make_inner)
+
+    def __getitem__(self, path: str) -> NodeRun:
+        run = self._top.get(path)
+        if run is not None:
+            return run
+        plan = self._records.plan
+        if path not in plan:
+            return self._inner[path]
+        run = _node_run(self._core, path, self._records, plan.index(path), self._models)
+        self._top[path] = run
+        return run
+
+    def __contains__(self, path: object) -> bool:
+        return path in self._records.plan or path in self._inner
+
+    def _make_inner(self) -> dict[str, NodeRun]:
+        frames = _all_frames(self._core)
+        next(frames)  # the root
+        return {
+            (path := prefix + node.id): _node_run(self._core, path, records, index, self._models)
+            for prefix, records, _ in frames
+            for index, node in enumerate(records.plan.nodes)
+        }
+
+    def __iter__(self) -> Iterator[str]:
+        yield from (node.id for node in self._records.plan.nodes)
+        yield from self._inner
+
+    def __len__(self) -> int:
+        return self._records.plan.size + len(self._inner)
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
+
+
 class _FrameView(NamedTuple):
     """A frame, open or closed: the prefix of its paths, its node runs, the frames inside it."""
 
@@ -91,12 +169,13 @@ def result_of(core: Core, graph: Any, dropped_events: int) -> Result:
         graph=graph,
         status=_status(core),
         output=output,
-        values=_Lazy(partial(_values, core)),
+        values=_Values(root),
         inner_values=_Lazy(partial(_inner_values, core)),
-        node_runs=_Lazy(partial(_node_runs, core)),
+        node_runs=_NodeRuns(core),
         loops=_Lazy(partial(_loops, core)),
         expansions=_Lazy(partial(_expansions, core)),
         usage=core.usage,
+        usage_by_model=_Lazy(partial(_usage_by_model, core)),
         duration_seconds=core.now - core.started,
         dropped_events=dropped_events,
         budget_error=core.dispatcher.over_budget,
@@ -258,15 +337,6 @@ def _all_groups(core: Core) -> Iterator[_GroupView]:
 # -- the parts of a result --------------------------------------------------------------------
 
 
-def _values(core: Core) -> dict[str, Any]:
-    root = _root(core)
-    return {
-        node.id: root.values[index]
-        for index, node in enumerate(core.plan.nodes)
-        if root.state[index] == _COMPLETED and root.values[index] is not RELEASED
-    }
-
-
 def _expansions(core: Core) -> dict[str, Plan]:
     """The plans that were made at run time, by the path of the node run that returned them."""
     return {
@@ -298,6 +368,17 @@ def _item_errors(core: Core) -> dict[str, ItemError]:
     }
 
 
+def _usage_by_model(core: Core) -> dict[str, Usage]:
+    """The usage of each model by `service:model`, in the order of its node runs."""
+    names = [f"{service}:{model}" for service, model in core.models]
+    sums: dict[str, Usage] = {}
+    for _, records, _ in _all_frames(core):
+        for _, details in sorted(records.details.items()):
+            for _, model, usage in details.bills:
+                sums[names[model]] = sums.get(names[model], NOTHING_USED) + usage
+    return sums
+
+
 def _inner_values(core: Core) -> dict[str, Any]:
     """The values inside of what did not complete, by path."""
     return {
@@ -320,16 +401,6 @@ def _values_in(group: FrameGroup) -> Iterator[tuple[int, dict[int, Any]]]:
         else:
             outputs = zip(plan.output_ids, plan.outputs, strict=True)
             yield label, {index: value[id] for id, index in outputs if id in value}
-
-
-def _node_runs(core: Core) -> dict[str, NodeRun]:
-    """Every node run by path: those of the root, then frame by frame those inside."""
-    models = list(core.models)
-    return {
-        (path := prefix + node.id): _node_run(core, path, records, index, models)
-        for prefix, records, _ in _all_frames(core)
-        for index, node in enumerate(records.plan.nodes)
-    }
 
 
 def _node_run(
