@@ -117,8 +117,8 @@ class HttpClient:
                     idle_timeouts.await_first_byte()
                     try:
                         response = await self._send(transport, path, body)
-                    except (httpx.RemoteProtocolError, httpx.NetworkError):
-                        if not (reused and may_resend()):
+                    except (httpx.RemoteProtocolError, httpx.NetworkError) as error:
+                        if not (reused and _is_broken(error) and may_resend()):
                             raise
                         # The server closed the idle connection, as llama.cpp's does after five
                         # requests. The transport opens a new one.
@@ -129,8 +129,11 @@ class HttpClient:
                     finally:
                         await reply.close()
             except (httpx.RequestError, httpx.InvalidURL) as error:
-                # The copy has no reference to frames or to the request, which hold the key.
-                raise TransportError(*_classify(error)) from type(error)(str(error))
+                # The copy has no reference to frames or to the request, which hold the key. The
+                # text may quote a malformed header, in which the service echoes it.
+                problem, detail = _classify(error)
+                cause = type(error)(self._scrub(str(error)))
+                raise TransportError(problem, self._scrub(detail)) from cause
         if scope.cancelled_caught:
             raise TransportError(idle_timeouts.problem)
 
@@ -220,6 +223,13 @@ def _find_proxy(url: str) -> str | None:
     proxies = getproxies()
     proxy = proxies.get(parts.scheme) or proxies.get("all")
     return f"http://{proxy}" if proxy and "://" not in proxy else proxy
+
+
+def _is_broken(error: httpx.RequestError) -> bool:
+    """Return whether the connection broke; False if something arrived that is not HTTP."""
+    import httpx
+
+    return isinstance(error, httpx.NetworkError) or "disconnected" in str(error)
 
 
 def _classify(error: httpx.RequestError | httpx.InvalidURL) -> tuple[TransportProblem, str]:

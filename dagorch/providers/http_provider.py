@@ -19,7 +19,7 @@ from dagorch.errors import DefinitionError, ProviderError
 from dagorch.http.inflate import InflateError
 from dagorch.http.secret import Secret
 from dagorch.models.limits import Limits
-from dagorch.models.llm import LLMRequest, LLMResponse, Message
+from dagorch.models.llm import LLMRequest, LLMResponse, Message, Thought, ToolCall
 from dagorch.models.usage import Usage
 from dagorch.ports import ReplyListener
 from dagorch.providers.anthropic_wire import ANTHROPIC
@@ -235,7 +235,8 @@ class HttpProvider(BaseProvider):
             return errors.malformed("no answer in it", "", headers)
         usage = self._usage(model, parser)
         counted = None if usage.estimated else usage
-        content, calls = self._key.scrub(parser.content), parser.tool_calls
+        content = self._key.scrub(parser.content)
+        calls = tuple(map(self._scrub_call, parser.tool_calls))
         finish = parser.finish_reason
         if not content and not calls:
             if finish == "refused":
@@ -254,8 +255,20 @@ class HttpProvider(BaseProvider):
             tool_calls=calls,
             request_id=errors.request_id(headers) or self._key.scrub(parser.id),
             rate_limits=rate_limits(headers, time.time()),
-            thoughts=tuple(replace(thought, service=self.name) for thought in parser.thoughts),
+            thoughts=tuple(map(self._scrub_thought, parser.thoughts)),
         )
+
+    def _scrub_call(self, call: ToolCall) -> ToolCall:
+        scrub = self._key.scrub
+        return replace(
+            call, id=scrub(call.id), name=scrub(call.name), arguments=scrub(call.arguments)
+        )
+
+    def _scrub_thought(self, thought: Thought) -> Thought:
+        """Mark reasoning as this service's; what is signed or encrypted must not be changed."""
+        is_sealed = thought.signature or thought.hidden
+        text = thought.text if is_sealed else self._key.scrub(thought.text)
+        return replace(thought, text=text, service=self.name)
 
     def _usage(self, model: str, parser: ReplyParser) -> Usage:
         wrote = bool(parser.content or parser.calls)

@@ -7,7 +7,7 @@ import pytest
 from dagorch import LLM, Graph, Policy, Retry
 from dagorch.errors import ProviderConnectionError
 from dagorch.providers import OpenAIProvider
-from tests.servers import ModelServer, answer, hang_up
+from tests.servers import Connection, ModelServer, Request, answer, hang_up
 
 HI = [{"role": "user", "content": "Hi"}]
 
@@ -43,3 +43,16 @@ async def test_a_new_connection_closed_without_an_answer_is_a_failure() -> None:
             with pytest.raises(ProviderConnectionError, match="closed the connection"):
                 await provider.acomplete(HI)
         assert len(server.requests) == 3
+
+
+async def test_a_reply_that_is_not_http_is_not_a_broken_connection() -> None:
+    async def garbage(_request: Request, connection: Connection) -> None:
+        connection.writer.write(b"ICY 200 OK\r\n\r\n")
+        await connection.writer.drain()
+
+    with ModelServer(answer("one"), garbage, answer("two")) as server:
+        async with OpenAIProvider(server.url, default_model="m") as provider:
+            await provider.acomplete(HI)
+            with pytest.raises(ProviderConnectionError):
+                await provider.acomplete(HI)
+        assert len(server.requests) == 2, "the service answered, and may bill it"

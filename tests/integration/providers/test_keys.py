@@ -58,6 +58,10 @@ def handlers_of(service: FakeService) -> dict[str, Handler]:
     }
     return handlers | {
         "an echo": service.answers(f"your key is {MARKER}"),
+        "an echo in a tool call": service.calls_tools(
+            [FunctionCall(MARKER, f"look-{MARKER}", {"key": MARKER})]
+        ),
+        "an echo in a malformed header": reply(500, b"", location=f"\0{MARKER}"),
         "plain words": reply(500, message.encode(), **ECHO),
         "a key cut by the excerpt": reply(500, f"{'x' * 290}{MARKER}".encode(), **ECHO),
         "a page": reply(403, f"<title>{MARKER}</title>".encode(), **ECHO),
