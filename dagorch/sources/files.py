@@ -42,7 +42,7 @@ class Files:
         DefinitionError: There is no such folder.
 
     Example:
-        >>> import tempfile
+        >>> import anyio, tempfile
         >>> folder = Path(tempfile.mkdtemp())
         >>> _ = (folder / "bees.md").write_text("# Bees\n\nBees navigate by the sun.")
         >>> found = anyio.run(Files(folder).search, "How do bees navigate?", 5)
