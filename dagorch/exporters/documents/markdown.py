@@ -26,11 +26,23 @@ __all__ = ["to_markdown"]
 
 # What Markdown treats as markup. A star between spaces and an underscore in a word are not.
 _MARKUP: Final = re.compile(
-    r"[\\`~]|\*(?!\s)|(?<!\s)\*|(?<!\w)_|_(?!\w)|\](?=[(:\[])|<(?=[A-Za-z/!?])|&(?=#|\w+;)"
+    r"[\\`~]|!(?=\[)|\*(?!\s)|(?<!\s)\*|(?<!\w)_|_(?!\w)|\](?=[(:\[])|<(?=[A-Za-z/!?])|&(?=#|\w+;)"
 )
 _BLOCK_MARKER: Final = re.compile(r"^(\s*)(?=#{1,6}(?:\s|$)|[-+](?:\s|$)|>|=+\s*$|-+\s*$|\||~~~)")
 _LIST_NUMBER: Final = re.compile(r"^(\s*\d{1,9})(?=[.)](?:\s|$))")
 _BACKTICKS: Final = re.compile("`+")
+_MAX_LIST_NUMBER: Final = 999_999_999
+"""CommonMark takes a longer number for text, and the code in its item for markup."""
+# Languages that viewers only colour. Some viewers draw or run other ones: mermaid, dataviewjs.
+_LANGUAGES: Final = frozenset(
+    "ada asm awk bash c c# c++ clojure cmake cobol console cpp cs csharp css csv cuda d dart diff "
+    "dockerfile elixir elm erlang f# fortran fsharp gherkin glsl go graphql groovy haskell hcl "
+    "html http ini java javascript js json json5 jsonl jsx julia kotlin latex less lisp lua "
+    "makefile markdown matlab md nim nix objective-c ocaml pascal perl php powershell prolog "
+    "proto protobuf ps1 py python r regex rst ruby rust sass scala scheme scss sh shell solidity "
+    "sparql sql swift tcl terraform tex text toml ts tsv tsx txt typescript typst vb verilog vhdl "
+    "vim wasm xml yaml yml zig zsh".split()
+)
 
 
 def to_markdown(content: Content) -> str:
@@ -61,7 +73,7 @@ def _block(block: Block, heading_offset: int) -> str:
         case Items():
             return _list(block)
         case Code():
-            return _fenced(block.text, block.language)
+            return _fenced(block.text, block.language if block.language in _LANGUAGES else "")
         case Quote():
             text = "\n\n".join(_blocks(block.blocks))
             return "\n".join(f"> {line}".rstrip() for line in text.split("\n"))
@@ -80,7 +92,7 @@ def _block(block: Block, heading_offset: int) -> str:
 def _list(block: Items) -> str:
     lines = []
     for number, item in enumerate(block.items, block.start or 0):
-        mark = "-" if block.start is None else f"{number}."
+        mark = "-" if block.start is None else f"{min(number, _MAX_LIST_NUMBER)}."
         text = "\n\n".join(_blocks(item))
         indented = text.replace("\n", "\n" + " " * (len(mark) + 1))
         lines.append(f"{mark} {indented}".rstrip())
@@ -115,6 +127,8 @@ def _inline(spans: Spans) -> str:
             text = f"<{address}>"
         elif address:
             text = f"[{text}](<{address}>)"
+        if address and parts and parts[-1].endswith("!"):
+            parts[-1] = parts[-1][:-1] + "\\!"  # `!` before a link makes it an image
         parts.append(text)
     return "".join(parts)
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from dagorch import OrchestratorResult
+from dagorch import AgentResult, OrchestratorResult
 from dagorch.exporters.documents import compose
 from dagorch.exporters.documents.blocks import (
     Block,
@@ -27,6 +27,11 @@ from tests.unit.exporters.documents.hostile import HOSTILE
 
 # A reader that passes HTML through and shows images.
 LENIENT = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
+STRICT = MarkdownIt("commonmark", {"html": True})
+SHOWN_TAGS = {
+    "a", "blockquote", "br", "code", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "li", "ol",
+    "p", "pre", "s", "strong", "table", "tbody", "td", "th", "thead", "tr", "ul",
+}  # fmt: skip
 DANGEROUS = {"html_block", "html_inline", "image"}
 
 
@@ -93,6 +98,32 @@ def test_no_text_becomes_markup(text: str) -> None:
     out = written(blocks)
     assert not kinds(out) & DANGEROUS
     assert links(read_markdown(out)) <= links(blocks) | {""}
+
+
+PARTS = (
+    "!", "!!", "![", "[", "]", "](http://e.x/p)", "![x](http://e.x/p.png)", "[x](http://e.x)", "[x]: ",
+    "![x][y]", "[y]: http://e.x/p", "[^1]", "[^1]: ", "http://e.x/p", "<http://e.x>", "<img src=//e.x>",
+    "<!--", "<![CDATA[", "<?x", "&lt;img&gt;", "&#33;[x](http://e.x)", "javascript:x", "data:image/png,",
+    "\\", "`", "``", "```", "\n```mermaid\n", "~~~", "**", "*", "_", "~~", "|", "\n|---|\n", "\n", "\n\n",
+    "\n    ", "\n- ", "\n999999999. ", "\n1. ", "\n> ", "\n# ", "x", " ", "\t", "  \n",
+)  # fmt: skip
+
+
+@settings(max_examples=300)
+@given(st.lists(st.sampled_from(PARTS), max_size=14).map("".join))
+@example("!![x](http://e.x/p.png)")
+@example("**!** [x](http://e.x)\n\n!http://e.x")
+@example("999999999. x\n1. ```\n   \n   <img src=//e.x>\n   ```")
+@example("```mermaid\nx@{ img: 'http://e.x/p.png' }\n```")
+@example("~~~dataviewjs\nfetch('//e.x')\n~~~")
+def test_nothing_that_a_model_writes_loads_or_runs(text: str) -> None:
+    result = OrchestratorResult("t", "failed", text, [AgentResult(text, text)])
+    out = to_markdown(compose(result, text, failure=text))
+    assert not kinds(out) & DANGEROUS
+    assert {token.info for token in LENIENT.parse(out) if token.type == "fence"} <= {"", "javascript", "json"}
+    for reader in (STRICT, LENIENT):
+        tags = re.findall(r"<(/?)(\w+)[^>]*>", reader.render(out))
+        assert {name for _, name in tags} <= SHOWN_TAGS
 
 
 @given(st.text(st.sampled_from("ab1 #>-+*_`~[]()<>!|\\&;:.=/{}$\"'"), max_size=40))
