@@ -27,6 +27,7 @@ Details are attributes and survive pickling. A message says what is wrong, where
 from __future__ import annotations
 
 import difflib
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -66,6 +67,7 @@ __all__ = [
     "SourceRefusedError",
     "SourceReplyError",
     "SourceUnavailableError",
+    "asks_to_stop",
     "did_you_mean",
 ]
 
@@ -101,6 +103,24 @@ def did_you_mean(name: str, known: Iterable[str], limit: int = 1) -> str:
         names = [other for other in names if other[:1] == name[:1]][:_MAX_NAMES]
     near = difflib.get_close_matches(name, names, n=limit, cutoff=0.6)
     return f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
+
+
+def asks_to_stop(error: BaseException) -> bool:
+    """
+    Tell whether an error is an interrupt, an exit or a cancellation, which nothing may swallow.
+
+    Other errors that are no `Exception` are failures, such as a panic of a native library.
+
+    Example:
+        >>> asks_to_stop(KeyboardInterrupt()), asks_to_stop(MemoryError())
+        (True, False)
+    """
+    cancellations = [
+        getattr(sys.modules[module], name)
+        for module, name in (("asyncio", "CancelledError"), ("trio", "Cancelled"))
+        if module in sys.modules
+    ]
+    return isinstance(error, (KeyboardInterrupt, SystemExit, GeneratorExit, *cancellations))
 
 
 def _rebuild(

@@ -43,7 +43,7 @@ path, module, name = sys.argv[1:]
 sys.path[:] = json.loads(path)
 try:
     result = getattr(import_module(module), name)(sys.stdin.buffer.read())
-except Exception as error:
+except BaseException as error:  # panics of native libraries are not Exceptions
     sys.exit(f"{type(error).__name__}: {error}")
 sys.stdout.buffer.write(result)
 """

@@ -13,7 +13,7 @@ from typing import Final
 
 from dagorch.cli.streams import print_out
 from dagorch.errors import DefinitionError
-from dagorch.exporters.atomic_write import write_file
+from dagorch.private_files import private_write
 
 __all__ = ["new_orchestrator"]
 
@@ -52,7 +52,7 @@ def new_orchestrator(name: str, folder: Path | None) -> None:
             raise DefinitionError(f"{str(target)!r} is not empty; name another folder with --out")
         for template, file in _FILES.items():
             text = Template((source / f"{template}.txt").read_text("utf-8")).substitute(names)
-            write_file(target / file.format_map(names), text.encode("utf-8"))
+            private_write(target / file.format_map(names), text.encode("utf-8"), mode=0o666)
     except OSError as error:
         raise DefinitionError(f"cannot write {str(target)!r}: {error.strerror or error}") from error
     print_out(

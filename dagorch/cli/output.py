@@ -8,12 +8,13 @@ from tempfile import TemporaryFile
 from typing import Final, NamedTuple
 
 from dagorch import files
-from dagorch.errors import DagorchError, DefinitionError, RunError, did_you_mean
-from dagorch.exporters import ENDINGS, write
-from dagorch.exporters.atomic_write import check_writable, write_file
+from dagorch.errors import DagorchError, DefinitionError, RunError, asks_to_stop, did_you_mean
+from dagorch.exporters import ENDINGS
 from dagorch.exporters.documents import check_installed, compose, render_document
+from dagorch.exporters.files import to_bytes
 from dagorch.models.document import DocumentFormat
 from dagorch.models.orchestration import OrchestratorResult
+from dagorch.private_files import check_writable, private_folder, private_write
 
 __all__ = ["Destination", "RunPicture", "Written", "check_option", "write_each"]
 
@@ -75,7 +76,7 @@ class Destination:
 
     def _create_folder(self) -> None:
         try:
-            self._path.mkdir(parents=True, exist_ok=True)
+            private_folder(self._path)
             with TemporaryFile(dir=self._path):
                 pass
         except OSError as error:
@@ -94,7 +95,8 @@ class Destination:
         """
         has_picture = result.run is not None
         paths = [path for path in self.files if has_picture or path.suffix != ".svg"]
-        return write_each(paths, lambda path: _write_file(path, task, result, failure))
+        named = self._is_file
+        return write_each(paths, lambda path: _write_file(path, task, result, failure, named=named))
 
 
 class RunPicture:
@@ -124,7 +126,7 @@ class RunPicture:
 
     def write(self, result: OrchestratorResult) -> Written:
         """Draw a result."""
-        return write_each([self.path], lambda path: _write_file(path, "", result, ""))
+        return write_each([self.path], lambda path: _write_file(path, "", result, "", named=True))
 
 
 def check_option(path: Path, option: str, taken: Iterable[Path] = ()) -> None:
@@ -150,7 +152,9 @@ def write_each(paths: Iterable[Path], write_one: Callable[[Path], None]) -> Writ
     for path in paths:
         try:
             write_one(path)
-        except Exception as cause:
+        except BaseException as cause:
+            if asks_to_stop(cause):
+                raise
             # What dagorch raises has the path and the reason. It was checked before the run.
             own = isinstance(cause, DagorchError)
             text = f"{cause}" if own else f"{type(cause).__name__}: {cause}"
@@ -162,12 +166,14 @@ def write_each(paths: Iterable[Path], write_one: Callable[[Path], None]) -> Writ
     return written
 
 
-def _write_file(path: Path, task: str, result: OrchestratorResult, failure: str) -> None:
+def _write_file(
+    path: Path, task: str, result: OrchestratorResult, failure: str, *, named: bool
+) -> None:
     suffix = path.suffix.lower()
     if suffix in _DOCUMENTS or suffix == ".json":
-        write_file(path, _render(suffix, task, result, failure))
+        private_write(path, _render(suffix, task, result, failure), named=named)
     elif result.run is not None:
-        write(result.run.graph, path, result.run)
+        private_write(path, to_bytes(result.run.graph, suffix, result.run), named=named)
 
 
 def _render(suffix: str, task: str, result: OrchestratorResult, failure: str) -> bytes:

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Final
 
 from dagorch.cli.output import Written, check_option, write_each
-from dagorch.errors import DagorchError, DefinitionError, RunError, did_you_mean
+from dagorch.errors import DagorchError, DefinitionError, RunError, asks_to_stop, did_you_mean
 from dagorch.exporters import Recorder, RunRecord, read_record, to_html_report, write_record
-from dagorch.exporters.atomic_write import write_file
 from dagorch.models.events import Event
 from dagorch.models.orchestration import OrchestratorResult
+from dagorch.private_files import private_write
 
 __all__ = ["RunReports", "convert_record"]
 
@@ -48,7 +48,9 @@ class RunReports:
             return Written([], [])
         try:
             record = self._recorder.record(result, task=task, error=error)
-        except Exception as cause:  # the answer must survive any failure of its report
+        except BaseException as cause:  # the answer must survive any failure of its report
+            if asks_to_stop(cause):
+                raise
             failure = RunError(f"cannot make the report: {type(cause).__name__}: {cause}")
             failure.__cause__ = cause
             return Written([], [failure])
@@ -70,7 +72,7 @@ def convert_record(source: Path, out: Path | None) -> Path:
     page = source.with_suffix(".html") if out is None else out
     _check_suffix(page, "--out")
     try:
-        _write(record, page)
+        _write(record, page, named=out is not None)
     except DagorchError:
         raise
     except Exception as cause:  # every part of the record is valid, but they do not match
@@ -90,8 +92,8 @@ def _check_suffix(path: Path, option: str) -> None:
         )
 
 
-def _write(record: RunRecord, path: Path) -> None:
+def _write(record: RunRecord, path: Path, *, named: bool = True) -> None:
     if path.suffix.lower() == ".json":
         write_record(record, path)
     else:
-        write_file(path, to_html_report(record).encode("utf-8"))
+        private_write(path, to_html_report(record).encode("utf-8"), named=named)

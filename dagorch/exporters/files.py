@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Final
 
 from dagorch.errors import DefinitionError, did_you_mean
-from dagorch.exporters.atomic_write import write_file
 from dagorch.exporters.network import to_graphml
 from dagorch.exporters.pictures.dot import to_dot
 from dagorch.exporters.pictures.mermaid import to_mermaid
@@ -16,8 +15,9 @@ from dagorch.exporters.pictures.picture import to_pdf, to_png, to_svg
 from dagorch.files import dump_graph
 from dagorch.graph.graph import Graph
 from dagorch.models.result import Result
+from dagorch.private_files import private_write
 
-__all__ = ["ENDINGS", "write"]
+__all__ = ["ENDINGS", "to_bytes", "write"]
 
 _WRITERS: Final[dict[str, Callable[[Graph, Result | None], str | bytes]]] = {
     ".svg": to_svg,
@@ -43,7 +43,8 @@ def write(graph: Graph, path: str | PathLike[str], result: Result | None = None)
 
     Args:
         graph: The graph.
-        path: Of the file; an existing file is replaced.
+        path: Of the file; an existing file is replaced. A picture of a result may show what a
+            model wrote, so only you may read the new file.
         result: Of a run of the graph, to draw it as it really unrolled.
 
     Returns:
@@ -60,7 +61,12 @@ def write(graph: Graph, path: str | PathLike[str], result: Result | None = None)
             f"cannot write a graph to {str(file)!r}: its ending must be one of {', '.join(ENDINGS)}"
             f"{did_you_mean(ending, ENDINGS)}"
         )
-    content = _WRITERS[ending](graph, result)
-    data = content.encode("utf-8") if isinstance(content, str) else content
-    write_file(file, data)
+    data = to_bytes(graph, ending, result)
+    private_write(file, data, named=True, mode=0o666 if result is None else 0o600)
     return file
+
+
+def to_bytes(graph: Graph, ending: str, result: Result | None = None) -> bytes:
+    """Return the content of the file that `write` writes."""
+    content = _WRITERS[ending](graph, result)
+    return content.encode("utf-8") if isinstance(content, str) else content

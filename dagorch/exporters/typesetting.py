@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
-from dagorch.child_process.bounded import run_function
+from dagorch.child_process.bounded import Limits, run_function
 from dagorch.errors import DefinitionError
 
 __all__ = ["compile_template", "typeset"]
+
+LIMITS: Final = Limits()
 
 
 def typeset(
@@ -31,7 +33,7 @@ def typeset(
         DefinitionError: Typst is missing or failed; the message has its words.
     """
     job = {"template": template, "format": format, "inputs": dict(inputs), "ppi": dots_per_inch}
-    result = run_function(__name__, "compile_template", json.dumps(job).encode())
+    result = run_function(__name__, "compile_template", json.dumps(job).encode(), LIMITS)
     if result.error:
         raise DefinitionError(f"typst could not write the {format.upper()}: {result.error}")
     return result.output

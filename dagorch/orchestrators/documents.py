@@ -10,6 +10,7 @@ from anyio import to_thread
 from dagorch.errors import DefinitionError
 from dagorch.models.config import OrchestratorConfig
 from dagorch.models.orchestration import OrchestratorResult
+from dagorch.private_files import private_folder
 
 __all__ = ["prepare_documents", "write_documents_of"]
 
@@ -28,7 +29,7 @@ async def prepare_documents(config: OrchestratorConfig) -> None:
     check_installed(config.output_formats)
     folder = Path(config.output_dir)
     try:
-        await to_thread.run_sync(partial(folder.mkdir, parents=True, exist_ok=True))
+        await to_thread.run_sync(private_folder, folder)
     except OSError as error:
         raise DefinitionError(
             f"output_dir={str(folder)!r} cannot be created: {error.strerror or error}"

@@ -20,6 +20,7 @@ from dagorch.models.llm import LLMRequest, LLMResponse
 from dagorch.models.rates import RateLimits
 from dagorch.models.usage import Usage
 from dagorch.ports import Provider, RateLimited, ReplyListener, TokenBounded
+from dagorch.private_files import private_append, private_write
 from dagorch.providers.base import BaseProvider
 
 __all__ = ["RecordingProvider", "ReplayProvider"]
@@ -57,8 +58,11 @@ class RecordingProvider(BaseProvider):
 
     Args:
         inner: The provider that answers.
-        path: The file to write.
+        path: The file to write; only you may read a new one.
         secrets: Texts to remove.
+
+    Raises:
+        DefinitionError: The file cannot be written.
 
     Example:
         >>> import tempfile
@@ -83,7 +87,8 @@ class RecordingProvider(BaseProvider):
             "default_model": inner.default_model,
             "max_concurrency": inner.max_concurrency,
         }
-        self._path.write_text(json.dumps({"provider": head}) + "\n", "utf-8")
+        line = json.dumps({"provider": head}) + "\n"
+        private_write(self._path, line.encode("utf-8"), named=True)
 
     async def exchange(self, request: LLMRequest, on_text: Callable[[str], None]) -> LLMResponse:
         """Forward a request, and record the outcome."""
@@ -107,7 +112,7 @@ class RecordingProvider(BaseProvider):
             "max_output_tokens": self.max_output_tokens(request.model),
             **self._scrub(outcome),
         }
-        with self._path.open("a", encoding="utf-8") as file:
+        with private_append(self._path) as file:
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
 
     def worst_case_usd(self, request: LLMRequest) -> Decimal | None:

@@ -35,13 +35,15 @@ _MAX_LIST_NUMBER: Final = 999_999_999
 """CommonMark takes a longer number for text, and the code in its item for markup."""
 # Languages that viewers only colour. Some viewers draw or run other ones: mermaid, dataviewjs.
 _LANGUAGES: Final = frozenset(
-    "ada asm awk bash c c# c++ clojure cmake cobol console cpp cs csharp css csv cuda d dart diff "
-    "dockerfile elixir elm erlang f# fortran fsharp gherkin glsl go graphql groovy haskell hcl "
-    "html http ini java javascript js json json5 jsonl jsx julia kotlin latex less lisp lua "
-    "makefile markdown matlab md nim nix objective-c ocaml pascal perl php powershell prolog "
-    "proto protobuf ps1 py python r regex rst ruby rust sass scala scheme scss sh shell solidity "
-    "sparql sql swift tcl terraform tex text toml ts tsv tsx txt typescript typst vb verilog vhdl "
-    "vim wasm xml yaml yml zig zsh".split()
+    """
+    ada asm awk bash c c# c++ clojure cmake cobol console cpp cs csharp css csv cuda d dart diff
+    dockerfile elixir elm erlang f# fortran fsharp gherkin glsl go graphql groovy haskell hcl
+    html http ini java javascript js json json5 jsonl jsx julia kotlin latex less lisp lua
+    makefile markdown matlab md nim nix objective-c ocaml pascal perl php powershell prolog
+    proto protobuf ps1 py python r regex rst ruby rust sass scala scheme scss sh shell solidity
+    sparql sql swift tcl terraform tex text toml ts tsv tsx txt typescript typst vb verilog vhdl
+    vim wasm xml yaml yml zig zsh
+    """.split()
 )
 
 
@@ -118,7 +120,7 @@ def _cell(spans: Spans) -> str:
 
 
 def _inline(spans: Spans) -> str:
-    parts = []
+    parts: list[str] = []
     for link, group in groupby(spans, key=lambda span: span.link):
         inner = list(group)
         text = "".join(map(_span, inner))

@@ -10,14 +10,14 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Final
 
-from dagorch.errors import DefinitionError, InvariantError, did_you_mean
-from dagorch.exporters.atomic_write import write_file
+from dagorch.errors import DefinitionError, InvariantError, asks_to_stop, did_you_mean
 from dagorch.exporters.documents.blocks import Content
-from dagorch.exporters.documents.compose import compose
-from dagorch.exporters.documents.formats import ENDINGS, render_document
+from dagorch.exporters.documents.composition import compose
+from dagorch.exporters.documents.formats import CHILD_FORMATS, ENDINGS, render_document
 from dagorch.models.clean import one_line
 from dagorch.models.document import FORMATS, Document, DocumentFormat, document_format
 from dagorch.models.orchestration import OrchestratorResult
+from dagorch.private_files import private_folder, private_write
 
 __all__ = ["file_name", "write_documents"]
 
@@ -39,6 +39,8 @@ def write_documents(
     """
     Write the outcome of a workflow, one file per format. A failure in one format affects no other.
 
+    Markdown and HTML are written first. PDF and DOCX are each stopped after a minute.
+
     Args:
         result: Complete or partial. A result read from JSON has no pictures.
         folder: The target folder, created if missing. An existing file is never replaced: the new
@@ -56,21 +58,25 @@ def write_documents(
     """
     wanted = _parse_formats(formats)
     target = Path(folder)
-    documents: list[Document] = []
+    documents: dict[str, Document] = {}
     errors: dict[str, str] = {}
     name = file_name(task or str(result.metadata.get("task", "")))
     content: Content | None = None
     first = _free_number(target, name, [ENDINGS[format] for format in wanted.values()])
-    for spelled, format in wanted.items():
+    # What may take long or fail comes last.
+    for spelled, format in sorted(wanted.items(), key=lambda item: item[1] in CHILD_FORMATS):
         try:
             content = content or compose(result, task, failure=failure)
             data = render_document(content, format)
             path = _write_new(target, name, first, ENDINGS[format], data)
-        except Exception as error:  # no failure here may lose the answer, which was paid for
+        except BaseException as error:  # no failure here may lose the answer, which was paid for
+            if asks_to_stop(error):
+                raise
             errors[spelled] = f"{type(error).__name__}: {one_line(str(error))}"
         else:
-            documents.append(Document(fspath(path), spelled, len(data)))
-    return result.model_copy(update={"documents": documents, "document_errors": errors})
+            documents[spelled] = Document(fspath(path), spelled, len(data))
+    listed = [documents[spelled] for spelled in wanted if spelled in documents]
+    return result.model_copy(update={"documents": listed, "document_errors": errors})
 
 
 def file_name(task: str) -> str:
@@ -117,7 +123,7 @@ def _free_number(folder: Path, name: str, endings: list[str]) -> int:
 
 def _write_new(folder: Path, name: str, first: int, ending: str, data: bytes) -> Path:
     """Create a file under the first number; if another process takes that, under the next."""
-    folder.mkdir(parents=True, exist_ok=True)
+    private_folder(folder)
     for number in count(first):
         path = _numbered(folder, name, number, ending)
         try:
@@ -125,7 +131,7 @@ def _write_new(folder: Path, name: str, first: int, ending: str, data: bytes) ->
         except FileExistsError:
             continue
         try:
-            write_file(path, data)
+            private_write(path, data)
         except BaseException:
             path.unlink(missing_ok=True)
             raise

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import sys
 from os import PathLike
-from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from dagorch.errors import DefinitionError
 from dagorch.models.clean import one_line
 from dagorch.models.events import Event, EventType
+from dagorch.private_files import private_append
 
 if TYPE_CHECKING:
     from dagorch.models.orchestration import StreamEvent
@@ -61,7 +60,7 @@ class JsonLines:
     Every line is written immediately and in full, so that the file survives if the run is killed.
 
     Args:
-        path: The file. An existing file is appended to.
+        path: The file. An existing file is appended to; only you may read a new one.
 
     Raises:
         DefinitionError: The file cannot be written.
@@ -73,11 +72,7 @@ class JsonLines:
     """
 
     def __init__(self, path: str | PathLike[str]) -> None:
-        try:
-            self._file = Path(path).open("a", encoding="utf-8", buffering=1)  # noqa: SIM115 - kept
-        except OSError as error:
-            reason = error.strerror or error
-            raise DefinitionError(f"cannot write events to {str(path)!r}: {reason}") from error
+        self._file = private_append(path)
 
     def __call__(self, event: Event | StreamEvent) -> None:
         self._file.write(to_json(event) + "\n")

@@ -16,11 +16,11 @@ from typing import Any, Final, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, JsonValue, ValidationError
 
 from dagorch.errors import DefinitionError
-from dagorch.exporters.atomic_write import write_file
 from dagorch.exporters.critical import CriticalStep
 from dagorch.exporters.pictures.drawing import Drawing
 from dagorch.models.result import End
 from dagorch.models.usage import NOTHING_USED, Usage
+from dagorch.private_files import private_write
 
 __all__ = [
     "VERSION", "AttemptRecord", "EventRecord", "ExchangeRecord", "MessageRecord", "NodeRecord",
@@ -173,13 +173,13 @@ class RunRecord(_Record):
 
 def write_record(record: RunRecord, path: str | PathLike[str]) -> Path:
     """
-    Write a record into a file as JSON. An existing file is replaced.
+    Write a record into a file as JSON. An existing file is replaced; only you may read a new one.
 
     Raises:
         DefinitionError: The file cannot be written.
     """
     file = Path(path)
-    write_file(file, (record.model_dump_json() + "\n").encode("utf-8"))
+    private_write(file, (record.model_dump_json() + "\n").encode("utf-8"), named=True)
     return file
 
 

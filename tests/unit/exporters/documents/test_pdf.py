@@ -119,14 +119,15 @@ def test_a_png_has_the_requested_width() -> None:
 async def test_typst_in_its_child_process_may_fail_without_harm(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def stopped(module: str, name: str, data: bytes) -> ChildResult:
+    def stopped(*_: object) -> ChildResult:
         return ChildResult(error="it was stopped after 60 s")
 
     monkeypatch.setattr("dagorch.exporters.typesetting.run_function", stopped)
+    monkeypatch.setattr("dagorch.exporters.documents.docx.run_function", stopped)
     monkeypatch.delattr("typst.compile")  # nothing calls it in this process
     result = write_documents(await outcomes.cascade(), tmp_path, ["pdf", "docx", "markdown"])
     assert [document.format for document in result.documents] == ["markdown"]
     assert result.document_errors == {
-        name: f"DefinitionError: typst could not write the {kind}: it was stopped after 60 s"
-        for name, kind in (("pdf", "PDF"), ("docx", "PNG"))
+        "pdf": "DefinitionError: typst could not write the PDF: it was stopped after 60 s",
+        "docx": "DefinitionError: the DOCX could not be written: it was stopped after 60 s",
     }

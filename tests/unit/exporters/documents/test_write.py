@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from asyncio import CancelledError
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dagorch import DefinitionError, OrchestratorResult
+from dagorch.child_process.bounded import Limits
 from dagorch.exporters.documents import write as module
 from dagorch.exporters.documents import write_documents
 from dagorch.exporters.documents.write import file_name
@@ -78,6 +80,57 @@ def test_a_failure_in_one_format_affects_no_other(
     assert [document.format for document in result.documents] == ["markdown"]
     assert result.document_errors == {"html": "ValueError: no room"}
     assert OrchestratorResult.model_validate_json(result.model_dump_json()) == result
+
+
+class PanicError(BaseException):
+    """As native libraries raise it: no `Exception`."""
+
+
+@pytest.mark.parametrize("error", [PanicError("no room"), RecursionError("deep")])
+def test_a_panic_is_an_entry_and_no_exception(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    order: list[str] = []
+    real = module.render_document
+
+    def render(content: Any, format: Any) -> bytes:
+        order.append(format)
+        if format == "pdf":
+            raise error
+        return real(content, format)
+
+    monkeypatch.setattr(module, "render_document", render)
+    result = write_documents(RESULT, tmp_path, ["pdf", "html", "markdown"])
+    assert order == ["html", "markdown", "pdf"]  # what is quick and safe comes first
+    assert [document.format for document in result.documents] == ["html", "markdown"]
+    assert result.document_errors == {"pdf": f"{type(error).__name__}: {error}"}
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(), CancelledError()])
+def test_an_interrupt_and_a_cancellation_are_not_swallowed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    def render(content: Any, format: Any) -> bytes:
+        raise error
+
+    monkeypatch.setattr(module, "render_document", render)
+    with pytest.raises(type(error)):
+        write_documents(RESULT, tmp_path, ["markdown"])
+
+
+def test_a_text_that_stops_or_crashes_a_writer_costs_its_document_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # 66,000 of these made the library of PDF files panic; 33,000 took it over 100 s.
+    limits = Limits(seconds=1.0)
+    monkeypatch.setattr("dagorch.exporters.typesetting.LIMITS", limits)
+    answer = "a" + "\u0301" * 66_000
+    outcome = OrchestratorResult("t", "completed", answer, metadata={"task": "Marks?"})
+    result = write_documents(outcome, tmp_path, ["pdf", "docx", "markdown"])
+    assert [document.format for document in result.documents] == ["docx", "markdown"]
+    assert result.result == answer
+    assert list(result.document_errors) == ["pdf"]
+    assert "typst could not write the PDF" in result.document_errors["pdf"]
 
 
 def test_a_folder_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:

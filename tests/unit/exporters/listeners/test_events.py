@@ -93,7 +93,7 @@ def test_lines_are_written_immediately_and_later_runs_are_appended(tmp_path: Pat
 
 
 def test_a_file_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(DefinitionError, match=r"cannot write events to .*nowhere.*No such file"):
+    with pytest.raises(DefinitionError, match=r"cannot write .*nowhere.*No such file"):
         JsonLines(tmp_path / "nowhere" / "run.jsonl")
 
 
