@@ -33,18 +33,16 @@ _LIST_NUMBER: Final = re.compile(r"^(\s*\d{1,9})(?=[.)](?:\s|$))")
 _BACKTICKS: Final = re.compile("`+")
 _MAX_LIST_NUMBER: Final = 999_999_999
 """CommonMark takes a longer number for text, and the code in its item for markup."""
-# Languages that viewers only colour. Some viewers draw or run other ones: mermaid, dataviewjs.
-_LANGUAGES: Final = frozenset(
-    """
-    ada asm awk bash c c# c++ clojure cmake cobol console cpp cs csharp css csv cuda d dart diff
-    dockerfile elixir elm erlang f# fortran fsharp gherkin glsl go graphql groovy haskell hcl
-    html http ini java javascript js json json5 jsonl jsx julia kotlin latex less lisp lua
-    makefile markdown matlab md nim nix objective-c ocaml pascal perl php powershell prolog
-    proto protobuf ps1 py python r regex rst ruby rust sass scala scheme scss sh shell solidity
-    sparql sql swift tcl terraform tex text toml ts tsv tsx txt typescript typst vb verilog vhdl
-    vim wasm xml yaml yml zig zsh
-    """.split()
-)
+_LANGUAGES: Final = """
+ada asm awk bash c c# c++ clojure cmake cobol console cpp cs csharp css csv cuda d dart diff
+dockerfile elixir elm erlang f# fortran fsharp gherkin glsl go graphql groovy haskell hcl
+html http ini java javascript js json json5 jsonl jsx julia kotlin latex less lisp lua
+makefile markdown matlab md nim nix objective-c ocaml pascal perl php powershell prolog
+proto protobuf ps1 py python r regex rst ruby rust sass scala scheme scss sh shell solidity
+sparql sql swift tcl terraform tex text toml ts tsv tsx txt typescript typst vb verilog vhdl
+vim wasm xml yaml yml zig zsh
+"""
+"""Those that viewers only colour. Some viewers draw or run other ones: mermaid, dataviewjs."""
 
 
 def to_markdown(content: Content) -> str:
@@ -75,7 +73,9 @@ def _block(block: Block, heading_offset: int) -> str:
         case Items():
             return _list(block)
         case Code():
-            return _fenced(block.text, block.language if block.language in _LANGUAGES else "")
+            return _fenced(
+                block.text, block.language if block.language in _LANGUAGES.split() else ""
+            )
         case Quote():
             text = "\n\n".join(_blocks(block.blocks))
             return "\n".join(f"> {line}".rstrip() for line in text.split("\n"))
