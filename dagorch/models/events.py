@@ -7,9 +7,9 @@ Delivery is in `runner/`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
 from dagorch.models.result import End
 
@@ -78,9 +78,8 @@ They are never logged. `messages` are dicts with `role` and `content`, and with 
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One event of a run."""
+class Event(NamedTuple):
+    """One event of a run. A tuple, because a run makes three of them for each node run."""
 
     number: int
     """From 1; a gap means that a slow listener missed events."""
@@ -94,7 +93,7 @@ class Event:
     """From 1; 0 if the event concerns no attempt, as for a loop or a branch."""
     progress: float = 0.0
     """0 to 100 of the plan as far as it is known; never falls, 100 only on completion."""
-    data: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[str, Any] = MappingProxyType({})
     """
     Plain JSON values.
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections import deque
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import anyio
@@ -38,10 +37,10 @@ class EventQueue:
     event is dropped and counted, but never the run's last event.
     """
 
-    __slots__ = ("_capacity", "_items", "_wake_at", "_wakeup", "closed", "dropped")
+    __slots__ = ("_capacity", "_wake_at", "_wakeup", "closed", "dropped", "items")
 
     def __init__(self, capacity: int = QUEUE_LENGTH) -> None:
-        self._items: deque[Event] = deque()
+        self.items: deque[Event] = deque()
         self._capacity = capacity
         self._wakeup: anyio.Event | None = None
         self._wake_at = 0
@@ -49,28 +48,33 @@ class EventQueue:
         self.dropped = 0
         self.closed = False
 
-    def put(self, event: Event) -> None:
-        """Add an event without waiting."""
-        items = self._items
-        if event.type is EventType.NODE_TOKENS and items:
-            last = items[-1]
-            if (
-                last.type is event.type
-                and last.path == event.path
-                and last.attempt == event.attempt
-            ):
-                if not event.data.get("replaces_text"):
-                    text = last.data["text"] + event.data["text"]
-                    event = replace(event, data={**last.data, "text": text})
-                items[-1] = event
-                return
-        if len(items) >= self._capacity:
+    def extend(self, events: Iterable[Event]) -> None:
+        """Add events without waiting."""
+        items, last = self.items, None
+        for event in events:
+            last = event.type
+            if last is EventType.NODE_TOKENS:
+                self._add_text(event)
+            else:
+                items.append(event)
+        while len(items) > self._capacity:
             items.popleft()
             self.dropped += 1
-        items.append(event)
-        if event.type in RUN_ENDS:
+        if last in RUN_ENDS:
             self.closed = True
         self._wake_reader()
+
+    def _add_text(self, event: Event) -> None:
+        """Add text, to that of the same attempt if it is still waiting."""
+        items = self.items
+        last = items[-1] if items else event
+        if last is event or last[2:6] != event[2:6]:  # type, run, path, attempt
+            items.append(event)
+            return
+        if not event.data.get("replaces_text"):
+            text = last.data["text"] + event.data["text"]
+            event = event._replace(data={**last.data, "text": text})
+        items[-1] = event
 
     def close(self) -> None:
         """End the queue: the reader stops after the events that are in it."""
@@ -79,21 +83,21 @@ class EventQueue:
 
     def drop_rest(self) -> None:
         """Drop and count the events that are left."""
-        self.dropped += len(self._items)
-        self._items.clear()
+        self.dropped += len(self.items)
+        self.items.clear()
 
     def _wake_reader(self) -> None:
-        if self._wakeup is not None and (self.closed or len(self._items) >= self._wake_at):
+        if self._wakeup is not None and (self.closed or len(self.items) >= self._wake_at):
             self._wakeup.set()
             self._wakeup = None
 
     async def get(self) -> Event | None:
         """Wait for the next event; None after the last one."""
-        while not self._items:
+        while not self.items:
             if self.closed:
                 return None
             await self._wait_for(1)
-        return self._items.popleft()
+        return self.items.popleft()
 
     async def collect_batch(self) -> None:
         """Let events accumulate for a short time, and stop well before one would be dropped."""
@@ -106,7 +110,7 @@ class EventQueue:
         await self._wakeup.wait()
 
     def __len__(self) -> int:
-        return len(self._items)
+        return len(self.items)
 
 
 class Listener:
@@ -138,33 +142,31 @@ class Listener:
 
         Shielded from cancellation: the listeners of a cancelled run still receive its last event.
         """
-        queue, busy = self.queue, False
+        queue, items, busy = self.queue, self.queue.items, False
         with anyio.CancelScope(shield=True, deadline=self._deadline) as self._scope:
             while True:
-                if busy and not queue:
+                if busy and not items:
                     await queue.collect_batch()
-                    busy = len(queue) > 0
-                must_wait = not queue
-                wait_began = anyio.current_time() if must_wait else 0.0
-                event = await queue.get()
+                    busy = bool(items)
+                if items:
+                    event: Event | None = items.popleft()
+                else:
+                    wait_began = anyio.current_time()
+                    event = await queue.get()
+                    busy = anyio.current_time() - wait_began < _BUSY_SECONDS
                 if event is None:
                     break
-                if must_wait:
-                    busy = anyio.current_time() - wait_began < _BUSY_SECONDS
-                await self._deliver(event)
+                try:
+                    outcome = self._callback(event)
+                    if outcome is not None and inspect.isawaitable(outcome):
+                        await outcome
+                except Exception as error:
+                    self._log(event, error)
+                except BaseException as error:
+                    if not is_foreign_cancellation(error):
+                        raise
+                    self._log(event, error)
         self.queue.drop_rest()
-
-    async def _deliver(self, event: Event) -> None:
-        try:
-            outcome = self._callback(event)
-            if inspect.isawaitable(outcome):
-                await outcome
-        except Exception as error:
-            self._log(event, error)
-        except BaseException as error:
-            if not is_foreign_cancellation(error):
-                raise
-            self._log(event, error)
 
     def _log(self, event: Event, error: BaseException) -> None:
         if type(error) in self._logged_types:

@@ -9,7 +9,7 @@ exists per node. What an attempt does is in `attempts.py`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextvars import copy_context
 from typing import Any, Final, NoReturn
 
@@ -34,7 +34,6 @@ from dagorch.scheduler.commands import (
     Answer,
     CancelAttempt,
     Command,
-    Emit,
     Evaluate,
     Finish,
     GrantCall,
@@ -63,7 +62,7 @@ class Runner:
         core: The run, not started.
         attempts: Does the work of attempts and evaluations.
         shared: What all runs of this loop share.
-        emit: Gets each event; must not block.
+        emit: Gets the events, some at a time; must not block.
     """
 
     def __init__(
@@ -71,7 +70,7 @@ class Runner:
         core: Core,
         attempts: Attempts,
         shared: LoopState,
-        emit: Callable[[Event], None],
+        emit: Callable[[Sequence[Event]], None],
     ) -> None:
         self._core = core
         self._attempts = attempts
@@ -121,6 +120,7 @@ class Runner:
         finally:
             if self.broken is None and not core.is_done:
                 self._drain()
+            self._deliver()
             self._attempts.unbind()
         if self._interrupt is not None:
             raise self._interrupt
@@ -137,6 +137,7 @@ class Runner:
             self._core.handle(stimulus)
         except Exception as error:
             self._break(error)
+        self._deliver()
         self._call_if_needed()
 
     def request_call(self, call: Call) -> Answer:
@@ -163,6 +164,13 @@ class Runner:
     def resource_freed(self) -> None:
         """Ask again for what the run waits for."""
         self.feed(stimuli.ResourceFreed(self._clock()))
+
+    def _deliver(self) -> None:
+        """Hand the listeners what has happened, before they or others get their turn."""
+        events = self._core.events
+        if events:
+            self._emit(events)
+            events.clear()
 
     def _call_if_needed(self) -> None:
         """See that the timer is right, and that a worker comes if there is something to do."""
@@ -200,7 +208,7 @@ class Runner:
     # -- workers ----------------------------------------------------------------------------
 
     async def _run_worker(self) -> None:
-        await in_own_context(self._work(), self._context)
+        await in_own_context(self._work(), self._context, self._deliver)
 
     async def _work(self) -> None:
         """Be a worker until the run is over. One whose attempt was cancelled begins anew."""
@@ -336,9 +344,7 @@ class Runner:
 
     def _run_command(self, command: Command) -> None:
         """Carry out a command that needs no waiting."""
-        if type(command) is Emit:
-            self._emit(command.event)
-        elif type(command) is Evaluate:
+        if type(command) is Evaluate:
             evaluate = self._attempts.evaluate
             self._core.handle(self._context.copy().run(evaluate, command))
         elif type(command) is CancelAttempt:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextvars import copy_context
 
 import anyio
@@ -120,13 +120,13 @@ class Session:
             q.dropped for q in (*self.streams, *(listener.queue for listener in self.listeners))
         )
 
-    def _emit(self, event: Event) -> None:
+    def _emit(self, events: Sequence[Event]) -> None:
         for listener in self.listeners:
-            listener.queue.put(event)
+            listener.queue.extend(events)
         for queue in self.streams:
-            queue.put(event)
+            queue.extend(events)
         if self._log is not None:
-            self._log.append(event)
+            self._log.extend(events)
 
     def keep_events(self) -> None:
         """Keep the last events from the run's start on, so that `subscribe` can begin with them."""
@@ -142,8 +142,7 @@ class Session:
         kept = [event for event in self._log or () if event.number > after]
         if kept:
             queue.dropped = kept[0].number - after - 1
-        for event in kept:
-            queue.put(event)
+        queue.extend(kept)
         self.streams.append(queue)
         if self._delivered:
             queue.close()

@@ -23,12 +23,19 @@ _COMPARES_IDENTITY: Final[Any] = object.__eq__
 
 @coroutine
 def in_own_context(
-    worker: Coroutine[Any, Any, None], context_of_run: Context
+    worker: Coroutine[Any, Any, None],
+    context_of_run: Context,
+    before_suspension: Callable[[], object],
 ) -> Generator[Any, Any, None]:
     """
     Run a worker's coroutine in copies of the run's context, in the task that awaits this.
 
     Costs nothing between two suspensions of the worker.
+
+    Args:
+        worker: The coroutine.
+        context_of_run: What every attempt sees.
+        before_suspension: Called each time before the event loop runs others.
     """
     context = context_of_run.copy()
     step: Callable[[Any], Any] = worker.send
@@ -42,6 +49,7 @@ def in_own_context(
         if request is _FRESH:
             context = argument = context_of_run.copy()
             continue
+        before_suspension()
         try:
             argument = yield request
         except BaseException as error:  # a cancellation, say: it belongs to the worker

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from dagorch.models.events import Event
 from dagorch.scheduler.records import Call, Evaluate, StartAttempt
 
 __all__ = [
-    "CONTINUE", "WAITING", "Answer", "CancelAttempt", "Command", "Continue", "Emit", "Evaluate",
+    "CONTINUE", "WAITING", "Answer", "CancelAttempt", "Command", "Continue", "Evaluate",
     "Finish", "GrantCall", "RefuseCall", "StartAttempt", "Waiting", "WakeRun",
 ]  # fmt: skip
 
@@ -40,18 +39,6 @@ class Continue:
 
 
 CONTINUE: Final = Continue()
-
-
-class Emit:
-    """Hand an event to the listeners."""
-
-    __slots__ = ("event",)
-
-    def __init__(self, event: Event) -> None:
-        self.event = event
-
-    def __repr__(self) -> str:
-        return f"Emit({self.event.type.value!r}, {self.event.path!r})"
 
 
 class WakeRun:
@@ -112,14 +99,6 @@ Answer = GrantCall | RefuseCall | Waiting
 """What `Core.request_call` returns."""
 
 Command = (
-    StartAttempt
-    | CancelAttempt
-    | Evaluate
-    | GrantCall
-    | RefuseCall
-    | Emit
-    | WakeRun
-    | Continue
-    | Finish
+    StartAttempt | CancelAttempt | Evaluate | GrantCall | RefuseCall | WakeRun | Continue | Finish
 )
 """What `Core.next` returns."""

@@ -51,7 +51,6 @@ from dagorch.scheduler.commands import (
     Answer,
     CancelAttempt,
     Command,
-    Emit,
     Finish,
     RefuseCall,
     WakeRun,
@@ -111,11 +110,12 @@ class Core:
 
     # Slots: there may be a thousand runs at once, and each step reads a dozen of these.
     __slots__ = (
-        "__weakref__", "_admission_timer", "_event_number", "_rng", "_seed", "_serial",
-        "_set_aside", "admission_pending", "agenda", "allowance", "cancelled", "dispatcher",
-        "ended_count", "finished", "frames", "max_node_runs", "models", "now", "observed",
-        "opened_count", "outbox", "outcome_error", "plan", "progress", "release_values", "root",
-        "run_id", "started", "timeout_seconds", "timers", "unopened_count", "usage",
+        "__weakref__", "_admission_timer", "_rng", "_seed", "_serial", "_set_aside",
+        "admission_pending", "agenda", "allowance", "cancelled", "dispatcher", "ended_count",
+        "event_number", "events", "finished", "frames", "max_node_runs", "models", "now",
+        "observed", "opened_count", "outbox", "outcome_error", "plan", "progress",
+        "release_values", "root", "run_id", "started", "timeout_seconds", "timers",
+        "unopened_count", "usage",
     )  # fmt: skip
 
     def __init__(
@@ -163,6 +163,8 @@ class Core:
         self.allowance = 0
         """How many steps may still be taken before others use the event loop."""
         self.outbox: deque[Command] = deque()
+        self.events: list[Event] = []
+        """What happened and nobody was told yet; whoever delivers them clears the list."""
         self.timers = Timers()
         self.admission_pending = False
         """Whether `next` must check what this run still waits for; see `_run_admission`."""
@@ -182,7 +184,8 @@ class Core:
         self.cancelled: str | None = None
         """Why the run was cancelled."""
         self.progress = 0.0
-        self._event_number = 0
+        self.event_number = 0
+        """The number of the last event."""
         self._seed = seed
         self._rng: random.Random | None = None
 
@@ -310,11 +313,13 @@ class Core:
         """Take a step that a rule of `edges.py` recommends for a pending node run."""
         if frame.state[index] != _PENDING:  # an earlier step has ended it
             return
-        if to is _READY and frame.plan.slot_only[index] and not self.observed:
+        if to is _READY and frame.plan.slot_only[index]:
             # Most steps of a wide fan, and so without the calls in between.
             frame.state[index] = _READY
             frame.times[3 * index] = self.now
             self.allowance -= 1
+            if self.observed:
+                self.emit(EventType.NODE_READY, frame, index, 0, {})
             self.dispatcher.queue.push_slot_only(frame, index)
             return
         if to is not _READY and to is not State.FAILED:
@@ -449,15 +454,13 @@ class Core:
         if self.observed:
             details = frame.node_details.get(index)
             attempt = (details.failures if details is not None else 0) + 1
-            data = {"kind": frame.plan.nodes[index].kind.value}
-            self.emit(EventType.NODE_STARTED, frame, index, attempt, data)
+            self.emit_start(frame, index, attempt)
 
     def enter_open(self, frame: Frame, index: int, to: State) -> None:
         if frame.times[3 * index + 1] < 0:  # else it has started: an expansion or a fallback
             frame.times[3 * index + 1] = self.now
             if self.observed:
-                data = {"kind": frame.plan.nodes[index].kind.value}
-                self.emit(EventType.NODE_STARTED, frame, index, 0, data)
+                self.emit_start(frame, index, 0)
 
     def enter_waiting(self, frame: Frame, index: int, to: State) -> None:
         if frame.times[3 * index + 1] < 0:
@@ -471,8 +474,7 @@ class Core:
         if not frame.unended:
             self.agenda.append((Core.close_frame, frame))
         if self.observed:
-            self.progress = max(self.progress, self.measured_progress)
-            self.emit(END_EVENTS[to], frame, index, 0, end_data(frame, index, to))
+            self.emit_end(frame, index, to)
         if frame.node_details:
             details = frame.node_details.get(index)
             if details is not None:
@@ -659,8 +661,6 @@ class Core:
         frame = Frame(plan, self._serial, values, parent, index, label, tail, priority)
         if self.release_values:
             frame.count_readers()
-        if self.observed:
-            frame.needs_slow_path = True
         self.frames[frame.serial] = frame
         self.agenda.append((Core.begin_frame, frame, 0))
         return frame
@@ -1231,6 +1231,14 @@ class Core:
 
     # -- events -------------------------------------------------------------------------------
 
+    def emit_start(self, frame: Frame, index: int, attempt: int) -> None:
+        data = {"kind": frame.plan.nodes[index].kind.value}
+        self.emit(EventType.NODE_STARTED, frame, index, attempt, data)
+
+    def emit_end(self, frame: Frame, index: int, end: State) -> None:
+        self.progress = max(self.progress, self.measured_progress)
+        self.emit(END_EVENTS[end], frame, index, 0, end_data(frame, index, end))
+
     def emit(
         self,
         type: EventType,
@@ -1239,20 +1247,21 @@ class Core:
         attempt: int,
         data: Mapping[str, Any],
     ) -> None:
-        """Number an event and send it to the listeners."""
-        self._event_number += 1
+        """Number an event and keep it for the listeners."""
+        self.event_number += 1
         path = frame.path_of(index) if frame is not None else ""
-        event = Event(
-            self._event_number,
-            self.now - self.started,
-            type,
-            self.run_id,
-            path,
-            attempt,
-            self.progress,
-            data,
+        self.events.append(
+            Event(
+                self.event_number,
+                self.now - self.started,
+                type,
+                self.run_id,
+                path,
+                attempt,
+                self.progress,
+                data,
+            )
         )
-        self.outbox.append(Emit(event))
 
 
 # -- tables -----------------------------------------------------------------------------------

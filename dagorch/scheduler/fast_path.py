@@ -2,9 +2,9 @@
 The fast path: a plain node run completes, and the first ready one starts in its slot.
 
 A plain node run needs nothing but a slot. Most steps of most runs are just that, so they are taken
-here in one go, over the arrays of the frame at hand. Everything else (policies, labels, quorums,
-listeners, a stopping frame) takes the slow path, through `Core.handle` and `Core.next`. The runner
-sends sync functions, LLM nodes and functions with a `Context` there too. docs/adr/0013
+here in one go, over the arrays of the frame at hand. Everything else (policies, labels, quorums, a
+stopping frame) takes the slow path, through `Core.handle` and `Core.next`. The runner sends sync
+functions, LLM nodes and functions with a `Context` there too. docs/adr/0013
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Generator, Mapping
 from heapq import heappop, heappush
 from typing import Any, Final
 
+from dagorch.models.events import EventType
 from dagorch.scheduler.core import Core
 from dagorch.scheduler.edges import judge
 from dagorch.scheduler.records import Frame, StartAttempt
@@ -47,6 +48,7 @@ def fast_path(core: Core) -> Generator[Started, Success, None]:  # noqa: C901  t
     hedge_candidates = dispatcher.hedge_candidates
     in_order, late, by_needs = queue.in_order, queue.late, queue.by_needs
     start_order, start_position = core.plan.start_order, core.plan.start_position
+    observed = core.observed
     frame: Frame | None = None
     known: StartAttempt | None = None  # the attempt of the next two, made once for it
     alone = with_more = started = _NOTHING
@@ -72,6 +74,8 @@ def fast_path(core: Core) -> Generator[Started, Success, None]:  # noqa: C901  t
         times[3 * index + 2] = now
         core.ended_count += 1
         frame.unended -= 1
+        if observed:
+            core.emit_end(frame, index, State.COMPLETED)
         # Read before the edges: a node run that is skipped below closes the frame itself.
         is_last = not frame.unended
         del running[index]
@@ -92,6 +96,8 @@ def fast_path(core: Core) -> Generator[Started, Success, None]:  # noqa: C901  t
                     continue
                 state[target] = _READY
                 times[3 * target] = now
+                if observed:
+                    core.emit(EventType.NODE_READY, frame, target, 0, {})
                 if start_position is None:
                     queue.push_slot_only(frame, target)
                 else:
@@ -127,6 +133,8 @@ def fast_path(core: Core) -> Generator[Started, Success, None]:  # noqa: C901  t
                 continue
             owner.state[index] = _RUNNING
             owner.times[3 * index + 1] = now
+            if observed:
+                core.emit_start(owner, index, 1)
             attempt.frame = owner
             attempt.index = index
             attempt.inputs = owner.inputs_of(index) if owner.plan.has_inputs[index] else _NO_INPUTS

@@ -16,7 +16,6 @@ from dagorch.scheduler import stimuli
 from dagorch.scheduler.commands import (
     CancelAttempt,
     Continue,
-    Emit,
     Evaluate,
     Finish,
     StartAttempt,
@@ -165,11 +164,11 @@ class Driver:
                 self._evaluate(command)
             elif isinstance(command, Continue):
                 self._tell(stimuli.Continued(self.now))
-            elif isinstance(command, Emit):
-                self.seen.events.append(command.event)
             else:
                 assert isinstance(command, Finish), command
         self._step()
+        self.seen.events.extend(self.core.events)
+        self.core.events.clear()
 
     # -- attempts ----------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from collections import Counter
 
 import pytest
 
+from dagorch.models.events import Event
 from tests.property.circumstances import INPUTS, options, parallel, spec_of, world_of
 from tests.property.compare import compare
 from tests.property.driver import drive
@@ -69,9 +70,11 @@ def test_the_random_collections_show_every_end() -> None:
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_the_fast_path_gives_the_commands_of_the_slow_one(seed: int) -> None:
-    def commands(*, quick: bool) -> list[str]:
-        chosen = options(seed) | {"quick": quick}
-        return drive(collected(seed), world_of(seed), parallel(seed), INPUTS, **chosen).commands
+def test_the_fast_path_gives_the_commands_and_events_of_the_slow_one(seed: int) -> None:
+    def told(*, quick: bool, observed: bool) -> tuple[list[str], list[Event]]:
+        chosen = options(seed) | {"quick": quick, "observed": observed}
+        driven = drive(collected(seed), world_of(seed), parallel(seed), INPUTS, **chosen)
+        return driven.commands, driven.events
 
-    assert commands(quick=True) == commands(quick=False)
+    for observed in (False, True):
+        assert told(quick=True, observed=observed) == told(quick=False, observed=observed)

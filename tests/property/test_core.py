@@ -18,6 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dagorch.models.events import Event
 from tests.property.circumstances import (
     INPUTS,
     compare_seed,
@@ -124,12 +125,14 @@ def test_the_same_seed_gives_the_same_commands(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(60))
-def test_the_fast_path_gives_the_commands_of_the_slow_path(seed: int) -> None:
-    def commands(*, quick: bool) -> list[str]:
-        chosen = options(seed) | {"quick": quick}
-        return drive(spec_of(seed), world_of(seed), parallel(seed), INPUTS, **chosen).commands
+def test_the_fast_path_gives_the_commands_and_events_of_the_slow_path(seed: int) -> None:
+    def told(*, quick: bool, observed: bool) -> tuple[list[str], list[Event]]:
+        chosen = options(seed) | {"quick": quick, "observed": observed}
+        driven = drive(spec_of(seed), world_of(seed), parallel(seed), INPUTS, **chosen)
+        return driven.commands, driven.events
 
-    assert commands(quick=True) == commands(quick=False)
+    for observed in (False, True):
+        assert told(quick=True, observed=observed) == told(quick=False, observed=observed)
 
 
 def test_another_process_with_other_hashes_gives_the_same_commands() -> None:

@@ -28,7 +28,6 @@ from dagorch.scheduler.admission import Resource
 from dagorch.scheduler.commands import (
     CancelAttempt,
     Continue,
-    Emit,
     Evaluate,
     StartAttempt,
 )
@@ -152,9 +151,9 @@ class Driver:
                 core.handle(stimuli.Evaluated(command, self.prepared, self.now))
             elif isinstance(command, Continue):
                 core.handle(stimuli.Continued(self.now))
-            elif isinstance(command, Emit):
-                self.events.append(command.event)
         check(core)
+        self.events.extend(core.events)
+        core.events.clear()
 
     def _act(self, attempt: StartAttempt) -> Act:
         return self.world.act(attempt.path, attempt.number, hedge=attempt.is_hedge)

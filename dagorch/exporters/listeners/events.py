@@ -31,8 +31,7 @@ def to_json(event: Event | StreamEvent) -> str:
     """
     if not isinstance(event, Event):
         return json.dumps(event.model_dump(mode="json"))
-    fields = {name: getattr(event, name) for name in Event.__slots__}
-    return json.dumps(fields | {"data": dict(event.data)})
+    return json.dumps(event._asdict() | {"data": dict(event.data)})
 
 
 def to_sse(event: Event | StreamEvent) -> str:

@@ -14,7 +14,6 @@ from dagorch.models.llm import LLMRequest
 from dagorch.models.usage import Usage
 from dagorch.scheduler import stimuli
 from dagorch.scheduler.admission import Admission, Permit, Resource
-from dagorch.scheduler.commands import Emit
 from dagorch.scheduler.latencies import Latencies
 from dagorch.scheduler.records import Prepared
 from dagorch.scheduler.states import State
@@ -39,7 +38,7 @@ def hedged(graph: Graph | None = None, **options: Any) -> ByHand:
 
 
 def told(run: ByHand, kind: EventType) -> list[Any]:
-    return [c.event.data for c in run.others if isinstance(c, Emit) and c.event.type is kind]
+    return [event.data for event in run.core.events if event.type is kind]
 
 
 # -- which answer counts ---------------------------------------------------------------------------

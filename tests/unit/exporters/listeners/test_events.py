@@ -31,7 +31,7 @@ def ask(*listeners: Any, reply: Any = NASTY) -> list[Event]:
 
 
 def fields(event: Event) -> dict[str, Any]:
-    return {name: getattr(event, name) for name in Event.__slots__}
+    return event._asdict()
 
 
 def test_json_is_one_line_and_complete() -> None:
