@@ -1,8 +1,9 @@
 """
 Run a command or a Python function in a child process with bounded time, memory and output.
 
-For programs that may hang or grow on hostile input: Graphviz, typst. On POSIX systems the child
-runs under `launcher.py`: it dies with this process, `kill -9` included, and its children with it.
+For programs that may hang, grow or crash on hostile input: Graphviz, typst, llama.cpp. Every child
+process of dagorch starts here. On POSIX systems it runs under `launcher.py`: it dies with this
+process, `kill -9` included, and its children with it.
 Windows has neither process groups nor resource limits of this kind: there, time and output are
 bounded, but memory is not, and a child outlives a killed parent.
 """
@@ -10,6 +11,7 @@ bounded, but memory is not, and a child outlives a killed parent.
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -23,7 +25,10 @@ from threading import Thread
 from time import monotonic
 from typing import IO, Final
 
-__all__ = ["ChildResult", "Limits", "run_command", "run_function"]
+__all__ = [
+    "NO_LIMITS", "ChildResult", "Limits", "exit_reason", "kill", "run_command", "run_function",
+    "start_command", "start_function",
+]  # fmt: skip
 
 _LAUNCHER: Final = str(Path(__file__).with_name("launcher.py"))
 _POSIX: Final = os.name == "posix"
@@ -36,15 +41,18 @@ _KEPT_VARIABLES: Final = (
     "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "FONTCONFIG_FILE", "FONTCONFIG_PATH", "GVBINDIR",
     "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH",
 )  # fmt: skip
-_CALL: Final = """
+_START: Final = """
 import json, sys
 from importlib import import_module
 path, module, name = sys.argv[1:]
 sys.path[:] = json.loads(path)
+"""
+_SERVE: Final = f"{_START}getattr(import_module(module), name)()"
+_CALL: Final = f"""{_START}
 try:
     result = getattr(import_module(module), name)(sys.stdin.buffer.read())
 except BaseException as error:  # panics of native libraries are not Exceptions
-    sys.exit(f"{type(error).__name__}: {error}")
+    sys.exit(f"{{type(error).__name__}}: {{error}}")
 sys.stdout.buffer.write(result)
 """
 
@@ -55,13 +63,15 @@ class Limits:
 
     seconds: float = 60.0
     """Of wall time, and of processor time."""
-    memory_bytes: int = 2 * 1024**3
+    memory_bytes: float = 2 * 1024**3
     """Of address space."""
-    output_bytes: int = 64 * 1024**2
+    output_bytes: float = 64 * 1024**2
     """Of standard output, and of each file that it writes."""
 
 
 DEFAULT_LIMITS: Final = Limits()
+NO_LIMITS: Final = Limits(math.inf, math.inf, math.inf)
+"""For `start_command`, whose caller decides when to kill it. It writes no core dump even so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,31 +107,66 @@ def run_command(
         >>> run_command(endless, limits=Limits(seconds=0.5)).error
         'it was stopped after 0.5 s'
     """
-    environment = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
+    with tempfile.TemporaryFile() as stdin:
+        stdin.write(data)
+        stdin.seek(0)
+        try:
+            process = start_command(
+                command, limits, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            )
+        except OSError as error:
+            return ChildResult(error=f"cannot start {error.filename!r}: {error.strerror}")
+        try:
+            return _wait(process, limits)
+        finally:  # after an error or a KeyboardInterrupt, too
+            kill(process)
+            process.wait()
+
+
+def start_command(
+    command: Sequence[str],
+    limits: Limits = NO_LIMITS,
+    *,
+    variables: Sequence[str] = (),
+    stdin: int | IO[bytes] = subprocess.DEVNULL,
+    stdout: int | IO[bytes] = subprocess.DEVNULL,
+    stderr: int | IO[bytes] = subprocess.DEVNULL,
+) -> subprocess.Popen[bytes]:
+    """
+    Start a command that runs beside this process, and dies with it on POSIX systems.
+
+    It is in a session of its own: Ctrl-C in the terminal does not reach it.
+
+    Args:
+        command: As for `run_command`.
+        limits: Of time, memory and the size of files. The caller bounds what it reads.
+        variables: Beginnings of the names of further environment variables that it needs, in
+            capitals; letter case is ignored.
+        stdin: As for `subprocess.Popen`.
+        stdout: The same.
+        stderr: The same.
+
+    Raises:
+        OSError: There is no such program, or the machine permits no more processes.
+    """
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if name in _KEPT_VARIABLES or name.upper().startswith(tuple(variables))
+    }
     numbers = (os.getpid(), limits.seconds, limits.memory_bytes, limits.output_bytes)
     if _POSIX:
         launch = [sys.executable, "-I", "-S", _LAUNCHER, *map(str, numbers), *command]
     else:
         launch = list(command)
-    with tempfile.TemporaryFile() as stdin:
-        stdin.write(data)
-        stdin.seek(0)
-        try:
-            process = subprocess.Popen(  # noqa: S603  # the caller chose the command
-                launch,
-                stdin=stdin,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                env=environment,
-                start_new_session=_POSIX,
-            )
-        except OSError as error:
-            return ChildResult(error=f"cannot start {launch[0]!r}: {error.strerror}")
-        try:
-            return _wait(process, limits)
-        finally:  # after an error or a KeyboardInterrupt, too
-            _kill(process)
-            process.wait()
+    return subprocess.Popen(  # noqa: S603  # the caller chose the command
+        launch,
+        stdin=stdin,
+        stdout=stdout,
+        stderr=stderr,
+        env=environment,
+        start_new_session=_POSIX,
+    )
 
 
 def run_function(
@@ -143,8 +188,29 @@ def run_function(
         >>> run_function("base64", "b64encode", b"dagorch").output
         b'ZGFnb3JjaA=='
     """
+    return run_command(_python(_CALL, module, name), data, limits)
+
+
+def start_function(
+    module: str, name: str, *, variables: Sequence[str] = ()
+) -> subprocess.Popen[bytes]:
+    """
+    Start a function without arguments in a fresh Python; otherwise as `start_command`.
+
+    Standard input and output are pipes between it and this process.
+
+    Raises:
+        OSError: The machine permits no more processes.
+    """
+    command = _python(_SERVE, module, name)
+    return start_command(
+        command, variables=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+
+
+def _python(program: str, module: str, name: str) -> list[str]:
     path = json.dumps([str(Path(entry).absolute()) for entry in sys.path])
-    return run_command([sys.executable, "-I", "-c", _CALL, path, module, name], data, limits)
+    return [sys.executable, "-I", "-c", program, path, module, name]
 
 
 def _wait(process: subprocess.Popen[bytes], limits: Limits) -> ChildResult:
@@ -168,10 +234,17 @@ def _wait(process: subprocess.Popen[bytes], limits: Limits) -> ChildResult:
     if not code:
         return ChildResult(output.data)
     message = errors.data.decode("utf-8", "replace").strip()
-    return ChildResult(error=message[:_MAX_ERROR_LENGTH] or _exit_reason(code))
+    return ChildResult(error=message[:_MAX_ERROR_LENGTH] or exit_reason(code))
 
 
-def _exit_reason(code: int) -> str:
+def exit_reason(code: int) -> str:
+    """
+    Say how a child process ended.
+
+    Example:
+        >>> exit_reason(3)
+        'it ended with exit code 3'
+    """
     number = code - 128 if code > 128 else -code
     try:
         return f"it was killed by {signal.Signals(number).name}"
@@ -197,7 +270,7 @@ class _Reader(Thread):
     """Reads a pipe to its end, or kills the process once that writes too much."""
 
     def __init__(
-        self, process: subprocess.Popen[bytes], pipe: IO[bytes] | None, max_bytes: int
+        self, process: subprocess.Popen[bytes], pipe: IO[bytes] | None, max_bytes: float
     ) -> None:
         super().__init__(daemon=True)
         self._process, self._pipe, self._max_bytes = process, pipe, max_bytes
@@ -208,13 +281,13 @@ class _Reader(Thread):
     def run(self) -> None:
         assert self._pipe is not None
         with self._pipe:
-            self.data = self._pipe.read(self._max_bytes + 1)
+            self.data = self._pipe.read(int(self._max_bytes) + 1)
         if len(self.data) > self._max_bytes:
             self.is_full = True
-            _kill(self._process)
+            kill(self._process)
 
 
-def _kill(process: subprocess.Popen[bytes]) -> None:
+def kill(process: subprocess.Popen[bytes]) -> None:
     """Kill a child and its process group, unless it was waited for."""
     if process.returncode is not None:
         return

@@ -23,13 +23,13 @@ _GRACE_SECONDS = 2.0
 
 
 def main() -> None:
-    """Run `launcher.py PARENT_PID SECONDS MEMORY_BYTES FILE_BYTES COMMAND ...`."""
+    """Run `launcher.py PARENT_PID SECONDS MEMORY_BYTES FILE_BYTES COMMAND ...`; `inf`: no limit."""
     parent, seconds = int(sys.argv[1]), float(sys.argv[2])
-    memory_bytes, file_bytes = int(sys.argv[3]), int(sys.argv[4])
+    memory_bytes, file_bytes = float(sys.argv[3]), float(sys.argv[4])
     command = sys.argv[5:]
     child = os.fork()
     if not child:
-        _limit(resource.RLIMIT_CPU, int(seconds) + 1)
+        _limit(resource.RLIMIT_CPU, seconds + 1)
         _limit(resource.RLIMIT_AS, memory_bytes)
         _limit(resource.RLIMIT_FSIZE, file_bytes)
         _limit(resource.RLIMIT_CORE, 0)
@@ -43,12 +43,13 @@ def main() -> None:
     os._exit(code if code >= 0 else 128 - code)  # 128 + signal, as shells report it
 
 
-def _limit(what: int, value: int) -> None:
+def _limit(what: int, value: float) -> None:
+    if value == float("inf"):
+        return
     hard = resource.getrlimit(what)[1]
-    if hard != resource.RLIM_INFINITY:
-        value = min(value, hard)
+    number = int(value) if hard == resource.RLIM_INFINITY else min(int(value), hard)
     try:  # noqa: SIM105  # contextlib takes too long to import
-        resource.setrlimit(what, (value, value))
+        resource.setrlimit(what, (number, number))
     except (OSError, ValueError):
         pass  # macOS may refuse RLIMIT_AS; the other limits hold
 

@@ -21,6 +21,7 @@ from dagorch.providers.http_provider import (
     GeminiProvider,
     HttpProvider,
     OpenAIProvider,
+    split_login,
 )
 from dagorch.providers.local import LocalProvider, missing_for_local
 from dagorch.providers.local_model import MODEL_NAME
@@ -74,7 +75,7 @@ class ProviderFactory:
         Create the provider called `name`.
 
         Args:
-            name: A service, `local` (a small model inside this process) or `scripted`.
+            name: A service, `local` (a small model on this machine) or `scripted`.
             model: The default model; None for the service's usual one. For `local`, also the
                 path of a GGUF file.
             api_key: None reads the service's environment variable (`OPENAI_API_KEY`).
@@ -148,11 +149,14 @@ def _info(name: str) -> ProviderInfo:
 
 def _missing_for_service(service: Service) -> str:
     address = os.environ.get(service.base_url_env) or service.base_url
-    if is_loopback(address):
-        try:
-            probe(address, _PROBE_SECONDS)
-        except OSError:
-            return f"no server listens at {address}"
+    try:
+        shown, _ = split_login(address)
+        if is_loopback(shown):
+            probe(shown, _PROBE_SECONDS)
+    except DefinitionError as error:
+        return f"{service.base_url_env}: {error}"
+    except OSError:
+        return f"no server listens at {shown}"
     if service.is_at(address) and service.key_env and not _key_from_environment(service):
         return f"set {' or '.join(service.key_env)}"
     return ""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from dagorch.errors import DefinitionError, ProviderError
 from dagorch.http.inflate import InflateError
@@ -39,7 +39,9 @@ from dagorch.providers.wire import WireError, encode_json
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["AnthropicProvider", "GeminiProvider", "HttpProvider", "OpenAIProvider"]
+__all__ = [
+    "AnthropicProvider", "GeminiProvider", "HttpProvider", "OpenAIProvider", "split_login",
+]  # fmt: skip
 
 _MAX_ERROR_BYTES = 64_000
 _MAX_UNSTREAMED_BYTES = 16_000_000
@@ -92,7 +94,7 @@ class HttpProvider(BaseProvider):
         name = name or self.DIALECT.service
         super().__init__(name, default_model, max_concurrency, limits)
         trimmed = base_url.strip().rstrip("/").removesuffix(self.DIALECT.base_url_suffix)
-        self._base_url, login = _split_login(trimmed)
+        self._base_url, login = split_login(trimmed)
         self._login = Secret(_basic_credentials(login))
         password = login.partition(":")[2]
         self._key = Secret(
@@ -429,16 +431,30 @@ async def _read_whole(reply: HttpReply, parser: ReplyParser) -> Mapping[str, Any
     return error
 
 
-def _split_login(base_url: str) -> tuple[str, str]:
-    """Split a URL into the address without a login, and the login `user:password`."""
+def split_login(base_url: str) -> tuple[str, str]:
+    """
+    Split a URL into the address without a login, and the login `user:password`.
+
+    Raises:
+        DefinitionError: It is not a web address. The message does not show the login.
+    """
     parts = urlsplit(base_url)
     login, _, host = parts.netloc.rpartition("@")
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if parts.scheme not in ("http", "https") or not parts.hostname or not _has_valid_port(parts):
         shown = base_url.rpartition("@")[2]
         raise DefinitionError(
             f"base_url {shown!r} is not a web address; pass one such as https://api.example.com/v1"
         )
     return f"{parts.scheme}://{host}{parts.path}", login
+
+
+def _has_valid_port(parts: SplitResult) -> bool:
+    """Return whether the port is a number; a password with a slash is taken for one."""
+    try:
+        _ = parts.port
+    except ValueError:
+        return False
+    return True
 
 
 def _basic_credentials(login: str) -> str:

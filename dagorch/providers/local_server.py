@@ -1,23 +1,34 @@
-"""The llama.cpp server inside this process: started once, shared between providers, stopped."""
+"""
+The llama.cpp server of this process: started once, shared between providers, stopped.
+
+It runs in a child process, so that a crash of the native library ends one request and not the
+user's program. See docs/adr/0043-the-embedded-model-in-a-child-process.md.
+"""
 
 from __future__ import annotations
 
 import atexit
-import http.client
 import importlib.util
+import json
+import os
+import secrets
+import subprocess
 import threading
-import time
 from concurrent.futures import Future
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
-from dagorch.errors import DefinitionError
+from dagorch.child_process.bounded import exit_reason, kill, start_function
+from dagorch.errors import DefinitionError, ProviderConnectionError
+from dagorch.http.secret import Secret
 
 __all__ = ["LocalServer", "ServerSettings", "acquire", "is_runtime_installed", "release"]
 
-_HEALTH_TIMEOUT_SECONDS = 60.0
+_END_SECONDS = 1.0
+"""How long the end of a process may come after that of its connections."""
+_VARIABLES = ("CUDA_VISIBLE_DEVICES", "GGML_", "HIP_", "OMP_", "ROCR_", "VK_")
+"""Which devices to use, and how."""
 
 
 def is_runtime_installed() -> bool:
@@ -37,16 +48,38 @@ class ServerSettings:
 
 
 class LocalServer:
-    """A server that is starting, running or stopped."""
+    """
+    A server that is starting, running or has ended.
+
+    Raises:
+        ProviderConnectionError: The machine permits no more processes.
+    """
 
     def __init__(self, settings: ServerSettings) -> None:
         self._settings = settings
-        self._server: Any = None
-        self._address: Future[str] = Future()
+        self.key = Secret(secrets.token_urlsafe(32))
+        """Whoever knows it may use the model."""
         self.owners: set[int] = set()
-        # Not a daemon thread: a process that ends during loading must wait, because killing the
-        # thread inside llama.cpp would crash.
-        threading.Thread(target=self._start, name="dagorch-local-model").start()
+        self._address: Future[str] = Future()
+        try:
+            self._process = start_function(
+                "dagorch.providers.local_child", "serve", variables=_VARIABLES
+            )
+        except OSError as error:
+            raise ProviderConnectionError(
+                f"local: cannot start a process for the model: {error.strerror}", service="local"
+            ) from error
+        threading.Thread(target=self._start, name="dagorch-local-model", daemon=True).start()
+
+    @property
+    def pid(self) -> int:
+        """The id of the process, and of its process group."""
+        return self._process.pid
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the process has ended; true in a fork of the process that started it."""
+        return self._process.poll() is not None
 
     def wait_for_address(self) -> str:
         """
@@ -54,33 +87,54 @@ class LocalServer:
 
         Raises:
             DefinitionError: The model could not be loaded.
+            ProviderConnectionError: The process died.
         """
         return self._address.result()
 
-    def _start(self) -> None:
+    def wait_for_end(self) -> str:
+        """Return why the process ended, or an empty text if it still runs after a second."""
         try:
-            self._server = _create_server(self._settings)
-            address = str(self._server.listening_address)
-            _wait_until_healthy(address)
-        except Exception as error:
-            self._server = None
-            failure = DefinitionError(
-                f"the model file {self._settings.path} could not be loaded: {error}"
-            )
-            failure.__cause__ = error
-            self._address.set_exception(failure)
-        else:
-            self._address.set_result(address)
-
-    @property
-    def failed(self) -> bool:
-        """Whether the start failed."""
-        return self._address.done() and self._address.exception() is not None
+            return exit_reason(self._process.wait(_END_SECONDS))
+        except subprocess.TimeoutExpired:
+            return ""
 
     def stop(self) -> None:
-        """Wait for the start to end, then free port and memory; blocks for up to a second."""
-        self._address.exception()
-        self._server = None  # the last reference: llama.cpp stops in its destructor
+        """End the process, in whatever state it is; blocks for some milliseconds."""
+        kill(self._process)
+        self._process.wait()
+        assert self._process.stdin is not None
+        with suppress(OSError):
+            self._process.stdin.close()
+
+    def _start(self) -> None:
+        """Send the settings and the key, which no other process can read from a pipe."""
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin is not None
+        assert stdout is not None
+        settings = asdict(self._settings) | {
+            "path": str(self._settings.path),
+            "key": self.key.reveal(),
+        }
+        with stdout, suppress(OSError, ValueError):  # it died, or was stopped, at once
+            stdin.write(json.dumps(settings).encode() + b"\n")
+            stdin.flush()
+            answer = json.loads(stdout.readline())
+            if "address" in answer:
+                self._address.set_result(answer["address"])
+            else:
+                self._address.set_exception(
+                    DefinitionError(
+                        f"the model file {self._settings.path} could not be loaded: "
+                        f"{answer['error']}"
+                    )
+                )
+            return
+        self._address.set_exception(
+            ProviderConnectionError(
+                f"local: the process that loads {self._settings.path} died: {self.wait_for_end()}",
+                service="local",
+            )
+        )
 
 
 _lock = threading.Lock()
@@ -88,10 +142,13 @@ _servers: dict[ServerSettings, LocalServer] = {}
 
 
 def acquire(settings: ServerSettings, owner: object) -> LocalServer:
-    """Return the process's server with these settings; starts it if there is none."""
+    """Return the process's server with these settings; starts it if none runs."""
     with _lock:
         server = _servers.get(settings)
-        if server is None or server.failed:
+        if server is not None and server.has_ended:
+            server.stop()  # closes its pipe
+            server = None
+        if server is None:
             server = _servers[settings] = LocalServer(settings)
         server.owners.add(id(owner))
         return server
@@ -116,38 +173,12 @@ def _stop_all() -> None:
         server.stop()
 
 
-def _create_server(settings: ServerSettings) -> Any:
-    import xllamacpp
-
-    params = xllamacpp.CommonParams()
-    params.model.path = str(settings.path)
-    params.model_alias = {settings.alias}
-    params.hostnames = ["127.0.0.1"]
-    params.port = 0
-    params.n_parallel = settings.slots
-    params.n_ctx = settings.context_tokens * settings.slots
-    # The threads wait for each other in a spin lock at every layer. With one per core, any other
-    # work on the machine reduces 127 tokens/s to 2.
-    params.cpuparams.n_threads = settings.threads
-    params.cpuparams_batch.n_threads = settings.threads
-    params.ui = False
-    params.offline = True
-    params.verbosity = 0
-    return xllamacpp.Server(params)
+def _after_fork() -> None:
+    """Forget the servers: they belong to the process that started them."""
+    global _lock
+    _lock = threading.Lock()  # another thread may have held it
+    _servers.clear()
 
 
-def _wait_until_healthy(address: str) -> None:
-    """Poll `/health` until it answers 200; the port opens before the model is ready."""
-    parts = urlsplit(address)
-    deadline = time.monotonic() + _HEALTH_TIMEOUT_SECONDS
-    while True:
-        connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=5)
-        try:
-            connection.request("GET", "/health")
-            if connection.getresponse().status == 200:
-                return
-        finally:
-            connection.close()
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"not ready after {_HEALTH_TIMEOUT_SECONDS:g} s")
-        time.sleep(0.05)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

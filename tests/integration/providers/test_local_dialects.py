@@ -31,27 +31,40 @@ class Choice(BaseModel):
 
 
 @pytest.fixture(scope="module")
-def address() -> Iterator[str]:
+def server() -> Iterator[local_server.LocalServer]:
     settings = local_server.ServerSettings(
         find_model() or download_model(), MODEL_NAME, 4, 1, 1_024
     )
     owner = object()
-    yield local_server.acquire(settings, owner).wait_for_address()
-    server = local_server.release(settings, owner)
-    assert server is not None
+    server = local_server.acquire(settings, owner)
+    yield server
+    assert local_server.release(settings, owner) is server
     server.stop()
 
 
+def options(server: local_server.LocalServer) -> dict[str, Any]:
+    """The arguments of a provider that uses the server."""
+    return {
+        "base_url": f"{server.wait_for_address()}/v1",
+        "api_key": server.key.reveal(),
+        "name": "local",
+        "default_model": MODEL_NAME,
+        "free": True,
+    }
+
+
 @pytest.fixture(params=[OpenAIProvider, AnthropicProvider], ids=["openai", "anthropic"])
-def provider(request: pytest.FixtureRequest, address: str) -> HttpProvider:
+def provider(request: pytest.FixtureRequest, server: local_server.LocalServer) -> HttpProvider:
     kind: type[HttpProvider] = request.param
-    return kind(f"{address}/v1", name="local", default_model=MODEL_NAME, free=True)
+    return kind(**options(server))
 
 
-async def test_the_same_question_has_the_same_answer_and_count(address: str) -> None:
+async def test_the_same_question_has_the_same_answer_and_count(
+    server: local_server.LocalServer,
+) -> None:
     answers = []
     for kind in (OpenAIProvider, AnthropicProvider):
-        async with kind(f"{address}/v1", default_model=MODEL_NAME, free=True) as provider:
+        async with kind(**options(server)) as provider:
             response = await provider.acomplete(HI, max_tokens=8, temperature=0.0)
         assert 0 < response.usage.output_tokens <= 8
         assert not response.usage.estimated
@@ -92,8 +105,8 @@ async def test_sixteen_at_once(provider: HttpProvider) -> None:
     assert len(set(contents)) == 1
 
 
-async def test_json_that_fits_the_schema(address: str) -> None:
-    async with OpenAIProvider(f"{address}/v1", default_model=MODEL_NAME, free=True) as provider:
+async def test_json_that_fits_the_schema(server: local_server.LocalServer) -> None:
+    async with OpenAIProvider(**options(server)) as provider:
         response = await provider.acomplete(HI, json_schema=SCHEMA, temperature=0.0)
     answer = json.loads(response.content)
     assert answer["colour"] in ("red", "green")
@@ -134,9 +147,9 @@ async def test_a_prompt_that_is_too_long(provider: HttpProvider) -> None:
             await provider.acomplete([{"role": "user", "content": "hello " * 2_000}])
 
 
-async def test_an_output_type_is_enforced(address: str) -> None:
+async def test_an_output_type_is_enforced(server: local_server.LocalServer) -> None:
     graph = Graph("ask")
     answer = graph.add(LLM("answer", prompt="Are you sure?", output=Choice, max_tokens=64))
-    async with OpenAIProvider(f"{address}/v1", default_model=MODEL_NAME, free=True) as provider:
+    async with OpenAIProvider(**options(server)) as provider:
         result = await graph.run(provider=provider)
     assert isinstance(result[answer].sure, bool)

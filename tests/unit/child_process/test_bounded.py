@@ -14,6 +14,7 @@ import pytest
 from anyio import to_thread
 
 from dagorch.child_process.bounded import ChildResult, Limits, run_command, run_function
+from tests.processes import is_alive, wait_until_dead
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs process groups")
 PYTHON = sys.executable
@@ -26,22 +27,6 @@ def fails(data: bytes) -> bytes:
 
 def shouts(data: bytes) -> bytes:
     return data.upper()
-
-
-def is_alive(pid: int) -> bool:
-    """Whether a process runs; a zombie does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
-def wait_until_dead(pid: int) -> None:
-    for _ in range(1_000):
-        if not is_alive(pid):
-            return
-        time.sleep(0.02)
-    pytest.fail(f"process {pid} is still alive")
 
 
 def wait_for_pid(file: Path) -> int:

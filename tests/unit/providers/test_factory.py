@@ -183,3 +183,30 @@ def test_creating_providers_imports_nothing_heavy() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=root
     )
     assert done.stdout == "set()\n"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://me:hunter2@127.0.0.1:1/v1",
+        "http://me:hun@ter2@127.0.0.1:1/v1",
+        "http://hunter2@127.0.0.1:1/v1",
+        "http://me:hunter2@127.0.0.1:port/v1",
+        "http://me:hunter2/x@127.0.0.1:1/v1",
+        "me:hunter2@127.0.0.1:1/v1",
+    ],
+)
+@pytest.mark.parametrize("service", ["ollama", "openai"])
+def test_no_list_and_no_error_shows_the_login_in_an_address(
+    service: str, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"{service.upper()}_BASE_URL", address)
+    (info,) = (info for info in ProviderFactory.list_providers() if info.name == service)
+    assert not info.ready
+    shown = info.missing
+    try:
+        shown += repr(create(service))
+    except DefinitionError as error:
+        shown += str(error)
+    assert "127.0.0.1" in shown
+    assert not any(part in shown for part in ("hunter2", "me:", "hun@", "ter2@"))
