@@ -11,7 +11,7 @@ ROOT_HELP: Final = """
 Multi-agent LLM workflows as graphs: run them, draw them, see what they can run on.
 
 \b
-Without a key, on a small model inside this process:
+Without a key, on a small model on this machine:
   dagorch run cascade "How do bees find their way home?" --provider local
 
 \b
