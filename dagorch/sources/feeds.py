@@ -43,9 +43,9 @@ def read_feed(body: bytes, source: str) -> Found:
 
 def _to_finding(entry: Element, source: str) -> Finding | None:
     address = _address(entry)
-    if urlsplit(address).scheme not in ("http", "https"):
-        return None
     try:
+        if urlsplit(address).scheme not in ("http", "https"):
+            return None
         return Finding(
             tidy(" ".join(plain_text(child_text(entry, "title")).split()), 500),
             address,
@@ -54,7 +54,7 @@ def _to_finding(entry: Element, source: str) -> Finding | None:
             plain_text(child_text(entry, "description", "summary", "encoded", "content")),
             source,
         )
-    except DefinitionError:
+    except (DefinitionError, ValueError):  # a blank title, or an address that is none
         return None
 
 

@@ -69,7 +69,7 @@ def parse_xml(body: bytes) -> Element:
     try:
         parser.Parse(body, True)
         return builder.close()
-    except (expat.ExpatError, AssertionError) as error:
+    except (expat.ExpatError, AssertionError, LookupError) as error:  # of an unknown encoding
         raise ValueError(f"it is not XML: {error}") from None
 
 

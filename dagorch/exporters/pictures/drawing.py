@@ -10,13 +10,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import AliasChoices, Field
 
 from dagorch.models.result import End, NodeRun
 
 __all__ = ["Arrow", "Box", "Cluster", "Drawing"]
+
+_BOX_KINDS: Final = (
+    "llm", "function", "branch", "merge", "ask", "collapsed", "placeholder"
+)  # fmt: skip
+_CLUSTER_KINDS: Final = ("loop", "map", "subgraph", "function", "llm", "frame")
 
 
 @dataclass(slots=True)
@@ -108,10 +113,40 @@ class Drawing:
             current = stack.pop()
             cluster = self.clusters.get(current)
             if cluster is None:
-                found[self.boxes[current].id] = None  # a KeyError if a record was changed
+                found[self.boxes[current].id] = None
             else:
                 stack += reversed(cluster.entries if first else cluster.exits)
         return list(found)
+
+    def check(self) -> None:
+        """
+        Check a drawing that was read from a file, which a stranger may have changed.
+
+        Raises:
+            ValueError: Its parts do not refer to each other as they must: a picture of it would
+                fail, or take forever.
+        """
+        parts: dict[str, Box | Cluster] = {**self.boxes, **self.clusters}
+        if len(parts) < len(self.boxes) + len(self.clusters):
+            raise ValueError("a box and a cluster of the drawing have the same id")
+        around = {"": ""} | {id: cluster.parent for id, cluster in self.clusters.items()}
+        around |= {id: box.cluster for id, box in self.boxes.items()}
+        known = {""}
+        for id, part in (*self.clusters.items(), *self.boxes.items()):
+            if part.id != id or not id or around[id] not in known:
+                raise ValueError(f"the drawing has no place for {id!r:.80}")
+            if part.kind not in (_CLUSTER_KINDS if isinstance(part, Cluster) else _BOX_KINDS):
+                raise ValueError(f"{id!r:.80} is of no known kind: {part.kind!r:.80}")
+            if isinstance(part, Cluster):
+                known.add(id)
+        for id, cluster in self.clusters.items():
+            for inside in (cluster.entries, cluster.exits):
+                if len(set(inside)) < len(inside) or any(around.get(i) != id for i in inside):
+                    raise ValueError(f"the ends of cluster {id!r:.80} are not inside it")
+        for arrow in self.arrows:
+            for id in (arrow.source, arrow.target):
+                if id not in parts:
+                    raise ValueError(f"an arrow of the drawing ends at the unknown {id!r:.80}")
 
     def members(self) -> dict[str, list[Box | Cluster]]:
         """Return what each cluster holds, clusters before boxes; "" is the top."""

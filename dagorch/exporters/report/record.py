@@ -13,7 +13,14 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, JsonValue, ValidationError
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    JsonValue,
+    ValidationError,
+    field_validator,
+)
 
 from dagorch.errors import DefinitionError
 from dagorch.exporters.critical import CriticalStep
@@ -169,6 +176,13 @@ class RunRecord(_Record):
     """All but tokens; empty if no listener recorded them."""
     events_omitted: int = 0
     """Events that were too many, or too fast for the recorder."""
+
+    @field_validator("graph")
+    @classmethod
+    def _check_graph(cls, graph: Drawing | None) -> Drawing | None:
+        if graph is not None:
+            graph.check()
+        return graph
 
 
 def write_record(record: RunRecord, path: str | PathLike[str]) -> Path:
