@@ -126,13 +126,13 @@ class Drawing:
             ValueError: Its parts do not refer to each other as they must: a picture of it would
                 fail, or take forever.
         """
-        parts: dict[str, Box | Cluster] = {**self.boxes, **self.clusters}
+        parts: dict[str, Box | Cluster] = {**self.clusters, **self.boxes}
         if len(parts) < len(self.boxes) + len(self.clusters):
             raise ValueError("a box and a cluster of the drawing have the same id")
         around = {"": ""} | {id: cluster.parent for id, cluster in self.clusters.items()}
         around |= {id: box.cluster for id, box in self.boxes.items()}
         known = {""}
-        for id, part in (*self.clusters.items(), *self.boxes.items()):
+        for id, part in parts.items():
             if part.id != id or not id or around[id] not in known:
                 raise ValueError(f"the drawing has no place for {id!r:.80}")
             if part.kind not in (_CLUSTER_KINDS if isinstance(part, Cluster) else _BOX_KINDS):
