@@ -16,6 +16,8 @@ __all__ = [
 
 PREVIOUS: Final = "previous answer"
 """The name of the pass before among the results that a step reads; None in the first pass."""
+_MAX_BRACES: Final = 300
+_MAX_READ: Final = 1_000_000
 VERDICT: Final = "verdict"
 """The name of a model's verdict, `true` or `false`, among the results that the check reads."""
 
@@ -101,14 +103,24 @@ def model_results(reply: str, iteration: int) -> dict[str, Any]:
 
 
 def json_fields(reply: str) -> dict[str, Any]:
-    """Parse the first JSON object in a text."""
+    """
+    Parse the first JSON object in a text.
+
+    Cost: bounded, because a reply may be all braces: it stops after a million characters that are
+        no JSON, or 300 braces that start none, or at JSON that is nested too deeply.
+    """
     decoder = json.JSONDecoder()
-    start = reply.find("{")
-    while start >= 0:
+    start, read = reply.find("{"), 0
+    for _ in range(_MAX_BRACES):
+        if start < 0 or read > _MAX_READ:
+            break
         try:
             found, _ = decoder.raw_decode(reply, start)
-        except (ValueError, RecursionError):
+        except json.JSONDecodeError as error:
+            read += error.pos - start
             start = reply.find("{", start + 1)
-            continue
-        return dict(found)
+        except (ValueError, RecursionError):  # a number of over 4,300 digits
+            break
+        else:
+            return dict(found)
     return {}

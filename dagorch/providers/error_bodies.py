@@ -67,7 +67,7 @@ def parse_error_body(body: bytes) -> ErrorBody:
     try:
         parsed = parse_json(text)
     except (ValueError, RecursionError):
-        if title := re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL):
+        if title := re.search(r"<title[^<>]*>([^<]*)</title>", text, re.IGNORECASE):
             return ErrorBody(f"an HTML page, {html.unescape(title[1]).strip()!r}")
         return ErrorBody(" ".join(text.split()))
     if isinstance(parsed, list) and parsed:

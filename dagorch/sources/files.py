@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import threading
 import warnings
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from dagorch.errors import DagorchWarning, DefinitionError, SourceRefusedError
+from dagorch.models.clean import one_line
 from dagorch.models.finding import Finding, Found
 from dagorch.sources.documents import SUFFIXES, can_read_pdf, passages, read_document
 from dagorch.sources.index import Index
@@ -31,7 +33,9 @@ class Files:
 
     The first search reads all files, later ones only the files that changed. A finding is one
     file; its text is the passages that match best. A file that cannot be read is skipped, with
-    one warning. PDF files need the `pdf` extra. Links that leave the folder are not followed.
+    one warning; so is one whose name has control characters or is not UTF-8. PDF files need the
+    `pdf` extra, and are read in a child process with limits. Links that leave the folder are not
+    followed; pipes, sockets and devices are ignored.
 
     Args:
         folder: The folder.
@@ -124,9 +128,11 @@ class Files:
             if known.get(path) == stamp or self._unreadable.get(path) == stamp:
                 continue
             try:
+                _check_name(path)
                 document = read_document(self._folder / path)
             except (OSError, ValueError) as error:
-                index.drop(path)
+                if path in known:
+                    index.drop(path)
                 failures[path] = str(error)
                 self._unreadable[path] = stamp
                 continue
@@ -160,13 +166,18 @@ class Files:
                     if file.is_symlink() and top not in file.resolve().parents:
                         continue
                     status = file.stat()
+                    if not stat.S_ISREG(status.st_mode):  # a pipe, a socket or a device
+                        continue
                     stamp = f"{status.st_mtime_ns}:{status.st_size}"
                     if file.suffix.lower() == ".pdf":
                         stamp += f":{can_read_pdf()}"
                     yield file.relative_to(self._folder).as_posix(), stamp
 
     def _warn(self, failures: dict[str, str]) -> None:
-        shown = [f"{path} ({why})" for path, why in list(failures.items())[:_MAX_SHOWN_FILES]]
+        shown = [
+            f"{_shown(path)} ({one_line(why)})"
+            for path, why in list(failures.items())[:_MAX_SHOWN_FILES]
+        ]
         rest = len(failures) - len(shown)
         more = f" and {rest} more" if rest else ""
         warnings.warn(
@@ -175,3 +186,13 @@ class Files:
 
     def __repr__(self) -> str:
         return f"<Files {str(self._folder)!r}>"
+
+
+def _check_name(path: str) -> None:
+    """Refuse a name that would be read as something else by a model, a terminal or SQLite."""
+    if _shown(path) != path:
+        raise ValueError("its name has control characters, or is not UTF-8")
+
+
+def _shown(path: str) -> str:
+    return one_line(path.encode("utf-8", "replace").decode("utf-8"))

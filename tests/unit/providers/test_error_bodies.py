@@ -51,3 +51,8 @@ def test_every_format_of_an_error_body(body: bytes, parsed: ErrorBody) -> None:
 )
 def test_the_status_that_an_error_code_stands_for(code: object, status: int) -> None:
     assert parse_error({"code": code, "message": "m"}).status == status
+
+
+@pytest.mark.parametrize("body", [b"<title>" * 200_000, b"<title " * 200_000])
+def test_a_page_of_unclosed_titles_is_read_in_linear_time(body: bytes) -> None:
+    assert parse_error_body(body).message.startswith("<title")

@@ -10,8 +10,10 @@ from pathlib import Path
 import anyio
 import pytest
 
+from dagorch.child_process.bounded import Limits
 from dagorch.errors import DagorchWarning, DefinitionError, SourceRefusedError
 from dagorch.sources import Files, get_source
+from dagorch.sources.documents import read_document
 
 TOPICS = ["bees", "heat pumps", "glaciers", "violins", "bread", "tides", "owls", "bridges"]
 
@@ -151,6 +153,53 @@ async def test_links_out_of_the_folder_are_not_followed(tmp_path: Path) -> None:
     (folder / "more").symlink_to(secret.parent)
     written(folder, ".hidden/c.txt", "bees are hidden")
     assert [finding.url for finding in await Files(folder).search("bees", 5)] == ["a.txt"]
+
+
+async def test_pipes_devices_and_endless_files_neither_block_nor_fill_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written(tmp_path, "good.txt", "bees")
+    os.mkfifo(tmp_path / "pipe.txt")
+    (tmp_path / "zero.txt").symlink_to("/dev/zero")
+    with (tmp_path / "sparse.txt").open("wb") as file:
+        file.truncate(10**12)
+    with pytest.warns(DagorchWarning, match="sparse.txt .it has more than 20,000,000 bytes"):
+        found = await Files(tmp_path).search("bees", 5)
+    assert [finding.url for finding in found] == ["good.txt"]
+    for path in (tmp_path / "pipe.txt", Path("/dev/zero")):  # swapped in after the check
+        with pytest.raises(ValueError, match="not a regular file"):
+            read_document(path)
+    monkeypatch.setattr("dagorch.sources.documents.MAX_BYTES", 3)
+    with pytest.raises(ValueError, match="more than 3 bytes"):
+        read_document(tmp_path / "good.txt")
+
+
+async def test_names_that_are_no_text_are_skipped(tmp_path: Path) -> None:
+    written(tmp_path, "good.txt", "bees")
+    written(tmp_path, "two\nlines \x1b[31m.txt", "bees")
+    (tmp_path / os.fsdecode(b"latin-\xe4.txt")).write_text("bees")
+    files = Files(tmp_path)
+    with pytest.warns(DagorchWarning, match="its name has control characters, or is not UTF-8"):
+        found = await files.search("bees", 5)
+    assert ([finding.url for finding in found], found.skipped) == (["good.txt"], 2)
+    assert len(await files.search("bees", 5)) == 1
+
+
+async def test_a_hostile_pdf_file_is_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written(tmp_path, "good.txt", "bees")
+    written(tmp_path, "bomb.pdf", b"%PDF-1.4")
+    monkeypatch.setattr("dagorch.sources.documents.can_read_pdf", lambda: True)
+    monkeypatch.setattr("dagorch.sources.documents.PDF_LIMITS", Limits(seconds=0.01))
+    with pytest.warns(DagorchWarning, match=r"bomb.pdf .*it was stopped after 0.01 s"):
+        found = await Files(tmp_path).search("bees", 5)
+    assert [finding.url for finding in found] == ["good.txt"]
+
+
+@pytest.mark.parametrize("line", ["# " * 300_000 + "x", "#" * 600_000 + "x"])
+def test_a_hostile_first_line_is_read_in_linear_time(tmp_path: Path, line: str) -> None:
+    assert len(read_document(written(tmp_path, "a.md", line)).title) <= 300
 
 
 async def test_a_folder_without_documents_is_an_error(tmp_path: Path) -> None:
