@@ -204,6 +204,7 @@ _LLM: Final[Mapping[str, Field]] = {
         _list(_FUNCTION, "a list of functions"), "What the model may call.", "functions"
     ),
     "max_tool_rounds": Field(_COUNT, "The most rounds of tool calls."),
+    "max_tool_calls": Field(_COUNT, "The most tool calls of one reply that are run."),
     "extra": Field(_SETTINGS, "Further fields of the provider's request."),
     "class": Field(_NAME, "A subclass of LLM, as module:name.", "class"),
     "with": Field(_SETTINGS, "The fields of that subclass."),

@@ -63,6 +63,8 @@ class LLM(Node[T], Generic[T]):
         stop: Texts that end the reply.
         tools: Functions that the model may call; the node is then a loop of calls.
         max_tool_rounds: Bound on the rounds of that loop.
+        max_tool_calls: Bound on the tool calls of one reply that are run; the model is told of
+            the others.
         extra: Service-specific fields, sent unchanged.
         choices: The words of which the reply is one, as a list, or as a mapping of word to label.
             The value is the label; a word of a list is its own label. A reply that is not JSON is
@@ -93,6 +95,7 @@ class LLM(Node[T], Generic[T]):
     max_tool_rounds: int = 8
     extra: Mapping[str, Any] | None = None
     choices: Choices = ()
+    max_tool_calls: int = 64
 
     if TYPE_CHECKING:  # the constructor accepts more types than the fields have
 
@@ -114,6 +117,7 @@ class LLM(Node[T], Generic[T]):
             max_tool_rounds: int = 8,
             extra: Mapping[str, Any] | None = None,
             choices: Mapping[str, str] | Iterable[str] | Choices = (),
+            max_tool_calls: int = 64,
             *,
             policy: Policy = DEFAULT_POLICY,
         ) -> None: ...
@@ -156,8 +160,10 @@ class LLM(Node[T], Generic[T]):
         if not all(isinstance(text, str) and text for text in self.stop):
             return f"stop={self.stop!r:.60} must be texts that are not empty"
         return (
-            self.max_tokens is not None and count_problem("max_tokens", self.max_tokens)
-        ) or count_problem("max_tool_rounds", self.max_tool_rounds)
+            (self.max_tokens is not None and count_problem("max_tokens", self.max_tokens))
+            or count_problem("max_tool_rounds", self.max_tool_rounds)
+            or count_problem("max_tool_calls", self.max_tool_calls)
+        )
 
     def _turns(self) -> tuple[Message, ...]:
         system = (Message("system", self.system),) if self.system is not None else ()

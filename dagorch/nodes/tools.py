@@ -6,10 +6,11 @@ import inspect
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from dagorch.errors import DefinitionError, InvalidOutputError, OutputTypeError
+from dagorch.errors import DefinitionError, InvalidOutputError, OutputTypeError, did_you_mean
 from dagorch.models.llm import LLMRequest, LLMResponse, Message, ToolCall, ToolSpec
+from dagorch.models.truncate import truncate, truncate_with_count
 from dagorch.models.unawaited import unawaited
 from dagorch.models.user_objects import error_text
 from dagorch.nodes.base import Kind, Node
@@ -18,7 +19,16 @@ from dagorch.nodes.signature import ParameterSpec, signature_of
 from dagorch.nodes.textless import textless
 from dagorch.nodes.types import type_name
 
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
 __all__ = ["CallWithTools", "Conversation", "Toolbox", "has_answer", "tool_spec"]
+
+
+_MAX_ARGUMENT_CHARS: Final = 1_000_000
+_MAX_RESULT_CHARS: Final = 1_000_000
+"""Of a tool, as the model reads it; more than any context window."""
+_MAX_ERROR_CHARS: Final = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +84,13 @@ class CallWithTools(Node[LLMResponse]):
 class Toolbox:
     """The tools of an LLM node, and the functions of the nodes in its graph."""
 
-    __slots__ = ("handlers", "llm", "specs")
+    __slots__ = ("_types", "handlers", "llm", "specs")
 
     def __init__(self, llm: LLM[Any]) -> None:
         self.llm = llm
         specs: list[ToolSpec] = []
         self.handlers: dict[str, Callable[..., Any]] = {}
+        self._types: dict[str, dict[str, TypeAdapter[Any]]] = {}
         for tool in llm.tools:
             spec = tool_spec(tool)
             if spec.name in self.handlers:
@@ -88,6 +99,7 @@ class Toolbox:
                 )
             specs.append(spec)
             self.handlers[spec.name] = tool
+            self._types[spec.name] = _argument_types(tool, spec.name)
         self.specs = tuple(specs)
 
     async def open(self, **inputs: Any) -> Conversation:
@@ -95,12 +107,14 @@ class Toolbox:
         return Conversation(self.llm.opening(inputs))
 
     async def wanted(self, response: LLMResponse) -> tuple[ToolCall, ...]:
-        """Return the tool calls that the model asks for; if there are none, the loop ends."""
-        return response.tool_calls
+        """Return the tool calls of a reply that are run; if there are none, the loop ends."""
+        return response.tool_calls[: self.llm.max_tool_calls]
 
     def run(self, call: ToolCall) -> Any:
         """
         Run one tool call; an error becomes a message, which the model reads.
+
+        The tool runs only with arguments of the types that it declares.
 
         This is a sync function, so it runs in a thread together with a sync tool. For an async
         tool it returns a coroutine, which the runner awaits.
@@ -110,10 +124,11 @@ class Toolbox:
             known = ", ".join(self.handlers)
             text = f"error: no tool {call.name!r}; there are {known}"
             return Message("tool", text, tool_call_id=call.id, is_error=True)
+        arguments, problems = _read_arguments(call, tool, self._types[call.name])
+        if problems:
+            text = truncate(f"error: wrong arguments: {'; '.join(problems)}", _MAX_ERROR_CHARS)
+            return Message("tool", text, tool_call_id=call.id, is_error=True)
         try:
-            arguments = json.loads(call.arguments or "{}")
-            if not isinstance(arguments, dict):
-                raise TypeError("the arguments must be a JSON object")
             value = tool(**arguments)
         except Exception as error:
             return _error_message(call, error)
@@ -123,12 +138,13 @@ class Toolbox:
         self, state: Conversation, response: LLMResponse, answers: list[Message]
     ) -> Conversation:
         """Return the state with the turns of this round."""
-        reply = Message(
-            "assistant",
-            response.content,
-            tool_calls=response.tool_calls,
-            thoughts=response.thoughts,
-        )
+        limit = self.llm.max_tool_calls
+        run, left = response.tool_calls[:limit], len(response.tool_calls) - limit
+        if left > 0:
+            note = f"error: {left:,} more calls of this reply were not run; at most {limit} are"
+            last = answers[-1]
+            answers = [*answers[:-1], replace(last, content=f"{last.content}\n\n{note}")]
+        reply = Message("assistant", response.content, tool_calls=run, thoughts=response.thoughts)
         done = None if response.tool_calls else response
         return Conversation((*state.messages, reply, *answers), done)
 
@@ -140,6 +156,58 @@ class Toolbox:
                 f"max_tool_rounds={self.llm.max_tool_rounds}"
             )
         return self.llm.parse(state.answer)
+
+
+def _argument_types(tool: Callable[..., Any], name: str) -> dict[str, TypeAdapter[Any]]:
+    """Return what checks each parameter of a tool, by name."""
+    from pydantic import TypeAdapter
+
+    types: dict[str, TypeAdapter[Any]] = {}
+    for spec in signature_of(tool).parameters:
+        try:
+            types[spec.name] = TypeAdapter(spec.annotation)
+        except Exception as error:
+            raise DefinitionError(
+                f"tool {name!r}: parameter {spec.name!r} of type {type_name(spec.annotation)} has "
+                "no JSON Schema"
+            ) from error
+    return types
+
+
+def _read_arguments(
+    call: ToolCall, tool: Callable[..., Any], types: Mapping[str, TypeAdapter[Any]]
+) -> tuple[dict[str, Any], list[str]]:
+    """Return the arguments of a call in the types of the tool, and what is wrong with them."""
+    from pydantic import ValidationError
+
+    if len(call.arguments) > _MAX_ARGUMENT_CHARS:
+        return {}, [f"{len(call.arguments):,} characters; at most {_MAX_ARGUMENT_CHARS:,}"]
+    try:
+        given = json.loads(call.arguments or "{}")
+    except (ValueError, RecursionError) as error:
+        return {}, [f"not JSON ({error})"]
+    if not isinstance(given, dict):
+        return {}, ["not a JSON object"]
+    problems = [
+        f"there is no parameter {name!r:.60}{did_you_mean(name, types)}"
+        for name in given
+        if name not in types
+    ]
+    arguments: dict[str, Any] = {}
+    for spec in signature_of(tool).parameters:
+        if spec.name not in given:
+            if spec.required:
+                problems.append(f"{spec.name!r} is missing")
+            continue
+        try:
+            arguments[spec.name] = types[spec.name].validate_python(given[spec.name])
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_context=False)[0]
+            place = ".".join(map(str, (spec.name, *first["loc"])))
+            problems.append(f"{place!r:.200}: {first['msg']:.300}, not {first['input']!r:.80}")
+        except Exception as error:  # of a validator of the user's
+            problems.append(f"{spec.name!r}: {error_text(error):.300}")
+    return arguments, problems
 
 
 def _tool_message(call: ToolCall, value: Any) -> Message:
@@ -155,7 +223,7 @@ def _tool_message(call: ToolCall, value: Any) -> Message:
         text = value if isinstance(value, str) else json.dumps(value, default=str)
     except Exception as error:
         return _error_message(call, error)
-    return Message("tool", text, tool_call_id=call.id)
+    return Message("tool", truncate_with_count(text, _MAX_RESULT_CHARS), tool_call_id=call.id)
 
 
 async def _awaited(call: ToolCall, answer: Awaitable[Any]) -> Message:
@@ -167,7 +235,7 @@ async def _awaited(call: ToolCall, answer: Awaitable[Any]) -> Message:
 
 
 def _error_message(call: ToolCall, error: Exception) -> Message:
-    text = f"error: {type(error).__name__}: {error_text(error)}"
+    text = truncate(f"error: {type(error).__name__}: {error_text(error)}", _MAX_RESULT_CHARS)
     return Message("tool", text, tool_call_id=call.id, is_error=True)
 
 

@@ -244,9 +244,9 @@ def test_a_tools_error_goes_back_to_the_model(virtual: Any) -> None:
     answers = [m.content for m in provider.requests[1].messages if m.role == "tool"]
     assert answers[0] == "error: KeyError: 'Atlantis'"
     assert answers[1] == "error: no tool 'wether'; there are weather, population"
-    assert answers[2].startswith("error: JSONDecodeError")
-    assert answers[3] == "error: TypeError: the arguments must be a JSON object"
-    assert "unexpected keyword argument 'town'" in answers[4]
+    assert answers[2].startswith("error: wrong arguments: not JSON (Expecting value")
+    assert answers[3] == "error: wrong arguments: not a JSON object"
+    assert answers[4] == ("error: wrong arguments: there is no parameter 'town'; 'city' is missing")
 
 
 def test_a_result_that_cannot_be_serialized_goes_back_as_an_error(virtual: Any) -> None:

