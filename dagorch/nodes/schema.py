@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Annotated, Any, Final
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -60,6 +61,8 @@ KEYWORDS: Final = (
 )  # fmt: skip
 """The keywords that a schema may have."""
 _MAX_DEPTH: Final = 30
+_MAX_REPORTED: Final = 50
+"""Mismatches with one alternative."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,12 +239,20 @@ def _wrong_choice(value: Any, schema: Any, at: tuple[Step, ...]) -> Iterator[Mis
         yield at, _must_be(schema, f"one of {', '.join(map(_shown, schema['enum']))}", value) + hint
     if "const" in schema and not strictly_equal(value, schema["const"]):
         yield at, _must_be(schema, _shown(schema["const"]), value)
-    if "anyOf" in schema and all(any(_mismatches(value, one, ())) for one in schema["anyOf"]):
-        near = [one for one in schema["anyOf"] if any(_is_a(value, k) for k in _kinds(one))]
-        if len(near) == 1 and not isinstance(value, str):  # it is clear which one was meant
-            yield from _mismatches(value, near[0], at)
-        else:
-            yield at, _must_be(schema, "what one of its alternatives is", value)
+    near: list[list[Mismatch]] = []
+    for one in schema.get("anyOf", ()):
+        # Once for each alternative: twice at each level would be exponential in the depth.
+        wrong = list(islice(_mismatches(value, one, at), _MAX_REPORTED))
+        if not wrong:
+            return
+        if any(_is_a(value, kind) for kind in _kinds(one)):
+            near.append(wrong)
+    if "anyOf" not in schema:
+        return
+    if len(near) == 1 and not isinstance(value, str):  # it is clear which one was meant
+        yield from near[0]
+    else:
+        yield at, _must_be(schema, "what one of its alternatives is", value)
 
 
 def _wrong_fields(

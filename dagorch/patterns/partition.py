@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dagorch.models.truncate import truncate_at_sentence
+from dagorch.patterns.agent_count import check_agent_count
 
 __all__ = ["fit_texts", "join_texts", "partition"]
 
@@ -15,10 +16,14 @@ def partition(items: int, readers: int) -> list[list[int]]:
 
     With more readers than items there are only as many shares as items.
 
+    Raises:
+        DefinitionError: There are more than 10,000 items.
+
     Example:
         >>> partition(5, 2), partition(2, 3)
         ([[0, 2, 4], [1, 3]], [[0], [1]])
     """
+    check_agent_count(items)
     count = min(items, readers)
     return [list(range(first, items, count)) for first in range(count)]
 

@@ -12,6 +12,7 @@ from itertools import chain
 from typing import Any, Final
 
 from dagorch.models.truncate import truncate_at_sentence
+from dagorch.patterns.agent_count import check_agent_count
 
 __all__ = ["MAX_CHARACTERS", "exact_questions", "is_question"]
 
@@ -42,7 +43,10 @@ def exact_questions(reply: Any, task: str, count: int) -> list[str]:
     Args:
         reply: A model's reply, ideally a list of strings.
         task: The task.
-        count: At least 1.
+        count: 1 to 10,000.
+
+    Raises:
+        DefinitionError: The count is above 10,000.
 
     Example:
         >>> reply = ["1. Do bees see polarised light?", "", 7, "- do bees see polarised light?"]
@@ -50,6 +54,7 @@ def exact_questions(reply: Any, task: str, count: int) -> list[str]:
         ['Do bees see polarised light?', 'How do bees navigate?',
          'What are the most important facts about this: How do bees navigate?']
     """
+    check_agent_count(count)
     replied = [text for text in map(_tidy, _texts(reply)) if _is_meaningful(text)]
     replied.sort(key=lambda text: not is_question(text))
     questions: dict[str, str] = {}

@@ -12,6 +12,7 @@ from dagorch.models.policy import DEFAULT_POLICY, Policy
 from dagorch.models.ref import Ref
 from dagorch.nodes.llm import LLM
 from dagorch.patterns import swarm_prompts as prompts
+from dagorch.patterns.agent_count import check_agent_count
 from dagorch.patterns.overrides import NO_OVERRIDES, Overrides, add_agent, add_synthesis
 from dagorch.patterns.subtasks import node_ids
 from dagorch.patterns.swarm_records import (
@@ -57,10 +58,14 @@ def assign_domains(agents: int, domains: Sequence[str]) -> list[list[str]]:
     """
     Assign domains to agents round robin: each agent has one, and each domain has an agent.
 
+    Raises:
+        DefinitionError: There are more than 10,000 agents.
+
     Example:
         >>> assign_domains(3, ["arxiv", "news"]), assign_domains(2, ["a", "b", "c"])
         ([['arxiv'], ['news'], ['arxiv']], [['a', 'c'], ['b']])
     """
+    check_agent_count(agents)
     rounds = max(agents, len(domains))
     return [
         [domains[place % len(domains)] for place in range(agent, rounds, agents)]

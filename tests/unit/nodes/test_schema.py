@@ -149,3 +149,11 @@ def test_any_constant_makes_a_valid_schema(value: Any) -> None:
 def test_a_reply_that_nests_too_deep_is_not_json() -> None:
     with pytest.raises(InvalidOutputError, match="not JSON"):
         LLM("list", prompt="List", output=list).parse(LLMResponse("[" * 100_000, "m"))
+
+
+def test_nested_alternatives_are_checked_in_linear_time() -> None:
+    """Two checks at each level would be a thousand million."""
+    schema: dict[str, Any] = {"type": "object", "required": ["deep"]}
+    for _ in range(28):
+        schema = {"anyOf": [schema, {"type": "string"}], "type": ["object", "string"]}
+    assert list(mismatches({}, schema)) == [((), "lacks 'deep'")]

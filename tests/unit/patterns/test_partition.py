@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dagorch import DefinitionError
 from dagorch.patterns.partition import join_texts, partition
+from dagorch.patterns.questions import exact_questions
+from dagorch.patterns.swarm import assign_domains
 
 
 @given(st.integers(1, 40), st.integers(1, 40))
@@ -29,3 +35,16 @@ def test_long_texts_get_the_bytes_that_short_ones_leave() -> None:
     together = join_texts(["short", long], 200)
     assert together.startswith("1. short\n\n2. word word")
     assert len(together) > 190
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: partition(100_000_000, 2),
+        lambda: exact_questions([], "Bees?", 100_000_000),
+        lambda: assign_domains(100_000_000, ["arxiv"]),
+    ],
+)
+def test_a_graph_file_cannot_fill_the_memory_by_a_count(call: Callable[[], object]) -> None:
+    with pytest.raises(DefinitionError, match="100,000,000 agents are too many"):
+        call()
