@@ -26,7 +26,7 @@ from dagorch.cli.summary import agent_results_text, answer_text, table_text
 from dagorch.cli.tracing import trace_listeners
 from dagorch.cli.user_workflow import GraphOrchestrator, load_orchestrator
 from dagorch.errors import DagorchError, DefinitionError, RunError
-from dagorch.models.clean import one_line
+from dagorch.models.clean import escape_controls, one_line
 from dagorch.models.orchestration import OrchestratorResult
 from dagorch.models.task import TaskStatus
 from dagorch.orchestrators import BaseOrchestrator
@@ -193,7 +193,7 @@ def _exit_code(outcome: Outcome, stop: RunStop) -> int:
 def _print_result(options: RunOptions, result: OrchestratorResult) -> None:
     """Print the answer, or the whole result, on standard output: nothing else goes there."""
     if options.as_json:
-        print_out(result.model_dump_json(indent=2))
+        print_out(escape_controls(result.model_dump_json(indent=2)))
     elif result.result is not None or result.status == TaskStatus.COMPLETED:
         print_out(answer_text(Console(highlight=False), result))
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-__all__ = ["clean", "one_line"]
+__all__ = ["clean", "escape_controls", "one_line"]
 
 _SEQUENCES: Final = re.compile(
     r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?"  # OSC: title, link, clipboard; up to its terminator
@@ -30,6 +30,19 @@ def clean(text: str) -> str:
     """
     text = _SEQUENCES.sub("", text.replace("\r\n", "\n"))
     return _CONTROLS.sub("", text)
+
+
+def escape_controls(json_text: str) -> str:
+    r"""
+    Escape the control characters that JSON permits in its strings; the JSON means the same.
+
+    Example:
+        >>> escape_controls('{"a": "\x9b31m\u202e"}')
+        '{"a": "\\u009b31m\\u202e"}'
+    """
+    return _CONTROLS.sub(
+        lambda found: found[0] if found[0] < " " else f"\\u{ord(found[0]):04x}", json_text
+    )
 
 
 def one_line(text: str) -> str:

@@ -235,6 +235,14 @@ def test_the_picture_of_a_run_is_written_when_asked(command: Command, tmp_path: 
     assert "\x1b" not in out + err
 
 
+def test_json_has_no_control_characters(command: Command) -> None:
+    task = "Why \x9b31m \u202e?"
+    code, out, _ = command("run", "cascade", task, "--provider", "scripted", "--json")
+    assert code == 0
+    assert not {"\x9b", "\u202e"} & {*out}
+    assert OrchestratorResult.model_validate_json(out).metadata["task"] == task
+
+
 def test_json_is_the_only_standard_output(command: Command, tmp_path: Path) -> None:
     code, out, err = command("run", "cascade", "Why?", "--provider", "scripted", "--json")
     assert (code, err) == (0, "")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dagorch.models.clean import clean, one_line
+from dagorch.models.clean import clean, escape_controls, one_line
 
 
 @pytest.mark.parametrize(
@@ -37,3 +39,11 @@ def test_terminal_commands_are_removed(hostile: str, shown: str) -> None:
 def test_no_control_character_survives(text: str) -> None:
     assert not {c for c in clean(text) if (c < " " and c not in "\n\t") or "\x7f" <= c <= "\x9f"}
     assert "\n" not in one_line(text)
+
+
+@given(st.text())
+def test_escaped_json_has_no_control_characters_and_means_the_same(text: str) -> None:
+    written = json.dumps({"a": text}, ensure_ascii=False, indent=2)
+    escaped = escape_controls(written)
+    assert json.loads(escaped) == {"a": text}
+    assert clean(escaped) == escaped
