@@ -456,7 +456,7 @@ def test_a_file_that_fails_is_reported_and_loses_nothing(
         raise ValueError("no room")
 
     monkeypatch.setattr("dagorch.cli.output.render_document", broken)
-    monkeypatch.setattr("dagorch.cli.output.write", broken)
+    monkeypatch.setattr("dagorch.cli.output.to_bytes", broken)
     run = ["run", "cascade", "Why?", "--provider", "scripted", *output]
     code, out, err = command(*run, "--report", "run.json")
     assert code == ExitCode.FAILED
