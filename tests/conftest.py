@@ -36,9 +36,11 @@ if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
     os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix
 
 # A shell makes its background jobs, and their children, ignore Ctrl-C, so that no test of Ctrl-C
-# could pass. With a handler here, the programs that tests start have Python's own handler again.
+# could pass; `nohup` does so with SIGHUP. Programs that tests start have the usual handlers again.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

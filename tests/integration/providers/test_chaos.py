@@ -183,6 +183,7 @@ async def chaos(service: FakeService, seed: int, calls: int, backend: str) -> Wo
     with ModelServer(service.answers()) as server:  # opens what stays open, such as threads
         async with service.provider(server) as provider:
             await provider.acomplete([{"role": "user", "content": "Hi"}])
+    gc.collect()  # what earlier tests have left
     files, threads, tasks = open_files(), threading.active_count(), living_tasks(backend)
     world = World(service, seed)
     with ModelServer(world.chaos) as server, warnings.catch_warnings():
